@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+]
+
+/// A Swift room; its folder is `Sources/<name>`.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioExtras: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+    name: "flowstate",
+    products: [
+        .executable(name: "flowstate", targets: ["flowstate"]),
+        .executable(name: "flowstate-bench", targets: ["flowstate-bench"]),
+        .library(name: "FlowStateClient", targets: ["FlowStateClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+    ],
+    targets: [
+        // C libraries and generated C
+        system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+        system("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+        .target(name: "CJSON"),
+        .target(name: "CGRPCProto", dependencies: ["CProtobufC"]),
+        .target(name: "CFlowStateProto", dependencies: ["CProtobufC"]),
+
+        // Rooms
+        room("FlowModel", ["CJSON"]),
+        room("HTTP2", ["CNGHTTP2", nioCore]),
+        room("Protobuf", ["CProtobufC"]),
+        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", nioCore, nioPosix, nioExtras, logging]),
+        room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
+        room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
+        room("FlowStore", ["Postgres", "FlowModel", "CXXHash", logging]),
+        room("FlowService", ["GRPC", "WireMessages", "FlowStore", "FlowModel", nioCore, logging]),
+        room("FlowStateClient", ["GRPC", "WireMessages", nioCore, nioPosix]),
+        room("FlowServer", ["FlowService", "GRPC", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
+        .executableTarget(
+            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "WireMessages", arguments, logging],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "flowstate-bench", dependencies: ["FlowStateClient", "WireMessages", arguments, histogram],
+            path: "Benchmarks/flowstate-bench", swiftSettings: strict),
+
+        // Tests
+        tests("FlowModelTests", ["FlowModel"]),
+        tests("HTTP2Tests", ["HTTP2", nioCore]),
+        tests("GRPCTests", ["GRPC", "HTTP2", nioCore, nioPosix, nioEmbedded]),
+        tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
+        tests("PostgresTests", ["Postgres", logging]),
+        tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
+        tests("FlowServerTests", ["FlowServer", "FlowStateClient", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioPosix]),
+    ],
+    cxxLanguageStandard: .cxx17
+)
