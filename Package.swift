@@ -54,7 +54,7 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         .target(name: "CJSON"),
         .target(name: "CGRPCProto", dependencies: ["CProtobufC"]),
-        .target(name: "CFlowStateProto", dependencies: ["CProtobufC"]),
+        .target(name: "CFlowStateProto", dependencies: ["CGRPCProto", "CProtobufC"]),
 
         // Rooms
         room("FlowModel", ["CJSON"]),
