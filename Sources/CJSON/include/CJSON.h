@@ -1,1 +1,59 @@
-// placeholder
+/// A small C face over RapidJSON. Nothing is thrown across it, nothing is kept between calls, every function may be called from any
+/// thread, and no function recurses: memory on the C stack does not depend on the input.
+#ifndef FLOWSTATE_CJSON_H
+#define FLOWSTATE_CJSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Why a text is not JSON. `CJSON_OK` is zero.
+typedef enum cjson_code {
+    CJSON_OK = 0,
+    CJSON_EMPTY,
+    CJSON_TRAILING_CONTENT,
+    CJSON_INVALID_VALUE,
+    CJSON_MISSING_NAME,
+    CJSON_MISSING_COLON,
+    CJSON_MISSING_COMMA_IN_OBJECT,
+    CJSON_MISSING_COMMA_IN_ARRAY,
+    CJSON_INVALID_ESCAPE,
+    CJSON_CONTROL_CHARACTER,
+    CJSON_INVALID_UTF8,
+    CJSON_INVALID_NUMBER,
+    CJSON_TRUNCATED,
+    CJSON_TOO_DEEP,
+    CJSON_OUT_OF_MEMORY,
+} cjson_code;
+
+/// Where and why a text was refused.
+typedef struct cjson_error {
+    cjson_code code;
+    /// Bytes from the start of the text.
+    size_t offset;
+    /// From 1; lines end with LF.
+    size_t line;
+    /// From 1, counted in code points of UTF-8.
+    size_t column;
+    /// Static, never NULL, ends with NUL.
+    const char *message;
+} cjson_error;
+
+/// Whether `bytes[0..<length]` is one JSON text by RFC 8259, nested no deeper than `max_depth` arrays and objects.
+///
+/// Accepted because the grammar accepts it: numbers of any size, escapes of single surrogates (RFC 8259 §8.2: "the ABNF in this
+/// specification allows member names and string values to contain bit sequences that cannot encode Unicode characters; for example,
+/// "\uDEAD""), any value at the root, repeated member names. Refused: invalid UTF-8 (§8.1), a byte order mark (§8.1), NaN and
+/// Infinity (§6), comments, trailing commas, anything after the value.
+///
+/// `bytes` may be NULL when `length` is 0; `error` may be NULL. Returns 1 for JSON, else 0 with `error` filled.
+int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,136 @@
+#include "CJSON.h"
+
+#include "GrammarStream.hpp"
+
+#include <rapidjson/reader.h>
+
+namespace {
+
+using Allocator = rapidjson::MemoryPoolAllocator<>;
+using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, Allocator>;
+
+/// Stops the reader at the first container that is nested too deeply; looks at nothing else.
+class DepthHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, DepthHandler> {
+public:
+    explicit DepthHandler(size_t maxDepth) : left_(maxDepth) {}
+
+    bool RawNumber(const char *, rapidjson::SizeType, bool) { return true; }
+    bool StartObject() { return enter(); }
+    bool StartArray() { return enter(); }
+    bool EndObject(rapidjson::SizeType) { return leave(); }
+    bool EndArray(rapidjson::SizeType) { return leave(); }
+
+private:
+    bool enter() {
+        if (left_ == 0) return false;
+        --left_;
+        return true;
+    }
+    bool leave() {
+        ++left_;
+        return true;
+    }
+
+    size_t left_;
+};
+
+cjson_code codeOf(rapidjson::ParseErrorCode code, const uint8_t *bytes, size_t length, size_t offset) {
+    switch (code) {
+    case rapidjson::kParseErrorNone: return CJSON_OK;
+    case rapidjson::kParseErrorDocumentEmpty: return offset < length ? CJSON_INVALID_VALUE : CJSON_EMPTY;
+    case rapidjson::kParseErrorTermination: return CJSON_TOO_DEEP;
+    default: break;
+    }
+    // A reader that ran out of input reports what it missed; the sender needs to know that the text was cut short.
+    if (offset >= length) return CJSON_TRUNCATED;
+    switch (code) {
+    case rapidjson::kParseErrorDocumentRootNotSingular: return CJSON_TRAILING_CONTENT;
+    case rapidjson::kParseErrorObjectMissName: return CJSON_MISSING_NAME;
+    case rapidjson::kParseErrorObjectMissColon: return CJSON_MISSING_COLON;
+    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return CJSON_MISSING_COMMA_IN_OBJECT;
+    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return CJSON_MISSING_COMMA_IN_ARRAY;
+    case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex:
+    case rapidjson::kParseErrorStringUnicodeSurrogateInvalid: return CJSON_INVALID_ESCAPE;
+    case rapidjson::kParseErrorStringMissQuotationMark: return CJSON_CONTROL_CHARACTER; // a NUL inside the text
+    // One code of RapidJSON's for two faults: an unknown escape (its offset is the backslash) and a raw control character.
+    case rapidjson::kParseErrorStringEscapeInvalid: return bytes[offset] < 0x20 ? CJSON_CONTROL_CHARACTER : CJSON_INVALID_ESCAPE;
+    case rapidjson::kParseErrorStringInvalidEncoding: return CJSON_INVALID_UTF8;
+    case rapidjson::kParseErrorNumberTooBig:
+    case rapidjson::kParseErrorNumberMissFraction:
+    case rapidjson::kParseErrorNumberMissExponent: return CJSON_INVALID_NUMBER;
+    default: return CJSON_INVALID_VALUE;
+    }
+}
+
+const char *messageOf(cjson_code code) {
+    switch (code) {
+    case CJSON_OK: return "valid";
+    case CJSON_EMPTY: return "the text is empty";
+    case CJSON_TRAILING_CONTENT: return "there is something after the value";
+    case CJSON_INVALID_VALUE: return "expected a value";
+    case CJSON_MISSING_NAME: return "expected a member name in double quotes";
+    case CJSON_MISSING_COLON: return "expected ':' after the member name";
+    case CJSON_MISSING_COMMA_IN_OBJECT: return "expected ',' or '}'";
+    case CJSON_MISSING_COMMA_IN_ARRAY: return "expected ',' or ']'";
+    case CJSON_INVALID_ESCAPE: return "invalid escape in a string";
+    case CJSON_CONTROL_CHARACTER: return "a control character in a string must be escaped";
+    case CJSON_INVALID_UTF8: return "invalid UTF-8 in a string";
+    case CJSON_INVALID_NUMBER: return "a number lacks digits";
+    case CJSON_TRUNCATED: return "the text ends too early";
+    case CJSON_TOO_DEEP: return "arrays and objects are nested too deeply";
+    case CJSON_OUT_OF_MEMORY: return "out of memory";
+    }
+    return "invalid";
+}
+
+void fill(cjson_error *error, cjson_code code, const uint8_t *bytes, size_t offset) {
+    if (error == nullptr) return;
+    if (code == CJSON_OK) { // a position costs a walk over the text: only a refusal has one
+        *error = cjson_error{CJSON_OK, 0, 1, 1, messageOf(CJSON_OK)};
+        return;
+    }
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < offset; ++i) {
+        if (bytes[i] == '\n') {
+            ++line;
+            column = 1;
+        } else if ((bytes[i] & 0xC0) != 0x80) { // a continuation byte starts no character
+            ++column;
+        }
+    }
+    *error = cjson_error{code, offset, line, column, messageOf(code)};
+}
+
+} // namespace
+
+int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_error *error) {
+    static const uint8_t none = 0;
+    if (bytes == nullptr) {
+        bytes = &none;
+        length = 0;
+    }
+    try {
+        // The reader's stack holds eight bytes for each open container: usual texts stay inside this buffer.
+        alignas(8) char buffer[4096];
+        Allocator allocator(buffer, sizeof buffer);
+        Reader reader(&allocator, 1024);
+        GrammarStream stream(bytes, length);
+        DepthHandler handler(max_depth);
+        constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag
+            | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
+        const rapidjson::ParseResult result = reader.Parse<flags>(stream, handler);
+        cjson_code code = CJSON_OK;
+        size_t offset = stream.Tell();
+        if (result.IsError()) {
+            offset = result.Offset() < length ? result.Offset() : length;
+            code = codeOf(result.Code(), bytes, length, offset);
+        } else if (offset != length) { // the reader took a NUL in the text for its end
+            code = CJSON_TRAILING_CONTENT;
+        }
+        fill(error, code, bytes, offset);
+        return code == CJSON_OK;
+    } catch (...) { // the allocator is the only thing here that could throw
+        fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
+        return 0;
+    }
+}

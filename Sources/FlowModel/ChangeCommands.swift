@@ -1,0 +1,149 @@
+/// What must be true of a flow's version before a change is applied.
+public enum Precondition: Sendable, Equatable {
+    /// The client said nothing: the change is appended to whatever is there.
+    case none
+    /// The client said that any version will do, "does not exist" (0) among them. Appends like `none`; a rule that demands a
+    /// precondition accepts it.
+    case anyVersion
+    /// The flow must be at this version; 0: it must not exist.
+    case expected(FlowVersion)
+}
+
+/// A checkpoint to be made: with the client's name, or with an id made for it.
+public struct CheckpointRequest: Sendable, Equatable {
+    public var id: String
+    public var isNamed: Bool
+
+    public static func named(_ name: String) -> CheckpointRequest { CheckpointRequest(id: name, isNamed: true) }
+    public static func generated(_ id: String) -> CheckpointRequest { CheckpointRequest(id: id, isNamed: false) }
+
+    public init(id: String, isNamed: Bool) {
+        self.id = id
+        self.isNamed = isNamed
+    }
+}
+
+/// Writes one version: state, head, checkpoint, audit and idempotency record in one commit.
+public struct SaveCommand: Sendable {
+    public var key: FlowKey
+    /// Who saves, from the credential; goes into the audit trail.
+    public var actor: String
+    public var state: [UInt8]
+    public var contentType: ContentType
+    public var precondition: Precondition
+    public var kind: VersionKind
+    /// The flow id was made by the server for this very call: a retry with the same idempotency key brings another one and is still
+    /// the same request.
+    public var hasGeneratedFlowID = false
+    /// The head's fields: nil keeps what the flow has.
+    public var flowType: String?
+    public var phase: String?
+    public var status: String?
+    /// 0…100.
+    public var progress: Double?
+    /// Given labels replace all that the flow has.
+    public var labels: Labels?
+    /// The version's own fields.
+    public var versionLabel: String?
+    /// The version this state was made from; nil means the one before.
+    public var parentVersion: FlowVersion?
+    /// JSON, or empty.
+    public var metadata: [UInt8] = []
+    public var checkpoint: CheckpointRequest?
+    public var idempotencyKey: String?
+
+    public init(
+        key: FlowKey, actor: String, state: [UInt8], contentType: ContentType = .json, precondition: Precondition = .none,
+        kind: VersionKind = .saved
+    ) {
+        self.key = key
+        self.actor = actor
+        self.state = state
+        self.contentType = contentType
+        self.precondition = precondition
+        self.kind = kind
+    }
+
+    /// A flow that must not exist yet. Its conflict is `flowAlreadyExists`.
+    public static func create(
+        key: FlowKey, hasGeneratedFlowID: Bool, actor: String, state: [UInt8], contentType: ContentType = .json
+    ) -> SaveCommand {
+        var command = SaveCommand(
+            key: key, actor: actor, state: state, contentType: contentType, precondition: .expected(0), kind: .created)
+        command.hasGeneratedFlowID = hasGeneratedFlowID
+        return command
+    }
+}
+
+/// Writes a tombstone: the flow cannot be saved or loaded any more, its versions stay readable by number.
+public struct DeleteFlowCommand: Sendable {
+    public var key: FlowKey
+    public var actor: String
+    public var precondition: Precondition
+    public var metadata: [UInt8] = []
+    public var idempotencyKey: String?
+
+    public init(key: FlowKey, actor: String, precondition: Precondition = .none) {
+        self.key = key
+        self.actor = actor
+        self.precondition = precondition
+    }
+}
+
+/// Writes the state of a checkpoint, with its phase, status and progress, as a new version.
+public struct RestoreCheckpointCommand: Sendable {
+    public var key: FlowKey
+    public var actor: String
+    public var checkpoint: String
+    public var precondition: Precondition
+    public var versionLabel: String?
+    public var metadata: [UInt8] = []
+    public var idempotencyKey: String?
+
+    public init(key: FlowKey, actor: String, checkpoint: String, precondition: Precondition = .none) {
+        self.key = key
+        self.actor = actor
+        self.checkpoint = checkpoint
+        self.precondition = precondition
+    }
+}
+
+/// Names a version. Changes no version.
+public struct CreateCheckpointCommand: Sendable {
+    public var key: FlowKey
+    public var actor: String
+    public var checkpoint: CheckpointRequest
+    /// nil: the newest.
+    public var version: FlowVersion?
+
+    public init(key: FlowKey, actor: String, checkpoint: CheckpointRequest, version: FlowVersion? = nil) {
+        self.key = key
+        self.actor = actor
+        self.checkpoint = checkpoint
+        self.version = version
+    }
+}
+
+/// Removes the name; the version stays.
+public struct DeleteCheckpointCommand: Sendable {
+    public var key: FlowKey
+    public var actor: String
+    public var checkpoint: String
+
+    public init(key: FlowKey, actor: String, checkpoint: String) {
+        self.key = key
+        self.actor = actor
+        self.checkpoint = checkpoint
+    }
+}
+
+/// Forgets idempotency keys that are older than `olderThan`, at most `limit` of them, and answers how many.
+public struct PurgeIdempotencyCommand: Sendable {
+    public var olderThan: Timestamp
+    public var limit: Int
+
+    public init(olderThan: Timestamp, limit: Int = 1_000) {
+        self.olderThan = olderThan
+        self.limit = limit
+    }
+}

@@ -1,0 +1,29 @@
+/// The number of a version: 1, 2, 3 … per flow. 0 means "does not exist".
+public typealias FlowVersion = Int64
+
+/// Names one flow: everything is kept under (tenant, flow id).
+///
+/// Equality and hash go by bytes, as PostgreSQL compares them: Swift's own `String` equality would take "é" composed and decomposed for
+/// the same flow.
+public struct FlowKey: Sendable, Hashable {
+    public let tenant: String
+    public let flowID: String
+
+    /// - Throws: `StateError.invalidArgument` naming `tenant` or `flow_id`.
+    public init(tenant: String, flowID: String, limits: Limits = Limits()) throws(StateError) {
+        try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes)
+        try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes)
+        self.tenant = tenant
+        self.flowID = flowID
+    }
+
+    public static func == (left: FlowKey, right: FlowKey) -> Bool {
+        left.flowID.utf8.elementsEqual(right.flowID.utf8) && left.tenant.utf8.elementsEqual(right.tenant.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(tenant.utf8.count)
+        for byte in tenant.utf8 { hasher.combine(byte) }
+        for byte in flowID.utf8 { hasher.combine(byte) }
+    }
+}

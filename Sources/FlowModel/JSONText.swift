@@ -1,0 +1,39 @@
+import CJSON
+
+/// JSON as bytes. The bytes are checked, never changed: what was saved comes back byte for byte.
+public enum JSONText {
+    /// Why bytes are no JSON text by RFC 8259, and where.
+    public struct Fault: Sendable, Equatable {
+        public var message: String
+        /// Bytes from the start.
+        public var offset: Int
+        /// From 1.
+        public var line: Int
+        /// From 1, in characters (code points).
+        public var column: Int
+        /// The text is JSON so far, only nested deeper than allowed.
+        public var isTooDeep: Bool
+    }
+
+    /// Checks against RFC 8259's grammar; see `cjson_validate` for what that includes. About 300 MB/s; does not allocate for texts
+    /// nested less than 100 deep.
+    ///
+    /// - Returns: nil for JSON.
+    public static func fault(in bytes: UnsafeRawBufferPointer, maximumDepth: Int) -> Fault? {
+        var error = cjson_error()
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        if cjson_validate(start, bytes.count, max(0, maximumDepth), &error) == 1 { return nil }
+        return Fault(
+            message: String(cString: error.message), offset: error.offset, line: error.line, column: error.column,
+            isTooDeep: error.code == CJSON_TOO_DEEP)
+    }
+
+    public static func fault(in bytes: [UInt8], maximumDepth: Int) -> Fault? {
+        bytes.withUnsafeBytes { fault(in: $0, maximumDepth: maximumDepth) }
+    }
+}
+
+extension JSONText.Fault: CustomStringConvertible {
+    /// "line 3, column 14 (byte 52): expected ',' or '}'"
+    public var description: String { "line \(line), column \(column) (byte \(offset)): \(message)" }
+}

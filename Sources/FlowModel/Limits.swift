@@ -1,0 +1,80 @@
+/// Every limit of the server, in one place. Each is configurable; the defaults suit one machine with a few GiB of memory.
+///
+/// Sizes are bytes, times are milliseconds, unless a name says otherwise. A value that exceeds a limit is refused with a `StateError`
+/// that names the limit (or, for the transport's own limits, with the protocol's error); nothing is ever cut short silently.
+public struct Limits: Sendable, Equatable {
+    public init() {}
+
+    // MARK: Messages and states
+
+    /// One gRPC message, before and after decompression.
+    public var messageBytes = 16 << 20
+    /// One state in one message. A little less than `messageBytes`, so that the fields around it fit.
+    public var stateBytes = 15 << 20
+    /// One state sent or received as a stream of chunks.
+    public var streamedStateBytes = 256 << 20
+    /// Arrays and objects nested in a JSON state or in metadata.
+    public var jsonDepth = 256
+    /// The JSON document that travels with a version.
+    public var metadataBytes = 64 << 10
+
+    // MARK: Names
+
+    /// A tenant, a flow id, a flow type, a phase, a status, an actor, a checkpoint or a version label, in UTF-8.
+    public var idBytes = 255
+    /// A content type.
+    public var contentTypeBytes = 255
+    /// Labels of one flow.
+    public var labels = 64
+    /// One label: its name and its value, each.
+    public var labelBytes = 256
+    /// An idempotency key.
+    public var idempotencyKeyBytes = 255
+    /// How long an idempotency key is remembered at least.
+    public var idempotencyRetentionMilliseconds: Int64 = 24 * 3_600 * 1_000
+
+    // MARK: Lists
+
+    /// Rows of a page when the request names no size.
+    public var pageSize = 50
+    /// Rows of a page at most; a request for more gets this many.
+    public var maximumPageSize = 1_000
+    /// Values of one filter (types, phases, statuses).
+    public var filterValues = 64
+
+    // MARK: Operations
+
+    /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.
+    public var queuedOperations = 4_096
+    /// Operations in one database transaction.
+    public var batchOperations = 128
+    /// Parameters of one database transaction.
+    public var batchBytes = 8 << 20
+    /// The deadline of a call that brings none.
+    public var defaultDeadlineMilliseconds: Int64 = 30_000
+    /// The longest deadline of a unary call; a longer one is shortened to it.
+    public var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
+
+    // MARK: Connections
+
+    /// Open streams of one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
+    public var concurrentStreams = 1_000
+    /// One header list as RFC 9113 §6.5.2 counts it (SETTINGS_MAX_HEADER_LIST_SIZE).
+    public var headerListBytes = 16 << 10
+    /// Bytes held for one connection in both directions: request bodies being gathered, replies not yet taken by the peer.
+    public var bufferedBytesPerConnection = 64 << 20
+    /// From accept to the end of TLS and the HTTP/2 preface.
+    public var handshakeTimeoutMilliseconds: Int64 = 10_000
+    /// A connection without streams is closed after this time.
+    public var idleTimeoutMilliseconds: Int64 = 5 * 60_000
+    /// A silent connection is probed with PING after this time…
+    public var keepaliveTimeMilliseconds: Int64 = 60_000
+    /// …and closed when no answer came after this one.
+    public var keepaliveTimeoutMilliseconds: Int64 = 20_000
+    /// From the headers of a call to the end of its request message.
+    public var requestTimeoutMilliseconds: Int64 = 60_000
+    /// Memory that decoding one call may take: small wire bytes can become large messages.
+    public var arenaBytes = 64 << 20
+    /// Open connections of the server.
+    public var connections = 10_000
+}

@@ -1,0 +1,111 @@
+/// Which version of a flow.
+public enum LoadSelector: Sendable, Equatable {
+    case latest
+    case version(FlowVersion)
+    /// A checkpoint's name or id.
+    case checkpoint(String)
+    /// The newest version with this label.
+    case label(String)
+    /// The newest version at this time or before it.
+    case time(Timestamp)
+}
+
+/// Reads one version with its state. Reading never changes anything.
+///
+/// A deleted flow is `flowNotFound(deleted: true)` for `latest`; every other selector still reads its versions, since they are the
+/// audit trail.
+public struct LoadCommand: Sendable {
+    public var key: FlowKey
+    public var selector: LoadSelector
+    /// The version that the client has: if it is the selected one, no state is read.
+    public var ifVersionNot: FlowVersion?
+
+    public init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
+        self.key = key
+        self.selector = selector
+        self.ifVersionNot = ifVersionNot
+    }
+}
+
+public enum LoadOutcome: Sendable, Equatable {
+    case snapshot(Snapshot)
+    /// The selected version is `ifVersionNot`.
+    case unchanged(FlowHead, VersionRecord)
+}
+
+/// The versions of one flow, deleted or not.
+public struct ListVersionsCommand: Sendable {
+    public var key: FlowKey
+    public var newestFirst: Bool
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(key: FlowKey, newestFirst: Bool = true, pageSize: Int = 0, pageToken: PageToken? = nil) {
+        self.key = key
+        self.newestFirst = newestFirst
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The checkpoints of one flow, by id.
+public struct ListCheckpointsCommand: Sendable {
+    public var key: FlowKey
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(key: FlowKey, pageSize: Int = 0, pageToken: PageToken? = nil) {
+        self.key = key
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// What a list of flows shows: an empty list of values lets every value pass, else any of them; the conditions all hold.
+public struct FlowFilter: Sendable, Equatable {
+    public var flowTypes: [String] = []
+    public var phases: [String] = []
+    public var statuses: [String] = []
+    /// The flow has all of these, with these values.
+    public var labels: Labels = .none
+    public var created = TimeRange()
+    public var updated = TimeRange()
+    /// By bytes; empty lets all pass.
+    public var flowIDPrefix = ""
+    public var includeDeleted = false
+
+    public init() {}
+}
+
+/// The order of a list of flows; ties go by flow id in the same direction.
+public enum FlowOrder: Int64, Sendable, CaseIterable {
+    case createdDescending = 1
+    case createdAscending = 2
+    case updatedDescending = 3
+    case updatedAscending = 4
+    case flowIDAscending = 5
+}
+
+/// The flows of one tenant, a page at a time. A flow that changes its place between two pages may be shown twice or not at all; one
+/// that stays is shown exactly once.
+public struct ListFlowsCommand: Sendable {
+    public var tenant: String
+    public var filter: FlowFilter
+    public var order: FlowOrder
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(
+        tenant: String, filter: FlowFilter = FlowFilter(), order: FlowOrder = .createdDescending, pageSize: Int = 0,
+        pageToken: PageToken? = nil
+    ) {
+        self.tenant = tenant
+        self.filter = filter
+        self.order = order
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}

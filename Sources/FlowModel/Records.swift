@@ -1,0 +1,152 @@
+/// What made a version.
+public enum VersionKind: Int16, Sendable, CaseIterable {
+    case saved = 1
+    case created = 2
+    case restored = 3
+    /// The tombstone: it has no state.
+    case deleted = 4
+}
+
+/// The head of a flow: what lists show without opening the state.
+public struct FlowHead: Sendable, Equatable {
+    public var key: FlowKey
+    public var flowType: String
+    /// Of a deleted flow: the tombstone's.
+    public var version: FlowVersion
+    /// Empty when never set; so are `status` and, as nil, `progress`.
+    public var phase: String
+    public var status: String
+    /// 0…100.
+    public var progress: Double?
+    public var labels: Labels
+    public var createdAt: Timestamp
+    /// When the newest version was written.
+    public var updatedAt: Timestamp
+    public var deletedAt: Timestamp?
+
+    public var isDeleted: Bool { deletedAt != nil }
+
+    public init(
+        key: FlowKey, flowType: String, version: FlowVersion, phase: String, status: String, progress: Double?, labels: Labels,
+        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?
+    ) {
+        self.key = key
+        self.flowType = flowType
+        self.version = version
+        self.phase = phase
+        self.status = status
+        self.progress = progress
+        self.labels = labels
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.deletedAt = deletedAt
+    }
+}
+
+/// One version without its state: one entry of the audit trail.
+public struct VersionRecord: Sendable, Equatable {
+    public var version: FlowVersion
+    /// The version this one was made from; nil for the first.
+    public var parentVersion: FlowVersion?
+    public var kind: VersionKind
+    public var actor: String
+    public var contentType: String
+    /// Bytes of the state.
+    public var size: Int64
+    /// XXH3-128 of the state, 16 bytes big-endian.
+    public var digest: [UInt8]
+    public var phase: String
+    public var status: String
+    public var progress: Double?
+    public var versionLabel: String?
+    /// JSON, or empty.
+    public var metadata: [UInt8]
+    public var createdAt: Timestamp
+
+    public init(
+        version: FlowVersion, parentVersion: FlowVersion?, kind: VersionKind, actor: String, contentType: String, size: Int64,
+        digest: [UInt8], phase: String, status: String, progress: Double?, versionLabel: String?, metadata: [UInt8],
+        createdAt: Timestamp
+    ) {
+        self.version = version
+        self.parentVersion = parentVersion
+        self.kind = kind
+        self.actor = actor
+        self.contentType = contentType
+        self.size = size
+        self.digest = digest
+        self.phase = phase
+        self.status = status
+        self.progress = progress
+        self.versionLabel = versionLabel
+        self.metadata = metadata
+        self.createdAt = createdAt
+    }
+}
+
+/// One version with its state, and the head as it was read with it.
+public struct Snapshot: Sendable, Equatable {
+    public var head: FlowHead
+    public var version: VersionRecord
+    public var state: [UInt8]
+
+    public init(head: FlowHead, version: VersionRecord, state: [UInt8]) {
+        self.head = head
+        self.version = version
+        self.state = state
+    }
+}
+
+/// A named version. Its id is the name given, or a generated one: one namespace, so a name never means two checkpoints.
+public struct CheckpointRecord: Sendable, Equatable {
+    public var id: String
+    public var isNamed: Bool
+    public var version: FlowVersion
+    public var actor: String
+    public var createdAt: Timestamp
+
+    public init(id: String, isNamed: Bool, version: FlowVersion, actor: String, createdAt: Timestamp) {
+        self.id = id
+        self.isNamed = isNamed
+        self.version = version
+        self.actor = actor
+        self.createdAt = createdAt
+    }
+}
+
+/// What a change answers.
+public struct SavedVersion: Sendable, Equatable {
+    public var flowID: String
+    public var version: FlowVersion
+    public var createdAt: Timestamp
+    /// XXH3-128 of the state, 16 bytes big-endian.
+    public var digest: [UInt8]
+    /// The checkpoint made in the same commit.
+    public var checkpointID: String?
+    /// The idempotency key was seen before: this is the answer given then; nothing was changed.
+    public var replayed: Bool
+
+    public init(
+        flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String?, replayed: Bool
+    ) {
+        self.flowID = flowID
+        self.version = version
+        self.createdAt = createdAt
+        self.digest = digest
+        self.checkpointID = checkpointID
+        self.replayed = replayed
+    }
+}
+
+/// One page of a list; `next` is nil on the last one.
+public struct Page<Element: Sendable>: Sendable {
+    public var elements: [Element]
+    public var next: PageToken?
+
+    public init(elements: [Element], next: PageToken?) {
+        self.elements = elements
+        self.next = next
+    }
+}
+
+extension Page: Equatable where Element: Equatable {}

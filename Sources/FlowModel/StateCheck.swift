@@ -1,0 +1,159 @@
+/// The checks of a command that need nothing but the command: one place, pure, before anything is queued.
+///
+/// Each throws one error that names the field; `FlowKey` and `ContentType` were checked when they were made.
+public struct StateCheck: Sendable {
+    public let limits: Limits
+
+    public init(limits: Limits) {
+        self.limits = limits
+    }
+
+    public func check(_ command: SaveCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkName(command.flowType, "flow_type")
+        try checkName(command.phase, "phase")
+        try checkName(command.status, "status")
+        try checkName(command.versionLabel, "version_label", mayBeEmpty: false)
+        try checkProgress(command.progress)
+        try command.labels?.check(limits: limits)
+        try checkVersion(command.precondition)
+        if let parent = command.parentVersion, parent < 1 {
+            throw .invalidArgument(field: "parent_version", message: "is \(parent); versions start at 1")
+        }
+        if let checkpoint = command.checkpoint { try checkName(checkpoint.id, "checkpoint", mayBeEmpty: false) }
+        try checkIdempotencyKey(command.idempotencyKey)
+        try checkMetadata(command.metadata)
+        try checkState(command.state, command.contentType)
+    }
+
+    public func check(_ command: DeleteFlowCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkExisting(command.precondition)
+        try checkIdempotencyKey(command.idempotencyKey)
+        try checkMetadata(command.metadata)
+    }
+
+    public func check(_ command: RestoreCheckpointCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
+        try checkName(command.versionLabel, "version_label", mayBeEmpty: false)
+        try checkExisting(command.precondition)
+        try checkIdempotencyKey(command.idempotencyKey)
+        try checkMetadata(command.metadata)
+    }
+
+    public func check(_ command: CreateCheckpointCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkName(command.checkpoint.id, "checkpoint", mayBeEmpty: false)
+        try checkVersionNumber(command.version, "version")
+    }
+
+    public func check(_ command: DeleteCheckpointCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
+    }
+
+    public func check(_ command: LoadCommand) throws(StateError) {
+        switch command.selector {
+        case .latest: break
+        case .version(let version): try checkVersionNumber(version, "version")
+        case .checkpoint(let name): try checkName(name, "checkpoint", mayBeEmpty: false)
+        case .label(let label): try checkName(label, "version_label", mayBeEmpty: false)
+        case .time(let time): try time.check(field: "time")
+        }
+        if let version = command.ifVersionNot, version < 0 {
+            throw .invalidArgument(field: "if_version_not", message: "is \(version); versions are not negative")
+        }
+    }
+
+    public func check(_ command: ListFlowsCommand) throws(StateError) {
+        try checkName(command.tenant, "tenant", mayBeEmpty: false)
+        let filter = command.filter
+        for (values, field) in [(filter.flowTypes, "flow_types"), (filter.phases, "phases"), (filter.statuses, "statuses")] {
+            if values.count > limits.filterValues {
+                throw .invalidArgument(field: field, message: "are \(values.count), the limit is \(limits.filterValues)")
+            }
+            for value in values { try checkName(value, field) }
+        }
+        try filter.labels.check(limits: limits)
+        try checkName(filter.flowIDPrefix, "flow_id_prefix")
+        try checkRange(filter.created, "created")
+        try checkRange(filter.updated, "updated")
+        _ = try pageSize(command.pageSize)
+    }
+
+    /// The rows of a page for a requested size.
+    public func pageSize(_ requested: Int) throws(StateError) -> Int {
+        if requested < 0 { throw .invalidArgument(field: "page_size", message: "is \(requested); it must not be negative") }
+        return requested == 0 ? limits.pageSize : min(requested, limits.maximumPageSize)
+    }
+}
+
+// MARK: - One field each
+
+extension StateCheck {
+    private func checkName(_ name: String?, _ field: String, mayBeEmpty: Bool = true) throws(StateError) {
+        guard let name else { return }
+        try NameRule.check(name, field: field, maximumBytes: limits.idBytes, mayBeEmpty: mayBeEmpty)
+    }
+
+    private func checkState(_ state: [UInt8], _ contentType: ContentType) throws(StateError) {
+        if state.count > limits.stateBytes {
+            throw .tooLarge(what: "state", size: state.count, limit: limits.stateBytes)
+        }
+        guard contentType.isJSON, let fault = JSONText.fault(in: state, maximumDepth: limits.jsonDepth) else { return }
+        let hint = fault.isTooDeep ? " (the limit is \(limits.jsonDepth))" : ""
+        throw .stateInvalid([
+            StateError.Violation(
+                path: "", rule: "json",
+                message: "the state is not JSON although content_type is \(contentType.text): \(fault)\(hint)")
+        ])
+    }
+
+    private func checkMetadata(_ metadata: [UInt8]) throws(StateError) {
+        if metadata.count > limits.metadataBytes {
+            throw .tooLarge(what: "metadata", size: metadata.count, limit: limits.metadataBytes)
+        }
+        guard !metadata.isEmpty, let fault = JSONText.fault(in: metadata, maximumDepth: limits.jsonDepth) else { return }
+        throw .invalidArgument(field: "metadata", message: "must be JSON or empty: \(fault)")
+    }
+
+    /// NaN is no number between 0 and 100: every comparison with it is false.
+    private func checkProgress(_ progress: Double?) throws(StateError) {
+        guard let progress, !(progress >= 0 && progress <= 100) else { return }
+        throw .invalidArgument(field: "progress", message: "is \(progress); it must lie between 0 and 100")
+    }
+
+    private func checkVersion(_ precondition: Precondition) throws(StateError) {
+        if case .expected(let version) = precondition, version < 0 {
+            throw .invalidArgument(
+                field: "expected_version", message: "is \(version); use 0 for \"must not exist\" or a version from 1")
+        }
+    }
+
+    /// For changes of flows that are there.
+    private func checkExisting(_ precondition: Precondition) throws(StateError) {
+        if case .expected(let version) = precondition, version < 1 {
+            throw .invalidArgument(field: "expected_version", message: "is \(version); the flow must exist, so use a version from 1")
+        }
+    }
+
+    private func checkVersionNumber(_ version: FlowVersion?, _ field: String) throws(StateError) {
+        if let version, version < 1 {
+            throw .invalidArgument(field: field, message: "is \(version); versions start at 1")
+        }
+    }
+
+    private func checkIdempotencyKey(_ key: String?) throws(StateError) {
+        guard let key else { return }
+        try NameRule.check(key, field: "idempotency_key", maximumBytes: limits.idempotencyKeyBytes)
+    }
+
+    private func checkRange(_ range: TimeRange, _ field: String) throws(StateError) {
+        try range.start?.check(field: "\(field).start")
+        try range.end?.check(field: "\(field).end")
+        if let start = range.start, let end = range.end, end <= start {
+            throw .invalidArgument(field: field, message: "ends before it starts")
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/// Everything that can go wrong with a request, in one type: what the store and the rules answer, before any protocol's code is chosen.
+///
+/// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
+public enum StateError: Error, Sendable, Equatable {
+    /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected` (0: "must not exist").
+    case versionConflict(flowID: String, expected: Int64, actual: Int64)
+    /// A flow with this id is there already (create only).
+    case flowAlreadyExists(flowID: String, version: Int64)
+    /// StateValidationError: the state breaks the rules; every violation found.
+    case stateInvalid([Violation])
+    /// InvalidTransitionError: phases still missing before `to` may be entered.
+    case transitionNotAllowed(from: String, to: String, missing: [String])
+    /// StateRecoveryError: what was tried, in order.
+    case recoveryFailed(flowID: String, tried: [String])
+    /// The save carries a lease that somebody else holds by now.
+    case leaseLost(flowID: String, holder: String, token: Int64)
+    /// `deleted`: it existed and was deleted; its versions stay readable by number.
+    case flowNotFound(flowID: String, deleted: Bool)
+    /// `selector`: what was asked for, e.g. `version 7` or `label "draft"`.
+    case versionNotFound(flowID: String, selector: String)
+    case checkpointNotFound(flowID: String, checkpoint: String)
+    case checkpointAlreadyExists(flowID: String, checkpoint: String)
+    /// `what`: the field that is too large, e.g. `state`.
+    case tooLarge(what: String, size: Int, limit: Int)
+    /// The key was used within its retention by a request with other content.
+    case idempotencyKeyReused(key: String)
+    /// `outcomeUnknown`: the request was sent, the answer never came, so it may have been applied.
+    case databaseUnavailable(message: String, outcomeUnknown: Bool, retryAfterMilliseconds: Int64)
+    /// Too many operations wait; nothing was applied.
+    case overloaded(queued: Int, limit: Int, retryAfterMilliseconds: Int64)
+    case invalidArgument(field: String, message: String)
+    /// `outcomeUnknown`: see `databaseUnavailable`.
+    case deadlineExceeded(outcomeUnknown: Bool)
+    case cancelled
+    /// What is stored is not what was saved: the digest of the bytes differs.
+    case dataLoss(flowID: String, version: Int64, message: String)
+    /// A fault of the server itself; the message is for its operator.
+    case internalFault(String)
+
+    /// One broken rule of a state.
+    public struct Violation: Sendable, Equatable {
+        /// Where in the state: a JSON Pointer (RFC 6901), empty for the whole.
+        public var path: String
+        /// The rule's stable name, e.g. `json`.
+        public var rule: String
+        /// What is wrong and what would be right.
+        public var message: String
+
+        public init(path: String, rule: String, message: String) {
+            self.path = path
+            self.rule = rule
+            self.message = message
+        }
+    }
+}
+
+extension StateError {
+    /// Stable, SCREAMING_SNAKE; `ErrorInfo.reason` of the reply.
+    public var reason: String {
+        switch self {
+        case .versionConflict: "VERSION_CONFLICT"
+        case .flowAlreadyExists: "FLOW_ALREADY_EXISTS"
+        case .stateInvalid: "STATE_INVALID"
+        case .transitionNotAllowed: "TRANSITION_NOT_ALLOWED"
+        case .recoveryFailed: "RECOVERY_FAILED"
+        case .leaseLost: "LEASE_LOST"
+        case .flowNotFound: "FLOW_NOT_FOUND"
+        case .versionNotFound: "VERSION_NOT_FOUND"
+        case .checkpointNotFound: "CHECKPOINT_NOT_FOUND"
+        case .checkpointAlreadyExists: "CHECKPOINT_ALREADY_EXISTS"
+        case .tooLarge(let what, _, _): what == "state" ? "STATE_TOO_LARGE" : "FIELD_TOO_LARGE"
+        case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
+        case .databaseUnavailable: "DATABASE_UNAVAILABLE"
+        case .overloaded: "OVERLOADED"
+        case .invalidArgument: "INVALID_ARGUMENT"
+        case .deadlineExceeded: "DEADLINE_EXCEEDED"
+        case .cancelled: "CANCELLED"
+        case .dataLoss: "DATA_LOSS"
+        case .internalFault: "INTERNAL"
+        }
+    }
+
+    /// How long a client should wait before it tries again, when trying again helps.
+    public var retryAfterMilliseconds: Int64? {
+        switch self {
+        case .databaseUnavailable(_, _, let delay), .overloaded(_, _, let delay): delay
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,88 @@
+extension StateError: CustomStringConvertible {
+    public var description: String { "\(reason): \(message)" }
+
+    /// What happened and what to do, for people. Quotes no state and no credential.
+    public var message: String {
+        switch self {
+        case .versionConflict, .flowAlreadyExists, .checkpointAlreadyExists, .idempotencyKeyReused:
+            return conflictMessage
+        case .flowNotFound, .versionNotFound, .checkpointNotFound:
+            return notFoundMessage
+        case .stateInvalid, .transitionNotAllowed, .recoveryFailed, .leaseLost, .tooLarge, .invalidArgument:
+            return refusalMessage
+        default:
+            return serviceMessage
+        }
+    }
+
+    private var conflictMessage: String {
+        switch self {
+        case .versionConflict(let flowID, let expected, let actual) where expected == 0:
+            "flow \"\(flowID)\" must not exist for expected_version 0, but it is at version \(actual); load it and save with expected_version \(actual)"
+        case .versionConflict(let flowID, let expected, let actual):
+            "flow \"\(flowID)\" is at version \(actual), not \(expected): somebody saved in between; load it, apply your change again and save with expected_version \(actual)"
+        case .flowAlreadyExists(let flowID, let version):
+            "flow \"\(flowID)\" exists already at version \(version); choose another flow_id or save to it"
+        case .checkpointAlreadyExists(let flowID, let checkpoint):
+            "flow \"\(flowID)\" has a checkpoint \"\(checkpoint)\" already; choose another name or delete that one first"
+        case .idempotencyKeyReused(let key):
+            "idempotency key \"\(key)\" was used by a request with other content; use a new key for a new request"
+        default: ""
+        }
+    }
+
+    private var notFoundMessage: String {
+        switch self {
+        case .flowNotFound(let flowID, deleted: true):
+            "flow \"\(flowID)\" was deleted and cannot be saved or loaded; its old versions can still be read by number; use a new flow_id"
+        case .flowNotFound(let flowID, deleted: false):
+            "flow \"\(flowID)\" does not exist in this tenant; check flow_id and tenant, or create it"
+        case .versionNotFound(let flowID, let selector):
+            "flow \"\(flowID)\" has no \(selector); list its versions to see what is there"
+        case .checkpointNotFound(let flowID, let checkpoint):
+            "flow \"\(flowID)\" has no checkpoint \"\(checkpoint)\"; list its checkpoints to see what is there"
+        default: ""
+        }
+    }
+
+    private var refusalMessage: String {
+        switch self {
+        case .stateInvalid(let violations):
+            "the state was refused: "
+                + violations.map { $0.path.isEmpty ? $0.message : "\($0.path): \($0.message)" }.joined(separator: "; ")
+        case .transitionNotAllowed(let from, let to, let missing):
+            "a flow in phase \"\(from)\" cannot enter \"\(to)\""
+                + (missing.isEmpty ? "" : "; complete first: \(missing.joined(separator: ", "))")
+        case .recoveryFailed(let flowID, let tried):
+            "flow \"\(flowID)\" could not be recovered; tried: \(tried.joined(separator: ", "))"
+        case .leaseLost(let flowID, let holder, let token):
+            "the lease on flow \"\(flowID)\" was lost; \"\(holder)\" holds token \(token); acquire the lease again and reload"
+        case .tooLarge(let what, let size, let limit):
+            "\(what) is \(size) bytes, the limit is \(limit)"
+        case .invalidArgument(let field, let message):
+            "\(field): \(message)"
+        default: ""
+        }
+    }
+
+    private var serviceMessage: String {
+        switch self {
+        case .databaseUnavailable(let message, let outcomeUnknown, _):
+            "the database is not available (\(message)); "
+                + (outcomeUnknown
+                    ? "whether the request was applied is unknown: repeat it with its idempotency key, or load and compare"
+                    : "nothing was applied: try again")
+        case .overloaded(let queued, let limit, _):
+            "the server is overloaded (\(queued) operations wait, the limit is \(limit)); nothing was applied: try again later"
+        case .deadlineExceeded(let outcomeUnknown):
+            outcomeUnknown
+                ? "the deadline passed while the request ran; whether it was applied is unknown: repeat it with its idempotency key, or load and compare"
+                : "the deadline passed before the request was applied; allow more time"
+        case .cancelled: "the caller cancelled the request"
+        case .dataLoss(let flowID, let version, let message):
+            "flow \"\(flowID)\" version \(version) is damaged in the database: \(message); restore another version or the database"
+        case .internalFault(let message): "internal fault: \(message)"
+        default: ""
+        }
+    }
+}
