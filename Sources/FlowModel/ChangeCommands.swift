@@ -9,17 +9,18 @@ public enum Precondition: Sendable, Equatable {
     case expected(FlowVersion)
 }
 
-/// A checkpoint to be made: with the client's name, or with an id made for it.
+/// A checkpoint to be made.
 public struct CheckpointRequest: Sendable, Equatable {
+    /// Made for this call (`UUIDv7`).
     public var id: String
-    public var isNamed: Bool
+    /// nil: the checkpoint is known by its id only.
+    public var name: String?
+    public var description: String
 
-    public static func named(_ name: String) -> CheckpointRequest { CheckpointRequest(id: name, isNamed: true) }
-    public static func generated(_ id: String) -> CheckpointRequest { CheckpointRequest(id: id, isNamed: false) }
-
-    public init(id: String, isNamed: Bool) {
+    public init(id: String, name: String? = nil, description: String = "") {
         self.id = id
-        self.isNamed = isNamed
+        self.name = name
+        self.description = description
     }
 }
 
@@ -35,8 +36,9 @@ public struct SaveCommand: Sendable {
     /// The flow id was made by the server for this very call: a retry with the same idempotency key brings another one and is still
     /// the same request.
     public var hasGeneratedFlowID = false
-    /// The head's fields: nil keeps what the flow has.
+    /// Given when the save creates the flow; else nil or the flow's own.
     public var flowType: String?
+    /// These four of the head: nil keeps what the flow has.
     public var phase: String?
     public var status: String?
     /// 0…100.
@@ -64,7 +66,7 @@ public struct SaveCommand: Sendable {
         self.kind = kind
     }
 
-    /// A flow that must not exist yet. Its conflict is `flowAlreadyExists`.
+    /// A flow that must not exist yet, nor have existed. Its conflict is `flowAlreadyExists`.
     public static func create(
         key: FlowKey, hasGeneratedFlowID: Bool, actor: String, state: [UInt8], contentType: ContentType = .json
     ) -> SaveCommand {
@@ -80,7 +82,6 @@ public struct DeleteFlowCommand: Sendable {
     public var key: FlowKey
     public var actor: String
     public var precondition: Precondition
-    public var metadata: [UInt8] = []
     public var idempotencyKey: String?
 
     public init(key: FlowKey, actor: String, precondition: Precondition = .none) {
@@ -94,10 +95,9 @@ public struct DeleteFlowCommand: Sendable {
 public struct RestoreCheckpointCommand: Sendable {
     public var key: FlowKey
     public var actor: String
+    /// A name or an id.
     public var checkpoint: String
     public var precondition: Precondition
-    public var versionLabel: String?
-    public var metadata: [UInt8] = []
     public var idempotencyKey: String?
 
     public init(key: FlowKey, actor: String, checkpoint: String, precondition: Precondition = .none) {
@@ -124,10 +124,11 @@ public struct CreateCheckpointCommand: Sendable {
     }
 }
 
-/// Removes the name; the version stays.
+/// Removes the name and answers the checkpoint as it was; the version stays.
 public struct DeleteCheckpointCommand: Sendable {
     public var key: FlowKey
     public var actor: String
+    /// A name or an id.
     public var checkpoint: String
 
     public init(key: FlowKey, actor: String, checkpoint: String) {

@@ -28,6 +28,8 @@ public struct Limits: Sendable, Equatable {
     public var labels = 64
     /// One label: its name and its value, each.
     public var labelBytes = 256
+    /// The free text of a checkpoint.
+    public var descriptionBytes = 4 << 10
     /// An idempotency key.
     public var idempotencyKeyBytes = 255
     /// How long an idempotency key is remembered at least.
@@ -39,8 +41,6 @@ public struct Limits: Sendable, Equatable {
     public var pageSize = 50
     /// Rows of a page at most; a request for more gets this many.
     public var maximumPageSize = 1_000
-    /// Values of one filter (types, phases, statuses).
-    public var filterValues = 64
 
     // MARK: Operations
 

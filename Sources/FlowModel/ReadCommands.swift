@@ -49,7 +49,7 @@ public struct ListVersionsCommand: Sendable {
     }
 }
 
-/// The checkpoints of one flow, by id.
+/// The checkpoints of one flow, newest first.
 public struct ListCheckpointsCommand: Sendable {
     public var key: FlowKey
     /// 0 means the default.
@@ -63,11 +63,11 @@ public struct ListCheckpointsCommand: Sendable {
     }
 }
 
-/// What a list of flows shows: an empty list of values lets every value pass, else any of them; the conditions all hold.
+/// What a list of flows shows: every field that is set must match.
 public struct FlowFilter: Sendable, Equatable {
-    public var flowTypes: [String] = []
-    public var phases: [String] = []
-    public var statuses: [String] = []
+    public var flowType: String?
+    public var phase: String?
+    public var status: String?
     /// The flow has all of these, with these values.
     public var labels: Labels = .none
     public var created = TimeRange()
@@ -79,12 +79,12 @@ public struct FlowFilter: Sendable, Equatable {
     public init() {}
 }
 
-/// The order of a list of flows; ties go by flow id in the same direction.
+/// The order of a list of flows; ties go by flow id in the same direction. The numbers are those of the API.
 public enum FlowOrder: Int64, Sendable, CaseIterable {
-    case createdDescending = 1
-    case createdAscending = 2
-    case updatedDescending = 3
-    case updatedAscending = 4
+    case updatedDescending = 1
+    case updatedAscending = 2
+    case createdDescending = 3
+    case createdAscending = 4
     case flowIDAscending = 5
 }
 
@@ -99,7 +99,7 @@ public struct ListFlowsCommand: Sendable {
     public var pageToken: PageToken?
 
     public init(
-        tenant: String, filter: FlowFilter = FlowFilter(), order: FlowOrder = .createdDescending, pageSize: Int = 0,
+        tenant: String, filter: FlowFilter = FlowFilter(), order: FlowOrder = .updatedDescending, pageSize: Int = 0,
         pageToken: PageToken? = nil
     ) {
         self.tenant = tenant

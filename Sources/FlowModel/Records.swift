@@ -1,10 +1,17 @@
-/// What made a version.
+/// What made a version. The numbers are those of the API's `VersionEvent`.
 public enum VersionKind: Int16, Sendable, CaseIterable {
-    case saved = 1
-    case created = 2
+    /// The flow's first version, whichever command wrote it.
+    case created = 1
+    case saved = 2
     case restored = 3
+    case forked = 4
     /// The tombstone: it has no state.
-    case deleted = 4
+    case deleted = 5
+    case transitioned = 6
+    case statusSet = 7
+    case errorReported = 8
+    case recovered = 9
+    case migrated = 10
 }
 
 /// The head of a flow: what lists show without opening the state.
@@ -62,11 +69,13 @@ public struct VersionRecord: Sendable, Equatable {
     /// JSON, or empty.
     public var metadata: [UInt8]
     public var createdAt: Timestamp
+    /// Names (ids where there is no name) of the checkpoints that point here, sorted by bytes.
+    public var checkpoints: [String]
 
     public init(
         version: FlowVersion, parentVersion: FlowVersion?, kind: VersionKind, actor: String, contentType: String, size: Int64,
         digest: [UInt8], phase: String, status: String, progress: Double?, versionLabel: String?, metadata: [UInt8],
-        createdAt: Timestamp
+        createdAt: Timestamp, checkpoints: [String]
     ) {
         self.version = version
         self.parentVersion = parentVersion
@@ -81,6 +90,7 @@ public struct VersionRecord: Sendable, Equatable {
         self.versionLabel = versionLabel
         self.metadata = metadata
         self.createdAt = createdAt
+        self.checkpoints = checkpoints
     }
 }
 
@@ -97,18 +107,22 @@ public struct Snapshot: Sendable, Equatable {
     }
 }
 
-/// A named version. Its id is the name given, or a generated one: one namespace, so a name never means two checkpoints.
+/// A name for a version.
 public struct CheckpointRecord: Sendable, Equatable {
+    /// Generated, a UUIDv7.
     public var id: String
-    public var isNamed: Bool
+    /// Unique within the flow; nil when the checkpoint is known by its id only. Where both could be meant, a name wins over an id.
+    public var name: String?
     public var version: FlowVersion
+    public var description: String
     public var actor: String
     public var createdAt: Timestamp
 
-    public init(id: String, isNamed: Bool, version: FlowVersion, actor: String, createdAt: Timestamp) {
+    public init(id: String, name: String?, version: FlowVersion, description: String, actor: String, createdAt: Timestamp) {
         self.id = id
-        self.isNamed = isNamed
+        self.name = name
         self.version = version
+        self.description = description
         self.actor = actor
         self.createdAt = createdAt
     }
@@ -123,17 +137,21 @@ public struct SavedVersion: Sendable, Equatable {
     public var digest: [UInt8]
     /// The checkpoint made in the same commit.
     public var checkpointID: String?
+    /// The version whose state was restored.
+    public var restoredVersion: FlowVersion?
     /// The idempotency key was seen before: this is the answer given then; nothing was changed.
     public var replayed: Bool
 
     public init(
-        flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String?, replayed: Bool
+        flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,
+        restoredVersion: FlowVersion? = nil, replayed: Bool = false
     ) {
         self.flowID = flowID
         self.version = version
         self.createdAt = createdAt
         self.digest = digest
         self.checkpointID = checkpointID
+        self.restoredVersion = restoredVersion
         self.replayed = replayed
     }
 }

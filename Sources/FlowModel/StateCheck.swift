@@ -20,7 +20,7 @@ public struct StateCheck: Sendable {
         if let parent = command.parentVersion, parent < 1 {
             throw .invalidArgument(field: "parent_version", message: "is \(parent); versions start at 1")
         }
-        if let checkpoint = command.checkpoint { try checkName(checkpoint.id, "checkpoint", mayBeEmpty: false) }
+        if let checkpoint = command.checkpoint { try checkCheckpoint(checkpoint) }
         try checkIdempotencyKey(command.idempotencyKey)
         try checkMetadata(command.metadata)
         try checkState(command.state, command.contentType)
@@ -30,21 +30,18 @@ public struct StateCheck: Sendable {
         try checkName(command.actor, "actor")
         try checkExisting(command.precondition)
         try checkIdempotencyKey(command.idempotencyKey)
-        try checkMetadata(command.metadata)
     }
 
     public func check(_ command: RestoreCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
-        try checkName(command.versionLabel, "version_label", mayBeEmpty: false)
         try checkExisting(command.precondition)
         try checkIdempotencyKey(command.idempotencyKey)
-        try checkMetadata(command.metadata)
     }
 
     public func check(_ command: CreateCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
-        try checkName(command.checkpoint.id, "checkpoint", mayBeEmpty: false)
+        try checkCheckpoint(command.checkpoint)
         try checkVersionNumber(command.version, "version")
     }
 
@@ -69,12 +66,9 @@ public struct StateCheck: Sendable {
     public func check(_ command: ListFlowsCommand) throws(StateError) {
         try checkName(command.tenant, "tenant", mayBeEmpty: false)
         let filter = command.filter
-        for (values, field) in [(filter.flowTypes, "flow_types"), (filter.phases, "phases"), (filter.statuses, "statuses")] {
-            if values.count > limits.filterValues {
-                throw .invalidArgument(field: field, message: "are \(values.count), the limit is \(limits.filterValues)")
-            }
-            for value in values { try checkName(value, field) }
-        }
+        try checkName(filter.flowType, "flow_type")
+        try checkName(filter.phase, "phase")
+        try checkName(filter.status, "status")
         try filter.labels.check(limits: limits)
         try checkName(filter.flowIDPrefix, "flow_id_prefix")
         try checkRange(filter.created, "created")
@@ -105,7 +99,7 @@ extension StateCheck {
         let hint = fault.isTooDeep ? " (the limit is \(limits.jsonDepth))" : ""
         throw .stateInvalid([
             StateError.Violation(
-                path: "", rule: "json",
+                path: "", rule: "syntax",
                 message: "the state is not JSON although content_type is \(contentType.text): \(fault)\(hint)")
         ])
     }
@@ -122,6 +116,18 @@ extension StateCheck {
     private func checkProgress(_ progress: Double?) throws(StateError) {
         guard let progress, !(progress >= 0 && progress <= 100) else { return }
         throw .invalidArgument(field: "progress", message: "is \(progress); it must lie between 0 and 100")
+    }
+
+    private func checkCheckpoint(_ checkpoint: CheckpointRequest) throws(StateError) {
+        try checkName(checkpoint.id, "checkpoint id", mayBeEmpty: false)
+        try checkName(checkpoint.name, "checkpoint", mayBeEmpty: false)
+        let size = checkpoint.description.utf8.count
+        if size > limits.descriptionBytes {
+            throw .invalidArgument(field: "description", message: "is \(size) bytes, the limit is \(limits.descriptionBytes)")
+        }
+        if checkpoint.description.utf8.contains(0) {
+            throw .invalidArgument(field: "description", message: "contains a NUL character")
+        }
     }
 
     private func checkVersion(_ precondition: Precondition) throws(StateError) {

@@ -2,10 +2,10 @@
 ///
 /// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
 public enum StateError: Error, Sendable, Equatable {
-    /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected` (0: "must not exist").
+    /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected`; 0: "does not exist".
     case versionConflict(flowID: String, expected: Int64, actual: Int64)
-    /// A flow with this id is there already (create only).
-    case flowAlreadyExists(flowID: String, version: Int64)
+    /// A flow with this id is there already, or was and is deleted (create only).
+    case flowAlreadyExists(flowID: String, version: Int64, deleted: Bool)
     /// StateValidationError: the state breaks the rules; every violation found.
     case stateInvalid([Violation])
     /// InvalidTransitionError: phases still missing before `to` may be entered.
@@ -20,7 +20,7 @@ public enum StateError: Error, Sendable, Equatable {
     case versionNotFound(flowID: String, selector: String)
     case checkpointNotFound(flowID: String, checkpoint: String)
     case checkpointAlreadyExists(flowID: String, checkpoint: String)
-    /// `what`: the field that is too large, e.g. `state`.
+    /// `what`: the field that is too large, e.g. `state`; sizes in bytes.
     case tooLarge(what: String, size: Int, limit: Int)
     /// The key was used within its retention by a request with other content.
     case idempotencyKeyReused(key: String)
@@ -41,7 +41,7 @@ public enum StateError: Error, Sendable, Equatable {
     public struct Violation: Sendable, Equatable {
         /// Where in the state: a JSON Pointer (RFC 6901), empty for the whole.
         public var path: String
-        /// The rule's stable name, e.g. `json`.
+        /// The rule's stable name, e.g. `syntax`.
         public var rule: String
         /// What is wrong and what would be right.
         public var message: String
@@ -68,14 +68,14 @@ extension StateError {
         case .versionNotFound: "VERSION_NOT_FOUND"
         case .checkpointNotFound: "CHECKPOINT_NOT_FOUND"
         case .checkpointAlreadyExists: "CHECKPOINT_ALREADY_EXISTS"
-        case .tooLarge(let what, _, _): what == "state" ? "STATE_TOO_LARGE" : "FIELD_TOO_LARGE"
+        case .tooLarge: "STATE_TOO_LARGE"
         case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
         case .databaseUnavailable: "DATABASE_UNAVAILABLE"
         case .overloaded: "OVERLOADED"
-        case .invalidArgument: "INVALID_ARGUMENT"
+        case .invalidArgument: "INVALID_REQUEST"
         case .deadlineExceeded: "DEADLINE_EXCEEDED"
         case .cancelled: "CANCELLED"
-        case .dataLoss: "DATA_LOSS"
+        case .dataLoss: "STATE_CORRUPT"
         case .internalFault: "INTERNAL"
         }
     }

@@ -19,9 +19,13 @@ extension StateError: CustomStringConvertible {
         switch self {
         case .versionConflict(let flowID, let expected, let actual) where expected == 0:
             "flow \"\(flowID)\" must not exist for expected_version 0, but it is at version \(actual); load it and save with expected_version \(actual)"
+        case .versionConflict(let flowID, let expected, let actual) where actual == 0:
+            "flow \"\(flowID)\" does not exist, so it is not at version \(expected); check flow_id and tenant, or save with expected_version 0"
         case .versionConflict(let flowID, let expected, let actual):
             "flow \"\(flowID)\" is at version \(actual), not \(expected): somebody saved in between; load it, apply your change again and save with expected_version \(actual)"
-        case .flowAlreadyExists(let flowID, let version):
+        case .flowAlreadyExists(let flowID, _, deleted: true):
+            "flow \"\(flowID)\" existed and was deleted; an id is not used twice, choose another flow_id"
+        case .flowAlreadyExists(let flowID, let version, deleted: false):
             "flow \"\(flowID)\" exists already at version \(version); choose another flow_id or save to it"
         case .checkpointAlreadyExists(let flowID, let checkpoint):
             "flow \"\(flowID)\" has a checkpoint \"\(checkpoint)\" already; choose another name or delete that one first"
