@@ -1,0 +1,109 @@
+import HTTP2
+import NIOCore
+
+/// One call of a client, on its connection's event loop only. What arrives is handed to `onMessage`, and
+/// exactly once to `onEnd`.
+final class ClientCall {
+    let path: String
+    let metadata: Metadata
+    let timeout: TimeAmount?
+    private(set) var id: StreamID = 0
+
+    private var deframer: MessageDeframer
+    private let consumesAtOnce: Bool
+    private var onMessage: (ByteBuffer, _ credit: Int) -> Void
+    private var onEnd: ((Result<Metadata, Status>) -> Void)?
+    private var timer: Scheduled<Void>?
+    private var httpStatus = ""
+    private var consumedAhead = 0
+    private weak var connection: ClientConnectionHandler?
+
+    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it gives its
+    ///   bytes back itself, by `consume`.
+    init(
+        path: String, metadata: Metadata, timeout: TimeAmount?, messageBytes: Int, consumesAtOnce: Bool,
+        onMessage: @escaping (ByteBuffer, _ credit: Int) -> Void,
+        onEnd: @escaping (Result<Metadata, Status>) -> Void
+    ) {
+        self.path = path
+        self.metadata = metadata
+        self.timeout = timeout
+        self.consumesAtOnce = consumesAtOnce
+        self.onMessage = onMessage
+        self.onEnd = onEnd
+        deframer = MessageDeframer(limit: messageBytes)
+    }
+
+    var isOver: Bool { onEnd == nil }
+
+    func started(_ id: StreamID, on connection: ClientConnectionHandler, eventLoop: any EventLoop) {
+        self.id = id
+        self.connection = connection
+        guard let timeout else { return }
+        timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { [weak self] in
+            self?.abandon(Status(.deadlineExceeded, "no answer within the deadline"))
+        }
+    }
+
+    /// Ends the call here, and tells the server to stop.
+    func abandon(_ status: Status) {
+        guard !isOver else { return }
+        connection?.reset(id)
+        end(.failure(status))
+    }
+
+    func consume(_ bytes: Int) { connection?.consume(id, bytes) }
+
+    func received(_ fields: [HeaderField], endStream: Bool) {
+        let metadata = Metadata(received: fields)
+        httpStatus = metadata[":status"] ?? ""
+        if endStream { return receivedTrailers(metadata) }
+        let isGRPC = metadata["content-type"]?.hasPrefix("application/grpc") ?? false
+        if httpStatus != "200" || !isGRPC { abandon(Status(httpStatus: httpStatus)) }
+    }
+
+    func received(_ bytes: ByteBuffer) {
+        guard !isOver else { return consume(bytes.readableBytes) }
+        deframer.append(bytes)
+        do {
+            while let message = try deframer.next() {
+                let credit = message.readableBytes + MessageDeframer.prefixBytes - consumedAhead
+                consumedAhead = 0
+                if consumesAtOnce { consume(credit) }
+                onMessage(message, credit)
+            }
+        } catch {
+            return abandon(error.status)
+        }
+        let ahead = deframer.bufferedBytes - consumedAhead
+        consumedAhead += ahead
+        consume(ahead)
+    }
+
+    func receivedTrailers(_ trailers: Metadata) {
+        guard let status = Status(trailers: trailers) else { return abandon(Status(httpStatus: httpStatus)) }
+        end(status.code == .ok ? .success(trailers) : .failure(status))
+    }
+
+    /// The stream is gone; a call that had no status yet gets one (PROTOCOL-HTTP2.md, Errors).
+    func closed(_ code: HTTP2ErrorCode) {
+        let status: Status =
+            switch code {
+            case .refusedStream: Status(.unavailable, "the server refused the call before it began; try again")
+            case .cancel: Status(.cancelled, "the server cancelled the call")
+            case .enhanceYourCalm: Status(.resourceExhausted, "the server asks for fewer calls")
+            case .noError: Status(.unavailable, "the connection ended before the answer; try again")
+            default: Status(.internal, "the stream failed with HTTP/2 error \(code.rawValue)")
+            }
+        end(.failure(status))
+    }
+
+    func end(_ result: Result<Metadata, Status>) {
+        timer?.cancel()
+        timer = nil
+        let handler = onEnd
+        onEnd = nil
+        onMessage = { _, _ in }
+        handler?(result)
+    }
+}

@@ -1,0 +1,167 @@
+import HTTP2
+import NIOCore
+
+/// One connection of a client: the counterpart of `ServerConnectionHandler`. On its channel's event
+/// loop only.
+final class ClientConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let session: HTTP2Session
+    private let authority: String
+    private var calls: [StreamID: ClientCall] = [:]
+    private var blocked: [StreamID: [CheckedContinuation<Void, any Error>]] = [:]
+    private var context: ChannelHandlerContext?
+    private var flushIsScheduled = false
+    private var isReading = false
+    /// The server takes no new calls here (GOAWAY), or the connection is over.
+    private(set) var isDraining = false
+
+    init(authority: String, settings: HTTP2Settings) throws(HTTP2Error) {
+        self.authority = authority
+        session = try HTTP2Session(role: .client, settings: settings)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { flush() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelActive(context: ChannelHandlerContext) {
+        flush()
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
+        do {
+            try session.receive(unwrapInboundIn(data))
+            handleEvents()
+        } catch {
+            handleEvents()
+            context.close(promise: nil)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flush()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { flush() }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isDraining = true
+        let open = calls.values
+        calls = [:]
+        for call in open { call.closed(.noError) }
+        for waiting in blocked.values.joined() { waiting.resume(throwing: CancellationError()) }
+        blocked = [:]
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    // MARK: Calls
+
+    /// Opens a call; `message` with `endStream` is a whole unary request.
+    func start(_ call: ClientCall, message: FramedMessage?, endStream: Bool) {
+        guard let context, !isDraining else {
+            return call.end(.failure(Status(.unavailable, "the connection to \(authority) is closing; try again")))
+        }
+        do {
+            let id = try session.request(requestFields(call), endStream: message == nil && endStream)
+            calls[id] = call
+            call.started(id, on: self, eventLoop: context.eventLoop)
+            if let message { session.send(id, message.buffer) }
+            if endStream { session.finish(id) }
+            scheduleFlush()
+        } catch {
+            isDraining = true
+            call.end(.failure(Status(.unavailable, "the connection to \(authority) takes no more calls; try again")))
+        }
+    }
+
+    private func requestFields(_ call: ClientCall) -> [HeaderField] {
+        var fields = [
+            HeaderField(":method", "POST"), HeaderField(":scheme", "http"), HeaderField(":path", call.path),
+            HeaderField(":authority", authority), HeaderField("te", "trailers"),
+            HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-swift"),
+        ]
+        if let timeout = call.timeout { fields.append(HeaderField("grpc-timeout", Timeout.format(timeout))) }
+        return fields + call.metadata.fields
+    }
+
+    func send(_ id: StreamID, _ message: FramedMessage, _ continuation: CheckedContinuation<Void, any Error>) {
+        guard calls[id] != nil else { return continuation.resume(throwing: CancellationError()) }
+        session.send(id, message.buffer)
+        if session.isBlocked(id) { blocked[id, default: []].append(continuation) } else { continuation.resume() }
+        scheduleFlush()
+    }
+
+    func finish(_ id: StreamID) {
+        session.finish(id)
+        scheduleFlush()
+    }
+
+    func reset(_ id: StreamID) {
+        session.reset(id, .cancel)
+        scheduleFlush()
+    }
+
+    func consume(_ id: StreamID, _ bytes: Int) {
+        session.consume(id, bytes)
+        scheduleFlush()
+    }
+
+    func close() { context?.close(promise: nil) }
+
+    // MARK: Bytes
+
+    private func handleEvents() {
+        for event in session.takeEvents() {
+            switch event {
+            case .headers(let id, let fields, let endStream): calls[id]?.received(fields, endStream: endStream)
+            case .data(let id, let bytes):
+                if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
+            case .trailers(let id, let fields): calls[id]?.receivedTrailers(Metadata(received: fields))
+            case .headersTooLarge(let id):
+                calls[id]?.abandon(Status(.internal, "the answer's header section is too large"))
+            case .closed(let id, let code):
+                calls.removeValue(forKey: id)?.closed(code)
+                blocked.removeValue(forKey: id)?.forEach { $0.resume(throwing: CancellationError()) }
+            case .writable(let id): blocked.removeValue(forKey: id)?.forEach { $0.resume() }
+            case .goAway: isDraining = true
+            case .endStream, .pingAcknowledged, .settings: break
+            }
+        }
+    }
+
+    private func scheduleFlush() {
+        guard !isReading, !flushIsScheduled, let context else { return }
+        flushIsScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { bound.value.flush() }
+    }
+
+    private func flush() {
+        flushIsScheduled = false
+        guard let context else { return }
+        do {
+            var more = true
+            while more, context.channel.isWritable {
+                var buffer = context.channel.allocator.buffer(capacity: 16 << 10)
+                more = try session.takeOutput(into: &buffer, limit: 256 << 10)
+                if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
+            }
+        } catch {
+            context.close(promise: nil)
+        }
+        handleEvents()
+        if !session.isAlive || (isDraining && calls.isEmpty) { context.close(promise: nil) }
+    }
+}

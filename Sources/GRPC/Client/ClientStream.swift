@@ -1,0 +1,55 @@
+import NIOCore
+
+/// A streaming call: `send` and `finish` speak, `messages` listens. Thread-safe; one reader.
+public final class ClientStream: Sendable {
+    /// The server's messages; ends after the last one, or throws the call's `Status`.
+    public let messages: MessageStream
+    private let eventLoop: any EventLoop
+    private let call: NIOLoopBound<ClientCall>
+    private let connection: NIOLoopBound<ClientConnectionHandler>
+
+    private init(
+        _ messages: MessageStream, _ call: ClientCall, _ connection: ClientConnectionHandler, _ loop: any EventLoop
+    ) {
+        self.messages = messages
+        self.call = NIOLoopBound(call, eventLoop: loop)
+        self.connection = NIOLoopBound(connection, eventLoop: loop)
+        eventLoop = loop
+    }
+
+    /// On the connection's event loop.
+    static func open(
+        _ path: String, _ metadata: Metadata, _ timeout: TimeAmount?, _ messageBytes: Int,
+        _ connection: ClientConnectionHandler, _ loop: any EventLoop
+    ) -> ClientStream {
+        let handle = CallHandle(eventLoop: loop)
+        let (stream, source) = MessageStream.make { bytes in handle.consume(bytes) }
+        let call = ClientCall(
+            path: path, metadata: metadata, timeout: timeout, messageBytes: messageBytes, consumesAtOnce: false,
+            onMessage: { source.yield($0, credit: $1) },
+            onEnd: { result in
+                switch result {
+                case .success: source.finish()
+                case .failure(let status): source.finish(throwing: status)
+                }
+            })
+        handle.attach(call)
+        connection.start(call, message: nil, endStream: false)
+        return ClientStream(stream, call, connection, loop)
+    }
+
+    /// Sends a message, and returns when the next one has room.
+    /// - Throws: `CancellationError` when the call is over; `messages` says why.
+    public func send(_ message: FramedMessage) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            eventLoop.execute { self.connection.value.send(self.call.value.id, message, continuation) }
+        }
+    }
+
+    /// Says that no more messages come.
+    public func finish() { eventLoop.execute { self.connection.value.finish(self.call.value.id) } }
+
+    public func cancel() {
+        eventLoop.execute { self.call.value.abandon(Status(.cancelled, "the caller cancelled the call")) }
+    }
+}

@@ -1,0 +1,77 @@
+/// Where one call on the server stands. Pure: it decides, `ServerCall` acts.
+///
+///     inbound:   open ──end of stream──▶ ended
+///     outbound:  idle ──first message──▶ streaming ──status──▶ ended
+///                idle ──status (trailers-only)───────────────▶ ended
+///
+/// Over when outbound has ended or the stream was closed; then everything is dropped. Acts that make no
+/// sense are of three kinds: ours (a second status: dropped, the first stands), the peer's (a second
+/// message to a unary method: a status says so), and races (a message after a reset: dropped).
+struct CallState {
+    enum Inbound: Equatable { case open(messages: Int), ended }
+    enum Outbound: Equatable { case idle, streaming, ended }
+
+    enum ReceiveAction: Equatable { case deliver, drop, fail(Status) }
+    enum EndAction: Equatable { case invokeUnary, deliverEnd, drop, fail(Status) }
+    enum SendAction: Equatable { case headersThenMessage, message, drop }
+    enum FinishAction: Equatable { case trailersOnly, trailers, drop }
+
+    let kind: MethodKind
+    private(set) var inbound = Inbound.open(messages: 0)
+    private(set) var outbound = Outbound.idle
+
+    init(kind: MethodKind) { self.kind = kind }
+
+    var isOver: Bool { outbound == .ended }
+
+    mutating func receivedMessage() -> ReceiveAction {
+        guard !isOver, case .open(let messages) = inbound else { return .drop }
+        inbound = .open(messages: messages + 1)
+        if messages > 0, !kind.streamsRequests {
+            return .fail(Status(.unimplemented, "this method takes one message, and a second one came"))
+        }
+        return .deliver
+    }
+
+    /// - Parameter incompleteBytes: what is left of a message that never became whole.
+    mutating func receivedEnd(incompleteBytes: Int) -> EndAction {
+        guard !isOver, case .open(let messages) = inbound else { return .drop }
+        inbound = .ended
+        if incompleteBytes > 0 {
+            return .fail(Status(.internal, "the request ended \(incompleteBytes) bytes into a message"))
+        }
+        if kind.streamsRequests { return .deliverEnd }
+        if messages == 0 {
+            return .fail(Status(.unimplemented, "this method takes one message, and none came"))
+        }
+        return kind == .unary ? .invokeUnary : .deliverEnd
+    }
+
+    mutating func send() -> SendAction {
+        switch outbound {
+        case .idle:
+            outbound = .streaming
+            return .headersThenMessage
+        case .streaming: return .message
+        case .ended: return .drop
+        }
+    }
+
+    mutating func finish() -> FinishAction {
+        defer { outbound = .ended }
+        switch outbound {
+        case .idle: return .trailersOnly
+        case .streaming: return .trailers
+        case .ended: return .drop
+        }
+    }
+
+    /// The stream is gone. True when that cut the call off before it had its status.
+    mutating func closed() -> Bool {
+        defer {
+            outbound = .ended
+            inbound = .ended
+        }
+        return !isOver
+    }
+}

@@ -1,0 +1,71 @@
+import HTTP2
+import NIOCore
+
+/// A request's header section, judged (PROTOCOL-HTTP2.md, Requests).
+enum RequestHead {
+    case call(path: String, timeout: TimeAmount?, Metadata)
+    /// Not gRPC: the answer is an HTTP one.
+    case notGRPC(HTTPRefusal)
+    /// gRPC, but not to be served.
+    case refused(Status)
+
+    init(_ fields: [HeaderField]) {
+        let metadata = Metadata(received: fields)
+        guard metadata[":method"] == "POST" else {
+            self = .notGRPC(HTTPRefusal(status: "405", "gRPC calls are POST requests", [HeaderField("allow", "POST")]))
+            return
+        }
+        guard let type = metadata["content-type"], Self.isGRPC(type) else {
+            self = .notGRPC(
+                HTTPRefusal(status: "415", "gRPC calls have the content-type application/grpc or application/grpc+proto"))
+            return
+        }
+        if let encoding = metadata["grpc-encoding"], encoding != "identity" {
+            self = .refused(
+                Status(.unimplemented, "the message encoding \(encoding) is not supported; send identity"))
+            return
+        }
+        var timeout: TimeAmount?
+        if let text = metadata["grpc-timeout"] {
+            guard let parsed = Timeout.parse(text) else {
+                self = .refused(
+                    Status(.invalidArgument, "grpc-timeout must be up to eight digits and one of H M S m u n"))
+                return
+            }
+            timeout = parsed
+        }
+        self = .call(path: metadata[":path"] ?? "", timeout: timeout, metadata)
+    }
+
+    private static func isGRPC(_ type: String) -> Bool {
+        ["application/grpc", "application/grpc+proto"].contains(type) || type.hasPrefix("application/grpc;")
+    }
+}
+
+/// An HTTP answer to what is no gRPC call.
+struct HTTPRefusal: Equatable {
+    let status: String
+    let message: String
+    var extra: [HeaderField] = []
+
+    init(status: String, _ message: String, _ extra: [HeaderField] = []) {
+        self.status = status
+        self.message = message
+        self.extra = extra
+    }
+
+    var fields: [HeaderField] {
+        [HeaderField(":status", status), HeaderField("content-type", "text/plain; charset=utf-8")] + extra
+    }
+
+    /// What an HTTP/1.x client is told before the connection is closed.
+    static let http1 = """
+        HTTP/1.1 505 HTTP Version Not Supported\r
+        content-type: text/plain; charset=utf-8\r
+        content-length: 50\r
+        connection: close\r
+        \r
+        This port speaks gRPC: HTTP/2 with prior knowledge
+
+        """
+}

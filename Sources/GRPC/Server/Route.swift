@@ -1,0 +1,65 @@
+import NIOCore
+
+/// The four kinds of methods.
+public enum MethodKind: Sendable, Equatable {
+    case unary, clientStreaming, serverStreaming, bidirectional
+
+    var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
+}
+
+/// What answers a method.
+public enum MethodHandler: Sendable {
+    /// Called on the call's event loop with the one request message; ends the call through it, now or
+    /// later, from any thread. Must not block.
+    case unary(@Sendable (_ request: ByteBuffer, _ call: ServerCall) -> Void)
+    /// Runs as a task of its own, cancelled with the call. Returning ends the call with OK, throwing a
+    /// `Status` with that; for methods that stream in either direction.
+    case streaming(MethodKind, @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void)
+
+    var kind: MethodKind {
+        switch self {
+        case .unary: .unary
+        case .streaming(let kind, _): kind
+        }
+    }
+}
+
+/// One method of a service: `service` is its full name, such as `grpc.health.v1.Health`.
+public struct Route: Sendable {
+    public let service: String
+    public let method: String
+    public let handler: MethodHandler
+
+    public init(service: String, method: String, _ handler: MethodHandler) {
+        self.service = service
+        self.method = method
+        self.handler = handler
+    }
+
+    public var path: String { "/\(service)/\(method)" }
+}
+
+/// All methods that a server has, by path.
+public struct Router: Sendable {
+    private let handlers: [String: MethodHandler]
+    public let services: Set<String>
+
+    public init(_ routes: [Route]) {
+        handlers = Dictionary(routes.map { ($0.path, $0.handler) }) { first, _ in first }
+        services = Set(routes.map(\.service))
+    }
+
+    func handler(_ path: String) -> MethodHandler? { handlers[path] }
+
+    /// Tells an unknown service from an unknown method.
+    func unimplemented(_ path: String) -> Status {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].isEmpty else {
+            return Status(.unimplemented, "the path must be /service/method")
+        }
+        if services.contains(String(parts[1])) {
+            return Status(.unimplemented, "the service \(parts[1]) has no method \(parts[2])")
+        }
+        return Status(.unimplemented, "this server has no service \(parts[1])")
+    }
+}

@@ -1,0 +1,114 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// A gRPC server on a socket: HTTP/2 with prior knowledge, all connections on the given event loops.
+public final class Server: Sendable {
+    private let router: Router
+    private let configuration: ServerConfiguration
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+
+    private struct State {
+        var listeners: [any Channel] = []
+        var connections: [ObjectIdentifier: any Channel] = [:]
+        var isShuttingDown = false
+        var waiter: EventLoopPromise<Void>?
+    }
+
+    public init(
+        router: Router, configuration: ServerConfiguration = .init(), group: any EventLoopGroup, logger: Logger
+    ) {
+        self.router = router
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+    }
+
+    /// Listens on a TCP address; port 0 picks a free one. Returns the address in use.
+    @discardableResult
+    public func listen(host: String, port: Int) async throws -> SocketAddress? {
+        let channel = try await bootstrap().bind(host: host, port: port).get()
+        return added(channel)
+    }
+
+    /// Listens on a unix domain socket, replacing a stale one.
+    public func listen(unixSocket path: String) async throws {
+        let channel = try await bootstrap().bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+        added(channel)
+    }
+
+    @discardableResult
+    private func added(_ channel: any Channel) -> SocketAddress? {
+        state.withLockedValue { $0.listeners.append(channel) }
+        return channel.localAddress
+    }
+
+    private func bootstrap() -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // A no-op on unix sockets is an error there, so TCP_NODELAY is set per connection below.
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let handler = try ServerConnectionHandler(
+                        router: self.router, configuration: self.configuration, logger: self.logger)
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                    self.opened(channel)
+                }
+            }
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
+    }
+
+    private func opened(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        if channel.localAddress?.port != nil {
+            channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { error in
+                self.logger.debug("TCP_NODELAY was refused", metadata: ["error": "\(error)"])
+            }
+        }
+        let isLate = state.withLockedValue { state in
+            state.connections[id] = channel
+            return state.isShuttingDown
+        }
+        channel.closeFuture.whenComplete { _ in self.closed(id) }
+        if isLate { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+    }
+
+    private func closed(_ id: ObjectIdentifier) {
+        let waiter = state.withLockedValue { state -> EventLoopPromise<Void>? in
+            state.connections[id] = nil
+            return state.connections.isEmpty && state.isShuttingDown ? state.waiter : nil
+        }
+        waiter?.succeed()
+    }
+
+    /// Open connections now.
+    public var connections: Int { state.withLockedValue { $0.connections.count } }
+
+    /// Stops listening, lets calls under way finish for `grace`, then closes what is left.
+    public func shutdown(grace: TimeAmount) async {
+        let listeners = state.withLockedValue { state in
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        for listener in listeners { try? await listener.close() }
+
+        let drained = group.next().makePromise(of: Void.self)
+        let open = state.withLockedValue { state in
+            state.isShuttingDown = true
+            state.waiter = drained
+            return Array(state.connections.values)
+        }
+        if open.isEmpty { drained.succeed() }
+        for channel in open { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        let timer = drained.futureResult.eventLoop.scheduleTask(in: grace) { drained.succeed() }
+        try? await drained.futureResult.get()
+        timer.cancel()
+
+        let late = state.withLockedValue { Array($0.connections.values) }
+        for channel in late { try? await channel.close() }
+    }
+}

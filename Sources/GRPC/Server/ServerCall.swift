@@ -1,0 +1,238 @@
+import HTTP2
+import NIOCore
+
+/// One call on the server: what a method reads of it, and what it answers through.
+///
+/// `@unchecked Sendable`: the mutable state is touched on `eventLoop` only. Every public method that
+/// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
+/// which lives on that loop, and assert it.
+public final class ServerCall: @unchecked Sendable {
+    public let path: String
+    public let metadata: Metadata
+    public let eventLoop: any EventLoop
+    /// When the caller stops waiting. Nil: a stream without a deadline.
+    public let deadline: NIODeadline?
+    /// The peer's address as text, for logs.
+    public let peer: String
+
+    let id: StreamID
+    private let handler: MethodHandler
+    private weak var connection: ServerConnectionHandler?
+    private var state: CallState
+    private var deframer: MessageDeframer
+    private var unaryRequest: ByteBuffer?
+    private var requests: MessageStream.Source?
+    private var task: Task<Void, Never>?
+    private var timer: Scheduled<Void>?
+    private var cancelHandlers: [@Sendable () -> Void] = []
+    private var writers: [CheckedContinuation<Void, any Error>] = []
+    /// Bytes of the message being received whose window was given back already.
+    private var consumedAhead = 0
+
+    init(
+        id: StreamID, path: String, metadata: Metadata, deadline: NIODeadline?, handler: MethodHandler,
+        connection: ServerConnectionHandler, eventLoop: any EventLoop
+    ) {
+        self.id = id
+        self.path = path
+        self.metadata = metadata
+        self.deadline = deadline
+        self.handler = handler
+        self.connection = connection
+        self.eventLoop = eventLoop
+        peer = connection.peer
+        state = CallState(kind: handler.kind)
+        deframer = MessageDeframer(limit: connection.configuration.messageBytes)
+    }
+
+    // MARK: What a method does
+
+    /// Answers a unary call: its message, and OK.
+    public func respond(_ message: FramedMessage) {
+        onLoop { call in
+            if let connection = call.connection, !connection.hasRoom(for: message.messageBytes) {
+                call.end(Status(.resourceExhausted, "this connection's reader is too slow: replies pile up unread"))
+                return
+            }
+            call.transmit(message)
+            call.end(.ok)
+        }
+    }
+
+    /// Ends the call. Only the first end of a call counts.
+    public func finish(_ status: Status) { onLoop { $0.end(status) } }
+
+    /// Sends one message of a streamed answer, and returns when the next one has room.
+    /// - Throws: `CancellationError` once the call is over.
+    public func send(_ message: FramedMessage) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            onLoop { call in
+                guard let connection = call.connection, !call.state.isOver else {
+                    continuation.resume(throwing: CancellationError())
+                    return
+                }
+                call.transmit(message)
+                if connection.session.isBlocked(call.id) {
+                    call.writers.append(continuation)
+                } else {
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    /// Runs `handler` on the event loop when the call ends before its status: reset by the client,
+    /// deadline passed, connection lost. At once if that has happened.
+    public func onCancel(_ handler: @escaping @Sendable () -> Void) {
+        onLoop { call in
+            if call.state.isOver { handler() } else { call.cancelHandlers.append(handler) }
+        }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
+        if eventLoop.inEventLoop { body(self) } else { eventLoop.execute { body(self) } }
+    }
+
+    // MARK: What the connection tells
+
+    func start(timeout: TimeAmount?) {
+        if let timeout {
+            timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.deadlinePassed() }
+        }
+        guard case .streaming(_, let method) = handler else { return }
+        let (stream, source) = MessageStream.make { bytes in self.onLoop { $0.consume(bytes) } }
+        requests = source
+        task = Task {
+            do {
+                try await method(stream, self)
+                self.finish(.ok)
+            } catch let status as Status {
+                self.finish(status)
+            } catch is CancellationError {
+                self.finish(Status(.cancelled, "the server gave the call up"))
+            } catch {
+                self.finish(Status(.internal, "the method failed: \(error)"))
+            }
+        }
+    }
+
+    func received(_ bytes: ByteBuffer) {
+        eventLoop.assertInEventLoop()
+        guard !state.isOver else { return consume(bytes.readableBytes) }
+        deframer.append(bytes)
+        connection?.bufferedBytes += bytes.readableBytes
+        do {
+            while let message = try deframer.next() { deliver(message) }
+        } catch {
+            return end(error.status)
+        }
+        // Part of a message needs its window back, or one larger than the window would never arrive.
+        let ahead = deframer.bufferedBytes - consumedAhead
+        if ahead > 0, !state.isOver {
+            consumedAhead += ahead
+            connection?.session.consume(id, ahead)
+        }
+        if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
+            end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
+        }
+    }
+
+    private func deliver(_ message: ByteBuffer) {
+        let wireBytes = message.readableBytes + MessageDeframer.prefixBytes
+        let credit = wireBytes - consumedAhead
+        consumedAhead = 0
+        connection?.bufferedBytes -= wireBytes
+        switch state.receivedMessage() {
+        case .drop: consume(credit)
+        case .fail(let status):
+            consume(credit)
+            end(status)
+        case .deliver:
+            if let requests {
+                requests.yield(message, credit: credit)
+            } else {
+                unaryRequest = message
+                consume(credit)
+            }
+        }
+    }
+
+    func receivedEnd() {
+        switch state.receivedEnd(incompleteBytes: deframer.bufferedBytes) {
+        case .drop: break
+        case .fail(let status): end(status)
+        case .deliverEnd: requests?.finish()
+        case .invokeUnary:
+            guard case .unary(let method) = handler, let request = unaryRequest else { return }
+            unaryRequest = nil
+            method(request, self)
+        }
+    }
+
+    func deadlinePassed() {
+        end(Status(.deadlineExceeded, "the deadline passed before the call was done"), isCancellation: true)
+    }
+
+    func writable() { resumeWriters { $0.resume() } }
+
+    /// The stream is gone.
+    func closed() {
+        if state.closed() { cancel() }
+        release()
+        connection = nil
+    }
+
+    // MARK: Acting
+
+    private func consume(_ bytes: Int) { connection?.session.consume(id, bytes) }
+
+    private func transmit(_ message: FramedMessage) {
+        switch state.send() {
+        case .drop: break
+        case .headersThenMessage:
+            connection?.respond(id, Self.responseFields, endStream: false)
+            connection?.send(id, message.buffer)
+        case .message: connection?.send(id, message.buffer)
+        }
+    }
+
+    private func end(_ status: Status, isCancellation: Bool = false) {
+        switch state.finish() {
+        case .drop: return
+        case .trailersOnly: connection?.respond(id, Self.responseFields + status.trailers, endStream: true)
+        case .trailers: connection?.finish(id, status.trailers)
+        }
+        if isCancellation { cancel() }
+        release()
+    }
+
+    private func cancel() {
+        task?.cancel()
+        for handler in cancelHandlers { handler() }
+    }
+
+    private func release() {
+        timer?.cancel()
+        timer = nil
+        task?.cancel()
+        task = nil
+        cancelHandlers = []
+        requests?.finish()
+        requests = nil
+        unaryRequest = nil
+        connection?.bufferedBytes -= deframer.bufferedBytes
+        deframer = MessageDeframer(limit: deframer.limit)
+        resumeWriters { $0.resume(throwing: CancellationError()) }
+    }
+
+    private func resumeWriters(_ body: (CheckedContinuation<Void, any Error>) -> Void) {
+        let waiting = writers
+        writers = []
+        waiting.forEach(body)
+    }
+
+    private static let responseFields = [
+        HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+        HeaderField("grpc-accept-encoding", "identity"),
+    ]
+}

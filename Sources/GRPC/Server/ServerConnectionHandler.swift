@@ -1,0 +1,264 @@
+import HTTP2
+import Logging
+import NIOCore
+
+/// One client connection: moves bytes between the socket and the HTTP/2 session, opens calls, and ends
+/// the connection. Duties: HTTP/2 and its flow control (RFC 9113), one write a turn of the event loop,
+/// handshake and idle timeouts, keepalive PINGs, GOAWAY on shutdown (§6.8).
+///
+/// Lives on the channel's event loop and is never touched elsewhere.
+final class ServerConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let session: HTTP2Session
+    let configuration: ServerConfiguration
+    let router: Router
+    let logger: Logger
+    private(set) var peer = "unknown"
+    /// Request bytes held by the calls of this connection.
+    var bufferedBytes = 0
+
+    private var calls: [StreamID: ServerCall] = [:]
+    private var context: ChannelHandlerContext?
+    private var flushIsScheduled = false
+    private var isReading = false
+    private var life: ConnectionLife
+    private var ticker: RepeatedTask?
+
+    init(router: Router, configuration: ServerConfiguration, logger: Logger) throws(HTTP2Error) {
+        self.router = router
+        self.configuration = configuration
+        self.logger = logger
+        session = try HTTP2Session(role: .server, settings: configuration.http2)
+        life = ConnectionLife(configuration, now: .now())
+    }
+
+    // MARK: ChannelInboundHandler
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        peer = context.remoteAddress?.description ?? "unknown"
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            bound.value.tick()
+        }
+        if context.channel.isActive { flush() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ticker?.cancel()
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        peer = context.remoteAddress?.description ?? "unknown"
+        flush()
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
+        life.heardFromPeer(now: .now())
+        do {
+            try session.receive(unwrapInboundIn(data))
+            handleEvents()
+        } catch {
+            handleEvents()
+            fail(error)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flush()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { flush() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        for call in calls.values { call.closed() }
+        calls = [:]
+        ticker?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A reset or broken socket: the client has gone, which its calls are told in channelInactive.
+        logger.debug("connection failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            perform(life.shutdown())
+            flush()
+        } else if let event = event as? ChannelEvent, event == .inputClosed {
+            // The client has half-closed the socket: it may still read what is on its way.
+            if calls.isEmpty { context.close(promise: nil) }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    // MARK: Events of the session
+
+    private func handleEvents() {
+        for event in session.takeEvents() {
+            switch event {
+            case .headers(let id, let fields, let endStream):
+                open(id, fields)
+                if endStream { calls[id]?.receivedEnd() }
+            case .headersTooLarge(let id):
+                refuse(id, HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
+            case .data(let id, let bytes):
+                if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
+            case .trailers(let id, _), .endStream(let id):
+                calls[id]?.receivedEnd()
+            case .closed(let id, _):
+                calls.removeValue(forKey: id)?.closed()
+            case .writable(let id):
+                calls[id]?.writable()
+            case .settings:
+                life.handshakeDone()
+            case .pingAcknowledged:
+                perform(life.pingAcknowledged(now: .now()))
+            case .goAway:
+                break
+            }
+        }
+    }
+
+    private func open(_ id: StreamID, _ fields: [HeaderField]) {
+        guard let context else { return }
+        switch RequestHead(fields) {
+        case .notGRPC(let refusal): refuse(id, refusal)
+        case .refused(let status): refuse(id, status)
+        case .call(let path, let timeout, let metadata):
+            guard let handler = router.handler(path) else { return refuse(id, router.unimplemented(path)) }
+            let allowed = timeout ?? (handler.kind == .unary ? configuration.defaultTimeout : nil)
+            let call = ServerCall(
+                id: id, path: path, metadata: metadata, deadline: allowed.map { .now() + $0 }, handler: handler,
+                connection: self, eventLoop: context.eventLoop)
+            calls[id] = call
+            // A default deadline is coarse: the tick looks after it, and spares each call a timer.
+            call.start(timeout: timeout)
+        }
+    }
+
+    private func refuse(_ id: StreamID, _ refusal: HTTPRefusal) {
+        respond(id, refusal.fields, endStream: false)
+        send(id, ByteBuffer(string: refusal.message + "\n"))
+        session.finish(id)
+    }
+
+    private func refuse(_ id: StreamID, _ status: Status) {
+        let fields = [
+            HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+            HeaderField("grpc-accept-encoding", "identity"),
+        ]
+        respond(id, fields + status.trailers, endStream: true)
+    }
+
+    private func fail(_ error: HTTP2Error) {
+        logger.debug("HTTP/2 session failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        if error == .notHTTP2, let context {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: HTTPRefusal.http1)), promise: nil)
+        } else {
+            flush()
+        }
+        context?.close(mode: .all, promise: nil)
+    }
+
+    // MARK: Output
+
+    /// Whether a reply may still be queued: the client reads what it asked for.
+    func hasRoom(for bytes: Int) -> Bool {
+        session.pendingBytes == 0 || session.pendingBytes + bytes <= configuration.outboundBytesPerConnection
+    }
+
+    func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {
+        do {
+            try session.respond(id, fields, endStream: endStream)
+        } catch {
+            // nghttp2 refuses for lack of memory, or because the stream ended meanwhile.
+            session.reset(id, .internalError)
+        }
+        scheduleFlush()
+    }
+
+    func send(_ id: StreamID, _ bytes: ByteBuffer) {
+        session.send(id, bytes)
+        scheduleFlush()
+    }
+
+    func finish(_ id: StreamID, _ trailers: [HeaderField]) {
+        session.finish(id, trailers: trailers)
+        scheduleFlush()
+    }
+
+    /// One write a turn: what many calls answer in this turn goes out together.
+    private func scheduleFlush() {
+        guard !isReading, !flushIsScheduled, let context else { return }
+        flushIsScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { bound.value.flush() }
+    }
+
+    private func flush() {
+        flushIsScheduled = false
+        guard let context else { return }
+        do {
+            var more = true
+            while more, context.channel.isWritable {
+                var buffer = context.channel.allocator.buffer(capacity: 16 << 10)
+                more = try session.takeOutput(into: &buffer, limit: 256 << 10)
+                if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
+            }
+        } catch {
+            logger.debug("HTTP/2 output failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            context.close(promise: nil)
+        }
+        handleEvents()
+        holdBackSlowReader(context)
+        if !session.isAlive { context.close(promise: nil) }
+    }
+
+    /// While replies pile up unread, no new requests are taken off the socket.
+    private func holdBackSlowReader(_ context: ChannelHandlerContext) {
+        let isBehind = session.pendingBytes > configuration.outboundBytesPerConnection / 16
+        guard isBehind == life.takesRequests else { return }
+        life.takesRequests = !isBehind
+        _ = context.channel.setOption(ChannelOptions.autoRead, value: !isBehind)
+    }
+
+    // MARK: Time
+
+    private func tick() {
+        let now = NIODeadline.now()
+        for call in calls.values {
+            if let deadline = call.deadline, deadline <= now { call.deadlinePassed() }
+        }
+        perform(life.tick(now: now, calls: calls.count))
+        flush()
+    }
+
+    private func perform(_ action: ConnectionLife.Action) {
+        switch action {
+        case .none: break
+        case .ping: session.ping()
+        case .announceShutdown:
+            session.announceShutdown()
+            session.ping()
+        case .goAway: session.goAway()
+        case .close(let reason):
+            logger.debug("closing connection", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+            session.terminate(.noError)
+            flush()
+            context?.close(promise: nil)
+        }
+    }
+}

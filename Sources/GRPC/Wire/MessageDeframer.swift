@@ -1,0 +1,63 @@
+import NIOCore
+
+/// Cuts a byte stream into gRPC's length-prefixed messages, however the bytes were split:
+///
+///     ┌──────────┬────────────────────┬─────────────┐
+///     │ flag: u8 │ length: u32, big-e │ length bytes│
+///     └──────────┴────────────────────┴─────────────┘
+///
+/// The flag is 0; compressed messages (1) need a `grpc-encoding` that nobody negotiated.
+struct MessageDeframer {
+    static let prefixBytes = 5
+
+    enum Failure: Error, Equatable {
+        /// The prefix announces more than `limit` bytes. Nothing of the message was kept.
+        case tooLarge(announced: Int, limit: Int)
+        case compressed
+        case badFlag(UInt8)
+
+        var status: Status {
+            switch self {
+            case .tooLarge(let announced, let limit):
+                Status(
+                    .resourceExhausted,
+                    "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit")
+            case .compressed:
+                Status(.internal, "a compressed message without grpc-encoding; send it as identity")
+            case .badFlag(let flag):
+                Status(.internal, "a message's compressed flag is \(flag); it must be 0 or 1")
+            }
+        }
+    }
+
+    let limit: Int
+    private var pending = ByteBuffer()
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Bytes kept of messages that are not complete yet.
+    var bufferedBytes: Int { pending.readableBytes }
+
+    mutating func append(_ bytes: ByteBuffer) {
+        if pending.readableBytes == 0 {
+            // As a rule a whole message arrives at once and is handed on without a copy.
+            pending = bytes
+        } else {
+            pending.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// The next whole message, or nil until more bytes come.
+    mutating func next() throws(Failure) -> ByteBuffer? {
+        let start = pending.readerIndex
+        guard let flag = pending.getInteger(at: start, as: UInt8.self) else { return nil }
+        if flag == 1 { throw .compressed }
+        if flag > 1 { throw .badFlag(flag) }
+        guard let length = pending.getInteger(at: start + 1, as: UInt32.self) else { return nil }
+        guard Int(length) <= limit else { throw .tooLarge(announced: Int(length), limit: limit) }
+        guard let message = pending.getSlice(at: start + Self.prefixBytes, length: Int(length)) else { return nil }
+        pending.moveReaderIndex(forwardBy: Self.prefixBytes + Int(length))
+        if pending.readableBytes == 0 { pending = ByteBuffer() }
+        return message
+    }
+}

@@ -1,0 +1,81 @@
+import FoundationEssentials
+import HTTP2
+
+/// Custom metadata of a call (PROTOCOL-HTTP2.md, Custom-Metadata): keys may repeat, order is kept.
+/// Values of keys that end in `-bin` are bytes, base64 on the wire.
+public struct Metadata: Sendable, Equatable {
+    private(set) var fields: [HeaderField]
+
+    public init() { fields = [] }
+
+    /// Takes over received fields; reserved names and pseudo-header fields stay out of sight.
+    init(received fields: [HeaderField]) { self.fields = fields }
+
+    /// The first value under `key` (lower case).
+    public subscript(key: String) -> String? {
+        fields.first { $0.name == key }?.value
+    }
+
+    /// The first value of a `-bin` key as bytes: comma-separated values are as good as repeated keys, and
+    /// padding may be missing. Nil where there is none or it is not base64.
+    public func bytes(_ key: String) -> [UInt8]? {
+        guard let first = self[key]?.split(separator: ",", omittingEmptySubsequences: false).first else { return nil }
+        let padding = String(repeating: "=", count: (4 - first.utf8.count % 4) % 4)
+        return Data(base64Encoded: first + padding).map { Array($0) }
+    }
+
+    /// Adds a text value, or under a `-bin` key its base64 text.
+    public mutating func append(_ key: String, _ value: String) { fields.append(HeaderField(key, value)) }
+
+    public mutating func append(_ key: String, bytes: [UInt8]) {
+        fields.append(HeaderField(key, Self.base64(bytes)))
+    }
+
+    static func base64(_ bytes: [UInt8]) -> String {
+        let padded = Data(bytes).base64EncodedString()
+        // "Implementations MUST accept padded and un-padded values and should emit un-padded values."
+        return String(padded.prefix { $0 != "=" })
+    }
+
+    /// Every key and value that belongs to the application, in order.
+    public var custom: [(key: String, value: String)] {
+        fields.compactMap { field in
+            let reserved = field.name.hasPrefix(":") || field.name.hasPrefix("grpc-")
+                || ["content-type", "te", "user-agent"].contains(field.name)
+            return reserved ? nil : (field.name, field.value)
+        }
+    }
+}
+
+extension Status {
+    /// The trailer fields that carry this status.
+    var trailers: [HeaderField] {
+        var fields = [HeaderField("grpc-status", String(code.rawValue))]
+        if !message.isEmpty { fields.append(HeaderField("grpc-message", PercentEncoding.encode(message))) }
+        if !details.isEmpty { fields.append(HeaderField("grpc-status-details-bin", Metadata.base64(details))) }
+        return fields
+    }
+
+    /// Reads a status from trailers; nil where there is none.
+    init?(trailers: Metadata) {
+        guard let text = trailers["grpc-status"] else { return nil }
+        let code = Int(text).flatMap(StatusCode.init(rawValue:)) ?? .unknown
+        self.init(
+            code, PercentEncoding.decode(trailers["grpc-message"] ?? ""),
+            details: trailers.bytes("grpc-status-details-bin") ?? [])
+    }
+
+    /// What an answer without `grpc-status` means, by its HTTP status (doc/http-grpc-status-mapping.md).
+    init(httpStatus: String) {
+        let code: StatusCode =
+            switch httpStatus {
+            case "400": .internal
+            case "401": .unauthenticated
+            case "403": .permissionDenied
+            case "404": .unimplemented
+            case "429", "502", "503", "504": .unavailable
+            default: .unknown
+            }
+        self.init(code, "the server answered HTTP \(httpStatus) without a gRPC status")
+    }
+}

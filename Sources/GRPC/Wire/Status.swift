@@ -1,0 +1,47 @@
+/// The status codes of gRPC (doc/statuscodes.md of the gRPC project).
+public enum StatusCode: Int, Sendable, CaseIterable {
+    case ok = 0
+    case cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
+    case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, `internal`, unavailable
+    case dataLoss, unauthenticated
+
+    /// The code's name as gRPC's documentation writes it, such as `NOT_FOUND`.
+    public var name: String {
+        switch self {
+        case .ok: "OK"
+        case .cancelled: "CANCELLED"
+        case .unknown: "UNKNOWN"
+        case .invalidArgument: "INVALID_ARGUMENT"
+        case .deadlineExceeded: "DEADLINE_EXCEEDED"
+        case .notFound: "NOT_FOUND"
+        case .alreadyExists: "ALREADY_EXISTS"
+        case .permissionDenied: "PERMISSION_DENIED"
+        case .resourceExhausted: "RESOURCE_EXHAUSTED"
+        case .failedPrecondition: "FAILED_PRECONDITION"
+        case .aborted: "ABORTED"
+        case .outOfRange: "OUT_OF_RANGE"
+        case .unimplemented: "UNIMPLEMENTED"
+        case .internal: "INTERNAL"
+        case .unavailable: "UNAVAILABLE"
+        case .dataLoss: "DATA_LOSS"
+        case .unauthenticated: "UNAUTHENTICATED"
+        }
+    }
+}
+
+/// How a call ended. Thrown by clients when the code is not `ok`.
+public struct Status: Error, Sendable, Equatable {
+    public var code: StatusCode
+    /// For people: what went wrong and what to do.
+    public var message: String
+    /// A serialised `google.rpc.Status`, sent as `grpc-status-details-bin`; empty: none.
+    public var details: [UInt8]
+
+    public init(_ code: StatusCode, _ message: String = "", details: [UInt8] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    public static let ok = Status(.ok)
+}

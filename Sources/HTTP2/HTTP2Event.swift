@@ -1,0 +1,25 @@
+import NIOCore
+
+/// What the peer did, in the order in which it arrived.
+public enum HTTP2Event: Sendable, Equatable {
+    /// A request's or response's header section. `endStream`: nothing follows it.
+    case headers(StreamID, [HeaderField], endStream: Bool)
+    /// A header section beyond `HTTP2Settings.headerListBytes`; its fields were dropped.
+    case headersTooLarge(StreamID)
+    /// A piece of content. Give its bytes back with `consume` once they need no more memory.
+    case data(StreamID, ByteBuffer)
+    /// The trailer section; it ends the stream.
+    case trailers(StreamID, [HeaderField])
+    /// The peer ended its side of the stream without trailers.
+    case endStream(StreamID)
+    /// The stream is gone: both sides ended (`.noError`), or one reset it. The last event of a stream.
+    case closed(StreamID, HTTP2ErrorCode)
+    /// The bytes waiting on this stream fell under the low-water mark after `isBlocked` was true.
+    case writable(StreamID)
+    /// The peer opens no more streams, and works on none above `lastStreamID` (RFC 9113 §6.8).
+    case goAway(lastStreamID: StreamID, HTTP2ErrorCode)
+    /// The peer's settings came: its half of the connection preface is complete (RFC 9113 §3.4).
+    case settings
+    /// The answer to a `ping`.
+    case pingAcknowledged
+}

@@ -1,0 +1,269 @@
+import CNGHTTP2
+import NIOCore
+
+/// One HTTP/2 connection without its socket: bytes go in, events and bytes come out (RFC 9113).
+///
+///     receive(bytes) ──▶ nghttp2 ──▶ takeEvents()
+///     respond/request/send/finish/reset ──▶ nghttp2 ──▶ takeOutput()
+///
+/// Not thread-safe: whoever owns the socket owns the session. Nothing here blocks or calls back.
+/// What may wait here is bounded by whoever sends: `isBlocked` says when to stop.
+public final class HTTP2Session {
+    public enum Role: Sendable { case server, client }
+
+    private var handle: SessionHandle?
+    private var streams: [StreamID: Stream] = [:]
+    private var events: [HTTP2Event] = []
+    /// The bytes being received, so that content is handed on as a slice of them.
+    private var input = ByteBuffer()
+    private var inputBase: UnsafeRawPointer?
+    private let settings: HTTP2Settings
+    private let role: Role
+
+    /// Bytes of all streams that wait to be sent.
+    public private(set) var pendingBytes = 0
+    /// A stream with more than this waiting `isBlocked`; at half of it `.writable` is reported.
+    public let highWaterMark = 64 << 10
+
+    public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
+        self.role = role
+        self.settings = settings
+        handle = try SessionHandle.open(
+            role: role, settings: settings, owner: Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private var pointer: OpaquePointer? { handle?.pointer }
+
+    // MARK: Bytes and events
+
+    /// Takes what the socket gave. Fetch `takeEvents` and `takeOutput` afterwards, also after an error.
+    public func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
+        input = bytes
+        let result = bytes.withUnsafeReadableBytes { raw in
+            inputBase = raw.baseAddress
+            return nghttp2_session_mem_recv(pointer, raw.bindMemory(to: UInt8.self).baseAddress, raw.count)
+        }
+        inputBase = nil
+        input = ByteBuffer()
+        if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
+    }
+
+    public func takeEvents() -> [HTTP2Event] {
+        defer { events.removeAll(keepingCapacity: true) }
+        return events
+    }
+
+    /// Appends what is due to `buffer`, up to about `limit` bytes; returns true when there may be more.
+    public func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
+        let before = buffer.readableBytes
+        while buffer.readableBytes - before < limit {
+            var frames: UnsafePointer<UInt8>?
+            // "the returned *data_ptr is only valid until the next call of nghttp2_session_mem_send()".
+            let count = nghttp2_session_mem_send(pointer, &frames)
+            if count < 0 { throw HTTP2Error(nghttp2: Int32(count)) }
+            if count == 0 { return false }
+            buffer.writeBytes(UnsafeRawBufferPointer(start: frames, count: count))
+        }
+        return true
+    }
+
+    /// False once the session is over: everything was said, the connection can be closed.
+    public var isAlive: Bool {
+        nghttp2_session_want_read(pointer) != 0 || nghttp2_session_want_write(pointer) != 0
+    }
+
+    /// Streams that are open now.
+    public var openStreams: Int { streams.count }
+
+    // MARK: Sending
+
+    /// Server: answers with a header section. With `endStream` it is the whole answer (trailers-only).
+    public func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) {
+        guard let stream = streams[id] else { return }
+        if endStream { stream.finish(.endStream) }
+        let submitted = withNameValues(fields) { pairs in
+            withProvider(endStream ? nil : stream) {
+                nghttp2_submit_response(pointer, id, pairs.baseAddress, pairs.count, $0)
+            }
+        }
+        try check(submitted)
+    }
+
+    /// Client: opens a stream. More streams than the peer allows wait inside nghttp2.
+    public func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
+        let stream = Stream(id: nghttp2_session_get_next_stream_id(pointer).signed)
+        if endStream { stream.finish(.endStream) }
+        let id = withNameValues(fields) { pairs in
+            withProvider(endStream ? nil : stream) {
+                nghttp2_submit_request(pointer, nil, pairs.baseAddress, pairs.count, $0, nil)
+            }
+        }
+        try check(id)
+        streams[id] = stream
+        return id
+    }
+
+    /// Lends nghttp2 the stream as the source of its content; nghttp2 copies the provider, and the
+    /// stream stays in `streams` for as long as nghttp2 may read it. No provider: no content.
+    private func withProvider<R>(_ stream: Stream?, _ body: (UnsafePointer<nghttp2_data_provider>?) -> R) -> R {
+        guard let stream else { return body(nil) }
+        var provider = nghttp2_data_provider(
+            source: nghttp2_data_source(ptr: Unmanaged.passUnretained(stream).toOpaque()),
+            read_callback: readContent)
+        return body(&provider)
+    }
+
+    /// Queues content. A stream that is gone takes it silently: the peer has reset it meanwhile.
+    public func send(_ id: StreamID, _ content: ByteBuffer) {
+        guard let stream = streams[id] else { return }
+        let before = stream.pendingBytes
+        stream.append(content)
+        pendingBytes += stream.pendingBytes - before
+        resume(stream)
+    }
+
+    /// Ends our side once everything queued has gone, with a trailer section if there is one.
+    public func finish(_ id: StreamID, trailers: [HeaderField]? = nil) {
+        guard let stream = streams[id] else { return }
+        stream.finish(trailers.map { .trailers($0) } ?? .endStream)
+        resume(stream)
+    }
+
+    private func resume(_ stream: Stream) {
+        // An error here means that the stream was not deferred after all, which is as well.
+        if stream.takeDeferred() { _ = nghttp2_session_resume_data(pointer, stream.id) }
+    }
+
+    /// Abandons a stream with RST_STREAM (§6.4).
+    public func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
+        guard streams[id] != nil else { return }
+        // Fails for lack of memory only; the stream then ends with its connection.
+        _ = nghttp2_submit_rst_stream(pointer, flagNone, id, code.rawValue)
+    }
+
+    /// True while more waits on the stream than the high-water mark; `.writable` follows when it is over.
+    public func isBlocked(_ id: StreamID) -> Bool {
+        guard let stream = streams[id], stream.pendingBytes > highWaterMark else { return false }
+        stream.reportsWritable = true
+        return true
+    }
+
+    // MARK: Connection
+
+    /// Gives `count` received bytes of a stream back to the peer's windows (§6.9).
+    public func consume(_ id: StreamID, _ count: Int) {
+        // Fails for a stream that is gone, whose bytes `closed` has given back to the connection.
+        _ = nghttp2_session_consume(pointer, id, count)
+    }
+
+    public func ping() { _ = nghttp2_submit_ping(pointer, flagNone, nil) }
+
+    /// First half of a graceful end (§6.8): "nghttp2_submit_shutdown_notice" announces GOAWAY while
+    /// streams already under way still arrive.
+    public func announceShutdown() { _ = nghttp2_submit_shutdown_notice(pointer) }
+
+    /// Sends GOAWAY: streams opened so far finish, no new ones are taken.
+    public func goAway(_ code: HTTP2ErrorCode = .noError) {
+        let last = nghttp2_session_get_last_proc_stream_id(pointer)
+        _ = nghttp2_submit_goaway(pointer, flagNone, last, code.rawValue, nil, 0)
+    }
+
+    /// Ends the session at once: GOAWAY, then `isAlive` is false.
+    public func terminate(_ code: HTTP2ErrorCode) { _ = nghttp2_session_terminate_session(pointer, code.rawValue) }
+}
+
+// MARK: What nghttp2 tells
+
+extension HTTP2Session {
+    func beganHeaders(stream id: StreamID) {
+        let stream: Stream
+        if let known = streams[id] {
+            stream = known
+        } else {
+            stream = Stream(id: id)
+            streams[id] = stream
+        }
+        stream.fields = []
+        stream.fields.reserveCapacity(10)
+        stream.fieldBytes = 0
+    }
+
+    func received(fieldName: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, stream id: StreamID) {
+        guard let stream = streams[id] else { return }
+        stream.fieldBytes += fieldName.count + value.count + 32
+        guard stream.fieldBytes <= settings.headerListBytes else {
+            stream.fieldsTooLarge = true
+            return
+        }
+        stream.fields.append(
+            HeaderField(String(decoding: fieldName, as: UTF8.self), String(decoding: value, as: UTF8.self)))
+    }
+
+    func received(data: UnsafeRawBufferPointer, stream id: StreamID) {
+        // nghttp2 hands content on where it lies in the input, so a slice of it needs no copy.
+        if let base = inputBase, let start = data.baseAddress, start >= base,
+            let slice = input.getSlice(at: input.readerIndex + (start - base), length: data.count)
+        {
+            events.append(.data(id, slice))
+        } else {
+            events.append(.data(id, ByteBuffer(bytes: data)))
+        }
+    }
+
+    func received(frame: nghttp2_frame) {
+        let endStream = frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        let id = frame.hd.stream_id
+        switch nghttp2_frame_type(UInt32(frame.hd.type)) {
+        case NGHTTP2_HEADERS:
+            receivedFields(id, category: frame.headers.cat, endStream: endStream)
+        case NGHTTP2_DATA where endStream:
+            events.append(.endStream(id))
+        case NGHTTP2_SETTINGS where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+            events.append(.settings)
+        case NGHTTP2_PING where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
+            events.append(.pingAcknowledged)
+        case NGHTTP2_GOAWAY:
+            events.append(
+                .goAway(
+                    lastStreamID: frame.goaway.last_stream_id, HTTP2ErrorCode(rawValue: frame.goaway.error_code)))
+        default:
+            break
+        }
+    }
+
+    private func receivedFields(_ id: StreamID, category: nghttp2_headers_category, endStream: Bool) {
+        guard let stream = streams[id] else { return }
+        let fields = stream.fields
+        stream.fields = []
+        if stream.fieldsTooLarge {
+            events.append(.headersTooLarge(id))
+            return
+        }
+        // After a 1xx response the final one arrives in the trailers' category; only it has a :status.
+        let isTrailers = category == NGHTTP2_HCAT_HEADERS && fields.first?.name != ":status"
+        if isTrailers {
+            events.append(.trailers(id, fields))
+        } else if !(role == .client && fields.first?.value.hasPrefix("1") == true && fields.first?.value.count == 3) {
+            events.append(.headers(id, fields, endStream: endStream))
+        }
+    }
+
+    /// nghttp2 took `count` queued bytes of a stream.
+    func sent(_ count: Int, of stream: Stream) {
+        pendingBytes -= count
+        if stream.reportsWritable, stream.pendingBytes <= highWaterMark / 2 {
+            stream.reportsWritable = false
+            events.append(.writable(stream.id))
+        }
+    }
+
+    func closed(stream id: StreamID, code: HTTP2ErrorCode) {
+        guard let stream = streams.removeValue(forKey: id) else { return }
+        pendingBytes -= stream.pendingBytes
+        events.append(.closed(id, code))
+    }
+}
+
+extension UInt32 {
+    fileprivate var signed: Int32 { Int32(truncatingIfNeeded: self) }
+}

@@ -1,0 +1,81 @@
+import CNGHTTP2
+
+/// The one owner of an `nghttp2_session`; `deinit` frees it with all its streams.
+struct SessionHandle: ~Copyable {
+    let pointer: OpaquePointer
+
+    private init(_ pointer: OpaquePointer) { self.pointer = pointer }
+
+    deinit { nghttp2_session_del(pointer) }
+
+    /// - Parameter owner: handed to every callback, unretained: it must own this handle, so that it
+    ///   outlives every call into nghttp2.
+    static func open(
+        role: HTTP2Session.Role, settings: HTTP2Settings, owner: UnsafeMutableRawPointer
+    ) throws(HTTP2Error) -> SessionHandle {
+        var option: OpaquePointer?
+        var callbacks: OpaquePointer?
+        try check(nghttp2_option_new(&option))
+        defer { nghttp2_option_del(option) }
+        try check(nghttp2_session_callbacks_new(&callbacks))
+        defer { nghttp2_session_callbacks_del(callbacks) }
+
+        // Bytes are given back by `consume` only, when the application has taken them: "In this mode,
+        // nghttp2_session_consume() is used to indicate the consumed amount of data."
+        nghttp2_option_set_no_auto_window_update(option, 1)
+        // Closed streams are kept for RFC 7540 priorities, which nobody here uses.
+        nghttp2_option_set_no_closed_streams(option, 1)
+        nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
+        installCallbacks(callbacks)
+
+        var session: OpaquePointer?
+        switch role {
+        case .server: try check(nghttp2_session_server_new2(&session, callbacks, owner, option))
+        case .client: try check(nghttp2_session_client_new2(&session, callbacks, owner, option))
+        }
+        guard let session else { throw .session(message: "no session was made") }
+        let handle = SessionHandle(session)
+        try handle.announce(settings, role)
+        return handle
+    }
+
+    private func announce(_ settings: HTTP2Settings, _ role: HTTP2Session.Role) throws(HTTP2Error) {
+        var entries = [
+            entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.streamWindow),
+            entry(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.frameBytes),
+            entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.headerListBytes),
+        ]
+        switch role {
+        case .server: entries.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams))
+        case .client: entries.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        }
+        let submitted = entries.withUnsafeBufferPointer {
+            nghttp2_submit_settings(pointer, flagNone, $0.baseAddress, $0.count)
+        }
+        try check(submitted)
+        try check(
+            nghttp2_session_set_local_window_size(pointer, flagNone, 0, Int32(clamping: settings.connectionWindow)))
+    }
+
+    private func entry(_ id: nghttp2_settings_id, _ value: Int) -> nghttp2_settings_entry {
+        nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: UInt32(clamping: value))
+    }
+}
+
+let flagNone = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+
+/// Turns nghttp2's negative results into errors; they are "fatal" or tell of misuse.
+func check(_ result: Int32) throws(HTTP2Error) {
+    if result < 0 { throw HTTP2Error(nghttp2: result) }
+}
+
+extension HTTP2Error {
+    init(nghttp2 code: Int32) {
+        switch nghttp2_error(rawValue: code) {
+        case NGHTTP2_ERR_BAD_CLIENT_MAGIC: self = .notHTTP2
+        case NGHTTP2_ERR_FLOODED: self = .flooded
+        case NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED: self = .noMoreStreams
+        default: self = .session(message: String(cString: nghttp2_strerror(code)))
+        }
+    }
+}
