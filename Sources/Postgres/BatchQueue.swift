@@ -1,0 +1,244 @@
+/// The bounded queue of a lane: what waits, which connections are up or idle, which batch goes next, and who fails when there is no
+/// connection. Pure: it takes no lock, does no I/O, reads no clock; `Lane` calls it under its lock and acts on what it returns.
+struct BatchQueue<Element> {
+    typealias ID = UInt64
+    typealias Instant = ContinuousClock.Instant
+
+    struct Limits: Sendable {
+        /// Operations a batch.
+        var operations: Int
+        /// Bytes a batch; one operation larger than that makes a batch of its own.
+        var bytes: Int
+        /// Operations that may wait.
+        var queued: Int
+    }
+
+    struct Entry {
+        let id: ID
+        let element: Element
+        let cost: Int
+        let deadline: Instant?
+        let runsAlone: Bool
+        /// Set when the connection was lost under it and it waits for another: until then, or it fails.
+        var heldUntil: Instant?
+    }
+
+    struct Failure {
+        let id: ID
+        let element: Element
+        let error: PostgresError
+
+        init(_ entry: Entry, _ error: PostgresError) {
+            id = entry.id
+            element = entry.element
+            self.error = error
+        }
+    }
+
+    enum Take {
+        case batch([Entry])
+        /// Nothing to do: wait to be woken.
+        case idle
+        /// Shut down and empty: close the connection.
+        case finished
+    }
+
+    enum Admission {
+        /// `wake` is the idle connection that should come and take the batch.
+        case queued(ID, wake: Int?)
+        case refused(PostgresError)
+    }
+
+    private enum Life { case open, draining, closed }
+
+    private let limits: Limits
+    private var life = Life.open
+    /// Waiting entries by number: entry `id` is at `id - firstID`; `nil` where one was cancelled. Served from `head` on.
+    private var slots: [Entry?] = []
+    private var head = 0
+    private var firstID: ID = 0
+    private(set) var count = 0
+    /// Reads that run again on another connection, before all others.
+    private var held: [Entry] = []
+    private var connected: Set<Int> = []
+    private var idle: [Int] = []
+    /// Why there is no connection; `nil` before the first attempt ended, when operations are let in and wait for it.
+    private var reason: String?
+
+    init(limits: Limits) { self.limits = limits }
+
+    var isConnected: Bool { !connected.isEmpty }
+    var isDraining: Bool { life != .open }
+    var isClosed: Bool { life == .closed }
+    /// The last reason why a connection failed or could not be made, while there is none.
+    var unavailableReason: String? { connected.isEmpty ? reason : nil }
+
+    // MARK: Operations
+
+    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, runsAlone: Bool) -> Admission {
+        guard life == .open else { return .refused(.shutdown) }
+        if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
+        guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued)) }
+        let id = firstID + ID(slots.count)
+        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, runsAlone: runsAlone, heldUntil: nil))
+        count += 1
+        return .queued(id, wake: idle.popLast())
+    }
+
+    /// Takes a waiting entry out; `nil` when it does not wait (any more).
+    mutating func cancel(_ id: ID) -> Element? {
+        if let index = held.firstIndex(where: { $0.id == id }) { return held.remove(at: index).element }
+        guard id >= firstID, id - firstID < ID(slots.count) else { return nil }
+        let index = Int(id - firstID)
+        guard let entry = slots[index] else { return nil }
+        slots[index] = nil
+        count -= 1
+        return entry.element
+    }
+
+    // MARK: Batches
+
+    /// What the connection should do next. Entries past their deadline are dropped into `expired`.
+    mutating func take(for connection: Int, now: Instant, expired: inout [Failure]) -> Take {
+        if life == .closed { return .finished }
+        var batch: [Entry] = []
+        var bytes = 0
+        while batch.count < limits.operations, let entry = next() {
+            if let deadline = entry.deadline, deadline <= now {
+                expired.append(Failure(entry, .deadlineExceeded))
+                removeNext()
+                continue
+            }
+            let fits = batch.isEmpty || (!entry.runsAlone && bytes + entry.cost <= limits.bytes)
+            guard fits else { break }
+            removeNext()
+            batch.append(entry)
+            bytes += entry.cost
+            if entry.runsAlone { break }
+        }
+        if !batch.isEmpty { return .batch(batch) }
+        if life == .draining { return .finished }
+        if !idle.contains(connection) { idle.append(connection) }
+        return .idle
+    }
+
+    /// Drops what is past its deadline, or was held too long for a connection.
+    mutating func sweep(now: Instant) -> [Failure] {
+        var failures: [Failure] = []
+        held.removeAll { entry in
+            let error: PostgresError
+            if let deadline = entry.deadline, deadline <= now {
+                error = .deadlineExceeded
+            } else if let heldUntil = entry.heldUntil, heldUntil <= now {
+                error = .unavailable(message: reason ?? "no connection", outcomeUnknown: false)
+            } else {
+                return false
+            }
+            failures.append(Failure(entry, error))
+            return true
+        }
+        for index in head..<slots.count {
+            guard let entry = slots[index], let deadline = entry.deadline, deadline <= now else { continue }
+            slots[index] = nil
+            count -= 1
+            failures.append(Failure(entry, .deadlineExceeded))
+        }
+        return failures
+    }
+
+    // MARK: Connections
+
+    mutating func connectionOpened(_ connection: Int) { connected.insert(connection) }
+
+    /// The connection was lost. `retry` are reads of its batch that may run once more, on another connection, until `heldUntil`.
+    /// Returns who failed, and which idle connection should take the retries.
+    mutating func connectionLost(
+        _ connection: Int, message: String, retry: [Entry] = [], heldUntil: Instant
+    ) -> (failures: [Failure], wake: Int?) {
+        connected.remove(connection)
+        idle.removeAll { $0 == connection }
+        var failures = failAll(unlessConnected: message)
+        for var entry in retry {
+            // Run once more only, and not for a caller who asked to shut down.
+            if life == .open, entry.heldUntil == nil {
+                entry.heldUntil = heldUntil
+                held.append(entry)
+            } else {
+                failures.append(Failure(entry, .unavailable(message: message, outcomeUnknown: false)))
+            }
+        }
+        return (failures, held.isEmpty ? nil : idle.popLast())
+    }
+
+    /// An attempt to connect failed.
+    mutating func attemptFailed(message: String) -> [Failure] { failAll(unlessConnected: message) }
+
+    // MARK: Shutdown
+
+    /// Refuses new operations; connections finish what waits. Returns who fails because there is no connection.
+    mutating func drain() -> [Failure] {
+        guard life == .open else { return [] }
+        life = .draining
+        return connected.isEmpty ? removeAll(.shutdown) : []
+    }
+
+    /// Fails what still waits.
+    mutating func close() -> [Failure] {
+        life = .closed
+        return removeAll(.shutdown)
+    }
+
+    // MARK: The ring
+
+    private mutating func failAll(unlessConnected message: String) -> [Failure] {
+        guard connected.isEmpty else { return [] }
+        reason = message
+        let keep = held
+        held = []
+        defer { held = keep }
+        return removeAll(life == .open ? .unavailable(message: message, outcomeUnknown: false) : .shutdown)
+    }
+
+    private mutating func removeAll(_ error: PostgresError) -> [Failure] {
+        let failures = (held + slots[head...].compactMap { $0 }).map { Failure($0, error) }
+        held = []
+        firstID += ID(slots.count)
+        slots.removeAll(keepingCapacity: true)
+        head = 0
+        count = 0
+        return failures
+    }
+
+    /// The entry to serve next; passes over cancelled ones.
+    private mutating func next() -> Entry? {
+        if let entry = held.first { return entry }
+        while head < slots.count {
+            if let entry = slots[head] { return entry }
+            head += 1
+        }
+        compact()
+        return nil
+    }
+
+    private mutating func removeNext() {
+        if !held.isEmpty {
+            held.removeFirst()
+            return
+        }
+        slots[head] = nil
+        head += 1
+        count -= 1
+        compact()
+    }
+
+    /// Gives served places back, in amortised constant time.
+    private mutating func compact() {
+        guard head == slots.count || head >= 1024 && head * 2 >= slots.count else { return }
+        firstID += ID(head)
+        slots.removeFirst(head)
+        head = 0
+    }
+}
+
+extension BatchQueue.Failure: Sendable where Element: Sendable {}
+extension BatchQueue.Entry: Sendable where Element: Sendable {}

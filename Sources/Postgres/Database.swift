@@ -1,0 +1,153 @@
+import Logging
+import Synchronization
+
+/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections. Connections are made when it
+/// is started and again whenever they are lost; meanwhile operations fail at once with `unavailable`.
+public final class Database: Sendable {
+    /// The connections at one moment, for health checks.
+    public struct Status: Sendable, Equatable {
+        /// Every lane has a connection.
+        public var isAvailable: Bool
+        /// Why not, in libpq's or the server's words; `nil` when it is available or still connecting for the first time.
+        public var reason: String?
+        /// Operations that wait, over all lanes.
+        public var queued: Int
+    }
+
+    private struct State {
+        var isStarted = false
+        var lastReported = false
+        var observers: [Int: AsyncStream<Bool>.Continuation] = [:]
+        var nextObserver = 0
+    }
+
+    /// Set after the lanes exist; they call it from their threads.
+    private final class Observer: Sendable {
+        let body = Mutex<(@Sendable () -> Void)?>(nil)
+    }
+
+    public let configuration: Configuration
+    private let options: ConnectionOptions
+    private let logger: Logger
+    private let writers: [Lane]
+    /// One lane, several connections.
+    public let reader: Lane
+    private let threads = ThreadGroup()
+    private let state = Mutex(State())
+    private let observer = Observer()
+
+    /// Connects to nothing yet. Throws `incompatible` when the connection string cannot be read.
+    public init(configuration: Configuration, logger: Logger) throws(PostgresError) {
+        self.configuration = configuration
+        self.logger = logger
+        options = try configuration.connectionOptions()
+        let limits = BatchQueue<Job>.Limits(
+            operations: max(configuration.batchOperations, 1), bytes: configuration.batchBytes,
+            queued: configuration.queueLimit)
+        let observer = observer
+        let makeLane = { (role: Lane.Role, connections: Int) throws(PostgresError) -> Lane in
+            try Lane(role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow) {
+                observer.body.withLock(\.self)?()
+            }
+        }
+        var writers: [Lane] = []
+        for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1)) }
+        self.writers = writers
+        reader = try makeLane(.reads, max(configuration.readers, 1))
+    }
+
+    /// The lane of a shard (a hash of the flow's key): everything on one shard runs in the order in which it was submitted.
+    public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
+
+    /// All writing lanes.
+    public var writerLanes: [Lane] { writers }
+
+    public var status: Status {
+        let lanes = writers + [reader]
+        let isAvailable = lanes.allSatisfy(\.isAvailable)
+        return Status(
+            isAvailable: isAvailable, reason: isAvailable ? nil : lanes.lazy.compactMap(\.unavailableReason).first,
+            queued: lanes.reduce(0) { $0 + $1.queued })
+    }
+
+    public var isAvailable: Bool { status.isAvailable }
+
+    /// Whether the database is available: now, and after each change.
+    public func availability() -> AsyncStream<Bool> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingNewest(8))
+        let number = state.withLock { state in
+            state.nextObserver += 1
+            state.observers[state.nextObserver] = continuation
+            continuation.yield(state.lastReported)
+            return state.nextObserver
+        }
+        continuation.onTermination = { [weak self] _ in
+            guard let self else { return }
+            _ = self.state.withLock { $0.observers.removeValue(forKey: number) }
+        }
+        return stream
+    }
+
+    /// Waits until every lane has a connection; `false` when the task was cancelled or the database shut down before.
+    public func waitUntilAvailable() async -> Bool {
+        for await isAvailable in availability() where isAvailable { return true }
+        return false
+    }
+
+    /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing.
+    public func start() {
+        let isFirst = state.withLock { state in
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        guard isFirst else { return }
+        observer.body.withLock { body in body = { [weak self] in self?.report() } }
+        for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
+        for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
+    }
+
+    private func start(_ lane: Lane, index: Int, name: String) {
+        let worker = ConnectionWorker(
+            lane: lane, index: index, options: options, configuration: configuration, logger: logger)
+        guard threads.start(name: name, worker.run) else {
+            logger.error("cannot start a thread for a connection to PostgreSQL")
+            return lane.attemptFailed(message: "the system refuses another thread")
+        }
+    }
+
+    /// `start`, then waits until the task is cancelled or `shutdown` was called, and shuts down.
+    public func run() async {
+        start()
+        await withTaskCancellationHandler {
+            await threads.wait()
+        } onCancel: {
+            for lane in self.lanes { lane.drain() }
+        }
+        await shutdown()
+    }
+
+    private var lanes: [Lane] { writers + [reader] }
+
+    /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
+    /// the connections and waits for their threads.
+    public func shutdown() async {
+        for lane in lanes { lane.drain() }
+        let drained = Task { [threads] in await threads.wait() }
+        let closer = Task { [lanes, configuration] in
+            try await Task.sleep(for: configuration.drainTimeout)
+            for lane in lanes { lane.close() }
+        }
+        await drained.value
+        closer.cancel()
+        for observer in state.withLock({ Array($0.observers.values) }) { observer.finish() }
+    }
+
+    private func report() {
+        let isAvailable = lanes.allSatisfy(\.isAvailable)
+        state.withLock { state in
+            guard state.lastReported != isAvailable else { return }
+            state.lastReported = isAvailable
+            for observer in state.observers.values { observer.yield(isAvailable) }
+        }
+    }
+}

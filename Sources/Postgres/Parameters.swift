@@ -1,0 +1,149 @@
+/// The parameter values of one execution in PostgreSQL's binary format, kept in one contiguous buffer.
+///
+/// Append the values in the order of `$1`, `$2`, …; `nil` is NULL.
+public struct Parameters: Sendable {
+    /// The bytes of all values, back to back.
+    private(set) var bytes: [UInt8] = []
+    /// Where each value ends in `bytes`; -1 stands for NULL.
+    private(set) var ends: [Int] = []
+
+    public init() {}
+
+    /// Makes room for values of that size in all.
+    public init(reservingBytes capacity: Int) { bytes.reserveCapacity(capacity) }
+
+    public var count: Int { ends.count }
+
+    /// Size of all values in bytes.
+    public var byteCount: Int { bytes.count }
+
+    public mutating func append(_ value: Int64?) { appendInteger(value) }
+    public mutating func append(_ value: Int32?) { appendInteger(value) }
+    public mutating func append(_ value: Int16?) { appendInteger(value) }
+    /// Appends a `float8`.
+    public mutating func append(_ value: Double?) { appendInteger(value?.bitPattern) }
+    public mutating func append(_ value: Bool?) { appendInteger(value.map { $0 ? UInt8(1) : 0 }) }
+
+    /// Appends a `text`. PostgreSQL refuses U+0000 in a text with SQLSTATE 22021.
+    public mutating func append(_ value: String?) {
+        guard let value else { return appendNull() }
+        bytes.append(contentsOf: value.utf8)
+        ends.append(bytes.count)
+    }
+
+    /// Appends a `bytea`.
+    public mutating func append(bytes value: [UInt8]?) {
+        guard let value else { return appendNull() }
+        bytes.append(contentsOf: value)
+        ends.append(bytes.count)
+    }
+
+    /// Appends a `bytea`, or any other value already in its binary format.
+    public mutating func append(bytes value: UnsafeRawBufferPointer) {
+        bytes.append(contentsOf: value)
+        ends.append(bytes.count)
+    }
+
+    /// Appends a `timestamptz` given in microseconds since 1970-01-01 00:00 UTC.
+    public mutating func append(timestamp microsecondsSinceUnixEpoch: Int64?) {
+        appendInteger(microsecondsSinceUnixEpoch.map(Timestamp.wire))
+    }
+
+    public mutating func append(_ value: [String]?) { appendArray(value, of: .text) { $0.appendElement($1.utf8) } }
+    public mutating func append(_ value: [String?]?) {
+        appendArray(value, of: .text) { buffer, element in
+            if let element { buffer.appendElement(element.utf8) } else { buffer.appendNullElement() }
+        }
+    }
+    public mutating func append(_ value: [Int64]?) { appendArray(value, of: .int8) { $0.appendElement(integer: $1) } }
+    public mutating func append(_ value: [Int64?]?) {
+        appendArray(value, of: .int8) { buffer, element in
+            if let element { buffer.appendElement(integer: element) } else { buffer.appendNullElement() }
+        }
+    }
+    public mutating func append(_ value: [Int32]?) { appendArray(value, of: .int4) { $0.appendElement(integer: $1) } }
+    public mutating func append(_ value: [Int16]?) { appendArray(value, of: .int2) { $0.appendElement(integer: $1) } }
+    public mutating func append(_ value: [Bool]?) { appendArray(value, of: .bool) { $0.appendElement(integer: $1 ? UInt8(1) : 0) } }
+    public mutating func append(_ value: [Double]?) { appendArray(value, of: .float8) { $0.appendElement(integer: $1.bitPattern) } }
+
+    /// Appends a `bytea[]`.
+    public mutating func append(bytesArray value: [[UInt8]]?) { appendArray(value, of: .bytea) { $0.appendElement($1) } }
+    /// Appends a `bytea[]`, some of whose elements may be NULL.
+    public mutating func append(bytesArray value: [[UInt8]?]?) {
+        appendArray(value, of: .bytea) { buffer, element in
+            if let element { buffer.appendElement(element) } else { buffer.appendNullElement() }
+        }
+    }
+
+    /// Appends a `timestamptz[]` given in microseconds since 1970-01-01 00:00 UTC.
+    public mutating func append(timestamps value: [Int64]?) {
+        appendArray(value, of: .timestamptz) { $0.appendElement(integer: Timestamp.wire($1)) }
+    }
+    /// Appends a `timestamptz[]`, some of whose elements may be NULL.
+    public mutating func append(timestamps value: [Int64?]?) {
+        appendArray(value, of: .timestamptz) { buffer, element in
+            if let element { buffer.appendElement(integer: Timestamp.wire(element)) } else { buffer.appendNullElement() }
+        }
+    }
+
+    /// Appends NULL of any type.
+    public mutating func appendNull() { ends.append(-1) }
+
+    private mutating func appendInteger<I: FixedWidthInteger>(_ value: I?) {
+        guard let value else { return appendNull() }
+        bytes.append(bigEndian: value)
+        ends.append(bytes.count)
+    }
+
+    /// A one-dimensional array as `array_recv` reads it: number of dimensions, flags (0 or 1, otherwise ignored: a NULL is an element
+    /// of length -1), the element type, length, lower bound 1, then length and bytes of each element. An empty array has no dimension.
+    private mutating func appendArray<Element>(
+        _ value: [Element]?, of type: OID, _ appendElement: (inout [UInt8], Element) -> Void
+    ) {
+        guard let value else { return appendNull() }
+        bytes.append(bigEndian: Int32(value.isEmpty ? 0 : 1))
+        bytes.append(bigEndian: Int32(0))
+        bytes.append(bigEndian: type.rawValue)
+        if !value.isEmpty {
+            bytes.append(bigEndian: Int32(truncatingIfNeeded: value.count))
+            bytes.append(bigEndian: Int32(1))
+        }
+        for element in value { appendElement(&bytes, element) }
+        ends.append(bytes.count)
+    }
+}
+
+/// `timestamptz` counts microseconds from 2000-01-01 00:00 UTC on the wire.
+enum Timestamp {
+    private static let postgresEpoch: Int64 = 946_684_800_000_000
+
+    static func wire(_ unix: Int64) -> Int64 {
+        let (value, overflow) = unix.subtractingReportingOverflow(postgresEpoch)
+        return overflow ? .min : value
+    }
+
+    /// `infinity` and `-infinity` are the largest and the smallest number on the wire, and stay so.
+    static func unix(_ wire: Int64) -> Int64 {
+        if wire == .max || wire == .min { return wire }
+        let (value, overflow) = wire.addingReportingOverflow(postgresEpoch)
+        return overflow ? .max : value
+    }
+}
+
+extension [UInt8] {
+    mutating func append<I: FixedWidthInteger>(bigEndian value: I) {
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+    }
+
+    fileprivate mutating func appendElement<I: FixedWidthInteger>(integer value: I) {
+        append(bigEndian: Int32(MemoryLayout<I>.size))
+        append(bigEndian: value)
+    }
+
+    fileprivate mutating func appendElement(_ element: some Collection<UInt8>) {
+        append(bigEndian: Int32(truncatingIfNeeded: element.count))
+        append(contentsOf: element)
+    }
+
+    fileprivate mutating func appendNullElement() { append(bigEndian: Int32(-1)) }
+}

@@ -1,0 +1,73 @@
+/// A five-character SQLSTATE code (PostgreSQL manual, appendix A).
+public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: String
+
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public var description: String { rawValue }
+
+    public static let connectionFailure = SQLState(rawValue: "08006")
+    public static let featureNotSupported = SQLState(rawValue: "0A000")
+    public static let uniqueViolation = SQLState(rawValue: "23505")
+    public static let checkViolation = SQLState(rawValue: "23514")
+    public static let foreignKeyViolation = SQLState(rawValue: "23503")
+    public static let invalidStatementName = SQLState(rawValue: "26000")
+    public static let serializationFailure = SQLState(rawValue: "40001")
+    public static let deadlockDetected = SQLState(rawValue: "40P01")
+    public static let queryCanceled = SQLState(rawValue: "57014")
+    public static let adminShutdown = SQLState(rawValue: "57P01")
+    public static let crashShutdown = SQLState(rawValue: "57P02")
+    public static let cannotConnectNow = SQLState(rawValue: "57P03")
+    public static let idleSessionTimeout = SQLState(rawValue: "57P05")
+
+    /// The server ends the session after such an error (class 08, 57P01 to 57P03, 57P05).
+    var endsSession: Bool {
+        self == .adminShutdown || self == .crashShutdown || self == .cannotConnectNow || self == .idleSessionTimeout
+            || rawValue.hasPrefix("08")
+    }
+}
+
+/// Why an operation on the database failed.
+public enum PostgresError: Error, Sendable, Hashable {
+    /// There is no connection, or it was lost. With `outcomeUnknown` the operation may have been committed: its commit was under way
+    /// when the connection was lost. The message carries libpq's reason, never a password.
+    case unavailable(message: String, outcomeUnknown: Bool)
+    /// PostgreSQL refused a statement; the operation was undone as a whole.
+    case server(SQLState, message: String, detail: String?, constraint: String?)
+    /// The lane's queue is full; nothing was sent.
+    case overloaded(queued: Int, limit: Int)
+    /// The deadline passed before the operation was committed; it was not applied.
+    case deadlineExceeded
+    /// The operation was cancelled before it was committed; it was not applied.
+    case cancelled
+    /// The database answered something other than the statement promises (another type, a NULL, a missing column), or an operation
+    /// asked for what the protocol cannot carry.
+    case protocolViolation(String)
+    /// The database was shut down by this process.
+    case shutdown
+    /// The database runs, but cannot be used as it is: too old a server, another encoding, a schema of another release.
+    case incompatible(String)
+
+    var sqlState: SQLState? {
+        guard case .server(let state, _, _, _) = self else { return nil }
+        return state
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unavailable(let message, let outcomeUnknown):
+            let outcome = outcomeUnknown ? " (whether the operation was committed is unknown)" : ""
+            return "PostgreSQL is unavailable: \(message)\(outcome)"
+        case .server(let state, let message, let detail, _):
+            return "PostgreSQL error \(state): \(message)" + (detail.map { " (\($0))" } ?? "")
+        case .overloaded(let queued, let limit): return "\(queued) operations wait for PostgreSQL; the limit is \(limit)"
+        case .deadlineExceeded: return "the deadline passed before PostgreSQL committed the operation"
+        case .cancelled: return "the operation was cancelled before PostgreSQL committed it"
+        case .protocolViolation(let message): return "unexpected answer of PostgreSQL: \(message)"
+        case .shutdown: return "the database connections were shut down"
+        case .incompatible(let message): return message
+        }
+    }
+}

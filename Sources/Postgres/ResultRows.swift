@@ -1,0 +1,195 @@
+import CLibPQ
+
+/// The result of one statement. Values arrive in binary format; each accessor checks position, type, length and NULL and throws
+/// `PostgresError.protocolViolation` on a mismatch.
+///
+/// Not `Sendable`: read it in `Operation.decode` and keep only what was read.
+public final class ResultRows {
+    /// Owned: cleared by `deinit` and nowhere else.
+    private let result: OpaquePointer
+    /// Number of rows.
+    public let count: Int
+    public let columnCount: Int
+
+    /// Takes ownership of `result`.
+    init(owning result: OpaquePointer) {
+        self.result = result
+        count = Int(PQntuples(result))
+        columnCount = Int(PQnfields(result))
+    }
+
+    deinit { PQclear(result) }
+
+    /// Rows inserted, updated, deleted or selected, as the command tag tells.
+    public var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+
+    public func isNull(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
+        try checkPosition(row, column)
+        return PQgetisnull(result, Int32(row), Int32(column)) == 1
+    }
+
+    public func int64(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
+        try present(int64IfPresent(row, column), row, column)
+    }
+    public func int64IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
+        try integer(row, column, .int8)
+    }
+    public func int32(_ row: Int, _ column: Int) throws(PostgresError) -> Int32 {
+        try present(int32IfPresent(row, column), row, column)
+    }
+    public func int32IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int32? {
+        try integer(row, column, .int4)
+    }
+    public func int16(_ row: Int, _ column: Int) throws(PostgresError) -> Int16 {
+        try present(int16IfPresent(row, column), row, column)
+    }
+    public func int16IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int16? {
+        try integer(row, column, .int2)
+    }
+    public func bool(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
+        try present(boolIfPresent(row, column), row, column)
+    }
+    public func boolIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Bool? {
+        let value: UInt8? = try integer(row, column, .bool)
+        return value.map { $0 != 0 }
+    }
+    public func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
+        try present(doubleIfPresent(row, column), row, column)
+    }
+    public func doubleIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Double? {
+        let value: UInt64? = try integer(row, column, .float8)
+        return value.map(Double.init(bitPattern:))
+    }
+
+    /// A `timestamptz` in microseconds since 1970-01-01 00:00 UTC.
+    public func timestamp(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
+        try present(timestampIfPresent(row, column), row, column)
+    }
+    public func timestampIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
+        let value: Int64? = try integer(row, column, .timestamptz)
+        return value.map(Timestamp.unix)
+    }
+
+    public func text(_ row: Int, _ column: Int) throws(PostgresError) -> String {
+        try present(textIfPresent(row, column), row, column)
+    }
+    public func textIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> String? {
+        guard let value = try value(row, column, .text, or: .varchar) else { return nil }
+        return String(decoding: value, as: UTF8.self)
+    }
+
+    public func bytes(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8] {
+        try present(bytesIfPresent(row, column), row, column)
+    }
+    public func bytesIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8]? {
+        try value(row, column, .bytea).map { [UInt8]($0) }
+    }
+
+    /// Lends the bytes of a `bytea` without a copy; they are valid only during the call. NULL is `nil`.
+    public func withBytes<R>(
+        _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer?) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
+        try body(value(row, column, .bytea))
+    }
+
+    public func textArray(_ row: Int, _ column: Int) throws(PostgresError) -> [String] {
+        try present(textArrayIfPresent(row, column), row, column)
+    }
+    public func textArrayIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [String]? {
+        try elements(row, column, .textArray, of: .text) { String(decoding: $0, as: UTF8.self) }
+    }
+    public func int64Array(_ row: Int, _ column: Int) throws(PostgresError) -> [Int64] {
+        let array: [Int64?]? = try elements(row, column, .int8Array, of: .int8) { $0.bigEndianInteger() }
+        return try present(array, row, column).map { (value) throws(PostgresError) in try present(value, row, column) }
+    }
+    public func bytesArray(_ row: Int, _ column: Int) throws(PostgresError) -> [[UInt8]] {
+        try present(elements(row, column, .byteaArray, of: .bytea) { [UInt8]($0) }, row, column)
+    }
+
+    // MARK: Reading
+
+    private func checkPosition(_ row: Int, _ column: Int) throws(PostgresError) {
+        guard row >= 0, row < count, column >= 0, column < columnCount else {
+            throw .protocolViolation("no row \(row), column \(column) in a result of \(count) rows and \(columnCount) columns")
+        }
+    }
+
+    private func name(_ column: Int) -> String { PQfname(result, Int32(column)).map { String(cString: $0) } ?? "\(column)" }
+
+    private func present<Value>(_ value: Value?, _ row: Int, _ column: Int) throws(PostgresError) -> Value {
+        guard let value else { throw .protocolViolation("NULL in row \(row), column \"\(name(column))\"") }
+        return value
+    }
+
+    /// The bytes of one value, owned by `result`; `nil` for NULL.
+    private func value(
+        _ row: Int, _ column: Int, _ type: OID, or other: OID? = nil
+    ) throws(PostgresError) -> UnsafeRawBufferPointer? {
+        try checkPosition(row, column)
+        let actual = OID(rawValue: PQftype(result, Int32(column)))
+        guard actual == type || actual == other, PQfformat(result, Int32(column)) == 1 else {
+            throw .protocolViolation("column \"\(name(column))\" has type \(actual.rawValue), not \(type.rawValue)")
+        }
+        if PQgetisnull(result, Int32(row), Int32(column)) == 1 { return nil }
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(result, Int32(row), Int32(column)), count: Int(PQgetlength(result, Int32(row), Int32(column))))
+    }
+
+    private func integer<I: FixedWidthInteger>(_ row: Int, _ column: Int, _ type: OID) throws(PostgresError) -> I? {
+        guard let value = try value(row, column, type) else { return nil }
+        guard let integer: I = value.bigEndianInteger() else {
+            throw .protocolViolation("column \"\(name(column))\" has \(value.count) bytes, not \(MemoryLayout<I>.size)")
+        }
+        return integer
+    }
+
+    private func elements<Element>(
+        _ row: Int, _ column: Int, _ type: OID, of elementType: OID, _ decode: (UnsafeRawBufferPointer) -> Element
+    ) throws(PostgresError) -> [Element]? {
+        guard let value = try value(row, column, type) else { return nil }
+        var reader = ArrayReader(value)
+        guard let elements = reader.elements(of: elementType, decode) else {
+            throw .protocolViolation("column \"\(name(column))\" is not a one-dimensional array without NULLs")
+        }
+        return elements
+    }
+}
+
+/// Reads what `array_send` writes.
+struct ArrayReader {
+    private var rest: UnsafeRawBufferPointer
+
+    init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
+
+    /// `nil` when the bytes are not a one-dimensional array of `type` without NULLs.
+    mutating func elements<Element>(of type: OID, _ decode: (UnsafeRawBufferPointer) -> Element) -> [Element]? {
+        guard let dimensions = int32(), int32() != nil, let elementType = int32(),
+            UInt32(bitPattern: elementType) == type.rawValue
+        else { return nil }
+        if dimensions == 0 { return rest.isEmpty ? [] : nil }
+        guard dimensions == 1, let count = int32(), int32() != nil, count >= 0, Int(count) <= rest.count / 4 else { return nil }
+        var elements: [Element] = []
+        elements.reserveCapacity(Int(count))
+        for _ in 0..<count {
+            guard let length = int32(), length >= 0, let bytes = take(Int(length)) else { return nil }
+            elements.append(decode(bytes))
+        }
+        return rest.isEmpty ? elements : nil
+    }
+
+    private mutating func int32() -> Int32? { take(4)?.bigEndianInteger() }
+
+    private mutating func take(_ length: Int) -> UnsafeRawBufferPointer? {
+        guard length <= rest.count else { return nil }
+        defer { rest = UnsafeRawBufferPointer(rebasing: rest[length...]) }
+        return UnsafeRawBufferPointer(rebasing: rest[..<length])
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The whole buffer as one integer; `nil` when it has another size.
+    func bigEndianInteger<I: FixedWidthInteger>() -> I? {
+        guard count == MemoryLayout<I>.size else { return nil }
+        return I(bigEndian: loadUnaligned(as: I.self))
+    }
+}

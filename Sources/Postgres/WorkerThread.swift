@@ -1,0 +1,78 @@
+import CLibPQ
+import Glibc
+import Synchronization
+
+/// Threads that run one function each.
+enum WorkerThread {
+    private final class Start {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// Runs `body` on a thread of its own; `false` when the system refuses one. `name` shows in `ps -L`, cut to 15 bytes.
+    static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+        let start = Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body)
+        let argument = Unmanaged.passRetained(start)
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                pthread_setname_np(pthread_self(), start.name)
+                start.body()
+                return nil
+            }, argument.toOpaque())
+        guard status == 0 else {
+            argument.release()
+            return false
+        }
+        pthread_detach(thread)
+        return true
+    }
+}
+
+/// Counts threads that run; `wait` returns when all have ended. A thread leaves as its last act, so nothing of it runs on that matters.
+final class ThreadGroup: Sendable {
+    private struct State {
+        var running = 0
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    /// Starts a thread in the group; `false` when the system refuses one.
+    func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { $0.running += 1 }
+        let isStarted = WorkerThread.start(name: name) {
+            body()
+            self.leave()
+        }
+        if !isStarted { leave() }
+        return isStarted
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isEmpty = state.withLock { state in
+                if state.running > 0 { state.waiters.append(continuation) }
+                return state.running == 0
+            }
+            if isEmpty { continuation.resume() }
+        }
+    }
+
+    private func leave() {
+        let waiters = state.withLock { state in
+            state.running -= 1
+            guard state.running == 0 else { return [CheckedContinuation<Void, Never>]() }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
