@@ -60,6 +60,9 @@ cd "$proto"
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/flowstate.set" $flow_files
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/grpc.set" \
     $grpc_files grpc/reflection/v1alpha/reflection.proto
-python3 "$proto/generate_c.py" CGRPCProto "$work/grpc.set" "$out/CGRPCProto"
-python3 "$proto/generate_c.py" CFlowStateProto "$work/flowstate.set" "$out/CFlowStateProto"
+PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CGRPCProto "$work/grpc.set" "$out/CGRPCProto"
+PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CFlowStateProto "$work/flowstate.set" "$out/CFlowStateProto"
 
+protoc -I. -I/usr/include --include_imports --include_source_info \
+    --descriptor_set_out="$work/source.set" $flow_files $grpc_files
+PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_swift.py" "$work/source.set" "$out"

@@ -23,7 +23,10 @@ def main(target: str, descriptor_set: str, folder: str) -> None:
         text = (include / header).read_text()
         descriptors += re.findall(r"^extern const ProtobufCMessageDescriptor (\w+)__descriptor;", text, re.M)
 
-    lines = [BANNER, f"#ifndef {target}_h", f"#define {target}_h", "", "#include <stddef.h>", "#include <stdint.h>"]
+    lines = [BANNER, f"#ifndef {target}_h", f"#define {target}_h", "", "#include <stddef.h>", "#include <stdint.h>", "",
+             "/* Before anything includes protobuf-c.h: its types then belong to the module CProtobufC, instead of",
+             "   being declared anew, as other types to Swift, in this one. */",
+             "#if __has_feature(modules)", "#pragma clang module import CProtobufC", "#endif", ""]
     lines += [f'#include "{header}"' for header in headers]
     lines += [
         "",

@@ -5,6 +5,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Before anything includes protobuf-c.h: its types then belong to the module CProtobufC, instead of
+   being declared anew, as other types to Swift, in this one. */
+#if __has_feature(modules)
+#pragma clang module import CProtobufC
+#endif
+
 #include "flowstate/v1/admin.pb-c.h"
 #include "flowstate/v1/definition.pb-c.h"
 #include "flowstate/v1/errors.pb-c.h"

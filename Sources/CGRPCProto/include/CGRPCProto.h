@@ -5,6 +5,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Before anything includes protobuf-c.h: its types then belong to the module CProtobufC, instead of
+   being declared anew, as other types to Swift, in this one. */
+#if __has_feature(modules)
+#pragma clang module import CProtobufC
+#endif
+
 #include "google/protobuf/any.pb-c.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"

@@ -1,0 +1,83 @@
+public import CProtobufC
+
+/// A Swift value that mirrors a protobuf message, and its way through protobuf-c's struct.
+///
+/// Decoding copies everything out of the C struct; nothing points into it afterwards. Unknown fields are
+/// dropped, unknown enum values kept, and of a key that a map has twice the last one counts.
+public protocol WireMessage: Sendable {
+    /// The struct that protobuf-c generated; it begins with a `ProtobufCMessage`.
+    associatedtype C
+    /// protobuf-c's description of the message.
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { get }
+    /// Copies a decoded struct. Throws `WireError.invalidUTF8`.
+    init(_ c: C) throws(WireError)
+    /// Writes into an initialised struct; what it points at lives in the arena.
+    func fill(_ c: UnsafeMutablePointer<C>, _ arena: inout Arena)
+}
+
+extension WireMessage {
+    /// The message's full name, such as `flowstate.v1.SaveStateRequest`.
+    public static var fullName: String { String(cString: descriptor.pointee.name) }
+
+    /// Decodes one message, which all of `bytes` must be.
+    ///
+    /// - Parameter ceiling: the memory in bytes that decoding may take; nil: `Arena.ceiling(wireBytes:)`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer, ceiling: Int? = nil) throws(WireError) -> Self {
+        let ceiling = ceiling ?? Arena.ceiling(wireBytes: bytes.count)
+        let arena = Arena(ceiling: ceiling, firstChunk: bytes.count + bytes.count / 8 + 1024)
+        let message = protobuf_c_message_unpack(
+            descriptor, arena.allocator, bytes.count,
+            bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        guard let message else {
+            throw arena.isExhausted ? .tooMuchMemory(limit: ceiling) : .malformed
+        }
+        return try message.withMemoryRebound(to: C.self, capacity: 1) { c throws(WireError) in
+            try Self(c.pointee)
+        }
+    }
+
+    /// Decodes one message, which all of `bytes` must be.
+    public static func decode(_ bytes: [UInt8], ceiling: Int? = nil) throws(WireError) -> Self {
+        var result: Result<Self, WireError> = .failure(.malformed)
+        bytes.withUnsafeBytes { buffer in
+            result = Result { () throws(WireError) in try decode(buffer, ceiling: ceiling) }
+        }
+        return try result.get()
+    }
+
+    /// Builds the C struct once and hands out what can tell its size and write it, so that the caller can
+    /// make room in its own buffer and have the message written right there.
+    public func withPacker<R, E: Error>(_ body: (borrowing Packer) throws(E) -> R) throws(E) -> R {
+        var arena = Arena(ceiling: .max)
+        let c = arena.make(self)
+        return try body(Packer(UnsafeRawPointer(c).assumingMemoryBound(to: ProtobufCMessage.self)))
+    }
+
+    /// The encoded message.
+    public func encoded() -> [UInt8] {
+        withPacker { packer in
+            [UInt8](unsafeUninitializedCapacity: packer.size) { buffer, count in
+                packer.pack(into: UnsafeMutableRawBufferPointer(buffer))
+                count = packer.size
+            }
+        }
+    }
+}
+
+/// An encoding that is ready to be written; valid inside `WireMessage.withPacker` only.
+public struct Packer: ~Copyable {
+    private let message: UnsafePointer<ProtobufCMessage>
+    /// The encoded size in bytes.
+    public let size: Int
+
+    init(_ message: UnsafePointer<ProtobufCMessage>) {
+        self.message = message
+        size = protobuf_c_message_get_packed_size(message)
+    }
+
+    /// Writes `size` bytes to the beginning of `buffer`, which must have room for them.
+    public func pack(into buffer: UnsafeMutableRawBufferPointer) {
+        precondition(buffer.count >= size, "the buffer is smaller than the message")
+        protobuf_c_message_pack(message, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self))
+    }
+}
