@@ -21,7 +21,6 @@ func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioExtras: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -77,7 +76,7 @@ let package = Package(
         // Tests
         tests("FlowModelTests", ["FlowModel"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
-        tests("GRPCTests", ["GRPC", "HTTP2", nioCore, nioPosix, nioEmbedded]),
+        tests("GRPCTests", ["GRPC", "HTTP2", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),

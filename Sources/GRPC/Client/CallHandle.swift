@@ -3,27 +3,41 @@ import NIOCore
 
 /// Cancels a call that was started with `Client.call`; from any thread.
 public struct CallHandle: Sendable {
+    private enum State {
+        /// No connection yet.
+        case waiting
+        case started(ClientCall)
+        case cancelled
+    }
+
     private let eventLoop: any EventLoop
-    private let call: NIOLoopBoundBox<ClientCall?>
+    private let state: NIOLoopBoundBox<State>
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
-        call = NIOLoopBoundBox.makeEmptyBox(valueType: ClientCall.self, eventLoop: eventLoop)
+        state = .makeBoxSendingValue(.waiting, eventLoop: eventLoop)
     }
 
-    func attach(_ call: ClientCall) { self.call.value = call }
+    /// The call can begin; it is ended at once when it was cancelled while it waited for a connection.
+    func attach(_ call: ClientCall) {
+        if case .cancelled = state.value { return call.abandon(Self.cancelled) }
+        state.value = .started(call)
+    }
 
-    /// Gives bytes of a message that was taken back to the server's window.
-    func consume(_ bytes: Int) {
-        let call = call
-        eventLoop.execute { call.value?.consume(bytes) }
+    /// A message of the call was taken.
+    func taken(_ bytes: Int) {
+        eventLoop.execute { if case .started(let call) = self.state.value { call.taken(bytes) } }
     }
 
     /// Resets the stream; the completion gets CANCELLED. Nothing happens when the call is over.
     public func cancel() {
-        let call = call
-        eventLoop.execute { call.value?.abandon(Status(.cancelled, "the caller cancelled the call")) }
+        eventLoop.execute {
+            if case .started(let call) = self.state.value { call.abandon(Self.cancelled) }
+            self.state.value = .cancelled
+        }
     }
+
+    private static let cancelled = Status(.cancelled, "the caller cancelled the call")
 }
 
 /// A place for the handle of a call whose task may be cancelled before the call has begun.

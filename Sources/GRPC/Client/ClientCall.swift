@@ -15,11 +15,11 @@ final class ClientCall {
     private var onEnd: ((Result<Metadata, Status>) -> Void)?
     private var timer: Scheduled<Void>?
     private var httpStatus = ""
-    private var consumedAhead = 0
+    private var credit = ReceiveCredit()
     private weak var connection: ClientConnectionHandler?
 
-    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it gives its
-    ///   bytes back itself, by `consume`.
+    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it says so
+    ///   itself, by `taken`.
     init(
         path: String, metadata: Metadata, timeout: TimeAmount?, messageBytes: Int, consumesAtOnce: Bool,
         onMessage: @escaping (ByteBuffer, _ credit: Int) -> Void,
@@ -52,7 +52,13 @@ final class ClientCall {
         end(.failure(status))
     }
 
-    func consume(_ bytes: Int) { connection?.consume(id, bytes) }
+    private func consume(_ bytes: Int) { if bytes > 0 { connection?.consume(id, bytes) } }
+
+    /// A message was taken by whom it was for.
+    func taken(_ bytes: Int) {
+        credit.taken()
+        consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
+    }
 
     func received(_ fields: [HeaderField], endStream: Bool) {
         let metadata = Metadata(received: fields)
@@ -67,17 +73,14 @@ final class ClientCall {
         deframer.append(bytes)
         do {
             while let message = try deframer.next() {
-                let credit = message.readableBytes + MessageDeframer.prefixBytes - consumedAhead
-                consumedAhead = 0
-                if consumesAtOnce { consume(credit) }
-                onMessage(message, credit)
+                let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
+                if consumesAtOnce { taken(bytes) }
+                onMessage(message, bytes)
             }
         } catch {
             return abandon(error.status)
         }
-        let ahead = deframer.bufferedBytes - consumedAhead
-        consumedAhead += ahead
-        consume(ahead)
+        consume(credit.partial(buffered: deframer.bufferedBytes))
     }
 
     func receivedTrailers(_ trailers: Metadata) {

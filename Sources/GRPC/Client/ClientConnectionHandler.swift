@@ -70,6 +70,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
 
     /// Opens a call; `message` with `endStream` is a whole unary request.
     func start(_ call: ClientCall, message: FramedMessage?, endStream: Bool) {
+        if call.isOver { return }
         guard let context, !isDraining else {
             return call.end(.failure(Status(.unavailable, "the connection to \(authority) is closing; try again")))
         }

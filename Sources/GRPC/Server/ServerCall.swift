@@ -26,8 +26,7 @@ public final class ServerCall: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var cancelHandlers: [@Sendable () -> Void] = []
     private var writers: [CheckedContinuation<Void, any Error>] = []
-    /// Bytes of the message being received whose window was given back already.
-    private var consumedAhead = 0
+    private var credit = ReceiveCredit()
 
     init(
         id: StreamID, path: String, metadata: Metadata, deadline: NIODeadline?, handler: MethodHandler,
@@ -100,7 +99,7 @@ public final class ServerCall: @unchecked Sendable {
             timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.deadlinePassed() }
         }
         guard case .streaming(_, let method) = handler else { return }
-        let (stream, source) = MessageStream.make { bytes in self.onLoop { $0.consume(bytes) } }
+        let (stream, source) = MessageStream.make { bytes in self.onLoop { $0.taken(bytes) } }
         requests = source
         task = Task {
             do {
@@ -126,12 +125,7 @@ public final class ServerCall: @unchecked Sendable {
         } catch {
             return end(error.status)
         }
-        // Part of a message needs its window back, or one larger than the window would never arrive.
-        let ahead = deframer.bufferedBytes - consumedAhead
-        if ahead > 0, !state.isOver {
-            consumedAhead += ahead
-            connection?.session.consume(id, ahead)
-        }
+        if !state.isOver { consume(credit.partial(buffered: deframer.bufferedBytes)) }
         if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
             end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
         }
@@ -139,22 +133,27 @@ public final class ServerCall: @unchecked Sendable {
 
     private func deliver(_ message: ByteBuffer) {
         let wireBytes = message.readableBytes + MessageDeframer.prefixBytes
-        let credit = wireBytes - consumedAhead
-        consumedAhead = 0
+        let bytes = credit.completed(wireBytes: wireBytes)
         connection?.bufferedBytes -= wireBytes
         switch state.receivedMessage() {
-        case .drop: consume(credit)
+        case .drop: taken(bytes)
         case .fail(let status):
-            consume(credit)
+            taken(bytes)
             end(status)
         case .deliver:
             if let requests {
-                requests.yield(message, credit: credit)
+                requests.yield(message, credit: bytes)
             } else {
                 unaryRequest = message
-                consume(credit)
+                taken(bytes)
             }
         }
+    }
+
+    /// A message was taken by whom it was for.
+    private func taken(_ bytes: Int) {
+        credit.taken()
+        consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
     }
 
     func receivedEnd() {
@@ -184,7 +183,7 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: Acting
 
-    private func consume(_ bytes: Int) { connection?.session.consume(id, bytes) }
+    private func consume(_ bytes: Int) { if bytes > 0 { connection?.consume(id, bytes) } }
 
     private func transmit(_ message: FramedMessage) {
         switch state.send() {

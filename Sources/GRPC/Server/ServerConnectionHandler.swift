@@ -195,6 +195,12 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         scheduleFlush()
     }
 
+    /// Gives received bytes back to the client's window.
+    func consume(_ id: StreamID, _ bytes: Int) {
+        session.consume(id, bytes)
+        scheduleFlush()
+    }
+
     func finish(_ id: StreamID, _ trailers: [HeaderField]) {
         session.finish(id, trailers: trailers)
         scheduleFlush()

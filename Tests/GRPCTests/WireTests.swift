@@ -1,0 +1,214 @@
+import NIOCore
+import Testing
+
+@testable import GRPC
+
+@Suite struct WireTests {
+    @Test func percentEncodingFollowsTheProtocol() {
+        #expect(PercentEncoding.encode("plain text") == "plain text")
+        #expect(PercentEncoding.encode("50% zu spät\n") == "50%25 zu sp%C3%A4t%0A")
+        #expect(PercentEncoding.decode("50%25 zu sp%C3%A4t%0A") == "50% zu spät\n")
+        // "decoders must not error": what is no escape stays.
+        #expect(PercentEncoding.decode("100%") == "100%")
+        #expect(PercentEncoding.decode("%zz%4") == "%zz%4")
+    }
+
+    @Test func percentEncodingRoundTripsAnyText() {
+        var random = SeededRandom(seed: 11)
+        for _ in 0..<2_000 {
+            let text = String(decoding: (0..<Int.random(in: 0..<40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, as: UTF8.self)
+            let encoded = PercentEncoding.encode(text)
+            #expect(encoded.utf8.allSatisfy { (0x20...0x7E).contains($0) })
+            #expect(PercentEncoding.decode(encoded) == text)
+        }
+    }
+
+    @Test(arguments: [
+        ("1H", 3_600_000_000_000), ("2M", 120_000_000_000), ("30S", 30_000_000_000), ("5m", 5_000_000),
+        ("7u", 7_000), ("99999999n", 99_999_999),
+    ])
+    func timeoutsAreRead(_ text: String, _ nanoseconds: Int64) {
+        #expect(Timeout.parse(text)?.nanoseconds == nanoseconds)
+    }
+
+    @Test(arguments: ["", "S", "1", "-1S", "1.5S", "999999999S", "1s", "1 S"])
+    func badTimeoutsAreRefused(_ text: String) {
+        #expect(Timeout.parse(text) == nil, "\(text) is no timeout")
+    }
+
+    @Test func timeoutsRoundUpToTheFinestUnit() {
+        #expect(Timeout.format(.nanoseconds(1)) == "1n")
+        #expect(Timeout.format(.milliseconds(100)) == "100000u")
+        #expect(Timeout.format(.nanoseconds(99_999_999_001)) == "100000m")
+        #expect(Timeout.format(.seconds(0)) == "1n")
+        #expect(Timeout.parse("99999999H")?.nanoseconds ?? 0 > 0)
+    }
+
+    @Test func binaryMetadataMayLackPadding() {
+        var metadata = Metadata()
+        metadata.append("a-bin", "AQI")
+        metadata.append("b-bin", "AQI=")
+        metadata.append("c-bin", "AQI,Aw==")
+        metadata.append("d-bin", "!!")
+        #expect(metadata.bytes("a-bin") == [1, 2])
+        #expect(metadata.bytes("b-bin") == [1, 2])
+        #expect(metadata.bytes("c-bin") == [1, 2])
+        #expect(metadata.bytes("d-bin") == nil)
+        metadata.append("e-bin", bytes: [255, 0, 1, 7])
+        #expect(metadata["e-bin"]?.contains("=") == false)
+        #expect(metadata.bytes("e-bin") == [255, 0, 1, 7])
+    }
+
+    @Test func statusTravelsInTrailers() {
+        let status = Status(.aborted, "Version 3, nicht 2 — lade neu", details: [8, 10])
+        #expect(Status(trailers: Metadata(received: status.trailers)) == status)
+    }
+
+    @Test(arguments: [
+        ("localhost:1", "localhost:1"), ("http://h:80/", "h:80"), ("h", "h:7233"), ("[::1]:9", "[::1]:9"),
+        ("unix:/tmp/s", "unix:/tmp/s"), ("unix:///tmp/s", "unix:/tmp/s"),
+    ])
+    func endpointsAreRead(_ text: String, _ expected: String) {
+        #expect(Endpoint(text)?.description == expected)
+    }
+
+    @Test(arguments: ["", ":1", "h:", "h:0", "h:70000", "h:x", "unix:", "unix:relative", "a/b"])
+    func badEndpointsAreRefused(_ text: String) { #expect(Endpoint(text) == nil) }
+}
+
+@Suite struct DeframerTests {
+    /// However a stream of messages is cut, the same messages come out.
+    @Test func anySplitGivesTheSameMessages() throws {
+        var random = SeededRandom(seed: 23)
+        for _ in 0..<300 {
+            let messages = (0..<Int.random(in: 1...6, using: &random)).map { _ in
+                ByteBuffer(bytes: (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
+            }
+            var wire = ByteBuffer()
+            for message in messages { wire.writeImmutableBuffer(FramedMessage(message).buffer) }
+            var deframer = MessageDeframer(limit: 300)
+            var received: [ByteBuffer] = []
+            while wire.readableBytes > 0 {
+                let count = Int.random(in: 1...min(wire.readableBytes, 64), using: &random)
+                deframer.append(wire.readSlice(length: count) ?? ByteBuffer())
+                while let message = try deframer.next() { received.append(message) }
+            }
+            #expect(received == messages)
+            #expect(deframer.bufferedBytes == 0)
+        }
+    }
+
+    @Test func refusesFromThePrefixAlone() {
+        var deframer = MessageDeframer(limit: 10)
+        deframer.append(ByteBuffer(bytes: [0, 0, 0, 0, 11]))
+        #expect(throws: MessageDeframer.Failure.tooLarge(announced: 11, limit: 10)) { try deframer.next() }
+        var compressed = MessageDeframer(limit: 10)
+        compressed.append(ByteBuffer(bytes: [1]))
+        #expect(throws: MessageDeframer.Failure.compressed) { try compressed.next() }
+        var odd = MessageDeframer(limit: 10)
+        odd.append(ByteBuffer(bytes: [2]))
+        #expect(throws: MessageDeframer.Failure.badFlag(2)) { try odd.next() }
+    }
+}
+
+@Suite struct CallStateTests {
+    @Test func unaryCallAnswersOnce() {
+        var state = CallState(kind: .unary)
+        #expect(state.receivedMessage() == .deliver)
+        #expect(state.receivedEnd(incompleteBytes: 0) == .invokeUnary)
+        #expect(state.send() == .headersThenMessage)
+        #expect(state.finish() == .trailers)
+        #expect(state.finish() == .drop)
+        #expect(state.send() == .drop)
+        #expect(state.closed() == false)
+    }
+
+    @Test func cardinalityIsChecked() {
+        var none = CallState(kind: .unary)
+        #expect(none.receivedEnd(incompleteBytes: 0).code == .unimplemented)
+        var two = CallState(kind: .serverStreaming)
+        #expect(two.receivedMessage() == .deliver)
+        guard case .fail(let status) = two.receivedMessage() else { Issue.record("a second message passed"); return }
+        #expect(status.code == .unimplemented)
+        var torn = CallState(kind: .unary)
+        #expect(torn.receivedEnd(incompleteBytes: 3).code == .internal)
+    }
+
+    @Test func afterAResetEverythingIsDropped() {
+        var state = CallState(kind: .bidirectional)
+        #expect(state.receivedMessage() == .deliver)
+        #expect(state.closed() == true)
+        #expect(state.receivedMessage() == .drop)
+        #expect(state.receivedEnd(incompleteBytes: 0) == .drop)
+        #expect(state.finish() == .drop)
+    }
+}
+
+extension CallState.EndAction {
+    var code: StatusCode? { if case .fail(let status) = self { status.code } else { nil } }
+}
+
+@Suite struct ConnectionLifeTests {
+    private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+
+    @Test func aSilentClientIsClosedAfterTheHandshakeTimeout() {
+        var life = ConnectionLife(ServerConfiguration(), now: start)
+        #expect(life.tick(now: start + .seconds(9), calls: 0) == .none)
+        life.heardFromPeer(now: start + .seconds(9))
+        #expect(life.tick(now: start + .seconds(10), calls: 0) == .close(reason: "no HTTP/2 preface came"))
+    }
+
+    @Test func aQuietClientWithCallsIsPingedThenClosed() {
+        var life = ConnectionLife(ServerConfiguration(), now: start)
+        life.handshakeDone()
+        #expect(life.tick(now: start + .seconds(119), calls: 1) == .none)
+        #expect(life.tick(now: start + .seconds(120), calls: 1) == .ping)
+        #expect(life.tick(now: start + .seconds(139), calls: 1) == .none)
+        #expect(life.tick(now: start + .seconds(140), calls: 1) == .close(reason: "a PING was not answered"))
+    }
+
+    @Test func anIdleConnectionIsClosed() {
+        var life = ConnectionLife(ServerConfiguration(), now: start)
+        life.handshakeDone()
+        #expect(life.tick(now: start + .minutes(30), calls: 0) == .close(reason: "idle"))
+    }
+
+    @Test func shutdownWaitsForTheRoundTrip() {
+        var life = ConnectionLife(ServerConfiguration(), now: start)
+        life.handshakeDone()
+        #expect(life.shutdown() == .announceShutdown)
+        #expect(life.shutdown() == .none)
+        #expect(life.pingAcknowledged(now: start) == .goAway)
+        #expect(life.pingAcknowledged(now: start) == .none)
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed on every machine.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+@Suite struct ReceiveCreditTests {
+    @Test func aMessageLargerThanTheWindowKeepsArriving() {
+        var credit = ReceiveCredit()
+        #expect(credit.partial(buffered: 60) == 60)
+        #expect(credit.partial(buffered: 100) == 40)
+        #expect(credit.completed(wireBytes: 130) == 30)
+    }
+
+    @Test func nothingIsGivenAheadWhileMessagesWait() {
+        var credit = ReceiveCredit()
+        #expect(credit.completed(wireBytes: 50) == 50)
+        #expect(credit.partial(buffered: 20) == 0)
+        credit.taken()
+        #expect(credit.partial(buffered: 20) == 20)
+    }
+}
