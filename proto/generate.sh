@@ -28,7 +28,7 @@ c=$work/c
 mkdir -p "$c/google/protobuf"
 cp -R "$proto/flowstate" "$proto/google" "$proto/grpc" "$c/"
 for file in $known_files; do
-    sed '/^\/\//d' "/usr/include/$file" >"$c/$file"
+    sed '/^ *\/\//d' "/usr/include/$file" >"$c/$file"
 done
 find "$c" -name '*.proto' -exec sed -i -E \
     -e 's/^( *)(repeated )?string ([a-z_]+ = [0-9]+)/\1\2bytes \3/' \

@@ -16,7 +16,7 @@ DEFAULTS = {"Double": "0", "Int64": "0", "Int32": "0", "Bool": "false", "String"
 # What goes where: the output file, the imports, and for each proto file the access of its types.
 TARGETS = {
     "WireMessages/Generated": {
-        "imports": ["CFlowStateProto", "CGRPCProto", "Protobuf"],
+        "package": "flowstate.v1", "module": "CFlowStateProto",
         "names": {".google.protobuf.Any": "FailureDetail", ".google.protobuf.Duration": "ProtoDuration"},
         "map_entry": "Flowstate__V1__MapEntry",
         "files": {
@@ -31,9 +31,10 @@ TARGETS = {
         },
     },
     "GRPC/Messages": {
-        "imports": ["CGRPCProto", "Protobuf"],
+        "package": "google.rpc", "module": "CGRPCProto",
         "names": {".google.protobuf.Any": "AnyMessage", ".google.protobuf.Duration": "ProtoDuration",
-                  ".google.rpc.Status": "RPCStatus"},
+                  ".google.rpc.Status": "RPCStatus",
+                  ".grpc.health.v1.HealthCheckResponse.ServingStatus": "ServingStatus"},
         "map_entry": "Google__Rpc__MapEntry",
         "files": {
             "grpc/health/v1/health.proto": ("HealthMessages", "package"),
@@ -45,6 +46,28 @@ TARGETS = {
         },
     },
 }
+
+
+# The comments of google/protobuf/*.proto are long, and differ between versions of protoc.
+WELL_KNOWN_DOCS = {
+    ".google.protobuf.Any": ("A message of any type, under its name.",
+                             {"type_url": "What stands after the last `/` is the message's full name.",
+                              "value": "The encoded message."}),
+    ".google.protobuf.Timestamp": ("A point in time, as time since 1970-01-01T00:00:00Z.",
+                                   {"seconds": "Whole seconds; negative before 1970.",
+                                    "nanos": "Nanoseconds after them, 0 to 999,999,999."}),
+    ".google.protobuf.Duration": ("A length of time.",
+                                  {"seconds": "Whole seconds.", "nanos": "Nanoseconds, of the same sign."}),
+}
+
+
+def use_well_known_docs(files: list) -> None:
+    for file in files:
+        for message in file.messages:
+            if message.full_name in WELL_KNOWN_DOCS:
+                message.doc, fields = WELL_KNOWN_DOCS[message.full_name]
+                for field in message.fields:
+                    field.doc = fields[field.name]
 
 
 def doc(text: str, indent: str = "") -> list:
@@ -124,11 +147,11 @@ class FileWriter:
             write = count + [f"c.pointee.{field.name} = arena.list(scalars: {name})"]
         return Property(name, f"[{type}]", "[]", field.doc, [f"{name} = {read}"], write)
 
-    def lone(self, oneof: str, field) -> Property:
+    def lone(self, oneof: str, text: str, field) -> Property:
         """A oneof of one member stands for an optional field."""
         name = escape(camel(field.name))
         type, read, write = self.value(field, "c", name)
-        return Property(name, type + "?", "nil", field.doc,
+        return Property(name, type + "?", "nil", f"{field.doc}\n{text}",
                         [f"if c.{oneof}_case.rawValue == {field.number} {{ {name} = {read} }}"],
                         [f"if let {name} {{",
                          f"    c.pointee.{oneof}_case = .init(rawValue: {field.number})",
@@ -169,13 +192,13 @@ class FileWriter:
                 members = [f for f in message.fields if f.oneof == field.oneof]
                 name, text = message.oneofs[field.oneof]
                 if len(members) == 1:
-                    properties.append(self.lone(name, members[0]))
+                    properties.append(self.lone(name, text, members[0]))
                 else:
                     property, enum = self.oneof(name, text, members)
                     properties.append(property)
                     enums.append(enum)
         swift, c = self.names.swift(message.full_name), self.names.c_type(message.full_name)
-        conforms = {".google.protobuf.Duration": "WireDuration"}.get(message.full_name, "WireMessage")
+        conforms = {".google.protobuf.Duration": "WireDuration", ".google.protobuf.Any": "WireAny"}.get(message.full_name, "WireMessage")
         a = self.access
         self.lines += doc(message.doc or request_doc) + [f"{a}struct {swift}: {conforms}, Equatable {{"]
         for enum in enums:
@@ -186,7 +209,8 @@ class FileWriter:
         self.initializer(properties)
         self.lines += [
             "",
-            f"    {a}static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {{ {self.names.c_lower(message.full_name)}__get_descriptor() }}",
+            f"    {a}static var descriptor: UnsafePointer<MessageDescriptor> {{",
+            f"        {self.names.c_lower(message.full_name)}__get_descriptor()", "    }",
             "", f"    {a}init(_ c: {c}) throws(WireError) {{",
             *(f"        {line}" for p in properties for line in p.read), "    }",
             "", f"    {a}func fill(_ c: UnsafeMutablePointer<{c}>, _ arena: inout Arena) {{",
@@ -220,11 +244,9 @@ class FileWriter:
             self.enum(enum)
         for message in file.messages:
             self.nested(message, requests)
-        public = "" if not self.access else self.access
-        imports = [f"{public}import {name}" for name in self.target["imports"] if name != "CFlowStateProto" or file.package == "flowstate.v1"]
-        uses_c = "".join(self.lines)
-        imports = [line for line in imports if not line.endswith("CGRPCProto") or file.package != "flowstate.v1"]
-        return "\n".join([f"// Generated by proto/generate.sh from {file.name}. Do not edit.", "", *imports, "", *self.lines])
+        module = self.target["module"] if file.package == self.target["package"] else "CGRPCProto"
+        return "\n".join([f"// Generated by proto/generate.sh from {file.name}. Do not edit.", "",
+                          f"{self.access}import {module}", f"{self.access}import Protobuf", "", *self.lines])
 
     def nested(self, message, requests: dict) -> None:
         if message.is_map:
@@ -238,21 +260,22 @@ class FileWriter:
 
 def request_docs(files: list) -> dict:
     """Documentation for the messages that are one method's request or response and have no comment."""
-    docs = {}
+    users = {}
     for file in files:
         for service in file.services:
             for method in service.methods:
-                docs[method.input] = f"The request of `{service.name}.{method.name}`."
-                docs[method.output] = f"The response of `{service.name}.{method.name}`."
-    return docs
+                name = f"`{service.name}.{method.name}`"
+                users.setdefault((method.input, "request"), []).append(name)
+                users.setdefault((method.output, "response"), []).append(name)
+    return {message: f"The {role} of {' and '.join(names)}." for (message, role), names in users.items()}
 
 
 def map_entry(target: dict) -> str:
     c = target["map_entry"]
-    imports = [name for name in target["imports"] if name != "CGRPCProto" or len(target["imports"]) == 2]
     return f"""// Generated by proto/generate.sh. Do not edit.
 
-{chr(10).join("import " + name for name in imports)}
+import {target["module"]}
+import Protobuf
 
 /// The entry message of `map<string, string>`.
 struct MapEntry: WireMapEntry {{
@@ -264,7 +287,9 @@ struct MapEntry: WireMapEntry {{
         self.value = value
     }}
 
-    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {{ {c.replace("MapEntry", "map_entry").lower()}__get_descriptor() }}
+    static var descriptor: UnsafePointer<MessageDescriptor> {{
+        {c.replace("MapEntry", "map_entry").lower()}__get_descriptor()
+    }}
 
     init(_ c: {c}) throws(WireError) {{
         key = try c.key.string("key")
@@ -301,6 +326,7 @@ def contract(files: list, names: Names) -> str:
 
 def main(descriptor_path: str, out: str) -> None:
     files = descriptor_set.read(pathlib.Path(descriptor_path).read_bytes())
+    use_well_known_docs(files)
     docs = request_docs(files)
     for folder, target in TARGETS.items():
         names = Names(files, target["names"])

@@ -55,8 +55,7 @@ class Names:
 
     def swift(self, full_name: str) -> str:
         """Nested types are flat in Swift: BadRequest.FieldViolation → BadRequestFieldViolation."""
-        name = self.renamed.get(full_name) or "".join(self.parts(full_name)[1])
-        return {"HealthCheckResponseServingStatus": "ServingStatus"}.get(name, name)
+        return self.renamed.get(full_name) or "".join(self.parts(full_name)[1])
 
     def c_type(self, full_name: str) -> str:
         package, name = self.parts(full_name)

@@ -1,5 +1,8 @@
 public import CProtobufC
 
+/// protobuf-c's description of a message: its names, fields and numbers.
+public typealias MessageDescriptor = ProtobufCMessageDescriptor
+
 /// A Swift value that mirrors a protobuf message, and its way through protobuf-c's struct.
 ///
 /// Decoding copies everything out of the C struct; nothing points into it afterwards. Unknown fields are
@@ -8,7 +11,7 @@ public protocol WireMessage: Sendable {
     /// The struct that protobuf-c generated; it begins with a `ProtobufCMessage`.
     associatedtype C
     /// protobuf-c's description of the message.
-    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { get }
+    static var descriptor: UnsafePointer<MessageDescriptor> { get }
     /// Copies a decoded struct. Throws `WireError.invalidUTF8`.
     init(_ c: C) throws(WireError)
     /// Writes into an initialised struct; what it points at lives in the arena.

@@ -22,7 +22,9 @@ public struct ErrorInfo: WireMessage, Equatable {
         self.metadata = metadata
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__error_info__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__error_info__get_descriptor()
+    }
 
     public init(_ c: Google__Rpc__ErrorInfo) throws(WireError) {
         reason = try c.reason.string("reason")
@@ -49,7 +51,9 @@ public struct RetryInfo: WireMessage, Equatable {
         self.retryDelay = retryDelay
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__retry_info__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__retry_info__get_descriptor()
+    }
 
     public init(_ c: Google__Rpc__RetryInfo) throws(WireError) {
         retryDelay = try ProtoDuration.optional(c.retry_delay)?.duration
@@ -75,7 +79,9 @@ public struct BadRequestFieldViolation: WireMessage, Equatable {
         self.description = description
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__bad_request__field_violation__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__bad_request__field_violation__get_descriptor()
+    }
 
     public init(_ c: Google__Rpc__BadRequest__FieldViolation) throws(WireError) {
         field = try c.field.string("field")
@@ -99,7 +105,9 @@ public struct BadRequest: WireMessage, Equatable {
         self.fieldViolations = fieldViolations
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__bad_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__bad_request__get_descriptor()
+    }
 
     public init(_ c: Google__Rpc__BadRequest) throws(WireError) {
         fieldViolations = try BadRequestFieldViolation.array(c.field_violations, c.n_field_violations)

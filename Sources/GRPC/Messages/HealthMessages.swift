@@ -3,7 +3,7 @@
 package import CGRPCProto
 package import Protobuf
 
-/// The request of `Health.Watch`.
+/// The request of `Health.Check` and `Health.Watch`.
 package struct HealthCheckRequest: WireMessage, Equatable {
     /// Full name of a service; empty: the server as a whole.
     package var service: String = ""
@@ -14,7 +14,9 @@ package struct HealthCheckRequest: WireMessage, Equatable {
         self.service = service
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__health__v1__health_check_request__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__health__v1__health_check_request__get_descriptor()
+    }
 
     package init(_ c: Grpc__Health__V1__HealthCheckRequest) throws(WireError) {
         service = try c.service.string("service")
@@ -59,7 +61,7 @@ package enum ServingStatus: RawRepresentable, Hashable, Sendable {
     }
 }
 
-/// The response of `Health.Watch`.
+/// The response of `Health.Check` and `Health.Watch`.
 package struct HealthCheckResponse: WireMessage, Equatable {
     /// The status.
     package var status: ServingStatus = .unknown
@@ -70,7 +72,9 @@ package struct HealthCheckResponse: WireMessage, Equatable {
         self.status = status
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__health__v1__health_check_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__health__v1__health_check_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Health__V1__HealthCheckResponse) throws(WireError) {
         status = ServingStatus(rawValue: Int32(bitPattern: c.status.rawValue))

@@ -13,7 +13,9 @@ struct MapEntry: WireMapEntry {
         self.value = value
     }
 
-    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__map_entry__get_descriptor() }
+    static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__map_entry__get_descriptor()
+    }
 
     init(_ c: Google__Rpc__MapEntry) throws(WireError) {
         key = try c.key.string("key")

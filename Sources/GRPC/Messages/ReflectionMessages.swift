@@ -32,7 +32,9 @@ package struct ServerReflectionRequest: WireMessage, Equatable {
         self.messageRequest = messageRequest
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__server_reflection_request__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__server_reflection_request__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ServerReflectionRequest) throws(WireError) {
         host = try c.host.string("host")
@@ -83,7 +85,9 @@ package struct ExtensionRequest: WireMessage, Equatable {
         self.extensionNumber = extensionNumber
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__extension_request__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__extension_request__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ExtensionRequest) throws(WireError) {
         containingType = try c.containing_type.string("containing_type")
@@ -127,7 +131,9 @@ package struct ServerReflectionResponse: WireMessage, Equatable {
         self.messageResponse = messageResponse
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__server_reflection_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__server_reflection_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ServerReflectionResponse) throws(WireError) {
         validHost = try c.valid_host.string("valid_host")
@@ -172,7 +178,9 @@ package struct FileDescriptorResponse: WireMessage, Equatable {
         self.fileDescriptorProto = fileDescriptorProto
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__file_descriptor_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__file_descriptor_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__FileDescriptorResponse) throws(WireError) {
         fileDescriptorProto = ProtobufCBinaryData.byteArrays(c.file_descriptor_proto, c.n_file_descriptor_proto)
@@ -198,7 +206,9 @@ package struct ExtensionNumberResponse: WireMessage, Equatable {
         self.extensionNumber = extensionNumber
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__extension_number_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__extension_number_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ExtensionNumberResponse) throws(WireError) {
         baseTypeName = try c.base_type_name.string("base_type_name")
@@ -222,7 +232,9 @@ package struct ListServiceResponse: WireMessage, Equatable {
         self.service = service
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__list_service_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__list_service_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ListServiceResponse) throws(WireError) {
         service = try ServiceResponse.array(c.service, c.n_service)
@@ -244,7 +256,9 @@ package struct ServiceResponse: WireMessage, Equatable {
         self.name = name
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__service_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__service_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ServiceResponse) throws(WireError) {
         name = try c.name.string("name")
@@ -269,7 +283,9 @@ package struct ErrorResponse: WireMessage, Equatable {
         self.errorMessage = errorMessage
     }
 
-    package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { grpc__reflection__v1__error_response__get_descriptor() }
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__reflection__v1__error_response__get_descriptor()
+    }
 
     package init(_ c: Grpc__Reflection__V1__ErrorResponse) throws(WireError) {
         errorCode = c.error_code

@@ -22,7 +22,9 @@ public struct RPCStatus: WireMessage, Equatable {
         self.details = details
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { google__rpc__status__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        google__rpc__status__get_descriptor()
+    }
 
     public init(_ c: Google__Rpc__Status) throws(WireError) {
         code = c.code

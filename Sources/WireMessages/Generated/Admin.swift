@@ -61,7 +61,9 @@ public struct CleanupRequest: WireMessage, Equatable {
         self.maxRows = maxRows
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__cleanup_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__cleanup_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CleanupRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
@@ -113,7 +115,9 @@ public struct CleanupResponse: WireMessage, Equatable {
         self.more = more
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__cleanup_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__cleanup_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CleanupResponse) throws(WireError) {
         versions = c.versions
@@ -147,7 +151,9 @@ public struct GetStatisticsRequest: WireMessage, Equatable {
         self.tenant = tenant
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_statistics_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_statistics_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetStatisticsRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
@@ -201,7 +207,9 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         self.time = time
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_statistics_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_statistics_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetStatisticsResponse) throws(WireError) {
         flows = c.flows
@@ -245,7 +253,9 @@ public struct FlowCount: WireMessage, Equatable {
         self.flows = flows
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__flow_count__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_count__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__FlowCount) throws(WireError) {
         value = try c.value.string("value")
@@ -289,7 +299,9 @@ public struct Tenant: WireMessage, Equatable {
         self.createdAt = createdAt
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__tenant__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__tenant__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Tenant) throws(WireError) {
         name = try c.name.string("name")
@@ -321,7 +333,9 @@ public struct CreateTenantRequest: WireMessage, Equatable {
         self.tenant = tenant
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_tenant_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_tenant_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateTenantRequest) throws(WireError) {
         tenant = try Tenant.optional(c.tenant)
@@ -343,7 +357,9 @@ public struct CreateTenantResponse: WireMessage, Equatable {
         self.tenant = tenant
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_tenant_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_tenant_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateTenantResponse) throws(WireError) {
         tenant = try Tenant.optional(c.tenant)
@@ -369,7 +385,9 @@ public struct ListTenantsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_tenants_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_tenants_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListTenantsRequest) throws(WireError) {
         pageSize = c.page_size
@@ -397,7 +415,9 @@ public struct ListTenantsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_tenants_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_tenants_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListTenantsResponse) throws(WireError) {
         tenants = try Tenant.array(c.tenants, c.n_tenants)
@@ -422,7 +442,9 @@ public struct UpdateTenantRequest: WireMessage, Equatable {
         self.tenant = tenant
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__update_tenant_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__update_tenant_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__UpdateTenantRequest) throws(WireError) {
         tenant = try Tenant.optional(c.tenant)
@@ -444,7 +466,9 @@ public struct UpdateTenantResponse: WireMessage, Equatable {
         self.tenant = tenant
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__update_tenant_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__update_tenant_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__UpdateTenantResponse) throws(WireError) {
         tenant = try Tenant.optional(c.tenant)
@@ -494,7 +518,9 @@ public struct ApiKey: WireMessage, Equatable {
         self.revokedAt = revokedAt
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__api_key__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__api_key__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ApiKey) throws(WireError) {
         id = try c.id.string("id")
@@ -546,7 +572,9 @@ public struct CreateApiKeyRequest: WireMessage, Equatable {
         self.ttl = ttl
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_api_key_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_api_key_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateApiKeyRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
@@ -580,7 +608,9 @@ public struct CreateApiKeyResponse: WireMessage, Equatable {
         self.secret = secret
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_api_key_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_api_key_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateApiKeyResponse) throws(WireError) {
         key = try ApiKey.optional(c.key)
@@ -616,7 +646,9 @@ public struct ListApiKeysRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_api_keys_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_api_keys_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListApiKeysRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
@@ -648,7 +680,9 @@ public struct ListApiKeysResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_api_keys_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_api_keys_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListApiKeysResponse) throws(WireError) {
         keys = try ApiKey.array(c.keys, c.n_keys)
@@ -673,7 +707,9 @@ public struct RevokeApiKeyRequest: WireMessage, Equatable {
         self.id = id
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__revoke_api_key_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__revoke_api_key_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RevokeApiKeyRequest) throws(WireError) {
         id = try c.id.string("id")
@@ -695,7 +731,9 @@ public struct RevokeApiKeyResponse: WireMessage, Equatable {
         self.key = key
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__revoke_api_key_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__revoke_api_key_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RevokeApiKeyResponse) throws(WireError) {
         key = try ApiKey.optional(c.key)

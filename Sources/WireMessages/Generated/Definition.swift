@@ -101,7 +101,9 @@ public struct FlowDefinition: WireMessage, Equatable {
         self.actor = actor
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__flow_definition__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_definition__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__FlowDefinition) throws(WireError) {
         flowType = try c.flow_type.string("flow_type")
@@ -161,7 +163,9 @@ public struct PhaseDefinition: WireMessage, Equatable {
         self.terminal = terminal
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__phase_definition__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__phase_definition__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__PhaseDefinition) throws(WireError) {
         name = try c.name.string("name")
@@ -214,7 +218,9 @@ public struct ValidationRule: WireMessage, Equatable {
         self.repairValue = repairValue
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__validation_rule__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__validation_rule__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ValidationRule) throws(WireError) {
         name = try c.name.string("name")
@@ -263,7 +269,9 @@ public struct RetentionPolicy: WireMessage, Equatable {
         self.keepQuarantinedFor = keepQuarantinedFor
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__retention_policy__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__retention_policy__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RetentionPolicy) throws(WireError) {
         keepVersions = c.keep_versions
@@ -309,7 +317,9 @@ public struct RecoveryPolicy: WireMessage, Equatable {
         self.backoff = backoff
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recovery_policy__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recovery_policy__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RecoveryPolicy) throws(WireError) {
         onErrorReport = c.on_error_report != 0
@@ -337,6 +347,7 @@ public struct PutDefinitionRequest: WireMessage, Equatable {
     /// The definition; its revision, time and actor are ignored.
     public var definition: FlowDefinition?
     /// The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.
+    /// Not set: whatever is there is replaced.
     public var expectedRevision: Int64?
 
     public init(
@@ -347,7 +358,9 @@ public struct PutDefinitionRequest: WireMessage, Equatable {
         self.expectedRevision = expectedRevision
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__put_definition_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__put_definition_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__PutDefinitionRequest) throws(WireError) {
         definition = try FlowDefinition.optional(c.definition)
@@ -374,7 +387,9 @@ public struct PutDefinitionResponse: WireMessage, Equatable {
         self.definition = definition
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__put_definition_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__put_definition_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__PutDefinitionResponse) throws(WireError) {
         definition = try FlowDefinition.optional(c.definition)
@@ -400,7 +415,9 @@ public struct GetDefinitionRequest: WireMessage, Equatable {
         self.revision = revision
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_definition_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_definition_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetDefinitionRequest) throws(WireError) {
         flowType = try c.flow_type.string("flow_type")
@@ -424,7 +441,9 @@ public struct GetDefinitionResponse: WireMessage, Equatable {
         self.definition = definition
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_definition_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_definition_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetDefinitionResponse) throws(WireError) {
         definition = try FlowDefinition.optional(c.definition)
@@ -450,7 +469,9 @@ public struct ListDefinitionsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_definitions_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_definitions_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListDefinitionsRequest) throws(WireError) {
         pageSize = c.page_size
@@ -478,7 +499,9 @@ public struct ListDefinitionsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_definitions_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_definitions_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListDefinitionsResponse) throws(WireError) {
         definitions = try FlowDefinition.array(c.definitions, c.n_definitions)

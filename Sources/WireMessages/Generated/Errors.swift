@@ -19,7 +19,9 @@ public struct VersionConflict: WireMessage, Equatable {
         self.actual = actual
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__version_conflict__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__version_conflict__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__VersionConflict) throws(WireError) {
         expected = c.expected
@@ -43,7 +45,9 @@ public struct StateInvalid: WireMessage, Equatable {
         self.violations = violations
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__state_invalid__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__state_invalid__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__StateInvalid) throws(WireError) {
         violations = try Violation.array(c.violations, c.n_violations)
@@ -74,7 +78,9 @@ public struct Violation: WireMessage, Equatable {
         self.message = message
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__violation__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__violation__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Violation) throws(WireError) {
         path = try c.path.string("path")
@@ -109,7 +115,9 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
         self.missing = missing
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__transition_not_allowed__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__transition_not_allowed__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__TransitionNotAllowed) throws(WireError) {
         from = try c.from.string("from")
@@ -136,7 +144,9 @@ public struct RecoveryFailed: WireMessage, Equatable {
         self.tried = tried
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recovery_failed__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recovery_failed__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RecoveryFailed) throws(WireError) {
         tried = try RecoveryStep.array(c.tried, c.n_tried)
@@ -167,7 +177,9 @@ public struct RecoveryStep: WireMessage, Equatable {
         self.outcome = outcome
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recovery_step__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recovery_step__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RecoveryStep) throws(WireError) {
         action = try c.action.string("action")
@@ -197,7 +209,9 @@ public struct LeaseLost: WireMessage, Equatable {
         self.token = token
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__lease_lost__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__lease_lost__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__LeaseLost) throws(WireError) {
         holder = try c.holder.string("holder")
@@ -225,7 +239,9 @@ public struct TooLarge: WireMessage, Equatable {
         self.size = size
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__too_large__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__too_large__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__TooLarge) throws(WireError) {
         limit = c.limit
@@ -261,7 +277,9 @@ public struct Failure: WireMessage, Equatable {
         self.details = details
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__failure__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__failure__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Failure) throws(WireError) {
         code = c.code

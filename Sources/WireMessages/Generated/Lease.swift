@@ -30,7 +30,9 @@ public struct Lease: WireMessage, Equatable {
         self.expiresAt = expiresAt
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__lease__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__lease__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Lease) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -73,7 +75,9 @@ public struct AcquireLeaseRequest: WireMessage, Equatable {
         self.wait = wait
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__acquire_lease_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__acquire_lease_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AcquireLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -101,7 +105,9 @@ public struct AcquireLeaseResponse: WireMessage, Equatable {
         self.lease = lease
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__acquire_lease_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__acquire_lease_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AcquireLeaseResponse) throws(WireError) {
         lease = try Lease.optional(c.lease)
@@ -131,7 +137,9 @@ public struct RenewLeaseRequest: WireMessage, Equatable {
         self.ttl = ttl
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__renew_lease_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__renew_lease_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RenewLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -157,7 +165,9 @@ public struct RenewLeaseResponse: WireMessage, Equatable {
         self.lease = lease
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__renew_lease_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__renew_lease_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RenewLeaseResponse) throws(WireError) {
         lease = try Lease.optional(c.lease)
@@ -183,7 +193,9 @@ public struct ReleaseLeaseRequest: WireMessage, Equatable {
         self.token = token
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__release_lease_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__release_lease_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ReleaseLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -200,7 +212,9 @@ public struct ReleaseLeaseRequest: WireMessage, Equatable {
 public struct ReleaseLeaseResponse: WireMessage, Equatable {
     public init() {}
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__release_lease_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__release_lease_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ReleaseLeaseResponse) throws(WireError) {
     }
@@ -220,7 +234,9 @@ public struct GetLeaseRequest: WireMessage, Equatable {
         self.flowID = flowID
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_lease_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_lease_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -242,7 +258,9 @@ public struct GetLeaseResponse: WireMessage, Equatable {
         self.lease = lease
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_lease_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_lease_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetLeaseResponse) throws(WireError) {
         lease = try Lease.optional(c.lease)

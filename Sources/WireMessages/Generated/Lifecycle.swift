@@ -81,7 +81,9 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__transition_phase_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__transition_phase_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__TransitionPhaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -133,7 +135,9 @@ public struct TransitionPhaseResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__transition_phase_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__transition_phase_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__TransitionPhaseResponse) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -187,7 +191,9 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__complete_phase_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__complete_phase_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CompletePhaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -239,7 +245,9 @@ public struct CompletePhaseResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__complete_phase_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__complete_phase_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CompletePhaseResponse) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -294,7 +302,9 @@ public struct ReportErrorRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__report_error_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__report_error_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ReportErrorRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -338,7 +348,9 @@ public struct ReportErrorResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__report_error_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__report_error_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ReportErrorResponse) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -368,6 +380,7 @@ public struct SetStatusRequest: WireMessage, Equatable {
     /// Empty: the status stays.
     public var status: String = ""
     /// Per cent, 0 to 100.
+    /// Not set: the progress stays.
     public var progress: Double?
     /// Labels to set; others stay.
     public var setLabels: [String: String] = [:]
@@ -400,7 +413,9 @@ public struct SetStatusRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__set_status_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__set_status_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__SetStatusRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -457,7 +472,9 @@ public struct SetStatusResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__set_status_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__set_status_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__SetStatusResponse) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -501,7 +518,9 @@ public struct ValidateStateRequest: WireMessage, Equatable {
         self.phase = phase
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__validate_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__validate_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ValidateStateRequest) throws(WireError) {
         switch c.subject_case.rawValue {
@@ -549,7 +568,9 @@ public struct ValidateStateResponse: WireMessage, Equatable {
         self.definitionRevision = definitionRevision
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__validate_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__validate_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ValidateStateResponse) throws(WireError) {
         valid = c.valid != 0
@@ -584,7 +605,9 @@ public struct GetHistoryRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_history_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_history_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetHistoryRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -626,7 +649,9 @@ public struct HistoryEntry: WireMessage, Equatable {
         self.entry = entry
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__history_entry__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__history_entry__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__HistoryEntry) throws(WireError) {
         time = try Timestamp.optional(c.time)
@@ -668,7 +693,9 @@ public struct FlowEvent: WireMessage, Equatable {
         self.details = details
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__flow_event__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_event__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__FlowEvent) throws(WireError) {
         kind = try c.kind.string("kind")
@@ -696,7 +723,9 @@ public struct GetHistoryResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_history_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_history_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetHistoryResponse) throws(WireError) {
         entries = try HistoryEntry.array(c.entries, c.n_entries)
@@ -721,7 +750,9 @@ public struct GetSummaryRequest: WireMessage, Equatable {
         self.flowID = flowID
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_summary_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_summary_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetSummaryRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -771,7 +802,9 @@ public struct GetSummaryResponse: WireMessage, Equatable {
         self.storedBytes = storedBytes
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_summary_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_summary_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetSummaryResponse) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -820,7 +853,9 @@ public struct PhaseSummary: WireMessage, Equatable {
         self.completedAt = completedAt
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__phase_summary__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__phase_summary__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__PhaseSummary) throws(WireError) {
         phase = try c.phase.string("phase")

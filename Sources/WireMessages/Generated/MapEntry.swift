@@ -13,7 +13,9 @@ struct MapEntry: WireMapEntry {
         self.value = value
     }
 
-    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__map_entry__get_descriptor() }
+    static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__map_entry__get_descriptor()
+    }
 
     init(_ c: Flowstate__V1__MapEntry) throws(WireError) {
         key = try c.key.string("key")

@@ -151,7 +151,9 @@ public struct RecoverFlowRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recover_flow_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recover_flow_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RecoverFlowRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -187,7 +189,9 @@ public struct RecoverFlowResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recover_flow_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recover_flow_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RecoverFlowResponse) throws(WireError) {
         recovery = try Recovery.optional(c.recovery)
@@ -255,7 +259,9 @@ public struct Recovery: WireMessage, Equatable {
         self.actor = actor
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__recovery__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__recovery__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Recovery) throws(WireError) {
         id = try c.id.string("id")
@@ -309,7 +315,9 @@ public struct GetRecoveryStatusRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_recovery_status_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_recovery_status_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetRecoveryStatusRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -339,7 +347,9 @@ public struct GetRecoveryStatusResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_recovery_status_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_recovery_status_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetRecoveryStatusResponse) throws(WireError) {
         recoveries = try Recovery.array(c.recoveries, c.n_recoveries)
@@ -400,7 +410,9 @@ public struct QuarantineEntry: WireMessage, Equatable {
         self.expiresAt = expiresAt
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__quarantine_entry__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__quarantine_entry__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__QuarantineEntry) throws(WireError) {
         id = try c.id.string("id")
@@ -449,7 +461,9 @@ public struct ListQuarantineRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_quarantine_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_quarantine_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListQuarantineRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -479,7 +493,9 @@ public struct ListQuarantineResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_quarantine_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_quarantine_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListQuarantineResponse) throws(WireError) {
         entries = try QuarantineEntry.array(c.entries, c.n_entries)
@@ -504,7 +520,9 @@ public struct GetQuarantinedRequest: WireMessage, Equatable {
         self.id = id
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_quarantined_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_quarantined_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetQuarantinedRequest) throws(WireError) {
         id = try c.id.string("id")
@@ -530,7 +548,9 @@ public struct GetQuarantinedResponse: WireMessage, Equatable {
         self.state = state
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__get_quarantined_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_quarantined_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__GetQuarantinedResponse) throws(WireError) {
         entry = try QuarantineEntry.optional(c.entry)
@@ -582,7 +602,9 @@ public struct Notification: WireMessage, Equatable {
         self.acknowledgedBy = acknowledgedBy
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__notification__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__notification__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Notification) throws(WireError) {
         id = try c.id.string("id")
@@ -634,7 +656,9 @@ public struct ListNotificationsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_notifications_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_notifications_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListNotificationsRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -668,7 +692,9 @@ public struct ListNotificationsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_notifications_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_notifications_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListNotificationsResponse) throws(WireError) {
         notifications = try Notification.array(c.notifications, c.n_notifications)
@@ -693,7 +719,9 @@ public struct AcknowledgeNotificationRequest: WireMessage, Equatable {
         self.id = id
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__acknowledge_notification_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__acknowledge_notification_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AcknowledgeNotificationRequest) throws(WireError) {
         id = try c.id.string("id")
@@ -715,7 +743,9 @@ public struct AcknowledgeNotificationResponse: WireMessage, Equatable {
         self.notification = notification
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__acknowledge_notification_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__acknowledge_notification_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AcknowledgeNotificationResponse) throws(WireError) {
         notification = try Notification.optional(c.notification)

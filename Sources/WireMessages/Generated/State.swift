@@ -152,7 +152,9 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_flow_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_flow_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateFlowRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -207,7 +209,9 @@ public struct CreateFlowResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_flow_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_flow_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateFlowResponse) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -264,6 +268,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
     /// Empty: the status stays.
     public var status: String = ""
     /// Per cent, 0 to 100.
+    /// Not set: the progress stays.
     public var progress: Double?
     /// Empty: the labels stay; else they are replaced. 64 entries at most, 256 bytes each at most.
     public var labels: [String: String] = [:]
@@ -319,7 +324,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__save_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__save_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__SaveStateRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -424,7 +431,9 @@ public struct SaveStateResponse: WireMessage, Equatable {
         self.checkpointID = checkpointID
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__save_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__save_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__SaveStateResponse) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -468,6 +477,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
     /// Which version; not set: the latest.
     public var selector: Selector?
     /// When the version selected is this one, answer `unchanged` and no state.
+    /// Not set: the state is always sent.
     public var ifVersionNot: Int64?
 
     public init(
@@ -480,7 +490,9 @@ public struct LoadStateRequest: WireMessage, Equatable {
         self.ifVersionNot = ifVersionNot
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__load_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__load_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__LoadStateRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -537,7 +549,9 @@ public struct LoadStateResponse: WireMessage, Equatable {
         self.unchanged = unchanged
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__load_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__load_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__LoadStateResponse) throws(WireError) {
         snapshot = try Snapshot.optional(c.snapshot)
@@ -569,7 +583,9 @@ public struct BatchSaveStateRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_save_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_save_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchSaveStateRequest) throws(WireError) {
         mode = BatchMode(rawValue: Int32(bitPattern: c.mode.rawValue))
@@ -596,7 +612,9 @@ public struct BatchSaveStateResponse: WireMessage, Equatable {
         self.results = results
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_save_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_save_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchSaveStateResponse) throws(WireError) {
         results = try BatchSaveResult.array(c.results, c.n_results)
@@ -626,7 +644,9 @@ public struct BatchSaveResult: WireMessage, Equatable {
         self.result = result
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_save_result__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_save_result__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchSaveResult) throws(WireError) {
         switch c.result_case.rawValue {
@@ -660,7 +680,9 @@ public struct BatchLoadStateRequest: WireMessage, Equatable {
         self.loads = loads
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_load_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_load_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchLoadStateRequest) throws(WireError) {
         loads = try LoadStateRequest.array(c.loads, c.n_loads)
@@ -683,7 +705,9 @@ public struct BatchLoadStateResponse: WireMessage, Equatable {
         self.results = results
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_load_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_load_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchLoadStateResponse) throws(WireError) {
         results = try BatchLoadResult.array(c.results, c.n_results)
@@ -713,7 +737,9 @@ public struct BatchLoadResult: WireMessage, Equatable {
         self.result = result
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__batch_load_result__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__batch_load_result__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__BatchLoadResult) throws(WireError) {
         switch c.result_case.rawValue {
@@ -755,7 +781,9 @@ public struct UploadStateRequest: WireMessage, Equatable {
         self.part = part
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__upload_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__upload_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__UploadStateRequest) throws(WireError) {
         switch c.part_case.rawValue {
@@ -798,7 +826,9 @@ public struct UploadHeader: WireMessage, Equatable {
         self.digest = digest
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__upload_header__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__upload_header__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__UploadHeader) throws(WireError) {
         save = try SaveStateRequest.optional(c.save)
@@ -824,7 +854,9 @@ public struct UploadStateResponse: WireMessage, Equatable {
         self.saved = saved
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__upload_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__upload_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__UploadStateResponse) throws(WireError) {
         saved = try SaveStateResponse.optional(c.saved)
@@ -854,7 +886,9 @@ public struct DownloadStateRequest: WireMessage, Equatable {
         self.chunkBytes = chunkBytes
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__download_state_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__download_state_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DownloadStateRequest) throws(WireError) {
         load = try LoadStateRequest.optional(c.load)
@@ -888,7 +922,9 @@ public struct DownloadStateResponse: WireMessage, Equatable {
         self.part = part
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__download_state_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__download_state_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DownloadStateResponse) throws(WireError) {
         switch c.part_case.rawValue {
@@ -958,7 +994,9 @@ public struct FlowFilter: WireMessage, Equatable {
         self.includeDeleted = includeDeleted
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__flow_filter__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_filter__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__FlowFilter) throws(WireError) {
         flowType = try c.flow_type.string("flow_type")
@@ -1011,7 +1049,9 @@ public struct ListFlowsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_flows_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_flows_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListFlowsRequest) throws(WireError) {
         filter = try FlowFilter.optional(c.filter)
@@ -1044,7 +1084,9 @@ public struct ListFlowsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_flows_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_flows_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListFlowsResponse) throws(WireError) {
         flows = try Flow.array(c.flows, c.n_flows)
@@ -1081,7 +1123,9 @@ public struct ListVersionsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_versions_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_versions_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListVersionsRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1113,7 +1157,9 @@ public struct ListVersionsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_versions_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_versions_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListVersionsResponse) throws(WireError) {
         versions = try VersionInfo.array(c.versions, c.n_versions)
@@ -1146,7 +1192,9 @@ public struct DiffVersionsRequest: WireMessage, Equatable {
         self.toVersion = toVersion
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__diff_versions_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__diff_versions_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DiffVersionsRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1180,7 +1228,9 @@ public struct DiffVersionsResponse: WireMessage, Equatable {
         self.jsonPatch = jsonPatch
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__diff_versions_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__diff_versions_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DiffVersionsResponse) throws(WireError) {
         fromVersion = c.from_version
@@ -1238,7 +1288,9 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__fork_flow_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__fork_flow_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ForkFlowRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1305,7 +1357,9 @@ public struct ForkFlowResponse: WireMessage, Equatable {
         self.sourceVersion = sourceVersion
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__fork_flow_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__fork_flow_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ForkFlowResponse) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1353,7 +1407,9 @@ public struct DeleteFlowRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__delete_flow_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_flow_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DeleteFlowRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1403,7 +1459,9 @@ public struct DeleteFlowResponse: WireMessage, Equatable {
         self.replayed = replayed
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__delete_flow_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_flow_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DeleteFlowResponse) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1443,7 +1501,9 @@ public struct CreateCheckpointRequest: WireMessage, Equatable {
         self.description = description
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_checkpoint_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_checkpoint_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateCheckpointRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1471,7 +1531,9 @@ public struct CreateCheckpointResponse: WireMessage, Equatable {
         self.checkpoint = checkpoint
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__create_checkpoint_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__create_checkpoint_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CreateCheckpointResponse) throws(WireError) {
         checkpoint = try Checkpoint.optional(c.checkpoint)
@@ -1501,7 +1563,9 @@ public struct ListCheckpointsRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_checkpoints_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_checkpoints_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListCheckpointsRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1531,7 +1595,9 @@ public struct ListCheckpointsResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_checkpoints_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_checkpoints_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListCheckpointsResponse) throws(WireError) {
         checkpoints = try Checkpoint.array(c.checkpoints, c.n_checkpoints)
@@ -1576,7 +1642,9 @@ public struct RestoreCheckpointRequest: WireMessage, Equatable {
         self.idempotencyKey = idempotencyKey
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__restore_checkpoint_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__restore_checkpoint_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RestoreCheckpointRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1636,7 +1704,9 @@ public struct RestoreCheckpointResponse: WireMessage, Equatable {
         self.restoredVersion = restoredVersion
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__restore_checkpoint_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__restore_checkpoint_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__RestoreCheckpointResponse) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1672,7 +1742,9 @@ public struct DeleteCheckpointRequest: WireMessage, Equatable {
         self.checkpoint = checkpoint
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__delete_checkpoint_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_checkpoint_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DeleteCheckpointRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1696,7 +1768,9 @@ public struct DeleteCheckpointResponse: WireMessage, Equatable {
         self.checkpoint = checkpoint
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__delete_checkpoint_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_checkpoint_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__DeleteCheckpointResponse) throws(WireError) {
         checkpoint = try Checkpoint.optional(c.checkpoint)
@@ -1730,7 +1804,9 @@ public struct AppendWritesRequest: WireMessage, Equatable {
         self.leaseToken = leaseToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__append_writes_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__append_writes_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AppendWritesRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1763,7 +1839,9 @@ public struct AppendWritesResponse: WireMessage, Equatable {
         self.added = added
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__append_writes_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__append_writes_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__AppendWritesResponse) throws(WireError) {
         version = c.version
@@ -1803,7 +1881,9 @@ public struct ListWritesRequest: WireMessage, Equatable {
         self.pageToken = pageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_writes_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_writes_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListWritesRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -1841,7 +1921,9 @@ public struct ListWritesResponse: WireMessage, Equatable {
         self.nextPageToken = nextPageToken
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__list_writes_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__list_writes_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__ListWritesResponse) throws(WireError) {
         version = c.version
@@ -1893,7 +1975,9 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
         self.bookmarkInterval = bookmarkInterval
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__watch_flows_request__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__watch_flows_request__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__WatchFlowsRequest) throws(WireError) {
         flowIDs = try ProtobufCBinaryData.strings(c.flow_ids, c.n_flow_ids, "flow_ids")
@@ -1948,7 +2032,9 @@ public struct WatchFlowsResponse: WireMessage, Equatable {
         self.cursor = cursor
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__watch_flows_response__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__watch_flows_response__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__WatchFlowsResponse) throws(WireError) {
         switch c.event_case.rawValue {

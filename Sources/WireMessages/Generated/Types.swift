@@ -79,6 +79,7 @@ public struct Flow: WireMessage, Equatable {
     /// Free text such as `running` or `failed`, empty when it has none.
     public var status: String = ""
     /// Per cent, 0 to 100.
+    /// How far the flow is; not set while nobody has said.
     public var progress: Double?
     /// Key and value, 64 entries at most, 256 bytes each at most.
     public var labels: [String: String] = [:]
@@ -117,7 +118,9 @@ public struct Flow: WireMessage, Equatable {
         self.deleted = deleted
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__flow__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Flow) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
@@ -211,7 +214,9 @@ public struct VersionInfo: WireMessage, Equatable {
         self.checkpoints = checkpoints
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__version_info__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__version_info__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__VersionInfo) throws(WireError) {
         version = c.version
@@ -266,7 +271,9 @@ public struct Snapshot: WireMessage, Equatable {
         self.state = state
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__snapshot__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__snapshot__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Snapshot) throws(WireError) {
         flow = try Flow.optional(c.flow)
@@ -316,7 +323,9 @@ public struct Checkpoint: WireMessage, Equatable {
         self.flowID = flowID
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__checkpoint__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__checkpoint__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__Checkpoint) throws(WireError) {
         id = try c.id.string("id")
@@ -354,7 +363,9 @@ public struct CheckpointSpec: WireMessage, Equatable {
         self.description = description
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__checkpoint_spec__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__checkpoint_spec__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__CheckpointSpec) throws(WireError) {
         name = try c.name.string("name")
@@ -399,7 +410,9 @@ public struct PendingWrite: WireMessage, Equatable {
         self.path = path
     }
 
-    public static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { flowstate__v1__pending_write__get_descriptor() }
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__pending_write__get_descriptor()
+    }
 
     public init(_ c: Flowstate__V1__PendingWrite) throws(WireError) {
         taskID = try c.task_id.string("task_id")

@@ -26,18 +26,7 @@ typedef struct Google__Protobuf__Timestamp Google__Protobuf__Timestamp;
 struct  Google__Protobuf__Timestamp
 {
   ProtobufCMessage base;
-  /*
-   * Represents seconds of UTC time since Unix epoch
-   * 1970-01-01T00:00:00Z. Must be from 0001-01-01T00:00:00Z to
-   * 9999-12-31T23:59:59Z inclusive.
-   */
   int64_t seconds;
-  /*
-   * Non-negative fractions of a second at nanosecond resolution. Negative
-   * second values with fractions must still have non-negative nanos values
-   * that count forward in time. Must be from 0 to 999,999,999
-   * inclusive.
-   */
   int32_t nanos;
 };
 #define GOOGLE__PROTOBUF__TIMESTAMP__INIT \

@@ -1,0 +1,68 @@
+// What messages of the same wire format have in common, wherever their struct is generated.
+
+/// The entry message behind a `map<string, string>`.
+public protocol WireMapEntry: WireMessage {
+    var key: String { get }
+    var value: String { get }
+    init(key: String, value: String)
+}
+
+extension WireMapEntry {
+    /// A map; of a key that is there twice the last one counts, as the protobuf specification says.
+    public static func dictionary(
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
+    ) throws(WireError) -> [String: String] {
+        guard count > 0 else { return [:] }
+        var result: [String: String] = [:]
+        for case let element? in UnsafeBufferPointer(start: list, count: count) {
+            let entry = try Self(element.pointee)
+            result[entry.key] = entry.value
+        }
+        return result
+    }
+
+    /// A map's entries in the order of their keys, so that equal maps have equal encodings.
+    public static func entries(_ map: [String: String]) -> [Self] {
+        guard !map.isEmpty else { return [] }
+        return map.sorted { $0.key < $1.key }.map { Self(key: $0.key, value: $0.value) }
+    }
+}
+
+/// The message behind `google.protobuf.Duration`.
+public protocol WireDuration: WireMessage {
+    var seconds: Int64 { get }
+    var nanos: Int32 { get }
+    init(seconds: Int64, nanos: Int32)
+}
+
+extension WireDuration {
+    /// The same length of time; whether it is within protobuf's range is the caller's to judge.
+    public var duration: Duration { .seconds(seconds) + .nanoseconds(nanos) }
+
+    /// The same length of time, cut to the nanosecond; its parts have the same sign, as protobuf asks.
+    public init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
+    }
+}
+
+/// The message behind `google.protobuf.Any`.
+public protocol WireAny: WireMessage {
+    var typeURL: String { get }
+    var value: [UInt8] { get }
+    init(typeURL: String, value: [UInt8])
+}
+
+extension WireAny {
+    /// Packs a message under the customary prefix `type.googleapis.com/`.
+    public init(packing message: some WireMessage) {
+        self.init(typeURL: "type.googleapis.com/" + type(of: message).fullName, value: message.encoded())
+    }
+
+    /// The message; nil when it is one of another type.
+    public func unpack<M: WireMessage>(as type: M.Type) throws(WireError) -> M? {
+        let name = typeURL.utf8.lastIndex(of: UInt8(ascii: "/")).map { typeURL[typeURL.index(after: $0)...] }
+        guard let name, name == type.fullName else { return nil }
+        return try M.decode(value)
+    }
+}
