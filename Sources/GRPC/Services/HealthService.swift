@@ -1,0 +1,81 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// `grpc.health.v1.Health` (doc/health-checking.md): the empty name stands for the whole server.
+/// Thread-safe.
+public final class HealthService: Sendable {
+    private struct State {
+        var statuses: [String: Bool] = [:]
+        var watchers: [Int: (service: String, continuation: AsyncStream<ServingStatus>.Continuation)] = [:]
+        var nextWatcher = 0
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private static let name = "grpc.health.v1.Health"
+    /// Memory that decoding a request, a name, may take.
+    private static let ceiling = 64 << 10
+
+    public init() {}
+
+    /// Says whether a service works; a service never set is unknown.
+    public func set(_ service: String, isServing: Bool) {
+        state.withLockedValue { state in
+            guard state.statuses.updateValue(isServing, forKey: service) != isServing else { return }
+            for watcher in state.watchers.values where watcher.service == service {
+                watcher.continuation.yield(isServing ? .serving : .notServing)
+            }
+        }
+    }
+
+    public var routes: [Route] {
+        [
+            Route(service: Self.name, method: "Check", .unary { request, call in self.check(request, call) }),
+            Route(
+                service: Self.name, method: "Watch",
+                .streaming(.serverStreaming) { requests, call in try await self.watch(requests, call) }),
+        ]
+    }
+
+    private func check(_ request: ByteBuffer, _ call: ServerCall) {
+        do {
+            let service = try HealthCheckRequest.decode(request, ceiling: Self.ceiling).service
+            switch status(of: service) {
+            case .serviceUnknown: call.finish(Status(.notFound, "no service named \(service) is registered"))
+            case let status: call.respond(FramedMessage(encoding: HealthCheckResponse(status: status)))
+            }
+        } catch {
+            call.finish(Status(error, type: HealthCheckRequest.fullName))
+        }
+    }
+
+    /// The current status at once, then each change, for as long as the client listens.
+    private func watch(_ requests: MessageStream, _ call: ServerCall) async throws {
+        var service = ""
+        for try await request in requests {
+            do {
+                service = try HealthCheckRequest.decode(request, ceiling: Self.ceiling).service
+            } catch {
+                throw Status(error, type: HealthCheckRequest.fullName)
+            }
+        }
+        // Only the newest status matters to a watcher that reads slowly.
+        let (changes, continuation) = AsyncStream.makeStream(of: ServingStatus.self, bufferingPolicy: .bufferingNewest(1))
+        let watched = service
+        let id = state.withLockedValue { state in
+            state.nextWatcher += 1
+            state.watchers[state.nextWatcher] = (watched, continuation)
+            return state.nextWatcher
+        }
+        defer { state.withLockedValue { $0.watchers[id] = nil } }
+        continuation.yield(status(of: watched))
+        for await status in changes {
+            try await call.send(FramedMessage(encoding: HealthCheckResponse(status: status)))
+        }
+        try Task.checkCancellation()
+    }
+
+    private func status(of service: String) -> ServingStatus {
+        let isServing = state.withLockedValue { $0.statuses[service] }
+        return isServing.map { $0 ? .serving : .notServing } ?? .serviceUnknown
+    }
+}

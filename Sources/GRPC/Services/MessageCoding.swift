@@ -1,0 +1,37 @@
+public import NIOCore
+public import Protobuf
+
+extension FramedMessage {
+    /// Encodes a message straight into the buffer that goes to the wire.
+    public init(encoding message: some WireMessage) {
+        self = message.withPacker { packer in
+            FramedMessage(size: packer.size) { packer.pack(into: $0) }
+        }
+    }
+}
+
+extension WireMessage {
+    /// Decodes what a call received.
+    /// - Parameter ceiling: bytes of memory that decoding may take.
+    public static func decode(_ message: ByteBuffer, ceiling: Int) throws(WireError) -> Self {
+        var result: Result<Self, WireError> = .failure(.malformed)
+        message.withUnsafeReadableBytes { bytes in
+            result = Result { () throws(WireError) in try decode(bytes, ceiling: ceiling) }
+        }
+        return try result.get()
+    }
+}
+
+extension Status {
+    /// A request that cannot be decoded.
+    public init(_ error: WireError, type: String) {
+        switch error {
+        case .malformed:
+            self.init(.invalidArgument, "the request is not a \(type) message: its bytes are not valid protobuf")
+        case .invalidUTF8(let field):
+            self.init(.invalidArgument, "\(field) is not valid UTF-8")
+        case .tooMuchMemory(let limit):
+            self.init(.resourceExhausted, "decoding the \(type) takes more than \(limit) bytes of memory; send less")
+        }
+    }
+}
