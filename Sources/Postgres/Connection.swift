@@ -2,7 +2,7 @@ import CLibPQ
 import Glibc
 import Logging
 
-/// One libpq connection, non-blocking and in pipeline mode. Owned by one thread; `deinit` closes it.
+/// One libpq connection in non-blocking mode. Owned by one thread; `deinit` closes it.
 struct Connection: ~Copyable {
     /// Owned: `PQfinish` in `deinit`, nowhere else. A `PGconn` must not be used by two threads at once (manual, section 34.20).
     let raw: OpaquePointer
@@ -33,7 +33,7 @@ struct Connection: ~Copyable {
     var isBroken: Bool { PQstatus(raw) == CONNECTION_BAD }
     var errorMessage: String { String(cString: PQerrorMessage(raw)).trimmedLine }
 
-    /// Connects. Blocks the calling thread, except that a signal on `wakeup` ends it once `isStopped` says so.
+    /// Connects. Blocks the calling thread, except that a signal on `wakeup` ends it with `cancelled` once `isStopped` says so.
     /// (Only the look-up of a host name cannot be interrupted.)
     static func open(
         _ options: ConnectionOptions, pipeline: Bool = true, timeout: Duration, wakeup: Wakeup, logger: Logger,
@@ -49,7 +49,7 @@ struct Connection: ~Copyable {
                 throw .unavailable(message: "no answer within \(timeout)", outcomeUnknown: false)
             }
             let events = wakeup.wait(socket: connection.socket, for: interest, until: deadline)
-            if isStopped() { throw .shutdown }
+            if isStopped() { throw .cancelled }
             if events.isDisjoint(with: [.readable, .writable]) { continue }
             switch PQconnectPoll(raw) {
             case PGRES_POLLING_READING: interest = .readable
@@ -76,7 +76,7 @@ struct Connection: ~Copyable {
         return PQconnectStartParams(keywords, values, 0)
     }
 
-    /// Checks what this room relies on, and switches to non-blocking pipeline mode.
+    /// Checks what this room relies on, and switches to non-blocking mode.
     private func prepare(pipeline: Bool) throws(PostgresError) {
         let version = PQserverVersion(raw)
         guard version >= 140_000 else {
@@ -87,8 +87,7 @@ struct Connection: ~Copyable {
             throw .incompatible(
                 "the database's encoding must be UTF8; it is \(encoding). Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
         }
-        guard pipeline else { return }
-        guard PQsetnonblocking(raw, 1) == 0, PQenterPipelineMode(raw) == 1 else {
+        guard PQsetnonblocking(raw, 1) == 0, !pipeline || PQenterPipelineMode(raw) == 1 else {
             throw .unavailable(message: errorMessage, outcomeUnknown: false)
         }
     }

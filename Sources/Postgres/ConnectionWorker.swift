@@ -26,7 +26,7 @@ struct ConnectionWorker: Sendable {
                 logger.debug("connected to PostgreSQL")
                 serve(Session(connection: connection, options: options, wakeup: wakeup))
             } catch {
-                if case .shutdown = error { break }
+                if case .cancelled = error { break }
                 let message = Self.message(error)
                 if message != lastMessage { logger.warning("cannot connect to PostgreSQL: \(message)") }
                 lastMessage = message

@@ -1,0 +1,44 @@
+import Synchronization
+
+/// Runs blocking work on a thread of its own, so that it holds up no task's thread.
+enum Blocking {
+    /// - Parameter body: Gets what wakes it out of a wait, and tells whether the task was cancelled meanwhile.
+    static func run<Value: Sendable>(
+        name: String, _ body: @escaping @Sendable (Interruption) throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        let interruption = try Interruption()
+        let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isStarted = WorkerThread.start(name: name) {
+                    do throws(PostgresError) {
+                        continuation.resume(returning: .success(try body(interruption)))
+                    } catch {
+                        continuation.resume(returning: .failure(error))
+                    }
+                }
+                if !isStarted {
+                    continuation.resume(
+                        returning: .failure(.unavailable(message: "the system refuses another thread", outcomeUnknown: false)))
+                }
+            }
+        } onCancel: {
+            interruption.interrupt()
+        }
+        return try result.get()
+    }
+
+    /// Whether blocking work should end.
+    final class Interruption: Sendable {
+        let wakeup: Wakeup
+        private let flag = Atomic(false)
+
+        init() throws(PostgresError) { wakeup = try Wakeup() }
+
+        var isInterrupted: Bool { flag.load(ordering: .acquiring) }
+
+        func interrupt() {
+            flag.store(true, ordering: .releasing)
+            wakeup.signal()
+        }
+    }
+}
