@@ -36,8 +36,12 @@ public protocol WireDuration: WireMessage {
 }
 
 extension WireDuration {
-    /// The same length of time; whether it is within protobuf's range is the caller's to judge.
-    public var duration: Duration { .seconds(seconds) + .nanoseconds(nanos) }
+    /// The same length of time. Protobuf allows 315,576,000,000 seconds (10,000 years) either way; what is
+    /// beyond is cut to a second more than that, because the parts of a larger `Duration` do not fit Int64.
+    public var duration: Duration {
+        let limit: Int64 = 315_576_000_001
+        return .seconds(min(max(seconds, -limit), limit)) + .nanoseconds(nanos)
+    }
 
     /// The same length of time, cut to the nanosecond; its parts have the same sign, as protobuf asks.
     public init(_ duration: Duration) {

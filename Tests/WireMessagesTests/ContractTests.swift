@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+import WireMessages
+
+/// What is generated is what the proto files say, and other implementations read it the same way.
+@Suite struct ContractTests {
+    @Test func servicesAreListedWithTheirStreams() throws {
+        #expect(Set(FlowStateProto.services.map(\.name)) == [
+            "flowstate.v1.FlowAdminService", "flowstate.v1.FlowDefinitionService", "flowstate.v1.FlowLeaseService",
+            "flowstate.v1.FlowLifecycleService", "flowstate.v1.FlowRecoveryService", "flowstate.v1.FlowStateService",
+        ])
+        let state = try #require(FlowStateProto.services.first { $0.name == "flowstate.v1.FlowStateService" })
+        let streaming = state.methods.filter { $0.clientStreaming || $0.serverStreaming }.map(\.name)
+        #expect(streaming == ["UploadState", "DownloadState", "WatchFlows"])
+        #expect(state.methods.count == 19)
+    }
+
+    @Test(.enabled(if: Tools.canGenerate, "needs protoc, python3 and protoc-c 1.4.1, which the committed C was made with"))
+    func generatingAgainChangesNothing() throws {
+        let out = FileManager.default.temporaryDirectory.appending(path: "flowstate-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: out) }
+        try Tools.run("/bin/sh", [Tools.root.appending(path: "proto/generate.sh").path, out.path])
+        for folder in ["CGRPCProto", "CFlowStateProto", "WireMessages/Generated", "GRPC/Messages"] {
+            let committed = Tools.root.appending(path: "Sources/\(folder)").path
+            let difference = try Tools.run("/usr/bin/diff", ["-r", committed, out.appending(path: folder).path], check: false)
+            #expect(difference.isEmpty, "run make proto")
+        }
+    }
+
+    @Test(.enabled(if: Tools.python != nil, "needs .venv with grpcio-tools; make deps makes it"))
+    func pythonReadsAndWritesTheSameBytes() throws {
+        let seed = UInt64.random(in: .min ... .max)
+        print("seed \(seed)")
+        var wire = RandomWire(random: SeededGenerator(seed: seed))
+        var lines: [String] = []
+        for type in FlowStateProto.messages {
+            for _ in 0..<20 {
+                let bytes = try type.decode(wire.message(type.descriptor)).encoded()
+                lines.append(type.fullName + " " + bytes.map { String(format: "%02x", $0) }.joined())
+            }
+        }
+        let answer = try Tools.runPython(Self.echo, input: lines.joined(separator: "\n"))
+        #expect(answer == lines.joined(separator: "\n") + "\n", "seed \(seed)")
+    }
+
+    @Test(.enabled(if: Tools.python != nil, "needs .venv with grpcio-tools; make deps makes it"))
+    func fieldsMeanTheSameInPython() throws {
+        let save = SaveStateRequest(
+            flowID: "é\0", change: .mergePatch([0x7B, 0x7D]), precondition: .expectedVersion(0), progress: 12.5,
+            labels: ["a": "b"], checkpoint: CheckpointSpec(name: "c"), writes: [PendingWrite(index: -1)])
+        let hex = save.encoded().map { String(format: "%02x", $0) }.joined()
+        let answer = try Tools.runPython(Self.inspect, input: hex)
+        #expect(answer == "ok\n")
+    }
+
+    @Test(.enabled(if: Tools.python != nil, "needs .venv with grpcio-tools; make deps makes it"))
+    func theDescriptorSetHoldsEveryFile() throws {
+        let set = FlowStateProto.fileDescriptorSet.map { String(format: "%02x", $0) }.joined()
+        let answer = try Tools.runPython(Self.listFiles, input: set)
+        let ours = try FileManager.default.contentsOfDirectory(atPath: Tools.root.appending(path: "proto/flowstate/v1").path)
+            .map { "flowstate/v1/" + $0 }.sorted()
+        #expect(answer.split(separator: "\n").map(String.init).filter { $0.hasPrefix("flowstate/") }.sorted() == ours)
+    }
+
+    /// Compiles the public protos with the stock compiler, as every client does.
+    private static let prelude = """
+        import glob, os, sys, tempfile
+        from grpc_tools import protoc
+        root = sys.argv[1]
+        out = tempfile.TemporaryDirectory()
+        files = sorted(os.path.relpath(f, root) for f in glob.glob(root + "/flowstate/v1/*.proto"))
+        import grpc_tools
+        known = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
+        assert protoc.main(["protoc", "-I" + root, "-I" + known, "--python_out=" + out.name, *files]) == 0
+        sys.path.insert(0, out.name)
+        import importlib
+        modules = [importlib.import_module(f[:-6].replace("/", ".") + "_pb2") for f in files]
+        def cls(name): return next(getattr(m, name) for m in modules if hasattr(m, name))
+        data = sys.stdin.read()
+
+        """
+
+    private static let echo = prelude + """
+        for line in data.split("\\n"):
+            name, hexed = line.split(" ")
+            message = cls(name.split(".")[-1]).FromString(bytes.fromhex(hexed))
+            message.DiscardUnknownFields()
+            print(name, message.SerializeToString(deterministic=True).hex())
+        """
+
+    private static let inspect = prelude + """
+        m = cls("SaveStateRequest").FromString(bytes.fromhex(data))
+        assert m.flow_id == "\\u00e9\\0" and m.merge_patch == b"{}" and m.WhichOneof("change") == "merge_patch"
+        assert m.WhichOneof("precondition") == "expected_version" and m.expected_version == 0
+        assert m.WhichOneof("progress_value") == "progress" and m.progress == 12.5
+        assert dict(m.labels) == {"a": "b"} and m.checkpoint.name == "c" and m.writes[0].index == -1
+        print("ok")
+        """
+
+    private static let listFiles = prelude + """
+        from google.protobuf import descriptor_pb2
+        for f in descriptor_pb2.FileDescriptorSet.FromString(bytes.fromhex(data)).file: print(f.name)
+        """
+}
