@@ -1,0 +1,104 @@
+import Glibc
+import Subprocess
+import SystemPackage
+
+/// The files of an embedded cluster:
+///
+///     <path>/flowstate.lock     held by the server that uses the directory
+///     <path>/postgres/          PostgreSQL's data directory
+///     <path>/postgres.log       its log, and the one before: postgres.log.1
+///     <path>/socket/            its Unix socket, for this user and root only
+struct ClusterDirectory: Sendable {
+    /// A Unix socket's path has room for 107 bytes (unix(7)); this is its name there.
+    private static let socketName = ".s.PGSQL.5432"
+    private static let longestSocketPath = 107
+    private static let largestLog = 8 << 20
+
+    /// Without links.
+    let path: String
+    let user: ClusterUser
+
+    var data: String { "\(path)/postgres" }
+    var log: String { "\(path)/postgres.log" }
+    static func lock(in path: String) -> String { "\(path)/flowstate.lock" }
+
+    /// The major version in `PG_VERSION`; `nil` while there is no data.
+    static func dataVersion(in path: String) -> Int? {
+        Files.text("\(path)/postgres/PG_VERSION").flatMap { Int($0.trimmedLine) }
+    }
+
+    /// Makes the data directory, if need be. `initdb` works in a directory beside it that is renamed when it is complete: killed in the
+    /// middle, it leaves nothing that looks like a cluster.
+    func initialize(_ programs: PostgresPrograms) async throws(EmbeddedClusterError) {
+        for name in Files.names(in: path) where name.hasPrefix("postgres.init-") { Files.remove("\(path)/\(name)") }
+        if let version = Self.dataVersion(in: path) {
+            guard version == programs.version else {
+                throw .versionMismatch(directory: data, data: "\(version)", binaries: "\(programs.version)")
+            }
+            return
+        }
+        guard Files.info(data) == nil else {
+            throw .file(path: data, reason: "exists, but holds no PostgreSQL data (no PG_VERSION); move it away")
+        }
+        let temporary = "\(path)/postgres.init-\(getpid())"
+        try user.makeDirectory(temporary)
+        let arguments = [
+            "--pgdata", temporary, "--username", EmbeddedCluster.superuser, "--auth-local", "trust", "--auth-host", "reject",
+            "--encoding", "UTF8", "--no-locale", "--data-checksums", "--no-instructions",
+        ]
+        do {
+            let result = try await Subprocess.run(
+                .path(FilePath(programs.initdb)), arguments: Arguments(arguments), environment: Self.environment,
+                workingDirectory: FilePath(path), platformOptions: user.platformOptions, input: .none,
+                output: .discarded, error: .string(limit: 64 << 10))
+            guard result.terminationStatus.isSuccess else {
+                throw EmbeddedClusterError.initialization(result.standardError.trimmedLine)
+            }
+        } catch {
+            Files.remove(temporary)
+            throw error as? EmbeddedClusterError ?? .initialization("\(error)")
+        }
+        try Files.rename(temporary, data)
+        try Files.synchronize(directory: path)
+    }
+
+    /// PostgreSQL's programs see none of the server's environment (`PGDATA`, `PGPORT`…), and write English.
+    static let environment = Environment.custom(["PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"])
+
+    /// A directory for the socket; a new one under /tmp when the path would be too long.
+    func makeSocketDirectory() throws(EmbeddedClusterError) -> String {
+        let directory = "\(path)/socket"
+        if directory.utf8.count + 1 + Self.socketName.utf8.count <= Self.longestSocketPath {
+            try user.makeDirectory(directory)
+            // Left by a PostgreSQL that was killed; its process number may be somebody else's by now.
+            for name in [Self.socketName, "\(Self.socketName).lock"] { unlink("\(directory)/\(name)") }
+            return directory
+        }
+        // mkdtemp makes a new directory of mode 0700, or fails: nobody can have put one there before.
+        var template = Array("/tmp/flowstate-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Files.error("/tmp", "cannot make a directory for the socket") }
+        let made = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        if user.isOther { try Files.changeOwner(made, user: user.user, group: user.group) }
+        return made
+    }
+
+    /// Opens PostgreSQL's log for appending; moves a large one aside.
+    func openLog() throws(EmbeddedClusterError) -> FileDescriptor {
+        if let size = Files.info(log)?.size, size > Self.largestLog { try Files.rename(log, "\(log).1") }
+        do {
+            return try FileDescriptor.open(
+                FilePath(log), .writeOnly, options: [.append, .create, .closeOnExec], permissions: [.ownerReadWrite])
+        } catch {
+            throw .file(path: log, reason: "cannot be opened: \(error)")
+        }
+    }
+
+    /// The lines that tell what went wrong, from byte `offset` of the log on.
+    func errors(from offset: Int) -> [String] {
+        let text = Files.text(log, from: offset) ?? ""
+        let lines = text.split(whereSeparator: \.isNewline).filter { line in
+            ["FATAL:", "PANIC:", "ERROR:", "HINT:", "DETAIL:"].contains { line.contains($0) }
+        }
+        return lines.suffix(6).map(String.init)
+    }
+}

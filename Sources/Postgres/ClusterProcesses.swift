@@ -1,0 +1,54 @@
+import Glibc
+
+/// The processes of PostgreSQL on one data directory, as /proc shows them: also those that an earlier server left behind.
+struct ClusterProcesses: Sendable {
+    /// Without links, as `/proc/<pid>/cwd` names it: every process of a cluster works in its data directory.
+    let dataDirectory: String
+
+    private var lockFile: String { "\(dataDirectory)/postmaster.pid" }
+
+    func running() -> [pid_t] {
+        Files.names(in: "/proc").compactMap { pid_t($0) }.filter { pid in
+            guard Files.linkTarget("/proc/\(pid)/cwd") == dataDirectory, let program = Files.linkTarget("/proc/\(pid)/exe") else {
+                return false
+            }
+            // A program that was replaced by an upgrade meanwhile shows as "…/postgres (deleted)".
+            return program.hasSuffix("/postgres") || program.hasSuffix("/postgres (deleted)")
+        }
+    }
+
+    /// The first line of `postmaster.pid`, when that process is one of this directory's.
+    func postmaster(among running: [pid_t]) -> pid_t? {
+        let pid = Files.text(lockFile)?.split(whereSeparator: \.isNewline).first.flatMap { pid_t($0) }
+        return pid.flatMap { running.contains($0) ? $0 : nil }
+    }
+
+    /// Ends what still runs on the directory, cleanly where there is a postmaster (SIGINT is "fast shutdown"), and removes a lock file
+    /// whose process number may belong to somebody else by now. Only for the holder of the directory's lock, when its own PostgreSQL
+    /// does not run.
+    func clear() async throws(EmbeddedClusterError) {
+        let found = running()
+        if let postmaster = postmaster(among: found) {
+            kill(postmaster, SIGINT)
+            if await end(within: .seconds(30)) { return }
+        }
+        // Without a postmaster there is nothing to shut down: the next start recovers from the log, as after any crash.
+        for signal in [SIGQUIT, SIGKILL] {
+            for pid in running() { kill(pid, signal) }
+            if await end(within: .seconds(10)) {
+                unlink(lockFile)
+                return
+            }
+        }
+        throw .orphan(pids: running().map(Int.init), directory: dataDirectory)
+    }
+
+    private func end(within limit: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + limit
+        while !running().isEmpty {
+            if ContinuousClock.now >= deadline || Task.isCancelled { return false }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
+}

@@ -1,0 +1,107 @@
+import Logging
+import Subprocess
+import Synchronization
+import SystemPackage
+
+/// The `postgres` process of an embedded cluster and its supervision.
+final class ClusterServer: Sendable {
+    private let programs: PostgresPrograms
+    private let directory: ClusterDirectory
+    private let processes: ClusterProcesses
+    private let arguments: [String]
+    private let stopTimeout: Duration
+    private let logger: Logger
+    /// Why PostgreSQL ended the last time, when that was not asked for.
+    private let lastEnd = Mutex<[String]?>(nil)
+
+    init(
+        programs: PostgresPrograms, directory: ClusterDirectory, processes: ClusterProcesses, arguments: [String],
+        stopTimeout: Duration, logger: Logger
+    ) {
+        self.programs = programs
+        self.directory = directory
+        self.processes = processes
+        self.arguments = arguments
+        self.stopTimeout = stopTimeout
+        self.logger = logger
+    }
+
+    /// Runs PostgreSQL, again whenever it ends, until the task is cancelled; then it is shut down.
+    func supervise() async {
+        var backoff = Backoff(first: .milliseconds(100), ceiling: .seconds(5))
+        while !Task.isCancelled {
+            let started = ContinuousClock.now
+            let offset = Files.info(directory.log)?.size ?? 0
+            let reason: String
+            do {
+                // After the postmaster was killed its children may still be there, and PostgreSQL refuses to start beside them
+                // ("pre-existing shared memory block is still in use").
+                try await processes.clear()
+                reason = try await runOnce()
+            } catch {
+                reason = "\(error)"
+            }
+            if Task.isCancelled { break }
+            let errors = directory.errors(from: offset)
+            lastEnd.withLock { $0 = errors.isEmpty ? [reason] : errors }
+            logger.error("PostgreSQL ended (\(reason)) and is started again; see \(directory.log)")
+            if ContinuousClock.now - started > .seconds(60) { backoff.reset() }
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    /// One life of the process. Cancelled, it is ended by a fast shutdown (SIGINT), or else an immediate one (SIGQUIT).
+    private func runOnce() async throws -> String {
+        var options = directory.user.platformOptions
+        options.teardownSequence = [
+            .send(signal: .interrupt, allowedDurationToNextStep: stopTimeout),
+            .send(signal: .quit, allowedDurationToNextStep: .seconds(10)),
+        ]
+        let log = try directory.openLog()
+        let result: ExecutionResult<Void, FileDescriptorOutput, FileDescriptorOutput>
+        do {
+            result = try await Subprocess.run(
+                .path(FilePath(programs.postgres)), arguments: Arguments(arguments),
+                environment: ClusterDirectory.environment, workingDirectory: FilePath(directory.path), platformOptions: options,
+                input: .none, output: .fileDescriptor(log, closeAfterSpawningProcess: false),
+                error: .fileDescriptor(log, closeAfterSpawningProcess: false))
+        } catch {
+            try log.close()
+            throw error
+        }
+        try log.close()
+        return "\(result.terminationStatus)"
+    }
+
+    /// Waits until the cluster accepts connections and has its database; returns how to connect to it.
+    func waitUntilReady(socketDirectory: String, timeout: Duration) async throws(EmbeddedClusterError) -> String {
+        let deadline = ContinuousClock.now + timeout
+        let quoted = socketDirectory.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+        let conninfo = { (database: String) in
+            "host='\(quoted)' port=5432 user=\(EmbeddedCluster.superuser) dbname=\(database) sslmode=disable gssencmode=disable"
+        }
+        while true {
+            do throws(PostgresError) {
+                try await makeDatabase(conninfo("postgres"))
+                return conninfo(EmbeddedCluster.database)
+            } catch {
+                if case .cancelled = error { throw .cancelled }
+                // It refused to start. (While it recovers it runs, and refuses connections.)
+                if let lines = lastEnd.withLock(\.self) { throw .startup(lines, log: directory.log) }
+                guard ContinuousClock.now < deadline else { throw .startup([error.description], log: directory.log) }
+            }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { throw .cancelled }
+        }
+    }
+
+    private func makeDatabase(_ conninfo: String) async throws(PostgresError) {
+        let options = try ConnectionOptions(conninfo: conninfo)
+        let name = EmbeddedCluster.database
+        try await Blocking.run(name: "pg-setup") { [logger] (interruption) throws(PostgresError) in
+            let connection = try DirectConnection(options, interruption: interruption, logger: logger)
+            if try connection.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]).isEmpty {
+                try connection.execute("CREATE DATABASE \(name)")
+            }
+        }
+    }
+}
