@@ -138,13 +138,13 @@ public struct DeleteCheckpointCommand: Sendable {
     }
 }
 
-/// Forgets idempotency keys that are older than `olderThan`, at most `limit` of them, and answers how many.
+/// Forgets idempotency keys older than `ageMilliseconds` by the database's clock, at most `limit` of them, and answers how many.
 public struct PurgeIdempotencyCommand: Sendable {
-    public var olderThan: Timestamp
+    public var ageMilliseconds: Int64
     public var limit: Int
 
-    public init(olderThan: Timestamp, limit: Int = 1_000) {
-        self.olderThan = olderThan
+    public init(ageMilliseconds: Int64, limit: Int = 1_000) {
+        self.ageMilliseconds = ageMilliseconds
         self.limit = limit
     }
 }

@@ -17,6 +17,12 @@ public struct FlowKey: Sendable, Hashable {
         self.flowID = flowID
     }
 
+    /// For a key that was checked when it was stored; limits may have been lowered since.
+    public init(stored tenant: String, flowID: String) {
+        self.tenant = tenant
+        self.flowID = flowID
+    }
+
     public static func == (left: FlowKey, right: FlowKey) -> Bool {
         left.flowID.utf8.elementsEqual(right.flowID.utf8) && left.tenant.utf8.elementsEqual(right.tenant.utf8)
     }

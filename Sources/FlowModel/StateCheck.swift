@@ -20,6 +20,9 @@ public struct StateCheck: Sendable {
         if let parent = command.parentVersion, parent < 1 {
             throw .invalidArgument(field: "parent_version", message: "is \(parent); versions start at 1")
         }
+        if command.parentVersion != nil, command.precondition == .expected(0) {
+            throw .invalidArgument(field: "parent_version", message: "a flow that must not exist has no version to come from")
+        }
         if let checkpoint = command.checkpoint { try checkCheckpoint(checkpoint) }
         try checkIdempotencyKey(command.idempotencyKey)
         try checkMetadata(command.metadata)

@@ -34,6 +34,8 @@ public enum StateError: Error, Sendable, Equatable {
     case cancelled
     /// What is stored is not what was saved: the digest of the bytes differs.
     case dataLoss(flowID: String, version: Int64, message: String)
+    /// The request uses something that the API has and this server does not yet.
+    case unsupported(field: String, message: String)
     /// A fault of the server itself; the message is for its operator.
     case internalFault(String)
 
@@ -76,6 +78,7 @@ extension StateError {
         case .deadlineExceeded: "DEADLINE_EXCEEDED"
         case .cancelled: "CANCELLED"
         case .dataLoss: "STATE_CORRUPT"
+        case .unsupported: "NOT_SUPPORTED"
         case .internalFault: "INTERNAL"
         }
     }

@@ -85,6 +85,7 @@ extension StateError: CustomStringConvertible {
         case .cancelled: "the caller cancelled the request"
         case .dataLoss(let flowID, let version, let message):
             "flow \"\(flowID)\" version \(version) is damaged in the database: \(message); restore another version or the database"
+        case .unsupported(let field, let message): "\(field): \(message)"
         case .internalFault(let message): "internal fault: \(message)"
         default: ""
         }

@@ -1,0 +1,96 @@
+import FlowModel
+import Postgres
+
+/// The one row of a `ChangeSQL` statement, read.
+enum ChangeAnswer {
+    case written(version: FlowVersion, at: Timestamp, digest: [UInt8], checkpointID: String?, restoredVersion: FlowVersion?)
+    /// Another request, or an earlier try of this one, used the idempotency key.
+    case recorded(requestDigest: [UInt8], SavedVersion)
+    /// Nothing was written; this is how the flow stood in the statement's snapshot.
+    case standing(Standing)
+    /// Nothing was written, and the snapshot has no such flow.
+    case absent
+
+    struct Standing {
+        var version: FlowVersion
+        var isDeleted: Bool
+        var flowType: String
+        /// See `ChangeSQL.blocked`.
+        var isBlocked: Bool
+    }
+
+    init(_ rows: ResultRows) throws(PostgresError) {
+        guard rows.count > 0 else {
+            self = .absent
+            return
+        }
+        let version = try rows.int64(0, 1)
+        let at = try FlowRow.time(rows, 0, 2)
+        let outcome = try rows.int16(0, 0)
+        switch outcome {
+        case ChangeSQL.written:
+            self = .written(
+                version: version, at: at, digest: try rows.bytes(0, 8), checkpointID: try rows.textIfPresent(0, 9),
+                restoredVersion: try rows.int64IfPresent(0, 10))
+        case ChangeSQL.replayed:
+            let saved = SavedVersion(
+                flowID: try rows.text(0, 6), version: version, createdAt: at, digest: try rows.bytes(0, 8),
+                checkpointID: try rows.textIfPresent(0, 9), restoredVersion: try rows.int64IfPresent(0, 10), replayed: true)
+            self = .recorded(requestDigest: try rows.bytes(0, 7), saved)
+        case ChangeSQL.standing:
+            self = .standing(
+                Standing(
+                    version: version, isDeleted: try rows.bool(0, 3), flowType: try rows.text(0, 4), isBlocked: try rows.bool(0, 5)))
+        default: throw .protocolViolation("a change answered \(outcome)")
+        }
+    }
+}
+
+/// What a change must know to judge its answer.
+struct ChangeJudge: Sendable {
+    var flowID: String
+    var expected: FlowVersion?
+    var idempotencyKey: String?
+    var requestDigest: [UInt8]
+    /// The flow must be there: changes other than saves.
+    var needsFlow: Bool
+    /// Why a flow that stands at the expected version was not changed all the same; nil: no reason in this snapshot, so it raced.
+    var refusal: @Sendable (ChangeAnswer.Standing) -> StateError?
+
+    func answer(_ rows: ResultRows) throws(PostgresError) -> Answer<SavedVersion> {
+        switch try ChangeAnswer(rows) {
+        case .written(let version, let at, let digest, let checkpointID, let restoredVersion):
+            return .done(
+                SavedVersion(
+                    flowID: flowID, version: version, createdAt: at, digest: digest, checkpointID: checkpointID,
+                    restoredVersion: restoredVersion))
+        case .recorded(let recordedDigest, let saved):
+            return recordedDigest == requestDigest ? .done(saved) : .refused(.idempotencyKeyReused(key: idempotencyKey ?? ""))
+        case .standing(let flow):
+            if let error = refusal(flow) { return .refused(error) }
+            return .raced
+        case .absent:
+            if needsFlow { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+            if let expected, expected > 0 {
+                return .refused(.versionConflict(flowID: flowID, expected: expected, actual: 0))
+            }
+            return .raced
+        }
+    }
+
+    /// The two reasons that every change has.
+    static func commonRefusal(_ flow: ChangeAnswer.Standing, flowID: String, expected: FlowVersion?) -> StateError? {
+        if flow.isDeleted { return .flowNotFound(flowID: flowID, deleted: true) }
+        if let expected, flow.version != expected {
+            return .versionConflict(flowID: flowID, expected: expected, actual: flow.version)
+        }
+        return nil
+    }
+}
+
+extension Precondition {
+    var expectedVersion: FlowVersion? {
+        guard case .expected(let version) = self else { return nil }
+        return version
+    }
+}

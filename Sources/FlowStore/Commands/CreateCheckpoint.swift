@@ -1,0 +1,91 @@
+import FlowModel
+import Postgres
+
+extension CreateCheckpointCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<CheckpointRecord> {
+        try StateCheck(limits: limits).check(self)
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(checkpoint.id)
+        parameters.append(checkpoint.name)
+        parameters.append(version)
+        parameters.append(checkpoint.description)
+        parameters.append(actor)
+        let (flowID, name, version) = (key.flowID, checkpoint.name, version)
+        return PreparedCommand(
+            lane: .writer(shard: Digest.shard(of: key)), statement: Self.statement, parameters: parameters
+        ) { rows throws(PostgresError) in
+            guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+            if let record = try CheckpointRow.record(rows, 0) { return .done(record) }
+            if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
+            guard try rows.bool(0, 7) else {
+                return .refused(.versionNotFound(flowID: flowID, selector: version.map { "version \($0)" } ?? "newest version"))
+            }
+            // The id was made for this call: only the name can be taken.
+            return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
+        }
+    }
+
+    /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing.
+    private static let statement = Statement(
+        name: "create_checkpoint",
+        sql: """
+            WITH target AS (
+                SELECT v.version FROM flowstate.flow f
+                JOIN flowstate.flow_version v ON v.tenant = f.tenant AND v.flow_id = f.flow_id AND v.version = coalesce($5, f.version)
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL),
+            made AS (
+                INSERT INTO flowstate.checkpoint
+                    (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
+                SELECT $1, $2, $3, $4, t.version, $6, $7, statement_timestamp() FROM target t
+                ON CONFLICT (tenant, flow_id, name) WHERE name IS NOT NULL DO NOTHING
+                RETURNING *),
+            audit AS (
+                INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
+                SELECT $1, $2, 'checkpoint_created', c.version, $7,
+                    jsonb_build_object('checkpoint_id', c.checkpoint_id, 'name', c.name), c.created_at FROM made c)
+            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL, EXISTS (SELECT FROM target)
+            FROM flowstate.flow f LEFT JOIN made c ON true WHERE f.tenant = $1 AND f.flow_id = $2
+            """,
+        parameterTypes: [.text, .text, .text, .text, .int8, .text, .text])
+}
+
+extension DeleteCheckpointCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<CheckpointRecord> {
+        try StateCheck(limits: limits).check(self)
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(checkpoint)
+        parameters.append(actor)
+        let (flowID, checkpoint) = (key.flowID, checkpoint)
+        return PreparedCommand(
+            lane: .writer(shard: Digest.shard(of: key)), statement: Self.statement, parameters: parameters
+        ) { rows throws(PostgresError) in
+            guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+            if let record = try CheckpointRow.record(rows, 0) { return .done(record) }
+            if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
+            return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
+        }
+    }
+
+    /// The checkpoints of a deleted flow stay: with its versions they are its audit trail.
+    private static let statement = Statement(
+        name: "delete_checkpoint",
+        sql: """
+            WITH victim AS (\(CheckpointRow.named("$3"))),
+            gone AS (
+                DELETE FROM flowstate.checkpoint c USING victim x
+                WHERE c.tenant = $1 AND c.flow_id = $2 AND c.checkpoint_id = x.checkpoint_id
+                    AND EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL)
+                RETURNING c.*),
+            audit AS (
+                INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
+                SELECT $1, $2, 'checkpoint_deleted', c.version, $4,
+                    jsonb_build_object('checkpoint_id', c.checkpoint_id, 'name', c.name), statement_timestamp() FROM gone c)
+            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL
+            FROM flowstate.flow f LEFT JOIN gone c ON true WHERE f.tenant = $1 AND f.flow_id = $2
+            """,
+        parameterTypes: [.text, .text, .text, .text])
+}

@@ -1,0 +1,61 @@
+import FlowModel
+import Postgres
+
+extension DeleteFlowCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<SavedVersion> {
+        try StateCheck(limits: limits).check(self)
+        var content = RequestContent(operation: "delete")
+        content.append(key.flowID)
+        content.append(precondition)
+        let requestDigest = content.digest
+
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(precondition.expectedVersion)
+        parameters.append(VersionKind.deleted.rawValue)
+        parameters.append(actor)
+        parameters.append(bytes: Digest.xxh3([]))
+        parameters.append(StateCodec.raw.rawValue)
+        if let idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: requestDigest)
+        }
+        let (flowID, expected) = (key.flowID, precondition.expectedVersion)
+        let judge = ChangeJudge(
+            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
+        ) { flow in ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) }
+        return PreparedCommand(
+            lane: .writer(shard: Digest.shard(of: key)),
+            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
+        ) { rows throws(PostgresError) in try judge.answer(rows) }
+    }
+
+    private static let plain = statement(idempotent: false)
+    private static let idempotent = statement(idempotent: true)
+
+    /// The tombstone keeps the row of the head, so that a late save finds it and is refused.
+    private static func statement(idempotent: Bool) -> Statement {
+        var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
+        var change = ChangeSQL(
+            head: """
+                UPDATE flowstate.flow f SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
+                    deleted_at = greatest(statement_timestamp(), f.updated_at)
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    \(ChangeSQL.guardCondition(idempotent: idempotent))
+                RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
+                """,
+            version: """
+                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
+                    codec, digest, actor, content_type, phase, status, state)
+                SELECT $1, $2, h.version, h.version - 1, 0, h.updated_at, h.progress, $4, $7, $6, $5, '', h.phase, h.status, ''
+                FROM head h
+                """,
+            digest: "$6::bytea")
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        return Statement(name: idempotent ? "delete_flow_idempotent" : "delete_flow", sql: change.text, parameterTypes: types)
+    }
+}

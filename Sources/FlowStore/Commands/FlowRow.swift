@@ -1,0 +1,90 @@
+import FlowModel
+import Postgres
+
+/// The columns of a head, in the order in which `FlowRow.head` reads them.
+enum FlowRow {
+    static let headColumns = """
+        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels::text, f.created_at, f.updated_at, f.deleted_at
+        """
+    static let headColumnCount = 9
+
+    /// - Parameter first: the column of the head's version.
+    static func head(_ rows: ResultRows, _ row: Int, from first: Int = 0, key: FlowKey) throws(PostgresError) -> FlowHead {
+        let labels = try rows.text(row, first + 5)
+        guard let labels = LabelsJSON.decode(labels) else { throw .protocolViolation("labels are \(labels)") }
+        return FlowHead(
+            key: key,
+            flowType: try rows.text(row, first + 1),
+            version: try rows.int64(row, first),
+            phase: try rows.text(row, first + 2),
+            status: try rows.text(row, first + 3),
+            progress: try rows.doubleIfPresent(row, first + 4),
+            labels: labels,
+            createdAt: try time(rows, row, first + 6),
+            updatedAt: try time(rows, row, first + 7),
+            deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) })
+    }
+
+    static func time(_ rows: ResultRows, _ row: Int, _ column: Int) throws(PostgresError) -> Timestamp {
+        Timestamp(microseconds: try rows.timestamp(row, column))
+    }
+}
+
+/// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
+enum VersionRow {
+    static let columns = """
+        v.version, v.parent_version, v.kind, v.actor, v.content_type, v.size, v.digest, v.phase, v.status, v.progress, \
+        v.version_label, v.metadata, v.created_at, ARRAY(SELECT coalesce(p.name, p.checkpoint_id) FROM flowstate.checkpoint p \
+        WHERE p.tenant = v.tenant AND p.flow_id = v.flow_id AND p.version = v.version ORDER BY 1)
+        """
+    static let columnCount = 14
+
+    /// - Parameter first: the column of the version's number.
+    /// - Returns: nil when that column is NULL: the outer join found no version.
+    static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> VersionRecord? {
+        guard let version = try rows.int64IfPresent(row, first) else { return nil }
+        let number = try rows.int16(row, first + 2)
+        guard let kind = VersionKind(rawValue: number) else { throw .protocolViolation("version kind \(number)") }
+        return VersionRecord(
+            version: version,
+            parentVersion: try rows.int64IfPresent(row, first + 1),
+            kind: kind,
+            actor: try rows.text(row, first + 3),
+            contentType: try rows.text(row, first + 4),
+            size: try rows.int64(row, first + 5),
+            digest: try rows.bytes(row, first + 6),
+            phase: try rows.text(row, first + 7),
+            status: try rows.text(row, first + 8),
+            progress: try rows.doubleIfPresent(row, first + 9),
+            versionLabel: try rows.textIfPresent(row, first + 10),
+            metadata: try rows.bytesIfPresent(row, first + 11) ?? [],
+            createdAt: try FlowRow.time(rows, row, first + 12),
+            checkpoints: try rows.textArray(row, first + 13))
+    }
+}
+
+/// The columns of a checkpoint, in the order in which `CheckpointRow.record` reads them.
+enum CheckpointRow {
+    static let columns = "c.checkpoint_id, c.name, c.version, c.description, c.actor, c.created_at"
+
+    /// The checkpoint that `parameter` names: a name wins over an id.
+    static func named(_ parameter: String) -> String {
+        """
+        SELECT * FROM flowstate.checkpoint c
+        WHERE c.tenant = $1 AND c.flow_id = $2 AND (c.name = \(parameter) OR c.checkpoint_id = \(parameter))
+        ORDER BY c.name IS NOT DISTINCT FROM \(parameter) DESC LIMIT 1
+        """
+    }
+
+    /// - Returns: nil when the id's column is NULL.
+    static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> CheckpointRecord? {
+        guard let id = try rows.textIfPresent(row, first) else { return nil }
+        return CheckpointRecord(
+            id: id,
+            name: try rows.textIfPresent(row, first + 1),
+            version: try rows.int64(row, first + 2),
+            description: try rows.text(row, first + 3),
+            actor: try rows.text(row, first + 4),
+            createdAt: try FlowRow.time(rows, row, first + 5))
+    }
+}

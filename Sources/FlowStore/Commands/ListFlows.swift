@@ -1,0 +1,46 @@
+import FlowModel
+import Postgres
+
+extension ListFlowsCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<FlowHead>> {
+        let check = StateCheck(limits: limits)
+        try check.check(self)
+        let size = try check.pageSize(pageSize)
+        let seal = fingerprint
+        var query = ListFlowsQuery(tenant: tenant, order: order)
+        query.add(filter)
+        if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
+        let (statement, parameters) = query.finish(limit: Int64(size + 1))
+        let (tenant, order) = (tenant, order)
+        return PreparedCommand(
+            lane: .reader, statement: statement, parameters: parameters, runsAlone: true
+        ) { rows throws(PostgresError) in
+            var heads: [FlowHead] = []
+            heads.reserveCapacity(rows.count)
+            for row in 0..<rows.count {
+                let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
+                heads.append(try FlowRow.head(rows, row, key: key))
+            }
+            return .done(
+                Page(heads, size: size) { last in
+                    PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
+                })
+        }
+    }
+
+    private var fingerprint: Fingerprint {
+        var fingerprint = Fingerprint()
+        fingerprint.combine(tenant)
+        fingerprint.combine(order.rawValue)
+        for value in [filter.flowType, filter.phase, filter.status] {
+            fingerprint.combine(value.map { [$0] } ?? [])
+        }
+        fingerprint.combine(LabelsJSON.encode(filter.labels))
+        for time in [filter.created.start, filter.created.end, filter.updated.start, filter.updated.end] {
+            fingerprint.combine(time?.microseconds ?? .max)
+        }
+        fingerprint.combine(filter.flowIDPrefix)
+        fingerprint.combine(filter.includeDeleted ? 1 : 0)
+        return fingerprint
+    }
+}

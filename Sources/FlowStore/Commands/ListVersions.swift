@@ -1,0 +1,67 @@
+import FlowModel
+import Postgres
+
+extension ListVersionsCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<VersionRecord>> {
+        let size = try StateCheck(limits: limits).pageSize(pageSize)
+        var fingerprint = Fingerprint()
+        fingerprint.combine(key.tenant)
+        fingerprint.combine(key.flowID)
+        fingerprint.combine(newestFirst ? 1 : 0)
+        let after = try position(fingerprint)
+
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(after)
+        parameters.append(Int64(size + 1))
+        let (flowID, seal) = (key.flowID, fingerprint)
+        return PreparedCommand(
+            lane: .reader, statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters,
+            runsAlone: true
+        ) { rows throws(PostgresError) in
+            guard rows.count > 0 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+            var records: [VersionRecord] = []
+            records.reserveCapacity(rows.count)
+            for row in 0..<rows.count {
+                if let record = try VersionRow.record(rows, row) { records.append(record) }
+            }
+            return .done(
+                Page(records, size: size) { PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version)) })
+        }
+    }
+
+    /// The version after which the page begins.
+    private func position(_ fingerprint: Fingerprint) throws(StateError) -> FlowVersion {
+        guard let pageToken else { return newestFirst ? .max : 0 }
+        return try pageToken.position(list: .versions, fingerprint: fingerprint).number
+    }
+
+    private static let newestFirstStatement = statement("list_versions_newest_first", comparison: "<", order: "DESC")
+    private static let oldestFirstStatement = statement("list_versions_oldest_first", comparison: ">", order: "ASC")
+
+    private static func statement(_ name: String, comparison: String, order: String) -> Statement {
+        Statement(
+            name: name,
+            sql: """
+                SELECT v.* FROM flowstate.flow f LEFT JOIN LATERAL (
+                    SELECT \(VersionRow.columns) FROM flowstate.flow_version v
+                    WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version \(comparison) $3
+                    ORDER BY v.version \(order) LIMIT $4) v ON true
+                WHERE f.tenant = $1 AND f.flow_id = $2
+                ORDER BY v.version \(order)
+                """,
+            parameterTypes: [.text, .text, .int8, .int8])
+    }
+}
+
+extension Page {
+    /// A page of at most `size` out of rows of which one more than that was asked for.
+    init(_ rows: [Element], size: Int, token: (Element) -> PageToken) {
+        guard rows.count > size, size > 0 else {
+            self.init(elements: rows, next: nil)
+            return
+        }
+        self.init(elements: Array(rows.prefix(size)), next: token(rows[size - 1]))
+    }
+}

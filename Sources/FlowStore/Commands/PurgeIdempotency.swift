@@ -1,0 +1,47 @@
+import FlowModel
+import Postgres
+
+extension PurgeIdempotencyCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Int64> {
+        guard ageMilliseconds >= 0, limit > 0 else {
+            throw .invalidArgument(field: "limit", message: "age and limit must not be negative, nor the limit 0")
+        }
+        var parameters = Parameters()
+        parameters.append(Double(ageMilliseconds) / 1_000)
+        parameters.append(Int64(limit))
+        return PreparedCommand(
+            lane: .writer(shard: 0), statement: Self.statement, parameters: parameters, runsAlone: true
+        ) { rows throws(PostgresError) in .done(try rows.int64(0, 0)) }
+    }
+
+    /// Skips what another server is deleting at the same time.
+    private static let statement = Statement(
+        name: "purge_idempotency",
+        sql: """
+            WITH old AS (
+                SELECT tenant, key FROM flowstate.idempotency
+                WHERE recorded_at < statement_timestamp() - make_interval(secs => $1)
+                ORDER BY recorded_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+            gone AS (
+                DELETE FROM flowstate.idempotency i USING old o WHERE i.tenant = o.tenant AND i.key = o.key RETURNING 1)
+            SELECT count(*) FROM gone
+            """,
+        parameterTypes: [.float8, .int8])
+}
+
+extension StateStore {
+    /// Forgets every idempotency key that is past its retention, in small transactions. Call it from time to time.
+    ///
+    /// - Returns: how many were forgotten.
+    @discardableResult
+    public func purgeIdempotency(batch: Int = 1_000) async throws(StateError) -> Int64 {
+        let command = PurgeIdempotencyCommand(ageMilliseconds: limits.idempotencyRetentionMilliseconds, limit: batch)
+        var total: Int64 = 0
+        while !Task.isCancelled {
+            let count = try await run(command)
+            total += count
+            if count < Int64(batch) { break }
+        }
+        return total
+    }
+}

@@ -1,0 +1,76 @@
+import FlowModel
+import Postgres
+
+extension RestoreCheckpointCommand: StoreCommand {
+    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<SavedVersion> {
+        try StateCheck(limits: limits).check(self)
+        var content = RequestContent(operation: "restore")
+        content.append(key.flowID)
+        content.append(precondition)
+        content.append(checkpoint)
+        let requestDigest = content.digest
+
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(precondition.expectedVersion)
+        parameters.append(checkpoint)
+        parameters.append(VersionKind.restored.rawValue)
+        parameters.append(actor)
+        if let idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: requestDigest)
+        }
+        let (flowID, expected, checkpoint) = (key.flowID, precondition.expectedVersion, checkpoint)
+        let judge = ChangeJudge(
+            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
+        ) { flow in
+            if flow.isBlocked && !flow.isDeleted { return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint) }
+            return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected)
+        }
+        return PreparedCommand(
+            lane: .writer(shard: Digest.shard(of: key)),
+            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
+        ) { rows throws(PostgresError) in try judge.answer(rows) }
+    }
+
+    private static let plain = statement(idempotent: false)
+    private static let idempotent = statement(idempotent: true)
+
+    /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged.
+    private static func statement(idempotent: Bool) -> Statement {
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text]
+        var change = ChangeSQL(
+            lookups: [
+                """
+                source AS (SELECT v.* FROM (\(CheckpointRow.named("$4"))) c
+                    JOIN flowstate.flow_version v ON v.tenant = $1 AND v.flow_id = $2 AND v.version = c.version)
+                """
+            ],
+            head: """
+                UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
+                    updated_at = greatest(statement_timestamp(), f.updated_at)
+                FROM source s
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    \(ChangeSQL.guardCondition(idempotent: idempotent))
+                RETURNING f.version, f.updated_at
+                """,
+            version: """
+                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
+                    codec, digest, actor, content_type, phase, status, metadata, state)
+                SELECT $1, $2, h.version, s.version, s.size, h.updated_at, s.progress, $5, s.codec, s.digest, $6, s.content_type,
+                    s.phase, s.status, s.metadata, s.state
+                FROM head h, source s
+                """,
+            digest: "s.digest")
+        change.restoredVersion = "s.version"
+        change.blocked = "NOT EXISTS (SELECT FROM source)"
+        change.source = "head h, source s"
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        return Statement(
+            name: idempotent ? "restore_checkpoint_idempotent" : "restore_checkpoint", sql: change.text, parameterTypes: types)
+    }
+}

@@ -1,0 +1,100 @@
+import Postgres
+
+/// The statements of a save: three ways to write the head, with or without idempotency key and checkpoint.
+struct SaveSQL {
+    enum Head: Int, CaseIterable {
+        /// Expected version 0.
+        case create
+        /// The flow must be there: a version is expected, or a parent is named.
+        case update
+        /// Whatever is there, or nothing.
+        case append
+    }
+
+    /// By `index(head:idempotent:checkpoint:)`.
+    private static let statements: [Statement] = Head.allCases.flatMap { head in
+        [false, true].flatMap { idempotent in
+            [false, true].map { checkpoint in make(head, idempotent: idempotent, checkpoint: checkpoint) }
+        }
+    }
+
+    static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
+        statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
+    }
+
+    /// `$1`…`$18`, then the idempotency key and the request's digest, then the checkpoint's id, name and description.
+    private static let types: [OID] = [
+        .text, .text, .int8,  // tenant, flow_id, expected version
+        .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
+        .int2, .text, .text,  // kind, actor, content_type
+        .bytea, .int8, .bytea, .int2,  // state, size, digest, codec
+        .int8, .text, .bytea,  // parent_version, version_label, metadata
+    ]
+
+    private static func make(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
+        var types = types
+        var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
+        var condition = ChangeSQL.guardCondition(idempotent: idempotent)
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        if checkpoint {
+            let id = types.count + 1
+            types += [.text, .text, .text]
+            change.lookups.append(
+                "taken AS (SELECT FROM flowstate.checkpoint WHERE tenant = $1 AND flow_id = $2 AND name = $\(id + 1))")
+            condition += " AND NOT EXISTS (SELECT FROM taken)"
+            change.blocked = "EXISTS (SELECT FROM taken)"
+            change.checkpointID = "$\(id)::text"
+            change.additions.append(
+                """
+                point AS (INSERT INTO flowstate.checkpoint
+                    (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
+                    SELECT $1, $2, $\(id), $\(id + 1), h.version, $\(id + 2), $10, h.updated_at FROM head h)
+                """)
+        }
+        switch head {
+        case .create: change.head = create + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
+        case .update: change.head = "UPDATE flowstate.flow f " + update + updateCondition + condition + returning
+        case .append:
+            change.head =
+                create + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update + " WHERE " + changeable + returning
+        }
+        let name = "save_\(head)" + (idempotent ? "_idempotent" : "") + (checkpoint ? "_checkpoint" : "")
+        return Statement(name: name, sql: change.text, parameterTypes: types)
+    }
+
+    private static let create = """
+        INSERT INTO flowstate.flow AS f
+            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at)
+        SELECT $1, $2, 1, coalesce($4, ''), coalesce($5, ''), coalesce($6, ''), $7, coalesce($8, '{}')::jsonb,
+            statement_timestamp(), statement_timestamp()
+        WHERE true
+        """ + " "
+
+    /// A version is never older than the one before, whatever the clock does.
+    private static let update = """
+        SET version = f.version + 1, phase = coalesce($5, f.phase), status = coalesce($6, f.status),
+            progress = coalesce($7, f.progress), labels = coalesce($8::jsonb, f.labels),
+            updated_at = greatest(statement_timestamp(), f.updated_at)
+        """
+
+    private static let changeable = "f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4)"
+
+    private static let updateCondition = """
+         WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND ($16 IS NULL OR f.version >= $16)
+            AND \(changeable)
+        """ + " "
+
+    private static let returning = " RETURNING f.version, f.phase, f.status, f.progress, f.updated_at"
+
+    /// The first version of a flow is always of the kind "created".
+    private static let version = """
+        INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec,
+            digest, actor, content_type, phase, status, version_label, metadata, state)
+        SELECT $1, $2, h.version, coalesce($16, nullif(h.version - 1, 0)), $13, h.updated_at, h.progress,
+            CASE WHEN h.version = 1 THEN 1::smallint ELSE $9 END, $15, $14, $10, $11, h.phase, h.status, $17, $18, $12
+        FROM head h
+        """
+}

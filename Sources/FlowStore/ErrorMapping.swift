@@ -1,0 +1,47 @@
+import FlowModel
+import Postgres
+
+extension StateError {
+    /// The one place where a failure of the database becomes an error of the state server.
+    init(_ error: PostgresError) {
+        switch error {
+        case .unavailable(let message, let outcomeUnknown):
+            self = .databaseUnavailable(message: message, outcomeUnknown: outcomeUnknown, retryAfterMilliseconds: 1_000)
+        case .shutdown:
+            self = .databaseUnavailable(
+                message: "this server is shutting down", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
+        case .incompatible(let message):
+            self = .databaseUnavailable(message: message, outcomeUnknown: false, retryAfterMilliseconds: 10_000)
+        case .overloaded(let queued, let limit):
+            self = .overloaded(queued: queued, limit: limit, retryAfterMilliseconds: 100)
+        case .deadlineExceeded: self = .deadlineExceeded(outcomeUnknown: false)
+        case .cancelled: self = .cancelled
+        case .protocolViolation(let message): self = .internalFault(message)
+        case .server(let state, let message, let detail, _):
+            self = Self.refusal(state, message: message, detail: detail)
+        }
+    }
+
+    /// Too many changes of one flow at once, again and again; nothing was applied.
+    static var contention: StateError {
+        .databaseUnavailable(
+            message: "too many changes of this flow at the same time", outcomeUnknown: false, retryAfterMilliseconds: 100)
+    }
+
+    /// By SQLSTATE (PostgreSQL manual, appendix A). The commands answer conflicts as rows, so whatever comes here was not expected.
+    private static func refusal(_ state: SQLState, message: String, detail: String?) -> StateError {
+        let unavailable = StateError.databaseUnavailable(
+            message: "\(message) (SQLSTATE \(state.rawValue))", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
+        switch state.rawValue.prefix(2) {
+        // Rolled back for somebody else's sake, and the retries were used up: serialization, deadlock, a unique key that raced.
+        case "40": return .contention
+        case "23" where state == .uniqueViolation: return .contention
+        // No resources, operator intervention, system error; read-only (a standby); lock not available.
+        case "53", "55", "57", "58", "25": return unavailable
+        // The schema is not there or not ours to use: an operator can help, a client can only wait.
+        case "3F", "42": return unavailable
+        default:
+            return .internalFault("PostgreSQL: \(message) (SQLSTATE \(state.rawValue))" + (detail.map { "; \($0)" } ?? ""))
+        }
+    }
+}
