@@ -63,8 +63,8 @@ let package = Package(
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
         room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
         room("FlowStore", ["Postgres", "FlowModel", "CXXHash", logging]),
-        room("FlowService", ["GRPC", "WireMessages", "FlowStore", "FlowModel", nioCore, logging]),
-        room("FlowStateClient", ["GRPC", "WireMessages", nioCore, nioPosix]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore, logging]),
+        room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room("FlowServer", ["FlowService", "GRPC", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
         .executableTarget(
             name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "WireMessages", arguments, logging],

@@ -1,0 +1,74 @@
+import FlowModel
+import WireMessages
+
+// Values of the model as messages, and back. Empty strings of a request mean "not given".
+
+extension FlowModel.Timestamp {
+    /// Finer than a microsecond is cut off, towards the past.
+    init(_ message: WireMessages.Timestamp, field: String) throws(StateError) {
+        guard (0...999_999_999).contains(message.nanos),
+            (-62_135_596_800...253_402_300_799).contains(message.seconds)
+        else {
+            throw .invalidArgument(field: field, message: "must be a time between the years 1 and 9999")
+        }
+        self.init(microseconds: message.seconds * 1_000_000 + Int64(message.nanos) / 1_000)
+    }
+
+    var message: WireMessages.Timestamp {
+        let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        let borrow: Int64 = rest < 0 ? 1 : 0
+        return WireMessages.Timestamp(seconds: seconds - borrow, nanos: Int32((rest + borrow * 1_000_000) * 1_000))
+    }
+}
+
+extension TimeRange {
+    init(
+        after: WireMessages.Timestamp?, before: WireMessages.Timestamp?, field: String
+    ) throws(StateError) {
+        self.init()
+        if let after { start = try Timestamp(after, field: field + "_after") }
+        if let before { end = try Timestamp(before, field: field + "_before") }
+    }
+}
+
+extension Labels {
+    init(_ labels: [String: String]) {
+        self.init(labels.map { Entry(name: $0.key, value: $0.value) })
+    }
+
+    var message: [String: String] {
+        Dictionary(entries.map { ($0.name, $0.value) }) { _, last in last }
+    }
+}
+
+extension String {
+    /// Protobuf's empty string is an absent value.
+    var given: String? { isEmpty ? nil : self }
+}
+
+extension FlowHead {
+    var message: Flow {
+        Flow(
+            flowID: key.flowID, flowType: flowType, version: version, phase: phase, status: status,
+            progress: progress, labels: labels.message, createdAt: createdAt.message, updatedAt: updatedAt.message,
+            deleted: isDeleted)
+    }
+}
+
+extension VersionRecord {
+    var message: VersionInfo {
+        VersionInfo(
+            version: version, parentVersion: parentVersion ?? 0, event: VersionEvent(rawValue: Int32(kind.rawValue)),
+            actor: actor, contentType: contentType, sizeBytes: size, digest: digest, phase: phase, status: status,
+            versionLabel: versionLabel ?? "", metadata: metadata, createdAt: createdAt.message,
+            checkpoints: checkpoints)
+    }
+}
+
+extension CheckpointRecord {
+    func message(flowID: String) -> Checkpoint {
+        Checkpoint(
+            id: id, name: name ?? "", version: version, description: description, createdAt: createdAt.message,
+            actor: actor, flowID: flowID)
+    }
+}

@@ -1,0 +1,22 @@
+import FlowModel
+import WireMessages
+
+enum CreateCheckpoint: FlowMethod {
+    static let name = "CreateCheckpoint"
+
+    static func command(
+        _ request: CreateCheckpointRequest, _ context: RequestContext
+    ) throws(StateError) -> CreateCheckpointCommand {
+        CreateCheckpointCommand(
+            key: try context.key(request.flowID), actor: context.caller.actor,
+            checkpoint: CheckpointRequest(
+                id: context.makeID(), name: request.name.given, description: request.description),
+            version: request.version == 0 ? nil : request.version)
+    }
+
+    static func response(_ checkpoint: CheckpointRecord, flowID: String) -> CreateCheckpointResponse {
+        CreateCheckpointResponse(checkpoint: checkpoint.message(flowID: flowID))
+    }
+
+    static func flowID(_ request: CreateCheckpointRequest) -> String { request.flowID }
+}

@@ -1,0 +1,30 @@
+import FlowModel
+import WireMessages
+
+enum DeleteFlow: FlowMethod {
+    static let name = "DeleteFlow"
+
+    static func command(_ request: DeleteFlowRequest, _ context: RequestContext) throws(StateError) -> DeleteFlowCommand {
+        var command = DeleteFlowCommand(
+            key: try context.key(request.flowID), actor: context.caller.actor,
+            precondition: precondition(request.precondition))
+        command.idempotencyKey = request.idempotencyKey.given
+        return command
+    }
+
+    private static func precondition(_ given: DeleteFlowRequest.Precondition?) -> Precondition {
+        switch given {
+        case .expectedVersion(let version): .expected(version)
+        case .anyVersion(true): .anyVersion
+        case .anyVersion(false), nil: .none
+        }
+    }
+
+    static func response(_ deleted: SavedVersion, flowID: String) -> DeleteFlowResponse {
+        DeleteFlowResponse(
+            flowID: deleted.flowID, version: deleted.version, createdAt: deleted.createdAt.message,
+            replayed: deleted.replayed)
+    }
+
+    static func flowID(_ request: DeleteFlowRequest) -> String { request.flowID }
+}

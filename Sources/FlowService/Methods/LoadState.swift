@@ -1,0 +1,36 @@
+import FlowModel
+import WireMessages
+
+enum LoadState: FlowMethod {
+    static let name = "LoadState"
+
+    static func command(_ request: LoadStateRequest, _ context: RequestContext) throws(StateError) -> LoadCommand {
+        LoadCommand(
+            key: try context.key(request.flowID), selector: try selector(request.selector),
+            ifVersionNot: request.ifVersionNot)
+    }
+
+    private static func selector(_ given: LoadStateRequest.Selector?) throws(StateError) -> LoadSelector {
+        switch given {
+        case .latest, nil: .latest
+        case .version(let version): .version(version)
+        case .checkpoint(let nameOrID): .checkpoint(nameOrID)
+        case .versionLabel(let label): .label(label)
+        case .time(let time): .time(try Timestamp(time, field: "time"))
+        }
+    }
+
+    static func response(_ outcome: LoadOutcome, flowID: String) -> LoadStateResponse {
+        switch outcome {
+        case .snapshot(let snapshot):
+            LoadStateResponse(
+                snapshot: WireMessages.Snapshot(
+                    flow: snapshot.head.message, version: snapshot.version.message, state: snapshot.state))
+        case .unchanged(let head, let version):
+            LoadStateResponse(
+                snapshot: WireMessages.Snapshot(flow: head.message, version: version.message), unchanged: true)
+        }
+    }
+
+    static func flowID(_ request: LoadStateRequest) -> String { request.flowID }
+}

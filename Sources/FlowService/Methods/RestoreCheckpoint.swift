@@ -1,0 +1,32 @@
+import FlowModel
+import WireMessages
+
+enum RestoreCheckpoint: FlowMethod {
+    static let name = "RestoreCheckpoint"
+
+    static func command(
+        _ request: RestoreCheckpointRequest, _ context: RequestContext
+    ) throws(StateError) -> RestoreCheckpointCommand {
+        var command = RestoreCheckpointCommand(
+            key: try context.key(request.flowID), actor: context.caller.actor, checkpoint: request.checkpoint,
+            precondition: precondition(request.precondition))
+        command.idempotencyKey = request.idempotencyKey.given
+        return command
+    }
+
+    private static func precondition(_ given: RestoreCheckpointRequest.Precondition?) -> Precondition {
+        switch given {
+        case .expectedVersion(let version): .expected(version)
+        case .anyVersion(true): .anyVersion
+        case .anyVersion(false), nil: .none
+        }
+    }
+
+    static func response(_ saved: SavedVersion, flowID: String) -> RestoreCheckpointResponse {
+        RestoreCheckpointResponse(
+            flowID: saved.flowID, version: saved.version, createdAt: saved.createdAt.message, digest: saved.digest,
+            replayed: saved.replayed, restoredVersion: saved.restoredVersion ?? 0)
+    }
+
+    static func flowID(_ request: RestoreCheckpointRequest) -> String { request.flowID }
+}

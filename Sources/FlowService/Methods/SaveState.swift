@@ -1,0 +1,57 @@
+import FlowModel
+import WireMessages
+
+enum SaveState: FlowMethod {
+    static let name = "SaveState"
+
+    static func command(_ request: SaveStateRequest, _ context: RequestContext) throws(StateError) -> SaveCommand {
+        var command = SaveCommand(
+            key: try context.key(request.flowID), actor: context.caller.actor, state: try state(request),
+            contentType: try ContentType(parsing: request.contentType, limits: context.limits),
+            precondition: precondition(request.precondition))
+        command.flowType = request.flowType.given
+        command.phase = request.phase.given
+        command.status = request.status.given
+        command.progress = request.progress
+        if !request.labels.isEmpty { command.labels = Labels(request.labels) }
+        command.versionLabel = request.versionLabel.given
+        if request.parentVersion != 0 { command.parentVersion = request.parentVersion }
+        command.metadata = request.metadata
+        command.checkpoint = request.checkpoint.map { spec in
+            CheckpointRequest(id: context.makeID(), name: spec.name.given, description: spec.description)
+        }
+        command.idempotencyKey = request.idempotencyKey.given
+        if !request.writes.isEmpty { throw unsupported("writes") }
+        if request.leaseToken != 0 { throw unsupported("lease_token") }
+        return command
+    }
+
+    private static func state(_ request: SaveStateRequest) throws(StateError) -> [UInt8] {
+        switch request.change {
+        case .state(let bytes): return bytes
+        case .mergePatch: throw unsupported("merge_patch")
+        case .jsonPatch: throw unsupported("json_patch")
+        case nil: throw .invalidArgument(field: "state", message: "give the new state; it may be empty, but not absent")
+        }
+    }
+
+    private static func unsupported(_ field: String) -> StateError {
+        .unsupported(field: field, message: "this server does not support it yet; leave it out")
+    }
+
+    private static func precondition(_ given: SaveStateRequest.Precondition?) -> Precondition {
+        switch given {
+        case .expectedVersion(let version): .expected(version)
+        case .anyVersion(true): .anyVersion
+        case .anyVersion(false), nil: .none
+        }
+    }
+
+    static func response(_ saved: SavedVersion, flowID: String) -> SaveStateResponse {
+        SaveStateResponse(
+            flowID: saved.flowID, version: saved.version, createdAt: saved.createdAt.message, digest: saved.digest,
+            replayed: saved.replayed, checkpointID: saved.checkpointID ?? "")
+    }
+
+    static func flowID(_ request: SaveStateRequest) -> String { request.flowID }
+}

@@ -1,0 +1,61 @@
+import FlowStore
+import GRPC
+import NIOCore
+import WireMessages
+
+/// Every method of `flowstate.v1`, by name. A test compares it with the service descriptors.
+public struct RouteTable: Sendable {
+    public let routes: [Route]
+
+    /// - Parameters:
+    ///   - store: must be started by whoever owns it.
+    ///   - group: the event loops that calls live on.
+    public init(store: StateStore, group: any EventLoopGroup) {
+        let runner = MethodRunner(store: store, executors: EventLoopExecutors(group))
+        let state = "flowstate.v1.FlowStateService"
+        let built = [
+            runner.route(state, CreateFlow.self),
+            runner.route(state, SaveState.self),
+            runner.route(state, LoadState.self),
+            runner.route(state, ListFlows.self),
+            runner.route(state, ListVersions.self),
+            runner.route(state, DeleteFlow.self),
+            runner.route(state, CreateCheckpoint.self),
+            runner.route(state, ListCheckpoints.self),
+            runner.route(state, RestoreCheckpoint.self),
+            runner.route(state, DeleteCheckpoint.self),
+        ]
+        routes = built + Self.planned.map(Self.unimplemented)
+    }
+
+    /// In the contract, and not built yet: they answer UNIMPLEMENTED.
+    static let planned = [
+        "flowstate.v1.FlowStateService": [
+            "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "DiffVersions", "ForkFlow",
+            "AppendWrites", "ListWrites", "WatchFlows",
+        ],
+        "flowstate.v1.FlowLifecycleService": [
+            "TransitionPhase", "CompletePhase", "ReportError", "SetStatus", "ValidateState", "GetHistory",
+            "GetSummary",
+        ],
+        "flowstate.v1.FlowRecoveryService": [
+            "RecoverFlow", "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "ListNotifications",
+            "AcknowledgeNotification",
+        ],
+        "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
+        "flowstate.v1.FlowDefinitionService": ["PutDefinition", "GetDefinition", "ListDefinitions"],
+        "flowstate.v1.FlowAdminService": [
+            "Cleanup", "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
+            "ListApiKeys", "RevokeApiKey",
+        ],
+    ].flatMap { service, methods in methods.map { (service, $0) } }
+
+    private static func unimplemented(_ service: String, _ method: String) -> Route {
+        // Whatever its kind: the answer does not wait for the request.
+        Route(
+            service: service, method: method,
+            .streaming(.bidirectional) { _, _ in
+                throw Status(.unimplemented, "this server does not have \(method) yet")
+            })
+    }
+}

@@ -1,0 +1,33 @@
+public import GRPC
+import Protobuf
+public import WireMessages
+
+/// Why a call failed: gRPC's code, Flowstate's reason, and what the server says to do.
+public struct ClientError: Error, Sendable, CustomStringConvertible {
+    public let code: StatusCode
+    /// Flowstate's stable name of the error, such as `VERSION_CONFLICT`; nil when the failure came from
+    /// gRPC or the network.
+    public let reason: String?
+    /// For people: what happened and what to do.
+    public let message: String
+    /// For ABORTED with `VERSION_CONFLICT`: what was expected and what there is.
+    public let conflict: VersionConflict?
+    /// When the server says that a retry may help: how long to wait.
+    public let retryDelay: Duration?
+
+    init(_ status: Status) {
+        code = status.code
+        message = status.message
+        // A server in between may have put anything there; what cannot be read is left out.
+        let details = (try? RPCStatus.decode(status.details))?.details ?? []
+        func first<M: WireMessage>(_ type: M.Type) -> M? {
+            for detail in details { if let message = try? detail.unpack(as: type) { return message } }
+            return nil
+        }
+        reason = first(ErrorInfo.self).flatMap { $0.domain == "flowstate" ? $0.reason : nil }
+        conflict = first(VersionConflict.self)
+        retryDelay = first(RetryInfo.self)?.retryDelay
+    }
+
+    public var description: String { "\(reason ?? code.name): \(message)" }
+}
