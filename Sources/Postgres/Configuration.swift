@@ -17,6 +17,8 @@ extension Database {
         public var applicationName = "flowstate"
         /// PostgreSQL cancels a statement after that time; `nil` leaves the server's own setting.
         public var statementTimeout: Duration? = .seconds(60)
+        /// Where unqualified names are looked up, such as `flowstate, public`; `nil` leaves the server's own setting.
+        public var searchPath: String?
         /// How long one attempt to connect may take.
         public var connectTimeout = Duration.seconds(5)
         /// The first pause after a failed attempt; doubled up to `maximumReconnectDelay`.
@@ -50,6 +52,7 @@ extension Database.Configuration {
             let (seconds, attoseconds) = statementTimeout.components
             options.addServerSetting("statement_timeout", "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)")
         }
+        if let searchPath { options.addServerSetting("search_path", searchPath) }
         return options
     }
 }

@@ -32,7 +32,9 @@ struct ConnectionOptions: Sendable {
     /// Adds a server setting to those of the connection string, for example `statement_timeout`; those of the string win.
     mutating func addServerSetting(_ name: String, _ value: String) {
         let given = values["options"].map { " " + $0 } ?? ""
-        values["options"] = "-c \(name)=\(value)\(given)"
+        // "Spaces within this string are considered to separate arguments, unless escaped with a backslash."
+        let escaped = value.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
+        values["options"] = "-c \(name)=\(escaped)\(given)"
     }
 
     /// Hides the password, wherever libpq or the server quote it.

@@ -98,7 +98,7 @@ struct ConnectionWorker: Sendable {
                 settled.append(index)
             case .failed(let error):
                 // Undone. One whom nobody waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
-                if let reason = job.abandonment(now: now) {
+                if let reason = lane.isClosed ? .shutdown : job.abandonment(now: now) {
                     job.fail(reason)
                     plan.drop(index)
                     settled.append(index)

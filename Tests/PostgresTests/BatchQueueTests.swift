@@ -1,0 +1,204 @@
+import Testing
+
+@testable import Postgres
+
+@Suite struct BatchQueueTests {
+    typealias Queue = BatchQueue<String>
+    let now = ContinuousClock.now
+
+    func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, connections: Int = 1) -> Queue {
+        var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued))
+        for connection in 0..<connections { queue.connectionOpened(connection) }
+        return queue
+    }
+
+    @discardableResult
+    func add(
+        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, alone: Bool = false
+    ) -> (id: Queue.ID, wake: Int?)? {
+        guard case .queued(let id, let wake) = queue.enqueue(name, cost: cost, deadline: deadline, runsAlone: alone) else {
+            return nil
+        }
+        return (id, wake)
+    }
+
+    /// The names of the next batch; empty when there is nothing to do.
+    func take(_ queue: inout Queue, connection: Int = 0, at time: ContinuousClock.Instant? = nil) -> [String] {
+        var expired: [Queue.Failure] = []
+        guard case .batch(let entries) = queue.take(for: connection, now: time ?? now, expired: &expired) else { return [] }
+        return entries.map(\.element)
+    }
+
+    @Test func keepsTheOrderAndBoundsABatchInOperationsAndBytes() {
+        var queue = queue()
+        for name in ["a", "b", "c", "d", "e"] { add(name, to: &queue) }
+        add("large", to: &queue, cost: 1000)
+        add("f", to: &queue)
+        #expect(take(&queue) == ["a", "b", "c", "d"])
+        #expect(take(&queue) == ["e"])
+        #expect(take(&queue) == ["large"])
+        #expect(take(&queue) == ["f"])
+        #expect(take(&queue) == [])
+        #expect(queue.count == 0)
+    }
+
+    @Test func runsLongOperationsAlone() {
+        var queue = queue()
+        add("a", to: &queue)
+        add("list", to: &queue, alone: true)
+        add("b", to: &queue)
+        #expect(take(&queue) == ["a"])
+        #expect(take(&queue) == ["list"])
+        #expect(take(&queue) == ["b"])
+    }
+
+    @Test func wakesOneIdleConnectionAnOperation() {
+        var queue = queue(connections: 2)
+        #expect(take(&queue, connection: 0) == [])
+        #expect(take(&queue, connection: 1) == [])
+        #expect(take(&queue, connection: 1) == [], "asking twice is not being idle twice")
+        let woken = (0..<3).map { add("\($0)", to: &queue)?.wake }
+        #expect(woken == [1, 0, nil])
+    }
+
+    @Test func refusesBeyondItsLimitAndCountsOnlyWhatWaits() {
+        var queue = queue(queued: 2)
+        add("a", to: &queue)
+        let second = add("b", to: &queue)
+        guard case .refused(let error) = queue.enqueue("c", cost: 1, deadline: nil, runsAlone: false) else {
+            Issue.record("let in")
+            return
+        }
+        #expect(error == .overloaded(queued: 2, limit: 2))
+        #expect(second.flatMap { queue.cancel($0.id) } == "b")
+        #expect(add("c", to: &queue) != nil)
+        #expect(take(&queue) == ["a", "c"])
+    }
+
+    @Test func cancelsOnlyWhatWaits() {
+        var queue = queue(operations: 1)
+        let ids = ["a", "b", "c"].compactMap { add($0, to: &queue)?.id }
+        #expect(take(&queue) == ["a"])
+        #expect(queue.cancel(ids[0]) == nil)
+        #expect(queue.cancel(ids[1]) == "b")
+        #expect(queue.cancel(ids[1]) == nil)
+        #expect(queue.cancel(999) == nil)
+        #expect(take(&queue) == ["c"])
+        #expect(take(&queue) == [])
+    }
+
+    @Test func dropsWhatIsLate() {
+        var queue = queue()
+        add("late", to: &queue, deadline: now)
+        add("soon", to: &queue, deadline: now + .seconds(1))
+        add("never", to: &queue)
+        var expired: [Queue.Failure] = []
+        _ = queue.take(for: 0, now: now, expired: &expired)
+        #expect(expired.map(\.element) == ["late"])
+        #expect(expired.map(\.error) == [.deadlineExceeded])
+        add("x", to: &queue, deadline: now + .seconds(1))
+        #expect(queue.sweep(now: now).isEmpty)
+        #expect(queue.sweep(now: now + .seconds(2)).map(\.element) == ["x"])
+        #expect(queue.count == 0)
+    }
+
+    @Test func letsOperationsInBeforeTheFirstAttemptAndFailsThemWithIt() {
+        var queue = queue(connections: 0)
+        add("a", to: &queue)
+        let failures = queue.attemptFailed(message: "refused")
+        #expect(failures.map(\.error) == [.unavailable(message: "refused", outcomeUnknown: false)])
+        #expect(add("b", to: &queue) == nil, "fails at once while there is no connection")
+        queue.connectionOpened(0)
+        #expect(add("c", to: &queue) != nil)
+        #expect(take(&queue) == ["c"])
+    }
+
+    @Test func failsTheQueueWithTheLastConnectionOnly() {
+        var queue = queue(connections: 2)
+        add("a", to: &queue)
+        #expect(queue.connectionLost(0, message: "gone", heldUntil: now).failures.isEmpty)
+        #expect(queue.connectionLost(1, message: "gone", heldUntil: now).failures.map(\.element) == ["a"])
+        #expect(queue.unavailableReason == "gone")
+    }
+
+    @Test func runsReadsOfALostConnectionOnceMore() {
+        var queue = queue()
+        add("read", to: &queue)
+        var expired: [Queue.Failure] = []
+        guard case .batch(let batch) = queue.take(for: 0, now: now, expired: &expired) else {
+            Issue.record("no batch")
+            return
+        }
+        let until = now + .seconds(2)
+        #expect(queue.connectionLost(0, message: "gone", retry: batch, heldUntil: until).failures.isEmpty)
+        #expect(queue.attemptFailed(message: "refused").isEmpty, "held over a failed attempt")
+        queue.connectionOpened(0)
+        add("other", to: &queue)
+        guard case .batch(let again) = queue.take(for: 0, now: now, expired: &expired) else {
+            Issue.record("no batch")
+            return
+        }
+        #expect(again.map(\.element) == ["read", "other"])
+        let lost = queue.connectionLost(0, message: "again", retry: again, heldUntil: until)
+        #expect(lost.failures.map(\.element) == ["read"], "a second time is the last; the other runs once more")
+        #expect(queue.sweep(now: until).map(\.element) == ["other"])
+    }
+
+    @Test func drainsThenFinishes() {
+        var queue = queue()
+        add("a", to: &queue)
+        #expect(queue.drain().isEmpty)
+        guard case .refused(.shutdown) = queue.enqueue("b", cost: 1, deadline: nil, runsAlone: false) else {
+            Issue.record("let in")
+            return
+        }
+        #expect(take(&queue) == ["a"])
+        var expired: [Queue.Failure] = []
+        guard case .finished = queue.take(for: 0, now: now, expired: &expired) else {
+            Issue.record("not finished")
+            return
+        }
+    }
+
+    @Test func closesWithWhatWaits() {
+        var queue = queue()
+        add("a", to: &queue)
+        #expect(queue.drain().isEmpty)
+        #expect(queue.close().map(\.error) == [.shutdown])
+    }
+
+    /// Against a plain list: order, cancellation and counting over long use, across the giving back of places.
+    @Test func behavesAsAPlainList() {
+        var generator = SeededGenerator(seed: 7)
+        var queue = queue(operations: 8, bytes: 1 << 20, queued: 5000)
+        var model: [(id: Queue.ID, name: String)] = []
+        for step in 0..<50_000 {
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0..<6:
+                if let (id, _) = add("\(step)", to: &queue, cost: 1) { model.append((id, "\(step)")) }
+            case 6..<8:
+                if let index = model.indices.randomElement(using: &generator) {
+                    #expect(queue.cancel(model[index].id) == model[index].name)
+                    model.remove(at: index)
+                }
+            default:
+                #expect(take(&queue) == model.prefix(8).map(\.name))
+                model.removeFirst(min(8, model.count))
+            }
+            #expect(queue.count == model.count)
+        }
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,128 @@
+import Testing
+
+@testable import Postgres
+
+private func server(_ state: String, _ message: String = "") -> PostgresError {
+    .server(SQLState(rawValue: state), message: message, detail: nil, constraint: nil)
+}
+
+@Suite struct BatchPlanTests {
+    @Test func isDoneAfterACommonCommit() {
+        var plan = BatchPlan(count: 3)
+        #expect(plan.nextRound() == .together([0, 1, 2]))
+        plan.togetherFinished(committed: true)
+        #expect(plan.nextRound() == nil)
+    }
+
+    @Test func runsEachAloneAfterACommonFailure() {
+        var plan = BatchPlan(count: 3)
+        plan.togetherFinished(committed: false)
+        plan.drop(1)
+        #expect(plan.nextRound() == .separately([0, 2]))
+        #expect(plan.aloneFinished(0, error: nil) == .settled)
+        #expect(plan.aloneFinished(2, error: server("22003")) == .settled)
+        #expect(plan.nextRound() == nil)
+    }
+
+    @Test func runsASingleOperationAloneAtOnce() {
+        #expect(BatchPlan(count: 1).nextRound() == .separately([0]))
+    }
+
+    @Test(arguments: ["40001", "40P01", "23505", "26000"]) func repeatsConflictsFiveTimes(_ state: String) {
+        var plan = BatchPlan(count: 1)
+        for _ in 1..<BatchPlan.maximumAttempts { #expect(plan.aloneFinished(0, error: server(state)) == .runsAgain) }
+        #expect(plan.aloneFinished(0, error: server(state)) == .settled)
+        #expect(plan.nextRound() == nil)
+    }
+}
+
+@Suite struct PreparedStatementsTests {
+    let statement = Statement(name: "load", sql: "SELECT 1", parameterTypes: [])
+
+    func text(_ name: ContiguousArray<CChar>?) -> String? {
+        name.map { String(decoding: $0.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self) }
+    }
+
+    @Test func preparesOnce() {
+        var prepared = PreparedStatements()
+        #expect(text(prepared.nameToPrepare(statement)) == "load")
+        #expect(prepared.nameToPrepare(statement) == nil)
+        #expect(text(prepared.serverName(statement)) == "load")
+    }
+
+    @Test func preparesAgainUnderANewName() {
+        var prepared = PreparedStatements()
+        _ = prepared.nameToPrepare(statement)
+        prepared.invalidate("load")
+        #expect(text(prepared.nameToPrepare(statement)) == "load_1")
+        #expect(text(prepared.serverName(statement)) == "load_1")
+    }
+}
+
+@Suite struct BackoffTests {
+    @Test func doublesUpToItsCeilingWithinTheUpperHalf() {
+        var backoff = Backoff(first: .milliseconds(50), ceiling: .seconds(1))
+        var generator = SeededGenerator(seed: 1)
+        for expected in [50, 100, 200, 400, 800, 1000, 1000] {
+            let pause = backoff.next(using: &generator)
+            #expect(pause <= .milliseconds(expected) && pause >= .milliseconds(expected) / 2)
+        }
+        backoff.reset()
+        #expect(backoff.next(using: &generator) <= .milliseconds(50))
+    }
+}
+
+@Suite struct ConnectionOptionsTests {
+    @Test func keepsWhatTheStringSays() throws {
+        var options = try ConnectionOptions(conninfo: "postgresql://me:se%20cret@db.example:6432/flows?options=-c%20work_mem%3D8MB")
+        options.setDefault("port", "1")
+        options.setDefault("keepalives_idle", "10")
+        options.addServerSetting("search_path", "a, b")
+        #expect(options.values["port"] == "6432")
+        #expect(options.values["keepalives_idle"] == "10")
+        #expect(options.values["options"] == "-c search_path=a,\\ b -c work_mem=8MB")
+        #expect(options.redacted("password se cret was wrong") == "password *** was wrong")
+    }
+
+    @Test(arguments: ["postgresql://me:hunter2@h:5432/d?nonsense=hunter2", "host=h password='hunter2", "hunter2"])
+    func namesNoPasswordWhenItCannotBeRead(_ conninfo: String) throws {
+        let error = #expect(throws: PostgresError.self) { try ConnectionOptions(conninfo: conninfo) }
+        #expect(try !#require(error).description.contains("hunter2"))
+    }
+}
+
+@Suite struct MigrationPlanTests {
+    let migrations = [Migration(number: 1, name: "one", sql: "a"), Migration(number: 2, name: "two", sql: "b")]
+    let checksums = ["1", "2"]
+
+    func pending(_ applied: [AppliedMigration]) throws(PostgresError) -> [Int] {
+        try MigrationPlan.pending(migrations, checksums: checksums, applied: applied, schema: "s").map(\.number)
+    }
+
+    @Test func appliesWhatIsMissing() throws {
+        #expect(try pending([]) == [1, 2])
+        #expect(try pending([.init(number: 1, name: "one", checksum: "1")]) == [2])
+    }
+
+    @Test(arguments: [
+        [AppliedMigration(number: 1, name: "one", checksum: "x")],
+        [AppliedMigration(number: 2, name: "two", checksum: "2")],
+        (1...3).map { AppliedMigration(number: $0, name: "n", checksum: "\($0)") },
+    ])
+    func refusesAnotherHistory(_ applied: [AppliedMigration]) {
+        #expect(throws: PostgresError.self) { try pending(applied) }
+    }
+
+    @Test func refusesHolesInItsOwnList() {
+        #expect(throws: PostgresError.self) {
+            try MigrationPlan.pending([Migration(number: 2, name: "two", sql: "")], checksums: [""], applied: [], schema: "s")
+        }
+    }
+
+    @Test(arguments: [
+        ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", 15), ("postgres (PostgreSQL) 17beta1", 17), ("nothing", nil),
+    ] as [(String, Int?)])
+    func readsTheVersionOfPostgres(_ text: String, _ version: Int?) {
+        #expect(PostgresPrograms.majorVersion(text) == version)
+    }
+}
