@@ -10,7 +10,7 @@ import CProtobufC
 public struct Arena: ~Copyable {
     /// What protobuf-c is given. It and the state behind it stand at the beginning of the first chunk, so
     /// that their addresses, which protobuf-c holds, stay.
-    let allocator: UnsafeMutablePointer<ProtobufCAllocator>
+    @usableFromInline let allocator: UnsafeMutablePointer<ProtobufCAllocator>
     let state: UnsafeMutablePointer<State>
 
     /// - Parameters:

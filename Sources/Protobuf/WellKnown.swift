@@ -9,6 +9,7 @@ public protocol WireMapEntry: WireMessage {
 
 extension WireMapEntry {
     /// A map; of a key that is there twice the last one counts, as the protobuf specification says.
+    @inlinable
     public static func dictionary(
         _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
     ) throws(WireError) -> [String: String] {
@@ -22,6 +23,7 @@ extension WireMapEntry {
     }
 
     /// A map's entries in the order of their keys, so that equal maps have equal encodings.
+    @inlinable
     public static func entries(_ map: [String: String]) -> [Self] {
         guard !map.isEmpty else { return [] }
         return map.sorted { $0.key < $1.key }.map { Self(key: $0.key, value: $0.value) }

@@ -6,7 +6,8 @@ public import CProtobufC
 
 extension Arena {
     /// Memory that is there: an arena that encodes has no ceiling.
-    private mutating func room<T>(for count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
+    @inlinable
+    mutating func room<T>(for count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
         guard let memory = allocate(count * MemoryLayout<T>.stride) else {
             preconditionFailure("an arena that encodes was made with a ceiling")
         }
@@ -49,6 +50,7 @@ extension Arena {
     }
 
     /// A repeated number or enum field; nil for none.
+    @inlinable
     public mutating func list<T: BitwiseCopyable>(scalars: [T]) -> UnsafeMutablePointer<T>? {
         guard !scalars.isEmpty else { return nil }
         let list = room(for: scalars.count, of: T.self)
@@ -57,6 +59,7 @@ extension Arena {
     }
 
     /// A message's struct, filled.
+    @inlinable
     public mutating func make<M: WireMessage>(_ message: M) -> UnsafeMutablePointer<M.C> {
         let c = room(for: 1, of: M.C.self)
         protobuf_c_message_init(M.descriptor, c)
@@ -65,12 +68,14 @@ extension Arena {
     }
 
     /// A submessage that may be absent.
+    @inlinable
     public mutating func make<M: WireMessage>(optional message: M?) -> UnsafeMutablePointer<M.C>? {
         guard let message else { return nil }
         return make(message)
     }
 
     /// A repeated submessage; nil for none.
+    @inlinable
     public mutating func list<M: WireMessage>(_ messages: [M]) -> UnsafeMutablePointer<UnsafeMutablePointer<M.C>?>? {
         guard !messages.isEmpty else { return nil }
         let list = room(for: messages.count, of: UnsafeMutablePointer<M.C>?.self)
