@@ -1,0 +1,135 @@
+import Foundation
+import Logging
+import Postgres
+import Synchronization
+
+@testable import FlowModel
+@testable import FlowStore
+
+/// One PostgreSQL for the tests of this process, migrated, with one store on it; it ends with the process.
+enum StoreCluster {
+    struct Running: Sendable {
+        let conninfo: String
+        let database: Database
+        let store: StateStore
+    }
+
+    static let logger = {
+        var logger = Logger(label: "tests")
+        logger.logLevel = .critical
+        return logger
+    }()
+
+    private static let directory = {
+        let path = "/tmp/flowstate-store-tests-\(UUID().uuidString.prefix(8))"
+        mkdir(path, 0o711)
+        return path
+    }()
+
+    /// For `atexit`, whose function captures nothing.
+    private static let cluster = Mutex<EmbeddedCluster?>(nil)
+
+    private static let started = Task {
+        var configuration = EmbeddedCluster.Configuration(directory: directory)
+        configuration.settings = ["fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "autovacuum": "off"]
+        let cluster = EmbeddedCluster(configuration: configuration, logger: logger)
+        let conninfo = try await cluster.start()
+        StoreCluster.cluster.withLock { $0 = cluster }
+        atexit { if let cluster = StoreCluster.cluster.withLock({ $0 }) { StoreCluster.end(cluster) } }
+        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
+        let database = try await open(conninfo)
+        return Running(
+            conninfo: conninfo, database: database, store: StateStore(database: database, limits: Limits(), logger: logger))
+    }
+
+    static func running() async throws -> Running { try await started.value }
+
+    static func store() async throws -> StateStore { try await started.value.store }
+
+    /// Another server instance on the same database; the caller shuts it down.
+    static func open(_ conninfo: String) async throws -> Database {
+        let database = try Database(configuration: Database.Configuration(conninfo: conninfo), logger: logger)
+        database.start()
+        _ = await database.waitUntilAvailable()
+        return database
+    }
+
+    /// Runs SQL beside the store.
+    static func sql<Value: Sendable>(
+        _ text: String, _ types: [OID] = [], _ fill: (inout Parameters) -> Void = { _ in },
+        read: @escaping @Sendable (ResultRows) throws(PostgresError) -> Value
+    ) async throws -> Value {
+        var parameters = Parameters()
+        fill(&parameters)
+        let statement = Statement(name: "test \(text)", sql: text, parameterTypes: types)
+        return try await running().database.writer(shard: 0).run(Script(statements: [(statement, parameters)]) { rows throws(PostgresError) in try read(rows[0]) })
+    }
+
+    private static func end(_ cluster: EmbeddedCluster) {
+        let stopped = DispatchSemaphore(value: 0)
+        Task.detached {
+            await cluster.stop()
+            stopped.signal()
+        }
+        _ = stopped.wait(timeout: .now() + 10)
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+}
+
+/// Several statements in one transaction.
+struct Script<Outcome: Sendable>: Postgres.Operation {
+    var statements: [(Statement, Parameters)]
+    var read: @Sendable ([ResultRows]) throws(PostgresError) -> Outcome
+
+    var cost: Int { 1_000 }
+
+    func enqueue(into pipeline: inout Pipeline) {
+        for (statement, parameters) in statements { pipeline.execute(statement, parameters) }
+    }
+
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Outcome { try read(results) }
+}
+
+/// A tenant of its own for each test: tests run side by side on one database.
+func freshTenant(_ name: String = #function) -> String {
+    "\(name.prefix(40)) \(UUID().uuidString)"
+}
+
+func key(_ tenant: String, _ flowID: String) throws -> FlowKey {
+    try FlowKey(tenant: tenant, flowID: flowID)
+}
+
+func json(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+/// The error that a command answers.
+func refusal<Value>(_ body: () async throws -> Value) async -> StateError? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error as? StateError
+    }
+}
+
+extension StateStore {
+    func snapshot(_ key: FlowKey, _ selector: LoadSelector = .latest) async throws -> Snapshot {
+        switch try await run(LoadCommand(key: key, selector: selector)) {
+        case .snapshot(let snapshot): return snapshot
+        case .unchanged: throw StateError.internalFault("unchanged")
+        }
+    }
+}
+
+/// xorshift64*: the same numbers for the same seed everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed == 0 ? 0x9E37_79B9_7F4A_7C15 : seed }
+
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+}
