@@ -1,0 +1,71 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate flow load`
+struct FlowLoadCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract: "Print a flow's state, the latest or an earlier one.",
+        discussion: """
+            Prints the state, not a description of it: byte for byte when the output goes to a file or a pipe (or with \
+            --raw); on a terminal JSON is indented and control characters are shown as escapes. --info prints what is \
+            known about the flow and the version instead.
+
+              flowstate flow load order-17 > state.json
+              flowstate flow load order-17 --checkpoint before-payment
+              flowstate flow load order-17 --time 2026-03-01T09:30:00Z --info --output json
+            """)
+
+    @Argument(help: "The flow's id.")
+    var id: String
+
+    @Option(help: ArgumentHelp("This version.", valueName: "n"))
+    var version: Int64?
+
+    @Option(help: ArgumentHelp("The version that this checkpoint points at, by its name or id.", valueName: "checkpoint"))
+    var checkpoint: String?
+
+    @Option(help: ArgumentHelp("The newest version saved with this --version-label.", valueName: "label"))
+    var label: String?
+
+    @Option(help: ArgumentHelp("The version that was the latest at this time (RFC 3339).", valueName: "time"))
+    var time: PointInTime?
+
+    @Flag(help: "Print the flow's head and the version, not the state.")
+    var info = false
+
+    @Flag(help: "Print the state's bytes as they are on a terminal too.")
+    var raw = false
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    mutating func validate() throws {
+        if selectors.count > 1 { throw ValidationError("Give one of --version, --checkpoint, --label and --time.") }
+        if info, raw { throw ValidationError("Give --info or --raw, not both.") }
+    }
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        let response = try await client.loadState(LoadStateRequest(flowID: id, selector: selectors.first))
+        guard let snapshot = response.snapshot else {
+            throw LocalFailure("the server's answer has no snapshot", status: .failure)
+        }
+        if info {
+            try console.show(
+                Record([
+                    ("flow", .record(Record(snapshot.flow ?? Flow()))),
+                    ("version", .record(Record(snapshot.version ?? VersionInfo()))),
+                ]))
+        } else if raw || !console.isTerminal {
+            try console.write(snapshot.state)
+        } else {
+            try console.write(StateView.text(snapshot.state, contentType: snapshot.version?.contentType ?? ""))
+        }
+    }
+
+    private var selectors: [LoadStateRequest.Selector] {
+        [
+            version.map { .version($0) }, checkpoint.map { .checkpoint($0) }, label.map { .versionLabel($0) },
+            time.map { .time($0.timestamp) },
+        ].compactMap { $0 }
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+
+/// What a new version of a flow carries beside its state.
+struct ChangeOptions: ParsableArguments {
+    @Option(name: .customLong("type"), help: ArgumentHelp("The kind of flow.", valueName: "flow-type"))
+    var flowType = ""
+
+    @Option(help: "The phase the flow is in.")
+    var phase = ""
+
+    @Option(help: "Free text such as running or failed.")
+    var status = ""
+
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp("A label of the flow; repeat it for more.", valueName: "key=value"))
+    var labels: [LabelArgument] = []
+
+    @Option(help: ArgumentHelp("JSON to keep with the version.", valueName: "json"))
+    var metadata = ""
+
+    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    var idempotencyKey = ""
+
+    mutating func validate() throws { try LabelArgument.check(labels) }
+}

@@ -1,0 +1,12 @@
+import ArgumentParser
+import WireMessages
+
+/// A time on the command line: RFC 3339, such as `2026-03-01T09:30:00.25Z` or `2026-03-01T10:30:00+01:00`.
+struct PointInTime: ExpressibleByArgument, Equatable {
+    let timestamp: Timestamp
+
+    init?(argument: String) {
+        guard let timestamp = RFC3339.parse(argument) else { return nil }
+        self.timestamp = timestamp
+    }
+}

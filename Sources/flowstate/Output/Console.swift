@@ -1,0 +1,48 @@
+/// Standard output and standard error, and how to write to them.
+struct Console {
+    /// Whether standard output is a terminal.
+    let isTerminal: Bool
+    /// How results are printed.
+    let format: OutputFormat
+    /// Errors are printed as JSON only when JSON was asked for: without that, somebody may be reading.
+    private let errorFormat: OutputFormat
+
+    init(requested: OutputFormat?) {
+        isTerminal = Descriptor.standardOutput.isTerminal
+        format = requested ?? (isTerminal ? .table : .json)
+        errorFormat = requested ?? .table
+    }
+
+    /// - Throws: `SystemError`.
+    func write(_ bytes: [UInt8]) throws {
+        try Descriptor.standardOutput.write(bytes)
+    }
+
+    /// - Throws: `SystemError`.
+    func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+    /// Prints one result.
+    func show(_ record: Record) throws {
+        switch format {
+        case .table: try write(Table.lines(record))
+        case .json:
+            let json = record.json
+            try write((isTerminal ? JSONLayout.format(Array(json.utf8), .indented) ?? json : json) + "\n")
+        }
+    }
+
+    /// A remark for people, on standard error.
+    func note(_ text: String) { writeError("flowstate: " + text + "\n") }
+
+    /// Prints a failure on standard error.
+    func report(_ failure: Failure, _ status: ExitStatus) {
+        var failure = failure
+        failure.status = status
+        writeError((errorFormat == .json ? failure.record.json : failure.text) + "\n")
+    }
+
+    /// Standard error may be closed; there is nobody left to tell then.
+    private func writeError(_ text: String) {
+        _ = try? Descriptor.standardError.write(Array(text.utf8))
+    }
+}

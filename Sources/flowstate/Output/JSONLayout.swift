@@ -1,0 +1,202 @@
+/// Lays JSON text out anew, token by token: only the white space between tokens changes. Numbers of any length, the
+/// order of keys, duplicate keys and escapes stay as they are. Inside strings, raw characters that a terminal would
+/// act on (DEL, C1, changes of direction) are written as escapes, which mean the same.
+struct JSONLayout {
+    enum Style {
+        case compact
+        /// Two spaces a level, one member a line.
+        case indented
+    }
+
+    /// Deeper text is left alone: indenting it would take the square of its length.
+    static let maximumDepth = 512
+
+    /// The text laid out; nil when it is not JSON (RFC 8259), not UTF-8, or too deep.
+    static func format(_ text: [UInt8], _ style: Style) -> String? {
+        guard String(validating: text, as: UTF8.self) != nil else { return nil }
+        var layout = JSONLayout(text: text, style: style)
+        while layout.skipSpace() { if !layout.token() { return nil } }
+        guard layout.expected == .nothing else { return nil }
+        return String(decoding: layout.output, as: UTF8.self)
+    }
+
+    private enum Expected {
+        case value, valueOrEnd, key, keyOrEnd, colon, commaOrEnd, nothing
+    }
+
+    private let text: [UInt8]
+    private let style: Style
+    private var position = 0
+    private var output: [UInt8] = []
+    private var expected = Expected.value
+    /// What closes the open arrays and objects, the innermost last.
+    private var closers: [UInt8] = []
+
+    private init(text: [UInt8], style: Style) {
+        self.text = text
+        self.style = style
+        output.reserveCapacity(text.count)
+    }
+
+    /// Goes to the next token; false at the end of the text.
+    private mutating func skipSpace() -> Bool {
+        while position < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[position]) { position += 1 }
+        return position < text.count
+    }
+
+    /// Takes one token over; false when it may not stand here.
+    private mutating func token() -> Bool {
+        switch text[position] {
+        case UInt8(ascii: "{"): open(UInt8(ascii: "}"), .keyOrEnd)
+        case UInt8(ascii: "["): open(UInt8(ascii: "]"), .valueOrEnd)
+        case UInt8(ascii: "}"), UInt8(ascii: "]"): close()
+        case UInt8(ascii: ","): comma()
+        case UInt8(ascii: ":"): colon()
+        case UInt8(ascii: "\""): string()
+        default: literalOrNumber()
+        }
+    }
+
+    // MARK: Structure
+
+    private mutating func open(_ closer: UInt8, _ next: Expected) -> Bool {
+        guard beginValue(), closers.count < Self.maximumDepth else { return false }
+        take(1)
+        closers.append(closer)
+        expected = next
+        return true
+    }
+
+    private mutating func close() -> Bool {
+        guard closers.last == text[position] else { return false }
+        switch expected {
+        case .commaOrEnd:
+            closers.removeLast()
+            newLine()
+        case .keyOrEnd, .valueOrEnd: closers.removeLast()
+        case .value, .key, .colon, .nothing: return false
+        }
+        take(1)
+        endValue()
+        return true
+    }
+
+    private mutating func comma() -> Bool {
+        guard expected == .commaOrEnd else { return false }
+        take(1)
+        newLine()
+        expected = closers.last == UInt8(ascii: "}") ? .key : .value
+        return true
+    }
+
+    private mutating func colon() -> Bool {
+        guard expected == .colon else { return false }
+        take(1)
+        if style == .indented { output.append(0x20) }
+        expected = .value
+        return true
+    }
+
+    /// Whether a value may begin here; moves to its line.
+    private mutating func beginValue() -> Bool {
+        if expected == .valueOrEnd { newLine() }
+        return expected == .value || expected == .valueOrEnd
+    }
+
+    private mutating func endValue() { expected = closers.isEmpty ? .nothing : .commaOrEnd }
+
+    private mutating func newLine() {
+        guard style == .indented else { return }
+        output.append(0x0A)
+        output.append(contentsOf: repeatElement(0x20, count: 2 * closers.count))
+    }
+
+    private mutating func take(_ count: Int) {
+        output.append(contentsOf: text[position..<position + count])
+        position += count
+    }
+}
+
+// MARK: - Scalars
+
+extension JSONLayout {
+    private mutating func string() -> Bool {
+        let isKey = expected == .key || expected == .keyOrEnd
+        if expected == .keyOrEnd { newLine() }
+        guard isKey || beginValue(), let end = stringEnd() else { return false }
+        let token = text[position..<end]
+        // DEL, and the lead bytes of every other character that is escaped.
+        if token.contains(where: { $0 == 0x7F || $0 == 0xC2 || $0 == 0xD8 || $0 == 0xE2 }) {
+            output.append(contentsOf: TerminalText.escape(String(decoding: token, as: UTF8.self), where: TerminalText.isUnsafe).utf8)
+        } else {
+            output.append(contentsOf: token)
+        }
+        position = end
+        if isKey { expected = .colon } else { endValue() }
+        return true
+    }
+
+    /// Where the string that begins here ends; nil when it has no end, a raw control character or a wrong escape.
+    private func stringEnd() -> Int? {
+        var index = position + 1
+        while index < text.count {
+            switch text[index] {
+            case UInt8(ascii: "\""): return index + 1
+            case UInt8(ascii: "\\"):
+                guard index + 1 < text.count else { return nil }
+                if text[index + 1] == UInt8(ascii: "u") {
+                    guard index + 5 < text.count, text[index + 2...index + 5].allSatisfy(Self.isHexadecimal) else { return nil }
+                    index += 6
+                } else {
+                    guard "\"\\/bfnrt".utf8.contains(text[index + 1]) else { return nil }
+                    index += 2
+                }
+            case 0..<0x20: return nil
+            default: index += 1
+            }
+        }
+        return nil
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+        default: false
+        }
+    }
+
+    private mutating func literalOrNumber() -> Bool {
+        guard beginValue() else { return false }
+        let token = text[position...].prefix { !" \t\n\r,:[]{}\"".utf8.contains($0) }
+        let isLiteral = ["true", "false", "null"].contains { token.elementsEqual($0.utf8) }
+        guard isLiteral || Self.isNumber(token) else { return false }
+        take(token.count)
+        endValue()
+        return true
+    }
+
+    /// `[ minus ] int [ frac ] [ exp ]`
+    private static func isNumber(_ token: ArraySlice<UInt8>) -> Bool {
+        var rest = token
+        func digits() -> Int {
+            let count = rest.prefix { (0x30...0x39).contains($0) }.count
+            rest = rest.dropFirst(count)
+            return count
+        }
+        func take(_ characters: String) -> Bool {
+            guard let first = rest.first, characters.utf8.contains(first) else { return false }
+            rest = rest.dropFirst()
+            return true
+        }
+        _ = take("-")
+        let leadingZero = rest.first == UInt8(ascii: "0")
+        let integerDigits = digits()
+        guard integerDigits == 1 || (integerDigits > 1 && !leadingZero) else { return false }
+        if take("."), digits() == 0 { return false }
+        if take("eE") {
+            _ = take("+-")
+            if digits() == 0 { return false }
+        }
+        return rest.isEmpty
+    }
+}

@@ -1,0 +1,42 @@
+/// Prints a list page by page: a table, or one JSON document with an entry a line.
+struct ListWriter {
+    private let console: Console
+    private let name: String
+    private var table: Table
+    private var isEmpty = true
+
+    /// - Parameter name: the list's key in the JSON document.
+    init(_ console: Console, name: String, columns: [Table.Column]) {
+        self.console = console
+        self.name = name
+        table = Table(columns)
+    }
+
+    mutating func append(_ records: [Record]) throws {
+        switch console.format {
+        case .table: try console.write(table.lines(records))
+        case .json:
+            var text = ""
+            for record in records {
+                text += (isEmpty ? beginning : ",\n") + record.json
+                isEmpty = false
+            }
+            try console.write(text)
+        }
+    }
+
+    /// - Parameter nextPageToken: empty when the list is complete.
+    mutating func finish(nextPageToken: String) throws {
+        switch console.format {
+        case .table:
+            if !nextPageToken.isEmpty {
+                console.note("there are more; --all shows them, --page-token \(TerminalText.line(nextPageToken)) continues")
+            }
+        case .json:
+            let token = "\"next_page_token\":\(OutputValue.quoted(nextPageToken))}\n"
+            try console.write(isEmpty ? "{\(OutputValue.quoted(name)):[],\(token)" : "\n],\(token)")
+        }
+    }
+
+    private var beginning: String { "{\(OutputValue.quoted(name)):[\n" }
+}

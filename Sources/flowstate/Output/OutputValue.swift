@@ -1,0 +1,96 @@
+import WireMessages
+
+/// A value of a result; knows its JSON and what a table's cell shows of it.
+enum OutputValue {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case number(Double)
+    case string(String)
+    case time(Timestamp?)
+    /// Shown as hexadecimal digits.
+    case digest([UInt8])
+    case map([String: String])
+    case strings([String])
+    /// JSON text that somebody else wrote; put in as it is, or as a string when it is no JSON.
+    case json([UInt8])
+    case record(Record)
+}
+
+/// A JSON object: names and values, in this order.
+struct Record {
+    typealias Field = (name: String, value: OutputValue)
+
+    let fields: [Field]
+
+    init(_ fields: [Field]) { self.fields = fields }
+
+    subscript(name: String) -> OutputValue { fields.first { $0.name == name }?.value ?? .null }
+
+    /// On one line, without spaces.
+    var json: String {
+        "{" + fields.map { "\(OutputValue.quoted($0.name)):\($0.value.json)" }.joined(separator: ",") + "}"
+    }
+}
+
+extension OutputValue {
+    /// The value as JSON text on one line, with nothing in it that a terminal would act on.
+    var json: String {
+        switch self {
+        case .null, .time(nil): "null"
+        case .bool(let value): value ? "true" : "false"
+        case .integer(let value): String(value)
+        case .number(let value): value.isFinite ? "\(value)" : "null"
+        case .string(let value): Self.quoted(value)
+        case .time(let time?): Self.quoted(RFC3339.text(time))
+        case .digest(let bytes): Self.quoted(Self.hexadecimal(bytes))
+        case .map(let map):
+            "{" + Self.sorted(map).map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined(separator: ",") + "}"
+        case .strings(let list): "[" + list.map(Self.quoted).joined(separator: ",") + "]"
+        case .json([]): "null"
+        case .json(let bytes):
+            JSONLayout.format(bytes, .compact) ?? Self.quoted(String(decoding: bytes, as: UTF8.self))
+        case .record(let record): record.json
+        }
+    }
+
+    /// The value in one line of text for people; empty where there is none.
+    var cell: String {
+        switch self {
+        case .null, .time(nil): ""
+        case .bool(let value): value ? "yes" : "no"
+        case .string(let value): TerminalText.line(value)
+        case .time(let time?): RFC3339.shortText(time)
+        case .digest(let bytes): Self.hexadecimal(bytes)
+        case .map(let map): TerminalText.line(Self.sorted(map).map { "\($0.key)=\($0.value)" }.joined(separator: ","))
+        case .strings(let list): TerminalText.line(list.joined(separator: ","))
+        case .json([]): ""
+        case .integer, .number, .json, .record: json
+        }
+    }
+
+    /// A JSON string (RFC 8259 §7).
+    static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" {
+                result += "\\"
+                result.unicodeScalars.append(scalar)
+            } else if TerminalText.isUnsafe(scalar) {
+                result += TerminalText.jsonEscape(scalar)
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// Sorted, so that the same map is always the same text.
+    private static func sorted(_ map: [String: String]) -> [(key: String, value: String)] {
+        map.sorted { $0.key < $1.key }
+    }
+}

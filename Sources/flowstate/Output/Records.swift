@@ -1,0 +1,87 @@
+import WireMessages
+
+// What is shown of each message: the names of the contract's fields, in its order.
+
+extension Record {
+    init(_ flow: Flow) {
+        self.init([
+            ("flow_id", .string(flow.flowID)), ("flow_type", .string(flow.flowType)),
+            ("version", .integer(flow.version)), ("phase", .string(flow.phase)), ("status", .string(flow.status)),
+            ("progress", flow.progress.map { .number($0) } ?? .null), ("labels", .map(flow.labels)),
+            ("created_at", .time(flow.createdAt)), ("updated_at", .time(flow.updatedAt)),
+            ("expires_at", .time(flow.expiresAt)), ("deleted", .bool(flow.deleted)),
+        ])
+    }
+
+    init(_ version: VersionInfo) {
+        self.init([
+            ("version", .integer(version.version)), ("parent_version", .integer(version.parentVersion)),
+            ("event", .string(version.event.text)), ("actor", .string(version.actor)),
+            ("content_type", .string(version.contentType)), ("size_bytes", .integer(version.sizeBytes)),
+            ("digest", .digest(version.digest)), ("phase", .string(version.phase)),
+            ("status", .string(version.status)), ("version_label", .string(version.versionLabel)),
+            ("metadata", .json(version.metadata)), ("created_at", .time(version.createdAt)),
+            ("checkpoints", .strings(version.checkpoints)),
+        ])
+    }
+
+    init(_ checkpoint: Checkpoint) {
+        self.init([
+            ("id", .string(checkpoint.id)), ("name", .string(checkpoint.name)),
+            ("version", .integer(checkpoint.version)), ("description", .string(checkpoint.description)),
+            ("created_at", .time(checkpoint.createdAt)), ("actor", .string(checkpoint.actor)),
+            ("flow_id", .string(checkpoint.flowID)),
+        ])
+    }
+
+    init(_ created: CreateFlowResponse) {
+        self.init([
+            ("flow_id", .string(created.flowID)), ("version", .integer(created.version)),
+            ("created_at", .time(created.createdAt)), ("digest", .digest(created.digest)),
+            ("replayed", .bool(created.replayed)),
+        ])
+    }
+
+    init(_ saved: SaveStateResponse) {
+        self.init([
+            ("flow_id", .string(saved.flowID)), ("version", .integer(saved.version)),
+            ("created_at", .time(saved.createdAt)), ("digest", .digest(saved.digest)),
+            ("replayed", .bool(saved.replayed)), ("checkpoint_id", .string(saved.checkpointID)),
+        ])
+    }
+
+    init(_ deleted: DeleteFlowResponse) {
+        self.init([
+            ("flow_id", .string(deleted.flowID)), ("version", .integer(deleted.version)),
+            ("created_at", .time(deleted.createdAt)), ("replayed", .bool(deleted.replayed)),
+        ])
+    }
+
+    init(_ restored: RestoreCheckpointResponse) {
+        self.init([
+            ("flow_id", .string(restored.flowID)), ("version", .integer(restored.version)),
+            ("created_at", .time(restored.createdAt)), ("digest", .digest(restored.digest)),
+            ("replayed", .bool(restored.replayed)), ("restored_version", .integer(restored.restoredVersion)),
+        ])
+    }
+}
+
+extension VersionEvent {
+    /// The contract's name without its prefix, in lower case.
+    var text: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .created: "created"
+        case .saved: "saved"
+        case .restored: "restored"
+        case .forked: "forked"
+        case .deleted: "deleted"
+        case .transitioned: "transitioned"
+        case .statusSet: "status_set"
+        case .errorReported: "error_reported"
+        case .recovered: "recovered"
+        case .migrated: "migrated"
+        case .unrecognized(let value): "event_\(value)"
+        }
+    }
+}
