@@ -61,8 +61,9 @@ enum StoreCluster {
     ) async throws -> Value {
         var parameters = Parameters()
         fill(&parameters)
-        let statement = Statement(name: "test \(text)", sql: text, parameterTypes: types)
-        return try await running().database.writer(shard: 0).run(Script(statements: [(statement, parameters)]) { rows throws(PostgresError) in try read(rows[0]) })
+        let statement = Statement(name: "test \(text.hashValue)", sql: text, parameterTypes: types)
+        return try await running().database.writer(shard: 0).run(
+            Script(statements: [(statement, parameters)]) { rows throws(PostgresError) in try read(rows[0]) })
     }
 
     private static func end(_ cluster: EmbeddedCluster) {
@@ -79,6 +80,7 @@ enum StoreCluster {
 /// Several statements in one transaction.
 struct Script<Outcome: Sendable>: Postgres.Operation {
     var statements: [(Statement, Parameters)]
+    var runsAlone = false
     var read: @Sendable ([ResultRows]) throws(PostgresError) -> Outcome
 
     var cost: Int { 1_000 }

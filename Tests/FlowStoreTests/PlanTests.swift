@@ -1,0 +1,129 @@
+import FlowModel
+import Postgres
+import Testing
+
+@testable import FlowStore
+
+/// What PostgreSQL does with the statements: one row by its key, and heads that stay in their page.
+@Suite(.serialized) struct PlanTests {
+    private static let typeNames: [OID: String] = [
+        .text: "text", .int8: "int8", .int2: "int2", .float8: "float8", .bytea: "bytea", .timestamptz: "timestamptz",
+    ]
+
+    /// The plan that is kept for a prepared statement, whatever its parameters.
+    private func plan(of statement: Postgres.Statement) async throws -> String {
+        let types = statement.parameterTypes.map { Self.typeNames[$0] ?? "unknown" }.joined(separator: ", ")
+        let nulls = statement.parameterTypes.map { _ in "NULL" }.joined(separator: ", ")
+        let script = [
+            "SET LOCAL plan_cache_mode = force_generic_plan", "PREPARE explained (\(types)) AS \(statement.sql)",
+            "EXPLAIN (COSTS OFF) EXECUTE explained (\(nulls))", "DEALLOCATE explained",
+        ].enumerated().map { number, sql in
+            (Postgres.Statement(name: "plan \(statement.name) \(number)", sql: sql, parameterTypes: []), Parameters())
+        }
+        return try await StoreCluster.running().database.writer(shard: 0).run(
+            Script(statements: script) { results throws(PostgresError) in
+                var lines: [String] = []
+                for row in 0..<results[2].count { lines.append(try results[2].text(row, 0)) }
+                return lines.joined(separator: "\n")
+            })
+    }
+
+    private func populate() async throws {
+        let done = try await StoreCluster.sql(
+            "SELECT count(*) FROM flowstate.flow WHERE tenant = 'plans'", read: { rows throws(PostgresError) in try rows.int64(0, 0) })
+        if done > 0 { return }
+        for sql in [
+            """
+            INSERT INTO flowstate.flow (tenant, flow_id, version, flow_type, phase, status, labels, created_at, updated_at)
+            SELECT 'plans', 'flow ' || n, 3, '', '', 'running', '{}', now() - n * interval '1 minute', now() - n * interval '1 minute'
+            FROM generate_series(1, 20000) n
+            """,
+            """
+            INSERT INTO flowstate.flow_version (tenant, flow_id, version, size, created_at, kind, codec, digest, actor, content_type,
+                phase, status, state)
+            SELECT 'plans', 'flow ' || n, v, 1, now(), 2, 0, '', '', '', '', '', 'x' FROM generate_series(1, 20000) n,
+                generate_series(1, 3) v
+            """,
+            "ANALYZE flowstate.flow", "ANALYZE flowstate.flow_version", "ANALYZE flowstate.checkpoint", "ANALYZE flowstate.idempotency",
+        ] {
+            _ = try await StoreCluster.sql(sql, read: { rows throws(PostgresError) in rows.affectedRows })
+        }
+    }
+
+    @Test func savesAndLoadsGoByTheirKeys() async throws {
+        try await populate()
+        var statements = [LoadSQL.latest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
+        for head in SaveSQL.Head.allCases {
+            for (idempotent, checkpoint) in [(false, false), (true, false), (true, true)] {
+                statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
+            }
+        }
+        for statement in statements {
+            let plan = try await plan(of: statement)
+            for table in ["flow", "flow_version"] {
+                #expect(!plan.contains("Seq Scan on \(table) "), "\(statement.name):\n\(plan)")
+            }
+            #expect(!plan.contains("Hash") && !plan.contains("Merge"), "\(statement.name):\n\(plan)")
+            #expect(plan.contains("flow_pkey"), "\(statement.name):\n\(plan)")
+        }
+    }
+
+    @Test func listsReadInTheirOrder() async throws {
+        try await populate()
+        for order in FlowOrder.allCases {
+            for isFirst in [true, false] {
+                var query = ListFlowsQuery(tenant: "plans", order: order)
+                query.add(FlowFilter())
+                if !isFirst { query.add(after: PageToken.Position(number: 1_700_000_000_000_000, text: "flow 5")) }
+                let plan = try await plan(of: query.finish(limit: 51).0)
+                let index = ["flow_pkey", "flow_created", "flow_updated"].first { plan.contains($0) }
+                #expect(index != nil && !plan.contains("Seq Scan"), "\(order):\n\(plan)")
+                #expect(!plan.contains("  Sort") || plan.contains("Incremental Sort"), "\(order):\n\(plan)")
+            }
+        }
+    }
+
+    /// In a database of its own, whose statistics nobody else fills. They are complete when the sessions have ended.
+    @Test func headsStayInTheirPages() async throws {
+        let running = try await StoreCluster.running()
+        var create = Script(statements: [(Postgres.Statement(name: "create", sql: "CREATE DATABASE hot", parameterTypes: []), Parameters())]) {
+            results throws(PostgresError) in results.count
+        }
+        create.runsAlone = true
+        _ = try await running.database.writer(shard: 0).run(create)
+        let conninfo = running.conninfo + " dbname=hot"
+        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: StoreCluster.logger)
+
+        let database = try await StoreCluster.open(conninfo)
+        let store = StateStore(database: database, limits: Limits(), logger: StoreCluster.logger)
+        try await withThrowingTaskGroup { group in
+            for flow in 0..<50 {
+                group.addTask {
+                    for round in 0..<40 {
+                        var save = SaveCommand(key: try key("t", "\(flow)"), actor: "a", state: json("\(round)"))
+                        save.phase = "phase \(round)"
+                        save.progress = Double(round)
+                        _ = try await store.run(save)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        await database.shutdown()
+
+        let reader = try await StoreCluster.open(conninfo)
+        let updates = try await reader.reader.run(
+            Script(
+                statements: [
+                    (
+                        Postgres.Statement(
+                            name: "hot", sql: "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'flow'",
+                            parameterTypes: []), Parameters()
+                    )
+                ]
+            ) { results throws(PostgresError) in (all: try results[0].int64(0, 0), hot: try results[0].int64(0, 1)) })
+        await reader.shutdown()
+        #expect(updates.all == 50 * 39)
+        #expect(Double(updates.hot) >= 0.9 * Double(updates.all), "\(updates.hot) of \(updates.all)")
+    }
+}
