@@ -9,7 +9,7 @@ struct FlowLoadCommand: ClientCommand {
         discussion: """
             Prints the state, not a description of it: byte for byte when the output goes to a file or a pipe (or with \
             --raw); on a terminal JSON is indented and control characters are shown as escapes. --info prints what is \
-            known about the flow and the version instead.
+            known about the flow and the version instead; --output is for that and for errors.
 
               flowstate flow load order-17 > state.json
               flowstate flow load order-17 --checkpoint before-payment

@@ -7,7 +7,7 @@ import Glibc
 struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The server: host:port, http://host:port or unix:/path. (default: $FLOWSTATE_ENDPOINT, or localhost:7233)"))
+            "The server: host:port, http://host:port or unix:/path. (default: $FLOWSTATE_ENDPOINT, or \(defaultEndpoint))"))
     var endpoint: String?
 
     @Option(help: "Whose flows. (default: $FLOWSTATE_TENANT, or the server's default tenant)")
@@ -46,8 +46,11 @@ struct ConnectionOptions: ParsableArguments {
             timeout: .nanoseconds(nanoseconds), configuration: configuration)
     }
 
+    /// This machine, on the port that servers listen on unless told otherwise.
+    private static let defaultEndpoint = Endpoint("localhost").map { "\($0)" } ?? "localhost"
+
     private func resolvedEndpoint() throws -> Endpoint {
-        let text = endpoint ?? Self.environment("FLOWSTATE_ENDPOINT") ?? "localhost:7233"
+        let text = endpoint ?? Self.environment("FLOWSTATE_ENDPOINT") ?? Self.defaultEndpoint
         guard let endpoint = Endpoint(text) else {
             throw ValidationError("'\(text)' is no endpoint; write host:port, http://host:port or unix:/path.")
         }

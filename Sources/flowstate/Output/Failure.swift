@@ -40,6 +40,8 @@ struct Failure {
             versions = error.conflict.map { ($0.expected, $0.actual) }
             retryAfter = error.retryDelay
         case let error as LocalFailure: self.init(error.message, status: error.status)
+        // What fails to be read is a `LocalFailure` already.
+        case let error as SystemError: self.init("cannot write the output: \(error)", status: .failure)
         default: self.init("\(error)", status: .failure)
         }
     }
