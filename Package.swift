@@ -67,7 +67,7 @@ let package = Package(
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room("FlowServer", ["FlowService", "GRPC", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
         .executableTarget(
-            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "WireMessages", arguments, logging],
+            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle],
             swiftSettings: strict),
         .executableTarget(
             name: "flowstate-bench", dependencies: ["FlowStateClient", "WireMessages", arguments, histogram],
@@ -80,6 +80,7 @@ let package = Package(
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
+        tests("flowstateTests", ["flowstate"]),
         tests("FlowServerTests", ["FlowServer", "FlowStateClient", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

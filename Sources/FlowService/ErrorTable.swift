@@ -21,7 +21,7 @@ enum ErrorTable {
 
     private static func code(_ error: StateError) -> StatusCode {
         switch error {
-        case .versionConflict, .contention: .aborted
+        case .versionConflict: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
         case .transitionNotAllowed, .recoveryFailed, .leaseLost: .failedPrecondition

@@ -6,7 +6,7 @@ import Protobuf
 
 /// One unary method of the API, in the same four steps everywhere: decode → check → command → encode.
 /// The store checks the command; a method turns messages into values and back.
-protocol FlowMethod {
+protocol FlowMethod: SendableMetatype {
     associatedtype Request: WireMessage
     associatedtype Response: WireMessage
     associatedtype Command: StoreCommand

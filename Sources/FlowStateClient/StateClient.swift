@@ -7,7 +7,7 @@ import Protobuf
 /// A client of a Flowstate server: every method of `flowstate.v1.FlowStateService` that saves, loads and
 /// lists. Thread-safe; one is enough for a program. Errors are `ClientError`.
 ///
-///     let client = StateClient(endpoint: Endpoint("localhost:7233")!, tenant: "acme")
+///     let client = StateClient(endpoint: Endpoint("localhost:7420")!, tenant: "acme")
 ///     let saved = try await client.saveState(SaveStateRequest(flowID: "order-17", change: .state(bytes)))
 public final class StateClient: Sendable {
     private let client: Client

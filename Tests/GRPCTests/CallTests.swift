@@ -37,7 +37,7 @@ import Testing
 
     @Test func unaryCallsOfAllSizes() async throws {
         try await withServer { client in
-            for size in [0, 1, 1_000, 16_384, 70_000, 3_000_000] {
+            for size in [0, 1, 1_000, 16_384, 70_000, 3_000_000, 16 << 20] {
                 let message = ByteBuffer(bytes: (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) })
                 let reply = try await client.unary("/test.Echo/Unary", FramedMessage(message))
                 #expect(reply == message, "\(size) bytes came back changed")

@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("localhost:1", "localhost:1"), ("http://h:80/", "h:80"), ("h", "h:7233"), ("[::1]:9", "[::1]:9"),
+        ("localhost:1", "localhost:1"), ("http://h:80/", "h:80"), ("h", "h:7420"), ("[::1]:9", "[::1]:9"),
         ("unix:/tmp/s", "unix:/tmp/s"), ("unix:///tmp/s", "unix:/tmp/s"),
     ])
     func endpointsAreRead(_ text: String, _ expected: String) {

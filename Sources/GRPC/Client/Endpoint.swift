@@ -4,7 +4,7 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     case unixSocket(path: String)
 
     /// Nil when the text is no endpoint. A missing port is `defaultPort`.
-    public init?(_ text: String, defaultPort: Int = 7233) {
+    public init?(_ text: String, defaultPort: Int = 7420) {
         if text.hasPrefix("unix:") {
             let path = text.dropFirst(5).drop { $0 == "/" }
             guard !path.isEmpty, text.dropFirst(5).hasPrefix("/") else { return nil }

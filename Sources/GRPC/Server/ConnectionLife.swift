@@ -23,8 +23,6 @@ struct ConnectionLife {
     private let opened: NIODeadline
     private var lastHeard: NIODeadline
     private var pinged: NIODeadline?
-    /// False while the client reads too slowly to be sent more.
-    var takesRequests = true
 
     init(_ configuration: ServerConfiguration, now: NIODeadline) {
         self.configuration = configuration
@@ -62,8 +60,7 @@ struct ConnectionLife {
         if calls == 0, now - lastHeard >= configuration.idleTimeout {
             return .close(reason: "idle")
         }
-        // A client that is held back is silent because nobody reads what it says.
-        if calls > 0, takesRequests, now - lastHeard >= configuration.keepaliveInterval {
+        if calls > 0, now - lastHeard >= configuration.keepaliveInterval {
             pinged = now
             return .ping
         }

@@ -69,9 +69,13 @@ public final class Server: Sendable {
                 self.logger.debug("TCP_NODELAY was refused", metadata: ["error": "\(error)"])
             }
         }
-        let isLate = state.withLockedValue { state in
+        let (isLate, isFull) = state.withLockedValue { state in
             state.connections[id] = channel
-            return state.isShuttingDown
+            return (state.isShuttingDown, state.connections.count > configuration.maxConnections)
+        }
+        if isFull {
+            logger.warning("connection refused: \(configuration.maxConnections) are open")
+            channel.close(promise: nil)
         }
         channel.closeFuture.whenComplete { _ in self.closed(id) }
         if isLate { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }

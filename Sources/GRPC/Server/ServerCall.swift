@@ -27,6 +27,7 @@ public final class ServerCall: @unchecked Sendable {
     private var cancelHandlers: [@Sendable () -> Void] = []
     private var writers: [CheckedContinuation<Void, any Error>] = []
     private var credit = ReceiveCredit()
+    private let requestDeadline: NIODeadline
 
     init(
         id: StreamID, path: String, metadata: Metadata, deadline: NIODeadline?, handler: MethodHandler,
@@ -42,6 +43,7 @@ public final class ServerCall: @unchecked Sendable {
         peer = connection.peer
         state = CallState(kind: handler.kind)
         deframer = MessageDeframer(limit: connection.configuration.messageBytes)
+        requestDeadline = .now() + connection.configuration.requestTimeout
     }
 
     // MARK: What a method does
@@ -50,8 +52,7 @@ public final class ServerCall: @unchecked Sendable {
     public func respond(_ message: FramedMessage) {
         onLoop { call in
             if let connection = call.connection, !connection.hasRoom(for: message.messageBytes) {
-                call.end(Status(.resourceExhausted, "this connection's reader is too slow: replies pile up unread"))
-                return
+                return call.end(ServerConnectionHandler.slowReader)
             }
             call.transmit(message)
             call.end(.ok)
@@ -168,7 +169,16 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    func deadlinePassed() {
+    /// Coarse time, about once a second.
+    func tick(now: NIODeadline) {
+        if let deadline, deadline <= now {
+            deadlinePassed()
+        } else if state.kind == .unary, state.inbound != .ended, requestDeadline <= now {
+            end(Status(.deadlineExceeded, "the request did not arrive in time"), isCancellation: true)
+        }
+    }
+
+    private func deadlinePassed() {
         end(Status(.deadlineExceeded, "the deadline passed before the call was done"), isCancellation: true)
     }
 

@@ -139,13 +139,15 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         case .refused(let status): refuse(id, status)
         case .call(let path, let timeout, let metadata):
             guard let handler = router.handler(path) else { return refuse(id, router.unimplemented(path)) }
-            let allowed = timeout ?? (handler.kind == .unary ? configuration.defaultTimeout : nil)
+            guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
+            let allowed = handler.kind == .unary
+                ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
             let call = ServerCall(
                 id: id, path: path, metadata: metadata, deadline: allowed.map { .now() + $0 }, handler: handler,
                 connection: self, eventLoop: context.eventLoop)
             calls[id] = call
             // A default deadline is coarse: the tick looks after it, and spares each call a timer.
-            call.start(timeout: timeout)
+            call.start(timeout: timeout == nil ? nil : allowed)
         }
     }
 
@@ -175,7 +177,11 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Output
 
-    /// Whether a reply may still be queued: the client reads what it asked for.
+    /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
+    static let slowReader = Status(
+        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
+
+    /// Whether a reply may still be queued. One is always let through, however large.
     func hasRoom(for bytes: Int) -> Bool {
         session.pendingBytes == 0 || session.pendingBytes + bytes <= configuration.outboundBytesPerConnection
     }
@@ -229,16 +235,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             context.close(promise: nil)
         }
         handleEvents()
-        holdBackSlowReader(context)
         if !session.isAlive { context.close(promise: nil) }
-    }
-
-    /// While replies pile up unread, no new requests are taken off the socket.
-    private func holdBackSlowReader(_ context: ChannelHandlerContext) {
-        let isBehind = session.pendingBytes > configuration.outboundBytesPerConnection / 16
-        guard isBehind == life.takesRequests else { return }
-        life.takesRequests = !isBehind
-        _ = context.channel.setOption(ChannelOptions.autoRead, value: !isBehind)
     }
 
     // MARK: Time
@@ -246,7 +243,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private func tick() {
         let now = NIODeadline.now()
         for call in calls.values {
-            if let deadline = call.deadline, deadline <= now { call.deadlinePassed() }
+            call.tick(now: now)
         }
         perform(life.tick(now: now, calls: calls.count))
         flush()

@@ -1,0 +1,64 @@
+public import FlowModel
+
+/// The limits by the names that operators use: `--limit message-bytes=33554432`, or
+/// `FLOWSTATE_LIMIT_MESSAGE_BYTES`.
+public enum LimitTable {
+    private enum Field {
+        case int(WritableKeyPath<Limits, Int> & Sendable)
+        case int64(WritableKeyPath<Limits, Int64> & Sendable)
+    }
+
+    private static let fields: [(name: String, field: Field)] = [
+        ("message-bytes", .int(\.messageBytes)),
+        ("state-bytes", .int(\.stateBytes)),
+        ("streamed-state-bytes", .int(\.streamedStateBytes)),
+        ("json-depth", .int(\.jsonDepth)),
+        ("metadata-bytes", .int(\.metadataBytes)),
+        ("id-bytes", .int(\.idBytes)),
+        ("content-type-bytes", .int(\.contentTypeBytes)),
+        ("labels", .int(\.labels)),
+        ("label-bytes", .int(\.labelBytes)),
+        ("description-bytes", .int(\.descriptionBytes)),
+        ("idempotency-key-bytes", .int(\.idempotencyKeyBytes)),
+        ("idempotency-retention-ms", .int64(\.idempotencyRetentionMilliseconds)),
+        ("page-size", .int(\.pageSize)),
+        ("maximum-page-size", .int(\.maximumPageSize)),
+        ("queued-operations", .int(\.queuedOperations)),
+        ("batch-operations", .int(\.batchOperations)),
+        ("batch-bytes", .int(\.batchBytes)),
+        ("default-deadline-ms", .int64(\.defaultDeadlineMilliseconds)),
+        ("maximum-deadline-ms", .int64(\.maximumDeadlineMilliseconds)),
+        ("concurrent-streams", .int(\.concurrentStreams)),
+        ("header-list-bytes", .int(\.headerListBytes)),
+        ("buffered-bytes-per-connection", .int(\.bufferedBytesPerConnection)),
+        ("handshake-timeout-ms", .int64(\.handshakeTimeoutMilliseconds)),
+        ("idle-timeout-ms", .int64(\.idleTimeoutMilliseconds)),
+        ("keepalive-time-ms", .int64(\.keepaliveTimeMilliseconds)),
+        ("keepalive-timeout-ms", .int64(\.keepaliveTimeoutMilliseconds)),
+        ("request-timeout-ms", .int64(\.requestTimeoutMilliseconds)),
+        ("arena-bytes", .int(\.arenaBytes)),
+        ("connections", .int(\.connections)),
+    ]
+
+    /// Every name, in the order of `Limits`.
+    public static var names: [String] { fields.map(\.name) }
+
+    /// Sets a limit; false when there is none of that name.
+    public static func set(_ name: String, to value: Int, in limits: inout Limits) -> Bool {
+        guard let field = fields.first(where: { $0.name == name })?.field else { return false }
+        switch field {
+        case .int(let path): limits[keyPath: path] = value
+        case .int64(let path): limits[keyPath: path] = Int64(value)
+        }
+        return true
+    }
+
+    /// The value of a limit; nil when there is none of that name.
+    public static func value(_ name: String, in limits: Limits) -> Int? {
+        switch fields.first(where: { $0.name == name })?.field {
+        case .int(let path): limits[keyPath: path]
+        case .int64(let path): Int(limits[keyPath: path])
+        case nil: nil
+        }
+    }
+}

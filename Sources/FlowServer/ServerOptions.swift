@@ -1,0 +1,70 @@
+public import FlowModel
+public import Logging
+import GRPC
+import NIOCore
+import Postgres
+
+/// Everything that `flowstate serve` can be told. Defaults suit one developer's machine.
+public struct ServerOptions: Sendable {
+    /// Where clients reach it. Port 0 picks a free one.
+    public var host = "127.0.0.1"
+    public var port = 7420
+    /// A unix domain socket to listen on besides.
+    public var unixSocket: String?
+
+    /// A `postgresql://` URL or libpq connection string; nil: an embedded cluster in `dataDirectory`.
+    public var databaseURL: String?
+    /// Where the embedded cluster lives.
+    public var dataDirectory = "flowstate-data"
+    /// PostgreSQL's bin directory; nil looks for it.
+    public var postgresBinaries: String?
+    /// Settings of the embedded PostgreSQL, over its defaults.
+    public var postgresSettings: [String: String] = [:]
+
+    /// Database connections that write, and that read. What measured best on two cores.
+    public var writers = 2
+    public var readers = 2
+    /// Event loops, each with a thread, that serve connections.
+    public var eventLoops = 1
+    public var limits = Limits()
+    /// How long calls under way may take after SIGTERM, in seconds.
+    public var graceSeconds: Int64 = 10
+    public var logLevel = Logger.Level.info
+
+    public init() {}
+
+    var database: Database.Configuration {
+        var configuration = Database.Configuration(conninfo: databaseURL ?? "")
+        configuration.writers = writers
+        configuration.readers = readers
+        configuration.queueLimit = limits.queuedOperations
+        configuration.batchOperations = limits.batchOperations
+        configuration.batchBytes = limits.batchBytes
+        return configuration
+    }
+
+    var cluster: EmbeddedCluster.Configuration {
+        var configuration = EmbeddedCluster.Configuration(directory: dataDirectory)
+        configuration.binaryDirectory = postgresBinaries
+        configuration.settings = postgresSettings
+        return configuration
+    }
+
+    var grpc: ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.http2.maxConcurrentStreams = limits.concurrentStreams
+        configuration.http2.headerListBytes = limits.headerListBytes
+        configuration.messageBytes = limits.messageBytes
+        configuration.bufferedBytesPerConnection = limits.bufferedBytesPerConnection
+        configuration.outboundBytesPerConnection = limits.bufferedBytesPerConnection
+        configuration.maxConnections = limits.connections
+        configuration.defaultTimeout = .milliseconds(limits.defaultDeadlineMilliseconds)
+        configuration.maximumTimeout = .milliseconds(limits.maximumDeadlineMilliseconds)
+        configuration.requestTimeout = .milliseconds(limits.requestTimeoutMilliseconds)
+        configuration.idleTimeout = .milliseconds(limits.idleTimeoutMilliseconds)
+        configuration.handshakeTimeout = .milliseconds(limits.handshakeTimeoutMilliseconds)
+        configuration.keepaliveInterval = .milliseconds(limits.keepaliveTimeMilliseconds)
+        configuration.keepaliveTimeout = .milliseconds(limits.keepaliveTimeoutMilliseconds)
+        return configuration
+    }
+}

@@ -1,0 +1,135 @@
+import FlowModel
+import FlowService
+import FlowStore
+import GRPC
+public import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+public import ServiceLifecycle
+import WireMessages
+
+/// The whole server: database, store, services, sockets, and the order in which they start and stop.
+///
+///     start:  embedded PostgreSQL ▶ socket (health: NOT_SERVING) ▶ migrations ▶ connections (SERVING)
+///     stop:   health NOT_SERVING ▶ GOAWAY, calls finish ▶ connections ▶ embedded PostgreSQL
+///
+/// With a database of its own it listens before that is there, answers UNAVAILABLE, and recovers.
+public final class StateServer: Service {
+    private let options: ServerOptions
+    private let logger: Logger
+    private let onReady: @Sendable (_ address: String) -> Void
+
+    /// - Parameter onReady: called once, when the server serves, with the address it listens on.
+    public init(options: ServerOptions, logger: Logger, onReady: @escaping @Sendable (String) -> Void = { _ in }) {
+        self.options = options
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    /// Runs until graceful shutdown (SIGTERM, SIGINT) or cancellation.
+    /// - Throws: when it cannot start: the data directory is in use, the port taken, the database unusable.
+    public func run() async throws {
+        if let databaseURL = options.databaseURL {
+            return try await serve(conninfo: databaseURL)
+        }
+        logger.info("starting the embedded PostgreSQL", metadata: ["data": "\(options.dataDirectory)"])
+        let cluster = EmbeddedCluster(configuration: options.cluster, logger: logger)
+        let conninfo = try await cancelWhenGracefulShutdown { try await cluster.start() }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await serve(conninfo: conninfo))
+        } catch {
+            result = .failure(error)
+        }
+        await cluster.stop()
+        try result.get()
+    }
+
+    private func serve(conninfo: String) async throws {
+        var configuration = options.database
+        configuration.conninfo = conninfo
+        let database = try Database(configuration: configuration, logger: logger)
+        let store = StateStore(database: database, limits: options.limits, logger: logger)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
+        let health = HealthService()
+        let server = Server(
+            router: router(store, group, health), configuration: options.grpc, group: group, logger: logger)
+        let result: Result<Void, any Error>
+        do {
+            let address = try await listen(server)
+            result = .success(
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
+                    tasks.addTask { await Maintenance(store: store, logger: self.logger).run() }
+                    tasks.addTask {
+                        try await gracefulShutdown()
+                        self.setHealth(health, isServing: false)
+                        self.logger.info("shutting down", metadata: ["connections": "\(server.connections)"])
+                        await server.shutdown(grace: .seconds(self.options.graceSeconds))
+                        throw CancellationError()
+                    }
+                    do {
+                        try await tasks.waitForAll()
+                    } catch is CancellationError {
+                        tasks.cancelAll()
+                    }
+                })
+        } catch {
+            result = .failure(error)
+        }
+        await server.shutdown(grace: .zero)
+        await database.shutdown()
+        try await group.shutdownGracefully()
+        try result.get()
+    }
+
+    private func router(_ store: StateStore, _ group: any EventLoopGroup, _ health: HealthService) -> Router {
+        let table = RouteTable(store: store, group: group)
+        let services = FlowStateProto.services.map(\.name)
+        setHealth(health, isServing: false)
+        let reflection = ReflectionService(
+            services: services, fileDescriptorSets: [FlowStateProto.fileDescriptorSet])
+        return Router(table.routes + health.routes + reflection.routes)
+    }
+
+    private func listen(_ server: Server) async throws -> String {
+        let address = try await server.listen(host: options.host, port: options.port)
+        if let path = options.unixSocket { try await server.listen(unixSocket: path) }
+        return "\(Endpoint.tcp(host: options.host, port: address?.port ?? options.port))"
+    }
+
+    /// Brings the schema up to date as soon as the database is there, then keeps health in step with it.
+    private func openDatabase(
+        _ database: Database, _ conninfo: String, _ health: HealthService, _ address: String
+    ) async throws {
+        try await migrate(conninfo)
+        database.start()
+        var wasReady = false
+        for await isAvailable in database.availability() {
+            setHealth(health, isServing: isAvailable)
+            if isAvailable, !wasReady {
+                wasReady = true
+                onReady(address)
+            }
+            logger.info(isAvailable ? "the database is available" : "the database is not available")
+        }
+    }
+
+    private func migrate(_ conninfo: String) async throws {
+        while true {
+            do {
+                try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, logger: logger)
+                return
+            } catch .unavailable(let message, _) {
+                logger.warning("waiting for the database", metadata: ["reason": "\(message)"])
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func setHealth(_ health: HealthService, isServing: Bool) {
+        health.set("", isServing: isServing)
+        for service in FlowStateProto.services { health.set(service.name, isServing: isServing) }
+    }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import FlowServer
+import Logging
+import ServiceLifecycle
+
+/// `flowstate serve`
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Run the server.",
+        discussion: """
+            Without --database-url the server makes and supervises a private PostgreSQL in its data directory.
+            Every option can come from the environment instead: FLOWSTATE_ and its name in capitals, such as
+            FLOWSTATE_DATABASE_URL; limits are FLOWSTATE_LIMIT_ and theirs. The command line wins.
+
+            SIGTERM and SIGINT end it gracefully: calls under way finish first.
+
+            Example:
+              flowstate serve --host 0.0.0.0 --database-url postgresql://flowstate@db/flowstate
+
+            Limits and their defaults:
+            \(limits)
+            """)
+
+    @Option(help: "Address to listen on. (default: 127.0.0.1)")
+    var host: String?
+    @Option(help: "TCP port; 0 picks a free one. (default: 7420)")
+    var port: Int?
+    @Option(help: "A unix domain socket to listen on besides.")
+    var unixSocket: String?
+    @Option(help: "PostgreSQL 14 or later: postgresql://user@host/database or a libpq connection string.")
+    var databaseUrl: String?
+    @Option(help: "Where the embedded PostgreSQL lives. (default: \(defaultDataDirectory))")
+    var dataDirectory: String?
+    @Option(help: "The bin directory of PostgreSQL, for the embedded one. (default: found by itself)")
+    var postgresBinaries: String?
+    @Option(help: "A setting of the embedded PostgreSQL; may be repeated.")
+    var postgresSetting: [Assignment] = []
+    @Option(help: "Database connections that write. (default: 2)")
+    var writers: Int?
+    @Option(help: "Database connections that read. (default: 2)")
+    var readers: Int?
+    @Option(help: "Threads that serve connections. (default: 1)")
+    var eventLoops: Int?
+    @Option(help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
+    var grace: Int?
+    @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
+    var logLevel: String?
+    @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
+    var limit: [Assignment] = []
+
+    func run() async throws {
+        let options = try options()
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "flowstate")
+        logger.logLevel = options.logLevel
+        logger.info("flowstate \(Version.current)")
+        let server = StateServer(options: options, logger: logger) { address in
+            // The one line on standard output: scripts wait for it.
+            print("flowstate is serving on \(address)")
+            flushOutput()
+        }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: server, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        do {
+            try await group.run()
+        } catch {
+            logger.critical("\(error)")
+            throw ExitCode(1)
+        }
+    }
+
+    func options() throws -> ServerOptions {
+        var options = ServerOptions()
+        let environment = ServeEnvironment()
+        options.host = host ?? environment.text("HOST") ?? options.host
+        options.port = try number(port, "PORT", 0...65_535) ?? options.port
+        options.unixSocket = unixSocket ?? environment.text("UNIX_SOCKET")
+        options.databaseURL = databaseUrl ?? environment.text("DATABASE_URL")
+        options.dataDirectory = dataDirectory ?? environment.text("DATA_DIRECTORY") ?? Self.defaultDataDirectory
+        options.postgresBinaries = postgresBinaries ?? environment.text("POSTGRES_BINARIES")
+        for setting in postgresSetting { options.postgresSettings[setting.name] = setting.value }
+        options.writers = try number(writers, "WRITERS", 1...256) ?? options.writers
+        options.readers = try number(readers, "READERS", 1...256) ?? options.readers
+        options.eventLoops = try number(eventLoops, "EVENT_LOOPS", 1...256) ?? options.eventLoops
+        options.graceSeconds = Int64(try number(grace, "GRACE", 0...86_400) ?? Int(options.graceSeconds))
+        if let level = logLevel ?? environment.text("LOG_LEVEL") {
+            guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
+                throw ValidationError("--log-level: \(level) is no log level")
+            }
+            options.logLevel = parsed
+        }
+        try setLimits(&options, environment)
+        return options
+    }
+
+    private func number(_ given: Int?, _ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+        let environment = ServeEnvironment()
+        guard let text = given.map(String.init) ?? environment.text(name) else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            let option = "--" + name.lowercased().replacing("_", with: "-")
+            throw ValidationError("\(option): \(text) is not a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    private func setLimits(_ options: inout ServerOptions, _ environment: ServeEnvironment) throws {
+        var given: [(name: String, text: String)] = []
+        for name in LimitTable.names {
+            if let text = environment.text("LIMIT_" + name.uppercased().replacing("-", with: "_")) {
+                given.append((name, text))
+            }
+        }
+        for (name, text) in given + limit.map({ ($0.name, $0.value) }) {
+            guard let value = Int(text), value > 0 else {
+                throw ValidationError("limit \(name): \(text) is not a positive number")
+            }
+            guard LimitTable.set(name, to: value, in: &options.limits) else {
+                throw ValidationError("there is no limit \(name); the limits are \(LimitTable.names.joined(separator: ", "))")
+            }
+        }
+    }
+
+    private static var limits: String {
+        let defaults = ServerOptions().limits
+        return LimitTable.names.map { "  \($0)=\(LimitTable.value($0, in: defaults) ?? 0)" }.joined(separator: "\n")
+    }
+}
