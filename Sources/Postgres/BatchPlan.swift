@@ -35,10 +35,11 @@ struct BatchPlan {
         return isTogether ? .together(waiting) : .separately(waiting)
     }
 
-    /// The common transaction was committed (`true`) or undone.
-    mutating func togetherFinished(committed: Bool) {
+    /// The common transaction ended: `settled` have their outcome, the others run alone.
+    mutating func togetherFinished(settled: [Int]) {
         isTogether = false
-        if committed { waiting = [] }
+        let settled = Set(settled)
+        waiting.removeAll { settled.contains($0) }
     }
 
     /// The operation's own transaction was committed, or undone because of `error`.

@@ -47,9 +47,10 @@ struct ClusterDirectory: Sendable {
             "--encoding", "UTF8", "--no-locale", "--data-checksums", "--no-instructions",
         ]
         do {
+            let command = user.command(programs.initdb, arguments)
             let result = try await Subprocess.run(
-                .path(FilePath(programs.initdb)), arguments: Arguments(arguments), environment: Self.environment,
-                workingDirectory: FilePath(path), platformOptions: user.platformOptions, input: .none,
+                command.program, arguments: command.arguments, environment: Self.environment,
+                workingDirectory: FilePath(path), platformOptions: ClusterUser.platformOptions, input: .none,
                 output: .discarded, error: .string(limit: 64 << 10))
             guard result.terminationStatus.isSuccess else {
                 throw EmbeddedClusterError.initialization(result.standardError.trimmedLine)

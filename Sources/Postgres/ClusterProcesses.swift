@@ -35,7 +35,7 @@ struct ClusterProcesses: Sendable {
         // Without a postmaster there is nothing to shut down: the next start recovers from the log, as after any crash.
         for signal in [SIGQUIT, SIGKILL] {
             for pid in running() { kill(pid, signal) }
-            if await end(within: .seconds(10)) {
+            if await end(within: .seconds(5)) {
                 unlink(lockFile)
                 return
             }

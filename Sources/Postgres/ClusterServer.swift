@@ -52,16 +52,17 @@ final class ClusterServer: Sendable {
 
     /// One life of the process. Cancelled, it is ended by a fast shutdown (SIGINT), or else an immediate one (SIGQUIT).
     private func runOnce() async throws -> String {
-        var options = directory.user.platformOptions
+        var options = ClusterUser.platformOptions
         options.teardownSequence = [
             .send(signal: .interrupt, allowedDurationToNextStep: stopTimeout),
             .send(signal: .quit, allowedDurationToNextStep: .seconds(10)),
         ]
+        let command = directory.user.command(programs.postgres, arguments)
         let log = try directory.openLog()
         let result: ExecutionResult<Void, FileDescriptorOutput, FileDescriptorOutput>
         do {
             result = try await Subprocess.run(
-                .path(FilePath(programs.postgres)), arguments: Arguments(arguments),
+                command.program, arguments: command.arguments,
                 environment: ClusterDirectory.environment, workingDirectory: FilePath(directory.path), platformOptions: options,
                 input: .none, output: .fileDescriptor(log, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(log, closeAfterSpawningProcess: false))

@@ -1,5 +1,6 @@
 import Glibc
 import Subprocess
+import SystemPackage
 
 /// Who runs PostgreSQL: it refuses root, so root runs it as somebody else.
 struct ClusterUser: Sendable, Equatable {
@@ -27,16 +28,21 @@ struct ClusterUser: Sendable, Equatable {
     /// Whether the server must switch to this user to run a program.
     var isOther: Bool { user != geteuid() }
 
-    /// Runs a program as this user, with its groups only, out of the terminal's process group: Ctrl-C is for the server, which stops
-    /// PostgreSQL when it has finished its own work.
-    var platformOptions: PlatformOptions {
+    /// How to run a program as this user.
+    ///
+    /// As another user through setpriv(1), which becomes the program: Subprocess's own `userID` calls setgroups(3) between fork and exec,
+    /// and glibc's then waits for threads that do not exist in the child (nptl/nptl_setxid.c); seen to hang in a process whose threads
+    /// come and go.
+    func command(_ program: String, _ arguments: [String]) -> (program: Executable, arguments: Arguments) {
+        guard isOther else { return (.path(FilePath(program)), Arguments(arguments)) }
+        let identity = ["--reuid", "\(user)", "--regid", "\(group)", "--clear-groups", "--"]
+        return (.path("/usr/bin/setpriv"), Arguments(identity + [program] + arguments))
+    }
+
+    /// Out of the terminal's process group: Ctrl-C is for the server, which stops PostgreSQL when it has finished its own work.
+    static var platformOptions: PlatformOptions {
         var options = PlatformOptions()
         options.processGroupID = 0
-        if isOther {
-            options.userID = user
-            options.groupID = group
-            options.supplementaryGroups = []
-        }
         return options
     }
 

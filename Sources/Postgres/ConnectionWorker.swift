@@ -88,19 +88,18 @@ struct ConnectionWorker: Sendable {
     ) -> [Int] {
         let now = ContinuousClock.now
         var settled: [Int] = []
-        var isCommitted = false
         for (index, result) in zip(indices, exchange.results) {
             let job = entries[index].element
             switch result {
             case .committed(let rows):
                 job.decode(rows)
-                if together { isCommitted = true } else { _ = plan.aloneFinished(index, error: nil) }
+                if !together { _ = plan.aloneFinished(index, error: nil) }
                 settled.append(index)
             case .failed(let error):
                 // Undone. One whom nobody waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
                 if let reason = lane.isClosed ? .shutdown : job.abandonment(now: now) {
                     job.fail(reason)
-                    plan.drop(index)
+                    if !together { plan.drop(index) }
                     settled.append(index)
                 } else if !together, plan.aloneFinished(index, error: error) == .settled {
                     job.fail(error)
@@ -110,7 +109,7 @@ struct ConnectionWorker: Sendable {
                 continue
             }
         }
-        if together { plan.togetherFinished(committed: isCommitted) }
+        if together { plan.togetherFinished(settled: settled) }
         return settled
     }
 

@@ -115,15 +115,14 @@ public final class Database: Sendable {
         }
     }
 
-    /// `start`, then waits until the task is cancelled or `shutdown` was called, and shuts down.
+    /// `start`, then waits until `shutdown` was called or the task is cancelled, which shuts down too.
     public func run() async {
         start()
         await withTaskCancellationHandler {
             await threads.wait()
         } onCancel: {
-            for lane in self.lanes { lane.drain() }
+            Task { await self.shutdown() }
         }
-        await shutdown()
     }
 
     private var lanes: [Lane] { writers + [reader] }
@@ -143,8 +142,9 @@ public final class Database: Sendable {
     }
 
     private func report() {
-        let isAvailable = lanes.allSatisfy(\.isAvailable)
         state.withLock { state in
+            // Read under the lock: of two threads that report at once, the later one tells the later truth.
+            let isAvailable = lanes.allSatisfy(\.isAvailable)
             guard state.lastReported != isAvailable else { return }
             state.lastReported = isAvailable
             for observer in state.observers.values { observer.yield(isAvailable) }

@@ -164,6 +164,20 @@ import Testing
         }
     }
 
+    @Test func failsOnlyTheOneThatTheProtocolCannotCarry() async throws {
+        try await Self.withBlockedWriter { _, lane, release in
+            let tasks = Self.submit(
+                [1, 70_000, 3].map { count in
+                    SQL(number: "SELECT $1", [.int8]) { for _ in 0..<count { $0.append(Int64(count)) } }
+                }.enumerated().map { $0 == 2 ? SQL(number: "SELECT 3::int8") : $1 }, to: lane)
+            try await release()
+            let values = [try await tasks[0].value, try await tasks[2].value]
+            #expect(values == [1, 3])
+            let error = await failure { try await tasks[1].value }
+            #expect(error == .protocolViolation("more than 65535 parameters in a statement"))
+        }
+    }
+
     @Test func anOutcomeThatCannotBeReadFailsItsOperationOnly() async throws {
         try await Self.withBlockedWriter { _, lane, release in
             let tasks = Self.submit(["SELECT 1::int8", "SELECT 'x'::text"].map { SQL(number: $0) }, to: lane)
@@ -209,13 +223,13 @@ import Testing
     }
 
     @Test func finishesWhatWaitsBeforeItShutsDown() async throws {
-        try await Self.withBlockedWriter { database, lane, release in
+        try await Self.withBlockedWriter { database, lane, _ in
+            // Shutting down closes the connection that blocks the lane.
             let tasks = Self.submit((0..<5).map { SQL(number: "SELECT \($0)::int8") }, to: lane)
             async let shutdown: Void = database.shutdown()
             _ = await eventually { lane.isDraining }
             let refused = await failure { try await lane.run(SQL(number: "SELECT 1::int8")) }
             #expect(refused == .shutdown)
-            _ = release
             await shutdown
             for (number, task) in tasks.enumerated() {
                 let value = try await task.value

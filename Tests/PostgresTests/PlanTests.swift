@@ -10,14 +10,13 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
     @Test func isDoneAfterACommonCommit() {
         var plan = BatchPlan(count: 3)
         #expect(plan.nextRound() == .together([0, 1, 2]))
-        plan.togetherFinished(committed: true)
+        plan.togetherFinished(settled: [0, 1, 2])
         #expect(plan.nextRound() == nil)
     }
 
     @Test func runsEachAloneAfterACommonFailure() {
         var plan = BatchPlan(count: 3)
-        plan.togetherFinished(committed: false)
-        plan.drop(1)
+        plan.togetherFinished(settled: [1])
         #expect(plan.nextRound() == .separately([0, 2]))
         #expect(plan.aloneFinished(0, error: nil) == .settled)
         #expect(plan.aloneFinished(2, error: server("22003")) == .settled)
