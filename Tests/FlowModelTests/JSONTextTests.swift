@@ -129,7 +129,7 @@ struct JSONOracleTests {
     private static func value(_ random: inout SeededGenerator, depth: Int) -> String {
         func space() -> String { ["", "", "", " ", "\n", "\t\r"].randomElement(using: &random) ?? "" }
         func string() -> String {
-            let pieces = ["a", "0", "12345", "é", "🦊", "\\u0000", "\\uD800", "\\udfff", "\\\\", "\\\"", "\\/", "\\n", "\u{7F}", "\\u12aF"]
+            let pieces = ["a", "abcdefg", "abcdefgh", "the quick brown fox jumps over the lazy dog", "0", "12345", "é", "🦊", "\\u0000", "\\uD800", "\\udfff", "\\\\", "\\\"", "\\/", "\\n", "\u{7F}", "\\u12aF"]
             return "\"" + (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined() + "\""
         }
         let count = Int.random(in: 0...3, using: &random)
