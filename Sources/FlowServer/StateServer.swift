@@ -69,11 +69,11 @@ public final class StateServer: Service {
                         await server.shutdown(grace: .seconds(self.options.graceSeconds))
                         throw CancellationError()
                     }
+                    // The first failure ends them all; so does the shutdown, which says so by cancellation.
+                    defer { tasks.cancelAll() }
                     do {
-                        try await tasks.waitForAll()
-                    } catch is CancellationError {
-                        tasks.cancelAll()
-                    }
+                        while try await tasks.next() != nil {}
+                    } catch is CancellationError {}
                 })
         } catch {
             result = .failure(error)
@@ -108,11 +108,11 @@ public final class StateServer: Service {
         var wasReady = false
         for await isAvailable in database.availability() {
             setHealth(health, isServing: isAvailable)
-            if isAvailable, !wasReady {
-                wasReady = true
-                onReady(address)
+            if isAvailable, !wasReady { onReady(address) }
+            if isAvailable || wasReady {
+                logger.info("database", metadata: ["available": "\(isAvailable)"])
             }
-            logger.info(isAvailable ? "the database is available" : "the database is not available")
+            wasReady = wasReady || isAvailable
         }
     }
 
