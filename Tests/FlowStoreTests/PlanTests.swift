@@ -83,6 +83,41 @@ import Testing
         }
     }
 
+    /// PostgreSQL plans a prepared statement five times with its parameters and then keeps a plan for all, if that is as good.
+    @Test func plansAreKept() async throws {
+        let running = try await StoreCluster.running()
+        var configuration = Database.Configuration(conninfo: running.conninfo)
+        (configuration.writers, configuration.readers) = (1, 1)
+        let database = try Database(configuration: configuration, logger: StoreCluster.logger)
+        database.start()
+        let store = StateStore(database: database, limits: Limits(), logger: StoreCluster.logger)
+        _ = await database.waitUntilAvailable()
+        let key = try key(freshTenant(), "f")
+        for round in 0..<20 {
+            var save = SaveCommand(key: key, actor: "a", state: json("{}"), precondition: .expected(FlowVersion(round * 2)))
+            save.idempotencyKey = "\(round)"
+            _ = try await store.run(save)
+            _ = try await store.run(SaveCommand(key: key, actor: "a", state: json("{}")))
+            _ = try await store.snapshot(key)
+        }
+        let counts = Postgres.Statement(
+            name: "counts", sql: "SELECT name, generic_plans, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 15",
+            parameterTypes: [])
+        for lane in [database.writer(shard: 0), database.reader] {
+            let plans = try await lane.run(
+                Script(statements: [(counts, Parameters())]) { results throws(PostgresError) in
+                    var lines: [(String, Int64, Int64)] = []
+                    for row in 0..<results[0].count {
+                        lines.append((try results[0].text(row, 0), try results[0].int64(row, 1), try results[0].int64(row, 2)))
+                    }
+                    return lines
+                })
+            #expect(!plans.isEmpty)
+            for (name, generic, custom) in plans { #expect(custom <= 5, "\(name): \(generic) kept, \(custom) made") }
+        }
+        await database.shutdown()
+    }
+
     /// In a database of its own, whose statistics nobody else fills. They are complete when the sessions have ended.
     @Test func headsStayInTheirPages() async throws {
         let running = try await StoreCluster.running()
