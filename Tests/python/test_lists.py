@@ -1,0 +1,137 @@
+"""Lists of flows: filters, orders, pages; and what tenants see of each other."""
+
+import pytest
+from flowstate.v1 import state_pb2
+
+from errors import invalid, not_found
+
+ORDERS = state_pb2.FlowOrder
+
+
+def names(flows, **fields):
+    return [flow.flow_id for flow in flows.ListFlows(**fields).flows]
+
+
+@pytest.fixture
+def stock(flows):
+    """Four flows; `b` was changed last, `d` is deleted."""
+    flows.save("a", flow_type="order", phase="draft", status="new", labels={"team": "blue", "prio": "1"})
+    flows.save("b", flow_type="order", phase="review", status="new", labels={"team": "blue"})
+    flows.save("c/1", flow_type="mail", phase="draft", status="old", labels={"team": "red"})
+    flows.save("d", flow_type="mail")
+    flows.DeleteFlow(flow_id="d")
+    flows.save("b", b"[2]")
+    return flows
+
+
+@pytest.mark.parametrize("wanted, filter", [
+    (["b", "c/1", "a"], {}),
+    (["b", "a"], {"flow_type": "order"}),
+    (["c/1", "a"], {"phase": "draft"}),
+    (["c/1"], {"status": "old"}),
+    (["b", "a"], {"labels": {"team": "blue"}}),
+    (["a"], {"labels": {"team": "blue", "prio": "1"}}),
+    ([], {"labels": {"team": "blue", "prio": "2"}}),
+    (["c/1"], {"flow_id_prefix": "c/"}),
+    (["b", "d", "c/1", "a"], {"include_deleted": True}),
+    (["a"], {"flow_type": "order", "phase": "draft"}),
+    ([], {"flow_type": "none"}),
+])
+def test_filters(stock, wanted, filter):
+    assert names(stock, filter=filter) == wanted
+
+
+def test_filters_by_time(stock):
+    head = {flow.flow_id: flow for flow in stock.ListFlows(filter={"include_deleted": True}).flows}
+    assert set(names(stock, filter={"created_after": head["b"].created_at})) == {"b", "c/1"}
+    assert names(stock, filter={"created_before": head["b"].created_at}) == ["a"]
+    assert names(stock, filter={"updated_after": head["b"].updated_at}) == ["b"]
+    assert set(names(stock, filter={"updated_before": head["b"].updated_at})) == {"a", "c/1"}
+
+
+@pytest.mark.parametrize("order, wanted", [
+    (ORDERS.FLOW_ORDER_UNSPECIFIED, ["b", "c/1", "a"]), (ORDERS.FLOW_ORDER_UPDATED_DESC, ["b", "c/1", "a"]),
+    (ORDERS.FLOW_ORDER_UPDATED_ASC, ["a", "c/1", "b"]), (ORDERS.FLOW_ORDER_CREATED_DESC, ["c/1", "b", "a"]),
+    (ORDERS.FLOW_ORDER_CREATED_ASC, ["a", "b", "c/1"]), (ORDERS.FLOW_ORDER_FLOW_ID_ASC, ["a", "b", "c/1"])])
+def test_orders_and_pages(stock, order, wanted):
+    assert names(stock, order=order) == wanted
+    seen, token = [], ""
+    for _ in wanted:
+        page = stock.ListFlows(order=order, page_size=1, page_token=token)
+        seen += [flow.flow_id for flow in page.flows]
+        token = page.next_page_token
+    assert seen == wanted
+    if token:  # "may be more": then the next page is empty
+        assert names(stock, order=order, page_size=1, page_token=token) == []
+
+
+def test_ids_are_ordered_by_bytes(flows):
+    ids = ["a", "B", "é", "z", "ab", "日本", "a-b", "a_b", "A", "😀", "~"]
+    for flow_id in ids:
+        flows.save(flow_id)
+    wanted = sorted(ids, key=str.encode)
+    assert names(flows, order=ORDERS.FLOW_ORDER_FLOW_ID_ASC) == wanted
+    for prefix in ("a", "é", "日", "%", "_", "a_"):
+        found = names(flows, order=ORDERS.FLOW_ORDER_FLOW_ID_ASC, filter={"flow_id_prefix": prefix})
+        assert found == [flow_id for flow_id in wanted if flow_id.startswith(prefix)]
+
+
+def test_page_sizes(flows):
+    for number in range(55):
+        flows.save(f"f{number:02}")
+    assert len(names(flows)) == 50, "the default"
+    assert len(names(flows, page_size=2_000)) == 55, "more than the maximum is lowered to it"
+    with invalid() as refusal:
+        names(flows, page_size=-1)
+    assert refusal.fields() == ["page_size"]
+
+
+def test_a_page_token_is_good_for_its_list_only(stock):
+    token = stock.ListFlows(page_size=1).next_page_token
+    versions = stock.ListVersions(flow_id="b", page_size=1).next_page_token
+    for fields in (
+        {"page_token": "made-up"}, {"page_token": token + "A"}, {"page_token": token[:-1]}, {"page_token": versions},
+        {"page_token": token, "filter": {"flow_type": "order"}},
+        {"page_token": token, "order": ORDERS.FLOW_ORDER_CREATED_ASC},
+    ):
+        with invalid() as refusal:
+            stock.ListFlows(page_size=1, **fields)
+        assert refusal.fields() == ["page_token"]
+
+
+def test_an_unknown_order_is_refused(flows):
+    with invalid() as refusal:
+        names(flows, order=77)
+    assert refusal.fields() == ["order"]
+
+
+def test_tenants_do_not_see_each_other(server):
+    one, two = server.flows(), server.flows()
+    one.save("f", b"1", checkpoint={"name": "c"}, idempotency_key="key")
+    with not_found():
+        two.load("f")
+    with not_found():
+        two.ListVersions(flow_id="f")
+    with not_found():
+        two.DeleteFlow(flow_id="f")
+    with not_found():
+        two.RestoreCheckpoint(flow_id="f", checkpoint="c")
+    assert names(two) == []
+    saved = two.save("f", b"2", expected_version=0, idempotency_key="key")
+    assert (saved.version, saved.replayed) == (1, False), "keys belong to the tenant"
+    assert (one.state("f"), two.state("f")) == (b"1", b"2")
+    token = one.ListFlows(page_size=1)
+    two.save("g")
+    page = two.ListFlows(page_size=1)
+    assert page.next_page_token
+    with invalid():
+        one.ListFlows(page_size=1, page_token=page.next_page_token)
+    assert [flow.flow_id for flow in token.flows] == ["f"]
+
+
+def test_tenant_and_actor_have_defaults(server):
+    nobody = server.flows()
+    nobody.metadata = []
+    flow_id = nobody.CreateFlow(state=b"{}").flow_id
+    assert nobody.load(flow_id).version.actor == "anonymous"
+    assert server.flows("default").load(flow_id).flow.flow_id == flow_id
