@@ -1,0 +1,96 @@
+# Flowstate: `make run` serves, `make test` proves. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Imports that a target does not declare are errors; warnings are too (Package.swift).
+SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
+# The Swift runtime goes into the binaries: they need no toolchain where they run.
+RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
+BUILD_DIR ?= .build
+RELEASE := $(BUILD_DIR)/release
+DEBUG := $(BUILD_DIR)/debug
+PREFIX ?= /usr/local
+VENV := .venv
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# What swift-format looks after: all but generated files.
+SOURCES = $$(git ls-files '*.swift' | grep -v -e /Generated/ -e GRPC/Messages/)
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+.PHONY: run
+run: packages build ## Build a release and serve on 127.0.0.1:7420 (ARGS="--port 0 …")
+	$(RELEASE)/flowstate serve $(ARGS)
+
+.PHONY: build
+build: toolchain ## Build the release executables
+	swift build $(RELEASE_FLAGS) --scratch-path $(BUILD_DIR)
+
+.PHONY: test
+test: deps lint ## Build, and run every test
+	swift build --build-tests $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	swift test --skip-build --scratch-path $(BUILD_DIR)
+	$(MAKE) test-end-to-end
+	$(MAKE) docker-check
+
+.PHONY: test-end-to-end
+test-end-to-end: ## The tests with stock gRPC clients, against the debug build
+	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench \
+	  $(VENV)/bin/python -m pytest -q Tests/python
+
+.PHONY: docker-check
+docker-check: build ## Every step of the Dockerfile, without Docker
+	bash docker/check.sh
+
+.PHONY: bench
+bench: packages build ## Measure, beside pgbench and nghttpd (Benchmarks/RESULTS.md)
+	bash Benchmarks/compare.sh
+
+.PHONY: sanitize
+sanitize: deps ## AddressSanitizer over a run of 10,000 mixed calls
+	bash Tests/sanitize.sh
+
+.PHONY: proto
+proto: deps ## Generate the C and Swift messages from proto/
+	bash proto/generate.sh
+
+.PHONY: format
+format: toolchain ## Format the Swift files
+	swift format -i $(SOURCES)
+
+.PHONY: lint
+lint: toolchain ## Check the format of the Swift files
+	swift format lint --strict $(SOURCES)
+
+.PHONY: install
+install: ## Copy the release to DESTDIR and PREFIX (/usr/local)
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/flowstate $(RELEASE)/flowstate-bench
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BUILD_DIR) $(VENV)
+
+# ── What the machine needs ──────────────────────────────────────────────────────────────────────────
+
+.PHONY: deps
+deps: packages $(VENV)/ready ## Install what is missing to build and test
+
+.PHONY: packages
+packages: toolchain ## Debian or Ubuntu packages to build and run; skipped when present
+	@bash docker/packages.sh build
+
+.PHONY: runtime-packages
+runtime-packages: ## Packages to run a release that was built elsewhere
+	@bash docker/packages.sh runtime
+
+.PHONY: toolchain
+toolchain:
+	@command -v swift >/dev/null || { echo "flowstate needs a Swift toolchain, 6.2 or later: https://www.swift.org/install" >&2; exit 1; }
+	@swift --version 2>/dev/null | grep -qE 'Swift version (6\.([2-9]|[1-9][0-9])|[7-9])' || \
+	  { echo "flowstate needs Swift 6.2 or later; found: $$(swift --version 2>/dev/null | head -1)" >&2; exit 1; }
+
+$(VENV)/ready: Tests/python/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs the Debian or Ubuntu packages that building ("build") or running ("runtime") takes, if any
+# is missing. Used by the Makefile and by the Dockerfile.
+set -euo pipefail
+
+runtime=(libpq5 libnghttp2-14 postgresql)
+case "${1:-}" in
+  runtime) packages=("${runtime[@]}") ;;
+  build)
+    packages=(
+      "${runtime[@]}" make git pkg-config g++
+      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev rapidjson-dev
+      protobuf-compiler protobuf-c-compiler python3-venv nghttp2-client
+    ) ;;
+  *) echo "usage: packages.sh build|runtime" >&2; exit 64 ;;
+esac
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+# The names of these two carry their ABI version, which differs between releases.
+if [ "$1" = runtime ]; then
+  for pattern in 'libprotobuf-c1*' 'libxxhash0*'; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$pattern" 2>/dev/null | grep -qx installed || missing+=("${pattern%\*}")
+  done
+fi
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+command -v apt-get >/dev/null || {
+  echo "this needs Debian or Ubuntu; elsewhere install yourself: ${missing[*]}" >&2
+  exit 1
+}
+run=()
+[ "$(id -u)" = 0 ] || run=(sudo)
+echo "installing: ${missing[*]}"
+"${run[@]}" apt-get update -qq
+"${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
