@@ -32,7 +32,6 @@ import Testing
         let (first, conninfo) = try await start(directory)
         let checksums = try await query(conninfo, "SELECT count(*) FROM pg_settings WHERE (name, setting) IN (('data_checksums', 'on'), ('server_encoding', 'UTF8'), ('lc_collate', 'C'), ('listen_addresses', ''))")
         #expect(checksums == 4)
-        _ = try await query(conninfo, "WITH t AS (SELECT set_config('x.y', 'z', false)) SELECT 1::int8 FROM t")
         _ = try? await query(conninfo, "CREATE TABLE kept AS SELECT 1 AS n")
         await first.stop()
         #expect(ClusterProcesses(dataDirectory: "\(directory)/postgres").running().isEmpty)
@@ -44,7 +43,7 @@ import Testing
     }
 
     @Test func aSecondServerIsRefused() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
         let (cluster, _) = try await start(directory)
         let error = await startError(directory)
@@ -56,12 +55,11 @@ import Testing
 
     /// What a killed server leaves: PostgreSQL running on the directory, and nobody who holds the lock.
     @Test func anOrphanIsTakenOver() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
-        let (first, conninfo) = try await start(directory)
-        _ = try? await query(conninfo, "CREATE TABLE kept AS SELECT 1 AS n")
-        await first.stop()
         try startByHand(directory)
+        let byHand = "host=\(directory)/postgres port=5432 user=flowstate dbname=flowstate"
+        _ = try? await query(byHand, "CREATE TABLE kept AS SELECT 1 AS n")
         let orphan = try #require(OutageTests.postmaster(directory))
         let (second, again) = try await start(directory)
         #expect(!ClusterProcesses(dataDirectory: "\(directory)/postgres").running().contains(orphan))
@@ -72,10 +70,8 @@ import Testing
     }
 
     @Test func childrenWithoutAPostmasterAreTakenOver() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
-        let (first, _) = try await start(directory)
-        await first.stop()
         try startByHand(directory)
         let processes = ClusterProcesses(dataDirectory: "\(directory)/postgres")
         let orphan = try #require(OutageTests.postmaster(directory))
@@ -90,10 +86,8 @@ import Testing
     }
 
     @Test func aLockFileOfSomebodyElsesProcessIsNoObstacle() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
-        let (first, _) = try await start(directory)
-        await first.stop()
         try "\(getppid())\n\(directory)/postgres\n1\n5432\n\(directory)/socket\n\n\n".write(
             toFile: "\(directory)/postgres/postmaster.pid", atomically: false, encoding: .utf8)
         let error = await startError(directory)
@@ -129,10 +123,8 @@ import Testing
     }
 
     @Test func dataOfAnotherMajorVersionIsRefused() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
-        let (cluster, _) = try await start(directory)
-        await cluster.stop()
         try "9\n".write(toFile: "\(directory)/postgres/PG_VERSION", atomically: false, encoding: .utf8)
         let error = await startError(directory)
         guard case .versionMismatch(_, data: "9", _) = error else {
@@ -142,7 +134,7 @@ import Testing
     }
 
     @Test func aWrongSettingIsToldInPostgreSQLsWords() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
         var configuration = OutageTests.configuration(directory)
         configuration.settings["shared_buffers"] = "nonsense"
@@ -179,25 +171,10 @@ import Testing
         let bin = try #require(["/usr/lib/postgresql/15/bin"].first { access("\($0)/pg_ctl", X_OK) == 0 })
         let command = [
             "\(bin)/pg_ctl", "start", "--wait", "-D", "\(directory)/postgres", "-l", "\(directory)/postgres/by-hand.log", "-o",
-            "-c listen_addresses= -c unix_socket_directories=\(directory)/socket -c shared_buffers=16MB",
+            "-c listen_addresses= -c unix_socket_directories=\(directory)/postgres -c shared_buffers=16MB",
         ]
         let info = try #require(Files.info("\(directory)/postgres"))
         let identity = ["/usr/bin/setpriv", "--reuid", "\(info.user)", "--regid", "\(info.group)", "--clear-groups"]
         #expect(run((geteuid() == 0 ? identity : []) + command) == 0)
-    }
-
-    /// (Foundation's `Process` waits until also the daemon that `pg_ctl` leaves behind has closed the descriptors it inherited.)
-    private func run(_ command: [String]) -> CInt {
-        let arguments = command.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for descriptor: CInt in 0...2 { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0) }
-        var pid = pid_t()
-        guard posix_spawn(&pid, command[0], &actions, nil, arguments, environ) == 0 else { return -1 }
-        var status: CInt = 0
-        waitpid(pid, &status, 0)
-        return status
     }
 }

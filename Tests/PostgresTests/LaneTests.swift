@@ -196,7 +196,7 @@ import Testing
         try await Self.withBlockedWriter { _, lane, release in
             let bytes = [UInt8](repeating: 0xA5, count: 1 << 20)
             let tasks = Self.submit(
-                (0..<48).map { _ in
+                (0..<12).map { _ in
                     SQL("SELECT $1", [.bytea]) { $0.append(bytes: bytes) } read: { (rows) throws(PostgresError) in
                         try rows.bytes(0, 0) == bytes
                     }

@@ -7,7 +7,7 @@ import Testing
 /// PostgreSQL goes away and comes back. Each test has a cluster of its own.
 @Suite(.serialized) struct OutageTests {
     static func withCluster(_ body: (EmbeddedCluster, String, _ directory: String) async throws -> Void) async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         let cluster = EmbeddedCluster(configuration: configuration(directory), logger: TestCluster.logger)
         let conninfo = try await cluster.start()
         do {
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func theServerStartsBeforeItsDatabase() async throws {
-        let directory = TestCluster.temporaryDirectory()
+        let directory = try await TestCluster.directoryWithCluster()
         defer { Files.remove(directory) }
         let conninfo = "host=\(directory)/socket port=5432 user=flowstate dbname=flowstate"
         let database = try Self.database(conninfo)

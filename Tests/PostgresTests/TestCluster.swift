@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Synchronization
+import Testing
 
 @testable import Postgres
 
@@ -27,12 +28,16 @@ enum TestCluster {
         return logger
     }()
 
+    /// Removed when the process ends.
+    private static let directories = Mutex<[String]>([])
+
     /// Starts PostgreSQL when it is first asked for.
     static func conninfo() async throws -> String { try await started.value }
 
     static func temporaryDirectory() -> String {
         let path = "/tmp/flowstate-tests-\(UUID().uuidString.prefix(8))"
         mkdir(path, 0o711)
+        directories.withLock { $0.append(path) }
         return path
     }
 
@@ -61,6 +66,25 @@ enum TestCluster {
         }
     }
 
+    /// A stopped cluster to copy: quicker than making one for each test.
+    private static let template = Task {
+        let directory = temporaryDirectory()
+        var configuration = EmbeddedCluster.Configuration(directory: directory)
+        configuration.settings = ["fsync": "off"]
+        let cluster = EmbeddedCluster(configuration: configuration, logger: logger)
+        _ = try await cluster.start()
+        await cluster.stop()
+        return directory
+    }
+
+    /// A directory with a cluster in it that is not running.
+    static func directoryWithCluster() async throws -> String {
+        let directory = temporaryDirectory()
+        let data = "\(try await template.value)/postgres"
+        try #require(run(["/bin/cp", "-a", data, "\(directory)/postgres"]) == 0)
+        return directory
+    }
+
     private static func end(_ cluster: EmbeddedCluster) {
         let stopped = DispatchSemaphore(value: 0)
         Task.detached {
@@ -68,8 +92,24 @@ enum TestCluster {
             stopped.signal()
         }
         _ = stopped.wait(timeout: .now() + 10)
-        try? FileManager.default.removeItem(atPath: directory)
+        for directory in directories.withLock({ $0 }) { Files.remove(directory) }
     }
+}
+
+/// Runs a program to its end, without input and output. (Foundation's `Process` waits until also a daemon that the program leaves behind
+/// has closed the descriptors it inherited.)
+func run(_ command: [String]) -> CInt {
+    let arguments = command.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for descriptor: CInt in 0...2 { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0) }
+    var pid = pid_t()
+    guard posix_spawn(&pid, command[0], &actions, nil, arguments, environ) == 0 else { return -1 }
+    var status: CInt = 0
+    waitpid(pid, &status, 0)
+    return status
 }
 
 /// Waits for a condition that another process or thread brings about; `false` after `limit`.
