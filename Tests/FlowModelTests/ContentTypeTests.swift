@@ -10,7 +10,9 @@ struct ContentTypeTests {
         #expect(type.isJSON && type.text == (text.isEmpty ? "application/json" : text))
     }
 
-    @Test(arguments: ["application/octet-stream", "text/plain; charset=latin1", "application/jsonx", "text/json", "a/+json", "application/x-json", "*/*"])
+    @Test(arguments: [
+        "application/octet-stream", "text/plain; charset=latin1", "application/jsonx", "text/json", "a/+json", "application/x-json", "*/*",
+    ])
     func isOpaque(_ text: String) throws {
         #expect(try !ContentType(parsing: text).isJSON)
     }

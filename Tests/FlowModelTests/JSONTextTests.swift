@@ -1,5 +1,5 @@
-import Foundation
 import FlowModel
+import Foundation
 import Testing
 
 struct JSONTextTests {
@@ -25,10 +25,13 @@ struct JSONTextTests {
         #expect(fault(text) != nil)
     }
 
-    @Test(arguments: [
-        [0xFF], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF8], [0x80], [0xE2, 0x82],
-        [0xF0, 0x9F, 0x98],
-    ] as [[UInt8]]) func refusesBrokenUTF8(_ bytes: [UInt8]) {
+    @Test(
+        arguments: [
+            [0xFF], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF8], [0x80],
+            [0xE2, 0x82],
+            [0xF0, 0x9F, 0x98],
+        ] as [[UInt8]]) func refusesBrokenUTF8(_ bytes: [UInt8])
+    {
         #expect(JSONText.fault(in: [0x22] + bytes + [0x22], maximumDepth: 256)?.message == "invalid UTF-8 in a string")
         #expect(JSONText.fault(in: [0x22] + bytes, maximumDepth: 256) != nil)
         #expect(JSONText.fault(in: bytes, maximumDepth: 256) != nil)
@@ -129,19 +132,26 @@ struct JSONOracleTests {
     private static func value(_ random: inout SeededGenerator, depth: Int) -> String {
         func space() -> String { ["", "", "", " ", "\n", "\t\r"].randomElement(using: &random) ?? "" }
         func string() -> String {
-            let pieces = ["a", "abcdefg", "abcdefgh", "the quick brown fox jumps over the lazy dog", "0", "12345", "é", "🦊", "\\u0000", "\\uD800", "\\udfff", "\\\\", "\\\"", "\\/", "\\n", "\u{7F}", "\\u12aF"]
-            return "\"" + (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined() + "\""
+            let pieces = [
+                "a", "abcdefg", "abcdefgh", "the quick brown fox jumps over the lazy dog", "0", "12345", "é", "🦊", "\\u0000", "\\uD800",
+                "\\udfff", "\\\\", "\\\"", "\\/", "\\n", "\u{7F}", "\\u12aF",
+            ]
+            return "\"" + (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+                + "\""
         }
         let count = Int.random(in: 0...3, using: &random)
         switch Int.random(in: 0..<(depth > 5 ? 4 : 6), using: &random) {
         case 0: return space() + string() + space()
-        case 1: return ["0", "-0", "1", "-12", "0.5", "1e5", "1E-5", "12.34e+56", "1e999", "12345678901234567890123"].randomElement(using: &random) ?? "0"
+        case 1:
+            return ["0", "-0", "1", "-12", "0.5", "1e5", "1E-5", "12.34e+56", "1e999", "12345678901234567890123"].randomElement(
+                using: &random) ?? "0"
         case 2: return ["true", "false", "null"].randomElement(using: &random) ?? "null"
         case 3: return space() + string()
         case 4:
             return space() + "[" + (0..<count).map { _ in value(&random, depth: depth + 1) }.joined(separator: ",") + "]" + space()
         default:
-            return "{" + (0..<count).map { _ in space() + string() + space() + ":" + value(&random, depth: depth + 1) }.joined(separator: ",")
+            return "{"
+                + (0..<count).map { _ in space() + string() + space() + ":" + value(&random, depth: depth + 1) }.joined(separator: ",")
                 + space() + "}"
         }
     }

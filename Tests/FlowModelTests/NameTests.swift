@@ -9,7 +9,9 @@ struct NameTests {
         }
     }
 
-    @Test(arguments: ["", String(repeating: "x", count: 256), String(repeating: "é", count: 128), "a\0b", "\n", "a\u{1F}", "\u{7F}", "\u{80}", "x\u{9F}y"])
+    @Test(arguments: [
+        "", String(repeating: "x", count: 256), String(repeating: "é", count: 128), "a\0b", "\n", "a\u{1F}", "\u{7F}", "\u{80}", "x\u{9F}y",
+    ])
     func keysRefuseTheRest(_ name: String) {
         for field in ["flow_id", "tenant"] {
             let error = #expect(throws: StateError.self) {
@@ -22,7 +24,9 @@ struct NameTests {
         }
     }
 
-    @Test(arguments: [[0x61, 0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0x61, 0x00], []] as [[UInt8]]) func bytesThatAreNoName(_ bytes: [UInt8]) {
+    @Test(arguments: [[0x61, 0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0x61, 0x00], []] as [[UInt8]]) func bytesThatAreNoName(
+        _ bytes: [UInt8]
+    ) {
         #expect(throws: StateError.self) { try NameRule.name(fromUTF8: bytes, field: "flow_id", maximumBytes: 255) }
     }
 
@@ -59,7 +63,8 @@ struct NameTests {
     }
 
     @Test func uuidsAreOfVersionSevenAndSortByTime() {
-        #expect(UUIDv7.text(milliseconds: 0x017F_22E2_79B0, random: (0xCC3, 0x18C4_DC0C_0C07_398F)) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+        #expect(
+            UUIDv7.text(milliseconds: 0x017F_22E2_79B0, random: (0xCC3, 0x18C4_DC0C_0C07_398F)) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
         #expect(UUIDv7.text(milliseconds: 0, random: (0, 0)) == "00000000-0000-7000-8000-000000000000")
         #expect(UUIDv7.text(milliseconds: .max, random: (.max, .max)) == "ffffffff-ffff-7fff-bfff-ffffffffffff")
         #expect(UUIDv7.text(milliseconds: 1, random: (.max, .max)) < UUIDv7.text(milliseconds: 2, random: (0, 0)))

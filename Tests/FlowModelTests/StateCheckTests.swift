@@ -30,14 +30,24 @@ struct StateCheckTests {
         let long = String(repeating: "x", count: 256)
         let cases: [(String?, (inout SaveCommand) -> Void)] = [
             (nil, { _ in }),
-            (nil, { $0.phase = ""; $0.status = ""; $0.flowType = ""; $0.actor = ""; $0.progress = 100; $0.labels = Labels.none }),
+            (
+                nil,
+                {
+                    $0.phase = ""; $0.status = ""; $0.flowType = ""; $0.actor = ""; $0.progress = 100; $0.labels = Labels.none
+                }
+            ),
             ("actor", { $0.actor = "\n" }), ("flow_type", { $0.flowType = long }), ("phase", { $0.phase = long }),
             ("status", { $0.status = "\0" }), ("version_label", { $0.versionLabel = "" }),
             ("progress", { $0.progress = .nan }), ("progress", { $0.progress = -0.1 }), ("progress", { $0.progress = 100.1 }),
             ("progress", { $0.progress = .infinity }), ("labels name", { $0.labels = Labels(["": ""]) }),
             ("expected_version", { $0.precondition = .expected(-1) }), ("expected_version", { $0.precondition = .expected(.min) }),
             ("parent_version", { $0.parentVersion = 0 }),
-            ("parent_version", { $0.parentVersion = 1; $0.precondition = .expected(0) }),
+            (
+                "parent_version",
+                {
+                    $0.parentVersion = 1; $0.precondition = .expected(0)
+                }
+            ),
             ("checkpoint", { $0.checkpoint = CheckpointRequest(id: "i", name: "") }),
             ("description", { $0.checkpoint = CheckpointRequest(id: "i", description: String(repeating: "x", count: 4_097)) }),
             ("description", { $0.checkpoint = CheckpointRequest(id: "i", description: "\0") }),
@@ -54,8 +64,14 @@ struct StateCheckTests {
 
     @Test func opaqueStatesAreNotLookedAt() throws {
         let binary = try ContentType(parsing: "application/octet-stream")
-        #expect(try field { $0.state = [0xFF]; $0.contentType = binary } == nil)
-        #expect(try field { $0.state = []; $0.contentType = binary } == nil)
+        #expect(
+            try field {
+                $0.state = [0xFF]; $0.contentType = binary
+            } == nil)
+        #expect(
+            try field {
+                $0.state = []; $0.contentType = binary
+            } == nil)
     }
 
     @Test func theMessageTellsThePosition() throws {
@@ -108,7 +124,9 @@ struct PageTokenTests {
     }()
 
     @Test func comesBackAsItWas() throws {
-        for position in [PageToken.Position(), .init(number: .min, text: "é🦊"), .init(number: .max, text: String(repeating: "x", count: 255))] {
+        for position in [
+            PageToken.Position(), .init(number: .min, text: "é🦊"), .init(number: .max, text: String(repeating: "x", count: 255)),
+        ] {
             let token = PageToken(list: .flows, fingerprint: fingerprint, position: position)
             #expect(try PageToken(text: token.text).position(list: .flows, fingerprint: fingerprint) == position)
             #expect(token.text.utf8.allSatisfy { $0 < 0x7F && $0 > 0x20 })

@@ -57,9 +57,11 @@ struct FailureTests {
     @Test func brokenRulesAreAnsweredAtOnce() async throws {
         let store = try await StoreCluster.store()
         let key = try key(freshTenant(), "f")
-        guard case .stateInvalid(let violations) = await refusal({
-            try await store.run(SaveCommand(key: key, actor: "a", state: json("{")))
-        }) else {
+        guard
+            case .stateInvalid(let violations) = await refusal({
+                try await store.run(SaveCommand(key: key, actor: "a", state: json("{")))
+            })
+        else {
             Issue.record("broken JSON was taken")
             return
         }
@@ -70,7 +72,9 @@ struct FailureTests {
         }
     }
 
-    @Test(arguments: ["{}", "{\"a\": \"b\"}", "{\"a\\\"\": \"\\\\\", \"é\": \"\"}"]) func labelsReadWhatPostgreSQLPrints(_ text: String) throws {
+    @Test(arguments: ["{}", "{\"a\": \"b\"}", "{\"a\\\"\": \"\\\\\", \"é\": \"\"}"]) func labelsReadWhatPostgreSQLPrints(_ text: String)
+        throws
+    {
         let labels = try #require(LabelsJSON.decode(text))
         #expect(LabelsJSON.encode(labels).replacing("\":\"", with: "\": \"").replacing("\",\"", with: "\", \"") == text)
     }

@@ -77,8 +77,12 @@ struct ListTests {
             if Bool.random(using: &random) { filter.flowIDPrefix = ["a", "a/", "é", "\u{10FFFF}"].randomElement(using: &random) ?? "" }
             if Bool.random(using: &random) { filter.created.start = flows.randomElement(using: &random)?.createdAt }
             if Bool.random(using: &random) { filter.updated.start = flows.randomElement(using: &random)?.updatedAt }
-            if Bool.random(using: &random), filter.created.start == nil { filter.created.end = flows.randomElement(using: &random)?.createdAt }
-            if Bool.random(using: &random), filter.updated.start == nil { filter.updated.end = flows.randomElement(using: &random)?.updatedAt }
+            if Bool.random(using: &random), filter.created.start == nil {
+                filter.created.end = flows.randomElement(using: &random)?.createdAt
+            }
+            if Bool.random(using: &random), filter.updated.start == nil {
+                filter.updated.end = flows.randomElement(using: &random)?.updatedAt
+            }
             filter.includeDeleted = Bool.random(using: &random)
             let order = FlowOrder.allCases.randomElement(using: &random) ?? .updatedDescending
             let command = ListFlowsCommand(tenant: tenant, filter: filter, order: order, pageSize: 4)

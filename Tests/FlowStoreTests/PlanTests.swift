@@ -101,7 +101,8 @@ import Testing
             _ = try await store.snapshot(key)
         }
         let counts = Postgres.Statement(
-            name: "counts", sql: "SELECT name, generic_plans, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 15",
+            name: "counts",
+            sql: "SELECT name, generic_plans, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 15",
             parameterTypes: [])
         for lane in [database.writer(shard: 0), database.reader] {
             let plans = try await lane.run(
@@ -121,7 +122,8 @@ import Testing
     /// In a database of its own, whose statistics nobody else fills. They are complete when the sessions have ended.
     @Test func headsStayInTheirPages() async throws {
         let running = try await StoreCluster.running()
-        var create = Script(statements: [(Postgres.Statement(name: "create", sql: "CREATE DATABASE hot", parameterTypes: []), Parameters())]) {
+        var create = Script(statements: [(Postgres.Statement(name: "create", sql: "CREATE DATABASE hot", parameterTypes: []), Parameters())]
+        ) {
             results throws(PostgresError) in results.count
         }
         create.runsAlone = true

@@ -23,7 +23,8 @@ extension ListCheckpointsCommand: StoreCommand {
             for row in 0..<rows.count {
                 if let record = try CheckpointRow.record(rows, row) { records.append(record) }
             }
-            return .done(Page(records, size: size) { PageToken(list: .checkpoints, fingerprint: seal, position: PageToken.Position(text: $0.id)) })
+            return .done(
+                Page(records, size: size) { PageToken(list: .checkpoints, fingerprint: seal, position: PageToken.Position(text: $0.id)) })
         }
     }
 

@@ -27,7 +27,9 @@ extension ListVersionsCommand: StoreCommand {
                 if let record = try VersionRow.record(rows, row) { records.append(record) }
             }
             return .done(
-                Page(records, size: size) { PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version)) })
+                Page(records, size: size) {
+                    PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
+                })
         }
     }
 
