@@ -121,7 +121,8 @@ public final class StateServer: Service {
             do {
                 try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, logger: logger)
                 return
-            } catch .unavailable(let message, _) {
+            } catch {
+                guard case .unavailable(let message, _) = error else { throw error }
                 logger.warning("waiting for the database", metadata: ["reason": "\(message)"])
                 try await Task.sleep(for: .seconds(1))
             }

@@ -1,0 +1,131 @@
+import NIOCore
+import Testing
+
+@testable import HTTP2
+
+@Suite struct SessionTests {
+    @Test func aRequestIsAnsweredWithTrailers() throws {
+        let pair = try SessionPair()
+        let id = try pair.client.request(requestFields, endStream: false)
+        pair.client.send(id, ByteBuffer(string: "question"))
+        pair.client.finish(id)
+        try pair.run()
+        let asked = pair.takeServerEvents()
+        #expect(asked.first == .headers(id, requestFields, endStream: false))
+        #expect(asked.content(id) == ByteBuffer(string: "question"))
+        #expect(asked.last == .endStream(id))
+
+        let head = [HeaderField(":status", "200")]
+        try pair.server.respond(id, head, endStream: false)
+        pair.server.send(id, ByteBuffer(string: "answer"))
+        pair.server.finish(id, trailers: [HeaderField("grpc-status", "0")])
+        try pair.run()
+        let answered = pair.takeClientEvents()
+        #expect(answered.first == .headers(id, head, endStream: false))
+        #expect(answered.content(id) == ByteBuffer(string: "answer"))
+        #expect(answered.suffix(2) == [.trailers(id, [HeaderField("grpc-status", "0")]), .closed(id, .noError)])
+        #expect(pair.server.openStreams == 0 && pair.client.openStreams == 0)
+    }
+
+    /// RFC 9113 §5.2: no more than the window, until the receiver gives bytes back.
+    @Test func contentStopsAtTheWindow() throws {
+        var settings = HTTP2Settings()
+        settings.streamWindow = 100_000
+        let pair = try SessionPair(server: settings)
+        let id = try pair.client.request(requestFields, endStream: false)
+        pair.client.send(id, ByteBuffer(repeating: 1, count: 250_000))
+        #expect(pair.client.isBlocked(id))
+        try pair.run()
+        #expect(pair.takeServerEvents().content(id).readableBytes == 100_000)
+        #expect(pair.client.pendingBytes == 150_000)
+
+        pair.server.consume(id, 100_000)
+        try pair.run()
+        #expect(pair.takeServerEvents().content(id).readableBytes == 100_000)
+        pair.server.consume(id, 100_000)
+        try pair.run()
+        #expect(pair.takeServerEvents().content(id).readableBytes == 50_000)
+        #expect(pair.takeClientEvents().contains(.writable(id)))
+        #expect(pair.client.pendingBytes == 0)
+    }
+
+    @Test func anAnswerBeforeTheEndOfTheRequestStopsTheClient() throws {
+        let pair = try SessionPair()
+        let id = try pair.client.request(requestFields, endStream: false)
+        try pair.run()
+        try pair.server.respond(id, [HeaderField(":status", "200")], endStream: true)
+        try pair.run()
+        // RFC 9113 §8.1: RST_STREAM with NO_ERROR.
+        #expect(pair.takeClientEvents().last == .closed(id, .noError))
+        #expect(pair.server.openStreams == 0)
+    }
+
+    @Test func aResetClosesTheStreamOnBothSides() throws {
+        let pair = try SessionPair()
+        let id = try pair.client.request(requestFields, endStream: false)
+        pair.client.send(id, ByteBuffer(string: "x"))
+        try pair.run()
+        pair.client.reset(id, .cancel)
+        try pair.run()
+        #expect(pair.takeServerEvents().last == .closed(id, .cancel))
+        pair.server.send(id, ByteBuffer(string: "too late"))
+        pair.server.finish(id)
+        try pair.run()
+        #expect(pair.server.pendingBytes == 0)
+    }
+
+    @Test func aLargeHeaderSectionIsReportedNotKept() throws {
+        var settings = HTTP2Settings()
+        settings.headerListBytes = 1_000
+        let pair = try SessionPair(server: settings)
+        let id = try pair.client.request(
+            requestFields + [HeaderField("x", String(repeating: "v", count: 1_000))], endStream: true)
+        try pair.run()
+        #expect(pair.takeServerEvents().first == .headersTooLarge(id))
+    }
+
+    @Test func streamsBeyondTheLimitWait() throws {
+        var settings = HTTP2Settings()
+        settings.maxConcurrentStreams = 2
+        let pair = try SessionPair(server: settings)
+        let ids = try (0..<3).map { _ in try pair.client.request(requestFields, endStream: true) }
+        try pair.run()
+        #expect(pair.server.openStreams == 2)
+        try pair.server.respond(ids[0], [HeaderField(":status", "200")], endStream: true)
+        try pair.run()
+        #expect(pair.takeServerEvents().contains(.headers(ids[2], requestFields, endStream: true)))
+    }
+
+    @Test func goAwayLetsOpenStreamsFinish() throws {
+        let pair = try SessionPair()
+        let id = try pair.client.request(requestFields, endStream: true)
+        try pair.run()
+        pair.server.announceShutdown()
+        pair.server.goAway()
+        try pair.run()
+        #expect(pair.takeClientEvents().contains { if case .goAway = $0 { true } else { false } })
+        #expect(throws: HTTP2Error.self) {
+            // Either refused at once, or its stream is closed unsent.
+            let late = try pair.client.request(requestFields, endStream: true)
+            try pair.run()
+            if pair.takeClientEvents().contains(.closed(late, .refusedStream)) { throw HTTP2Error.noMoreStreams }
+        }
+        try pair.server.respond(id, [HeaderField(":status", "200")], endStream: true)
+        try pair.run()
+        #expect(pair.takeClientEvents().contains(.closed(id, .noError)))
+        #expect(!pair.server.isAlive)
+    }
+
+    @Test func pingsAreAnswered() throws {
+        let pair = try SessionPair()
+        pair.server.ping()
+        try pair.run()
+        #expect(pair.takeServerEvents() == [.pingAcknowledged])
+    }
+
+    @Test(arguments: ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\u{16}\u{3}\u{1}", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"])
+    func otherProtocolsAreToldApart(_ bytes: String) throws {
+        let server = try HTTP2Session(role: .server)
+        #expect(throws: HTTP2Error.notHTTP2) { try server.receive(ByteBuffer(string: bytes)) }
+    }
+}
