@@ -64,7 +64,8 @@ import Testing
 
 @Suite struct PagingTests {
     /// Lists 0 ..< `count`, at most `largest` a page; the token is where to go on.
-    private func list(_ arguments: [String], count: Int, largest: Int = 1_000) async throws -> (shown: [Int], next: String, sizes: [Int32]) {
+    private func list(_ arguments: [String], count: Int, largest: Int = 1_000) async throws -> (shown: [Int], next: String, sizes: [Int32])
+    {
         var shown: [Int] = []
         var sizes: [Int32] = []
         let next = try await PagingOptions.parse(arguments).pages { size, token in
@@ -101,7 +102,10 @@ import Testing
 
     @Test func aPageThatRepeatsIsAnError() async {
         await #expect(throws: LocalFailure.self) {
-            _ = try await PagingOptions.parse(["--all"]).pages { _, _ in ([1], "same") } show: { _ in }
+            _ = try await PagingOptions.parse(["--all"]).pages { _, _ in
+                ([1], "same")
+            } show: { _ in
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ extension JSONLayout {
     private mutating func string() -> Bool {
         let isKey = expected == .key || expected == .keyOrEnd
         if expected == .keyOrEnd { newLine() }
-        guard isKey || beginValue(), let end = stringEnd() else { return false }
+        guard isKey || beginValue(), let end = JSONToken.stringEnd(in: text, from: position) else { return false }
         let token = text[position..<end]
         // DEL, and the lead bytes of every other character that is escaped.
         if token.contains(where: { $0 == 0x7F || $0 == 0xC2 || $0 == 0xD8 || $0 == 0xE2 }) {
@@ -136,67 +136,12 @@ extension JSONLayout {
         return true
     }
 
-    /// Where the string that begins here ends; nil when it has no end, a raw control character or a wrong escape.
-    private func stringEnd() -> Int? {
-        var index = position + 1
-        while index < text.count {
-            switch text[index] {
-            case UInt8(ascii: "\""): return index + 1
-            case UInt8(ascii: "\\"):
-                guard index + 1 < text.count else { return nil }
-                if text[index + 1] == UInt8(ascii: "u") {
-                    guard index + 5 < text.count, text[index + 2...index + 5].allSatisfy(Self.isHexadecimal) else { return nil }
-                    index += 6
-                } else {
-                    guard "\"\\/bfnrt".utf8.contains(text[index + 1]) else { return nil }
-                    index += 2
-                }
-            case 0..<0x20: return nil
-            default: index += 1
-            }
-        }
-        return nil
-    }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
-        default: false
-        }
-    }
-
     private mutating func literalOrNumber() -> Bool {
         guard beginValue() else { return false }
         let token = text[position...].prefix { !" \t\n\r,:[]{}\"".utf8.contains($0) }
-        let isLiteral = ["true", "false", "null"].contains { token.elementsEqual($0.utf8) }
-        guard isLiteral || Self.isNumber(token) else { return false }
+        guard JSONToken.isLiteral(token) || JSONToken.isNumber(token) else { return false }
         take(token.count)
         endValue()
         return true
-    }
-
-    /// `[ minus ] int [ frac ] [ exp ]`
-    private static func isNumber(_ token: ArraySlice<UInt8>) -> Bool {
-        var rest = token
-        func digits() -> Int {
-            let count = rest.prefix { (0x30...0x39).contains($0) }.count
-            rest = rest.dropFirst(count)
-            return count
-        }
-        func take(_ characters: String) -> Bool {
-            guard let first = rest.first, characters.utf8.contains(first) else { return false }
-            rest = rest.dropFirst()
-            return true
-        }
-        _ = take("-")
-        let leadingZero = rest.first == UInt8(ascii: "0")
-        let integerDigits = digits()
-        guard integerDigits == 1 || (integerDigits > 1 && !leadingZero) else { return false }
-        if take("."), digits() == 0 { return false }
-        if take("eE") {
-            _ = take("+-")
-            if digits() == 0 { return false }
-        }
-        return rest.isEmpty
     }
 }
