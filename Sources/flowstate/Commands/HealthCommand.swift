@@ -10,7 +10,7 @@ struct HealthCommand: ClientCommand {
             Calls grpc.health.v1.Health/Check. A server that cannot be reached, or does not answer within --timeout, \
             counts as one that does not serve.
 
-              flowstate health --endpoint localhost:7233 --timeout 3
+              flowstate health --endpoint localhost:7420 --timeout 3
             """)
 
     @OptionGroup var connection: ConnectionOptions
