@@ -97,27 +97,27 @@ def start_server(flowstate_bin, scratch):
     from flowstate_server import Server
     servers = []
 
-    def start(**options):
-        servers.append(Server(flowstate_bin, options.pop("directory", None) or scratch(), **options))
-        return servers[-1].start()
+    def start(port=0, wait=True, **options):
+        servers.append(Server(flowstate_bin, scratch(), **options))
+        return servers[-1].start(port, wait)
 
     yield start
     for server in servers:
         server.destroy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def postgresql(scratch):
     """`postgresql()` starts a PostgreSQL of the test's own, beside the servers."""
     from postgresql import PostgreSQL
-    started = []
+    made = []
 
-    def start():
-        started.append(PostgreSQL(scratch()))
-        return started[-1].start()
+    def make(start=True):
+        made.append(PostgreSQL(scratch()))
+        return made[-1].start() if start else made[-1]
 
-    yield start
-    for database in started:
+    yield make
+    for database in made:
         database.stop()
 
 

@@ -9,6 +9,7 @@ import uuid
 
 import grpc
 from flowstate.v1 import state_pb2, state_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from processes import eventually, kill, kill_all_in, working_in
 
@@ -66,9 +67,17 @@ class Server:
         self.endpoint = line.removeprefix(READY)
         return self
 
+    def health(self, service=""):
+        """What Health.Check says."""
+        stub = health_pb2_grpc.HealthStub(self.channel())
+        return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
+
+    def wait_until_healthy(self):
+        """After a crash of its database: until every connection is there again."""
+        eventually(lambda: self.health() == health_pb2.HealthCheckResponse.SERVING, what="SERVING")
+
     def kill(self):
-        """kill -9 of the server alone; what it started goes on."""
-        self.close_channels()
+        """kill -9 of the server alone; what it started goes on, and so do its clients."""
         kill(self.process.pid)
         self._ended()
 
@@ -155,12 +164,17 @@ class Flows:
         self.metadata = [("flowstate-tenant", tenant), ("flowstate-actor", actor)]
 
     def __getattr__(self, name):
-        method, message = getattr(self.stub, name), METHODS[name].input_type._concrete_class
+        method = getattr(self.stub, name)
 
-        def call(timeout=30, wait_for_ready=None, **fields):
-            return method(message(**fields), metadata=self.metadata, timeout=timeout, wait_for_ready=wait_for_ready)
+        def call(timeout=30, **fields):
+            return method(self.message(name, **fields), metadata=self.metadata, timeout=timeout)
 
         return call
+
+    @staticmethod
+    def message(name, /, **fields):
+        """The request of a method."""
+        return METHODS[name].input_type._concrete_class(**fields)
 
     def save(self, flow_id, state=b"{}", **fields):
         return self.SaveState(flow_id=flow_id, state=state, **fields)

@@ -42,15 +42,9 @@ class PostgreSQL:
         return subprocess.run(
             [binaries() / "pg_isready", "-q", "-h", self.directory, "-t", "5"], timeout=30).returncode == 0
 
-    def query(self, sql):
-        done = subprocess.run(
-            ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url],
-            check=True, capture_output=True, timeout=30)
-        return done.stdout.decode().strip()
-
     def stop(self, number=signal.SIGINT):
         """Ends it; SIGINT cuts connections, SIGKILL is a crash."""
-        if self.process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             return
         left = list(children(self.process.pid))
         kill(self.process.pid, number)
@@ -58,3 +52,36 @@ class PostgreSQL:
         if number == signal.SIGKILL:
             # They notice by themselves that their postmaster is gone; a new one cannot start before that.
             eventually(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in left), what="their end")
+
+
+class Session:
+    """One connection to a PostgreSQL, through psql."""
+
+    def __init__(self, conninfo):
+        self.conninfo = conninfo
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [binaries() / "psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", self.conninfo],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=30)
+
+    def execute(self, sql):
+        """Runs statements and returns the lines that they answer."""
+        self.process.stdin.write(sql + ";\n\\echo done\n")
+        lines = []
+        for line in self.process.stdout:
+            if line == "done\n":
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise AssertionError(f"psql ended at: {sql}")
+
+    def wait_for_blocked(self):
+        """Until another session waits for a lock that this one holds."""
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        eventually(lambda: self.execute(waiting) != ["0"], what="a session that waits")

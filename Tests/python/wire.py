@@ -1,0 +1,172 @@
+"""HTTP/2 frame by frame, for what no well-behaved client sends (RFC 9113)."""
+
+import socket
+import struct
+import time
+
+import hpack
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+END_STREAM, ACK, END_HEADERS = 1, 1, 4
+INITIAL_WINDOW_SIZE = 4
+SERVICE = "/flowstate.v1.FlowStateService/"
+
+
+def message(payload, flag=0, length=None):
+    """A gRPC message with its prefix; `length` lies about it."""
+    return struct.pack(">BI", flag, len(payload) if length is None else length) + payload
+
+
+class Closed(Exception):
+    """The server closed the connection."""
+
+
+class Reply:
+    """What came on one stream."""
+
+    def __init__(self):
+        self.headers, self.trailers, self.body, self.reset, self.ended = {}, {}, b"", None, False
+
+    @property
+    def status(self):
+        """The HTTP status."""
+        return self.headers.get(":status")
+
+    @property
+    def grpc_status(self):
+        text = {**self.headers, **self.trailers}.get("grpc-status")
+        return None if text is None else int(text)
+
+    @property
+    def message(self):
+        return {**self.headers, **self.trailers}.get("grpc-message", "")
+
+
+class Wire:
+    """One connection. It acknowledges nothing and opens no window by itself unless `polite`."""
+
+    def __init__(self, server, settings=(), polite=True, preface=True):
+        self.socket = socket.create_connection(server.host_port, timeout=30)
+        self.polite = polite
+        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
+        self.decoder.max_header_list_size = 1 << 20
+        self.replies, self.goaway, self.settings, self.pongs = {}, None, None, 0
+        self.next_stream = 1
+        if preface:
+            self.send(PREFACE)
+            self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *setting) for setting in settings))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.socket.close()
+
+    # Sending
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def frame(self, kind, flags, stream, payload=b""):
+        self.send(struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload)
+
+    def headers(self, path, end=False, extra=(), **changes):
+        """Opens a stream and returns its number. `changes` replace the usual fields; None leaves one out."""
+        usual = {
+            ":method": "POST", ":scheme": "http", ":path": path, ":authority": "test", "te": "trailers",
+            "content-type": "application/grpc"}
+        usual.update({name.replace("_", "-") if name[0] != "_" else ":" + name[1:]: value for name, value in changes.items()})
+        fields = [(name, value) for name, value in usual.items() if value is not None] + list(extra)
+        stream, self.next_stream = self.next_stream, self.next_stream + 2
+        self.frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, self.encoder.encode(fields))
+        return stream
+
+    def data(self, stream, payload, end=True):
+        for offset in range(0, max(len(payload), 1), 16384):
+            part = payload[offset:offset + 16384]
+            self.frame(DATA, END_STREAM if end and offset + 16384 >= len(payload) else 0, stream, part)
+
+    def call(self, method, payload, **options):
+        """A whole unary call of FlowStateService; `payload` with its prefix."""
+        stream = self.headers(SERVICE + method, **options)
+        self.data(stream, payload)
+        return self.reply(stream)
+
+    def ping(self):
+        """Asks for a sign of life, and waits for it."""
+        wanted = self.pongs + 1
+        self.frame(PING, 0, 0, b"12345678")
+        self.read_until(lambda: self.pongs >= wanted)
+
+    # Receiving
+
+    def _read(self, count):
+        data = b""
+        while len(data) < count:
+            try:
+                part = self.socket.recv(count - len(data))
+            except ConnectionResetError:
+                part = b""
+            if not part:
+                raise Closed
+            data += part
+        return data
+
+    def read_frame(self):
+        head = self._read(9)
+        length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
+        stream = int.from_bytes(head[5:], "big") & 0x7FFFFFFF
+        payload = self._read(length)
+        reply = self.replies.setdefault(stream, Reply())
+        if kind == SETTINGS and not flags & ACK:
+            self.settings = {key: value for key, value in struct.iter_unpack(">HI", payload)}
+            if self.polite:
+                self.frame(SETTINGS, ACK, 0)
+        elif kind == PING:
+            if flags & ACK:
+                self.pongs += 1
+            elif self.polite:
+                self.frame(PING, ACK, 0, payload)
+        elif kind == HEADERS:
+            fields = dict(self.decoder.decode(payload))
+            if reply.headers:
+                reply.trailers = fields
+            else:
+                reply.headers = fields
+        elif kind == DATA:
+            reply.body += payload
+            if self.polite and payload:
+                for target in (0, stream):
+                    self.frame(WINDOW_UPDATE, 0, target, struct.pack(">I", len(payload)))
+        elif kind == RST_STREAM:
+            reply.reset = int.from_bytes(payload, "big")
+        elif kind == GOAWAY:
+            self.goaway = int.from_bytes(payload[4:8], "big")
+        if kind in (HEADERS, DATA) and flags & END_STREAM:
+            reply.ended = True
+        return kind
+
+    def read_until(self, condition, timeout=30):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"nothing of the kind in {timeout} s"
+            self.read_frame()
+
+    def reply(self, stream):
+        """Waits until a stream is answered or reset."""
+        self.read_until(lambda: self.replies.get(stream) and (self.replies[stream].ended or self.replies[stream].reset is not None))
+        return self.replies[stream]
+
+    def read_to_end(self, timeout=30):
+        """Reads until the server closes the connection."""
+        deadline = time.monotonic() + timeout
+        try:
+            while True:
+                assert time.monotonic() < deadline, f"the connection is still open after {timeout} s"
+                self.read_frame()
+        except Closed:
+            return self
