@@ -70,7 +70,10 @@ let package = Package(
             name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle],
             swiftSettings: strict),
         .executableTarget(
-            name: "flowstate-bench", dependencies: ["FlowStateClient", "WireMessages", arguments, histogram],
+            name: "flowstate-bench",
+            dependencies: [
+                "FlowStateClient", "GRPC", "WireMessages", "Protobuf", nioCore, nioPosix, arguments, histogram, subprocess, systemPackage,
+            ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 
         // Tests

@@ -1,0 +1,57 @@
+import ArgumentParser
+import GRPC
+
+/// What every measuring subcommand can be told.
+struct LoadOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "The server: host:port, http://host:port or unix:/path. (default: starts one for this run)"))
+    var endpoint: String?
+    @Option(
+        help: ArgumentHelp(
+            "The flowstate program to start. (default: the one beside this program)", valueName: "path"))
+    var server: String?
+    @Option(help: "Whose flows to use.")
+    var tenant = "bench"
+    @Option(help: "Connections to the server; calls are spread over them evenly.")
+    var connections = 4
+    @Option(help: "Threads of this program; connections are spread over them evenly.")
+    var threads = 1
+    @Option(help: "Calls in flight on all connections together; with --rate the most there may be.")
+    var inFlight = 128
+    @Option(help: "How many flows to use.")
+    var flows = 1_000
+    @Option(help: ArgumentHelp("Size of each state, which is JSON.", valueName: "bytes"))
+    var stateSize = 2_048
+    @Option(help: ArgumentHelp("How long to measure.", valueName: "seconds"))
+    var duration = 10.0
+    @Option(help: ArgumentHelp("How long to run before measuring.", valueName: "seconds"))
+    var warmup = 2.0
+    @Option(help: ArgumentHelp("Calls a second, due at even intervals. (default: as many as the server answers)", valueName: "calls"))
+    var rate: Double?
+    @Option(help: "Chooses flows, operations and states; the same seed chooses the same.")
+    var seed: UInt64 = 1
+    @Option(help: ArgumentHelp("Write the report as JSON; '-' is standard output.", valueName: "file"))
+    var json: String?
+    @Option(help: ArgumentHelp("The p99 of every operation must be below this.", valueName: "milliseconds"))
+    var p99Limit = 50.0
+
+    mutating func validate() throws {
+        func check(_ name: String, _ holds: Bool, _ rule: String) throws {
+            guard holds else { throw ValidationError("--\(name) must be \(rule).") }
+        }
+        try check("connections", (1...1_000).contains(connections), "from 1 to 1000")
+        try check("threads", (1...256).contains(threads), "from 1 to 256")
+        try check("in-flight", (connections...1_000_000).contains(inFlight), "from one a connection to 1000000")
+        try check("flows", (1...1_000_000_000).contains(flows), "from 1 to 1000000000")
+        try check("state-size", (StateText.smallest...(64 << 20)).contains(stateSize), "from \(StateText.smallest) to 67108864")
+        try check("duration", duration > 0 && duration <= 86_400, "more than 0 and at most 86400 seconds")
+        try check("warmup", warmup >= 0 && warmup <= 86_400, "from 0 to 86400 seconds")
+        try check("rate", rate.map { $0 > 0 && $0 <= 10_000_000 } ?? true, "more than 0 and at most 10000000")
+        try check("p99-limit", p99Limit > 0 && p99Limit.isFinite, "more than 0")
+        if let endpoint, Endpoint(endpoint) == nil {
+            throw ValidationError("'\(endpoint)' is no endpoint; write host:port, http://host:port or unix:/path.")
+        }
+        if endpoint != nil, server != nil { throw ValidationError("Give --endpoint or --server, not both.") }
+    }
+}

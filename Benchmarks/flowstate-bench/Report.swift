@@ -1,0 +1,122 @@
+import Foundation
+
+/// What a run measured; its JSON is the report of `--json`. Times are in milliseconds, rates in calls a second.
+struct Report: Encodable, Sendable {
+    struct Configuration: Encodable, Sendable {
+        let connections, threads, inFlight, flows, stateSize, loads: Int
+        let duration, warmup: Double
+        /// Nil: a closed loop.
+        let rate: Double?
+        let seed: UInt64
+        let tenant: String
+    }
+
+    struct Server: Encodable, Sendable {
+        let endpoint: String
+        let version: String?
+        /// Whether it was started for this run.
+        let started: Bool
+    }
+
+    struct Failure: Encodable, Sendable {
+        let count: Int
+        let message: String
+    }
+
+    struct Operation: Encodable, Sendable {
+        let count, errors: Int
+        let rate, meanMs, p50Ms, p90Ms, p99Ms, p999Ms, maxMs: Double
+        let failures: [String: Failure]
+
+        enum CodingKeys: String, CodingKey {
+            case count, errors, rate
+            case meanMs = "mean_ms"
+            case p50Ms = "p50_ms"
+            case p90Ms = "p90_ms"
+            case p99Ms = "p99_ms"
+            case p999Ms = "p999_ms"
+            case maxMs = "max_ms"
+            case failures = "errors_by_reason"
+        }
+    }
+
+    let command: String
+    /// When the run ended.
+    let time: Date
+    /// `closed`: latency counts from when a call was sent. `open`: from when it was due.
+    let loop: String
+    let server: Server
+    let configuration: Configuration
+    /// By name; only those that the command makes.
+    let operations: [String: Operation]
+    /// From the end of the warm-up to the last answer.
+    let seconds: Double
+    /// Calls of an open loop that were due and never sent, because --in-flight calls were waiting for answers.
+    let unsent: Int
+    let p99LimitMs: Double
+    let passed: Bool
+    let exitCode: Int32
+}
+
+extension Report {
+    init(
+        command: String, options: LoadOptions, loadPercent: Int, server: BenchServer, measurement: Measurement,
+        seconds: Double
+    ) {
+        self.command = command
+        time = Date()
+        loop = options.rate == nil ? "closed" : "open"
+        self.server = Server(endpoint: "\(server.endpoint)", version: server.version, started: options.endpoint == nil)
+        configuration = Configuration(
+            connections: options.connections, threads: options.threads, inFlight: options.inFlight, flows: options.flows,
+            stateSize: options.stateSize, loads: loadPercent, duration: options.duration, warmup: options.warmup,
+            rate: options.rate, seed: options.seed, tenant: options.tenant)
+        var operations: [String: Operation] = [:]
+        if loadPercent > 0 { operations["load"] = Operation(measurement.load, seconds: seconds) }
+        if loadPercent < 100 { operations["save"] = Operation(measurement.save, seconds: seconds) }
+        self.operations = operations
+        self.seconds = seconds
+        unsent = measurement.unsent
+        p99LimitMs = options.p99Limit
+        let hasErrors = operations.values.contains { $0.errors > 0 || $0.count == 0 }
+        let isSlow = operations.values.contains { $0.p99Ms >= options.p99Limit }
+        passed = !hasErrors && !isSlow
+        exitCode = hasErrors ? 2 : isSlow ? 1 : 0
+    }
+
+    /// Prints the table, and writes the JSON when it is asked for.
+    func write(json path: String?) throws {
+        guard let path else { return Console.output(table) }
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .iso8601
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let json = try encoder.encode(self) + Data("\n".utf8)
+        if path == "-" {
+            Console.error(table)
+            FileHandle.standardOutput.write(json)
+        } else {
+            Console.output(table)
+            do {
+                try json.write(to: URL(fileURLWithPath: path), options: .atomic)
+            } catch {
+                throw BenchError.cannotWrite(path, error.localizedDescription)
+            }
+        }
+    }
+}
+
+extension Report.Operation {
+    fileprivate init(_ measured: OperationMeasurement, seconds: Double) {
+        count = measured.count
+        errors = measured.errors
+        rate = seconds > 0 ? Double(count) / seconds : 0
+        meanMs = measured.meanMilliseconds
+        p50Ms = measured.milliseconds(percentile: 50)
+        p90Ms = measured.milliseconds(percentile: 90)
+        p99Ms = measured.milliseconds(percentile: 99)
+        p999Ms = measured.milliseconds(percentile: 99.9)
+        maxMs = measured.maximumMilliseconds
+        failures = measured.failures.mapValues { Report.Failure(count: $0.count, message: $0.message) }
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+
+extension Report {
+    /// The report for people.
+    var table: String {
+        var lines = [heading, ""]
+        let header = ["operation", "calls", "calls/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "errors"]
+        let rows = operations.sorted { $0.key < $1.key }.map { name, operation in
+            [
+                name, "\(operation.count)", String(format: "%.0f", operation.rate),
+            ] + [operation.p50Ms, operation.p90Ms, operation.p99Ms, operation.p999Ms, operation.maxMs].map {
+                String(format: "%.2f", $0)
+            } + ["\(operation.errors)"]
+        }
+        lines += Self.align([header] + rows)
+        lines += ["", latencyNote]
+        if unsent > 0 {
+            lines.append("\(unsent) calls were due and never sent: the server did not keep up with --rate.")
+        }
+        for (name, operation) in operations.sorted(by: { $0.key < $1.key }) {
+            for (reason, failure) in operation.failures.sorted(by: { $0.key < $1.key }) {
+                lines.append("\(name): \(failure.count) × \(reason): \(failure.message)")
+            }
+            if operation.p99Ms >= p99LimitMs {
+                lines.append("\(name): p99 is not below \(p99LimitMs) ms (--p99-limit)")
+            }
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private var heading: String {
+        let origin = server.version.map { " (flowstate \($0), started for this run)" } ?? ""
+        let load = configuration.rate.map { "open loop, \(Self.number($0)) calls/s, at most" } ?? "closed loop,"
+        return """
+            \(command): \(load) \(configuration.inFlight) calls in flight on \(configuration.connections) connections, \
+            \(configuration.flows) flows of \(configuration.stateSize) bytes, \(Self.number(configuration.duration)) s \
+            after \(Self.number(configuration.warmup)) s of warm-up
+            server: \(server.endpoint)\(origin)
+            """
+    }
+
+    private var latencyNote: String {
+        configuration.rate == nil
+            ? "Latency counts from when a call was sent: a server that stalls is sent less meanwhile. See --rate."
+            : "Latency counts from when a call was due."
+    }
+
+    private static func number(_ value: Double) -> String { String(format: "%g", value) }
+
+    /// Columns as wide as they need to be; numbers to the right.
+    private static func align(_ rows: [[String]]) -> [String] {
+        let widths = rows.reduce(into: [Int](repeating: 0, count: rows.first?.count ?? 0)) { widths, row in
+            for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
+        }
+        return rows.map { row in
+            row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                return column == 0 ? cell + padding : padding + cell
+            }.joined(separator: "  ")
+        }
+    }
+}

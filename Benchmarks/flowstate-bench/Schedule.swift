@@ -1,0 +1,41 @@
+import NIOCore
+
+/// When the calls of one connection are made, and which of them count.
+struct Schedule: Sendable {
+    /// Calls due at even intervals; the connections take turns.
+    struct Pace: Sendable {
+        let rate: Double
+        let lane: Int
+        let lanes: Int
+
+        /// Nanoseconds from the start to when call number `index` of this connection is due.
+        func offset(_ index: Int) -> Int64 { Int64(Double(index * lanes + lane) * 1e9 / rate) }
+    }
+
+    let start: NIODeadline
+    /// Calls that are due from here on count: the end of the warm-up.
+    let measureFrom: NIODeadline
+    /// Calls that would be due from here on are not made.
+    let end: NIODeadline
+    /// Calls in flight on this connection.
+    let slots: Int
+    /// Nil: a closed loop.
+    let pace: Pace?
+
+    /// How long after `end` an answer is waited for.
+    static let patience = TimeAmount.seconds(30)
+
+    /// When call number `index` of an open loop is due.
+    func due(_ index: Int, _ pace: Pace) -> NIODeadline { start + .nanoseconds(pace.offset(index)) }
+
+    /// Calls from number `index` on that count and that are not made.
+    func unsent(from index: Int, _ pace: Pace) -> Int {
+        var count = 0
+        var index = index
+        while case let due = due(index, pace), due < end {
+            if due >= measureFrom { count += 1 }
+            index += 1
+        }
+        return count
+    }
+}
