@@ -84,7 +84,12 @@ let package = Package(
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
         tests("flowstateTests", ["flowstate"]),
-        tests("FlowServerTests", ["FlowServer", "FlowStateClient", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioPosix]),
+        tests(
+            "FlowServerTests",
+            [
+                "FlowServer", "FlowService", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore", "Postgres",
+                "FlowModel", nioPosix, logging, lifecycle,
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )
