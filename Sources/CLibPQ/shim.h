@@ -9,6 +9,7 @@ extern int pthread_setname_np(pthread_t thread, const char *name);
 
 /* Swift does not import macros that are character constants: the field codes of PQresultErrorField again, as numbers. */
 enum {
+    CLIBPQ_DIAG_SEVERITY = PG_DIAG_SEVERITY_NONLOCALIZED,
     CLIBPQ_DIAG_SQLSTATE = PG_DIAG_SQLSTATE,
     CLIBPQ_DIAG_MESSAGE_PRIMARY = PG_DIAG_MESSAGE_PRIMARY,
     CLIBPQ_DIAG_MESSAGE_DETAIL = PG_DIAG_MESSAGE_DETAIL,

@@ -20,6 +20,8 @@ struct ClusterDirectory: Sendable {
 
     var data: String { "\(path)/postgres" }
     var log: String { "\(path)/postgres.log" }
+    /// Where the socket is, when the path is short enough.
+    var ownSocketDirectory: String { "\(path)/socket" }
     static func lock(in path: String) -> String { "\(path)/flowstate.lock" }
 
     /// The major version in `PG_VERSION`; `nil` while there is no data.
@@ -68,7 +70,7 @@ struct ClusterDirectory: Sendable {
 
     /// A directory for the socket; a new one under /tmp when the path would be too long.
     func makeSocketDirectory() throws(EmbeddedClusterError) -> String {
-        let directory = "\(path)/socket"
+        let directory = ownSocketDirectory
         if directory.utf8.count + 1 + Self.socketName.utf8.count <= Self.longestSocketPath {
             try user.makeDirectory(directory)
             // Left by a PostgreSQL that was killed; its process number may be somebody else's by now.

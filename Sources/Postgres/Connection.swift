@@ -85,7 +85,8 @@ struct Connection: ~Copyable {
         let encoding = PQparameterStatus(raw, "server_encoding").map { String(cString: $0) } ?? "unknown"
         guard encoding == "UTF8" else {
             throw .incompatible(
-                "the database's encoding must be UTF8; it is \(encoding). Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
+                "the database's encoding must be UTF8; it is \(encoding). Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
         }
         guard PQsetnonblocking(raw, 1) == 0, !pipeline || PQenterPipelineMode(raw) == 1 else {
             throw .unavailable(message: errorMessage, outcomeUnknown: false)
@@ -104,6 +105,12 @@ enum ResultError {
         return .server(
             SQLState(rawValue: state), message: redact(field(result, CLIBPQ_DIAG_MESSAGE_PRIMARY) ?? ""),
             detail: field(result, CLIBPQ_DIAG_MESSAGE_DETAIL), constraint: field(result, CLIBPQ_DIAG_CONSTRAINT_NAME))
+    }
+
+    /// The server ends the session after this error: 57P01 "terminating connection due to administrator command" and the like.
+    static func endsSession(_ result: OpaquePointer?) -> Bool {
+        let severity = field(result, CLIBPQ_DIAG_SEVERITY)
+        return severity == "FATAL" || severity == "PANIC"
     }
 
     private static func field(_ result: OpaquePointer?, _ code: some BinaryInteger) -> String? {

@@ -94,7 +94,8 @@ public final class Database: Sendable {
         return false
     }
 
-    /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing.
+    /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing. The threads run
+    /// until `shutdown`, whoever else holds the database.
     public func start() {
         let isFirst = state.withLock { state in
             defer { state.isStarted = true }

@@ -76,7 +76,7 @@ public final class EmbeddedCluster: Sendable {
             stopTimeout: configuration.stopTimeout, logger: logger)
         let running = Running(
             supervision: Task { await server.supervise() }, socketDirectory: socketDirectory,
-            isTemporary: !socketDirectory.hasPrefix(path))
+            isTemporary: socketDirectory != directory.ownSocketDirectory)
         do throws(EmbeddedClusterError) {
             let conninfo = try await server.waitUntilReady(socketDirectory: socketDirectory, timeout: configuration.startTimeout)
             keep(lock, running)

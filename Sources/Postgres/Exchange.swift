@@ -76,7 +76,12 @@ struct Exchange {
             PQclear(result)
         case (PGRES_FATAL_ERROR, let reply?):
             defer { PQclear(result) }
-            try failed(ResultError.read(result), reply)
+            let error = ResultError.read(result)
+            switch error {
+            case .server(_, let message, _, _) where ResultError.endsSession(result): throw ConnectionLost(message: message)
+            case .unavailable(let message, _): throw ConnectionLost(message: message)
+            default: failed(error, reply)
+            }
         default:
             PQclear(result)
             throw ConnectionLost(message: "libpq answered out of step (status \(status.rawValue))")
@@ -92,12 +97,7 @@ struct Exchange {
         }
     }
 
-    private mutating func failed(_ error: PostgresError, _ reply: Reply) throws(ConnectionLost) {
-        switch error {
-        case .server(let state, let message, _, _) where state.endsSession: throw ConnectionLost(message: message)
-        case .unavailable(let message, _): throw ConnectionLost(message: message)
-        default: break
-        }
+    private mutating func failed(_ error: PostgresError, _ reply: Reply) {
         switch reply {
         case .prepared(let name):
             prepareFailures[name] = error

@@ -6,7 +6,6 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
 
     public var description: String { rawValue }
 
-    public static let connectionFailure = SQLState(rawValue: "08006")
     public static let featureNotSupported = SQLState(rawValue: "0A000")
     public static let uniqueViolation = SQLState(rawValue: "23505")
     public static let checkViolation = SQLState(rawValue: "23514")
@@ -15,16 +14,6 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let serializationFailure = SQLState(rawValue: "40001")
     public static let deadlockDetected = SQLState(rawValue: "40P01")
     public static let queryCanceled = SQLState(rawValue: "57014")
-    public static let adminShutdown = SQLState(rawValue: "57P01")
-    public static let crashShutdown = SQLState(rawValue: "57P02")
-    public static let cannotConnectNow = SQLState(rawValue: "57P03")
-    public static let idleSessionTimeout = SQLState(rawValue: "57P05")
-
-    /// The server ends the session after such an error (class 08, 57P01 to 57P03, 57P05).
-    var endsSession: Bool {
-        self == .adminShutdown || self == .crashShutdown || self == .cannotConnectNow || self == .idleSessionTimeout
-            || rawValue.hasPrefix("08")
-    }
 }
 
 /// Why an operation on the database failed.

@@ -2,6 +2,7 @@
 ///
 /// Two statements with the same `name` must have the same SQL; keep them as static constants.
 public struct Statement: Sendable {
+    /// At most 50 bytes: the server tells prepared statements apart by 63, and a number may follow.
     public let name: String
     public let sql: String
     /// Types of `$1`, `$2`, …, in order. The values of `Parameters` must be appended in the same types.

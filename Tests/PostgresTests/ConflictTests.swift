@@ -48,7 +48,9 @@ struct TwoStatements: Operation {
         try await TestCluster.withDatabase { database in
             let table = try await LaneTests.table("id bigint PRIMARY KEY, hits bigint DEFAULT 0", in: database)
             _ = try await database.writer(shard: 0).run(SQL(command: "INSERT INTO \(table) (id) VALUES (1), (2)"))
-            let update = { @Sendable (id: Int) in "WITH slow AS (SELECT pg_sleep(0.3)) UPDATE \(table) SET hits = hits + 1 FROM slow WHERE id = \(id)" }
+            let update = { @Sendable (id: Int) in
+                "WITH slow AS (SELECT pg_sleep(0.3)) UPDATE \(table) SET hits = hits + 1 FROM slow WHERE id = \(id)"
+            }
             async let one = database.writer(shard: 0).run(TwoStatements(first: update(1), second: update(2)))
             async let two = database.writer(shard: 1).run(TwoStatements(first: update(2), second: update(1)))
             let counts = try await [one, two]

@@ -23,7 +23,8 @@ import Testing
             task = Task { try await lane.run(waiting) }
             let isWaiting = SQL(
                 number: "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = ($1 & 4294967295)::oid",
-                [.int8]) { $0.append(key) }
+                [.int8]
+            ) { $0.append(key) }
             _ = try await eventually { try await other.run(isWaiting) == 1 }
         }
 
@@ -178,6 +179,19 @@ import Testing
         }
     }
 
+    /// 08P01 is an error of its class 08 after which the session goes on.
+    @Test func failsOnlyTheOneWithTheWrongNumberOfParameters() async throws {
+        try await Self.withBlockedWriter { _, lane, release in
+            let tasks = Self.submit(
+                [SQL(number: "SELECT 1::int8"), SQL(number: "SELECT $1", [.int8]), SQL(number: "SELECT 3::int8")], to: lane)
+            try await release()
+            let values = [try await tasks[0].value, try await tasks[2].value]
+            #expect(values == [1, 3])
+            let error = await failure { try await tasks[1].value }
+            #expect(error?.sqlState?.rawValue == "08P01")
+        }
+    }
+
     @Test func anOutcomeThatCannotBeReadFailsItsOperationOnly() async throws {
         try await Self.withBlockedWriter { _, lane, release in
             let tasks = Self.submit(["SELECT 1::int8", "SELECT 'x'::text"].map { SQL(number: $0) }, to: lane)
@@ -197,7 +211,9 @@ import Testing
             let bytes = [UInt8](repeating: 0xA5, count: 1 << 20)
             let tasks = Self.submit(
                 (0..<12).map { _ in
-                    SQL("SELECT $1", [.bytea]) { $0.append(bytes: bytes) } read: { (rows) throws(PostgresError) in
+                    SQL("SELECT $1", [.bytea]) {
+                        $0.append(bytes: bytes)
+                    } read: { (rows) throws(PostgresError) in
                         try rows.bytes(0, 0) == bytes
                     }
                 }, to: lane)

@@ -86,7 +86,9 @@ import Testing
         let schema = schema
         let task = Task { try await run([Migration(number: 1, name: "slow", sql: "SELECT pg_sleep(600) /* \(schema) */")]) }
         let began = try await eventually {
-            try await number("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600) /* \(schema)%' AND pid <> pg_backend_pid()") == 1
+            try await number(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600) /* \(schema)%' AND pid <> pg_backend_pid()"
+            ) == 1
         }
         #expect(began)
         task.cancel()

@@ -124,7 +124,10 @@ import Testing
     @Test func aReadRunsAgainAndAWriteIsOfUnknownOutcome() async throws {
         try await TestCluster.withDatabase { database in
             let cut = { @Sendable (mark: String) in
-                SQL(number: "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(mark)' AND pid <> pg_backend_pid()")
+                SQL(
+                    number:
+                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(mark)' AND pid <> pg_backend_pid()"
+                )
             }
             let reading = Task { try await database.reader.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(1) -- cut-read")) }
             let readCut = try await eventually { try await database.writer(shard: 0).run(cut("cut-read")) == 1 }

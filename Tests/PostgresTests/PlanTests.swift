@@ -118,9 +118,10 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
         }
     }
 
-    @Test(arguments: [
-        ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", 15), ("postgres (PostgreSQL) 17beta1", 17), ("nothing", nil),
-    ] as [(String, Int?)])
+    @Test(
+        arguments: [
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", 15), ("postgres (PostgreSQL) 17beta1", 17), ("nothing", nil),
+        ] as [(String, Int?)])
     func readsTheVersionOfPostgres(_ text: String, _ version: Int?) {
         #expect(PostgresPrograms.majorVersion(text) == version)
     }
