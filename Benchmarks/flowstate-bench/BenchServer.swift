@@ -19,8 +19,9 @@ func withServer<R: Sendable>(
     }
     let program = try options.server ?? besideThisProgram()
     guard FileManager.default.isExecutableFile(atPath: program) else { throw BenchError.noServer(program) }
-    // The server makes it: started as root it must give it to PostgreSQL's user.
-    let data = FileManager.default.temporaryDirectory.path + "/flowstate-bench-\(UUID().uuidString.lowercased())"
+    // The server makes it: started as root it must give it to PostgreSQL's user. A short name leaves room for the socket's.
+    let name = String(UInt64.random(in: .min ... .max), radix: 36)
+    let data = FileManager.default.temporaryDirectory.path + "/flowstate-bench-\(name)"
     defer { try? FileManager.default.removeItem(atPath: data) }
     return try await start(program, data: data, body)
 }

@@ -50,7 +50,7 @@ struct LoadOptions: ParsableArguments, Sendable {
         try check("rate", rate.map { $0 > 0 && $0 <= 10_000_000 } ?? true, "more than 0 and at most 10000000")
         try check("p99-limit", p99Limit > 0 && p99Limit.isFinite, "more than 0")
         if let endpoint, Endpoint(endpoint) == nil {
-            throw ValidationError("'\(endpoint)' is no endpoint; write host:port, http://host:port or unix:/path.")
+            throw ValidationError("--endpoint: '\(endpoint)' is no endpoint; write host:port, http://host:port or unix:/path.")
         }
         if endpoint != nil, server != nil { throw ValidationError("Give --endpoint or --server, not both.") }
     }

@@ -21,6 +21,7 @@ extension Report {
             for (reason, failure) in operation.failures.sorted(by: { $0.key < $1.key }) {
                 lines.append("\(name): \(failure.count) × \(reason): \(failure.message)")
             }
+            if operation.count == 0 { lines.append("\(name): no call that was due after the warm-up was answered") }
             if operation.p99Ms >= p99LimitMs {
                 lines.append("\(name): p99 is not below \(p99LimitMs) ms (--p99-limit)")
             }

@@ -1,0 +1,183 @@
+"""The load generator: what it reports and how it ends. No figure is judged here, only whether they fit together."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from processes import eventually, working_in
+
+SLOW, FAILED, USAGE, INTERRUPTED = 1, 2, 64, 130
+PERCENTILES = ["p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms"]
+#: No figure of a busy test machine may fail a test.
+SHORT = ["--duration", "2", "--warmup", "0.5", "--flows", "50", "--p99-limit", "60000"]
+
+
+@pytest.fixture
+def bench(bench_bin):
+    def run(*arguments):
+        return subprocess.run([bench_bin, *arguments], capture_output=True, text=True, timeout=120)
+    return run
+
+
+@pytest.fixture
+def report(bench, server):
+    """Runs against the shared server, with flows of its own; the JSON report of a run that must succeed."""
+    tenant = "bench-" + uuid.uuid4().hex
+
+    def run(command, *arguments):
+        done = bench(command, "--endpoint", server.endpoint, "--tenant", tenant, *SHORT, *arguments, "--json", "-")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    run.tenant = tenant
+    return run
+
+
+def check(report, *operations):
+    assert sorted(report["operations"]) == sorted(operations)
+    for operation in report["operations"].values():
+        assert (operation["errors"], operation["errors_by_reason"]) == (0, {})
+        assert operation["count"] > 0
+        assert operation["rate"] == pytest.approx(operation["count"] / report["seconds"])
+        percentiles = [operation[name] for name in PERCENTILES]
+        assert percentiles == sorted(percentiles) and percentiles[0] > 0
+        assert 0 < operation["mean_ms"] <= operation["max_ms"]
+    assert report["seconds"] >= 1.9 and report["passed"] and report["exit_code"] == 0
+
+
+def test_save(report, server):
+    result = report("save")
+    check(result, "save")
+    assert result["loop"] == "closed"
+    assert result["server"] == {"endpoint": server.endpoint, "started": False}
+    assert result["configuration"]["in_flight"] == 128 and result["configuration"]["state_size"] == 2048
+    flows = server.flows(report.tenant).ListFlows(page_size=100).flows
+    assert sum(flow.version for flow in flows) >= result["operations"]["save"]["count"], "fewer versions than saves counted"
+
+
+def test_load(report, server):
+    check(report("load"), "load")
+    flows = server.flows(report.tenant)
+    assert [flow.version for flow in flows.ListFlows(page_size=100).flows] == [1] * 50, "loads make no versions"
+    state = flows.state("bench-2048-7")
+    assert len(state) == 2048 and json.loads(state)
+
+
+def test_mixed(report):
+    result = report("mixed", "--loads", "80")
+    check(result, "load", "save")
+    loads, saves = (result["operations"][name]["count"] for name in ("load", "save"))
+    assert loads / (loads + saves) == pytest.approx(0.8, abs=0.05)
+
+
+def test_open_loop_keeps_to_its_rate(report):
+    result = report("load", "--rate", "200", "--connections", "3")
+    check(result, "load")
+    assert result["loop"] == "open" and result["configuration"]["rate"] == 200
+    assert result["operations"]["load"]["count"] + result["unsent"] == pytest.approx(400, abs=3)
+
+
+def test_open_loop_counts_the_wait_of_calls_that_could_not_be_sent(report):
+    """One call in flight, and far more due than one at a time can be: latency is that of the queue, not of the call."""
+    result = report("save", "--rate", "100000", "--in-flight", "1", "--connections", "1", "--warmup", "0")
+    assert result["unsent"] > 0
+    assert result["operations"]["save"]["p50_ms"] > 300
+
+
+@pytest.mark.parametrize("size", [30, 64, 100_000])
+def test_states_are_json_of_the_size_asked_for(report, server, size):
+    check(report("load", "--state-size", str(size), "--duration", "1.95"), "load")
+    state = server.flows(report.tenant).state(f"bench-{size}-3")
+    assert len(state) == size and json.loads(state)
+
+
+def test_json_file_and_table(bench, server, tmp_path):
+    path = tmp_path / "report.json"
+    done = bench("load", "--endpoint", server.endpoint, *SHORT, "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(path.read_text())["command"] == "load"
+    assert "p99.9 ms" in done.stdout and "\nload " in done.stdout
+
+
+def test_slow_server_is_exit_code_1(bench, server):
+    done = bench("load", "--endpoint", server.endpoint, *SHORT, "--p99-limit", "0.0001", "--json", "-")
+    assert done.returncode == SLOW
+    assert "--p99-limit" in done.stderr
+    assert json.loads(done.stdout)["passed"] is False
+
+
+def test_nobody_listens_is_exit_code_2(bench):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        done = bench("save", "--endpoint", f"127.0.0.1:{closed.getsockname()[1]}", *SHORT)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert "cannot connect" in done.stderr
+
+
+def test_refused_calls_are_exit_code_2(bench, server):
+    done = bench("save", "--endpoint", server.endpoint, "--tenant", "x" * 300, *SHORT, "--json", "-")
+    assert done.returncode == FAILED
+    save = json.loads(done.stdout)["operations"]["save"]
+    assert save["count"] == 0 and save["errors"] == sum(failure["count"] for failure in save["errors_by_reason"].values()) > 0
+
+
+def test_no_program_to_start_is_exit_code_2(bench):
+    done = bench("save", "--server", "/nonexistent/flowstate", *SHORT)
+    assert done.returncode == FAILED and "/nonexistent/flowstate" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--connections", "0"], ["--in-flight", "3"], ["--flows", "0"], ["--state-size", "2"], ["--rate", "-1"],
+    ["--duration", "0"], ["--endpoint", "a:b:c"], ["--endpoint", "localhost", "--server", "x"], ["--loads", "101"],
+])
+def test_usage(bench, arguments):
+    done = bench("mixed", *arguments)
+    assert done.returncode == USAGE and arguments[0] in done.stderr
+
+
+def test_starts_a_server_and_leaves_nothing(bench, flowstate_bin, scratch, monkeypatch):
+    directory = scratch()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    done = bench("mixed", "--server", str(flowstate_bin), *SHORT, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    check(result, "load", "save")
+    assert result["server"]["started"] and result["server"]["version"]
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_stops_its_server(bench_bin, flowstate_bin, scratch, monkeypatch, number):
+    directory = scratch()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    process = subprocess.Popen(
+        [bench_bin, "save", "--server", flowstate_bin, "--duration", "600"], stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: any(directory.glob("*/socket/.s.PGSQL.*")), what="a running PostgreSQL")
+        data = next(directory.iterdir())
+        process.send_signal(number)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == INTERRUPTED, errors
+        assert time.monotonic() - started < 30
+        eventually(lambda: working_in(data) == [], what="no process of the server")
+        assert list(directory.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("message, method", [("save", "SaveState"), ("load", "LoadState"), ("create", "CreateFlow")])
+def test_encode_writes_one_framed_request(bench_bin, server, message, method):
+    body = subprocess.run([bench_bin, "encode", message], capture_output=True, check=True, timeout=30).stdout
+    assert body[0] == 0 and int.from_bytes(body[1:5], "big") == len(body) - 5
+    flows = server.flows()
+    flows.save("bench-encoded")
+    # The bytes as they are, through the stock client: the server must understand them.
+    call = server.channel().unary_unary(f"/flowstate.v1.FlowStateService/{method}")
+    assert call(body[5:], metadata=flows.metadata, timeout=30)
