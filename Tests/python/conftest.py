@@ -12,7 +12,11 @@ import tempfile
 import uuid
 
 import pytest
-from grpc_tools import protoc
+
+# gRPC's own fork handlers are for programs that call it in their children; here children only exec.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+from grpc_tools import protoc  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROTO = REPOSITORY / "proto"
@@ -89,6 +93,25 @@ def server(flowstate_bin, scratch):
         server.stop()
     finally:
         server.destroy()
+
+
+@pytest.fixture(scope="module")
+def limited_server(flowstate_bin, scratch):
+    """`limited_server({"labels": 2})` starts one for all tests of a module; ends by SIGTERM too."""
+    from flowstate_server import Server
+    servers = []
+
+    def start(limits):
+        servers.append(Server(flowstate_bin, scratch(), limits=limits))
+        return servers[-1].start()
+
+    yield start
+    try:
+        for server in servers:
+            server.stop()
+    finally:
+        for server in servers:
+            server.destroy()
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ class PostgreSQL:
         self.directory = directory
         self.data = directory / "data"
         self.process = None
-        # PostgreSQL refuses root.
-        self.user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        if self.user:
+        # PostgreSQL refuses root. (Not Popen's `user`: it forks, which threads inside gRPC do not survive; vfork they do.)
+        is_root = os.geteuid() == 0
+        self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if is_root else []
+        if is_root:
             shutil.chown(directory, "postgres", "postgres")
         self.url = f"host={directory} port=5432 user=postgres dbname=postgres"
         self.log = open(directory / "log", "ab")
@@ -30,11 +31,11 @@ class PostgreSQL:
         """Starts it, on the same data every time, and waits until it takes connections."""
         if not self.data.exists():
             subprocess.run(
-                [binaries() / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"],
-                check=True, stdout=self.log, stderr=self.log, cwd="/", timeout=60, **self.user)
+                [*self.user, binaries() / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"],
+                check=True, stdout=self.log, stderr=self.log, cwd="/", timeout=60)
         self.process = subprocess.Popen(
-            [binaries() / "postgres", "-D", self.data, "-k", self.directory, "-c", "listen_addresses="],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True, **self.user)
+            [*self.user, binaries() / "postgres", "-D", self.data, "-k", self.directory, "-c", "listen_addresses="],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True)
         eventually(self.is_ready, what="PostgreSQL's start")
         return self
 

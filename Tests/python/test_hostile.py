@@ -1,18 +1,16 @@
 """Requests that no honest client sends: each answered with the right code, the server unharmed."""
 
 import random
-import struct
 
 import grpc
 import pytest
 from flowstate.v1 import errors_pb2, state_pb2
 
 from errors import invalid, refused
-from wire import SERVICE, Closed, Wire, message
+from wire import SERVICE, Wire
 
 CODE = {code: code.value[0] for code in grpc.StatusCode}
 INVALID_ARGUMENT, RESOURCE_EXHAUSTED = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED
-UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
 METHODS = [
     "CreateFlow", "SaveState", "LoadState", "ListVersions", "DeleteFlow", "CreateCheckpoint", "ListCheckpoints",
     "RestoreCheckpoint", "DeleteCheckpoint"]

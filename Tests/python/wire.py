@@ -51,7 +51,7 @@ class Wire:
         self.polite = polite
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
-        self.replies, self.goaway, self.settings, self.pongs = {}, None, None, 0
+        self.replies, self.goaway, self.settings, self.pings, self.pongs = {}, None, None, 0, 0
         self.next_stream = 1
         if preface:
             self.send(PREFACE)
@@ -121,7 +121,7 @@ class Wire:
         length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
         stream = int.from_bytes(head[5:], "big") & 0x7FFFFFFF
         payload = self._read(length)
-        reply = self.replies.setdefault(stream, Reply())
+        reply = self.reply_so_far(stream)
         if kind == SETTINGS and not flags & ACK:
             self.settings = {key: value for key, value in struct.iter_unpack(">HI", payload)}
             if self.polite:
@@ -129,7 +129,9 @@ class Wire:
         elif kind == PING:
             if flags & ACK:
                 self.pongs += 1
-            elif self.polite:
+                return kind
+            self.pings += 1
+            if self.polite:
                 self.frame(PING, ACK, 0, payload)
         elif kind == HEADERS:
             fields = dict(self.decoder.decode(payload))
@@ -156,10 +158,14 @@ class Wire:
             assert time.monotonic() < deadline, f"nothing of the kind in {timeout} s"
             self.read_frame()
 
+    def reply_so_far(self, stream):
+        return self.replies.setdefault(stream, Reply())
+
     def reply(self, stream):
         """Waits until a stream is answered or reset."""
-        self.read_until(lambda: self.replies.get(stream) and (self.replies[stream].ended or self.replies[stream].reset is not None))
-        return self.replies[stream]
+        reply = self.reply_so_far(stream)
+        self.read_until(lambda: reply.ended or reply.reset is not None)
+        return reply
 
     def read_to_end(self, timeout=30):
         """Reads until the server closes the connection."""

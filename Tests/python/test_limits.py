@@ -1,0 +1,83 @@
+"""Limits of what a request may hold, lowered and hit."""
+
+import re
+
+import grpc
+import pytest
+from flowstate.v1 import errors_pb2
+
+from errors import invalid, refused
+from wire import SERVICE
+
+RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+BINARY = {"content_type": "a/b"}
+
+
+@pytest.fixture(scope="module")
+def small(limited_server):
+    """Everything that a request may hold is small."""
+    return limited_server({
+        "message-bytes": 4_000, "state-bytes": 2_000, "json-depth": 3, "metadata-bytes": 20, "id-bytes": 40,
+        "content-type-bytes": 20, "labels": 2, "label-bytes": 5, "description-bytes": 10, "idempotency-key-bytes": 6,
+        "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000})
+
+
+@pytest.fixture
+def flows(small):
+    small.tenants = getattr(small, "tenants", 0) + 1
+    return small.flows(f"t{small.tenants}")
+
+
+@pytest.mark.parametrize("good, bad, field", [
+    ({"metadata": b'"%s"' % (b"x" * 18)}, {"metadata": b'"%s"' % (b"x" * 19)}, None),
+    ({"metadata": b"[[[1]]]"}, {"metadata": b"[[[[1]]]]"}, "metadata"),
+    ({"flow_id": "x" * 40}, {"flow_id": "x" * 41}, "flow_id"), ({"phase": "x" * 40}, {"phase": "x" * 41}, "phase"),
+    ({"content_type": "a/" + "b" * 18}, {"content_type": "a/" + "b" * 19}, "content_type"),
+    ({"labels": {"a": "1", "b": "2"}}, {"labels": {"a": "1", "b": "2", "c": "3"}}, "labels"),
+    ({"labels": {"x" * 5: "y" * 5}}, {"labels": {"x": "y" * 6}}, "labels"), ({}, {"labels": {"x" * 6: "y"}}, "labels"),
+    ({"checkpoint": {"description": "x" * 10}}, {"checkpoint": {"description": "x" * 11}}, "description"),
+    ({"checkpoint": {"name": "x" * 40}}, {"checkpoint": {"name": "x" * 41}}, "checkpoint"),
+    ({"idempotency_key": "x" * 6}, {"idempotency_key": "x" * 7}, "idempotency_key")])
+def test_fields(flows, good, bad, field):
+    assert flows.SaveState(**{"flow_id": "f", "state": b"1", **good}).version == 1
+    expected = invalid() if field else refused(RESOURCE_EXHAUSTED, "STATE_TOO_LARGE")
+    with expected as refusal:
+        flows.SaveState(**{"flow_id": "g", "state": b"1", **bad})
+    if field:
+        assert [re.split("[^a-z_]", name)[0] for name in refusal.fields()] == [field]
+    else:
+        assert refusal.detail(errors_pb2.TooLarge).limit == 20
+
+
+def test_state_bytes(flows):
+    flows.save("f", b"x" * 2_000, **BINARY)
+    with refused(RESOURCE_EXHAUSTED, "STATE_TOO_LARGE") as refusal:
+        flows.save("f", b"x" * 2_001, **BINARY)
+    detail = refusal.detail(errors_pb2.TooLarge)
+    assert (detail.limit, detail.size) == (2_000, 2_001)
+
+
+def test_message_bytes(flows):
+    with refused(RESOURCE_EXHAUSTED) as refusal:
+        flows.save("f", b"x" * 4_000, **BINARY)
+    assert "4000" in refusal.message
+
+
+def test_json_depth(flows):
+    flows.save("f", b'[{"a":[1]}]')
+    with invalid("STATE_INVALID") as refusal:
+        flows.save("f", b'[{"a":[[1]]}]')
+    assert "3" in refusal.message
+
+
+def test_arena_bytes(small):
+    call = small.channel().unary_unary(SERVICE + "SaveState")
+    with refused(RESOURCE_EXHAUSTED) as refusal:
+        call(b"\x0a\x01f\x1a\x011" + b"\x8a\x01\x00" * 900, timeout=10)
+    assert "8000" in refusal.message
+
+
+def test_page_sizes(flows):
+    for number in range(5):
+        flows.save(f"f{number}")
+    assert [len(flows.ListFlows(page_size=size).flows) for size in (0, 1, 3, 4, 1000)] == [2, 1, 3, 3, 3]
