@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from peers import HERE, SERVICE, Failed, Nghttpd, Server, h2load, pgbench
+from quiet import Quiet
 
 FLOWS = 1_000
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -27,6 +28,9 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=8, help="of each measurement (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--in-flight", type=int, default=128)
+    parser.add_argument("--patience", type=int, default=60, metavar="SECONDS",
+                        help="how long to try for each measurement while other programs use the machine; 0 takes what comes "
+                             "(default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write every round's figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 when a target of thresholds.json is missed")
     return parser.parse_args()
@@ -37,6 +41,7 @@ class Comparison:
         self.options, self.server, self.nghttpd = options, server, nghttpd
         self.bodies = {name: server.body(name, scratch / name) for name in ("health", "load", "save", "create")}
         self.state = self.bodies["save"].read_bytes()[-2_048:].decode()
+        self.quiet = Quiet(options.patience)
         self.figures = {}
 
     def note(self, name, value):
@@ -45,18 +50,32 @@ class Comparison:
 
     def bench(self, command, in_flight, *more):
         """Rate and percentiles of each operation, under `command@in_flight`."""
-        operations = self.server.bench(
-            command, "--connections", self.options.connections, "--in-flight", in_flight, "--flows", FLOWS,
-            "--duration", self.options.seconds, "--warmup", 2, *more)
         label = f"{command}@{in_flight}" if not more else f"{command} half"
+        operations = self.measure(label, command, lambda: self.server.bench(
+            command, "--connections", self.options.connections, "--in-flight", in_flight, "--flows", FLOWS,
+            "--duration", self.options.seconds, "--warmup", 2, *more))
         for name, operation in operations.items():
             for figure in ("rate", "p50_ms", "p99_ms", "p999_ms", "max_ms"):
                 self.note(f"{label} {name} {figure}", operation[figure])
 
-    def h2load(self, name, path, body):
-        self.note(f"h2load {name}", h2load(
-            f"http://{self.server.endpoint}{path}", self.options.seconds, self.options.connections,
-            self.options.in_flight, body))
+    def h2load(self, name, url, body=None):
+        self.note(f"h2load {name}", self.measure(name, "load", lambda: h2load(
+            url, self.options.seconds, self.options.connections, self.options.in_flight, body)))
+
+    def call(self, name, path, message):
+        self.h2load(name, f"http://{self.server.endpoint}{path}", self.bodies[message])
+
+    def pgbench(self, command, clients):
+        self.note(f"pgbench {command}, {clients} clients", self.measure(f"pgbench {command}", command, lambda: pgbench(
+            self.server, f"{command}.sql", self.options.seconds, clients, FLOWS, self.state)))
+
+    def measure(self, name, command, body):
+        """Everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
+        def measured():
+            if command != "load":
+                self.server.sql("CHECKPOINT")
+            return body()
+        return self.quiet.measure(name, measured)
 
     def prepare(self):
         """Flows for everybody, and one call of each kind to see that it succeeds."""
@@ -67,40 +86,24 @@ class Comparison:
         self.server.call_once(HEALTH, self.bodies["health"])
 
     def round(self):
-        options = self.options
-        self.note("h2load nghttpd", h2load(self.nghttpd.url, options.seconds, options.connections, options.in_flight))
-        self.h2load("Health.Check", HEALTH, self.bodies["health"])
-        self.h2load("LoadState, one flow", f"/{SERVICE}/LoadState", self.bodies["load"])
-        for in_flight in (options.in_flight, 2 * options.in_flight):
-            self.bench("load", in_flight)
-        for clients in PGBENCH_CLIENTS:
-            self.note(f"pgbench load, {clients} clients", self.pgbench("load.sql", clients))
-        self.checkpoint()
-        self.h2load("SaveState, one flow", f"/{SERVICE}/SaveState", self.bodies["save"])
-        self.checkpoint()
-        self.h2load("CreateFlow, new flows", f"/{SERVICE}/CreateFlow", self.bodies["create"])
-        for in_flight in (options.in_flight, 2 * options.in_flight):
-            self.checkpoint()
-            self.bench("save", in_flight)
-        for clients in PGBENCH_CLIENTS:
-            self.checkpoint()
-            self.note(f"pgbench save, {clients} clients", self.pgbench("save.sql", clients))
-        self.checkpoint()
-        self.bench("mixed", options.in_flight)
+        most = self.options.in_flight
+        self.h2load("nghttpd", self.nghttpd.url)
+        self.call("Health.Check", HEALTH, "health")
+        self.call("LoadState, one flow", f"/{SERVICE}/LoadState", "load")
+        for command in ("load", "save"):
+            for in_flight in (most, 2 * most):
+                self.bench(command, in_flight)
+            for clients in PGBENCH_CLIENTS:
+                self.pgbench(command, clients)
+        self.bench("mixed", most)
+        self.call("SaveState, one flow", f"/{SERVICE}/SaveState", "save")
+        self.call("CreateFlow, new flows", f"/{SERVICE}/CreateFlow", "create")
 
     def half(self):
         """Latency at half the rate that was the most, by intended start times."""
         for command in ("load", "save"):
             rate = self.median(f"{command}@{self.options.in_flight} {command} rate") / 2
-            self.checkpoint()
             self.bench(command, self.options.in_flight, "--rate", f"{rate:.0f}")
-
-    def checkpoint(self):
-        """Everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
-        self.server.sql("CHECKPOINT")
-
-    def pgbench(self, script, clients):
-        return pgbench(self.server, script, self.options.seconds, clients, FLOWS, self.state)
 
     def median(self, name):
         return statistics.median(self.figures[name])
