@@ -63,11 +63,11 @@ let package = Package(
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
         room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
         room("FlowStore", ["Postgres", "FlowModel", "CXXHash", logging]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore, logging]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
-        room("FlowServer", ["FlowService", "GRPC", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
+        room("FlowServer", ["FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
         .executableTarget(
-            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle],
+            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "GRPC", "WireMessages", arguments, logging, lifecycle],
             swiftSettings: strict),
         .executableTarget(
             name: "flowstate-bench",
@@ -79,7 +79,7 @@ let package = Package(
         // Tests
         tests("FlowModelTests", ["FlowModel"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
-        tests("GRPCTests", ["GRPC", "HTTP2", nioCore, nioPosix, nioExtras, logging]),
+        tests("GRPCTests", ["GRPC", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),

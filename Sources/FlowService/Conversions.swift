@@ -72,3 +72,13 @@ extension CheckpointRecord {
             actor: actor, flowID: flowID)
     }
 }
+
+extension Precondition {
+    /// `any_version`, a member of a oneof: it says something only when it is true.
+    init(anyVersion isSet: Bool) throws(StateError) {
+        guard isSet else {
+            throw .invalidArgument(field: "any_version", message: "must be true, or expected_version be given, or neither")
+        }
+        self = .anyVersion
+    }
+}

@@ -1,4 +1,4 @@
-public import GRPC
+@_exported public import GRPC
 public import NIOCore
 import NIOPosix
 import Protobuf

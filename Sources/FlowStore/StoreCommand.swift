@@ -54,6 +54,8 @@ struct StoreOperation<Value: Sendable>: Operation {
 
     var cost: Int { command.parameters.byteCount }
     var runsAlone: Bool { command.runsAlone }
+    /// A flow's changes lock its head; its shard is a hash of its key, the same on every server.
+    var lockOrder: UInt64 { if case .writer(let shard) = command.lane { shard } else { 0 } }
 
     func enqueue(into pipeline: inout Pipeline) {
         pipeline.execute(command.statement, command.parameters)

@@ -26,6 +26,12 @@ struct BatchPlan {
         isTogether = count > 1
     }
 
+    /// Operations in the order of what they lock (`Operation.lockOrder`), those of one number as they came.
+    init(lockOrders: [UInt64]) {
+        self.init(count: lockOrders.count)
+        waiting.sort { (lockOrders[$0], $0) < (lockOrders[$1], $1) }
+    }
+
     /// Operations without an outcome so far.
     var unsettled: [Int] { waiting }
 

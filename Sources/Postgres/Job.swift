@@ -6,9 +6,15 @@ class Job: @unchecked Sendable {
     let executor: any CompletionExecutor
     let cancellation: CancellationToken?
     let deadline: ContinuousClock.Instant?
+    /// `Operation.lockOrder`.
+    let lockOrder: UInt64
 
-    init(executor: any CompletionExecutor, cancellation: CancellationToken?, deadline: ContinuousClock.Instant?) {
+    init(
+        executor: any CompletionExecutor, cancellation: CancellationToken?, deadline: ContinuousClock.Instant?,
+        lockOrder: UInt64
+    ) {
         self.executor = executor
+        self.lockOrder = lockOrder
         self.cancellation = cancellation
         self.deadline = deadline
     }
@@ -62,7 +68,7 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
     ) {
         self.operation = operation
         self.completion = completion
-        super.init(executor: executor, cancellation: cancellation, deadline: deadline)
+        super.init(executor: executor, cancellation: cancellation, deadline: deadline, lockOrder: operation.lockOrder)
     }
 
     override func enqueue(into pipeline: inout Pipeline) { operation.enqueue(into: &pipeline) }

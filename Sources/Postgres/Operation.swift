@@ -12,6 +12,10 @@ public protocol Operation: Sendable {
     /// Long operations (lists) run in a batch of their own, so that nobody waits behind them for a commit.
     var runsAlone: Bool { get }
 
+    /// What it locks, as a number that is the same in every process: writes of one batch are sent in this order, so that two servers
+    /// whose batches touch the same rows wait for each other instead of deadlocking. Operations of one number keep their order.
+    var lockOrder: UInt64 { get }
+
     /// Adds its statements. Runs on the connection's thread; again when the operation is retried alone.
     func enqueue(into pipeline: inout Pipeline)
 
@@ -22,6 +26,7 @@ public protocol Operation: Sendable {
 
 extension Operation {
     public var runsAlone: Bool { false }
+    public var lockOrder: UInt64 { 0 }
 }
 
 /// Statements in the order in which they are sent. `Operation.enqueue` fills it.

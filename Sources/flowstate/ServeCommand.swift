@@ -9,8 +9,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run the server.",
         discussion: """
             Without --database-url the server makes and supervises a private PostgreSQL in its data directory.
-            Every option can come from the environment instead: FLOWSTATE_ and its name in capitals, such as
-            FLOWSTATE_DATABASE_URL; limits are FLOWSTATE_LIMIT_ and theirs. The command line wins.
+            Every option but --postgres-setting can come from the environment instead: FLOWSTATE_ and its name
+            in capitals, such as FLOWSTATE_DATABASE_URL; limits are FLOWSTATE_LIMIT_ and theirs. The command
+            line wins.
 
             SIGTERM and SIGINT end it gracefully: calls under way finish first.
 

@@ -7,6 +7,11 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
 }
 
 @Suite struct BatchPlanTests {
+    @Test func aBatchIsSentInTheOrderOfItsLocks() {
+        let plan = BatchPlan(lockOrders: [7, 3, 7, 1, 3])
+        #expect(plan.nextRound() == .together([3, 1, 4, 0, 2]), "by number; those of one number as they came")
+    }
+
     @Test func isDoneAfterACommonCommit() {
         var plan = BatchPlan(count: 3)
         #expect(plan.nextRound() == .together([0, 1, 2]))

@@ -7,16 +7,16 @@ enum DeleteFlow: FlowMethod {
     static func command(_ request: DeleteFlowRequest, _ context: RequestContext) throws(StateError) -> DeleteFlowCommand {
         var command = DeleteFlowCommand(
             key: try context.key(request.flowID), actor: context.caller.actor,
-            precondition: precondition(request.precondition))
+            precondition: try precondition(request.precondition))
         command.idempotencyKey = request.idempotencyKey.given
         return command
     }
 
-    private static func precondition(_ given: DeleteFlowRequest.Precondition?) -> Precondition {
+    private static func precondition(_ given: DeleteFlowRequest.Precondition?) throws(StateError) -> Precondition {
         switch given {
         case .expectedVersion(let version): .expected(version)
-        case .anyVersion(true): .anyVersion
-        case .anyVersion(false), nil: .none
+        case .anyVersion(let isSet): try Precondition(anyVersion: isSet)
+        case nil: .none
         }
     }
 

@@ -12,11 +12,12 @@ enum LoadState: FlowMethod {
 
     private static func selector(_ given: LoadStateRequest.Selector?) throws(StateError) -> LoadSelector {
         switch given {
-        case .latest, nil: .latest
-        case .version(let version): .version(version)
-        case .checkpoint(let nameOrID): .checkpoint(nameOrID)
-        case .versionLabel(let label): .label(label)
-        case .time(let time): .time(try Timestamp(time, field: "time"))
+        case .latest(true), nil: return .latest
+        case .latest(false): throw .invalidArgument(field: "latest", message: "must be true, or another selector be given")
+        case .version(let version): return .version(version)
+        case .checkpoint(let nameOrID): return .checkpoint(nameOrID)
+        case .versionLabel(let label): return .label(label)
+        case .time(let time): return .time(try Timestamp(time, field: "time"))
         }
     }
 

@@ -9,16 +9,16 @@ enum RestoreCheckpoint: FlowMethod {
     ) throws(StateError) -> RestoreCheckpointCommand {
         var command = RestoreCheckpointCommand(
             key: try context.key(request.flowID), actor: context.caller.actor, checkpoint: request.checkpoint,
-            precondition: precondition(request.precondition))
+            precondition: try precondition(request.precondition))
         command.idempotencyKey = request.idempotencyKey.given
         return command
     }
 
-    private static func precondition(_ given: RestoreCheckpointRequest.Precondition?) -> Precondition {
+    private static func precondition(_ given: RestoreCheckpointRequest.Precondition?) throws(StateError) -> Precondition {
         switch given {
         case .expectedVersion(let version): .expected(version)
-        case .anyVersion(true): .anyVersion
-        case .anyVersion(false), nil: .none
+        case .anyVersion(let isSet): try Precondition(anyVersion: isSet)
+        case nil: .none
         }
     }
 

@@ -8,7 +8,7 @@ enum SaveState: FlowMethod {
         var command = SaveCommand(
             key: try context.key(request.flowID), actor: context.caller.actor, state: try state(request),
             contentType: try ContentType(parsing: request.contentType, limits: context.limits),
-            precondition: precondition(request.precondition))
+            precondition: try precondition(request.precondition))
         command.flowType = request.flowType.given
         command.phase = request.phase.given
         command.status = request.status.given
@@ -39,11 +39,11 @@ enum SaveState: FlowMethod {
         .unsupported(field: field, message: "this server does not support it yet; leave it out")
     }
 
-    private static func precondition(_ given: SaveStateRequest.Precondition?) -> Precondition {
+    private static func precondition(_ given: SaveStateRequest.Precondition?) throws(StateError) -> Precondition {
         switch given {
         case .expectedVersion(let version): .expected(version)
-        case .anyVersion(true): .anyVersion
-        case .anyVersion(false), nil: .none
+        case .anyVersion(let isSet): try Precondition(anyVersion: isSet)
+        case nil: .none
         }
     }
 

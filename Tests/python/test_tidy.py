@@ -1,0 +1,77 @@
+"""Style as tests: what the compiler does not check about the shape of the sources."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLCHAIN = {"Foundation", "FoundationEssentials", "Glibc", "Musl", "Dispatch", "Synchronization", "Testing"}
+IMPORT = re.compile(r"^(?:@\w+(?:\([^)]*\))?\s+)*(?:public |package |internal |private )?import (?:\w+ )?(\w+)", re.M)
+GENERATED = ("/Generated/", "/GRPC/Messages/")
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """Folder and declared dependencies of every target; products go by the module that carries their name."""
+    package = json.loads(subprocess.run(
+        ["swift", "package", "dump-package"], cwd=ROOT, check=True, capture_output=True).stdout)
+    found = {}
+    for target in package["targets"]:
+        folder = target.get("path") or ("Tests/" if target["type"] == "test" else "Sources/") + target["name"]
+        names = {next(iter(dependency.values()))[0] for dependency in target["dependencies"]}
+        found[target["name"]] = (ROOT / folder, names)
+    return found
+
+
+def swift_files(folder):
+    return sorted(folder.rglob("*.swift"))
+
+
+def test_imports_are_declared(targets):
+    """The build's own check lets a transitive dependency pass."""
+    undeclared = []
+    for name, (folder, dependencies) in targets.items():
+        for path in swift_files(folder):
+            for module in set(IMPORT.findall(path.read_text())) - dependencies - TOOLCHAIN - {name}:
+                undeclared.append(f"{path.relative_to(ROOT)} imports {module}, which {name} does not declare")
+    assert not undeclared, "\n".join(undeclared)
+
+
+def test_declared_dependencies_are_imported(targets):
+    unused = []
+    for name, (folder, dependencies) in targets.items():
+        files = swift_files(folder)
+        if files:
+            imported = set().union(*(IMPORT.findall(path.read_text()) for path in files))
+            unused += [f"{name} declares {module} and imports it nowhere" for module in dependencies - imported]
+    assert not unused, "\n".join(unused)
+
+
+def test_rooms_keep_to_themselves(targets):
+    def users(module):
+        return {name for name, (_, dependencies) in targets.items() if module in dependencies and not name.endswith("Tests")}
+
+    assert users("CFlowStateProto") == {"WireMessages"}
+    assert users("CLibPQ") == {"Postgres"}
+    assert users("CNGHTTP2") == {"HTTP2"}
+    assert targets["FlowModel"][1] == {"CJSON"}, "the model does no I/O and reads no clock"
+    assert not targets["GRPC"][1] & {"FlowModel", "WireMessages"}, "GRPC knows no flows"
+    assert not targets["Postgres"][1] & {"FlowModel"}, "Postgres knows no flows"
+    assert not targets["FlowStore"][1] & {"WireMessages", "GRPC"}, "the store sees no messages or status codes"
+
+
+def test_files_are_short_and_finished():
+    faults = []
+    for folder in ("Sources", "Benchmarks", "Tests"):
+        for path in swift_files(ROOT / folder):
+            text = path.read_text()
+            name = path.relative_to(ROOT)
+            if any(part in str(path) for part in GENERATED):
+                continue
+            if text.count("\n") > 400:
+                faults.append(f"{name} has {text.count(chr(10))} lines")
+            faults += [f"{name}: {word}" for word in ("TODO", "FIXME", "fatalError(", "try!", "as!") if word in text]
+    assert not faults, "\n".join(faults)
