@@ -118,3 +118,19 @@ def test_a_killed_server_leaves_nothing_after_the_next_stop(victim):
     assert victim.wait() == 0
     assert working_in(victim.data) == []
     victim.start(port)
+
+
+@pytest.mark.parametrize("sign", ["postgres.init-*", "postgres/postmaster.pid"])
+def test_a_kill_during_the_very_first_start(flowstate_bin, scratch, sign):
+    """Half a cluster is no cluster: the next start makes a whole one."""
+    server = Server(flowstate_bin, scratch())
+    try:
+        server.start(wait=False)
+        eventually(lambda: list(server.data.glob(sign)), what=sign)
+        server.kill()
+        server.start()
+        assert server.flows().save("f").version == 1
+        server.stop()
+        assert not list(server.data.glob("postgres.init-*"))
+    finally:
+        server.destroy()

@@ -176,6 +176,21 @@ def test_two_servers_on_one_database(start_server, postgresql):
         server.stop()
 
 
+def test_two_servers_saving_the_same_flows_at_once(start_server, postgresql):
+    """Whole batches of both meet on the same rows: they wait for each other, and do not deadlock."""
+    database = postgresql()
+    flows = [start_server(database_url=database.url).flows("shared") for _ in range(2)]
+    calls = []
+    for number in range(400):
+        each = flows[number % 2]
+        request = each.message("SaveState", flow_id=f"f{number * 7 % 16}", state=b"%d" % number)
+        calls.append((number, each.stub.SaveState.future(request, metadata=each.metadata, timeout=60)))
+    saved = {(call.result().flow_id, call.result().version): number for number, call in calls}
+    assert len(saved) == 400
+    for (flow_id, version), number in saved.items():
+        assert flows[0].state(flow_id, version=version) == b"%d" % number
+
+
 def test_a_unix_socket(start_server, scratch):
     path = scratch() / "flowstate.sock"
     server = start_server(arguments=["--unix-socket", str(path)])

@@ -48,6 +48,7 @@ class Wire:
 
     def __init__(self, server, settings=(), polite=True, preface=True):
         self.socket = socket.create_connection(server.host_port, timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.polite = polite
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
