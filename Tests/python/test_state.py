@@ -42,6 +42,7 @@ def test_create_refuses_an_id_that_is_taken(flows):
     with refused(grpc.StatusCode.ALREADY_EXISTS, "FLOW_ALREADY_EXISTS") as refusal:
         flows.CreateFlow(flow_id="twice", state=b"2")
     assert "twice" in refusal.message
+    assert refusal.detail(errors_pb2.VersionConflict).actual == 1
     assert flows.state("twice") == b"1"
 
 
@@ -116,6 +117,17 @@ def test_false_is_no_precondition_and_no_selector(flows):
 def test_a_save_needs_a_state(flows):
     with invalid():
         flows.SaveState(flow_id="f")
+
+
+@pytest.mark.parametrize("fields", [
+    {"merge_patch": b"{}"}, {"json_patch": b"[]"}, {"state": b"{}", "lease_token": 1},
+    {"state": b"{}", "writes": [{"task_id": "t"}]}], ids=lambda fields: list(fields)[-1])
+def test_what_is_not_built_is_said_to_be_so(flows, fields):
+    with refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED") as refusal:
+        flows.SaveState(flow_id="f", **fields)
+    assert refusal.fields() == [list(fields)[-1]]
+    with not_found():
+        flows.load("f")
 
 
 def test_head_keeps_what_a_save_does_not_name(flows):
