@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "flowstate-bench",
             dependencies: [
-                "FlowStateClient", "GRPC", "WireMessages", "Protobuf", nioCore, nioPosix, arguments, histogram, subprocess, systemPackage,
+                "FlowStateClient", "GRPC", "WireMessages", nioCore, nioPosix, arguments, histogram, subprocess, systemPackage,
             ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 

@@ -48,8 +48,11 @@ public struct Limits: Sendable, Equatable {
     public var queuedOperations = 4_096
     /// Operations in one database transaction.
     public var batchOperations = 128
-    /// Parameters of one database transaction.
+    /// Parameters of one database transaction, and the large states that it reads.
     public var batchBytes = 8 << 20
+    /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
+    /// `batchBytes`, so that what is in memory at a time stays bounded.
+    public var batchedStateBytes = 256 << 10
     /// The deadline of a call that brings none.
     public var defaultDeadlineMilliseconds: Int64 = 30_000
     /// The longest deadline of a unary call; a longer one is shortened to it.

@@ -26,6 +26,7 @@ public enum LimitTable {
         ("queued-operations", .int(\.queuedOperations)),
         ("batch-operations", .int(\.batchOperations)),
         ("batch-bytes", .int(\.batchBytes)),
+        ("batched-state-bytes", .int(\.batchedStateBytes)),
         ("default-deadline-ms", .int64(\.defaultDeadlineMilliseconds)),
         ("maximum-deadline-ms", .int64(\.maximumDeadlineMilliseconds)),
         ("concurrent-streams", .int(\.concurrentStreams)),

@@ -103,8 +103,9 @@ public final class StateServer: Service {
     private func openDatabase(
         _ database: Database, _ conninfo: String, _ health: HealthService, _ address: String
     ) async throws {
-        try await migrate(conninfo)
+        // Connecting first: until there is a schema, or a database, calls are told so at once.
         database.start()
+        try await migrate(conninfo)
         var wasReady = false
         for await isAvailable in database.availability() {
             setHealth(health, isServing: isAvailable)

@@ -9,9 +9,19 @@ struct Caller: Sendable {
     let actor: String
 
     /// Without authentication configured: from metadata, `default` and `anonymous` where it says nothing.
-    init(_ metadata: Metadata) {
-        tenant = metadata["flowstate-tenant"] ?? "default"
-        actor = metadata["flowstate-actor"] ?? "anonymous"
+    /// - Throws: `StateError.invalidArgument` for values that are not ASCII: metadata is (PROTOCOL-HTTP2.md,
+    ///   ASCII-Value), and bytes that mean nothing must not make two tenants one.
+    init(_ metadata: Metadata) throws(StateError) {
+        tenant = try Self.value("flowstate-tenant", metadata) ?? "default"
+        actor = try Self.value("flowstate-actor", metadata) ?? "anonymous"
+    }
+
+    private static func value(_ key: String, _ metadata: Metadata) throws(StateError) -> String? {
+        guard let value = metadata[key] else { return nil }
+        guard value.utf8.allSatisfy({ $0 < 0x80 }) else {
+            throw .invalidArgument(field: key, message: "metadata must be ASCII")
+        }
+        return value
     }
 }
 

@@ -38,7 +38,7 @@ struct MethodRunner: Sendable {
         let flowID = Method.flowID(request)
         do {
             let context = RequestContext(
-                caller: Caller(call.metadata), limits: store.limits, makeID: IDGenerator.next)
+                caller: try Caller(call.metadata), limits: store.limits, makeID: IDGenerator.next)
             let command = try Method.command(request, context)
             store.submit(command, context: operationContext(call)) { result in
                 switch result {

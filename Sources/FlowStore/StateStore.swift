@@ -66,6 +66,8 @@ public final class StateStore: Sendable {
             case .success(.refused(let error)):
                 log(error)
                 completion(.failure(error))
+            case .success(.continued(let next)):
+                submit(next, context: context, attempt: attempt, completion: completion)
             case .success(.raced) where attempt < Self.maximumAttempts:
                 submit(prepared, context: context, attempt: attempt + 1, completion: completion)
             case .success(.raced): completion(.failure(.contention))

@@ -23,17 +23,21 @@ public struct PreparedCommand<Outcome: Sendable>: Sendable {
     let parameters: Parameters
     /// Long reads do not share a batch.
     let runsAlone: Bool
+    /// Bytes of a large answer, as far as they are known.
+    let replyBytes: Int
     /// Runs on the connection's thread. A conflict is an answer, not an error: it must not fail the neighbours in the batch.
     let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer<Outcome>
 
     init(
         lane: Lane, statement: Statement, parameters: Parameters, runsAlone: Bool = false,
+        replyBytes: Int = 0,
         decode: @escaping @Sendable (ResultRows) throws(PostgresError) -> Answer<Outcome>
     ) {
         self.lane = lane
         self.statement = statement
         self.parameters = parameters
         self.runsAlone = runsAlone
+        self.replyBytes = replyBytes
         self.decode = decode
     }
 }
@@ -43,6 +47,8 @@ enum Answer<Outcome: Sendable>: Sendable {
     case done(Outcome)
     /// Nothing was changed.
     case refused(StateError)
+    /// The answer takes another statement.
+    case continued(PreparedCommand<Outcome>)
     /// Somebody committed a change of the flow after the statement's snapshot was taken, and the statement waited for it: it changed
     /// nothing, and its snapshot cannot tell why. A new snapshot can.
     case raced
@@ -52,7 +58,7 @@ enum Answer<Outcome: Sendable>: Sendable {
 struct StoreOperation<Value: Sendable>: Operation {
     let command: PreparedCommand<Value>
 
-    var cost: Int { command.parameters.byteCount }
+    var cost: Int { command.parameters.byteCount + command.replyBytes }
     var runsAlone: Bool { command.runsAlone }
     /// A flow's changes lock its head; its shard is a hash of its key, the same on every server.
     var lockOrder: UInt64 { if case .writer(let shard) = command.lane { shard } else { 0 } }

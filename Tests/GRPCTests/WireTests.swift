@@ -173,6 +173,11 @@ extension CallState.EndAction {
         #expect(life.tick(now: start + .minutes(30), calls: 0) == .close(reason: "idle"))
     }
 
+    @Test func shutdownDoesNotWaitForAClientThatSaidNothing() {
+        var life = ConnectionLife(ServerConfiguration(), now: start)
+        #expect(life.shutdown() == .close(reason: "shutting down before the client said anything"))
+    }
+
     @Test func shutdownWaitsForTheRoundTrip() {
         var life = ConnectionLife(ServerConfiguration(), now: start)
         life.handshakeDone()

@@ -36,9 +36,15 @@ struct ConnectionLife {
     mutating func handshakeDone() { if phase == .handshake { phase = .serving } }
 
     mutating func shutdown() -> Action {
-        guard phase == .handshake || phase == .serving else { return .none }
-        phase = .announced
-        return .announceShutdown
+        switch phase {
+        case .handshake:
+            phase = .draining
+            return .close(reason: "shutting down before the client said anything")
+        case .serving:
+            phase = .announced
+            return .announceShutdown
+        case .announced, .draining: return .none
+        }
     }
 
     mutating func pingAcknowledged(now: NIODeadline) -> Action {

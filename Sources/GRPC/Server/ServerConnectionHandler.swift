@@ -23,6 +23,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
+    /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
+    private var hasHeard = false
     private var life: ConnectionLife
     private var ticker: RepeatedTask?
 
@@ -43,7 +45,6 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             bound.value.tick()
         }
-        if context.channel.isActive { flush() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -53,12 +54,12 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         peer = context.remoteAddress?.description ?? "unknown"
-        flush()
         context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
+        hasHeard = true
         life.heardFromPeer(now: .now())
         do {
             try session.receive(unwrapInboundIn(data))
@@ -222,7 +223,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     private func flush() {
         flushIsScheduled = false
-        guard let context else { return }
+        guard let context, hasHeard else { return }
         do {
             var more = true
             while more, context.channel.isWritable {
