@@ -1,14 +1,13 @@
-"""Keeps what else runs on the machine out of the figures: waits for a quiet moment, and measures again when it was not.
+"""Keeps what else runs on the machine out of the figures: waits for a quiet moment, and tells when it was not one.
 
 Times are of /proc/stat and /proc/PID/stat, in clock ticks (proc(5)).
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 
-#: Of the whole machine, for everything that is not measured. PostgreSQL's and the kernel's own helpers are in it too.
+#: Of the whole machine, for everything that is not measured. The kernel's own helpers are in it too.
 FOREIGN_SHARE = 0.10
 
 
@@ -39,40 +38,25 @@ def tree(root):
     return total
 
 
-class Quiet:
-    """Runs measurements of programs that are descendants of this process."""
+def undisturbed(deadline, body):
+    """Waits for a quiet moment, until the deadline at most, and runs `body`, all of whose programs descend from this
+    process. Its result, and the share of the machine that others took meanwhile."""
+    wait(deadline)
+    before = reading()
+    result = body()
+    busy, total, own = (late - early for early, late in zip(before, reading()))
+    return result, max(busy - own, 0) / max(total, 1)
 
-    def __init__(self, patience):
-        #: Seconds to go on trying for each measurement; 0 takes what comes.
-        self.patience = patience
 
-    def measure(self, what, body):
-        """The result of `body()` from a time when the machine was left to it, or the last one after the patience."""
-        deadline = time.monotonic() + self.patience
-        while True:
-            self.wait(deadline)
-            before = self.reading()
-            result = body()
-            busy, total, own = (b - a for a, b in zip(before, self.reading()))
-            foreign = max(busy - own, 0) / max(total, 1)
-            if foreign <= FOREIGN_SHARE or self.patience == 0:
-                return result
-            late = time.monotonic() >= deadline
-            print(f"  {what}: other programs took {foreign:.0%} of the machine; "
-                  f"{'kept all the same' if late else 'measured again'}", file=sys.stderr, flush=True)
-            if late:
-                return result
+def reading():
+    return *machine(), tree(os.getpid())
 
-    @staticmethod
-    def reading():
-        return (*machine(), tree(os.getpid()))
 
-    @staticmethod
-    def wait(deadline):
-        """Until two seconds pass in which nearly nothing runs."""
-        while time.monotonic() < deadline:
-            busy, total = machine()
-            time.sleep(2)
-            later_busy, later_total = machine()
-            if later_busy - busy <= FOREIGN_SHARE * (later_total - total):
-                return
+def wait(deadline):
+    """Until a second passes in which nearly nothing runs."""
+    while time.monotonic() < deadline:
+        busy, total = machine()
+        time.sleep(1)
+        later_busy, later_total = machine()
+        if later_busy - busy <= FOREIGN_SHARE * (later_total - total):
+            return

@@ -8,9 +8,10 @@ extension Report {
         let rows = operations.sorted { $0.key < $1.key }.map { name, operation in
             [
                 name, "\(operation.count)", String(format: "%.0f", operation.rate),
-            ] + [operation.p50Ms, operation.p90Ms, operation.p99Ms, operation.p999Ms, operation.maxMs].map {
-                String(format: "%.2f", $0)
-            } + ["\(operation.errors)"]
+            ]
+                + [operation.p50Ms, operation.p90Ms, operation.p99Ms, operation.p999Ms, operation.maxMs].map {
+                    String(format: "%.2f", $0)
+                } + ["\(operation.errors)"]
         }
         lines += Self.align([header] + rows)
         lines += ["", latencyNote]

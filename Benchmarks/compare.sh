@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The figures of RESULTS.md, measured anew: compare.py with the release build (make build). Its options may follow.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+for program in python3 h2load nghttp nghttpd pgbench psql; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
+if ((${#missing[@]})); then
+  echo "compare.sh: not found: ${missing[*]}; install nghttp2-client, nghttp2-server and postgresql" >&2
+  exit 2
+fi
+exec python3 Benchmarks/compare.py "$@"
