@@ -124,8 +124,8 @@ class FileWriter:
         name, c = escape(camel(field.name)), f"c.{field.name}, c.n_{field.name}"
         count = [f"c.pointee.n_{field.name} = {name}.count"]
         if self.names.is_map(field.type_name):
-            return Property(name, "[String: String]", "[:]", field.doc,
-                            [f"{name} = try MapEntry.dictionary({c})"],
+            return Property(name, "StringMap", "[:]", field.doc,
+                            [f"{name} = try MapEntry.map({c})"],
                             count + [f"c.pointee.{field.name} = arena.list(MapEntry.entries({name}))"])
         write = count + [f"c.pointee.{field.name} = arena.list({name})"]
         if field.type == TYPE_MESSAGE:

@@ -1,4 +1,5 @@
 import FlowModel
+import Protobuf
 import WireMessages
 
 // Values of the model as messages, and back. Empty strings of a request mean "not given".
@@ -32,12 +33,12 @@ extension TimeRange {
 }
 
 extension Labels {
-    init(_ labels: [String: String]) {
+    init(_ labels: StringMap) {
         self.init(labels.map { Entry(name: $0.key, value: $0.value) })
     }
 
-    var message: [String: String] {
-        Dictionary(entries.map { ($0.name, $0.value) }) { _, last in last }
+    var message: StringMap {
+        StringMap(entries.map { StringMap.Element(key: $0.name, value: $0.value) })
     }
 }
 

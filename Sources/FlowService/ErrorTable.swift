@@ -61,7 +61,7 @@ enum ErrorTable {
         }
     }
 
-    private static func metadata(_ error: StateError) -> [String: String] {
+    private static func metadata(_ error: StateError) -> StringMap {
         switch error {
         case .versionConflict(let flowID, _, _), .flowAlreadyExists(let flowID, _, _),
             .flowNotFound(let flowID, _), .versionNotFound(let flowID, _), .checkpointNotFound(let flowID, _),

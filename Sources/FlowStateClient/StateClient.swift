@@ -1,6 +1,7 @@
 @_exported public import GRPC
 public import NIOCore
 import NIOPosix
+@_exported public import struct Protobuf.StringMap
 import Protobuf
 @_exported public import WireMessages
 

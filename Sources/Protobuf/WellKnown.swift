@@ -8,25 +8,20 @@ public protocol WireMapEntry: WireMessage {
 }
 
 extension WireMapEntry {
-    /// A map; of a key that is there twice the last one counts, as the protobuf specification says.
-    @inlinable
-    public static func dictionary(
+    public static func map(
         _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
-    ) throws(WireError) -> [String: String] {
+    ) throws(WireError) -> StringMap {
         guard count > 0 else { return [:] }
-        var result: [String: String] = [:]
+        var elements: [StringMap.Element] = []
         for case let element? in UnsafeBufferPointer(start: list, count: count) {
             let entry = try Self(element.pointee)
-            result[entry.key] = entry.value
+            elements.append(StringMap.Element(key: entry.key, value: entry.value))
         }
-        return result
+        return StringMap(elements)
     }
 
-    /// A map's entries in the order of their keys, so that equal maps have equal encodings.
-    @inlinable
-    public static func entries(_ map: [String: String]) -> [Self] {
-        guard !map.isEmpty else { return [] }
-        return map.sorted { $0.key < $1.key }.map { Self(key: $0.key, value: $0.value) }
+    public static func entries(_ map: StringMap) -> [Self] {
+        map.map { Self(key: $0.key, value: $0.value) }
     }
 }
 

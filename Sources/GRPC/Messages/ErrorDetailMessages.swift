@@ -10,12 +10,12 @@ public struct ErrorInfo: WireMessage, Equatable {
     /// Who gives the reason its meaning.
     public var domain: String = ""
     /// More about it.
-    public var metadata: [String: String] = [:]
+    public var metadata: StringMap = [:]
 
     public init(
         reason: String = "",
         domain: String = "",
-        metadata: [String: String] = [:]
+        metadata: StringMap = [:]
     ) {
         self.reason = reason
         self.domain = domain
@@ -29,7 +29,7 @@ public struct ErrorInfo: WireMessage, Equatable {
     public init(_ c: Google__Rpc__ErrorInfo) throws(WireError) {
         reason = try c.reason.string("reason")
         domain = try c.domain.string("domain")
-        metadata = try MapEntry.dictionary(c.metadata, c.n_metadata)
+        metadata = try MapEntry.map(c.metadata, c.n_metadata)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Google__Rpc__ErrorInfo>, _ arena: inout Arena) {

@@ -383,7 +383,7 @@ public struct SetStatusRequest: WireMessage, Equatable {
     /// Not set: the progress stays.
     public var progress: Double?
     /// Labels to set; others stay.
-    public var setLabels: [String: String] = [:]
+    public var setLabels: StringMap = [:]
     /// Keys of labels to remove.
     public var removeLabels: [String] = []
     /// Not set: the same as any_version.
@@ -397,7 +397,7 @@ public struct SetStatusRequest: WireMessage, Equatable {
         flowID: String = "",
         status: String = "",
         progress: Double? = nil,
-        setLabels: [String: String] = [:],
+        setLabels: StringMap = [:],
         removeLabels: [String] = [],
         precondition: Precondition? = nil,
         leaseToken: Int64 = 0,
@@ -421,7 +421,7 @@ public struct SetStatusRequest: WireMessage, Equatable {
         flowID = try c.flow_id.string("flow_id")
         status = try c.status.string("status")
         if c.progress_value_case.rawValue == 3 { progress = c.progress }
-        setLabels = try MapEntry.dictionary(c.set_labels, c.n_set_labels)
+        setLabels = try MapEntry.map(c.set_labels, c.n_set_labels)
         removeLabels = try ProtobufCBinaryData.strings(c.remove_labels, c.n_remove_labels, "remove_labels")
         switch c.precondition_case.rawValue {
         case 6: precondition = .expectedVersion(c.expected_version)

@@ -124,7 +124,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
     /// Empty: none.
     public var status: String = ""
     /// 64 entries at most, 256 bytes each key and value at most.
-    public var labels: [String: String] = [:]
+    public var labels: StringMap = [:]
     /// JSON to keep with the version, 64 KiB at most.
     public var metadata: [UInt8] = []
     /// Empty: a retry is a new call.
@@ -137,7 +137,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         contentType: String = "",
         phase: String = "",
         status: String = "",
-        labels: [String: String] = [:],
+        labels: StringMap = [:],
         metadata: [UInt8] = [],
         idempotencyKey: String = ""
     ) {
@@ -163,7 +163,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         contentType = try c.content_type.string("content_type")
         phase = try c.phase.string("phase")
         status = try c.status.string("status")
-        labels = try MapEntry.dictionary(c.labels, c.n_labels)
+        labels = try MapEntry.map(c.labels, c.n_labels)
         metadata = c.metadata.bytes
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
     }
@@ -271,7 +271,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
     /// Not set: the progress stays.
     public var progress: Double?
     /// Empty: the labels stay; else they are replaced. 64 entries at most, 256 bytes each at most.
-    public var labels: [String: String] = [:]
+    public var labels: StringMap = [:]
     /// A label for the new version, to load it by; 255 bytes at most.
     public var versionLabel: String = ""
     /// The version this one was made from, for clients that branch; 0: the version before.
@@ -297,7 +297,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         phase: String = "",
         status: String = "",
         progress: Double? = nil,
-        labels: [String: String] = [:],
+        labels: StringMap = [:],
         versionLabel: String = "",
         parentVersion: Int64 = 0,
         metadata: [UInt8] = [],
@@ -346,7 +346,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         phase = try c.phase.string("phase")
         status = try c.status.string("status")
         if c.progress_value_case.rawValue == 11 { progress = c.progress }
-        labels = try MapEntry.dictionary(c.labels, c.n_labels)
+        labels = try MapEntry.map(c.labels, c.n_labels)
         versionLabel = try c.version_label.string("version_label")
         parentVersion = c.parent_version
         metadata = c.metadata.bytes
@@ -956,7 +956,7 @@ public struct FlowFilter: WireMessage, Equatable {
     /// Exactly this status.
     public var status: String = ""
     /// All of these labels, with these values.
-    public var labels: [String: String] = [:]
+    public var labels: StringMap = [:]
     /// Created at this time or later.
     public var createdAfter: Timestamp?
     /// Created before this time.
@@ -974,7 +974,7 @@ public struct FlowFilter: WireMessage, Equatable {
         flowType: String = "",
         phase: String = "",
         status: String = "",
-        labels: [String: String] = [:],
+        labels: StringMap = [:],
         createdAfter: Timestamp? = nil,
         createdBefore: Timestamp? = nil,
         updatedAfter: Timestamp? = nil,
@@ -1002,7 +1002,7 @@ public struct FlowFilter: WireMessage, Equatable {
         flowType = try c.flow_type.string("flow_type")
         phase = try c.phase.string("phase")
         status = try c.status.string("status")
-        labels = try MapEntry.dictionary(c.labels, c.n_labels)
+        labels = try MapEntry.map(c.labels, c.n_labels)
         createdAfter = try Timestamp.optional(c.created_after)
         createdBefore = try Timestamp.optional(c.created_before)
         updatedAfter = try Timestamp.optional(c.updated_after)
@@ -1264,7 +1264,7 @@ public struct ForkFlowRequest: WireMessage, Equatable {
     /// Also copy the versions before the source; numbers stay as they are.
     public var withHistory: Bool = false
     /// Labels of the new flow; empty: the labels of the source's head.
-    public var labels: [String: String] = [:]
+    public var labels: StringMap = [:]
     /// JSON to keep with the new flow's version, 64 KiB at most.
     public var metadata: [UInt8] = []
     /// Empty: a retry is a new fork.
@@ -1275,7 +1275,7 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         source: Source? = nil,
         newFlowID: String = "",
         withHistory: Bool = false,
-        labels: [String: String] = [:],
+        labels: StringMap = [:],
         metadata: [UInt8] = [],
         idempotencyKey: String = ""
     ) {
@@ -1301,7 +1301,7 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         }
         newFlowID = try c.new_flow_id.string("new_flow_id")
         withHistory = c.with_history != 0
-        labels = try MapEntry.dictionary(c.labels, c.n_labels)
+        labels = try MapEntry.map(c.labels, c.n_labels)
         metadata = c.metadata.bytes
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
     }

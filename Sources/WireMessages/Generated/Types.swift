@@ -82,7 +82,7 @@ public struct Flow: WireMessage, Equatable {
     /// How far the flow is; not set while nobody has said.
     public var progress: Double?
     /// Key and value, 64 entries at most, 256 bytes each at most.
-    public var labels: [String: String] = [:]
+    public var labels: StringMap = [:]
     /// When version 1 was committed.
     public var createdAt: Timestamp?
     /// When the latest version was committed.
@@ -99,7 +99,7 @@ public struct Flow: WireMessage, Equatable {
         phase: String = "",
         status: String = "",
         progress: Double? = nil,
-        labels: [String: String] = [:],
+        labels: StringMap = [:],
         createdAt: Timestamp? = nil,
         updatedAt: Timestamp? = nil,
         expiresAt: Timestamp? = nil,
@@ -129,7 +129,7 @@ public struct Flow: WireMessage, Equatable {
         phase = try c.phase.string("phase")
         status = try c.status.string("status")
         if c.progress_value_case.rawValue == 6 { progress = c.progress }
-        labels = try MapEntry.dictionary(c.labels, c.n_labels)
+        labels = try MapEntry.map(c.labels, c.n_labels)
         createdAt = try Timestamp.optional(c.created_at)
         updatedAt = try Timestamp.optional(c.updated_at)
         expiresAt = try Timestamp.optional(c.expires_at)

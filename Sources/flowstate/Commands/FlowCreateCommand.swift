@@ -26,7 +26,7 @@ struct FlowCreateCommand: ClientCommand {
             CreateFlowRequest(
                 flowID: id, flowType: change.flowType, state: try input.read() ?? initialState,
                 contentType: input.contentType ?? "", phase: change.phase, status: change.status,
-                labels: LabelArgument.dictionary(change.labels), metadata: Array(change.metadata.utf8),
+                labels: LabelArgument.map(change.labels), metadata: Array(change.metadata.utf8),
                 idempotencyKey: change.idempotencyKey))
         try console.show(Record(response))
     }

@@ -75,7 +75,7 @@ struct FlowListCommand: ClientCommand {
 
     func call(_ client: StateClient, _ console: Console) async throws {
         let filter = FlowFilter(
-            flowType: flowType, phase: phase, status: status, labels: LabelArgument.dictionary(labels),
+            flowType: flowType, phase: phase, status: status, labels: LabelArgument.map(labels),
             createdAfter: createdAfter?.timestamp, createdBefore: createdBefore?.timestamp,
             updatedAfter: updatedAfter?.timestamp, updatedBefore: updatedBefore?.timestamp, flowIDPrefix: prefix,
             includeDeleted: includeDeleted)

@@ -60,7 +60,7 @@ struct FlowSaveCommand: ClientCommand {
         request.phase = change.phase
         request.status = change.status
         request.progress = progress
-        request.labels = LabelArgument.dictionary(change.labels)
+        request.labels = LabelArgument.map(change.labels)
         request.versionLabel = versionLabel
         request.parentVersion = parentVersion ?? 0
         request.metadata = Array(change.metadata.utf8)

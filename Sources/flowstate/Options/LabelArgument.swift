@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowStateClient
 
 /// `key=value`; the value may be empty and may contain `=`.
 struct LabelArgument: ExpressibleByArgument, Equatable {
@@ -13,14 +14,14 @@ struct LabelArgument: ExpressibleByArgument, Equatable {
 
     /// - Throws: `ValidationError` when a key is there twice: one of the two values would be lost.
     static func check(_ labels: [LabelArgument]) throws {
-        var seen: Set<String> = []
-        for label in labels where !seen.insert(label.key).inserted {
+        var seen: Set<[UInt8]> = []
+        for label in labels where !seen.insert(Array(label.key.utf8)).inserted {
             throw ValidationError("The label '\(label.key)' is there twice.")
         }
     }
 
     /// - Precondition: `check` has passed.
-    static func dictionary(_ labels: [LabelArgument]) -> [String: String] {
-        Dictionary(labels.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
+    static func map(_ labels: [LabelArgument]) -> StringMap {
+        StringMap(labels.map { StringMap.Element(key: $0.key, value: $0.value) })
     }
 }

@@ -1,3 +1,4 @@
+import FlowStateClient
 import WireMessages
 
 /// A value of a result; knows its JSON and what a table's cell shows of it.
@@ -10,7 +11,7 @@ enum OutputValue {
     case time(Timestamp?)
     /// Shown as hexadecimal digits.
     case digest([UInt8])
-    case map([String: String])
+    case map(StringMap)
     case strings([String])
     /// JSON text that somebody else wrote; put in as it is, or as a string when it is no JSON.
     case json([UInt8])
@@ -45,7 +46,7 @@ extension OutputValue {
         case .time(let time?): Self.quoted(RFC3339.text(time))
         case .digest(let bytes): Self.quoted(Self.hexadecimal(bytes))
         case .map(let map):
-            "{" + Self.sorted(map).map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined(separator: ",") + "}"
+            "{" + map.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined(separator: ",") + "}"
         case .strings(let list): "[" + list.map(Self.quoted).joined(separator: ",") + "]"
         case .json([]): "null"
         case .json(let bytes):
@@ -62,7 +63,7 @@ extension OutputValue {
         case .string(let value): TerminalText.line(value)
         case .time(let time?): RFC3339.shortText(time)
         case .digest(let bytes): Self.hexadecimal(bytes)
-        case .map(let map): TerminalText.line(Self.sorted(map).map { "\($0.key)=\($0.value)" }.joined(separator: ","))
+        case .map(let map): TerminalText.line(map.map { "\($0.key)=\($0.value)" }.joined(separator: ","))
         case .strings(let list): TerminalText.line(list.joined(separator: ","))
         case .json([]): ""
         case .integer, .number, .json, .record: json
@@ -87,10 +88,5 @@ extension OutputValue {
 
     private static func hexadecimal(_ bytes: [UInt8]) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
-    /// Sorted, so that the same map is always the same text.
-    private static func sorted(_ map: [String: String]) -> [(key: String, value: String)] {
-        map.sorted { $0.key < $1.key }
     }
 }
