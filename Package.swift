@@ -65,7 +65,9 @@ let package = Package(
         room("FlowStore", ["Postgres", "FlowModel", "CXXHash", logging]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
-        room("FlowServer", ["FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
+        room(
+            "FlowServer",
+            ["FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
         .executableTarget(
             name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "GRPC", "WireMessages", arguments, logging, lifecycle],
             swiftSettings: strict),

@@ -1,6 +1,6 @@
 public import FlowModel
-public import Logging
 import GRPC
+public import Logging
 import NIOCore
 import Postgres
 

@@ -16,7 +16,8 @@ struct EventLoopExecutors: Sendable {
 
     init(_ group: any EventLoopGroup) {
         executors = Dictionary(
-            group.makeIterator().map { (ObjectIdentifier($0), EventLoopExecutor($0)) }) { first, _ in first }
+            group.makeIterator().map { (ObjectIdentifier($0), EventLoopExecutor($0)) }
+        ) { first, _ in first }
     }
 
     func executor(for eventLoop: any EventLoop) -> EventLoopExecutor {

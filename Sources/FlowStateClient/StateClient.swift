@@ -1,9 +1,10 @@
 @_exported public import GRPC
 public import NIOCore
 import NIOPosix
-@_exported public import struct Protobuf.StringMap
 import Protobuf
 @_exported public import WireMessages
+
+@_exported public import struct Protobuf.StringMap
 
 /// A client of a Flowstate server: every method of `flowstate.v1.FlowStateService` that saves, loads and
 /// lists. Thread-safe; one is enough for a program. Errors are `ClientError`.

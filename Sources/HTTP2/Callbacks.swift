@@ -110,7 +110,7 @@ func withNameValues<R>(_ fields: [HeaderField], _ body: (UnsafeBufferPointer<ngh
                 let pair = nghttp2_nv(
                     name: name, value: value, namelen: field.name.utf8.count, valuelen: field.value.utf8.count,
                     flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
-                (pairs.baseAddress! + index).initialize(to: pair)
+                pairs.initializeElement(at: index, to: pair)
             }
             return body(UnsafeBufferPointer(rebasing: pairs[..<fields.count]))
         }

@@ -10,27 +10,37 @@ import Testing
 @Suite struct CallTests {
     static let routes = [
         Route(service: "test.Echo", method: "Unary", .unary { request, call in call.respond(FramedMessage(request)) }),
-        Route(service: "test.Echo", method: "Fail", .unary { _, call in
-            call.finish(Status(.dataLoss, "weg: 100 %\nalles", details: [1, 2, 3]))
-        }),
-        Route(service: "test.Echo", method: "Never", .unary { request, call in
-            call.onCancel { cancelled.withLockedValue { _ = $0.insert(String(buffer: request)) } }
-        }),
-        Route(service: "test.Echo", method: "Chat", .streaming(.bidirectional) { requests, call in
-            for try await request in requests { try await call.send(FramedMessage(request)) }
-        }),
-        Route(service: "test.Echo", method: "Sum", .streaming(.clientStreaming) { requests, call in
-            var bytes = 0
-            for try await request in requests { bytes += request.readableBytes }
-            try await call.send(FramedMessage(ByteBuffer(string: "\(bytes)")))
-        }),
-        Route(service: "test.Echo", method: "Flood", .streaming(.serverStreaming) { requests, call in
-            for try await _ in requests {}
-            while true {
-                try await call.send(FramedMessage(ByteBuffer(repeating: 7, count: 10_000)))
-                flooded.withLockedValue { $0 += 1 }
-            }
-        }),
+        Route(
+            service: "test.Echo", method: "Fail",
+            .unary { _, call in
+                call.finish(Status(.dataLoss, "weg: 100 %\nalles", details: [1, 2, 3]))
+            }),
+        Route(
+            service: "test.Echo", method: "Never",
+            .unary { request, call in
+                call.onCancel { cancelled.withLockedValue { _ = $0.insert(String(buffer: request)) } }
+            }),
+        Route(
+            service: "test.Echo", method: "Chat",
+            .streaming(.bidirectional) { requests, call in
+                for try await request in requests { try await call.send(FramedMessage(request)) }
+            }),
+        Route(
+            service: "test.Echo", method: "Sum",
+            .streaming(.clientStreaming) { requests, call in
+                var bytes = 0
+                for try await request in requests { bytes += request.readableBytes }
+                try await call.send(FramedMessage(ByteBuffer(string: "\(bytes)")))
+            }),
+        Route(
+            service: "test.Echo", method: "Flood",
+            .streaming(.serverStreaming) { requests, call in
+                for try await _ in requests {}
+                while true {
+                    try await call.send(FramedMessage(ByteBuffer(repeating: 7, count: 10_000)))
+                    flooded.withLockedValue { $0 += 1 }
+                }
+            }),
     ]
     static let cancelled = NIOLockedValueBox(Set<String>())
     static let flooded = NIOLockedValueBox(0)

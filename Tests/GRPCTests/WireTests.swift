@@ -16,7 +16,9 @@ import Testing
     @Test func percentEncodingRoundTripsAnyText() {
         var random = SeededRandom(seed: 11)
         for _ in 0..<2_000 {
-            let text = String(decoding: (0..<Int.random(in: 0..<40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, as: UTF8.self)
+            let text = String(
+                decoding: (0..<Int.random(in: 0..<40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, as: UTF8.self
+            )
             let encoded = PercentEncoding.encode(text)
             #expect(encoded.utf8.allSatisfy { (0x20...0x7E).contains($0) })
             #expect(PercentEncoding.decode(encoded) == text)

@@ -5,10 +5,11 @@ import WireMessages
 /// What is generated is what the proto files say, and other implementations read it the same way.
 @Suite struct ContractTests {
     @Test func servicesAreListedWithTheirStreams() throws {
-        #expect(Set(FlowStateProto.services.map(\.name)) == [
-            "flowstate.v1.FlowAdminService", "flowstate.v1.FlowDefinitionService", "flowstate.v1.FlowLeaseService",
-            "flowstate.v1.FlowLifecycleService", "flowstate.v1.FlowRecoveryService", "flowstate.v1.FlowStateService",
-        ])
+        #expect(
+            Set(FlowStateProto.services.map(\.name)) == [
+                "flowstate.v1.FlowAdminService", "flowstate.v1.FlowDefinitionService", "flowstate.v1.FlowLeaseService",
+                "flowstate.v1.FlowLifecycleService", "flowstate.v1.FlowRecoveryService", "flowstate.v1.FlowStateService",
+            ])
         let state = try #require(FlowStateProto.services.first { $0.name == "flowstate.v1.FlowStateService" })
         let streaming = state.methods.filter { $0.clientStreaming || $0.serverStreaming }.map(\.name)
         #expect(streaming == ["UploadState", "DownloadState", "WatchFlows"])
@@ -80,25 +81,28 @@ import WireMessages
 
         """
 
-    private static let echo = prelude + """
-        for line in data.split("\\n"):
-            name, hexed = line.split(" ")
-            message = cls(name.split(".")[-1]).FromString(bytes.fromhex(hexed))
-            message.DiscardUnknownFields()
-            print(name, message.SerializeToString(deterministic=True).hex())
-        """
+    private static let echo =
+        prelude + """
+            for line in data.split("\\n"):
+                name, hexed = line.split(" ")
+                message = cls(name.split(".")[-1]).FromString(bytes.fromhex(hexed))
+                message.DiscardUnknownFields()
+                print(name, message.SerializeToString(deterministic=True).hex())
+            """
 
-    private static let inspect = prelude + """
-        m = cls("SaveStateRequest").FromString(bytes.fromhex(data))
-        assert m.flow_id == "\\u00e9\\0" and m.merge_patch == b"{}" and m.WhichOneof("change") == "merge_patch"
-        assert m.WhichOneof("precondition") == "expected_version" and m.expected_version == 0
-        assert m.WhichOneof("progress_value") == "progress" and m.progress == 12.5
-        assert dict(m.labels) == {"a": "b"} and m.checkpoint.name == "c" and m.writes[0].index == -1
-        print("ok")
-        """
+    private static let inspect =
+        prelude + """
+            m = cls("SaveStateRequest").FromString(bytes.fromhex(data))
+            assert m.flow_id == "\\u00e9\\0" and m.merge_patch == b"{}" and m.WhichOneof("change") == "merge_patch"
+            assert m.WhichOneof("precondition") == "expected_version" and m.expected_version == 0
+            assert m.WhichOneof("progress_value") == "progress" and m.progress == 12.5
+            assert dict(m.labels) == {"a": "b"} and m.checkpoint.name == "c" and m.writes[0].index == -1
+            print("ok")
+            """
 
-    private static let listFiles = prelude + """
-        from google.protobuf import descriptor_pb2
-        for f in descriptor_pb2.FileDescriptorSet.FromString(bytes.fromhex(data)).file: print(f.name)
-        """
+    private static let listFiles =
+        prelude + """
+            from google.protobuf import descriptor_pb2
+            for f in descriptor_pb2.FileDescriptorSet.FromString(bytes.fromhex(data)).file: print(f.name)
+            """
 }

@@ -81,7 +81,7 @@ struct RandomWire {
         case .sint32: return varint(UInt64(UInt32.random(in: 1 ... .max, using: &random)))
         case .int64: return varint(UInt64.random(in: 1 ... .max, using: &random))
         case .int32, .enumeration:  // negative ones are sign-extended; enums may have unknown values
-            let magnitude = Int32.random(in: 1 ... (Bool.random(using: &random) ? 5 : .max), using: &random)
+            let magnitude = Int32.random(in: 1...(Bool.random(using: &random) ? 5 : .max), using: &random)
             return varint(UInt64(bitPattern: Int64(Bool.random(using: &random) ? magnitude : -magnitude)))
         case .message: return []
         }

@@ -141,7 +141,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         case .call(let path, let timeout, let metadata):
             guard let handler = router.handler(path) else { return refuse(id, router.unimplemented(path)) }
             guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
-            let allowed = handler.kind == .unary
+            let allowed =
+                handler.kind == .unary
                 ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
             let call = ServerCall(
                 id: id, path: path, metadata: metadata, deadline: allowed.map { .now() + $0 }, handler: handler,

@@ -40,7 +40,8 @@ public struct Metadata: Sendable, Equatable {
     /// Every key and value that belongs to the application, in order.
     public var custom: [(key: String, value: String)] {
         fields.compactMap { field in
-            let reserved = field.name.hasPrefix(":") || field.name.hasPrefix("grpc-")
+            let reserved =
+                field.name.hasPrefix(":") || field.name.hasPrefix("grpc-")
                 || ["content-type", "te", "user-agent"].contains(field.name)
             return reserved ? nil : (field.name, field.value)
         }
