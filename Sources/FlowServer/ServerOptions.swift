@@ -21,7 +21,7 @@ public struct ServerOptions: Sendable {
     /// Settings of the embedded PostgreSQL, over its defaults.
     public var postgresSettings: [String: String] = [:]
 
-    /// Database connections that write, and that read. What measured best on two cores.
+    /// Database connections that write, and that read.
     public var writers = 2
     public var readers = 2
     /// Event loops, each with a thread, that serve connections.

@@ -117,6 +117,9 @@ struct ServeCommand: AsyncParsableCommand {
             guard let value = Int(text), value > 0 else {
                 throw ValidationError("limit \(name): \(text) is not a positive number")
             }
+            guard name != "id-bytes" || value >= 36 else {
+                throw ValidationError("limit id-bytes: the ids that the server makes have 36 bytes")
+            }
             guard LimitTable.set(name, to: value, in: &options.limits) else {
                 throw ValidationError("there is no limit \(name); the limits are \(LimitTable.names.joined(separator: ", "))")
             }

@@ -97,9 +97,6 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         if event is ChannelShouldQuiesceEvent {
             perform(life.shutdown())
             flush()
-        } else if let event = event as? ChannelEvent, event == .inputClosed {
-            // The client has half-closed the socket: it may still read what is on its way.
-            if calls.isEmpty { context.close(promise: nil) }
         } else {
             context.fireUserInboundEventTriggered(event)
         }
