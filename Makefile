@@ -11,7 +11,6 @@ RELEASE := $(BUILD_DIR)/release
 DEBUG := $(BUILD_DIR)/debug
 PREFIX ?= /usr/local
 VENV := .venv
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What swift-format looks after: all but generated files.
 SOURCES = $$(git ls-files '*.swift' | grep -v -e /Generated/ -e GRPC/Messages/)
 
@@ -45,6 +44,7 @@ docker-check: build ## Every step of the Dockerfile, without Docker
 
 .PHONY: bench
 bench: packages build ## Measure, beside pgbench and nghttpd (Benchmarks/RESULTS.md)
+	@bash docker/packages.sh bench
 	bash Benchmarks/compare.sh
 
 .PHONY: sanitize

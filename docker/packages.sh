@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that building ("build") or running ("runtime") takes, if any
-# is missing. Used by the Makefile and by the Dockerfile.
+# Installs the Debian or Ubuntu packages that building ("build"), running ("runtime") or comparing with
+# other servers ("bench") takes, if any is missing. Used by the Makefile and by the Dockerfile.
 set -euo pipefail
 
 runtime=(libpq5 libnghttp2-14 postgresql)
@@ -10,9 +10,10 @@ case "${1:-}" in
     packages=(
       "${runtime[@]}" make git pkg-config g++
       libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev rapidjson-dev
-      protobuf-compiler protobuf-c-compiler python3-venv nghttp2-client
+      protobuf-compiler protobuf-c-compiler python3-venv
     ) ;;
-  *) echo "usage: packages.sh build|runtime" >&2; exit 64 ;;
+  bench) packages=(nghttp2-client nghttp2-server python3) ;;
+  *) echo "usage: packages.sh build|runtime|bench" >&2; exit 64 ;;
 esac
 
 missing=()
