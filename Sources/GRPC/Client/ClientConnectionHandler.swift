@@ -153,12 +153,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
         flushIsScheduled = false
         guard let context else { return }
         do {
-            var more = true
-            while more, context.channel.isWritable {
-                var buffer = context.channel.allocator.buffer(capacity: 16 << 10)
-                more = try session.takeOutput(into: &buffer, limit: 256 << 10)
-                if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
-            }
+            try session.flush(to: context)
         } catch {
             context.close(promise: nil)
         }

@@ -240,7 +240,7 @@ public final class ServerCall: @unchecked Sendable {
         waiting.forEach(body)
     }
 
-    private static let responseFields = [
+    static let responseFields = [
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
         HeaderField("grpc-accept-encoding", "identity"),
     ]

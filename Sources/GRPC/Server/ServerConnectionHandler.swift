@@ -157,11 +157,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ id: StreamID, _ status: Status) {
-        let fields = [
-            HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
-            HeaderField("grpc-accept-encoding", "identity"),
-        ]
-        respond(id, fields + status.trailers, endStream: true)
+        respond(id, ServerCall.responseFields + status.trailers, endStream: true)
     }
 
     private func fail(_ error: HTTP2Error) {
@@ -223,12 +219,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         flushIsScheduled = false
         guard let context, hasHeard else { return }
         do {
-            var more = true
-            while more, context.channel.isWritable {
-                var buffer = context.channel.allocator.buffer(capacity: 16 << 10)
-                more = try session.takeOutput(into: &buffer, limit: 256 << 10)
-                if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
-            }
+            try session.flush(to: context)
         } catch {
             logger.debug("HTTP/2 output failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             context.close(promise: nil)
