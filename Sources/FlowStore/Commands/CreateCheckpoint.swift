@@ -28,12 +28,12 @@ extension CreateCheckpointCommand: StoreCommand {
     }
 
     /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing.
-    private static let statement = Statement(
+    static let statement = Statement(
         name: "create_checkpoint",
         sql: """
             WITH target AS (
                 SELECT v.version FROM flowstate.flow f
-                JOIN flowstate.flow_version v ON v.tenant = f.tenant AND v.flow_id = f.flow_id AND v.version = coalesce($5, f.version)
+                JOIN \(VersionRow.numbered("coalesce($5, f.version)")) ON true
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL),
             made AS (
                 INSERT INTO flowstate.checkpoint

@@ -79,31 +79,31 @@ extension LoadCommand: StoreCommand {
 /// One statement a selector: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the
 /// selector's value. Each answers one row when the flow exists, with NULLs for the version when that does not.
 enum LoadSQL {
-    static let latest = statement("load_latest", join: "v.version = f.version", type: nil)
-    static let version = statement("load_version", join: "v.version = $5", type: .int8)
+    static let latest = statement("load_latest", number: "f.version", type: nil)
+    static let version = statement("load_version", number: "$5", type: .int8)
     static let checkpoint = statement(
-        "load_checkpoint", join: "v.version = (SELECT n.version FROM (\(CheckpointRow.named("$5"))) n)", type: .text)
+        "load_checkpoint", number: "(SELECT n.version FROM (\(CheckpointRow.named("$5"))) n)", type: .text)
     static let label = statement(
         "load_label",
-        join: """
-            v.version = (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
+        number: """
+            (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
                 AND l.version_label = $5 ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
     /// Times grow with the versions, so this walks back from the newest version to the first that is old enough.
     static let time = statement(
         "load_time",
-        join: """
-            v.version = (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
+        number: """
+            (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
                 AND t.created_at <= $5 ORDER BY t.version DESC LIMIT 1)
             """, type: .timestamptz)
 
-    private static func statement(_ name: String, join: String, type: OID?) -> Statement {
+    private static func statement(_ name: String, number: String, type: OID?) -> Statement {
         Statement(
             name: name,
             sql: """
                 SELECT \(FlowRow.headColumns), \(VersionRow.columns), v.codec, CASE WHEN v.version = $3 OR v.size > $4 THEN NULL ELSE v.state END
                 FROM flowstate.flow f
-                LEFT JOIN flowstate.flow_version v ON v.tenant = f.tenant AND v.flow_id = f.flow_id AND \(join)
+                LEFT JOIN \(VersionRow.numbered(number)) ON true
                 WHERE f.tenant = $1 AND f.flow_id = $2
                 """,
             parameterTypes: [.text, .text, .int8, .int8] + (type.map { [$0] } ?? []))

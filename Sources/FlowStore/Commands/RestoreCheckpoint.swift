@@ -34,7 +34,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         ) { rows throws(PostgresError) in try judge.answer(rows) }
     }
 
-    private static let plain = statement(idempotent: false)
+    static let plain = statement(idempotent: false)
     private static let idempotent = statement(idempotent: true)
 
     /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged.
@@ -44,7 +44,7 @@ extension RestoreCheckpointCommand: StoreCommand {
             lookups: [
                 """
                 source AS (SELECT v.* FROM (\(CheckpointRow.named("$4"))) c
-                    JOIN flowstate.flow_version v ON v.tenant = $1 AND v.flow_id = $2 AND v.version = c.version)
+                    JOIN \(VersionRow.numbered("c.version")) ON true)
                 """
             ],
             head: """
