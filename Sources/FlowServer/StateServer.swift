@@ -65,6 +65,7 @@ public final class StateServer: Service {
                     tasks.addTask {
                         try await gracefulShutdown()
                         self.setHealth(health, isServing: false)
+                        health.shutdown()
                         self.logger.info("shutting down", metadata: ["connections": "\(server.connections)"])
                         await server.shutdown(grace: .seconds(self.options.graceSeconds))
                         throw CancellationError()

@@ -45,12 +45,16 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         _ = nghttp2_submit_rst_stream(handle, flagNone, hd.stream_id, HTTP2ErrorCode.noError.rawValue)
         return 0
     }
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, owner in
-        guard let frame, let owner else { return 0 }
-        // A request that may not be sent any more (GOAWAY came first) never opened its stream, so no
-        // stream close follows it.
-        if frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) {
-            session(owner).closed(stream: frame.pointee.hd.stream_id, code: .refusedStream)
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { handle, frame, _, owner in
+        guard let frame, let owner, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
+        let id = frame.pointee.hd.stream_id
+        if nghttp2_session_check_server_session(handle) != 0 {
+            // A header section larger than nghttp2 sends: the client must not wait for it.
+            _ = nghttp2_submit_rst_stream(handle, flagNone, id, HTTP2ErrorCode.internalError.rawValue)
+        } else {
+            // A request that may not be sent any more (GOAWAY came first) never opened its stream, so no
+            // stream close follows it.
+            session(owner).closed(stream: id, code: .refusedStream)
         }
         return 0
     }

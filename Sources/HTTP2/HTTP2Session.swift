@@ -72,6 +72,9 @@ public final class HTTP2Session {
         nghttp2_session_want_read(pointer) != 0 || nghttp2_session_want_write(pointer) != 0
     }
 
+    /// Frames that wait to be sent, content that waits for a window not among them.
+    public var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
+
     /// Streams that are open now.
     public var openStreams: Int { streams.count }
 
@@ -152,7 +155,7 @@ public final class HTTP2Session {
 
     /// Gives `count` received bytes of a stream back to the peer's windows (§6.9).
     public func consume(_ id: StreamID, _ count: Int) {
-        // Fails for a stream that is gone, whose bytes `closed` has given back to the connection.
+        // Of a stream that is gone the connection's window gets its share all the same; nothing else gives it back.
         _ = nghttp2_session_consume(pointer, id, count)
     }
 

@@ -155,6 +155,24 @@ import Testing
         }
     }
 
+    /// The last reply must be on the socket, not only out of the session, before the connection closes.
+    @Test func shutdownSendsLargeRepliesWhole() async throws {
+        for _ in 0..<10 {
+            let server = Server(
+                router: Router(Self.routes), group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"))
+            let address = try #require(try await server.listen(host: "127.0.0.1", port: 0))
+            let client = Client(endpoint: .tcp(host: "127.0.0.1", port: address.port ?? 0))
+            let large = ByteBuffer(repeating: 3, count: 8 << 20)
+            async let reply = client.unary("/test.Echo/Unary", FramedMessage(large))
+            try await eventually("the connection is there") { server.connections == 1 }
+            async let stopped: Void = server.shutdown(grace: .seconds(30))
+            // Refused is as good; half a reply is not.
+            do { #expect(try await reply == large) } catch { #expect((error as? Status)?.code == .unavailable, "\(error)") }
+            await stopped
+            await client.close()
+        }
+    }
+
     @Test func shutdownLetsCallsFinish() async throws {
         let group = MultiThreadedEventLoopGroup.singleton
         let server = Server(router: Router(Self.routes), group: group, logger: Logger(label: "test"))

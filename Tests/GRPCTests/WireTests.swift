@@ -66,6 +66,13 @@ import Testing
         #expect(Status(trailers: Metadata(received: status.trailers)) == status)
     }
 
+    @Test func longStatusesAreCutToWhatClientsTake() {
+        let status = Status(.internal, String(repeating: "ü", count: 9_000), details: Array(repeating: 1, count: 9_000))
+        let bytes = status.trailers.reduce(0) { $0 + $1.size }
+        #expect(bytes < 8 << 10, "\(bytes) bytes of trailers")
+        #expect(Status(trailers: Metadata(received: status.trailers))?.message.hasSuffix("…") == true)
+    }
+
     @Test(arguments: [
         ("localhost:1", "localhost:1"), ("http://h:80/", "h:80"), ("h", "h:7420"), ("[::1]:9", "[::1]:9"),
         ("unix:/tmp/s", "unix:/tmp/s"), ("unix:///tmp/s", "unix:/tmp/s"),
@@ -98,6 +105,22 @@ import Testing
             #expect(received == messages)
             #expect(deframer.bufferedBytes == 0)
         }
+    }
+
+    /// Chunks that always end inside a message must not pile up behind it.
+    @Test func messagesThatStraddleChunksAreLetGo() throws {
+        let wire = FramedMessage(ByteBuffer(repeating: 7, count: 1_000)).buffer
+        var deframer = MessageDeframer(limit: 1_000)
+        deframer.append(wire.getSlice(at: 0, length: 500) ?? ByteBuffer())
+        for _ in 0..<2_000 {
+            var chunk = ByteBuffer()
+            chunk.writeImmutableBuffer(wire.getSlice(at: 500, length: 505) ?? ByteBuffer())
+            chunk.writeImmutableBuffer(wire.getSlice(at: 0, length: 500) ?? ByteBuffer())
+            deframer.append(chunk)
+            #expect(try deframer.next()?.readableBytes == 1_000)
+            #expect(try deframer.next() == nil)
+        }
+        #expect(deframer.pending.capacity < 64 << 10, "2 MB went through")
     }
 
     @Test func refusesFromThePrefixAlone() {

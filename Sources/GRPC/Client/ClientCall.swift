@@ -16,6 +16,8 @@ final class ClientCall {
     private var timer: Scheduled<Void>?
     private var httpStatus = ""
     private var credit = ReceiveCredit()
+    /// Bytes received that the server's window has not got back.
+    private var unreturned = 0
     private weak var connection: ClientConnectionHandler?
 
     /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it says so
@@ -52,7 +54,13 @@ final class ClientCall {
         end(.failure(status))
     }
 
-    private func consume(_ bytes: Int) { if bytes > 0 { connection?.consume(id, bytes) } }
+    /// Gives bytes back to the server's window; never more than came.
+    private func consume(_ bytes: Int) {
+        let bytes = min(bytes, unreturned)
+        guard bytes > 0 else { return }
+        unreturned -= bytes
+        connection?.consume(id, bytes)
+    }
 
     /// A message was taken by whom it was for.
     func taken(_ bytes: Int) {
@@ -69,7 +77,8 @@ final class ClientCall {
     }
 
     func received(_ bytes: ByteBuffer) {
-        guard !isOver else { return consume(bytes.readableBytes) }
+        unreturned += bytes.readableBytes
+        guard !isOver else { return consume(unreturned) }
         deframer.append(bytes)
         do {
             while let message = try deframer.next() {
@@ -85,6 +94,9 @@ final class ClientCall {
 
     func receivedTrailers(_ trailers: Metadata) {
         guard let status = Status(trailers: trailers) else { return abandon(Status(httpStatus: httpStatus)) }
+        if status.code == .ok, deframer.bufferedBytes > 0 {
+            return end(.failure(Status(.internal, "the answer ended \(deframer.bufferedBytes) bytes into a message")))
+        }
         end(status.code == .ok ? .success(trailers) : .failure(status))
     }
 
@@ -107,6 +119,7 @@ final class ClientCall {
         let handler = onEnd
         onEnd = nil
         onMessage = { _, _ in }
+        consume(unreturned)
         handler?(result)
     }
 }

@@ -83,6 +83,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             scheduleFlush()
         } catch {
             isDraining = true
+            scheduleFlush()
             call.end(.failure(Status(.unavailable, "the connection to \(authority) takes no more calls; try again")))
         }
     }
@@ -137,7 +138,9 @@ final class ClientConnectionHandler: ChannelInboundHandler {
                 blocked.removeValue(forKey: id)?.forEach { $0.resume(throwing: CancellationError()) }
             case .writable(let id): blocked.removeValue(forKey: id)?.forEach { $0.resume() }
             case .goAway: isDraining = true
-            case .endStream, .pingAcknowledged, .settings: break
+            // An end without trailers is not gRPC's.
+            case .endStream(let id): calls[id]?.receivedTrailers(Metadata())
+            case .pingAcknowledged, .settings: break
             }
         }
     }

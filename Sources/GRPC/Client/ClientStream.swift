@@ -23,7 +23,8 @@ public final class ClientStream: Sendable {
         _ connection: ClientConnectionHandler, _ loop: any EventLoop
     ) -> ClientStream {
         let handle = CallHandle(eventLoop: loop)
-        let (stream, source) = MessageStream.make { bytes in handle.taken(bytes) }
+        let (stream, source) = MessageStream.make { _, credit in handle.taken(credit) }
+        source.onAbandon { handle.cancel() }
         let call = ClientCall(
             path: path, metadata: metadata, timeout: timeout, messageBytes: messageBytes, consumesAtOnce: false,
             onMessage: { source.yield($0, credit: $1) },

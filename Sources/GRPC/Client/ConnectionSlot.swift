@@ -95,8 +95,12 @@ final class ConnectionSlot: @unchecked Sendable {
 
     func close() async {
         let channel: (any Channel)? = try? await eventLoop.submit {
-            defer { self.state = .closed }
-            if case .ready(_, let channel) = self.state { return channel }
+            let before = self.state
+            self.state = .closed
+            if case .connecting(let waiting) = before {
+                for body in waiting { body(.failure(Status(.unavailable, "the client was closed"))) }
+            }
+            if case .ready(_, let channel) = before { return channel }
             return nil
         }.get()
         try? await channel?.close()

@@ -38,7 +38,8 @@ enum RequestHead {
     }
 
     private static func isGRPC(_ type: String) -> Bool {
-        ["application/grpc", "application/grpc+proto"].contains(type) || type.hasPrefix("application/grpc;")
+        let essence = type.prefix { $0 != ";" && $0 != " " }.lowercased()
+        return essence == "application/grpc" || essence == "application/grpc+proto"
     }
 }
 
@@ -62,10 +63,10 @@ struct HTTPRefusal: Equatable {
     static let http1 = """
         HTTP/1.1 505 HTTP Version Not Supported\r
         content-type: text/plain; charset=utf-8\r
-        content-length: 50\r
+        content-length: \(http1Body.utf8.count)\r
         connection: close\r
         \r
-        This port speaks gRPC: HTTP/2 with prior knowledge
-
+        \(http1Body)
         """
+    private static let http1Body = "This port speaks gRPC: HTTP/2 with prior knowledge\n"
 }

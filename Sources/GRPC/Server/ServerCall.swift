@@ -27,6 +27,10 @@ public final class ServerCall: @unchecked Sendable {
     private var cancelHandlers: [@Sendable () -> Void] = []
     private var writers: [CheckedContinuation<Void, any Error>] = []
     private var credit = ReceiveCredit()
+    /// Bytes received that the client's window has not got back.
+    private var unreturned = 0
+    /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
+    private var held = 0
     private let requestDeadline: NIODeadline
 
     init(
@@ -100,7 +104,7 @@ public final class ServerCall: @unchecked Sendable {
             timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.deadlinePassed() }
         }
         guard case .streaming(_, let method) = handler else { return }
-        let (stream, source) = MessageStream.make { bytes in self.onLoop { $0.taken(bytes) } }
+        let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
         requests = source
         task = Task {
             do {
@@ -118,9 +122,10 @@ public final class ServerCall: @unchecked Sendable {
 
     func received(_ bytes: ByteBuffer) {
         eventLoop.assertInEventLoop()
-        guard !state.isOver else { return consume(bytes.readableBytes) }
+        unreturned += bytes.readableBytes
+        guard !state.isOver else { return consume(unreturned) }
         deframer.append(bytes)
-        connection?.bufferedBytes += bytes.readableBytes
+        hold(bytes.readableBytes)
         do {
             while let message = try deframer.next() { deliver(message) }
         } catch {
@@ -133,28 +138,33 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func deliver(_ message: ByteBuffer) {
-        let wireBytes = message.readableBytes + MessageDeframer.prefixBytes
-        let bytes = credit.completed(wireBytes: wireBytes)
-        connection?.bufferedBytes -= wireBytes
+        let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
         switch state.receivedMessage() {
-        case .drop: taken(bytes)
-        case .fail(let status):
-            taken(bytes)
-            end(status)
+        case .drop: taken(message, bytes)
+        case .fail(let status): end(status)
         case .deliver:
             if let requests {
                 requests.yield(message, credit: bytes)
             } else {
+                // In memory, and so held, until the call has its answer.
                 unaryRequest = message
-                taken(bytes)
+                credit.taken()
+                consume(bytes)
             }
         }
     }
 
-    /// A message was taken by whom it was for.
-    private func taken(_ bytes: Int) {
+    /// A message was taken by the method.
+    private func taken(_ message: ByteBuffer, _ bytes: Int) {
+        guard !state.isOver else { return }
         credit.taken()
+        hold(-(message.readableBytes + MessageDeframer.prefixBytes))
         consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
+    }
+
+    private func hold(_ bytes: Int) {
+        held += bytes
+        connection?.bufferedBytes += bytes
     }
 
     func receivedEnd() {
@@ -172,7 +182,8 @@ public final class ServerCall: @unchecked Sendable {
     /// Coarse time, about once a second.
     func tick(now: NIODeadline) {
         if let deadline, deadline <= now {
-            deadlinePassed()
+            // An answer that the client does not read by its own deadline would stay in memory.
+            if state.isOver { connection?.reset(id, .cancel) } else { deadlinePassed() }
         } else if state.kind == .unary, state.inbound != .ended, requestDeadline <= now {
             end(Status(.deadlineExceeded, "the request did not arrive in time"), isCancellation: true)
         }
@@ -193,7 +204,13 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: Acting
 
-    private func consume(_ bytes: Int) { if bytes > 0 { connection?.consume(id, bytes) } }
+    /// Gives bytes back to the client's window; never more than came.
+    private func consume(_ bytes: Int) {
+        let bytes = min(bytes, unreturned)
+        guard bytes > 0 else { return }
+        unreturned -= bytes
+        connection?.consume(id, bytes)
+    }
 
     private func transmit(_ message: FramedMessage) {
         switch state.send() {
@@ -226,10 +243,13 @@ public final class ServerCall: @unchecked Sendable {
         task?.cancel()
         task = nil
         cancelHandlers = []
-        requests?.finish()
+        // Not an end of the request: whoever still reads must not take it for one.
+        requests?.finish(throwing: CancellationError())
         requests = nil
         unaryRequest = nil
-        connection?.bufferedBytes -= deframer.bufferedBytes
+        // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
+        consume(unreturned)
+        hold(-held)
         deframer = MessageDeframer(limit: deframer.limit)
         resumeWriters { $0.resume(throwing: CancellationError()) }
     }

@@ -23,10 +23,14 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
+    private var isClosing = false
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private var life: ConnectionLife
     private var ticker: RepeatedTask?
+
+    /// Two frames for each of the streams that a client may have open are honest.
+    private static let maxQueuedFrames = 10_000
 
     init(router: Router, configuration: ServerConfiguration, logger: Logger) throws(HTTP2Error) {
         self.router = router
@@ -64,6 +68,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         do {
             try session.receive(unwrapInboundIn(data))
             handleEvents()
+            // A client that reads nothing and makes us answer: resets of refused streams are in no other limit.
+            if session.queuedFrames > Self.maxQueuedFrames { fail(.flooded) }
         } catch {
             handleEvents()
             fail(error)
@@ -111,6 +117,10 @@ final class ServerConnectionHandler: ChannelInboundHandler {
                 open(id, fields)
                 if endStream { calls[id]?.receivedEnd() }
             case .headersTooLarge(let id):
+                if let call = calls[id] {
+                    call.finish(Status(.resourceExhausted, "the request's trailer section is too large"))
+                    continue
+                }
                 refuse(id, HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
             case .data(let id, let bytes):
                 if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
@@ -191,6 +201,11 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         scheduleFlush()
     }
 
+    func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
+        session.reset(id, code)
+        scheduleFlush()
+    }
+
     func send(_ id: StreamID, _ bytes: ByteBuffer) {
         session.send(id, bytes)
         scheduleFlush()
@@ -225,7 +240,17 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             context.close(promise: nil)
         }
         handleEvents()
-        if !session.isAlive { context.close(promise: nil) }
+        if !session.isAlive { closeWhenWritten(context) }
+    }
+
+    /// The session is over, but what it said may still be on its way to the socket.
+    private func closeWhenWritten(_ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
+        isClosing = true
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
     }
 
     // MARK: Time

@@ -8,6 +8,11 @@ public final class HealthService: Sendable {
         var statuses: [String: Bool] = [:]
         var watchers: [Int: (service: String, continuation: AsyncStream<ServingStatus>.Continuation)] = [:]
         var nextWatcher = 0
+        var isShutDown = false
+
+        func status(of service: String) -> ServingStatus {
+            statuses[service].map { $0 ? .serving : .notServing } ?? .serviceUnknown
+        }
     }
 
     private let state = NIOLockedValueBox(State())
@@ -39,7 +44,7 @@ public final class HealthService: Sendable {
     private func check(_ request: ByteBuffer, _ call: ServerCall) {
         do {
             let service = try HealthCheckRequest.decode(request, ceiling: Self.ceiling).service
-            switch status(of: service) {
+            switch state.withLockedValue({ $0.status(of: service) }) {
             case .serviceUnknown: call.finish(Status(.notFound, "no service named \(service) is registered"))
             case let status: call.respond(FramedMessage(encoding: HealthCheckResponse(status: status)))
             }
@@ -61,21 +66,27 @@ public final class HealthService: Sendable {
         // Only the newest status matters to a watcher that reads slowly.
         let (changes, continuation) = AsyncStream.makeStream(of: ServingStatus.self, bufferingPolicy: .bufferingNewest(1))
         let watched = service
+        // The status now and those that follow must come in their order, so it is read under the same lock.
         let id = state.withLockedValue { state in
             state.nextWatcher += 1
             state.watchers[state.nextWatcher] = (watched, continuation)
+            continuation.yield(state.status(of: watched))
+            if state.isShutDown { continuation.finish() }
             return state.nextWatcher
         }
         defer { state.withLockedValue { $0.watchers[id] = nil } }
-        continuation.yield(status(of: watched))
         for await status in changes {
             try await call.send(FramedMessage(encoding: HealthCheckResponse(status: status)))
         }
-        try Task.checkCancellation()
+        throw Status(.unavailable, "the server is shutting down")
     }
 
-    private func status(of service: String) -> ServingStatus {
-        let isServing = state.withLockedValue { $0.statuses[service] }
-        return isServing.map { $0 ? .serving : .notServing } ?? .serviceUnknown
+    /// Ends every watch, which would otherwise keep the server from ending.
+    public func shutdown() {
+        state.withLockedValue { state in
+            state.isShutDown = true
+            for watcher in state.watchers.values { watcher.continuation.finish() }
+        }
     }
+
 }

@@ -31,7 +31,7 @@ struct MessageDeframer {
     }
 
     let limit: Int
-    private var pending = ByteBuffer()
+    private(set) var pending = ByteBuffer()
 
     init(limit: Int) { self.limit = limit }
 
@@ -43,6 +43,8 @@ struct MessageDeframer {
             // As a rule a whole message arrives at once and is handed on without a copy.
             pending = bytes
         } else {
+            // Only the partial message is kept: a stream of messages that straddle chunks would never let go otherwise.
+            pending.discardReadBytes()
             pending.writeImmutableBuffer(bytes)
         }
     }

@@ -4,13 +4,16 @@ import NIOCore
 /// that who does not read makes the sender wait (RFC 9113 §5.2). For one reader.
 public struct MessageStream: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
+    /// `credit`: bytes to give back to the sender's window when the message is taken (`ReceiveCredit`).
     typealias Item = (message: ByteBuffer, credit: Int)
+    /// Runs when a message was taken.
+    typealias Taken = @Sendable (_ message: ByteBuffer, _ credit: Int) -> Void
 
     /// Unbounded by itself; the window bounds what a sender can put in.
     private let items: AsyncThrowingStream<Item, any Error>
-    private let consumed: @Sendable (Int) -> Void
+    private let consumed: Taken
 
-    static func make(consumed: @escaping @Sendable (Int) -> Void) -> (MessageStream, Source) {
+    static func make(consumed: @escaping Taken) -> (MessageStream, Source) {
         let (items, continuation) = AsyncThrowingStream.makeStream(of: Item.self)
         return (MessageStream(items: items, consumed: consumed), Source(continuation: continuation))
     }
@@ -18,17 +21,26 @@ public struct MessageStream: AsyncSequence, Sendable {
     struct Source: Sendable {
         fileprivate let continuation: AsyncThrowingStream<Item, any Error>.Continuation
 
+        /// Runs `handler` when the reader stops reading before the end.
+        func onAbandon(_ handler: @escaping @Sendable () -> Void) {
+            continuation.onTermination = { if case .cancelled = $0 { handler() } }
+        }
+
         func yield(_ message: ByteBuffer, credit: Int) { continuation.yield((message, credit)) }
         func finish(throwing error: (any Error)? = nil) { continuation.finish(throwing: error) }
     }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var items: AsyncThrowingStream<Item, any Error>.AsyncIterator
-        fileprivate let consumed: @Sendable (Int) -> Void
+        fileprivate let consumed: Taken
 
         public mutating func next() async throws -> ByteBuffer? {
-            guard let item = try await items.next() else { return nil }
-            consumed(item.credit)
+            guard let item = try await items.next() else {
+                // A cancelled task reads an end too; it must not be taken for the sender's.
+                try Task.checkCancellation()
+                return nil
+            }
+            consumed(item.message, item.credit)
             return item.message
         }
     }

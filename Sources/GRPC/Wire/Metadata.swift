@@ -49,11 +49,22 @@ public struct Metadata: Sendable, Equatable {
 }
 
 extension Status {
+    /// Stock clients refuse trailer sections of more than 8 KiB; both together stay below, percent-encoded and as base64.
+    private static let maxMessageBytes = 1_024
+    private static let maxDetailsBytes = 3_072
+
+    private func short(_ message: String) -> String {
+        guard message.utf8.count > Self.maxMessageBytes else { return message }
+        return String(decoding: message.utf8.prefix(Self.maxMessageBytes), as: UTF8.self) + "…"
+    }
+
     /// The trailer fields that carry this status.
     var trailers: [HeaderField] {
         var fields = [HeaderField("grpc-status", String(code.rawValue))]
-        if !message.isEmpty { fields.append(HeaderField("grpc-message", PercentEncoding.encode(message))) }
-        if !details.isEmpty { fields.append(HeaderField("grpc-status-details-bin", Metadata.base64(details))) }
+        if !message.isEmpty { fields.append(HeaderField("grpc-message", PercentEncoding.encode(short(message)))) }
+        if !details.isEmpty, details.count <= Self.maxDetailsBytes {
+            fields.append(HeaderField("grpc-status-details-bin", Metadata.base64(details)))
+        }
         return fields
     }
 
