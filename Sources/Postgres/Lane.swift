@@ -40,11 +40,14 @@ public final class Lane: Sendable {
         let job = OperationJob(
             operation, deadline: deadline, cancellation: cancellation, executor: executor, completion: completion)
         let (cost, runsAlone) = (operation.cost, operation.runsAlone)
-        var cancelled: BatchQueue<Job>.ID?
+        var isCancelled = false
         let admission = queue.withLock { queue in
             let admission = queue.enqueue(job, cost: cost, deadline: deadline, runsAlone: runsAlone)
             // Under the lane's lock: the operation cannot finish before it is registered. The token never calls a lane under its own.
-            if case .queued(let id, _) = admission, let cancellation, !cancellation.register(id, in: self) { cancelled = id }
+            // One cancelled before leaves the queue under the same lock, so that no connection takes it.
+            if case .queued(let id, _) = admission, let cancellation, !cancellation.register(id, in: self) {
+                isCancelled = queue.cancel(id) != nil
+            }
             return admission
         }
         switch admission {
@@ -52,8 +55,12 @@ public final class Lane: Sendable {
             job.fail(error)
             Job.deliver([job])
         case .queued(_, let wake):
+            // In any case: the queue no longer counts that connection among the idle ones.
             if let wake { wakeups[wake].signal() }
-            if let cancelled { cancel(cancelled) }
+            if isCancelled {
+                job.fail(.cancelled)
+                Job.deliver([job])
+            }
         }
     }
 
