@@ -32,7 +32,7 @@ struct ClusterDirectory: Sendable {
     /// Makes the data directory, if need be. `initdb` works in a directory beside it that is renamed when it is complete: killed in the
     /// middle, it leaves nothing that looks like a cluster.
     func initialize(_ programs: PostgresPrograms) async throws(EmbeddedClusterError) {
-        for name in Files.names(in: path) where name.hasPrefix("postgres.init-") { Files.remove("\(path)/\(name)") }
+        await removeInterrupted()
         if let version = Self.dataVersion(in: path) {
             guard version == programs.version else {
                 throw .versionMismatch(directory: data, data: "\(version)", binaries: "\(programs.version)")
@@ -63,6 +63,20 @@ struct ClusterDirectory: Sendable {
         }
         try Files.rename(temporary, data)
         try Files.synchronize(directory: path)
+    }
+
+    /// What an `initdb` left whose server was killed. It may still run: under another name its next file is not found, it ends, and the
+    /// rest can be removed.
+    private func removeInterrupted() async {
+        for (number, name) in Files.names(in: path).filter({ $0.hasPrefix("postgres.init-") }).enumerated() {
+            let discarded = "\(path)/postgres.init-discarded-\(getpid())-\(number)"
+            guard (try? Files.rename("\(path)/\(name)", discarded)) != nil else { continue }
+            for _ in 0..<100 {
+                Files.remove(discarded)
+                // Cancelled: whatever is left goes at the next start.
+                guard Files.info(discarded) != nil, (try? await Task.sleep(for: .milliseconds(50))) != nil else { break }
+            }
+        }
     }
 
     /// PostgreSQL's programs see none of the server's environment (`PGDATA`, `PGPORT`…), and write English.

@@ -37,7 +37,9 @@ extension WireDuration {
     /// beyond is cut to a second more than that, because the parts of a larger `Duration` do not fit Int64.
     public var duration: Duration {
         let limit: Int64 = 315_576_000_001
-        return .seconds(min(max(seconds, -limit), limit)) + .nanoseconds(nanos)
+        // Cut before the parts are added, which could overflow, and after, when they could pass the limit again.
+        let sum = Duration.seconds(min(max(seconds, -limit), limit)) + .nanoseconds(nanos)
+        return min(max(sum, .seconds(-limit)), .seconds(limit))
     }
 
     /// The same length of time, cut to the nanosecond; its parts have the same sign, as protobuf asks.

@@ -16,8 +16,9 @@ import WireMessages
         }
     }
 
-    /// Whatever arrives is decoded or refused; what is decoded can be encoded and decoded again.
-    @Test(arguments: [UInt64.random(in: .min ... .max)])
+    /// Whatever arrives is decoded or refused; what is decoded can be encoded and decoded again. The fixed seeds once found
+    /// durations beyond protobuf's range that changed on their way.
+    @Test(arguments: [UInt64.random(in: .min ... .max), 12_854_095_787_970_802_405, 5_545_689_923_405_194_483])
     func noBytesDoHarm(seed: UInt64) throws {
         print("seed \(seed)")
         var wire = RandomWire(random: SeededGenerator(seed: seed))
