@@ -1,17 +1,13 @@
-/// The error codes of RFC 9113 §7, open-ended since peers may send others.
+/// An error code of RFC 9113 §7: those that are used here; peers may send others.
 public struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     public static let noError = Self(rawValue: 0x0)
-    public static let protocolError = Self(rawValue: 0x1)
     public static let internalError = Self(rawValue: 0x2)
-    public static let flowControlError = Self(rawValue: 0x3)
-    public static let streamClosed = Self(rawValue: 0x5)
     public static let refusedStream = Self(rawValue: 0x7)
     public static let cancel = Self(rawValue: 0x8)
     public static let enhanceYourCalm = Self(rawValue: 0xb)
-    public static let http11Required = Self(rawValue: 0xd)
 }
 
 /// Why a session cannot go on. Whoever gets one sends what `takeOutput` still gives (a GOAWAY, as a

@@ -59,9 +59,6 @@ public final class Database: Sendable {
     /// The lane of a shard (a hash of the flow's key): everything on one shard runs in the order in which it was submitted.
     public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
 
-    /// All writing lanes.
-    public var writerLanes: [Lane] { writers }
-
     public var status: Status {
         let lanes = writers + [reader]
         let isAvailable = lanes.allSatisfy(\.isAvailable)

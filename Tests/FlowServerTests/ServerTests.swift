@@ -1,6 +1,7 @@
 import FlowServer
 import FlowStateClient
 import Foundation
+import Postgres
 import Testing
 
 /// The whole way: Swift client, sockets, HTTP/2, gRPC, store, PostgreSQL.
@@ -51,9 +52,9 @@ import Testing
         }
     }
 
-    @Test func answersUnavailableWhileItsDatabaseIsAway() async throws {
-        await #expect(throws: (any Error).self) {
-            // Nobody can make a cluster there, so the server must say so instead of waiting.
+    @Test func aDataDirectoryThatCannotBeMadeEndsTheServer() async throws {
+        // Nobody can make a cluster there, so the server must say so instead of waiting.
+        await #expect(throws: EmbeddedClusterError.self) {
             try await withServer({ $0.dataDirectory = "/proc/nowhere" }) { _ in }
         }
     }

@@ -12,8 +12,6 @@ public final class ServerCall: @unchecked Sendable {
     public let eventLoop: any EventLoop
     /// When the caller stops waiting. Nil: a stream without a deadline.
     public let deadline: NIODeadline?
-    /// The peer's address as text, for logs.
-    public let peer: String
 
     let id: StreamID
     private let handler: MethodHandler
@@ -44,7 +42,6 @@ public final class ServerCall: @unchecked Sendable {
         self.handler = handler
         self.connection = connection
         self.eventLoop = eventLoop
-        peer = connection.peer
         state = CallState(kind: handler.kind)
         deframer = MessageDeframer(limit: connection.configuration.messageBytes)
         requestDeadline = .now() + connection.configuration.requestTimeout

@@ -36,16 +36,6 @@ public struct Metadata: Sendable, Equatable {
         // "Implementations MUST accept padded and un-padded values and should emit un-padded values."
         return String(padded.prefix { $0 != "=" })
     }
-
-    /// Every key and value that belongs to the application, in order.
-    public var custom: [(key: String, value: String)] {
-        fields.compactMap { field in
-            let reserved =
-                field.name.hasPrefix(":") || field.name.hasPrefix("grpc-")
-                || ["content-type", "te", "user-agent"].contains(field.name)
-            return reserved ? nil : (field.name, field.value)
-        }
-    }
 }
 
 extension Status {
