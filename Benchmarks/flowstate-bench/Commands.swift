@@ -1,26 +1,53 @@
 import ArgumentParser
 
-struct SaveCommand: AsyncParsableCommand {
+/// A subcommand that measures.
+protocol MeasuringCommand: AsyncParsableCommand {
+    var options: LoadOptions { get }
+    var scenario: Scenario { get }
+}
+
+extension MeasuringCommand {
+    /// Measures, reports, and ends the program with the code that says how it went.
+    func run() async throws {
+        let command = Self.configuration.commandName ?? ""
+        let (options, scenario) = (options, scenario)
+        let report: Report
+        do {
+            report = try await interruptible {
+                try await withServer(options) { server in
+                    try await Benchmark(command: command, options: options, scenario: scenario, server: server).run()
+                }
+            }
+            try report.write(json: options.json)
+        } catch is Interrupted {
+            throw ExitCode(130)
+        } catch {
+            Console.note("\(error)")
+            throw ExitCode(2)
+        }
+        if report.exitCode != 0 { throw ExitCode(report.exitCode) }
+    }
+}
+
+struct SaveCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "save", abstract: "Append versions to flows picked at random.",
         discussion: "Saves have no precondition; flows that do not exist are created by their first save.")
 
     @OptionGroup var options: LoadOptions
-
-    func run() async throws { try await options.run("save", loadPercent: 0) }
+    var scenario: Scenario { .random(loadPercent: 0) }
 }
 
-struct LoadCommand: AsyncParsableCommand {
+struct LoadCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "load", abstract: "Load the latest version of flows picked at random.",
         discussion: "Flows that do not exist are created first; that is not measured.")
 
     @OptionGroup var options: LoadOptions
-
-    func run() async throws { try await options.run("load", loadPercent: 100) }
+    var scenario: Scenario { .random(loadPercent: 100) }
 }
 
-struct MixedCommand: AsyncParsableCommand {
+struct MixedCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "mixed", abstract: "Load and save flows picked at random.",
         discussion: "Flows that do not exist are created first; that is not measured.")
@@ -30,30 +57,49 @@ struct MixedCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How many calls of a hundred are loads.", valueName: "percent"))
     var loads = 80
 
+    var scenario: Scenario { .random(loadPercent: loads) }
+
     func validate() throws {
         guard (0...100).contains(loads) else { throw ValidationError("--loads must be from 0 to 100.") }
     }
-
-    func run() async throws { try await options.run("mixed", loadPercent: loads) }
 }
 
-extension LoadOptions {
-    /// Measures, reports, and ends the program with the code that says how it went.
-    func run(_ command: String, loadPercent: Int) async throws {
-        let report: Report
-        do {
-            report = try await interruptible {
-                try await withServer(self) { server in
-                    try await Benchmark(options: self, loadPercent: loadPercent, server: server).run(command)
-                }
-            }
-            try report.write(json: json)
-        } catch is Interrupted {
-            throw ExitCode(130)
-        } catch {
-            Console.note("\(error)")
-            throw ExitCode(2)
-        }
-        if report.exitCode != 0 { throw ExitCode(report.exitCode) }
-    }
+struct HotCommand: MeasuringCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hot", abstract: "Append versions to one flow.",
+        discussion: "All calls save the same flow, without a precondition. --flows does not matter.")
+
+    @OptionGroup var options: LoadOptions
+    var scenario: Scenario { .hot }
+}
+
+struct ConflictCommand: MeasuringCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "conflict", abstract: "Save a few flows with preconditions, so that most calls lose.",
+        discussion: """
+            Every save expects the version that its connection saw last, in an answer or in a VERSION_CONFLICT. Saves \
+            that won are the operation "save", those that lost are "conflict"; a conflict is no error. --flows is 4 \
+            when it is not given.
+            """)
+
+    @OptionGroup var options: LoadOptions
+    var scenario: Scenario { .conflict }
+}
+
+struct CreateCommand: MeasuringCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Create flows, whose ids the server makes.",
+        discussion: "--flows does not matter: every call makes one more.")
+
+    @OptionGroup var options: LoadOptions
+    var scenario: Scenario { .create }
+}
+
+struct CheckpointCommand: MeasuringCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoint", abstract: "Make checkpoints of flows picked at random.",
+        discussion: "Names are new ones. Flows that do not exist are created first; that is not measured.")
+
+    @OptionGroup var options: LoadOptions
+    var scenario: Scenario { .checkpoint }
 }

@@ -19,10 +19,15 @@ struct LoadOptions: ParsableArguments, Sendable {
     var threads = 1
     @Option(help: "Calls in flight on all connections together; with --rate the most there may be.")
     var inFlight = 128
-    @Option(help: "How many flows to use.")
-    var flows = 1_000
+    @Option(help: "How many flows to use. (default: 1000; of conflict: 4)")
+    var flows: Int?
     @Option(help: ArgumentHelp("Size of each state, which is JSON.", valueName: "bytes"))
     var stateSize = 2_048
+    @Option(
+        help: ArgumentHelp(
+            "How much of the text differs between two states, beside their step number; the rest is the same.",
+            valueName: "percent"))
+    var change = 100
     @Option(help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var duration = 10.0
     @Option(help: ArgumentHelp("How long to run before measuring.", valueName: "seconds"))
@@ -43,8 +48,9 @@ struct LoadOptions: ParsableArguments, Sendable {
         try check("connections", (1...1_000).contains(connections), "from 1 to 1000")
         try check("threads", (1...256).contains(threads), "from 1 to 256")
         try check("in-flight", (connections...1_000_000).contains(inFlight), "from one a connection to 1000000")
-        try check("flows", (1...1_000_000_000).contains(flows), "from 1 to 1000000000")
+        try check("flows", (1...1_000_000_000).contains(flows ?? 1), "from 1 to 1000000000")
         try check("state-size", (StateText.smallest...(64 << 20)).contains(stateSize), "from \(StateText.smallest) to 67108864")
+        try check("change", (0...100).contains(change), "from 0 to 100")
         try check("duration", duration > 0 && duration <= 86_400, "more than 0 and at most 86400 seconds")
         try check("warmup", warmup >= 0 && warmup <= 86_400, "from 0 to 86400 seconds")
         try check("rate", rate.map { $0 > 0 && $0 <= 10_000_000 } ?? true, "more than 0 and at most 10000000")

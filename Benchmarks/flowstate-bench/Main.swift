@@ -12,6 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
               flowstate-bench mixed
               flowstate-bench load --endpoint localhost:7420 --in-flight 256 --json report.json
               flowstate-bench save --rate 5000 --duration 60
+              flowstate-bench conversation --turns 500
 
             Without --rate the loop is closed: so many calls are always in flight, and each answer starts the next \
             call. With --rate it is open: calls have times at which they are due, whatever the server does, and latency \
@@ -25,5 +26,9 @@ struct BenchCommand: AsyncParsableCommand {
               64   wrong usage of the command line
               130  interrupted
             """,
-        subcommands: [SaveCommand.self, LoadCommand.self, MixedCommand.self, EncodeCommand.self])
+        subcommands: [
+            SaveCommand.self, LoadCommand.self, MixedCommand.self, HotCommand.self, ConflictCommand.self,
+            CreateCommand.self, CheckpointCommand.self, ListCommand.self, VersionsCommand.self, ConversationCommand.self,
+            EncodeCommand.self,
+        ])
 }

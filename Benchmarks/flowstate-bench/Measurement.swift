@@ -1,6 +1,4 @@
-import FlowStateClient
 import Histogram
-import NIOCore
 
 /// What was measured of one operation.
 struct OperationMeasurement: Sendable {
@@ -18,11 +16,9 @@ struct OperationMeasurement: Sendable {
     var count: Int { Int(latencies.totalCount) }
     var errors: Int { failures.values.reduce(0) { $0 + $1.count } }
 
-    mutating func record(_ latency: TimeAmount) {
-        latencies.record(UInt64(max(latency.nanoseconds, 0) / 1_000))
+    mutating func record(nanoseconds: Int64) {
+        latencies.record(UInt64(max(nanoseconds, 0) / 1_000))
     }
-
-    mutating func record(_ error: ClientError) { fail(error.reason ?? error.code.name, error.message, count: 1) }
 
     mutating func fail(_ reason: String, _ message: String, count: Int) {
         failures[reason, default: Failures(message: message)].count += count
@@ -44,33 +40,21 @@ struct OperationMeasurement: Sendable {
 
 /// What was measured on one connection, or on all.
 struct Measurement: Sendable {
-    var load = OperationMeasurement()
-    var save = OperationMeasurement()
-    /// When the last of the calls measured was answered.
-    var lastAnswer: NIODeadline
+    private var operations = Operation.allCases.map { _ in OperationMeasurement() }
+    /// When the last of the calls measured was answered, by the monotonic clock.
+    var lastAnswer: Int64
     /// Calls that were due and never sent, because as many as allowed were in flight.
     var unsent = 0
 
-    init(start: NIODeadline) { lastAnswer = start }
+    init(start: Int64) { lastAnswer = start }
 
     subscript(operation: Operation) -> OperationMeasurement {
-        _read {
-            switch operation {
-            case .load: yield load
-            case .save: yield save
-            }
-        }
-        _modify {
-            switch operation {
-            case .load: yield &load
-            case .save: yield &save
-            }
-        }
+        _read { yield operations[operation.rawValue] }
+        _modify { yield &operations[operation.rawValue] }
     }
 
     mutating func add(_ other: Measurement) {
-        load.add(other.load)
-        save.add(other.save)
+        for operation in Operation.allCases { self[operation].add(other[operation]) }
         lastAnswer = max(lastAnswer, other.lastAnswer)
         unsent += other.unsent
     }

@@ -3,12 +3,22 @@ import Foundation
 /// What a run measured; its JSON is the report of `--json`. Times are in milliseconds, rates in calls a second.
 struct Report: Encodable, Sendable {
     struct Configuration: Encodable, Sendable {
-        let connections, threads, inFlight, flows, stateSize, loads: Int
+        let connections, threads, inFlight, flows, stateSize, change: Int
+        /// Of the command that has it: --loads, --depth, --turns.
+        let loads, depth, turns: Int?
         let duration, warmup: Double
         /// Nil: a closed loop.
         let rate: Double?
         let seed: UInt64
         let tenant: String
+    }
+
+    /// What a conversation left in the server.
+    struct Conversation: Encodable, Sendable {
+        let flowId, tenant: String
+        let turns: Int
+        /// The lengths of all its states together.
+        let rawBytes: Int
     }
 
     struct Server: Encodable, Sendable {
@@ -51,6 +61,10 @@ struct Report: Encodable, Sendable {
     let operations: [String: Operation]
     /// From the end of the warm-up to the last answer.
     let seconds: Double
+    /// Processor time of this program in that time, user and system.
+    let clientCpuSeconds: Double
+    /// Nil for every other command.
+    let conversation: Conversation?
     /// Calls of an open loop that were due and never sent, because --in-flight calls were waiting for answers.
     let unsent: Int
     let p99LimitMs: Double
@@ -60,22 +74,20 @@ struct Report: Encodable, Sendable {
 
 extension Report {
     init(
-        command: String, options: LoadOptions, loadPercent: Int, server: BenchServer, measurement: Measurement,
-        seconds: Double
+        command: String, options: LoadOptions, scenario: Scenario, server: BenchServer, measurement: Measurement,
+        usage: Usage, conversation: Conversation?
     ) {
         self.command = command
         time = Date()
-        loop = options.rate == nil ? "closed" : "open"
+        loop = options.rate == nil || conversation != nil ? "closed" : "open"
         self.server = Server(endpoint: "\(server.endpoint)", version: server.version, started: options.endpoint == nil)
-        configuration = Configuration(
-            connections: options.connections, threads: options.threads, inFlight: options.inFlight, flows: options.flows,
-            stateSize: options.stateSize, loads: loadPercent, duration: options.duration, warmup: options.warmup,
-            rate: options.rate, seed: options.seed, tenant: options.tenant)
-        var operations: [String: Operation] = [:]
-        if loadPercent > 0 { operations["load"] = Operation(measurement.load, seconds: seconds) }
-        if loadPercent < 100 { operations["save"] = Operation(measurement.save, seconds: seconds) }
-        self.operations = operations
+        configuration = Configuration(options, scenario)
+        let seconds = usage.seconds
+        let found = scenario.operations.filter { !scenario.optional.contains($0) || measurement[$0].count > 0 }
+        operations = Dictionary(uniqueKeysWithValues: found.map { ($0.name, Operation(measurement[$0], seconds: seconds)) })
         self.seconds = seconds
+        clientCpuSeconds = usage.processorSeconds
+        self.conversation = conversation
         unsent = measurement.unsent
         p99LimitMs = options.p99Limit
         let hasErrors = operations.values.contains { $0.errors > 0 || $0.count == 0 }
@@ -118,5 +130,18 @@ extension Report.Operation {
         p999Ms = measured.milliseconds(percentile: 99.9)
         maxMs = measured.maximumMilliseconds
         failures = measured.failures.mapValues { Report.Failure(count: $0.count, message: $0.message) }
+    }
+}
+
+extension Report.Configuration {
+    fileprivate init(_ options: LoadOptions, _ scenario: Scenario) {
+        (connections, threads, inFlight) = (options.connections, options.threads, options.inFlight)
+        (stateSize, change) = (options.stateSize, options.change)
+        (duration, warmup, rate) = (options.duration, options.warmup, options.rate)
+        (seed, tenant) = (options.seed, options.tenant)
+        flows = scenario.flows(options.flows)
+        if case .random(let percent) = scenario { loads = percent } else { loads = nil }
+        if case .versions(let versions) = scenario { depth = versions } else { depth = nil }
+        if case .conversation(let all) = scenario { turns = all } else { turns = nil }
     }
 }

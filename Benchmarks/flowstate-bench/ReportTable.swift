@@ -15,6 +15,15 @@ extension Report {
         }
         lines += Self.align([header] + rows)
         lines += ["", latencyNote]
+        let calls = operations.values.reduce(0) { $0 + $1.count }
+        if calls > 0 {
+            lines.append(String(format: "This program took %.2f µs of processor time a call.", clientCpuSeconds * 1e6 / Double(calls)))
+        }
+        if let conversation {
+            lines.append(
+                "flow \(conversation.flowId) of tenant \(conversation.tenant): \(conversation.turns) turns, "
+                    + "\(conversation.rawBytes) bytes of states")
+        }
         if unsent > 0 {
             lines.append("\(unsent) calls were due and never sent: the server did not keep up with --rate.")
         }
@@ -32,17 +41,23 @@ extension Report {
 
     private var heading: String {
         let origin = server.version.map { " (flowstate \($0), started for this run)" } ?? ""
-        let load = configuration.rate.map { "open loop, \(Self.number($0)) calls/s, at most" } ?? "closed loop,"
         return """
-            \(command): \(load) \(configuration.inFlight) calls in flight on \(configuration.connections) connections, \
-            \(configuration.flows) flows of \(configuration.stateSize) bytes, \(Self.number(configuration.duration)) s \
-            after \(Self.number(configuration.warmup)) s of warm-up
+            \(command): \(conversation == nil ? load : "one call at a time")
             server: \(server.endpoint)\(origin)
             """
     }
 
+    private var load: String {
+        let kind = configuration.rate.map { "open loop, \(Self.number($0)) calls/s, at most" } ?? "closed loop,"
+        return """
+            \(kind) \(configuration.inFlight) calls in flight on \(configuration.connections) connections, \
+            \(configuration.flows) flows of \(configuration.stateSize) bytes, \(Self.number(configuration.duration)) s \
+            after \(Self.number(configuration.warmup)) s of warm-up
+            """
+    }
+
     private var latencyNote: String {
-        configuration.rate == nil
+        loop == "closed"
             ? "Latency counts from when a call was sent: a server that stalls is sent less meanwhile. See --rate."
             : "Latency counts from when a call was due."
     }

@@ -1,6 +1,6 @@
-import NIOCore
+import Glibc
 
-/// When the calls of one connection are made, and which of them count.
+/// When the calls of one connection are made, and which of them count. Times are nanoseconds of the monotonic clock.
 struct Schedule: Sendable {
     /// Calls due at even intervals; the connections take turns.
     struct Pace: Sendable {
@@ -12,21 +12,21 @@ struct Schedule: Sendable {
         func offset(_ index: Int) -> Int64 { Int64(Double(index * lanes + lane) * 1e9 / rate) }
     }
 
-    let start: NIODeadline
+    let start: Int64
     /// Calls that are due from here on count: the end of the warm-up.
-    let measureFrom: NIODeadline
+    let measureFrom: Int64
     /// Calls that would be due from here on are not made.
-    let end: NIODeadline
+    let end: Int64
     /// Calls in flight on this connection.
     let slots: Int
     /// Nil: a closed loop.
     let pace: Pace?
 
-    /// How long after `end` an answer is waited for.
-    static let patience = TimeAmount.seconds(30)
+    /// How long an answer is waited for.
+    static let patience: Int64 = 30_000_000_000
 
     /// When call number `index` of an open loop is due.
-    func due(_ index: Int, _ pace: Pace) -> NIODeadline { start + .nanoseconds(pace.offset(index)) }
+    func due(_ index: Int, _ pace: Pace) -> Int64 { start + pace.offset(index) }
 
     /// Calls from number `index` on that count and that are not made.
     func unsent(from index: Int, _ pace: Pace) -> Int {
@@ -38,4 +38,11 @@ struct Schedule: Sendable {
         }
         return count
     }
+}
+
+/// Nanoseconds of the monotonic clock.
+func monotonicNow() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
