@@ -74,7 +74,8 @@ let package = Package(
         .executableTarget(
             name: "flowstate-bench",
             dependencies: [
-                "FlowStateClient", "GRPC", "WireMessages", nioCore, nioPosix, arguments, histogram, subprocess, systemPackage,
+                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", nioCore, arguments, histogram, subprocess,
+                systemPackage,
             ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 

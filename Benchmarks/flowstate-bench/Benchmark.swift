@@ -1,82 +1,55 @@
 import FlowStateClient
 import GRPC
-import NIOCore
-import NIOPosix
 
 /// One run against one server.
 struct Benchmark {
+    let command: String
     let options: LoadOptions
-    let loadPercent: Int
+    let scenario: Scenario
     let server: BenchServer
 
     /// - Throws: when the server does not answer, or the flows cannot be made; `CancellationError`.
-    func run(_ command: String) async throws -> Report {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: options.threads)
-        let result: Result<Report, any Error>
-        do {
-            result = .success(try await run(command, group))
-        } catch {
-            result = .failure(error)
-        }
-        try await group.shutdownGracefully()
-        return try result.get()
+    func run() async throws -> Report {
+        try await checkServer()
+        let workload = Workload(scenario, options)
+        try await prepare(workload)
+        return try await measure(workload)
     }
 
-    private func run(_ command: String, _ group: any EventLoopGroup) async throws -> Report {
-        try await checkServer(group)
-        var configuration = ClientConfiguration()
-        configuration.connections = options.connections
-        // No deadline a call: its timer would be a part of what is measured. `Lane` stops waiting in the end.
-        let client = StateClient(
-            endpoint: server.endpoint, tenant: options.tenant, actor: "flowstate-bench", timeout: nil,
-            configuration: configuration, group: group)
-        let result: Result<Report, any Error>
-        do {
-            let workload = Workload(
-                flows: options.flows, stateSize: options.stateSize, loadPercent: loadPercent, seed: options.seed)
-            if loadPercent > 0 {
-                try await Preload(client: client, workload: workload, inFlight: options.inFlight).run()
-            }
-            result = .success(try await measure(command, client, workload))
-        } catch {
-            result = .failure(error)
-        }
-        await client.close()
-        return try result.get()
-    }
-
-    private func checkServer(_ group: any EventLoopGroup) async throws {
-        let client = StateClient(endpoint: server.endpoint, timeout: .seconds(10), group: group)
+    private func checkServer() async throws {
+        let client = StateClient(endpoint: server.endpoint, timeout: .seconds(10))
         let answer: Result<Bool, any Error>
         do { answer = .success(try await client.isServing()) } catch { answer = .failure(error) }
         await client.close()
         guard try answer.get() else { throw BenchError.notServing(server.endpoint) }
     }
 
-    private func measure(_ command: String, _ client: StateClient, _ workload: Workload) async throws -> Report {
-        let start = NIODeadline.now()
-        let measureFrom = start + .nanoseconds(Int64(options.warmup * 1e9))
-        let lanes = (0..<options.connections).map { index in
-            let schedule = Schedule(
-                start: start, measureFrom: measureFrom, end: measureFrom + .nanoseconds(Int64(options.duration * 1e9)),
-                slots: options.inFlight / options.connections + (index < options.inFlight % options.connections ? 1 : 0),
-                pace: options.rate.map { Schedule.Pace(rate: $0, lane: index, lanes: options.connections) })
-            return Lane(
-                client: client, connection: index, workload: workload, schedule: schedule,
-                seed: options.seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15)
+    /// Makes the flows that the run needs.
+    private func prepare(_ workload: Workload) async throws {
+        guard workload.preparation(lane: 0, lanes: 1) != nil else { return }
+        Console.note("making what is not there of \(workload.flows) flows")
+        let crowd = Crowd(options, server.endpoint, warmup: 0, duration: nil)
+        let result = try await crowd.run { workload.preparation(lane: $0, lanes: $1) }
+        if let (reason, failure) = result.measurement[.save].failures.first {
+            throw BenchError.cannotPrepare(reason, failure.message)
         }
-        let measurement = try await withTaskCancellationHandler {
-            var all = Measurement(start: measureFrom)
-            let running = lanes.map { $0.run() }
-            for lane in running { all.add(try await lane.get()) }
-            return all
-        } onCancel: {
-            for lane in lanes { lane.stop() }
+    }
+
+    private func measure(_ workload: Workload) async throws -> Report {
+        let crowd =
+            if workload.conversation == nil {
+                Crowd(options, server.endpoint, warmup: options.warmup, duration: options.duration)
+            } else {
+                Crowd(oneCallAtATime: options, server.endpoint)
+            }
+        let result = try await crowd.run { workload.script(lane: $0, lanes: $1) }
+        let conversation = workload.conversation.map {
+            Report.Conversation(
+                flowId: workload.conversationFlow, tenant: options.tenant, turns: $0.turns, rawBytes: $0.totalBytes)
         }
-        try Task.checkCancellation()
         return Report(
-            command: command, options: options, loadPercent: loadPercent, server: server, measurement: measurement,
-            seconds: Double((measurement.lastAnswer - measureFrom).nanoseconds) / 1e9)
+            command: command, options: options, scenario: scenario, server: server, measurement: result.measurement,
+            usage: result.usage, conversation: conversation)
     }
 }
 
@@ -84,6 +57,8 @@ enum BenchError: Error, CustomStringConvertible {
     case notServing(Endpoint)
     case noServer(String)
     case serverEnded(String)
+    case cannotConnect(Endpoint, String)
+    case cannotPrepare(String, String)
     case cannotWrite(String, String)
 
     var description: String {
@@ -91,6 +66,8 @@ enum BenchError: Error, CustomStringConvertible {
         case .notServing(let endpoint): "the server at \(endpoint) answers, but does not serve; is its database there?"
         case .noServer(let path): "there is no program \(path); build it, or give --server or --endpoint"
         case .serverEnded(let path): "\(path) ended before it served; its log above says why"
+        case .cannotConnect(let endpoint, let reason): "cannot connect to \(endpoint): \(reason)"
+        case .cannotPrepare(let reason, let message): "the flows cannot be made: \(reason): \(message)"
         case .cannotWrite(let path, let reason): "cannot write \(path): \(reason)"
         }
     }

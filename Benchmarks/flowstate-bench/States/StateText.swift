@@ -33,16 +33,37 @@ enum StateText {
 
     /// A JSON object of exactly `size` bytes, which must be at least `smallest`.
     static func make(size: Int, using generator: inout SeededGenerator) -> [UInt8] {
+        make(1, size: size, change: 100, using: &generator)[0]
+    }
+
+    /// `count` of them. `change` per cent of the text, in its middle, is each one's own; the rest is the same.
+    static func make(_ count: Int, size: Int, change: Int, using generator: inout SeededGenerator) -> [[UInt8]] {
+        let notes = size - smallest
+        let own = notes * change / 100
+        let before = (notes - own) / 2
+        let common = text(notes - own, using: &generator)
+        return (0..<count).map { _ in
+            var state: [UInt8] = []
+            state.reserveCapacity(size)
+            state += beginning
+            state += "\(Int.random(in: 100_000_000...999_999_999, using: &generator))".utf8
+            state += middle
+            state += common[..<before]
+            state += text(own, using: &generator)
+            state += common[before...]
+            return state + end
+        }
+    }
+
+    /// Exactly `size` bytes of words; the last word may lack its end.
+    static func text(_ size: Int, using generator: inout SeededGenerator) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(size + 16)
-        text += beginning
-        text += "\(Int.random(in: 100_000_000...999_999_999, using: &generator))".utf8
-        text += middle
-        while text.count < size - end.count {
+        while text.count < size {
             text += words[Int.random(in: 0..<words.count, using: &generator)]
             text.append(UInt8(ascii: " "))
         }
-        text.removeLast(text.count - (size - end.count))
-        return text + end
+        text.removeLast(text.count - size)
+        return text
     }
 }

@@ -1,0 +1,91 @@
+import GRPC
+
+/// All connections of a run, on the threads that the options ask for.
+struct Crowd: Sendable {
+    struct Result: Sendable {
+        let measurement: Measurement
+        let usage: Usage
+    }
+
+    let endpoint: Endpoint
+    let tenant: String
+    let connections, threads, inFlight: Int
+    let warmup: Double
+    /// Nil: until the scripts have no more calls.
+    let duration: Double?
+    let rate: Double?
+    let seed: UInt64
+
+    /// - Parameter duration: nil for a closed loop that makes all calls that the scripts have.
+    init(_ options: LoadOptions, _ endpoint: Endpoint, warmup: Double, duration: Double?) {
+        self.endpoint = endpoint
+        (tenant, seed) = (options.tenant, options.seed)
+        (connections, threads, inFlight) = (options.connections, options.threads, options.inFlight)
+        (self.warmup, self.duration) = (warmup, duration)
+        rate = duration == nil ? nil : options.rate
+    }
+
+    init(oneCallAtATime options: LoadOptions, _ endpoint: Endpoint) {
+        self.endpoint = endpoint
+        (tenant, seed) = (options.tenant, options.seed)
+        (connections, threads, inFlight) = (1, 1, 1)
+        (warmup, duration, rate) = (0, nil, nil)
+    }
+
+    /// Connects, then makes the calls of the script that each connection gets.
+    /// - Throws: `BenchError.cannotConnect`, `CancellationError`.
+    func run(_ script: @escaping @Sendable (_ lane: Int, _ lanes: Int) -> (any Script)?) async throws -> Result {
+        let (endpoint, connections) = (endpoint, connections)
+        let sockets = try await onThread { try (0..<connections).map { _ in try Socket.connect(to: endpoint) } }
+        let start = monotonicNow()
+        let measureFrom = start + Int64(warmup * 1e9)
+        let stop = Stop()
+        let results = try await withTaskCancellationHandler {
+            try await withThrowingTaskGroup(of: Worker.Result.self) { tasks in
+                for thread in 0..<min(threads, connections) {
+                    tasks.addTask {
+                        try await onThread {
+                            let lanes = try stride(from: thread, to: connections, by: threads).compactMap { lane in
+                                try script(lane, connections).map {
+                                    try Lane(
+                                        socket: sockets[lane],
+                                        connection: CallConnection(authority: authority, tenant: tenant), script: $0,
+                                        schedule: schedule(lane, start: start, measureFrom: measureFrom),
+                                        seed: seed &+ UInt64(lane + 1) &* 0x9E37_79B9_7F4A_7C15)
+                                }
+                            }
+                            return Worker(lanes: lanes, measureFrom: measureFrom, stop: stop).run()
+                        }
+                    }
+                }
+                return try await tasks.reduce(into: []) { $0.append($1) }
+            }
+        } onCancel: {
+            stop.set()
+        }
+        try Task.checkCancellation()
+        return summary(results, measureFrom)
+    }
+
+    private var authority: String {
+        if case .unixSocket = endpoint { "localhost" } else { "\(endpoint)" }
+    }
+
+    private func schedule(_ lane: Int, start: Int64, measureFrom: Int64) -> Schedule {
+        Schedule(
+            start: start, measureFrom: measureFrom, end: duration.map { measureFrom + Int64($0 * 1e9) } ?? .max,
+            slots: inFlight / connections + (lane < inFlight % connections ? 1 : 0),
+            pace: rate.map { Schedule.Pace(rate: $0, lane: lane, lanes: connections) })
+    }
+
+    private func summary(_ results: [Worker.Result], _ measureFrom: Int64) -> Result {
+        var measurement = Measurement(start: measureFrom)
+        for result in results { measurement.add(result.measurement) }
+        let ends = results.map(\.processorEnd)
+        let starts = results.compactMap(\.processorStart)
+        let processor = (ends.max() ?? 0) - (starts.min() ?? ends.max() ?? 0)
+        return Result(
+            measurement: measurement,
+            usage: Usage(seconds: Double(measurement.lastAnswer - measureFrom) / 1e9, processorSeconds: processor))
+    }
+}

@@ -1,0 +1,180 @@
+import NIOCore
+
+/// Makes the calls of one connection. Nothing here waits: `Worker` says when there is something to read, and what
+/// time it is.
+final class Lane {
+    /// After a failed call, so that a server that refuses everything is not asked without pause.
+    private static let pauseAfterFailure: Int64 = 10_000_000
+    /// What is read at once, and how much may wait to be written.
+    private static let chunk = 256 << 10
+
+    let socket: Socket
+    private let connection: CallConnection
+    private let script: any Script
+    private let schedule: Schedule
+    private var generator: SeededGenerator
+    private(set) var measurement: Measurement
+
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    private var answers: [Answer] = []
+    private var draft = Draft()
+    /// Slots that wait for an answer, or for the end of a pause.
+    private var busy = 0
+    private var pauses = CircularBuffer<Int64>()
+    /// Of the open loop: the next call.
+    private var nextCall = 0
+    /// The script had no call; it may have more after an answer.
+    private var isExhausted = false
+    private var lastRead: Int64
+    private(set) var isOver = false
+    /// The socket took less than there was.
+    private(set) var wantsToWrite = false
+
+    init(socket: Socket, connection: CallConnection, script: any Script, schedule: Schedule, seed: UInt64) {
+        (self.socket, self.connection, self.script, self.schedule) = (socket, connection, script, schedule)
+        generator = SeededGenerator(seed: seed)
+        measurement = Measurement(start: schedule.measureFrom)
+        lastRead = schedule.start
+    }
+
+    /// When `turn` must be called although nothing came.
+    var wakeTime: Int64 {
+        var time = patienceEnds
+        if let pause = pauses.first { time = min(time, pause) }
+        if let pace = schedule.pace, busy < schedule.slots, !isExhausted {
+            time = min(time, schedule.due(nextCall, pace), schedule.end)
+        }
+        return time
+    }
+
+    // MARK: Turns
+
+    /// Takes what has come.
+    func read() {
+        while !isOver {
+            input.clear()
+            switch socket.read(into: &input, limit: Self.chunk) {
+            case .wouldBlock: return
+            case .closed: return lost("the server closed the connection")
+            case .done(let count):
+                do {
+                    try connection.receive(input, &answers)
+                } catch {
+                    return lost("\(error)")
+                }
+                takeAnswers(at: monotonicNow())
+                if count < Self.chunk { return }
+            }
+        }
+    }
+
+    /// Starts what is due, and sends it.
+    func turn() {
+        guard !isOver else { return }
+        let now = monotonicNow()
+        while let pause = pauses.first, pause <= now {
+            pauses.removeFirst()
+            busy -= 1
+        }
+        if schedule.pace == nil { fillSlots(now) } else { sendDue(now) }
+        write()
+        if busy == 0, isExhausted || now >= schedule.end { isOver = true }
+        abandonIfLate(now)
+    }
+
+    /// Waits for no more answers.
+    func stop() { isOver = true }
+
+    private func write() {
+        do {
+            wantsToWrite = false
+            var more = true
+            while more || output.readableBytes > 0 {
+                if more {
+                    more = try connection.takeOutput(into: &output, limit: Self.chunk - min(output.readableBytes, Self.chunk))
+                }
+                guard output.readableBytes > 0 else { break }
+                switch socket.write(from: &output) {
+                case .closed: return lost("the server closed the connection")
+                case .wouldBlock: wantsToWrite = true
+                case .done: wantsToWrite = output.readableBytes > 0
+                }
+                if wantsToWrite { return }
+                output.clear()
+            }
+        } catch {
+            lost("\(error)")
+        }
+    }
+
+    // MARK: Calls
+
+    private func fillSlots(_ now: Int64) {
+        guard now < schedule.end else { return }
+        while busy < schedule.slots, !isExhausted, !isOver { start(due: now) }
+    }
+
+    /// Sends what is due as far as slots are free; the rest waits, and its latency grows meanwhile.
+    private func sendDue(_ now: Int64) {
+        guard let pace = schedule.pace, now < schedule.end else {
+            if let pace = schedule.pace, measurement.unsent == 0 { measurement.unsent = schedule.unsent(from: nextCall, pace) }
+            return
+        }
+        while busy < schedule.slots, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
+            nextCall += 1
+            start(due: due)
+        }
+    }
+
+    private func start(due: Int64) {
+        guard var call = script.next(&draft, using: &generator) else {
+            isExhausted = true
+            return
+        }
+        call.due = due
+        busy += 1
+        do {
+            try connection.start(call, draft)
+        } catch {
+            lost("\(error)")
+        }
+    }
+
+    private func takeAnswers(at now: Int64) {
+        lastRead = now
+        for answer in answers {
+            let verdict = script.verdict(answer)
+            if answer.call.due >= schedule.measureFrom {
+                measurement.lastAnswer = max(measurement.lastAnswer, now)
+                switch verdict {
+                case .done(let operation): measurement[operation].record(nanoseconds: now - answer.call.due)
+                case .failed(let refusal): measurement[answer.call.operation].fail(refusal.reason, refusal.message, count: 1)
+                }
+            }
+            if case .failed = verdict, schedule.pace == nil {
+                pauses.append(now + Self.pauseAfterFailure)
+            } else {
+                busy -= 1
+            }
+        }
+        if !answers.isEmpty { isExhausted = false }
+        answers.removeAll(keepingCapacity: true)
+    }
+
+    private func lost(_ reason: String) {
+        connection.close(Refusal("UNAVAILABLE", reason), &answers)
+        takeAnswers(at: monotonicNow())
+        isOver = true
+    }
+
+    /// Without an end patience begins anew with every answer.
+    private var patienceEnds: Int64 { (schedule.end == .max ? lastRead : schedule.end) + Schedule.patience }
+
+    private func abandonIfLate(_ now: Int64) {
+        guard now >= patienceEnds, !isOver else { return }
+        connection.close(Refusal("NO_ANSWER", "no answer in time"), &answers)
+        takeAnswers(at: now)
+        isOver = true
+    }
+}
