@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "flowstate-bench",
             dependencies: [
-                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", nioCore, arguments, histogram, subprocess,
+                "FlowStateClient", "GRPC", "WireMessages", "Protobuf", nioCore, arguments, histogram, subprocess,
                 systemPackage,
             ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),

@@ -39,9 +39,20 @@ struct Draft {
 /// How a call ended.
 struct Answer {
     let call: Call
-    var result: AnswerResult
-    /// Of a call that wants it; empty otherwise.
-    var message = ByteBuffer()
+    let result: AnswerResult
+    /// Of a call that wants it, with gRPC's prefix still in front.
+    private var framed: ByteBuffer?
+
+    init(call: Call, result: AnswerResult, message: ByteBuffer? = nil) {
+        (self.call, self.result, framed) = (call, result, message)
+    }
+
+    /// The message; empty when the call did not want it.
+    var message: ByteBuffer {
+        var message = framed ?? ByteBuffer()
+        message.moveReaderIndex(forwardBy: min(SendQueue.prefixBytes, message.readableBytes))
+        return message
+    }
 }
 
 enum AnswerResult {

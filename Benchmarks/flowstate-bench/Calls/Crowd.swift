@@ -45,9 +45,9 @@ struct Crowd: Sendable {
                 for thread in 0..<min(threads, connections) {
                     tasks.addTask {
                         try await onThread {
-                            let lanes = try stride(from: thread, to: connections, by: threads).compactMap { lane in
-                                try script(lane, connections).map {
-                                    try Lane(
+                            let lanes = stride(from: thread, to: connections, by: threads).compactMap { lane in
+                                script(lane, connections).map {
+                                    Lane(
                                         socket: sockets[lane],
                                         connection: CallConnection(authority: authority, tenant: tenant), script: $0,
                                         schedule: schedule(lane, start: start, measureFrom: measureFrom),

@@ -9,14 +9,13 @@ final class Lane {
     private static let chunk = 256 << 10
 
     let socket: Socket
-    private let connection: CallConnection
+    private var connection: CallConnection
     private let script: any Script
     private let schedule: Schedule
     private var generator: SeededGenerator
     private(set) var measurement: Measurement
 
     private var input = ByteBuffer()
-    private var output = ByteBuffer()
     private var answers: [Answer] = []
     private var draft = Draft()
     /// Slots that wait for an answer, or for the end of a pause.
@@ -42,7 +41,7 @@ final class Lane {
     var wakeTime: Int64 {
         var time = patienceEnds
         if let pause = pauses.first { time = min(time, pause) }
-        if let pace = schedule.pace, busy < schedule.slots, !isExhausted {
+        if let pace = schedule.pace, busy < schedule.slots, connection.hasRoom, !isExhausted {
             time = min(time, schedule.due(nextCall, pace), schedule.end)
         }
         return time
@@ -53,13 +52,14 @@ final class Lane {
     /// Takes what has come.
     func read() {
         while !isOver {
-            input.clear()
+            // What is left is the beginning of a frame.
+            input.discardReadBytes()
             switch socket.read(into: &input, limit: Self.chunk) {
             case .wouldBlock: return
             case .closed: return lost("the server closed the connection")
             case .done(let count):
                 do {
-                    try connection.receive(input, &answers)
+                    try connection.receive(&input, &answers)
                 } catch {
                     return lost("\(error)")
                 }
@@ -87,24 +87,20 @@ final class Lane {
     func stop() { isOver = true }
 
     private func write() {
-        do {
+        while true {
+            connection.fillOutput(limit: Self.chunk)
             wantsToWrite = false
-            var more = true
-            while more || output.readableBytes > 0 {
-                if more {
-                    more = try connection.takeOutput(into: &output, limit: Self.chunk - min(output.readableBytes, Self.chunk))
-                }
-                guard output.readableBytes > 0 else { break }
-                switch socket.write(from: &output) {
-                case .closed: return lost("the server closed the connection")
-                case .wouldBlock: wantsToWrite = true
-                case .done: wantsToWrite = output.readableBytes > 0
-                }
-                if wantsToWrite { return }
-                output.clear()
+            guard connection.output.readableBytes > 0 else { return }
+            switch socket.write(from: &connection.output) {
+            case .closed: return lost("the server closed the connection")
+            case .wouldBlock: wantsToWrite = true
+            case .done: wantsToWrite = connection.output.readableBytes > 0
             }
-        } catch {
-            lost("\(error)")
+            if wantsToWrite {
+                connection.output.discardReadBytes()
+                return
+            }
+            connection.output.clear()
         }
     }
 
@@ -112,7 +108,7 @@ final class Lane {
 
     private func fillSlots(_ now: Int64) {
         guard now < schedule.end else { return }
-        while busy < schedule.slots, !isExhausted, !isOver { start(due: now) }
+        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver { start(due: now) }
     }
 
     /// Sends what is due as far as slots are free; the rest waits, and its latency grows meanwhile.
@@ -121,7 +117,7 @@ final class Lane {
             if let pace = schedule.pace, measurement.unsent == 0 { measurement.unsent = schedule.unsent(from: nextCall, pace) }
             return
         }
-        while busy < schedule.slots, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
+        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
             nextCall += 1
             start(due: due)
         }

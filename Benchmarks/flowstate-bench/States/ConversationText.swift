@@ -67,8 +67,10 @@ struct ConversationText: Sendable {
         let end = ends[turn - 1]
         let ending = ending(turn)
         return bytes.withUnsafeReadableBytes { bytes in
-            guard bytes.count == end + ending.count else { return false }
-            return text.withUnsafeBytes { memcmp($0.baseAddress, bytes.baseAddress, end) == 0 } && bytes[end...].elementsEqual(ending)
+            guard bytes.count == end + ending.count, let start = bytes.baseAddress else { return false }
+            // memcmp(3), since comparing hundreds of kilobytes element by element takes longer than the call.
+            return text.withUnsafeBytes { $0.baseAddress.map { memcmp($0, start, end) == 0 } ?? false }
+                && bytes[end...].elementsEqual(ending)
         }
     }
 }
