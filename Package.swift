@@ -33,7 +33,7 @@ let package = Package(
     name: "flowstate",
     products: [
         .executable(name: "flowstate", targets: ["flowstate"]),
-        .executable(name: "flowstate-bench", targets: ["flowstate-bench"]),
+        .executable(name: "flowstate-bench", targets: ["FlowstateBench"]),
         .library(name: "FlowStateClient", targets: ["FlowStateClient"]),
     ],
     dependencies: [
@@ -72,7 +72,7 @@ let package = Package(
             name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "GRPC", "WireMessages", arguments, logging, lifecycle],
             swiftSettings: strict),
         .executableTarget(
-            name: "flowstate-bench",
+            name: "FlowstateBench",
             dependencies: [
                 "FlowStateClient", "GRPC", "WireMessages", "Protobuf", nioCore, arguments, histogram, subprocess,
                 systemPackage,
@@ -87,6 +87,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
         tests("flowstateTests", ["flowstate"]),
+        tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(
             "FlowServerTests",
             [

@@ -84,6 +84,11 @@ struct ConflictCommand: MeasuringCommand {
 
     @OptionGroup var options: LoadOptions
     var scenario: Scenario { .conflict }
+
+    func validate() throws {
+        // Each connection remembers a version of each flow.
+        guard options.flows ?? 1 <= 100_000 else { throw ValidationError("--flows of conflict must be at most 100000.") }
+    }
 }
 
 struct CreateCommand: MeasuringCommand {

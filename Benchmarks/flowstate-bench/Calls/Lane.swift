@@ -108,7 +108,7 @@ final class Lane {
 
     private func fillSlots(_ now: Int64) {
         guard now < schedule.end else { return }
-        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver { start(due: now) }
+        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver { start(due: nil) }
     }
 
     /// Sends what is due as far as slots are free; the rest waits, and its latency grows meanwhile.
@@ -123,12 +123,13 @@ final class Lane {
         }
     }
 
-    private func start(due: Int64) {
+    /// - Parameter due: nil: now, when the request has been written.
+    private func start(due: Int64?) {
         guard var call = script.next(&draft, using: &generator) else {
             isExhausted = true
             return
         }
-        call.due = due
+        call.due = due ?? monotonicNow()
         busy += 1
         do {
             try connection.start(call, draft)

@@ -2,7 +2,7 @@ import GRPC
 import Glibc
 import NIOCore
 
-/// A connected, non-blocking socket. NIO's channels cost several microseconds a turn more, which is much of a call.
+/// A connected, non-blocking socket, without the allocations and hops of a channel in a pipeline.
 final class Socket: Sendable {
     let descriptor: Int32
 
@@ -82,8 +82,8 @@ final class Socket: Sendable {
         var result = 0
         buffer.readWithUnsafeReadableBytes { bytes in
             // A server that has closed the connection must not end this program with SIGPIPE.
-            repeat { result = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) } while
-                result < 0 && errno == EINTR
+            let flags = Int32(MSG_NOSIGNAL)
+            repeat { result = send(descriptor, bytes.baseAddress, bytes.count, flags) } while result < 0 && errno == EINTR
             return max(result, 0)
         }
         if result >= 0 { return .done(result) }

@@ -23,7 +23,6 @@ struct Waiter {
     private var writable = Set()
     private var highest: Int32 = -1
 
-
     mutating func add(_ descriptor: Int32, forWriting: Bool) {
         readable.insert(descriptor)
         if forWriting { writable.insert(descriptor) }

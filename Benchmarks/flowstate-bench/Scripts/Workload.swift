@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What the scripts of a run share: the flows, and states that were made once, since what is measured is the server.
-struct Workload: Sendable {
+final class Workload: Sendable {
     let scenario: Scenario
     let flows: Int
     let states: StatePool

@@ -1,0 +1,201 @@
+import HTTP2
+import NIOCore
+import Testing
+
+@testable import FlowstateBench
+
+/// The client's HTTP/2 against nghttp2 on the other side of a perfect wire.
+@Suite struct ConnectionTests {
+    /// A server that answers every call when its request is whole.
+    private struct Pair {
+        let server: HTTP2Session
+        var client: CallConnection
+        var answers: [Answer] = []
+        var requests: [StreamID: (headers: [HeaderField], body: ByteBuffer)] = [:]
+        /// What it answers: content, and trailers.
+        var content = ByteBuffer(bytes: [0, 0, 0, 0, 2, 8, 1])
+        var trailers = [HeaderField("grpc-status", "0")]
+
+        init(_ settings: HTTP2Settings = HTTP2Settings(), tenant: String = "bench") throws {
+            server = try HTTP2Session(role: .server, settings: settings)
+            client = CallConnection(authority: "localhost:7420", tenant: tenant)
+        }
+
+        /// Carries bytes to and fro, `piece` at a time, until both are silent.
+        mutating func run(piece: Int = 1 << 20) throws {
+            var input = ByteBuffer()
+            var moved = true
+            while moved {
+                moved = false
+                client.fillOutput(limit: 256 << 10)
+                while let bytes = client.output.readSlice(length: min(piece, client.output.readableBytes)), bytes.readableBytes > 0 {
+                    moved = true
+                    try server.receive(bytes)
+                    try serve()
+                }
+                client.output.clear()
+                var down = ByteBuffer()
+                _ = try server.takeOutput(into: &down, limit: 1 << 20)
+                while let bytes = down.readSlice(length: min(piece, down.readableBytes)), bytes.readableBytes > 0 {
+                    moved = true
+                    input.writeImmutableBuffer(bytes)
+                    try client.receive(&input, &answers)
+                }
+            }
+        }
+
+        private mutating func serve() throws {
+            for event in server.takeEvents() {
+                switch event {
+                case .headers(let id, let fields, _): requests[id] = (fields, ByteBuffer())
+                case .data(let id, let bytes):
+                    requests[id]?.body.writeImmutableBuffer(bytes)
+                    server.consume(id, bytes.readableBytes)
+                case .endStream(let id):
+                    try server.respond(
+                        id, [HeaderField(":status", "200"), HeaderField("content-type", "application/grpc")], endStream: false)
+                    server.send(id, content)
+                    server.finish(id, trailers: trailers)
+                default: break
+                }
+            }
+        }
+
+        mutating func call(_ method: Method, subject: Int = 0, bytes: Int = 20, wantsMessage: Bool = false) throws {
+            var draft = Draft()
+            draft.begin(method, body: ByteBuffer(repeating: 7, count: bytes))
+            draft.fields.writeInteger(UInt8(1))
+            try client.start(Call(operation: .save, subject: subject, wantsMessage: wantsMessage), draft)
+        }
+
+        mutating func takeFromServer() throws {
+            var down = ByteBuffer()
+            _ = try server.takeOutput(into: &down, limit: 1 << 20)
+            try client.receive(&down, &answers)
+        }
+
+        var succeeded: [Int] {
+            answers.compactMap { if case .ok = $0.result { $0.call.subject } else { nil } }
+        }
+    }
+
+    @Test(arguments: ["bench", String(repeating: "long", count: 200)])
+    func headersAreWhatTheServerReads(_ tenant: String) throws {
+        var pair = try Pair(tenant: tenant)
+        let methods = Method.allCases + Method.allCases.reversed()
+        for method in methods + methods { try pair.call(method) }
+        try pair.run()
+        let sent = pair.requests.sorted { $0.key < $1.key }.map(\.value.headers)
+        #expect(sent.count == 20)
+        for (headers, method) in zip(sent, methods + methods) {
+            #expect(
+                headers == [
+                    HeaderField(":method", "POST"), HeaderField(":scheme", "http"), HeaderField(":path", method.path),
+                    HeaderField(":authority", "localhost:7420"), HeaderField("te", "trailers"),
+                    HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-bench"),
+                    HeaderField("flowstate-tenant", tenant), HeaderField("flowstate-actor", "flowstate-bench"),
+                ])
+        }
+        #expect(pair.succeeded.count == 20)
+    }
+
+    @Test(arguments: [1, 7, 1 << 20])
+    func requestsArriveWholeHoweverBytesAreSplit(_ piece: Int) throws {
+        var pair = try Pair()
+        for subject in 0..<10 { try pair.call(.saveState, subject: subject, wantsMessage: true) }
+        try pair.run(piece: piece)
+        #expect(pair.succeeded == Array(0..<10))
+        #expect(pair.answers.allSatisfy { $0.message == ByteBuffer(bytes: [8, 1]) })
+        var body = ByteBuffer(bytes: [0, 0, 0, 0, 21, 1])
+        body.writeRepeatingByte(7, count: 20)
+        #expect(pair.requests.values.allSatisfy { $0.body == body })
+    }
+
+    @Test func messagesLargerThanTheWindowsGetThroughBothWays() throws {
+        var settings = HTTP2Settings()
+        settings.streamWindow = 100_000
+        settings.connectionWindow = 150_000
+        var pair = try Pair(settings)
+        pair.content = ByteBuffer(repeating: 0, count: 3 << 20)
+        for subject in 0..<8 { try pair.call(.saveState, subject: subject, bytes: 1 << 20, wantsMessage: true) }
+        try pair.run()
+        #expect(pair.succeeded.sorted() == Array(0..<8))
+        #expect(pair.answers.allSatisfy { $0.message.readableBytes == 3 << 20 - 5 })
+        #expect(pair.requests.values.allSatisfy { $0.body.readableBytes == 1 << 20 + 6 })
+    }
+
+    @Test func refusalsOfAllKindsOfText() throws {
+        var pair = try Pair()
+        // Every byte that a header may have, so that each of Huffman's codes is there; and values that fill the table.
+        let texts = ["conflict", String(decoding: UInt8(0x21)...0x7E, as: UTF8.self), "é漢🙂"] + (0..<200).map { "number \($0 * $0)" }
+        for (subject, text) in texts.enumerated() {
+            pair.trailers = [
+                HeaderField("grpc-status", "10"), HeaderField("grpc-message", text), HeaderField("grpc-status-details-bin", "QUJD"),
+            ]
+            try pair.call(.saveState, subject: subject)
+            try pair.run()
+        }
+        pair.trailers = [HeaderField("grpc-status", "0")]
+        try pair.call(.saveState, subject: -1)
+        try pair.run()
+        let messages = pair.answers.map { if case .refused(let refusal) = $0.result { refusal.message } else { "" } }
+        #expect(messages == texts + [""])
+        #expect(pair.succeeded == [-1])
+    }
+
+    @Test func callsEndWithTheirConnection() throws {
+        var pair = try Pair()
+        try pair.call(.loadState, subject: 1)
+        pair.client.close(Refusal("UNAVAILABLE", "lost"), &pair.answers)
+        #expect(pair.answers.map(\.call.subject) == [1])
+        #expect(throws: CallConnection.Failure.self) { try pair.call(.loadState) }
+    }
+
+    @Test func resetsAndGoAwaysEndCalls() throws {
+        var pair = try Pair()
+        for subject in 0..<2 { try pair.call(.loadState, subject: subject) }
+        try pair.server.receive(pair.client.output)
+        pair.server.reset(1, .refusedStream)
+        try pair.takeFromServer()
+        #expect(pair.answers.map(\.call.subject) == [0])
+        pair.server.terminate(.noError)
+        try pair.takeFromServer()
+        #expect(throws: CallConnection.Failure.self) { try pair.call(.loadState) }
+        #expect(pair.succeeded == [])
+    }
+
+    @Test func noMoreCallsAtOnceThanTheServerAllows() throws {
+        var settings = HTTP2Settings()
+        settings.maxConcurrentStreams = 3
+        var pair = try Pair(settings)
+        try pair.run()
+        for _ in 0..<3 {
+            #expect(pair.client.hasRoom)
+            try pair.call(.loadState)
+        }
+        #expect(!pair.client.hasRoom)
+        try pair.run()
+        #expect(pair.client.hasRoom)
+    }
+
+    @Test func anOldCallStaysWhileManyNewOnesComeAndGo() {
+        var calls = OpenCalls()
+        calls.insert(1, Call(operation: .load, subject: 1))
+        for stream in stride(from: UInt32(3), to: 2_000, by: 2) {
+            calls.insert(stream, Call(operation: .load, subject: Int(stream)))
+            #expect(calls.remove(stream)?.call.subject == Int(stream))
+        }
+        #expect(calls.count == 1)
+        #expect(calls.remove(3) == nil)
+        #expect(calls.remove(1)?.call.subject == 1)
+    }
+
+    @Test func garbageIsAnError() {
+        for bytes in [[0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 1], [0, 0, 1, 1, 5, 0, 0, 0, 1, 0xFF], [0, 0, 0, 9, 4, 0, 0, 0, 1]] as [[UInt8]] {
+            var connection = CallConnection(authority: "a", tenant: "t")
+            var answers: [Answer] = []
+            var input = ByteBuffer(bytes: bytes)
+            #expect(throws: CallConnection.Failure.self) { try connection.receive(&input, &answers) }
+        }
+    }
+}
