@@ -35,7 +35,6 @@ struct Crowd: Sendable {
     /// Connects, then makes the calls of the script that each connection gets.
     /// - Throws: `BenchError.cannotConnect`, `CancellationError`.
     func run(_ script: @escaping @Sendable (_ lane: Int, _ lanes: Int) -> (any Script)?) async throws -> Result {
-        let (endpoint, connections) = (endpoint, connections)
         let sockets = try await onThread { try (0..<connections).map { _ in try Socket.connect(to: endpoint) } }
         let start = monotonicNow()
         let measureFrom = start + Int64(warmup * 1e9)
@@ -45,16 +44,13 @@ struct Crowd: Sendable {
                 for thread in 0..<min(threads, connections) {
                     tasks.addTask {
                         try await onThread {
-                            let lanes = stride(from: thread, to: connections, by: threads).compactMap { lane in
-                                script(lane, connections).map {
-                                    Lane(
-                                        socket: sockets[lane],
-                                        connection: CallConnection(authority: authority, tenant: tenant), script: $0,
-                                        schedule: schedule(lane, start: start, measureFrom: measureFrom),
-                                        seed: seed &+ UInt64(lane + 1) &* 0x9E37_79B9_7F4A_7C15)
+                            let recorder = Recorder(start: measureFrom)
+                            let lanes = stride(from: thread, to: connections, by: threads).compactMap { index in
+                                script(index, connections).map {
+                                    lane(index, $0, sockets[index], schedule(index, start: start, measureFrom: measureFrom), recorder)
                                 }
                             }
-                            return Worker(lanes: lanes, measureFrom: measureFrom, stop: stop).run()
+                            return Worker(lanes: lanes, recorder: recorder, measureFrom: measureFrom, stop: stop).run()
                         }
                     }
                 }
@@ -67,8 +63,11 @@ struct Crowd: Sendable {
         return summary(results, measureFrom)
     }
 
-    private var authority: String {
-        if case .unixSocket = endpoint { "localhost" } else { "\(endpoint)" }
+    private func lane(_ index: Int, _ script: any Script, _ socket: Socket, _ schedule: Schedule, _ recorder: Recorder) -> Lane {
+        let authority = if case .unixSocket = endpoint { "localhost" } else { "\(endpoint)" }
+        return Lane(
+            socket: socket, connection: CallConnection(authority: authority, tenant: tenant), script: script,
+            schedule: schedule, recorder: recorder, seed: seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15)
     }
 
     private func schedule(_ lane: Int, start: Int64, measureFrom: Int64) -> Schedule {

@@ -1,11 +1,11 @@
 import NIOCore
 
-/// Makes the calls of one connection. Nothing here waits: `Worker` says when there is something to read, and what
-/// time it is.
+/// Makes the calls of one connection. Nothing here waits: `Worker` says when there is something to read, or time for a
+/// turn.
 final class Lane {
     /// After a failed call, so that a server that refuses everything is not asked without pause.
     private static let pauseAfterFailure: Int64 = 10_000_000
-    /// What is read at once, and how much may wait to be written.
+    /// What is read at once at most, and how much may wait to be written.
     private static let chunk = 256 << 10
 
     let socket: Socket
@@ -13,9 +13,11 @@ final class Lane {
     private let script: any Script
     private let schedule: Schedule
     private var generator: SeededGenerator
-    private(set) var measurement: Measurement
+    private let recorder: Recorder
 
     private var input = ByteBuffer()
+    /// What is read at once: more as soon as it is not enough, since a thousand connections need as many buffers.
+    private var readSize = 16 << 10
     private var answers: [Answer] = []
     private var draft = Draft()
     /// Slots that wait for an answer, or for the end of a pause.
@@ -23,6 +25,7 @@ final class Lane {
     private var pauses = CircularBuffer<Int64>()
     /// Of the open loop: the next call.
     private var nextCall = 0
+    private var unsentAreCounted = false
     /// The script had no call; it may have more after an answer.
     private var isExhausted = false
     private var lastRead: Int64
@@ -30,10 +33,12 @@ final class Lane {
     /// The socket took less than there was.
     private(set) var wantsToWrite = false
 
-    init(socket: Socket, connection: CallConnection, script: any Script, schedule: Schedule, seed: UInt64) {
+    init(
+        socket: Socket, connection: CallConnection, script: any Script, schedule: Schedule, recorder: Recorder, seed: UInt64
+    ) {
         (self.socket, self.connection, self.script, self.schedule) = (socket, connection, script, schedule)
+        self.recorder = recorder
         generator = SeededGenerator(seed: seed)
-        measurement = Measurement(start: schedule.measureFrom)
         lastRead = schedule.start
     }
 
@@ -54,7 +59,7 @@ final class Lane {
         while !isOver {
             // What is left is the beginning of a frame.
             input.discardReadBytes()
-            switch socket.read(into: &input, limit: Self.chunk) {
+            switch socket.read(into: &input, limit: readSize) {
             case .wouldBlock: return
             case .closed: return lost("the server closed the connection")
             case .done(let count):
@@ -64,7 +69,8 @@ final class Lane {
                     return lost("\(error)")
                 }
                 takeAnswers(at: monotonicNow())
-                if count < Self.chunk { return }
+                if count < readSize { return }
+                readSize = min(readSize * 2, Self.chunk)
             }
         }
     }
@@ -82,9 +88,6 @@ final class Lane {
         if busy == 0, isExhausted || now >= schedule.end { isOver = true }
         abandonIfLate(now)
     }
-
-    /// Waits for no more answers.
-    func stop() { isOver = true }
 
     private func write() {
         while true {
@@ -114,7 +117,10 @@ final class Lane {
     /// Sends what is due as far as slots are free; the rest waits, and its latency grows meanwhile.
     private func sendDue(_ now: Int64) {
         guard let pace = schedule.pace, now < schedule.end else {
-            if let pace = schedule.pace, measurement.unsent == 0 { measurement.unsent = schedule.unsent(from: nextCall, pace) }
+            if let pace = schedule.pace, !unsentAreCounted {
+                unsentAreCounted = true
+                recorder.measurement.unsent += schedule.unsent(from: nextCall, pace)
+            }
             return
         }
         while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
@@ -143,10 +149,11 @@ final class Lane {
         for answer in answers {
             let verdict = script.verdict(answer)
             if answer.call.due >= schedule.measureFrom {
-                measurement.lastAnswer = max(measurement.lastAnswer, now)
+                recorder.measurement.lastAnswer = max(recorder.measurement.lastAnswer, now)
                 switch verdict {
-                case .done(let operation): measurement[operation].record(nanoseconds: now - answer.call.due)
-                case .failed(let refusal): measurement[answer.call.operation].fail(refusal.reason, refusal.message, count: 1)
+                case .done(let operation): recorder.measurement[operation].record(nanoseconds: now - answer.call.due)
+                case .failed(let refusal):
+                    recorder.measurement[answer.call.operation].fail(refusal.reason, refusal.message, count: 1)
                 }
             }
             if case .failed = verdict, schedule.pace == nil {
@@ -160,6 +167,8 @@ final class Lane {
     }
 
     private func lost(_ reason: String) {
+        // It counts for nothing during the warm-up, and must be known all the same.
+        Console.note("a connection is lost: \(reason)")
         connection.close(Refusal("UNAVAILABLE", reason), &answers)
         takeAnswers(at: monotonicNow())
         isOver = true

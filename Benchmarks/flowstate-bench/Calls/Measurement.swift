@@ -25,7 +25,7 @@ struct OperationMeasurement: Sendable {
     }
 
     mutating func add(_ other: OperationMeasurement) {
-        latencies.add(other.latencies)
+        if other.count > 0 { latencies.add(other.latencies) }
         for (reason, failure) in other.failures { fail(reason, failure.message, count: failure.count) }
     }
 
@@ -38,7 +38,7 @@ struct OperationMeasurement: Sendable {
     var maximumMilliseconds: Double { count == 0 ? 0 : Double(latencies.max) / 1_000 }
 }
 
-/// What was measured on one connection, or on all.
+/// What was measured on the connections of one thread, or on all.
 struct Measurement: Sendable {
     private var operations = Operation.allCases.map { _ in OperationMeasurement() }
     /// When the last of the calls measured was answered, by the monotonic clock.
@@ -58,4 +58,11 @@ struct Measurement: Sendable {
         lastAnswer = max(lastAnswer, other.lastAnswer)
         unsent += other.unsent
     }
+}
+
+/// What the connections of one thread write to: a histogram for each of a thousand would be much to make.
+final class Recorder {
+    var measurement: Measurement
+
+    init(start: Int64) { measurement = Measurement(start: start) }
 }

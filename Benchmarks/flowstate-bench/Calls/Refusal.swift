@@ -28,7 +28,7 @@ struct Refusal: Sendable {
         case .trailers(let code, _, let details):
             let status = Self.decode(details).flatMap { try? RPCStatus.decode([UInt8](buffer: $0)) }
             for detail in status?.details ?? [] {
-                if let info = try? detail.unpack(as: ErrorInfo.self) { return info.reason }
+                if let info = try? detail.unpack(as: ErrorInfo.self), info.domain == "flowstate" { return info.reason }
             }
             return code.flatMap { Int($0) }.flatMap { StatusCode(rawValue: $0)?.name } ?? "NO_STATUS"
         }

@@ -13,45 +13,45 @@ final class Stop: Sendable {
 /// One thread that waits for the sockets of some lanes and lets each do what it can.
 struct Worker {
     struct Result: Sendable {
-        var measurement: Measurement
+        let measurement: Measurement
         /// Of the whole program: when measuring began, and at the end.
-        var processorStart: Double?
-        var processorEnd = 0.0
+        let processorStart: Double?
+        let processorEnd: Double
     }
 
     /// How soon a `Stop` is noticed.
     private static let longestWait: Int64 = 100_000_000
 
     let lanes: [Lane]
+    let recorder: Recorder
     let measureFrom: Int64
     let stop: Stop
 
     func run() -> Result {
-        var result = Result(measurement: Measurement(start: measureFrom))
+        var processorStart: Double?
         var waiter = Waiter()
-        while !stop.isSet {
-            var wake = Int64.max
-            var isOver = true
-            var next = Waiter()
-            for lane in lanes where !lane.isOver {
-                if waiter.isReadable(lane.socket.descriptor) { lane.read() }
-                lane.turn()
-                if lane.isOver { continue }
-                isOver = false
-                next.add(lane.socket.descriptor, forWriting: lane.wantsToWrite)
-                wake = min(wake, lane.wakeTime)
-            }
-            if isOver { break }
+        // Of the lanes that are not over: when each has something to do although nothing came.
+        var wakes = lanes.map { _ in Int64.min }
+        var active = lanes.count
+        while active > 0, !stop.isSet {
             let now = monotonicNow()
-            if result.processorStart == nil {
-                if now >= measureFrom { result.processorStart = processorSeconds() } else { wake = min(wake, measureFrom) }
+            if processorStart == nil, now >= measureFrom { processorStart = processorSeconds() }
+            var wake = processorStart == nil ? measureFrom : now + Self.longestWait
+            for (index, lane) in lanes.enumerated() {
+                let descriptor = lane.socket.descriptor
+                let isReadable = waiter.isReadable(descriptor)
+                if isReadable || waiter.isWritable(descriptor) || wakes[index] <= now {
+                    if isReadable { lane.read() }
+                    lane.turn()
+                    waiter.watch(descriptor, reading: !lane.isOver, writing: lane.wantsToWrite && !lane.isOver)
+                    wakes[index] = lane.isOver ? .max : lane.wakeTime
+                    if lane.isOver { active -= 1 }
+                }
+                wake = min(wake, wakes[index])
             }
-            waiter = next
-            waiter.wait(nanoseconds: min(max(wake - now, 0), Self.longestWait))
+            if active > 0 { waiter.wait(nanoseconds: min(max(wake - monotonicNow(), 0), Self.longestWait)) }
         }
-        for lane in lanes { result.measurement.add(lane.measurement) }
-        result.processorEnd = processorSeconds()
-        return result
+        return Result(measurement: recorder.measurement, processorStart: processorStart, processorEnd: processorSeconds())
     }
 }
 
