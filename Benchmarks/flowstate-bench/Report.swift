@@ -135,9 +135,15 @@ extension Report.Operation {
 
 extension Report.Configuration {
     fileprivate init(_ options: LoadOptions, _ scenario: Scenario) {
-        (connections, threads, inFlight) = (options.connections, options.threads, options.inFlight)
-        (stateSize, change) = (options.stateSize, options.change)
-        (duration, warmup, rate) = (options.duration, options.warmup, options.rate)
+        if case .conversation = scenario {
+            // What holds for it, not the options that do not matter.
+            (connections, threads, inFlight, stateSize, change) = (1, 1, 1, 0, 0)
+            (duration, warmup, rate) = (0, 0, nil)
+        } else {
+            (connections, threads, inFlight) = (options.connections, options.threads, options.inFlight)
+            (stateSize, change) = (options.stateSize, options.change)
+            (duration, warmup, rate) = (options.duration, options.warmup, options.rate)
+        }
         (seed, tenant) = (options.seed, options.tenant)
         flows = scenario.flows(options.flows)
         if case .random(let percent) = scenario { loads = percent } else { loads = nil }

@@ -145,6 +145,7 @@ def test_conversation_loads_what_it_saved(report, server):
     result = report("conversation", "--turns", "30")
     check(result, "save", "load_version", "load_latest")
     assert {operation["count"] for operation in result["operations"].values()} == {30}
+    assert (result["configuration"]["in_flight"], result["configuration"]["turns"], result["loop"]) == (1, 30, "closed")
     conversation = result["conversation"]
     assert conversation["turns"] == 30 and conversation["tenant"] == report.tenant
     flows = server.flows(report.tenant)
@@ -278,3 +279,12 @@ def test_encode_writes_one_framed_request(bench_bin, server, message, method):
     # The bytes as they are, through the stock client: the server must understand them.
     call = server.channel().unary_unary(f"/flowstate.v1.FlowStateService/{method}")
     assert call(body[5:], metadata=flows.metadata, timeout=30)
+
+
+def test_encode_health_and_sizes(bench_bin):
+    def encode(*arguments):
+        return subprocess.run([bench_bin, "encode", *arguments], capture_output=True, check=True, timeout=30).stdout
+
+    assert encode("health") == bytes(5)
+    small, large = encode("save", "--state-size", "1000"), encode("save", "--state-size", "2000")
+    assert len(large) - len(small) == 1000
