@@ -3,13 +3,13 @@
 # other servers ("bench") takes, if any is missing. Used by the Makefile and by the Dockerfile.
 set -euo pipefail
 
-runtime=(libpq5 libnghttp2-14 postgresql)
+runtime=(libpq5 libnghttp2-14 libzstd1 postgresql)
 case "${1:-}" in
   runtime) packages=("${runtime[@]}") ;;
   build)
     packages=(
       "${runtime[@]}" make git pkg-config g++
-      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev rapidjson-dev
+      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev rapidjson-dev
       protobuf-compiler protobuf-c-compiler python3-venv
     ) ;;
   bench) packages=(nghttp2-client nghttp2-server python3) ;;

@@ -11,11 +11,14 @@ public final class StateStore: Sendable {
     public let limits: Limits
     private let logger: Logger
 
+    private let resources: StoreResources
+
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
     public init(database: Database, limits: Limits = Limits(), logger: Logger) {
         self.database = database
         self.limits = limits
         self.logger = logger
+        resources = StoreResources(limits: limits)
     }
 
     /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
@@ -26,12 +29,18 @@ public final class StateStore: Sendable {
     ) {
         let prepared: PreparedCommand<Command.Outcome>
         do {
-            prepared = try command.prepare(limits: limits)
+            prepared = try command.prepare(resources)
         } catch {
             context.executor.execute { completion(.failure(error)) }
             return
         }
-        submit(prepared, context: context, attempt: 1, completion: completion)
+        switch prepared.form {
+        case .change(let change, let outcome):
+            submit(change, to: database.writer(shard: change.shard), context, completion) { outcome($0) }
+        case .load(let load, let outcome): submit(load, to: database.reader, context, completion) { outcome($0) }
+        case .query(let query, let shard):
+            submit(query, to: shard.map { database.writer(shard: $0) } ?? database.reader, context, completion) { $0 }
+        }
     }
 
     /// As `submit`, for tasks. Cancelling the task cancels the command.
@@ -50,39 +59,21 @@ public final class StateStore: Sendable {
         return try result.get()
     }
 
-    /// Each further attempt means that somebody else's change of the same flow was committed meanwhile.
-    private static let maximumAttempts = 100
-
-    private func submit<Outcome: Sendable>(
-        _ prepared: PreparedCommand<Outcome>, context: OperationContext, attempt: Int,
-        completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
-    ) {
-        lane(of: prepared).submit(
-            StoreOperation(command: prepared), deadline: context.deadline, cancellation: context.cancellation,
-            executor: context.executor
-        ) { [self] result in
+    private func submit<O: Postgres.Operation, Value, Outcome: Sendable>(
+        _ operation: O, to lane: Lane, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void, _ outcome: @escaping @Sendable (Value) -> Outcome?
+    ) where O.Outcome == Result<Value, StateError> {
+        lane.submit(operation, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor) {
+            [self] result in
+            let answer: Result<Outcome, StateError>
             switch result {
-            case .success(.done(let outcome)): completion(.success(outcome))
-            case .success(.refused(let error)):
-                log(error)
-                completion(.failure(error))
-            case .success(.continued(let next)):
-                submit(next, context: context, attempt: attempt, completion: completion)
-            case .success(.raced) where attempt < Self.maximumAttempts:
-                submit(prepared, context: context, attempt: attempt + 1, completion: completion)
-            case .success(.raced): completion(.failure(.contention))
-            case .failure(let error):
-                let error = StateError(error)
-                log(error)
-                completion(.failure(error))
+            case .success(.success(let value)):
+                answer = outcome(value).map { .success($0) } ?? .failure(.internalFault("a command answered for another"))
+            case .success(.failure(let error)): answer = .failure(error)
+            case .failure(let error): answer = .failure(StateError(error))
             }
-        }
-    }
-
-    private func lane<Outcome: Sendable>(of prepared: PreparedCommand<Outcome>) -> Lane {
-        switch prepared.lane {
-        case .writer(let shard): database.writer(shard: shard)
-        case .reader: database.reader
+            if case .failure(let error) = answer { log(error) }
+            completion(answer)
         }
     }
 

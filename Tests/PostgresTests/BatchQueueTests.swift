@@ -6,8 +6,8 @@ import Testing
     typealias Queue = BatchQueue<String>
     let now = ContinuousClock.now
 
-    func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, connections: Int = 1) -> Queue {
-        var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued))
+    func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, queuedBytes: Int = 1 << 30, connections: Int = 1) -> Queue {
+        var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued, queuedBytes: queuedBytes))
         for connection in 0..<connections { queue.connectionOpened(connection) }
         return queue
     }

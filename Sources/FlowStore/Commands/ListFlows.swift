@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension ListFlowsCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<FlowHead>> {
-        let check = StateCheck(limits: limits)
+    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<Page<FlowHead>> {
+        let check = StateCheck(limits: resources.limits)
         try check.check(self)
         let size = try check.pageSize(pageSize)
         let seal = fingerprint
@@ -13,19 +13,19 @@ extension ListFlowsCommand: StoreCommand {
         let (statement, parameters) = query.finish(limit: Int64(size + 1))
         let (tenant, order) = (tenant, order)
         return PreparedCommand(
-            lane: .reader, statement: statement, parameters: parameters, runsAlone: true
-        ) { rows throws(PostgresError) in
-            var heads: [FlowHead] = []
-            heads.reserveCapacity(rows.count)
-            for row in 0..<rows.count {
-                let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
-                heads.append(try FlowRow.head(rows, row, key: key))
-            }
-            return .done(
-                Page(heads, size: size) { last in
-                    PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
-                })
-        }
+            reading: Query(statement: statement, parameters: parameters) {
+                rows throws(PostgresError) in
+                var heads: [FlowHead] = []
+                heads.reserveCapacity(rows.count)
+                for row in 0..<rows.count {
+                    let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
+                    heads.append(try FlowRow.head(rows, row, key: key))
+                }
+                return .success(
+                    Page(heads, size: size) { last in
+                        PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
+                    })
+            })
     }
 
     private var fingerprint: Fingerprint {

@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension ListVersionsCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<VersionRecord>> {
-        let size = try StateCheck(limits: limits).pageSize(pageSize)
+    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<Page<VersionRecord>> {
+        let size = try StateCheck(limits: resources.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
@@ -17,20 +17,19 @@ extension ListVersionsCommand: StoreCommand {
         parameters.append(Int64(size + 1))
         let (flowID, seal) = (key.flowID, fingerprint)
         return PreparedCommand(
-            lane: .reader, statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters,
-            runsAlone: true
-        ) { rows throws(PostgresError) in
-            guard rows.count > 0 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
-            var records: [VersionRecord] = []
-            records.reserveCapacity(rows.count)
-            for row in 0..<rows.count {
-                if let record = try VersionRow.record(rows, row) { records.append(record) }
-            }
-            return .done(
-                Page(records, size: size) {
-                    PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
-                })
-        }
+            reading: Query(statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters) {
+                rows throws(PostgresError) in
+                guard rows.count > 0 else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
+                var records: [VersionRecord] = []
+                records.reserveCapacity(rows.count)
+                for row in 0..<rows.count {
+                    if let record = try VersionRow.record(rows, row) { records.append(record) }
+                }
+                return .success(
+                    Page(records, size: size) {
+                        PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
+                    })
+            })
     }
 
     /// The version after which the page begins.
