@@ -7,11 +7,11 @@ import Postgres
 /// A change is acknowledged after its commit was confirmed; changes of one flow that go through one store are applied in the order in
 /// which they were submitted. Any number of stores, in any number of processes, may work on one database.
 public final class StateStore: Sendable {
-    private let database: Database
+    let database: Database
     public let limits: Limits
     private let logger: Logger
 
-    private let resources: StoreResources
+    let resources: StoreResources
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
     public init(database: Database, limits: Limits = Limits(), logger: Logger) {

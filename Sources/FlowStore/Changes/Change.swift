@@ -24,11 +24,12 @@ struct Change: Sendable {
     let work: Work
     var progress = Progress()
 
-    struct Progress: Sendable, Equatable {
+    struct Progress: Sendable {
         /// A save whose group was not written: its own statement can tell why.
         var runsAlone = false
-        /// The bases of the flow were read for it, whatever came of that.
+        /// The bases of the flow were read for it, and could be.
         var hasFetched = false
+        var fetched: VersionChain?
         /// How often its own statement was run.
         var attempts = 0
     }
@@ -46,7 +47,8 @@ extension Change: Postgres.Operation {
 
     var cost: Int {
         switch work {
-        case .save(let save): save.command.state.count + save.command.metadata.count + 512
+        case .save(let save):
+            save.command.state.count + save.command.metadata.count + (progress.fetched?.byteCount ?? 0) + 512
         case .statement(let single): single.parameters.byteCount + 256
         }
     }

@@ -63,7 +63,8 @@ struct ChangeBatch {
     /// Packs a state, against the newest bases of its flow that are committed.
     private mutating func store(_ change: Change, _ index: Int, isNew: Bool) {
         guard case .save(let save) = change.work else { return }
-        var chain = isNew ? nil : chains[change.key] ?? change.resources.cache.known(change.key)?.chain
+        var chain =
+            isNew ? nil : chains[change.key] ?? change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
         // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
         if change.progress.attempts > 0 { chain = nil }
         stored[index] = StateCompression.store(save.command.state, after: &chain, change.resources.zstd)
@@ -117,18 +118,25 @@ struct ChangeBatch {
         }
     }
 
-    /// The flows' newest versions are known now, if they could be read; the saves come again.
+    /// The flows' newest versions are known now, if they could be read; the saves come again. Whatever is wrong with the newest version,
+    /// it does not keep the next one from being stored, whole.
     private func decode(
         _ flows: [[Int]], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
     ) {
+        var chains: [Int: VersionChain] = [:]
         for row in 0..<rows.count {
             guard let place = try? rows.int32(row, 0), flows.indices.contains(Int(place) - 1) else { continue }
             let change = changes[flows[Int(place) - 1][0]]
-            // Whatever is wrong with the newest version, it does not keep the next one from being stored, whole.
-            _ = try? LoadRow(rows, row, key: change.key).snapshot(change.resources)
+            chains[Int(place) - 1] = try? LoadRow(rows, row, key: change.key).read(change.resources).get().chain
         }
-        for indices in flows {
-            for index in indices { steps[index] = .success(.again(changes[index].again { $0.hasFetched = true })) }
+        for (place, indices) in flows.enumerated() {
+            for index in indices {
+                let next = changes[index].again { progress in
+                    progress.hasFetched = true
+                    progress.fetched = chains[place]
+                }
+                steps[index] = .success(.again(next))
+            }
         }
     }
 

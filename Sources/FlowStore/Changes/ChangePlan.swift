@@ -22,7 +22,9 @@ struct ChangePlan {
                 fetches.append(indices)
                 continue
             }
-            guard let group = Self.group(indices, changes), Self.isFirst(group, first.key.tenant, &keys) else {
+            // One that is alone needs nobody else's statement, and its own answers whatever happened: one round trip. So it is too for
+            // those that run one by one because their batch was undone, which keeps them in their order.
+            guard changes.count > 1, let group = Self.group(indices, changes), Self.isFirst(group, first.key.tenant, &keys) else {
                 singles += indices
                 continue
             }

@@ -156,7 +156,7 @@ extension LoadOperation: Postgres.Operation {
         } else if version.size > Int64(resources.limits.batchedStateBytes) {
             return again(.large(version.version, size: Int(clamping: version.size)))
         }
-        return .finished(loaded.snapshot(resources).map { .snapshot($0) })
+        return .finished(loaded.read(resources).map { .snapshot($0.snapshot) })
     }
 
     private func missing(_ head: FlowHead) -> StateError {

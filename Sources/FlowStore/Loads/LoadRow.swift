@@ -26,11 +26,13 @@ struct LoadRow {
         self.bytes = bytes
     }
 
-    /// The version with its state, if it was sent along and is what was saved; what is known then is kept in the cache.
-    func snapshot(_ resources: StoreResources) -> Result<Snapshot, StateError> {
+    /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. What is known then is
+    /// kept in the cache.
+    func read(_ resources: StoreResources) -> Result<(snapshot: Snapshot, chain: VersionChain), StateError> {
         guard let version else { return .failure(.internalFault("a version that is not there has no state")) }
         let loss = { (message: String) in
-            Result<Snapshot, StateError>.failure(.dataLoss(flowID: head.key.flowID, version: version.version, message: message))
+            Result<(snapshot: Snapshot, chain: VersionChain), StateError>.failure(
+                .dataLoss(flowID: head.key.flowID, version: version.version, message: message))
         }
         switch StateCompression.read(
             bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, resources.zstd)
@@ -48,7 +50,7 @@ struct LoadRow {
                     chain: chain)
                 resources.cache.learn(known, of: head.key)
             }
-            return .success(snapshot)
+            return .success((snapshot, chain))
         }
     }
 }
