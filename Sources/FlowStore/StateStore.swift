@@ -27,19 +27,10 @@ public final class StateStore: Sendable {
         _ command: Command, context: OperationContext,
         completion: @escaping @Sendable (Result<Command.Outcome, StateError>) -> Void
     ) {
-        let prepared: PreparedCommand<Command.Outcome>
         do {
-            prepared = try command.prepare(resources)
+            try command.submit(to: self, context: context, completion: completion)
         } catch {
             context.executor.execute { completion(.failure(error)) }
-            return
-        }
-        switch prepared.form {
-        case .change(let change, let outcome):
-            submit(change, to: database.writer(shard: change.shard), context, completion) { outcome($0) }
-        case .load(let load, let outcome): submit(load, to: database.reader, context, completion) { outcome($0) }
-        case .query(let query, let shard):
-            submit(query, to: shard.map { database.writer(shard: $0) } ?? database.reader, context, completion) { $0 }
         }
     }
 
@@ -59,22 +50,61 @@ public final class StateStore: Sendable {
         return try result.get()
     }
 
-    private func submit<O: Postgres.Operation, Value, Outcome: Sendable>(
-        _ operation: O, to lane: Lane, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void, _ outcome: @escaping @Sendable (Value) -> Outcome?
-    ) where O.Outcome == Result<Value, StateError> {
-        lane.submit(operation, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor) {
-            [self] result in
-            let answer: Result<Outcome, StateError>
-            switch result {
-            case .success(.success(let value)):
-                answer = outcome(value).map { .success($0) } ?? .failure(.internalFault("a command answered for another"))
-            case .success(.failure(let error)): answer = .failure(error)
-            case .failure(let error): answer = .failure(StateError(error))
-            }
-            if case .failure(let error) = answer { log(error) }
-            completion(answer)
+    // MARK: Called by the commands
+
+    /// Changes of one flow go through one connection, in the order of their arrival.
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
+            completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } })
         }
+    }
+
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) {
+        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
+            completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
+        }
+    }
+
+    func submit(
+        _ load: LoadOperation, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
+    ) {
+        submit(load, to: database.reader, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// - Parameter shard: of the writer; nil: it reads.
+    func submit<Value>(
+        _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+    ) {
+        let lane = if let shard { database.writer(shard: shard) } else { database.reader }
+        submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    private func submit<O: Postgres.Operation>(
+        _ operation: O, to lane: Lane, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
+    ) {
+        lane.submit(
+            operation, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor, completion: completion)
+    }
+
+    private func answer<Value, Outcome>(
+        _ result: Result<Result<Value, StateError>, PostgresError>, _ outcome: (Value) -> Outcome?
+    ) -> Result<Outcome, StateError> {
+        let error: StateError
+        switch result {
+        case .success(.success(let value)):
+            if let outcome = outcome(value) { return .success(outcome) }
+            error = .internalFault("a command answered for another")
+        case .success(.failure(let refusal)): error = refusal
+        case .failure(let failure): error = StateError(failure)
+        }
+        log(error)
+        return .failure(error)
     }
 
     /// What an operator must know even when no client tells.

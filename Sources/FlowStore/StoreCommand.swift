@@ -5,41 +5,14 @@ import Postgres
 public protocol StoreCommand: Sendable {
     associatedtype Outcome: Sendable
 
-    /// Checks the command and makes an operation of it. Does no I/O; runs on the caller's thread.
-    func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<Outcome>
-}
-
-/// A checked command, ready to be queued.
-public struct PreparedCommand<Outcome: Sendable>: Sendable {
-    enum Form: Sendable {
-        /// Changes of one flow go through one connection, in the order of their arrival.
-        case change(Change, outcome: @Sendable (ChangeOutcome) -> Outcome?)
-        case load(LoadOperation, outcome: @Sendable (LoadOutcome) -> Outcome?)
-        case query(Query<Outcome>, shard: UInt64?)
-    }
-
-    let form: Form
-
-    init(_ form: Form) { self.form = form }
-
-    /// One statement that reads.
-    init(reading query: Query<Outcome>) { form = .query(query, shard: nil) }
-}
-
-extension PreparedCommand where Outcome == SavedVersion {
-    init(_ change: Change) {
-        form = .change(change) { if case .saved(let saved) = $0 { saved } else { nil } }
-    }
-}
-
-extension PreparedCommand where Outcome == CheckpointRecord {
-    init(_ change: Change) {
-        form = .change(change) { if case .checkpoint(let record) = $0 { record } else { nil } }
-    }
-}
-
-extension PreparedCommand where Outcome == LoadOutcome {
-    init(_ load: LoadOperation) { form = .load(load) { $0 } }
+    /// Checks the command and queues it. Never blocks; may be called from any thread. Each command does so itself rather than the store
+    /// for all of them, so that its way to the lane is compiled for its own types.
+    ///
+    /// - Parameter completion: called exactly once unless this throws, on the context's executor, possibly before this returns.
+    /// - Throws: what is wrong with the command; nothing was queued then.
+    func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    ) throws(StateError)
 }
 
 /// What a change answers.

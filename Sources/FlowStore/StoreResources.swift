@@ -1,7 +1,7 @@
 import FlowModel
 
 /// What the commands of one store share.
-public struct StoreResources: Sendable {
+final class StoreResources: Sendable {
     let limits: Limits
     let cache: VersionCache
     let zstd: ZstdPool

@@ -2,23 +2,31 @@ import FlowModel
 import Synchronization
 
 /// What is known of a flow's newest version. Versions never change, so what is known stays true; whether it is still the newest one
-/// only PostgreSQL can tell.
-struct KnownVersion: Sendable {
-    var version: FlowVersion
+/// only PostgreSQL can tell. A class: what a load answers has two dozen fields, and is handed on several times.
+final class KnownVersion: Sendable {
+    let version: FlowVersion
     /// With the version it tells apart what two databases, or one and its restored backup, call by the same number.
-    var updatedAt: Timestamp
-    /// `flow.checkpoint_epoch` when `snapshot` was read.
-    var checkpointEpoch: Int64
-    /// nil: only the chain is known.
-    var snapshot: Snapshot?
-    var chain: VersionChain?
+    let updatedAt: Timestamp
+    /// `flow.checkpoint_epoch` when the head was read.
+    let checkpointEpoch: Int64
+    let head: FlowHead?
+    /// What a load answers; nil: only the chain is known, and perhaps the head.
+    let outcome: LoadOutcome?
+    let chain: VersionChain?
+    /// Bytes in memory, roughly.
+    let cost: Int
 
-    /// Bytes in memory, roughly. A state that is in the chain as well is the same array.
-    var cost: Int {
-        let state = snapshot.map { snapshot in
-            chain?.levels.last?.version == version ? 0 : snapshot.state.count
-        }
-        return 1_024 + (state ?? 0) + (chain?.byteCount ?? 0) + (snapshot?.version.metadata.count ?? 0)
+    init(version: FlowVersion, updatedAt: Timestamp, checkpointEpoch: Int64, snapshot: Snapshot?, chain: VersionChain?) {
+        self.version = version
+        self.updatedAt = updatedAt
+        self.checkpointEpoch = checkpointEpoch
+        self.chain = chain
+        head = snapshot?.head
+        outcome = snapshot.map { .snapshot($0) }
+        // A state that is in the chain as well is the same array.
+        let isInChain = chain?.levels.last?.version == version
+        let state = isInChain ? 0 : snapshot?.state.count ?? 0
+        cost = 1_024 + state + (chain?.byteCount ?? 0) + (snapshot?.version.metadata.count ?? 0)
     }
 }
 

@@ -189,7 +189,7 @@ struct ChangeBatch {
         let old = change.resources.cache.known(change.key)
         // Of a flow that somebody else changed meanwhile the head is not known.
         let isNext = old?.version == saved[0].version - 1
-        var head = creates ? nil : isNext ? old?.snapshot?.head : nil
+        var head = creates ? nil : isNext ? old?.head : nil
         var chain = chains[change.key] ?? (isNext ? old?.chain : nil)
         for (save, version, index) in saved {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }

@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension CreateCheckpointCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<CheckpointRecord> {
-        try StateCheck(limits: resources.limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -23,7 +25,7 @@ extension CreateCheckpointCommand: StoreCommand {
             // The id was made for this call: only the name can be taken.
             return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
         }
-        return PreparedCommand(Change(key, resources, .statement(single)))
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing. FOR KEY SHARE waits for one
@@ -54,8 +56,10 @@ extension CreateCheckpointCommand: StoreCommand {
 }
 
 extension DeleteCheckpointCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<CheckpointRecord> {
-        try StateCheck(limits: resources.limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -68,7 +72,7 @@ extension DeleteCheckpointCommand: StoreCommand {
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
-        return PreparedCommand(Change(key, resources, .statement(single)))
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     /// The checkpoints of a deleted flow stay: with its versions they are its audit trail.

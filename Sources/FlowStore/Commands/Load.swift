@@ -1,8 +1,10 @@
 import FlowModel
 
 extension LoadCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<LoadOutcome> {
-        try StateCheck(limits: resources.limits).check(self)
-        return PreparedCommand(LoadOperation(self, resources))
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
+        store.submit(LoadOperation(self, store.resources), context, completion)
     }
 }

@@ -2,7 +2,9 @@ import FlowModel
 import Postgres
 
 extension PurgeIdempotencyCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<Int64> {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Int64, StateError>) -> Void
+    ) throws(StateError) {
         guard ageMilliseconds >= 0, limit > 0 else {
             throw .invalidArgument(field: "limit", message: "age and limit must not be negative, nor the limit 0")
         }
@@ -12,7 +14,7 @@ extension PurgeIdempotencyCommand: StoreCommand {
         let query = Query(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             .success(try rows.int64(0, 0))
         }
-        return PreparedCommand(.query(query, shard: 0))
+        store.submit(query, shard: 0, context, completion)
     }
 
     /// Skips what another server is deleting at the same time.

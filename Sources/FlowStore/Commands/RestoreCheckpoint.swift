@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension RestoreCheckpointCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<SavedVersion> {
-        try StateCheck(limits: resources.limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var content = RequestContent(operation: "restore")
         content.append(key.flowID)
         content.append(precondition)
@@ -31,7 +33,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
         ) { rows throws(PostgresError) in try judge.answer(rows) }
-        return PreparedCommand(Change(key, resources, .statement(single)))
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     static let plain = statement(idempotent: false)

@@ -1,8 +1,10 @@
 import FlowModel
 
 extension SaveCommand: StoreCommand {
-    public func prepare(_ resources: StoreResources) throws(StateError) -> PreparedCommand<SavedVersion> {
-        try StateCheck(limits: resources.limits).check(self)
-        return PreparedCommand(Change(key, resources, .save(SaveChange(self))))
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
+        store.submit(Change(key, store.resources, .save(SaveChange(self))), context, completion)
     }
 }

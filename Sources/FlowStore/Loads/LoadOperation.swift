@@ -20,7 +20,7 @@ struct LoadOperation: Sendable {
     init(_ command: LoadCommand, _ resources: StoreResources) {
         self.command = command
         self.resources = resources
-        if command.selector == .latest, let known = resources.cache.known(command.key), known.snapshot != nil {
+        if command.selector == .latest, let known = resources.cache.known(command.key), known.outcome != nil {
             form = .check(known)
         } else {
             form = command.selector == .latest ? .latest : .selected
@@ -138,11 +138,13 @@ extension LoadOperation: Postgres.Operation {
     }
 
     private func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        guard case .check(let known) = form, let snapshot = known.snapshot, try rows.int64(row, 1) == known.version,
+        guard case .check(let known) = form, let outcome = known.outcome, try rows.int64(row, 1) == known.version,
             try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
         else { return again(.latest) }
-        if known.version == command.ifVersionNot { return .finished(.success(.unchanged(snapshot.head, snapshot.version))) }
-        return .finished(.success(.snapshot(snapshot)))
+        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = outcome {
+            return .finished(.success(.unchanged(snapshot.head, snapshot.version)))
+        }
+        return .finished(.success(outcome))
     }
 
     private func loaded(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
