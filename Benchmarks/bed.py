@@ -6,8 +6,7 @@ from peers.etcd import Etcd
 from peers.grpc_echo import GRPCEcho
 from peers.nghttpd import Nghttpd
 from peers.pgbench import Pgbench
-from processes import Failed
-from results import Results
+from programs import Failed
 from server import Server
 
 FLOWS = 1_000
@@ -21,8 +20,6 @@ class Bed:
 
     def __init__(self, binaries):
         self.server = Server(binaries)
-        #: Of this round alone.
-        self.figures = Results()
         self.peers = {}
         self.faults = {}
         self.stack = ExitStack()
@@ -46,6 +43,10 @@ class Bed:
 
     def __exit__(self, *_):
         self.stack.close()
+
+    def settle(self):
+        """Everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
+        self.server.sql("CHECKPOINT")
 
     def peer(self, peer):
         if peer in self.faults:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from processes import run
+from programs import run
 
 #: One colour a program, in every chart (Okabe and Ito's, which the colour-blind can tell apart).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
@@ -91,9 +91,12 @@ def script(chart, curves, path):
     """gnuplot's input. The background is opaque, so that black text is legible on a dark page too."""
     lines = [
         'set terminal svg size 760,460 font "sans-serif,14" background "#ffffff"', f"set output {quoted(path)}",
-        f"set title {quoted(chart.title)} noenhanced", f"set xlabel {quoted(chart.x)} noenhanced",
-        f"set ylabel {quoted(chart.y)} noenhanced", "set key outside bottom center horizontal noenhanced",
-        'set grid lc rgb "#dddddd"', "set border 3", "set tics nomirror out", 'set decimalsign locale; set format "%\'.0f"']
+        # Beside each other by hand: gnuplot would put the key over the title or the label of the axis.
+        f'set label {quoted(chart.title)} at screen 0.5,0.96 center font "sans-serif,16" noenhanced',
+        "set key at screen 0.5,0.91 center top horizontal Left reverse noenhanced",
+        "set tmargin at screen 0.78", "set bmargin at screen 0.17", f"set xlabel {quoted(chart.x)} noenhanced",
+        f"set ylabel {quoted(chart.y)} noenhanced",
+        'set grid linetype 1 linewidth 1 linecolor rgb "#e0e0e0"', "set border 3", "set tics nomirror out"]
     lines += axis("x", chart, [at for _, points in curves for at, _ in points])
     lines += axis("y", chart, [value for _, points in curves for _, value in points])
     plots = []
@@ -106,17 +109,23 @@ def script(chart, curves, path):
 
 
 def axis(name, chart, values):
-    """A linear axis begins at 0; a logarithmic one has whole steps, of two where calls in flight are doubled."""
+    """A linear axis begins at 0; a logarithmic one is marked at 1, 2, 5, 10 …, or doubles as calls in flight do."""
+    least, most = min(values), max(values)
     if name not in chart.log:
-        return [f"set {name}range [0:{max(values) * 1.1}]"]
-    is_doubling = chart.x == CALLS and name == "x"
-    steps = [f"set logscale {name} {2 if is_doubling else 10}"]
-    if min(values) < 1:
-        steps.append(f'set format {name} "%g"')
-    if is_doubling:
-        steps.append(f"set {name}range [{min(values)}:{max(values)}]")
-        return steps
-    return [*steps, f"set {name}range [{min(values) / 1.5}:{max(values) * 1.5}]"]
+        return [f"set {name}range [0:{most * 1.1}]"]
+    if name == "x":
+        bounds = (least, most)
+        marks = [2 ** power for power in range(31)] if chart.x == CALLS else decades((1,))
+    else:
+        marks = decades((1, 2, 5) if most / least < 300 else (1,))
+        bounds = (max(mark for mark in marks if mark <= least), min(mark for mark in marks if mark >= most))
+    labels = ", ".join(f"{quoted(f'{mark:,g}' if mark < 1 else f'{mark:,.0f}')} {mark:g}"
+                       for mark in marks if bounds[0] <= mark <= bounds[1])
+    return [f"set logscale {name}", f"set {name}range [{bounds[0]}:{bounds[1]}]", f"set {name}tics ({labels})"]
+
+
+def decades(steps):
+    return [step * 10.0 ** power for power in range(-4, 10) for step in steps]
 
 
 def quoted(text):

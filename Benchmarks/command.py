@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import report
-from processes import HERE, Failed, end_on_sigterm
+from programs import HERE, Failed, end_on_sigterm
 from thresholds import exit_code
 
 
@@ -27,12 +27,12 @@ def parse(parser):
     chosen = parser.parse_args()
     if chosen.rounds < 1 or chosen.seconds < 1:
         parser.error("--rounds and --seconds must be at least 1")
-    chosen.output.mkdir(parents=True, exist_ok=True)
     return chosen
 
 
 def finish(run, results, folder):
     """Writes the results and the report, says how it went, and returns the exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
     results.write(folder / report.RUNS[run][0])
     verdicts = report.write(folder)[run]
     failures = results.about["failures"]

@@ -6,7 +6,7 @@ import platform
 import re
 from pathlib import Path
 
-from processes import Failed, run
+from programs import Failed, run
 
 
 def describe(server):

@@ -1,9 +1,7 @@
 """RESULTS.md, whole, from the results of the runs there are."""
 
-from pathlib import Path
-
 import charts
-from processes import HERE
+from programs import HERE, Failed
 from results import Results
 from thresholds import judge
 
@@ -44,6 +42,7 @@ TITLES = {
     "etcd put": "etcd: `Put` of 2,048 bytes, `h2load`",
     "etcd range": "etcd: `Range` of one key, `h2load`",
 }
+FAILURE_LENGTH = 400
 LATENCIES = ("mean_ms", "p50_ms", "p99_ms", "p999_ms", "max_ms")
 
 
@@ -54,6 +53,8 @@ def read_runs(folder=HERE):
 def write(folder=HERE):
     """RESULTS.md and the charts, from the results in the folder. The verdicts, by run."""
     runs = read_runs(folder)
+    if not any(runs.values()):
+        raise Failed(f"{folder} has no results; measure first")
     verdicts = {run: judge(groups, runs[run]) for run, (_, groups) in RUNS.items() if runs[run]}
     drawn = charts.draw(runs, folder / "charts")
     notes = folder / "NOTES.md"
@@ -76,7 +77,7 @@ def page(runs, verdicts, drawn, notes):
         parts += ["## A conversation on disk", conversation(bench)]
     for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak")):
         if runs[run]:
-            parts += [f"## {title}", about(runs[run]), everything(runs[run])]
+            parts += [f"## {title}", about(runs[run], ("date", "machine", "Flowstate", "PostgreSQL")), *SECTIONS[run](runs[run])]
     if drawn:
         parts += ["## Charts", *(f"![{title}](charts/{name}.svg)" for name, title in drawn.items())]
     return "\n\n".join(part for part in [*parts, notes.strip()] if part) + "\n"
@@ -93,15 +94,19 @@ def method(bench):
         "`flowstate-bench` picks flows at random.")
     if options["quick"]:
         yield "**A quick run: it shows that everything works, and its figures mean nothing.**"
-    if bench.about["failures"]:
-        yield "Failed:\n\n" + "\n".join(
-            f"- {name}: {' '.join(text.split())}" for name, text in bench.about["failures"].items())
-    if bench.about["disturbed"]:
-        yield "Other programs took more than a tenth of the machine during: " + ", ".join(bench.about["disturbed"]) + "."
 
 
-def about(results):
-    return "\n".join(f"- {name}: {text}" for name, text in results.about["machine"].items())
+def about(results, names=None):
+    """The machine, what failed, what was disturbed."""
+    described = results.about.get("machine", {})
+    lines = [f"- {name}: {described[name]}" for name in names or described if name in described]
+    lines += [f"- **failed**: {name}: {' '.join(text.split())[:FAILURE_LENGTH]}"
+              for name, text in results.about["failures"].items()]
+    disturbed = results.about.get("disturbed", [])
+    if disturbed:
+        shown = "; ".join(disturbed) if len(disturbed) <= 10 else f"{len(disturbed)} measurements"
+        lines.append(f"- **disturbed**, other programs took more than a tenth of the machine: {shown}")
+    return "\n".join(lines)
 
 
 def judged(verdicts):
@@ -142,12 +147,32 @@ def conversation(bench):
         "rrrrrrr", rows)) if rows else ""
 
 
-def everything(results):
-    return table(["measured", "at", "figure", "median", "rounds"], "lrlrl", (
-        [series, f"{at:,}", name, number(results.median(series, at, name)),
-         ", ".join(map(number, values)) if len(values) < 10 else f"{len(values)} samples"]
-        for series, places in results.points.items() for at, figures in sorted(places.items())
-        for name, values in figures.items()))
+def scale(results):
+    yield (
+        "Calls are for 1,000 flows each time; what differs is what else the tables hold. *alone*: one call in flight, otherwise "
+        "128. *anywhere*: saves of any of the many flows, which needs as much memory as they do; it is not judged.")
+    yield series_table(results)
+
+
+def soak(results):
+    for seconds in results.places("soak"):
+        most, second, last = (results.median("soak", seconds, f"resident_{name}_mb")
+                              for name in ("max", "second_fifth", "last_fifth"))
+        yield (
+            f"{seconds} s of `flowstate-bench mixed` with 256 calls in flight: the server took at most {most:,.1f} MB, "
+            f"{second:,.1f} in the second fifth of the time and {last:,.1f} in the last (medians of a sample a second).")
+    yield series_table(results)
+
+
+SECTIONS = {"scale": scale, "soak": soak}
+
+
+def series_table(results):
+    """Of series that are of this run alone: rates and latencies beside each other."""
+    return table(["measured", "at", "calls a second", "mean ms", "p50", "p99", "p99.9", "max"], "lrrrrrrr", (
+        [title, f"{at:,}", f"{results.median(series, at, 'rate'):,.0f}",
+         *(milliseconds(results, series, at, name) for name in LATENCIES)]
+        for series, title, at in points(results, "rate")))
 
 
 def points(results, name):

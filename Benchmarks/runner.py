@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Callable
 
 import machine
-from processes import Failed
+from programs import Failed
 from quiet import FOREIGN_SHARE, Quiet
-from results import Missing
+from results import Missing, Results
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ class Runner:
         self.disturbed = set()
 
     def run(self, measurements, make_bed):
+        """With a bed a round: it has a server, and settles before each measurement."""
         warmup = self.options.seconds / 4
         progress = Progress(list(measurements) * self.options.rounds, self.options.seconds + warmup)
         for _ in range(self.options.rounds):
             with make_bed() as bed:
+                bed.figures = Results()  # of this round alone
                 self.results.about.setdefault("machine", machine.describe(bed.server))
                 for measurement in measurements:
                     if measurement.name in self.failures:
@@ -78,8 +80,7 @@ class Runner:
             return measurement.take(bed, seconds, warmup)
 
         try:
-            # Everybody who writes begins at the same distance from PostgreSQL's next checkpoint.
-            bed.server.sql("CHECKPOINT")
+            bed.settle()
             points, foreign = self.quiet.measure(body)
         except (Failed, Missing) as failure:
             self.failures[measurement.name] = str(failure)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from peers.h2load import call_once, h2load
-from processes import Background, run
+from programs import Background, run
 
 SERVICE = "flowstate.v1.FlowStateService"
 CONNECTIONS = 4

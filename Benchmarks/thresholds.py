@@ -7,7 +7,7 @@ missing, RULE is at_least, at_most or below, and paths are those of Results.at_p
 import json
 from dataclasses import dataclass
 
-from processes import HERE, Failed
+from programs import HERE, Failed
 from results import Missing
 
 RULES = {

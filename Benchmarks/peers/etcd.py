@@ -4,7 +4,7 @@ import time
 
 from peers.h2load import call_once, h2load
 from peers.wire import field, frame
-from processes import Background, Failed, free_port
+from programs import Background, Failed, free_port
 
 VALUE_BYTES = 2_048
 ELECTION_SECONDS = 30

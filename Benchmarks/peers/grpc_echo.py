@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peers.h2load import call_once, h2load
 from peers.wire import field, frame
-from processes import HERE, Background, free_port, run
+from programs import HERE, Background, free_port, run
 
 SOURCES = HERE / "peers"
 PROGRAM = HERE.parent / ".build" / "bench-peers" / "grpc_echo"

@@ -4,16 +4,16 @@ import re
 import tempfile
 from pathlib import Path
 
-from processes import Failed, run
+from programs import Failed, run
 from results import latencies
 
 CONNECTIONS = 4
 GRPC_HEADERS = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
 
 
-def call_once(url, body):
+def call_once(url, body, *options):
     """Makes sure that what h2load is going to send is a gRPC call that succeeds: h2load sees no grpc-status."""
-    said = run(["nghttp", "-v", "-n", *GRPC_HEADERS, "-d", body, url]).decode(errors="replace")
+    said = run(["nghttp", "-v", "-n", *GRPC_HEADERS, *options, "-d", body, url]).decode(errors="replace")
     if not re.search(r"grpc-status: 0\b", re.sub(r"\x1b\[[\d;]*m", "", said)):
         raise Failed(f"{url} did not answer grpc-status 0:\n{said}")
 

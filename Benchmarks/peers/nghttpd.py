@@ -1,7 +1,7 @@
 """nghttp2's own server: what HTTP/2 costs at least."""
 
 from peers.h2load import h2load
-from processes import Background, free_port
+from programs import Background, free_port
 
 
 class Nghttpd(Background):

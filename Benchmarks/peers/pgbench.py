@@ -4,7 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from processes import HERE, Failed, run
+from programs import HERE, Failed, run
 from results import latencies
 
 SCRIPTS = HERE / "pgbench"
