@@ -45,8 +45,7 @@ class Bed:
         self.stack.close()
 
     def settle(self):
-        """Everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
-        self.server.sql("CHECKPOINT")
+        self.server.settle()
 
     def peer(self, peer):
         if peer in self.faults:

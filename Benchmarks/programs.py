@@ -43,6 +43,22 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_until(condition, seconds=10):
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 class Background:
     """A program with a temporary directory; subclasses say how to start it and when it is ready."""
 
@@ -90,18 +106,15 @@ class Background:
         self.stop()
         self.scratch.cleanup()
 
-    def wait_for_port(self, port, seconds=20):
-        name = Path(self.process.args[0]).name
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise self.failure(f"{name} ended with {self.process.returncode}")
-            try:
-                return socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except ConnectionRefusedError:
-                time.sleep(0.02)
-        raise self.failure(f"{name} does not listen")
+    def wait_for_port(self, port):
+        if not wait_until(lambda: self.check_running() or listens(port), seconds=20):
+            raise self.failure("it does not listen")
+
+    def check_running(self):
+        if self.process.poll() is not None:
+            raise self.failure(f"it ended with {self.process.returncode}")
 
     def failure(self, what):
-        """With the end of what the program wrote."""
-        return Failed(f"{what}; it wrote: {self.log.read_text(errors='replace')[-2_000:].strip() or 'nothing'}")
+        """With the program's name and the end of what it wrote."""
+        name = Path(str(self.process.args[0])).name
+        return Failed(f"{name}: {what}; it wrote: {self.log.read_text(errors='replace')[-2_000:].strip() or 'nothing'}")

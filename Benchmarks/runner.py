@@ -11,6 +11,10 @@ from quiet import FOREIGN_SHARE, Quiet
 from results import Missing, Results
 
 
+#: The warm-up is this part of the seconds measured.
+WARMUP_PART = 1 / 4
+
+
 @dataclass(frozen=True)
 class Measurement:
     """`take` gets the bed and the seconds to measure and to warm up; it returns points: (series, at, figures)."""
@@ -60,24 +64,26 @@ class Runner:
 
     def run(self, measurements, make_bed):
         """With a bed a round: it has a server, and settles before each measurement."""
-        warmup = self.options.seconds / 4
+        warmup = self.options.seconds * WARMUP_PART
         progress = Progress(list(measurements) * self.options.rounds, self.options.seconds + warmup)
-        for _ in range(self.options.rounds):
-            with make_bed() as bed:
-                bed.figures = Results()  # of this round alone
-                self.results.about.setdefault("machine", machine.describe(bed.server))
-                for measurement in measurements:
-                    if measurement.name in self.failures:
-                        progress.done(f"{measurement.name}: failed before")
-                        continue
-                    seconds = self.options.seconds * measurement.share
-                    progress.done(f"{measurement.name}: {self.once(measurement, bed, seconds, warmup * measurement.share)}")
+        try:
+            for _ in range(self.options.rounds):
+                with make_bed() as bed:
+                    bed.figures = Results()  # of this round alone
+                    self.results.about.setdefault("machine", machine.describe(bed.server))
+                    for measurement in measurements:
+                        progress.done(f"{measurement.name}: {self.once(measurement, bed, warmup)}")
+        except Failed as failure:  # of what all measurements need
+            self.failures["server"] = str(failure)
         self.results.about["failures"] = self.failures
         self.results.about["disturbed"] = sorted(self.disturbed)
 
-    def once(self, measurement, bed, seconds, warmup):
+    def once(self, measurement, bed, warmup):
+        if measurement.name in self.failures:
+            return "failed before"
+
         def body():
-            return measurement.take(bed, seconds, warmup)
+            return measurement.take(bed, self.options.seconds * measurement.share, warmup * measurement.share)
 
         try:
             bed.settle()

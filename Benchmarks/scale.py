@@ -23,8 +23,8 @@ class ScaleBed:
         self.server, self.large = small, large
 
     def settle(self):
-        self.server.sql("CHECKPOINT")
-        self.large.sql("CHECKPOINT")
+        self.server.settle()
+        self.large.settle()
 
 
 def calls(kind, command, at, in_flight, server_of, **more):

@@ -1,12 +1,15 @@
 """The server under test, and what is asked of it: by flowstate-bench, by h2load, by SQL."""
 
 import json
+import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from peers.h2load import call_once, h2load
-from programs import Background, run
+from programs import Background, run, wait_until
 
 SERVICE = "flowstate.v1.FlowStateService"
 CONNECTIONS = 4
@@ -38,12 +41,26 @@ class Server(Background):
             if match := re.match(r"flowstate is serving on (\S+)", line):
                 self.endpoint = match[1]
                 return
-        raise self.failure("flowstate ended before it served")
+        raise self.failure("it ended before it served")
 
     def restart(self):
         """With the same data, and none of it in memory but what the operating system keeps."""
         self.stop()
         self.ready()
+
+    def stop(self):
+        super().stop()
+        # A server that was killed, or died, leaves its PostgreSQL; the first line of this file is its process.
+        pid_file = self.data / "postgres" / "postmaster.pid"
+        if pid_file.exists():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid_file.read_text().split("\n", 1)[0]), signal.SIGQUIT)
+            wait_until(lambda: not pid_file.exists())
+
+    def settle(self):
+        """Before each measurement: everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
+        self.check_running()
+        self.sql("CHECKPOINT")
 
     @property
     def libpq(self):

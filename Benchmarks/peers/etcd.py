@@ -1,10 +1,8 @@
 """etcd: a key-value store with a gRPC interface that commits every put to disk."""
 
-import time
-
 from peers.h2load import call_once, h2load
 from peers.wire import field, frame
-from programs import Background, Failed, free_port
+from programs import Background, Failed, free_port, wait_until
 
 VALUE_BYTES = 2_048
 ELECTION_SECONDS = 30
@@ -38,14 +36,17 @@ class Etcd(Background):
             "--initial-cluster", f"default=http://127.0.0.1:{peer}",
             "--quota-backend-bytes", 8 << 30, "--logger", "zap", "--log-level", "warn"])
         self.wait_for_port(client)
-        deadline = time.monotonic() + ELECTION_SECONDS
-        while True:  # It listens before it has elected itself.
-            try:
-                return [call_once(self.path(name), self.bodies[name]) for name in self.bodies]
-            except Failed:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        if not wait_until(self.answers, ELECTION_SECONDS):
+            raise self.failure("it does not answer grpc-status 0")
+
+    def answers(self):
+        """It listens before it has elected itself."""
+        try:
+            for name in self.bodies:
+                call_once(self.path(name), self.bodies[name])
+        except Failed:
+            return False
+        return True
 
     def path(self, method):
         return f"{self.url}/etcdserverpb.KV/{method}"
