@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from peers.etcd import Etcd
-from peers.grpc_echo import GRPCEcho
+from peers.grpc_echo import GRPCEcho, GRPCEchoOnTwo
 from peers.nghttpd import Nghttpd
 from peers.pgbench import Pgbench
 from programs import Failed
@@ -28,7 +28,7 @@ class Bed:
         try:
             self.stack.enter_context(self.server)
             self.server.bench("load", 128, seconds=0.2, warmup=0, flows=FLOWS)
-            for peer in (Nghttpd, GRPCEcho, Etcd):
+            for peer in (Nghttpd, GRPCEcho, GRPCEchoOnTwo, Etcd):
                 try:
                     self.peers[peer] = self.stack.enter_context(peer())
                 except Failed as failure:

@@ -114,7 +114,7 @@ def axis(name, chart, values):
     if name not in chart.log:
         return [f"set {name}range [0:{most * 1.1}]"]
     if name == "x":
-        bounds = (least, most)
+        bounds = (least, most) if least < most else (least / 2, most * 2)
         marks = [2 ** power for power in range(31)] if chart.x == CALLS else decades((1,))
     else:
         marks = decades((1, 2, 5) if most / least < 300 else (1,))

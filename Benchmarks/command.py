@@ -17,7 +17,7 @@ def arguments(description, rounds=5, seconds=4.0):
                         help="where results and charts go (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=rounds, help="of all measurements (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--patience", type=float, default=600, metavar="SECONDS",
+    parser.add_argument("--patience", type=float, default=400, metavar="SECONDS",
                         help="how long in all to wait for other programs, and to measure again what they disturbed "
                              "(default: %(default)s)")
     return parser

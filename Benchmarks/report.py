@@ -16,6 +16,7 @@ TITLES = {
     "nghttpd": "nghttpd, a file of 2 bytes, `h2load`",
     "Health.Check": "`Health.Check`, `h2load`",
     "gRPC C++": "gRPC C++, unary echo, `h2load`",
+    "gRPC C++, 2 threads": "gRPC C++, unary echo with two threads, `h2load`",
     "load": "`flowstate-bench load`",
     "save": "`flowstate-bench save`",
     "half load": "load at half of the saturated rate, open loop",

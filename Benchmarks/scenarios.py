@@ -2,7 +2,7 @@
 
 from bed import FLOWS
 from peers.etcd import Etcd
-from peers.grpc_echo import GRPCEcho
+from peers.grpc_echo import GRPCEcho, GRPCEchoOnTwo
 from peers.nghttpd import Nghttpd
 from runner import Measurement
 from storage import conversations
@@ -96,6 +96,7 @@ def headlines():
     yield beside(Nghttpd, "get", "nghttpd", USUAL)
     yield h2load("Health.Check")
     yield beside(GRPCEcho, "call", "gRPC C++", USUAL)
+    yield beside(GRPCEchoOnTwo, "call", "gRPC C++, 2 threads", USUAL)
     for command in ("load", "save"):
         yield usual(command, 1)
         yield pgbench(command, 1)

@@ -1,5 +1,5 @@
-// A unary echo with gRPC C++'s asynchronous interface: one completion queue, one thread of ours, as Flowstate has
-// one event loop. grpc_echo PORT listens on 127.0.0.1 until SIGTERM.
+// A unary echo with gRPC C++'s asynchronous interface: one completion queue, and so many threads that take from it.
+// grpc_echo PORT THREADS listens on 127.0.0.1 until SIGTERM.
 
 #include <grpcpp/grpcpp.h>
 
@@ -7,6 +7,7 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "echo.grpc.pb.h"
 
@@ -43,8 +44,8 @@ class Call {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: grpc_echo PORT\n";
+  if (argc != 3) {
+    std::cerr << "usage: grpc_echo PORT THREADS\n";
     return 64;
   }
   // Before gRPC starts threads, which inherit the mask: only sigwait takes the signal.
@@ -64,15 +65,18 @@ int main(int argc, char** argv) {
 
   // As many as may be asked for at once, so that none waits for another's answer to be taken.
   for (int waiting = 0; waiting < 256; ++waiting) new Call(&service, queue.get());
-  std::thread worker([&queue] {
-    void* tag;
-    bool ok;
-    while (queue->Next(&tag, &ok)) static_cast<Call*>(tag)->Proceed(ok);
-  });
+  std::vector<std::thread> workers;
+  for (int index = 0; index < std::stoi(argv[2]); ++index) {
+    workers.emplace_back([&queue] {
+      void* tag;
+      bool ok;
+      while (queue->Next(&tag, &ok)) static_cast<Call*>(tag)->Proceed(ok);
+    });
+  }
 
   int signal;
   sigwait(&ending, &signal);
   server->Shutdown();
   queue->Shutdown();
-  worker.join();
+  for (std::thread& worker : workers) worker.join();
 }

@@ -27,12 +27,14 @@ def build():
 
 
 class GRPCEcho(Background):
-    """A message of two bytes, there and back."""
+    """A message of two bytes, there and back; one thread, as Flowstate has one event loop and nghttpd one thread."""
+
+    threads = 1
 
     def ready(self):
         build()
         port = free_port()
-        self.start([PROGRAM, port])
+        self.start([PROGRAM, port, self.threads])
         self.wait_for_port(port)
         self.url = f"http://127.0.0.1:{port}/bench.Echo/Call"
         self.body = self.directory / "body"
@@ -41,3 +43,9 @@ class GRPCEcho(Background):
 
     def call(self, in_flight, seconds, warmup):
         return h2load(self.url, in_flight, seconds, warmup, self.body)
+
+
+class GRPCEchoOnTwo(GRPCEcho):
+    """For what it would gain from a second core."""
+
+    threads = 2
