@@ -39,7 +39,7 @@ def main():
         report.write(chosen.output)
         return 0
     results = Results({"options": {"rounds": chosen.rounds, "seconds": chosen.seconds, "quick": chosen.quick}})
-    Runner(results, chosen).run(everything(chosen.quick), partial(Bed, chosen.binaries))
+    Runner(results, chosen).run(everything(chosen.quick), partial(Bed, chosen.binaries), chosen.rounds)
     return finish("bench", results, chosen.output)
 
 

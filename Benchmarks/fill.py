@@ -34,22 +34,25 @@ def copies(server, table, first, last):
 
 
 def make_flows(server, flows):
-    """So many in all: the active ones by the server, the others as copies of their rows in the same form."""
+    """So many in all: the active ones by the server, the others as copies of a row of theirs, in the same form."""
     server.bench("load", 128, seconds=0.1, warmup=0, flows=ACTIVE)
     needed = flows * FLOW_BYTES + LOG_BYTES
     if (free := shutil.disk_usage(server.directory).free) < needed:
         raise Failed(f"{flows:,} flows need {needed >> 30} GiB on disk, {free >> 30} are free at {server.directory}")
-    for first in range(ACTIVE, flows, CHUNK):
+    for first in range(count(server), flows, CHUNK):
         last = min(first + CHUNK, flows) - 1
         # Durability matters to what is measured, and that comes later.
         server.sql("SET synchronous_commit = off;" + ";".join(
             copies(server, table, first, last) for table in ("flow", "flow_version")))
         print(f"{last + 1:,} of {flows:,} flows made", file=sys.stderr, flush=True)
     server.sql("VACUUM ANALYZE")
-    made = int(server.sql(f"SELECT count(*) FROM flowstate.flow WHERE tenant = '{TENANT}'"))
-    if made != flows:
+    if (made := count(server)) != flows:
         raise Failed(f"there are {made:,} flows, not {flows:,}")
     check(server, f"bench-2048-{flows - 1}")
+
+
+def count(server):
+    return int(server.sql(f"SELECT count(*) FROM flowstate.flow WHERE tenant = '{TENANT}'"))
 
 
 def check(server, flow):

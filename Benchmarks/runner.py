@@ -62,12 +62,12 @@ class Runner:
         self.failures = {}
         self.disturbed = set()
 
-    def run(self, measurements, make_bed):
+    def run(self, measurements, make_bed, rounds):
         """With a bed a round: it has a server, and settles before each measurement."""
         warmup = self.options.seconds * WARMUP_PART
-        progress = Progress(list(measurements) * self.options.rounds, self.options.seconds + warmup)
+        progress = Progress(list(measurements) * rounds, self.options.seconds + warmup)
         try:
-            for _ in range(self.options.rounds):
+            for _ in range(rounds):
                 with make_bed() as bed:
                     bed.figures = Results()  # of this round alone
                     self.results.about.setdefault("machine", machine.describe(bed.server))

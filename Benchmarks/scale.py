@@ -6,6 +6,7 @@ Exit codes: 0 every threshold of Thresholds/scale.json is met; 1 one is missed; 
 """
 
 from contextlib import ExitStack, nullcontext
+from functools import partial
 
 from command import arguments, finish, parse, run_program
 from fill import ACTIVE, make_flows, make_versions
@@ -13,6 +14,8 @@ from results import Results
 from runner import Measurement, Runner
 from scenarios import USUAL, points
 from server import Server
+
+MANY_VERSIONS = "many-versions"  # the tenant whose flows have them
 
 
 class ScaleBed:
@@ -34,7 +37,7 @@ def calls(kind, command, at, in_flight, server_of, **more):
     def take(bed, seconds, warmup):
         return points(server_of(bed).bench(command, in_flight, seconds, warmup, **{"flows": ACTIVE, **more}), series, at)
 
-    return Measurement(f"{series}, {at:,} {kind}", take)
+    return Measurement(f"{series}, {at:,}", take)
 
 
 def few_versions(command, in_flight, fresh=iter(range(1_000_000))):
@@ -46,7 +49,15 @@ def few_versions(command, in_flight, fresh=iter(range(1_000_000))):
         bed.server.bench("load", USUAL, 0.1, 0, **options)
         return points(bed.server.bench(command, in_flight, seconds, warmup, **options), series, 1)
 
-    return Measurement(f"{series}, 1 version", take)
+    return Measurement(f"{series}, 1", take)
+
+
+def many_versions(command, versions, in_flight):
+    return calls("versions", command, versions, in_flight, lambda bed: bed.server, tenant=MANY_VERSIONS)
+
+
+def many_flows(command, flows, in_flight):
+    return calls("flows", command, flows, in_flight, lambda bed: bed.large)
 
 
 def everything(chosen):
@@ -54,11 +65,24 @@ def everything(chosen):
     for command in ("load", "save"):
         for in_flight in (USUAL, 1):
             yield calls("flows", command, ACTIVE, in_flight, lambda bed: bed.server)
-            yield calls("flows", command, chosen.flows, in_flight, lambda bed: bed.large)
+            yield many_flows(command, chosen.flows, in_flight)
             yield few_versions(command, in_flight)
-            yield calls("versions", command, chosen.versions, in_flight, lambda bed: bed.server, tenant="many")
+            yield many_versions(command, chosen.versions, in_flight)
     # Not judged: it measures how much of the tables is in memory. Loads cannot: flowstate-bench makes sure of their flows.
     yield calls("anywhere", "save", chosen.flows, USUAL, lambda bed: bed.large, flows=chosen.flows)
+
+
+def fill_and_measure(runner, bed, chosen):
+    """Points of the curves on the way to many, once each; then what is judged."""
+    for make, point, most, least in (
+            (partial(make_versions, bed.server, MANY_VERSIONS), many_versions, chosen.versions, 10),
+            (partial(make_flows, bed.large), many_flows, chosen.flows, 10 * ACTIVE)):
+        steps = [10 ** power for power in range(10) if least <= 10 ** power < most]
+        for step in steps:
+            make(step)
+            runner.run([point(command, step, 1) for command in ("load", "save")], lambda: nullcontext(bed), rounds=1)
+        make(most)
+    runner.run(list(everything(chosen)), lambda: nullcontext(bed), chosen.rounds)
 
 
 def options():
@@ -76,9 +100,7 @@ def main():
     results = Results({"options": {"rounds": chosen.rounds, "seconds": chosen.seconds}})
     with ExitStack() as stack:
         bed = ScaleBed(*(stack.enter_context(Server(chosen.binaries)) for _ in range(2)))
-        make_versions(bed.server, "many", chosen.versions)
-        make_flows(bed.large, chosen.flows)
-        Runner(results, chosen).run(list(everything(chosen)), lambda: nullcontext(bed))
+        fill_and_measure(Runner(results, chosen), bed, chosen)
     return finish("scale", results, chosen.output)
 
 

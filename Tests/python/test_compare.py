@@ -232,7 +232,7 @@ def test_a_failed_measurement_is_left_out_and_the_others_go_on(monkeypatch, caps
     plan = [runner.Measurement("broken", fail),
             runner.Measurement("load", lambda *_: [("load", 128, {"rate": next(rates)})]),
             runner.Measurement("half", half)]
-    runner.Runner(results, SimpleNamespace(rounds=3, seconds=1, patience=0)).run(plan, Bed)
+    runner.Runner(results, SimpleNamespace(seconds=1, patience=0)).run(plan, Bed, rounds=3)
     assert results.about["failures"] == {"broken": "etcd said no"}
     assert results.rounds("load", 128, "rate") == [100, 300, 200]
     assert results.rounds("half", 128, "rate") == [50, 150, 100], "half of the same round's rate"
