@@ -10,6 +10,8 @@ from server import SERVICE
 #: Those that the server makes itself, and that calls then are for: the same number, however many others there are.
 ACTIVE = 1_000
 TENANT = "bench"
+#: The tenant of one flow with one version, which nobody ever saves again.
+TEMPLATE = "template"
 CHUNK = 200_000
 #: Heap and indexes of a flow with one version of 2,048 bytes, and what PostgreSQL's log may take beside all of them.
 FLOW_BYTES, LOG_BYTES = 3_500, 4 << 30
@@ -24,18 +26,20 @@ def columns(server, table):
 
 
 def copies(server, table, first, last):
-    """The row of flow 0 as the server stored it, once more for each number from `first` to `last`."""
+    """The row of the template as the server stored it, once for each number from `first` to `last`."""
     names = columns(server, table)
-    values = [f"'bench-2048-' || n" if name == "flow_id" else f"row.{name}" for name in names]
+    own = {"tenant": f"'{TENANT}'", "flow_id": "'bench-2048-' || n"}
+    values = [own.get(name, f"row.{name}") for name in names]
     return f"""
         INSERT INTO flowstate.{table} ({', '.join(names)}) SELECT {', '.join(values)}
         FROM flowstate.{table} row, generate_series({first}, {last}) n
-        WHERE row.tenant = '{TENANT}' AND row.flow_id = 'bench-2048-0'"""
+        WHERE row.tenant = '{TEMPLATE}'"""
 
 
 def make_flows(server, flows):
-    """So many in all: the active ones by the server, the others as copies of a row of theirs, in the same form."""
-    server.bench("load", 128, seconds=0.1, warmup=0, flows=ACTIVE)
+    """So many in all: the active ones by the server, the others as copies of a row that it wrote, in the same form."""
+    for tenant, made in ((TENANT, ACTIVE), (TEMPLATE, 1)):
+        server.bench("load", 128, seconds=0.1, warmup=0, flows=made, tenant=tenant)
     needed = flows * FLOW_BYTES + LOG_BYTES
     if (free := shutil.disk_usage(server.directory).free) < needed:
         raise Failed(f"{flows:,} flows need {needed >> 30} GiB on disk, {free >> 30} are free at {server.directory}")

@@ -1,5 +1,6 @@
 """pgbench: the same statements without Flowstate, against the server's own PostgreSQL over its Unix socket."""
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ SCRIPTS = HERE / "pgbench"
 BATCH = 32
 #: Of the transactions, for percentiles: to note each would cost pgbench itself too much.
 NOTED_SHARE = 0.1
+#: As the server's own sessions have it: statements are planned once.
+PLANS = "-c plan_cache_mode=force_generic_plan"
 
 
 class Pgbench:
@@ -45,7 +48,8 @@ class Pgbench:
             said = run([
                 "pgbench", *self.server.libpq, "-n", "-M", "prepared", "-f", SCRIPTS / f"{script}.sql", "-T", max(round(seconds), 1),
                 "-c", clients, "-j", min(clients, 2), "-D", f"flows={self.flows}", "-D", f"state={self.state}",
-                "-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE, "flowstate"]).decode()
+                "-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE, "flowstate"],
+                env={**os.environ, "PGOPTIONS": PLANS}).decode()
             noted = [time for log in Path(scratch).iterdir() for time in milliseconds(log.read_text())]
         return {**latencies(noted), **summary(said, script)}
 
