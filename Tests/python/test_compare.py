@@ -13,6 +13,7 @@ BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import charts  # noqa: E402
+import fill  # noqa: E402
 import report  # noqa: E402
 import runner  # noqa: E402
 import scenarios  # noqa: E402
@@ -101,6 +102,15 @@ def test_requests_are_what_protobuf_would_encode():
     assert etcd.put_request(b"k", b"v") == b"\x0a\x01k\x12\x01v"
     assert etcd.range_request(b"k") == b"\x0a\x01k"
     assert wire.frame(b"abc") == b"\0\0\0\0\x03abc"
+
+
+def test_a_copied_flow_differs_in_its_key_alone():
+    server = SimpleNamespace(sql=lambda text: "tenant,flow_id,version,state,base_version")
+    text = " ".join(fill.copies(server, "flow_version", 1_000, 1_999).split())
+    assert text == (
+        "INSERT INTO flowstate.flow_version (tenant, flow_id, version, state, base_version) "
+        "SELECT 'bench', 'bench-2048-' || n, row.version, row.state, row.base_version "
+        "FROM flowstate.flow_version row, generate_series(1000, 1999) n WHERE row.tenant = 'template'")
 
 
 # Figures
