@@ -12,7 +12,12 @@ case "${1:-}" in
       libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev rapidjson-dev
       protobuf-compiler protobuf-c-compiler python3-venv
     ) ;;
-  bench) packages=(nghttp2-client nghttp2-server python3) ;;
+  # pgbench is in postgresql. Of etcd only the program is used, with ports and a directory of the run's own.
+  bench)
+    packages=(
+      "${runtime[@]}" nghttp2-client nghttp2-server etcd-server python3 gnuplot-nox
+      g++ pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc
+    ) ;;
   *) echo "usage: packages.sh build|runtime|bench" >&2; exit 64 ;;
 esac
 
