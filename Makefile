@@ -43,9 +43,24 @@ docker-check: build ## Every step of the Dockerfile, without Docker
 	bash docker/check.sh
 
 .PHONY: bench
-bench: packages build ## Measure, beside pgbench and nghttpd (Benchmarks/RESULTS.md)
+bench: bench-packages build ## Measure everything beside its peers (Benchmarks/RESULTS.md; ARGS="--quick …")
+	bash Benchmarks/compare.sh --binaries $(RELEASE) $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: bench-packages build ## … with 10,000,000 flows, with 1,000 versions a flow (ARGS="--flows …")
+	python3 Benchmarks/scale.py --binaries $(RELEASE) $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: bench-packages build ## … memory in five minutes of saturation
+	python3 Benchmarks/soak.py --binaries $(RELEASE) $(ARGS)
+
+.PHONY: bench-smoke
+bench-smoke: packages build ## Some seconds of load: every p99 must be below 50 ms
+	python3 Benchmarks/smoke.py --binaries $(RELEASE)
+
+.PHONY: bench-packages
+bench-packages: packages
 	@bash docker/packages.sh bench
-	bash Benchmarks/compare.sh
 
 .PHONY: sanitize
 sanitize: deps ## AddressSanitizer over a run of 10,000 mixed calls

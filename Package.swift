@@ -51,6 +51,7 @@ let package = Package(
         system("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+        system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .target(name: "CJSON"),
         .target(name: "CGRPCProto", dependencies: ["CProtobufC"]),
         .target(name: "CFlowStateProto", dependencies: ["CGRPCProto", "CProtobufC"]),
@@ -62,7 +63,7 @@ let package = Package(
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
         room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
-        room("FlowStore", ["Postgres", "FlowModel", "CXXHash", logging]),
+        room("FlowStore", ["Postgres", "FlowModel", "CXXHash", "CZstd", logging]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(

@@ -4,11 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-for program in python3 h2load nghttp nghttpd pgbench psql; do
+for program in python3 h2load nghttp nghttpd pgbench psql etcd protoc grpc_cpp_plugin g++ pkg-config gnuplot; do
   command -v "$program" >/dev/null || missing+=("$program")
 done
 if ((${#missing[@]})); then
-  echo "compare.sh: not found: ${missing[*]}; install nghttp2-client, nghttp2-server and postgresql" >&2
+  echo "compare.sh: not found: ${missing[*]}; run docker/packages.sh bench" >&2
   exit 2
 fi
 exec python3 Benchmarks/compare.py "$@"

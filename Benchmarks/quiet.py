@@ -1,4 +1,4 @@
-"""Keeps what else runs on the machine out of the figures: waits for a quiet moment, and tells when it was not one.
+"""Keeps what else runs on the machine out of the figures: waits for a quiet moment, and measures again when it was not one.
 
 Times are of /proc/stat and /proc/PID/stat, in clock ticks (proc(5)).
 """
@@ -9,6 +9,9 @@ from pathlib import Path
 
 #: Of the whole machine, for everything that is not measured. The kernel's own helpers are in it too.
 FOREIGN_SHARE = 0.10
+#: How long the machine must have been quiet, and how long one measurement may wait for that and be repeated.
+QUIET_SECONDS = 0.3
+MOST_SECONDS = 60
 
 
 def machine():
@@ -38,25 +41,41 @@ def tree(root):
     return total
 
 
-def undisturbed(deadline, body):
-    """Waits for a quiet moment, until the deadline at most, and runs `body`, all of whose programs descend from this
-    process. Its result, and the share of the machine that others took meanwhile."""
-    wait(deadline)
-    before = reading()
-    result = body()
-    busy, total, own = (late - early for early, late in zip(before, reading()))
-    return result, max(busy - own, 0) / max(total, 1)
+class Quiet:
+    """Has patience, in seconds, for all measurements of a run together."""
 
+    def __init__(self, patience):
+        self.patience = patience
 
-def reading():
-    return *machine(), tree(os.getpid())
+    def measure(self, body):
+        """Runs `body`, all of whose programs descend from this process, until others took little enough of the machine
+        meanwhile. Its result, and the share that others took: above FOREIGN_SHARE patience was at its end."""
+        allowance = min(self.patience, MOST_SECONDS)
+        deadline = time.monotonic() + allowance
+        try:
+            while True:
+                self.wait(deadline)
+                before = self.reading()
+                began = time.monotonic()
+                result = body()
+                busy, total, own = (late - early for early, late in zip(before, self.reading()))
+                foreign = max(busy - own, 0) / max(total, 1)
+                if foreign <= FOREIGN_SHARE or time.monotonic() >= deadline:
+                    deadline += time.monotonic() - began  # This time was not lost.
+                    return result, foreign
+        finally:
+            self.patience -= min(max(allowance - (deadline - time.monotonic()), 0), self.patience)
 
+    @staticmethod
+    def reading():
+        return *machine(), tree(os.getpid())
 
-def wait(deadline):
-    """Until a second passes in which nearly nothing runs."""
-    while time.monotonic() < deadline:
-        busy, total = machine()
-        time.sleep(1)
-        later_busy, later_total = machine()
-        if later_busy - busy <= FOREIGN_SHARE * (later_total - total):
-            return
+    @staticmethod
+    def wait(deadline):
+        """Until a moment passes in which nearly nothing runs."""
+        while time.monotonic() < deadline:
+            busy, total = machine()
+            time.sleep(QUIET_SECONDS)
+            later_busy, later_total = machine()
+            if later_busy - busy <= FOREIGN_SHARE * (later_total - total):
+                return

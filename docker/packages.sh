@@ -3,16 +3,21 @@
 # other servers ("bench") takes, if any is missing. Used by the Makefile and by the Dockerfile.
 set -euo pipefail
 
-runtime=(libpq5 libnghttp2-14 postgresql)
+runtime=(libpq5 libnghttp2-14 libzstd1 postgresql)
 case "${1:-}" in
   runtime) packages=("${runtime[@]}") ;;
   build)
     packages=(
       "${runtime[@]}" make git pkg-config g++
-      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev rapidjson-dev
+      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev rapidjson-dev
       protobuf-compiler protobuf-c-compiler python3-venv
     ) ;;
-  bench) packages=(nghttp2-client nghttp2-server python3) ;;
+  # pgbench is in postgresql. Of etcd only the program is used, with ports and a directory of the run's own.
+  bench)
+    packages=(
+      "${runtime[@]}" nghttp2-client nghttp2-server etcd-server python3 gnuplot-nox
+      g++ pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc
+    ) ;;
   *) echo "usage: packages.sh build|runtime|bench" >&2; exit 64 ;;
 esac
 

@@ -6,4 +6,4 @@ SELECT f.version, f.flow_type, f.phase, f.status, f.progress, f.labels, f.create
     v.version_label, v.metadata, v.codec, convert_from(v.state, 'SQL_ASCII')
 FROM flowstate.flow f
 JOIN flowstate.flow_version v ON v.tenant = f.tenant AND v.flow_id = f.flow_id AND v.version = f.version
-WHERE f.tenant = 'bench' AND f.flow_id = 'bench-2048-' || :id;
+WHERE f.tenant = 'pgbench' AND f.flow_id = 'bench-2048-' || :id;

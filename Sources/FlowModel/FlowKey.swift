@@ -24,12 +24,19 @@ public struct FlowKey: Sendable, Hashable {
     }
 
     public static func == (left: FlowKey, right: FlowKey) -> Bool {
-        left.flowID.utf8.elementsEqual(right.flowID.utf8) && left.tenant.utf8.elementsEqual(right.tenant.utf8)
+        areSameBytes(left.flowID, right.flowID) && areSameBytes(left.tenant, right.tenant)
+    }
+
+    private static func areSameBytes(_ left: String, _ right: String) -> Bool {
+        var (left, right) = (left, right)
+        return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
     }
 
     public func hash(into hasher: inout Hasher) {
-        hasher.combine(tenant.utf8.count)
-        for byte in tenant.utf8 { hasher.combine(byte) }
-        for byte in flowID.utf8 { hasher.combine(byte) }
+        var (tenant, flowID) = (tenant, flowID)
+        tenant.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        // No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
+        hasher.combine(0 as UInt8)
+        flowID.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

@@ -46,6 +46,8 @@ public struct Limits: Sendable, Equatable {
 
     /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.
     public var queuedOperations = 4_096
+    /// The same in bytes.
+    public var queuedBytes = 64 << 20
     /// Operations in one database transaction.
     public var batchOperations = 128
     /// Parameters of one database transaction, and the large states that it reads.
@@ -53,6 +55,10 @@ public struct Limits: Sendable, Equatable {
     /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
     /// `batchBytes`, so that what is in memory at a time stays bounded.
     public var batchedStateBytes = 256 << 10
+    /// The newest versions of flows in use, kept in memory.
+    public var versionCacheBytes = 32 << 20
+    /// A state from this size on is stored as a patch even when the cache has lost what it is to be stored against: that is read first.
+    public var baseFetchBytes = 8 << 10
     /// The deadline of a call that brings none.
     public var defaultDeadlineMilliseconds: Int64 = 30_000
     /// The longest deadline of a unary call; a longer one is shortened to it.

@@ -27,7 +27,8 @@ public struct LoadCommand: Sendable {
     }
 }
 
-public enum LoadOutcome: Sendable, Equatable {
+/// Indirect: it is handed on several times, and has two dozen fields.
+public indirect enum LoadOutcome: Sendable, Equatable {
     case snapshot(Snapshot)
     /// The selected version is `ifVersionNot`.
     case unchanged(FlowHead, VersionRecord)

@@ -1,4 +1,5 @@
 public import FlowModel
+import FlowStore
 import GRPC
 public import Logging
 import NIOCore
@@ -37,7 +38,9 @@ public struct ServerOptions: Sendable {
         var configuration = Database.Configuration(conninfo: databaseURL ?? "")
         configuration.writers = writers
         configuration.readers = readers
+        configuration.settings = StoreSchema.sessionSettings
         configuration.queueLimit = limits.queuedOperations
+        configuration.queuedBytes = limits.queuedBytes
         configuration.batchOperations = limits.batchOperations
         configuration.batchBytes = limits.batchBytes
         return configuration

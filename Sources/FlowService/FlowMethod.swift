@@ -40,7 +40,7 @@ struct MethodRunner: Sendable {
             let context = RequestContext(
                 caller: try Caller(call.metadata), limits: store.limits, makeID: IDGenerator.next)
             let command = try Method.command(request, context)
-            store.submit(command, context: operationContext(call)) { result in
+            try command.submit(to: store, context: operationContext(call)) { result in
                 switch result {
                 case .success(let outcome):
                     call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID)))

@@ -7,15 +7,18 @@ import Postgres
 /// A change is acknowledged after its commit was confirmed; changes of one flow that go through one store are applied in the order in
 /// which they were submitted. Any number of stores, in any number of processes, may work on one database.
 public final class StateStore: Sendable {
-    private let database: Database
+    let database: Database
     public let limits: Limits
     private let logger: Logger
+
+    let resources: StoreResources
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
     public init(database: Database, limits: Limits = Limits(), logger: Logger) {
         self.database = database
         self.limits = limits
         self.logger = logger
+        resources = StoreResources(limits: limits)
     }
 
     /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
@@ -24,14 +27,11 @@ public final class StateStore: Sendable {
         _ command: Command, context: OperationContext,
         completion: @escaping @Sendable (Result<Command.Outcome, StateError>) -> Void
     ) {
-        let prepared: PreparedCommand<Command.Outcome>
         do {
-            prepared = try command.prepare(limits: limits)
+            try command.submit(to: self, context: context, completion: completion)
         } catch {
             context.executor.execute { completion(.failure(error)) }
-            return
         }
-        submit(prepared, context: context, attempt: 1, completion: completion)
     }
 
     /// As `submit`, for tasks. Cancelling the task cancels the command.
@@ -50,40 +50,61 @@ public final class StateStore: Sendable {
         return try result.get()
     }
 
-    /// Each further attempt means that somebody else's change of the same flow was committed meanwhile.
-    private static let maximumAttempts = 100
+    // MARK: Called by the commands
 
-    private func submit<Outcome: Sendable>(
-        _ prepared: PreparedCommand<Outcome>, context: OperationContext, attempt: Int,
-        completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    /// Changes of one flow go through one connection, in the order of their arrival.
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        lane(of: prepared).submit(
-            StoreOperation(command: prepared), deadline: context.deadline, cancellation: context.cancellation,
-            executor: context.executor
-        ) { [self] result in
-            switch result {
-            case .success(.done(let outcome)): completion(.success(outcome))
-            case .success(.refused(let error)):
-                log(error)
-                completion(.failure(error))
-            case .success(.continued(let next)):
-                submit(next, context: context, attempt: attempt, completion: completion)
-            case .success(.raced) where attempt < Self.maximumAttempts:
-                submit(prepared, context: context, attempt: attempt + 1, completion: completion)
-            case .success(.raced): completion(.failure(.contention))
-            case .failure(let error):
-                let error = StateError(error)
-                log(error)
-                completion(.failure(error))
-            }
+        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
+            completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } })
         }
     }
 
-    private func lane<Outcome: Sendable>(of prepared: PreparedCommand<Outcome>) -> Lane {
-        switch prepared.lane {
-        case .writer(let shard): database.writer(shard: shard)
-        case .reader: database.reader
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) {
+        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
+            completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
         }
+    }
+
+    func submit(
+        _ load: LoadOperation, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
+    ) {
+        submit(load, to: database.reader, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// - Parameter shard: of the writer; nil: it reads.
+    func submit<Value>(
+        _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+    ) {
+        let lane = if let shard { database.writer(shard: shard) } else { database.reader }
+        submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    private func submit<O: Postgres.Operation>(
+        _ operation: O, to lane: Lane, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
+    ) {
+        lane.submit(
+            operation, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor, completion: completion)
+    }
+
+    private func answer<Value, Outcome>(
+        _ result: Result<Result<Value, StateError>, PostgresError>, _ outcome: (Value) -> Outcome?
+    ) -> Result<Outcome, StateError> {
+        let error: StateError
+        switch result {
+        case .success(.success(let value)):
+            if let outcome = outcome(value) { return .success(outcome) }
+            error = .internalFault("a command answered for another")
+        case .success(.failure(let refusal)): error = refusal
+        case .failure(let failure): error = StateError(failure)
+        }
+        log(error)
+        return .failure(error)
     }
 
     /// What an operator must know even when no client tells.

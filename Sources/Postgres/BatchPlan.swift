@@ -27,9 +27,28 @@ struct BatchPlan {
     }
 
     /// Operations in the order of what they lock (`Operation.lockOrder`), those of one number as they came.
-    init(lockOrders: [UInt64]) {
+    init(lockOrders: [UInt64?]) {
         self.init(count: lockOrders.count)
-        waiting.sort { (lockOrders[$0], $0) < (lockOrders[$1], $1) }
+        waiting.sort { (lockOrders[$0] ?? 0, $0) < (lockOrders[$1] ?? 0, $1) }
+    }
+
+    /// Cuts operations that run together into units of one type each, which share statements: those without locks by type, the others
+    /// as they stand, so that their order stays.
+    static func units(_ operations: [(type: ObjectIdentifier, lockOrder: UInt64?)]) -> [[Int]] {
+        var units: [[Int]] = []
+        var free: [ObjectIdentifier: Int] = [:]
+        var last: ObjectIdentifier?
+        for (index, operation) in operations.enumerated() {
+            let known = operation.lockOrder == nil ? free[operation.type] : last == operation.type ? units.count - 1 : nil
+            if let known {
+                units[known].append(index)
+                continue
+            }
+            if operation.lockOrder == nil { free[operation.type] = units.count }
+            units.append([index])
+            last = operation.lockOrder == nil ? nil : operation.type
+        }
+        return units
     }
 
     /// Operations without an outcome so far.

@@ -11,6 +11,8 @@ struct BatchQueue<Element> {
         var bytes: Int
         /// Operations that may wait.
         var queued: Int
+        /// Bytes that may wait; one operation is always let in.
+        var queuedBytes: Int
     }
 
     struct Entry {
@@ -21,6 +23,11 @@ struct BatchQueue<Element> {
         let runsAlone: Bool
         /// Set when the connection was lost under it and it waits for another: until then, or it fails.
         var heldUntil: Instant?
+
+        /// The same operation before its next round trip.
+        func again(cost: Int, runsAlone: Bool) -> Entry {
+            Entry(id: id, element: element, cost: cost, deadline: deadline, runsAlone: runsAlone, heldUntil: heldUntil)
+        }
     }
 
     struct Failure {
@@ -58,7 +65,9 @@ struct BatchQueue<Element> {
     private var head = 0
     private var firstID: ID = 0
     private(set) var count = 0
-    /// Reads that run again on another connection, before all others.
+    /// Bytes (`Entry.cost`) that wait in `slots`.
+    private var bytes = 0
+    /// What runs again, before all others: operations that take another round trip, and reads whose connection was lost.
     private var held: [Entry] = []
     private var connected: Set<Int> = []
     private var idle: [Int] = []
@@ -79,7 +88,11 @@ struct BatchQueue<Element> {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
         guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued)) }
+        guard count == 0 || bytes + cost <= limits.queuedBytes else {
+            return .refused(.overloaded(queued: count, limit: limits.queued))
+        }
         let id = firstID + ID(slots.count)
+        bytes += cost
         slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, runsAlone: runsAlone, heldUntil: nil))
         count += 1
         return .queued(id, wake: idle.popLast())
@@ -91,9 +104,19 @@ struct BatchQueue<Element> {
         guard id >= firstID, id - firstID < ID(slots.count) else { return nil }
         let index = Int(id - firstID)
         guard let entry = slots[index] else { return nil }
-        slots[index] = nil
-        count -= 1
+        vacate(index, entry)
         return entry.element
+    }
+
+    /// Queues what takes another round trip, in front and in its order. Returns who fails because there is no connection any more, and
+    /// which idle connection should come.
+    mutating func enqueueAgain(_ entries: [Entry]) -> (failures: [Failure], wake: Int?) {
+        if life == .closed { return (entries.map { Failure($0, .shutdown) }, nil) }
+        if connected.isEmpty, let reason {
+            return (entries.map { Failure($0, .unavailable(message: reason, outcomeUnknown: false)) }, nil)
+        }
+        held += entries
+        return ([], idle.popLast())
     }
 
     // MARK: Batches
@@ -139,8 +162,7 @@ struct BatchQueue<Element> {
         }
         for index in head..<slots.count {
             guard let entry = slots[index], let deadline = entry.deadline, deadline <= now else { continue }
-            slots[index] = nil
-            count -= 1
+            vacate(index, entry)
             failures.append(Failure(entry, .deadlineExceeded))
         }
         return failures
@@ -193,8 +215,9 @@ struct BatchQueue<Element> {
     private mutating func failAll(unlessConnected message: String) -> [Failure] {
         guard connected.isEmpty else { return [] }
         reason = message
-        let keep = held
-        held = []
+        // Reads that lost their connection wait for another; everybody else is told at once.
+        let keep = held.filter { $0.heldUntil != nil }
+        held.removeAll { $0.heldUntil != nil }
         defer { held = keep }
         return removeAll(life == .open ? .unavailable(message: message, outcomeUnknown: false) : .shutdown)
     }
@@ -206,6 +229,7 @@ struct BatchQueue<Element> {
         slots.removeAll(keepingCapacity: true)
         head = 0
         count = 0
+        bytes = 0
         return failures
     }
 
@@ -225,10 +249,15 @@ struct BatchQueue<Element> {
             held.removeFirst()
             return
         }
-        slots[head] = nil
+        if let entry = slots[head] { vacate(head, entry) }
         head += 1
-        count -= 1
         compact()
+    }
+
+    private mutating func vacate(_ index: Int, _ entry: Entry) {
+        slots[index] = nil
+        count -= 1
+        bytes -= entry.cost
     }
 
     /// Gives served places back, in amortised constant time.

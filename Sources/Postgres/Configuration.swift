@@ -9,6 +9,8 @@ extension Database {
         public var readers = 2
         /// Operations that may wait on one lane; beyond that they are refused with `overloaded`.
         public var queueLimit = 4096
+        /// Bytes (`Operation.cost`) that may wait on one lane; one operation is let in whatever its size.
+        public var queuedBytes = 64 << 20
         /// Operations in one transaction at most.
         public var batchOperations = 64
         /// Bytes (`Operation.cost`) in one transaction at most; one larger operation makes a batch of its own.
@@ -17,6 +19,8 @@ extension Database {
         public var applicationName = "flowstate"
         /// PostgreSQL cancels a statement after that time; `nil` leaves the server's own setting.
         public var statementTimeout: Duration? = .seconds(60)
+        /// Settings of each session (manual, chapter 20); those in the connection string win.
+        public var settings: [String: String] = [:]
         /// Where unqualified names are looked up, such as `flowstate, public`; `nil` leaves the server's own setting.
         public var searchPath: String?
         /// How long one attempt to connect may take.
@@ -52,6 +56,7 @@ extension Database.Configuration {
             let (seconds, attoseconds) = statementTimeout.components
             options.addServerSetting("statement_timeout", "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)")
         }
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) { options.addServerSetting(name, value) }
         if let searchPath { options.addServerSetting("search_path", searchPath) }
         return options
     }

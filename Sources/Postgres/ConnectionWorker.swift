@@ -66,14 +66,22 @@ struct ConnectionWorker: Sendable {
         while let round = plan.nextRound() {
             let (indices, together) = round.operations
             let jobs = indices.map { entries[$0].element }
+            let members =
+                together ? BatchPlan.units(jobs.map { ($0.type, $0.lockOrder) }) : jobs.indices.map { [$0] }
+            let units = members.map { members in jobs[members[0]].unit(of: members.map { jobs[$0] }) }
             let (exchange, lost) = session.run(
-                jobs, together: together,
+                units, together: together,
                 isAbandoned: {
                     let now = ContinuousClock.now
                     return lane.isClosed || jobs.allSatisfy { $0.abandonment(now: now) != nil }
                 }, idle: lane.sweep)
-            let settled = settle(exchange, indices, together: together, entries, &plan)
-            lane.deliver(settled.map { entries[$0] })
+            var settled: [Int] = []
+            for (unit, result) in exchange.results.enumerated() {
+                let members = members[unit].map { indices[$0] }
+                settled += settle(result, units[unit], members, together: together, entries, &plan)
+            }
+            if together { plan.togetherFinished(settled: settled) }
+            lane.finish(settled.map { entries[$0] })
             if let lost {
                 self.lost(lost, unsettled: plan.unsettled.map { entries[$0] })
                 return false
@@ -82,20 +90,21 @@ struct ConnectionWorker: Sendable {
         return true
     }
 
-    /// Makes outcomes of an exchange's results; returns the operations that have theirs.
+    /// Makes outcomes of a unit's results; returns the operations that need no further run in this batch.
     private func settle(
-        _ exchange: Exchange, _ indices: [Int], together: Bool, _ entries: [BatchQueue<Job>.Entry], _ plan: inout BatchPlan
+        _ result: ExchangeResult, _ unit: Unit, _ members: [Int], together: Bool, _ entries: [BatchQueue<Job>.Entry],
+        _ plan: inout BatchPlan
     ) -> [Int] {
-        let now = ContinuousClock.now
-        var settled: [Int] = []
-        for (index, result) in zip(indices, exchange.results) {
-            let job = entries[index].element
-            switch result {
-            case .committed(let rows):
-                job.decode(rows)
-                if !together { _ = plan.aloneFinished(index, error: nil) }
-                settled.append(index)
-            case .failed(let error):
+        switch result {
+        case .committed(let rows):
+            unit.decode(rows)
+            if !together { for index in members { _ = plan.aloneFinished(index, error: nil) } }
+            return members
+        case .failed(let error):
+            let now = ContinuousClock.now
+            var settled: [Int] = []
+            for index in members {
+                let job = entries[index].element
                 // Undone. One whom nobody waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
                 if let reason = lane.isClosed ? .shutdown : job.abandonment(now: now) {
                     job.fail(reason)
@@ -105,12 +114,10 @@ struct ConnectionWorker: Sendable {
                     job.fail(error)
                     settled.append(index)
                 }
-            case .pending:
-                continue
             }
+            return settled
+        case .pending: return []
         }
-        if together { plan.togetherFinished(settled: settled) }
-        return settled
     }
 
     /// The connection was lost in a batch: reads may run once more, for writes it is unknown whether they were committed.
@@ -122,7 +129,7 @@ struct ConnectionWorker: Sendable {
                 entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: true))
             }
             self.lost(lost, retry: [])
-            lane.deliver(unsettled)
+            lane.finish(unsettled)
         }
     }
 

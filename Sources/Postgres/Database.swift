@@ -43,7 +43,7 @@ public final class Database: Sendable {
         options = try configuration.connectionOptions()
         let limits = BatchQueue<Job>.Limits(
             operations: max(configuration.batchOperations, 1), bytes: configuration.batchBytes,
-            queued: configuration.queueLimit)
+            queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes)
         let observer = observer
         let makeLane = { (role: Lane.Role, connections: Int) throws(PostgresError) -> Lane in
             try Lane(role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow) {

@@ -5,7 +5,7 @@ struct ConnectionLost: Error {
     let message: String
 }
 
-/// What became of one operation in one exchange.
+/// What became of one unit of operations in one exchange.
 enum ExchangeResult {
     /// No answer (yet).
     case pending
@@ -13,21 +13,21 @@ enum ExchangeResult {
     case failed(PostgresError)
 }
 
-/// One round trip of a batch: transactions of operations out in one pipeline, results and confirmations back. Each transaction is the
-/// statements between two syncs (manual, section 34.5.1.3). Holds no I/O: `Session` sends, waits and feeds it the results in order.
+/// One round trip of a batch: transactions of units of operations out in one pipeline, results and confirmations back. Each transaction
+/// is the statements between two syncs (manual, section 34.5.1.3). Holds no I/O: `Session` sends, waits and feeds it the results in order.
 struct Exchange {
     /// What the server answers, in the order in which it was asked.
     private enum Reply {
         case prepared(statement: String)
-        case statement(job: Int, statement: String)
-        /// The end of a transaction; its operations are `jobs`.
-        case sync(jobs: Range<Int>)
+        case statement(unit: Int, statement: String)
+        /// The end of a transaction; its units are `units`.
+        case sync(units: Range<Int>)
     }
 
     private var replies: [Reply] = []
     private var next = 0
     private var pendingNulls = 0
-    /// Results of the operations, by their place in the exchange.
+    /// Results of the units, by their place in the exchange.
     private var rows: [[ResultRows]]
     private var failure: PostgresError?
     private var prepareFailures: [String: PostgresError] = [:]
@@ -35,9 +35,9 @@ struct Exchange {
     /// Statements to prepare anew, because preparing failed or the server no longer knows them.
     private(set) var invalidated: [String] = []
 
-    init(jobs: Int) {
-        rows = Array(repeating: [], count: jobs)
-        results = Array(repeating: .pending, count: jobs)
+    init(units: Int) {
+        rows = Array(repeating: [], count: units)
+        results = Array(repeating: .pending, count: units)
     }
 
     var isComplete: Bool { next == replies.count }
@@ -46,15 +46,15 @@ struct Exchange {
 
     mutating func sentPrepare(_ statement: Statement) {
         replies.append(.prepared(statement: statement.name))
-        replies.append(.sync(jobs: 0..<0))
+        replies.append(.sync(units: 0..<0))
     }
-    mutating func sentStatement(_ statement: Statement, job: Int) {
-        replies.append(.statement(job: job, statement: statement.name))
+    mutating func sentStatement(_ statement: Statement, unit: Int) {
+        replies.append(.statement(unit: unit, statement: statement.name))
     }
-    mutating func sentSync(jobs: Range<Int>) { replies.append(.sync(jobs: jobs)) }
+    mutating func sentSync(units: Range<Int>) { replies.append(.sync(units: units)) }
 
-    /// An operation that could not be sent.
-    mutating func refuse(_ job: Int, _ error: PostgresError) { results[job] = .failed(error) }
+    /// A unit that could not be sent.
+    mutating func refuse(_ unit: Int, _ error: PostgresError) { results[unit] = .failed(error) }
 
     // MARK: What arrived
 
@@ -65,13 +65,13 @@ struct Exchange {
         pendingNulls = 0
         let status = PQresultStatus(result)
         switch (status, isComplete ? nil : replies[next]) {
-        case (PGRES_PIPELINE_SYNC, .sync(let jobs)):
+        case (PGRES_PIPELINE_SYNC, .sync(let units)):
             PQclear(result)
-            finish(jobs)
+            finish(units)
             next += 1
-        case (PGRES_TUPLES_OK, .statement(let job, _)), (PGRES_COMMAND_OK, .statement(let job, _)),
-            (PGRES_EMPTY_QUERY, .statement(let job, _)):
-            rows[job].append(ResultRows(owning: result))
+        case (PGRES_TUPLES_OK, .statement(let unit, _)), (PGRES_COMMAND_OK, .statement(let unit, _)),
+            (PGRES_EMPTY_QUERY, .statement(let unit, _)):
+            rows[unit].append(ResultRows(owning: result))
         case (PGRES_COMMAND_OK, .prepared), (PGRES_PIPELINE_ABORTED, _):
             PQclear(result)
         case (PGRES_FATAL_ERROR, let reply?):
@@ -103,7 +103,7 @@ struct Exchange {
             prepareFailures[name] = error
             invalidated.append(name)
         case .statement(_, let name):
-            // An operation is told why its statement could not be prepared, rather than that it does not exist.
+            // A unit is told why its statement could not be prepared, rather than that it does not exist.
             failure = failure ?? prepareFailures[name] ?? error
             if BatchPlan.isStalePreparation(error), prepareFailures[name] == nil { invalidated.append(name) }
         case .sync: failure = failure ?? error
@@ -111,14 +111,14 @@ struct Exchange {
     }
 
     /// The transaction ended: committed, unless one of its statements or the commit failed.
-    private mutating func finish(_ jobs: Range<Int>) {
-        for job in jobs {
+    private mutating func finish(_ units: Range<Int>) {
+        for unit in units {
             if let failure {
-                results[job] = .failed(failure)
-            } else if case .pending = results[job] {
-                results[job] = .committed(rows[job])
+                results[unit] = .failed(failure)
+            } else if case .pending = results[unit] {
+                results[unit] = .committed(rows[unit])
             }
-            rows[job] = []
+            rows[unit] = []
         }
         failure = nil
     }

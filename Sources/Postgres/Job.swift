@@ -1,4 +1,4 @@
-/// An operation on its way, with its type erased: statements in, outcome out, completion delivered once.
+/// An operation on its way, with its type erased; its completion is delivered once.
 ///
 /// `@unchecked Sendable`: one owner at a time. The submitting thread hands it to the lane under the lane's lock, which hands it to one
 /// connection's thread (or to whoever drops it), which sets the outcome and hands it to the executor. Each handover synchronises.
@@ -7,11 +7,11 @@ class Job: @unchecked Sendable {
     let cancellation: CancellationToken?
     let deadline: ContinuousClock.Instant?
     /// `Operation.lockOrder`.
-    let lockOrder: UInt64
+    let lockOrder: UInt64?
 
     init(
         executor: any CompletionExecutor, cancellation: CancellationToken?, deadline: ContinuousClock.Instant?,
-        lockOrder: UInt64
+        lockOrder: UInt64?
     ) {
         self.executor = executor
         self.lockOrder = lockOrder
@@ -19,10 +19,15 @@ class Job: @unchecked Sendable {
         self.deadline = deadline
     }
 
-    /// Adds the operation's statements.
-    func enqueue(into pipeline: inout Pipeline) {}
-    /// Makes the outcome of the results.
-    func decode(_ results: [ResultRows]) {}
+    /// Operations of one type can be carried out together.
+    var type: ObjectIdentifier { ObjectIdentifier(Job.self) }
+    /// `Operation.cost` and `Operation.runsAlone`, of the next round trip.
+    var cost: Int { 0 }
+    var runsAlone: Bool { false }
+    /// Whether the last round trip left something to do.
+    var isUnfinished: Bool { false }
+    /// The jobs, which have this one's type, as one unit.
+    func unit(of jobs: [Job]) -> Unit { Unit() }
     /// Makes `error` the outcome.
     func fail(_ error: PostgresError) {}
     /// Calls the completion with the outcome. Runs on the executor.
@@ -58,7 +63,7 @@ class Job: @unchecked Sendable {
 }
 
 final class OperationJob<O: Operation>: Job, @unchecked Sendable {
-    private let operation: O
+    fileprivate private(set) var operation: O
     private let completion: @Sendable (Result<O.Outcome, PostgresError>) -> Void
     private var outcome: Result<O.Outcome, PostgresError>?
 
@@ -71,13 +76,18 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
         super.init(executor: executor, cancellation: cancellation, deadline: deadline, lockOrder: operation.lockOrder)
     }
 
-    override func enqueue(into pipeline: inout Pipeline) { operation.enqueue(into: &pipeline) }
+    override var type: ObjectIdentifier { ObjectIdentifier(O.self) }
+    override var cost: Int { operation.cost }
+    override var runsAlone: Bool { operation.runsAlone }
+    override var isUnfinished: Bool { outcome == nil }
 
-    override func decode(_ results: [ResultRows]) {
-        do throws(PostgresError) {
-            outcome = .success(try operation.decode(results))
-        } catch {
-            outcome = .failure(error)
+    override func unit(of jobs: [Job]) -> Unit { OperationUnit(jobs.compactMap { $0 as? OperationJob<O> }) }
+
+    fileprivate func take(_ step: Result<Step<O>, PostgresError>) {
+        switch step {
+        case .success(.finished(let outcome)): self.outcome = .success(outcome)
+        case .success(.again(let operation)): self.operation = operation
+        case .failure(let error): outcome = .failure(error)
         }
     }
 
@@ -87,5 +97,34 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
         guard let outcome else { return }
         self.outcome = nil
         completion(outcome)
+    }
+}
+
+/// Jobs of one type that run in one transaction, with the type erased. Confined to the connection's thread.
+class Unit {
+    /// Adds the statements of all.
+    func enqueue(into pipeline: inout Pipeline) {}
+    /// Gives each job its outcome, or its next operation.
+    func decode(_ results: [ResultRows]) {}
+}
+
+private final class OperationUnit<O: Operation>: Unit {
+    private let jobs: [OperationJob<O>]
+    private let operations: [O]
+    private var layout: O.Layout?
+
+    init(_ jobs: [OperationJob<O>]) {
+        self.jobs = jobs
+        operations = jobs.map(\.operation)
+    }
+
+    override func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }
+
+    override func decode(_ results: [ResultRows]) {
+        guard let layout else { return }
+        let steps = O.decode(results, of: operations, layout: layout)
+        for (index, job) in jobs.enumerated() {
+            job.take(index < steps.count ? steps[index] : .failure(.protocolViolation("an operation got no answer")))
+        }
     }
 }

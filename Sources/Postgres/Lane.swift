@@ -139,10 +139,26 @@ public final class Lane: Sendable {
         sweep()
     }
 
-    /// Delivers outcomes that the jobs hold.
-    func deliver(_ entries: [BatchQueue<Job>.Entry]) {
-        for entry in entries { entry.element.cancellation?.unregister(entry.id, in: self) }
-        Job.deliver(entries.map(\.element))
+    /// Delivers the outcomes of jobs that have one, and queues the others again, in front.
+    func finish(_ entries: [BatchQueue<Job>.Entry]) {
+        var finished: [Job] = []
+        finished.reserveCapacity(entries.count)
+        var unfinished: [BatchQueue<Job>.Entry] = []
+        let now = ContinuousClock.now
+        for entry in entries {
+            if entry.element.isUnfinished, let reason = entry.element.abandonment(now: now) { entry.element.fail(reason) }
+            if entry.element.isUnfinished {
+                unfinished.append(entry.again(cost: entry.element.cost, runsAlone: entry.element.runsAlone))
+            } else {
+                entry.element.cancellation?.unregister(entry.id, in: self)
+                finished.append(entry.element)
+            }
+        }
+        Job.deliver(finished)
+        if unfinished.isEmpty { return }
+        let (failures, wake) = queue.withLock { $0.enqueueAgain(unfinished) }
+        if let wake { wakeups[wake].signal() }
+        finish(failures)
     }
 
     // MARK: Shutdown

@@ -19,12 +19,10 @@ public struct OID: RawRepresentable, Hashable, Sendable {
     public static let void = OID(rawValue: 2278)
     public static let xid8 = OID(rawValue: 5069)
 
-    public static let boolArray = OID(rawValue: 1000)
     public static let byteaArray = OID(rawValue: 1001)
     public static let int2Array = OID(rawValue: 1005)
     public static let int4Array = OID(rawValue: 1007)
     public static let textArray = OID(rawValue: 1009)
     public static let int8Array = OID(rawValue: 1016)
     public static let float8Array = OID(rawValue: 1022)
-    public static let timestamptzArray = OID(rawValue: 1185)
 }

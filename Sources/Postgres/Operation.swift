@@ -1,10 +1,13 @@
 /// What a caller wants done in one transaction: it adds statements, and makes an outcome of their results.
 ///
-/// Operations of several callers share a transaction and its commit (group commit). A batch that fails is undone and its operations run
-/// again, each alone, so `enqueue` and `decode` may be called more than once: they must not have effects of their own. SQL that answers a
-/// conflict as a row rather than as an error keeps the group together.
+/// Operations of several callers share a transaction and its commit (group commit), and those of one type share statements too, if the
+/// type can combine them. A batch that fails is undone and its operations run again, each alone, so `enqueue` and `decode` may be called
+/// more than once: they must not have effects that a repetition would spoil. SQL that answers a conflict as a row rather than as an error
+/// keeps the group together.
 public protocol Operation: Sendable {
     associatedtype Outcome: Sendable
+    /// What `enqueue` remembers for `decode`: which result belongs to which operation.
+    associatedtype Layout
 
     /// Bytes this operation adds to a batch (bounds a batch in bytes).
     var cost: Int { get }
@@ -13,20 +16,64 @@ public protocol Operation: Sendable {
     var runsAlone: Bool { get }
 
     /// What it locks, as a number that is the same in every process: writes of one batch are sent in this order, so that two servers
-    /// whose batches touch the same rows wait for each other instead of deadlocking. Operations of one number keep their order.
-    var lockOrder: UInt64 { get }
+    /// whose batches touch the same rows wait for each other instead of deadlocking. Operations of one number keep their order. `nil`
+    /// locks nothing and may change places with everybody.
+    var lockOrder: UInt64? { get }
 
-    /// Adds its statements. Runs on the connection's thread; again when the operation is retried alone.
-    func enqueue(into pipeline: inout Pipeline)
+    /// Adds the statements of operations that run in one transaction, in their order. Runs on the connection's thread; again when they
+    /// are retried alone.
+    static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> Layout
 
-    /// One call after all results of this operation's statements arrived, in order. The outcome is delivered only after the commit was
-    /// confirmed. Runs on the connection's thread.
-    func decode(_ results: [ResultRows]) throws(PostgresError) -> Outcome
+    /// One call after all results of the statements arrived, in order, and the commit was confirmed: one step for each operation, in the
+    /// order of `operations`. Runs on the connection's thread.
+    static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>]
+}
+
+/// Where an operation stands after a round trip.
+public enum Step<O: Operation>: Sendable {
+    case finished(O.Outcome)
+    /// It takes another round trip, as this operation. It goes before everything that waits, so that the order of operations on one lane
+    /// with one connection stays what it was.
+    case again(O)
 }
 
 extension Operation {
     public var runsAlone: Bool { false }
-    public var lockOrder: UInt64 { 0 }
+    public var lockOrder: UInt64? { nil }
+}
+
+/// An operation with statements of its own, which it shares with nobody.
+public protocol SingleOperation: Operation where Layout == [Range<Int>] {
+    /// Adds its statements.
+    func enqueue(into pipeline: inout Pipeline)
+
+    /// Makes the outcome of the results of its statements.
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self>
+}
+
+extension SingleOperation {
+    public static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> [Range<Int>] {
+        let first = pipeline.entries.count
+        var start = first
+        return operations.map { operation in
+            operation.enqueue(into: &pipeline)
+            defer { start = pipeline.entries.count }
+            return (start - first)..<(pipeline.entries.count - first)
+        }
+    }
+
+    public static func decode(
+        _ results: [ResultRows], of operations: [Self], layout: [Range<Int>]
+    ) -> [Result<Step<Self>, PostgresError>] {
+        zip(operations, layout).map { operation, range in
+            Result { () throws(PostgresError) in
+                guard range.upperBound <= results.count else {
+                    throw .protocolViolation("\(results.count) results for \(layout.last?.upperBound ?? 0) statements")
+                }
+                return try operation.decode(Array(results[range]))
+            }
+        }
+    }
 }
 
 /// Statements in the order in which they are sent. `Operation.enqueue` fills it.

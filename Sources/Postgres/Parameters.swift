@@ -49,40 +49,36 @@ public struct Parameters: Sendable {
         appendInteger(microsecondsSinceUnixEpoch.map(Timestamp.wire))
     }
 
-    public mutating func append(_ value: [String]?) { appendArray(value, of: .text) { $0.appendElement($1.utf8) } }
-    public mutating func append(_ value: [String?]?) {
-        appendArray(value, of: .text) { buffer, element in
-            if let element { buffer.appendElement(element.utf8) } else { buffer.appendNullElement() }
+    /// Appends a `text[]` with one element for each of `items`; nil elements are NULL.
+    public mutating func append<C: Collection>(texts items: C, _ text: (C.Element) -> String?) {
+        appendArray(items, of: .text) { buffer, item in
+            guard var text = text(item) else { return false }
+            text.withUTF8 { buffer.appendElement(UnsafeRawBufferPointer($0)) }
+            return true
         }
     }
-    public mutating func append(_ value: [Int64]?) { appendArray(value, of: .int8) { $0.appendElement(integer: $1) } }
-    public mutating func append(_ value: [Int64?]?) {
-        appendArray(value, of: .int8) { buffer, element in
-            if let element { buffer.appendElement(integer: element) } else { buffer.appendNullElement() }
-        }
+    /// Appends an `int8[]`.
+    public mutating func append<C: Collection>(bigints items: C, _ integer: (C.Element) -> Int64?) {
+        appendArray(items, of: .int8) { $0.appendElement(integer: integer($1)) }
     }
-    public mutating func append(_ value: [Int32]?) { appendArray(value, of: .int4) { $0.appendElement(integer: $1) } }
-    public mutating func append(_ value: [Int16]?) { appendArray(value, of: .int2) { $0.appendElement(integer: $1) } }
-    public mutating func append(_ value: [Bool]?) { appendArray(value, of: .bool) { $0.appendElement(integer: $1 ? UInt8(1) : 0) } }
-    public mutating func append(_ value: [Double]?) { appendArray(value, of: .float8) { $0.appendElement(integer: $1.bitPattern) } }
-
+    /// Appends an `int4[]`.
+    public mutating func append<C: Collection>(integers items: C, _ integer: (C.Element) -> Int32?) {
+        appendArray(items, of: .int4) { $0.appendElement(integer: integer($1)) }
+    }
+    /// Appends an `int2[]`.
+    public mutating func append<C: Collection>(smallints items: C, _ integer: (C.Element) -> Int16?) {
+        appendArray(items, of: .int2) { $0.appendElement(integer: integer($1)) }
+    }
+    /// Appends a `float8[]`.
+    public mutating func append<C: Collection>(doubles items: C, _ double: (C.Element) -> Double?) {
+        appendArray(items, of: .float8) { $0.appendElement(integer: double($1)?.bitPattern) }
+    }
     /// Appends a `bytea[]`.
-    public mutating func append(bytesArray value: [[UInt8]]?) { appendArray(value, of: .bytea) { $0.appendElement($1) } }
-    /// Appends a `bytea[]`, some of whose elements may be NULL.
-    public mutating func append(bytesArray value: [[UInt8]?]?) {
-        appendArray(value, of: .bytea) { buffer, element in
-            if let element { buffer.appendElement(element) } else { buffer.appendNullElement() }
-        }
-    }
-
-    /// Appends a `timestamptz[]` given in microseconds since 1970-01-01 00:00 UTC.
-    public mutating func append(timestamps value: [Int64]?) {
-        appendArray(value, of: .timestamptz) { $0.appendElement(integer: Timestamp.wire($1)) }
-    }
-    /// Appends a `timestamptz[]`, some of whose elements may be NULL.
-    public mutating func append(timestamps value: [Int64?]?) {
-        appendArray(value, of: .timestamptz) { buffer, element in
-            if let element { buffer.appendElement(integer: Timestamp.wire(element)) } else { buffer.appendNullElement() }
+    public mutating func append<C: Collection>(byteStrings items: C, _ bytes: (C.Element) -> [UInt8]?) {
+        appendArray(items, of: .bytea) { buffer, item in
+            guard let bytes = bytes(item) else { return false }
+            bytes.withUnsafeBytes { buffer.appendElement($0) }
+            return true
         }
     }
 
@@ -97,18 +93,20 @@ public struct Parameters: Sendable {
 
     /// A one-dimensional array as `array_recv` reads it: number of dimensions, flags (0 or 1, otherwise ignored: a NULL is an element
     /// of length -1), the element type, length, lower bound 1, then length and bytes of each element. An empty array has no dimension.
-    private mutating func appendArray<Element>(
-        _ value: [Element]?, of type: OID, _ appendElement: (inout [UInt8], Element) -> Void
+    ///
+    /// - Parameter appendElement: answers false for NULL, and appends nothing then.
+    private mutating func appendArray<C: Collection>(
+        _ items: C, of type: OID, _ appendElement: (inout [UInt8], C.Element) -> Bool
     ) {
-        guard let value else { return appendNull() }
-        bytes.append(bigEndian: Int32(value.isEmpty ? 0 : 1))
+        let count = items.count
+        bytes.append(bigEndian: Int32(count == 0 ? 0 : 1))
         bytes.append(bigEndian: Int32(0))
         bytes.append(bigEndian: type.rawValue)
-        if !value.isEmpty {
-            bytes.append(bigEndian: Int32(truncatingIfNeeded: value.count))
+        if count > 0 {
+            bytes.append(bigEndian: Int32(truncatingIfNeeded: count))
             bytes.append(bigEndian: Int32(1))
         }
-        for element in value { appendElement(&bytes, element) }
+        for item in items where !appendElement(&bytes, item) { bytes.append(bigEndian: Int32(-1)) }
         ends.append(bytes.count)
     }
 }
@@ -135,15 +133,15 @@ extension [UInt8] {
         Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 
-    fileprivate mutating func appendElement<I: FixedWidthInteger>(integer value: I) {
+    fileprivate mutating func appendElement<I: FixedWidthInteger>(integer value: I?) -> Bool {
+        guard let value else { return false }
         append(bigEndian: Int32(MemoryLayout<I>.size))
         append(bigEndian: value)
+        return true
     }
 
-    fileprivate mutating func appendElement(_ element: some Collection<UInt8>) {
+    fileprivate mutating func appendElement(_ element: UnsafeRawBufferPointer) {
         append(bigEndian: Int32(truncatingIfNeeded: element.count))
         append(contentsOf: element)
     }
-
-    fileprivate mutating func appendNullElement() { append(bigEndian: Int32(-1)) }
 }

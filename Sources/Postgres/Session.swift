@@ -25,19 +25,19 @@ final class Session {
         self.wakeup = wakeup
     }
 
-    /// Runs `jobs` in one transaction, or each in its own.
+    /// Runs `units` in one transaction, or each in its own.
     ///
     /// - Parameters:
     ///   - isAbandoned: Whether nobody waits for any of the operations any more; asked when the thread is woken and now and then.
     ///   - idle: Called now and then while the thread waits.
     /// - Returns: The exchange, with the reason when the connection was lost in it: what was settled before then stands.
     func run(
-        _ jobs: [Job], together: Bool, answerBy deadline: ContinuousClock.Instant? = nil, isAbandoned: () -> Bool = { false },
+        _ units: [Unit], together: Bool, answerBy deadline: ContinuousClock.Instant? = nil, isAbandoned: () -> Bool = { false },
         idle: () -> Void = {}
     ) -> (exchange: Exchange, lost: ConnectionLost?) {
-        var exchange = Exchange(jobs: jobs.count)
+        var exchange = Exchange(units: units.count)
         do throws(ConnectionLost) {
-            try send(jobs, together: together, &exchange)
+            try send(units, together: together, &exchange)
             try receive(&exchange, answerBy: deadline, isAbandoned: isAbandoned, idle: idle)
         } catch {
             return (exchange, ConnectionLost(message: options.redacted(error.message)))
@@ -65,13 +65,13 @@ final class Session {
 
     // MARK: Sending
 
-    private func send(_ jobs: [Job], together: Bool, _ exchange: inout Exchange) throws(ConnectionLost) {
+    private func send(_ units: [Unit], together: Bool, _ exchange: inout Exchange) throws(ConnectionLost) {
         var pipeline = Pipeline()
         var ends: [Int] = []
-        ends.reserveCapacity(jobs.count)
-        for (index, job) in jobs.enumerated() {
+        ends.reserveCapacity(units.count)
+        for (index, unit) in units.enumerated() {
             let start = pipeline.entries.count
-            job.enqueue(into: &pipeline)
+            unit.enqueue(into: &pipeline)
             // The protocol counts parameters in 16 bits.
             if pipeline.entries[start...].contains(where: { $0.parameters.count > 65535 }) {
                 exchange.refuse(index, .protocolViolation("more than 65535 parameters in a statement"))
@@ -82,20 +82,20 @@ final class Session {
         // Each in a transaction of its own in front of the batch: one that is refused takes nothing else with it.
         for entry in pipeline.entries { try prepare(entry.statement, &exchange) }
         var start = 0
-        for (job, end) in ends.enumerated() {
+        for (unit, end) in ends.enumerated() {
             for entry in pipeline.entries[start..<end] {
                 try execute(entry)
-                exchange.sentStatement(entry.statement, job: job)
+                exchange.sentStatement(entry.statement, unit: unit)
             }
             start = end
-            if !together { try sync(job..<(job + 1), &exchange) }
+            if !together { try sync(unit..<(unit + 1), &exchange) }
         }
-        if together || jobs.isEmpty { try sync(0..<jobs.count, &exchange) }
+        if together || units.isEmpty { try sync(0..<units.count, &exchange) }
     }
 
-    private func sync(_ jobs: Range<Int>, _ exchange: inout Exchange) throws(ConnectionLost) {
+    private func sync(_ units: Range<Int>, _ exchange: inout Exchange) throws(ConnectionLost) {
         guard PQpipelineSync(connection.raw) == 1 else { throw lost }
-        exchange.sentSync(jobs: jobs)
+        exchange.sentSync(units: units)
     }
 
     private func prepare(_ statement: Statement, _ exchange: inout Exchange) throws(ConnectionLost) {

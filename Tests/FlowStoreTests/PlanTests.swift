@@ -8,6 +8,8 @@ import Testing
 @Suite(.serialized) struct PlanTests {
     private static let typeNames: [OID: String] = [
         .text: "text", .int8: "int8", .int2: "int2", .float8: "float8", .bytea: "bytea", .timestamptz: "timestamptz",
+        .int4: "int4", .textArray: "text[]", .int8Array: "int8[]", .int4Array: "int4[]", .int2Array: "int2[]", .float8Array: "float8[]",
+        .byteaArray: "bytea[]",
     ]
 
     /// The plan that is kept for a prepared statement, whatever its parameters.
@@ -59,6 +61,10 @@ import Testing
                 statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
             }
         }
+        for creates in [false, true] {
+            statements += [false, true].map { SaveGroupSQL.statement(creates: creates, idempotent: $0) }
+        }
+        statements.append(LoadSQL.check)
         for statement in statements {
             let plan = try await plan(of: statement)
             for table in ["flow", "flow_version"] {
@@ -115,6 +121,7 @@ import Testing
     @Test func plansAreKept() async throws {
         let running = try await StoreCluster.running()
         var configuration = Database.Configuration(conninfo: running.conninfo)
+        configuration.settings = StoreSchema.sessionSettings
         (configuration.writers, configuration.readers) = (1, 1)
         let database = try Database(configuration: configuration, logger: StoreCluster.logger)
         database.start()

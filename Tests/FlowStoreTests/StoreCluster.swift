@@ -48,7 +48,9 @@ enum StoreCluster {
 
     /// Another server instance on the same database; the caller shuts it down.
     static func open(_ conninfo: String) async throws -> Database {
-        let database = try Database(configuration: Database.Configuration(conninfo: conninfo), logger: logger)
+        var configuration = Database.Configuration(conninfo: conninfo)
+        configuration.settings = StoreSchema.sessionSettings
+        let database = try Database(configuration: configuration, logger: logger)
         database.start()
         _ = await database.waitUntilAvailable()
         return database
@@ -78,7 +80,7 @@ enum StoreCluster {
 }
 
 /// Several statements in one transaction.
-struct Script<Outcome: Sendable>: Postgres.Operation {
+struct Script<Outcome: Sendable>: SingleOperation {
     var statements: [(Statement, Parameters)]
     var runsAlone = false
     var read: @Sendable ([ResultRows]) throws(PostgresError) -> Outcome
@@ -89,7 +91,7 @@ struct Script<Outcome: Sendable>: Postgres.Operation {
         for (statement, parameters) in statements { pipeline.execute(statement, parameters) }
     }
 
-    func decode(_ results: [ResultRows]) throws(PostgresError) -> Outcome { try read(results) }
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> { .finished(try read(results)) }
 }
 
 /// A tenant of its own for each test: tests run side by side on one database.

@@ -6,8 +6,8 @@ import Testing
     typealias Queue = BatchQueue<String>
     let now = ContinuousClock.now
 
-    func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, connections: Int = 1) -> Queue {
-        var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued))
+    func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, queuedBytes: Int = 1 << 30, connections: Int = 1) -> Queue {
+        var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued, queuedBytes: queuedBytes))
         for connection in 0..<connections { queue.connectionOpened(connection) }
         return queue
     }
@@ -73,6 +73,49 @@ import Testing
         #expect(second.flatMap { queue.cancel($0.id) } == "b")
         #expect(add("c", to: &queue) != nil)
         #expect(take(&queue) == ["a", "c"])
+    }
+
+    @Test func refusesBeyondItsLimitInBytesButLetsOneIn() {
+        var queue = queue(queuedBytes: 100)
+        add("huge", to: &queue, cost: 1_000)
+        guard case .refused(.overloaded) = queue.enqueue("a", cost: 1, deadline: nil, runsAlone: false) else {
+            Issue.record("let in")
+            return
+        }
+        #expect(take(&queue) == ["huge"])
+        for name in ["a", "b", "c"] { add(name, to: &queue, cost: 50) }
+        #expect(take(&queue) == ["a", "b"], "the third did not fit")
+        let cancelled = add("d", to: &queue, cost: 100)
+        #expect(cancelled.flatMap { queue.cancel($0.id) } == "d")
+        #expect(add("e", to: &queue, cost: 100) != nil, "a cancelled operation gives its bytes back")
+    }
+
+    private func entries(_ queue: inout Queue) -> [Queue.Entry] {
+        var expired: [Queue.Failure] = []
+        guard case .batch(let entries) = queue.take(for: 0, now: now, expired: &expired) else { return [] }
+        return entries
+    }
+
+    @Test func whatTakesAnotherRoundTripGoesFirstInItsOrder() {
+        var queue = queue()
+        for name in ["a", "b", "c"] { add(name, to: &queue) }
+        let first = entries(&queue)
+        add("d", to: &queue)
+        let (failures, _) = queue.enqueueAgain([first[0].again(cost: 10, runsAlone: false), first[2].again(cost: 90, runsAlone: false)])
+        #expect(failures.isEmpty)
+        #expect(queue.cancel(first[0].id) == "a", "known by the same number")
+        #expect(take(&queue) == ["c", "d"], "bounded in bytes as they cost now")
+    }
+
+    @Test func anotherRoundTripEndsWithTheConnection() {
+        var queue = queue()
+        add("a", to: &queue)
+        let taken = entries(&queue)
+        _ = queue.enqueueAgain(taken)
+        let (failures, _) = queue.connectionLost(0, message: "gone", heldUntil: now)
+        #expect(failures.map(\.element) == ["a"])
+        #expect(failures.first?.error == .unavailable(message: "gone", outcomeUnknown: false))
+        #expect(queue.enqueueAgain(taken).failures.map(\.error) == [.unavailable(message: "gone", outcomeUnknown: false)])
     }
 
     @Test func cancelsOnlyWhatWaits() {

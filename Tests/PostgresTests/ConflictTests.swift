@@ -3,7 +3,9 @@ import Testing
 @testable import Postgres
 
 /// Two statements, in order.
-struct TwoStatements: Operation {
+struct TwoStatements: SingleOperation {
+    typealias Outcome = Int
+
     let first: String
     let second: String
     var cost: Int { 100 }
@@ -13,7 +15,7 @@ struct TwoStatements: Operation {
             pipeline.execute(Statement(name: "two\(sql.hashValue)", sql: sql, parameterTypes: []), Parameters())
         }
     }
-    func decode(_ results: [ResultRows]) throws(PostgresError) -> Int { results.count }
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<TwoStatements> { .finished(results.count) }
 }
 
 /// What PostgreSQL undoes or forgets, and what runs again by itself.

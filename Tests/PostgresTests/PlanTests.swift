@@ -12,6 +12,14 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
         #expect(plan.nextRound() == .together([3, 1, 4, 0, 2]), "by number; those of one number as they came")
     }
 
+    @Test func unitsAreOfOneTypeAndKeepTheOrderOfLocks() {
+        let (a, b) = (ObjectIdentifier(Int.self), ObjectIdentifier(String.self))
+        #expect(BatchPlan.units([(a, nil), (b, nil), (a, nil), (b, nil)]) == [[0, 2], [1, 3]], "without locks by type")
+        #expect(BatchPlan.units([(a, 1), (a, 2), (b, 2), (a, 3)]) == [[0, 1], [2], [3]], "with locks as they stand")
+        #expect(BatchPlan.units([(a, 1), (a, nil), (a, 2)]) == [[0], [1], [2]])
+        #expect(BatchPlan.units([]) == [])
+    }
+
     @Test func isDoneAfterACommonCommit() {
         var plan = BatchPlan(count: 3)
         #expect(plan.nextRound() == .together([0, 1, 2]))

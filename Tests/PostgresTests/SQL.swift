@@ -1,7 +1,7 @@
 @testable import Postgres
 
 /// An operation of one statement with texts in and texts out, or whatever `read` makes of the rows.
-struct SQL<Outcome: Sendable>: Operation {
+struct SQL<Outcome: Sendable>: SingleOperation {
     let statement: Statement
     let parameters: Parameters
     var cost = 100
@@ -10,9 +10,9 @@ struct SQL<Outcome: Sendable>: Operation {
 
     func enqueue(into pipeline: inout Pipeline) { pipeline.execute(statement, parameters) }
 
-    func decode(_ results: [ResultRows]) throws(PostgresError) -> Outcome {
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
         guard results.count == 1 else { throw .protocolViolation("\(results.count) results") }
-        return try read(results[0])
+        return .finished(try read(results[0]))
     }
 }
 

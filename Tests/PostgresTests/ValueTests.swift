@@ -55,7 +55,7 @@ import Testing
             parameters.append(values.text)
             parameters.append(bytes: values.bytes)
             parameters.append(timestamp: values.timestamp)
-            parameters.append(values.texts)
+            if let texts = values.texts { parameters.append(texts: texts) { $0 } } else { parameters.appendNull() }
         } read: { (rows) throws(PostgresError) in
             Values(
                 int8: try rows.int64IfPresent(0, 0), int4: try rows.int32IfPresent(0, 1), int2: try rows.int16IfPresent(0, 2),
@@ -79,30 +79,26 @@ import Testing
 
     @Test func arraysComeBackAsTheyWere() async throws {
         try await TestCluster.withDatabase { database in
-            let types: [OID] = [.int8Array, .byteaArray, .textArray, .int4Array, .int2Array, .boolArray, .float8Array, .timestamptzArray]
+            let types: [OID] = [.int8Array, .byteaArray, .textArray, .int4Array, .int2Array, .float8Array]
             let operation = SQL(
                 """
-                SELECT $1, $2, $3, $4::text, $5::text, $6::text, $7::text, array_length($8, 1)::int8,
-                  array_position($1, NULL)::int8, $8 = ARRAY['2001-02-03 04:05:06.000007+00'::timestamptz]
+                SELECT $1, $2, $3, $4::text, $5::text, $6::text, array_position($1, NULL)::int8
                 """, types
             ) { parameters in
-                parameters.append([1, -2, .max] as [Int64])
-                parameters.append(bytesArray: [[], [0, 255], Array(repeating: 7, count: 70_000)])
-                parameters.append([] as [String])
-                parameters.append([1, -2] as [Int32])
-                parameters.append([3] as [Int16])
-                parameters.append([true, false])
-                parameters.append([1.5])
-                parameters.append(timestamps: [981_173_106_000_007])
+                parameters.append(bigints: [1, -2, .max]) { $0 }
+                parameters.append(byteStrings: [[], [0, 255], Array(repeating: 7, count: 70_000)]) { $0 }
+                parameters.append(texts: [] as [String]) { $0 }
+                parameters.append(integers: [1, -2]) { $0 }
+                parameters.append(smallints: [3]) { $0 }
+                parameters.append(doubles: [1.5]) { $0 }
             } read: { (rows) throws(PostgresError) in
                 let (numbers, bytes, texts) = (try rows.int64Array(0, 0), try rows.bytesArray(0, 1), try rows.textArray(0, 2))
                 #expect(numbers == [1, -2, .max])
                 #expect(bytes == [[], [0, 255], Array(repeating: 7, count: 70_000)])
                 #expect(texts == [])
-                let shown = [try rows.text(0, 3), try rows.text(0, 4), try rows.text(0, 5), try rows.text(0, 6)]
-                #expect(shown == ["{1,-2}", "{3}", "{t,f}", "{1.5}"])
-                let (length, isNull, isEqual) = (try rows.int64(0, 7), try rows.isNull(0, 8), try rows.bool(0, 9))
-                return length == 1 && isNull && isEqual
+                let shown = [try rows.text(0, 3), try rows.text(0, 4), try rows.text(0, 5)]
+                #expect(shown == ["{1,-2}", "{3}", "{1.5}"])
+                return try rows.isNull(0, 6)
             }
             let isAsSent = try await database.reader.run(operation)
             #expect(isAsSent)
@@ -111,11 +107,11 @@ import Testing
 
     @Test func nullElementsArrive() async throws {
         try await TestCluster.withDatabase { database in
-            let operation = SQL("SELECT $1::text, $2::text, $3::text, $4::text", [.int8Array, .textArray, .byteaArray, .timestamptzArray]) {
-                $0.append([1, nil] as [Int64?])
-                $0.append(["a", nil] as [String?])
-                $0.append(bytesArray: [nil, [1]] as [[UInt8]?])
-                $0.append(timestamps: [nil] as [Int64?])
+            let operation = SQL("SELECT $1::text, $2::text, $3::text, $4::text", [.int8Array, .textArray, .byteaArray, .float8Array]) {
+                $0.append(bigints: [1, nil]) { $0 }
+                $0.append(texts: ["a", nil]) { $0 }
+                $0.append(byteStrings: [nil, [1]]) { $0 }
+                $0.append(doubles: [nil]) { $0 }
             } read: { (rows) throws(PostgresError) in
                 [try rows.text(0, 0), try rows.text(0, 1), try rows.text(0, 2), try rows.text(0, 3)]
             }
@@ -158,7 +154,7 @@ import Testing
     @Test func brokenArraysAreRefusedWithoutReadingPastThem() {
         var generator = SeededGenerator(seed: 3)
         var parameters = Parameters()
-        parameters.append(["a", "bc"])
+        parameters.append(texts: ["a", "bc"]) { $0 }
         for _ in 0..<20_000 {
             var bytes = parameters.bytes
             for _ in 0..<Int.random(in: 1...4, using: &generator) {

@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension CreateCheckpointCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<CheckpointRecord> {
-        try StateCheck(limits: limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -13,11 +15,9 @@ extension CreateCheckpointCommand: StoreCommand {
         parameters.append(checkpoint.description)
         parameters.append(actor)
         let (flowID, name, version) = (key.flowID, checkpoint.name, version)
-        return PreparedCommand(
-            lane: .writer(shard: Digest.shard(of: key)), statement: Self.statement, parameters: parameters
-        ) { rows throws(PostgresError) in
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
-            if let record = try CheckpointRow.record(rows, 0) { return .done(record) }
+            if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
             guard try rows.bool(0, 7) else {
                 return .refused(.versionNotFound(flowID: flowID, selector: version.map { "version \($0)" } ?? "newest version"))
@@ -25,15 +25,18 @@ extension CreateCheckpointCommand: StoreCommand {
             // The id was made for this call: only the name can be taken.
             return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
         }
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
-    /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing.
+    /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing. FOR KEY SHARE waits for one
+    /// that is pruning the version, and then finds none; a later pruning finds the checkpoint.
     static let statement = Statement(
         name: "create_checkpoint",
         sql: """
             WITH target AS (
                 SELECT v.version FROM flowstate.flow f
-                JOIN \(VersionRow.numbered("coalesce($5, f.version)")) ON true
+                JOIN LATERAL (SELECT w.version FROM flowstate.flow_version w
+                    WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = coalesce($5, f.version) FOR KEY SHARE) v ON true
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL),
             made AS (
                 INSERT INTO flowstate.checkpoint
@@ -41,6 +44,7 @@ extension CreateCheckpointCommand: StoreCommand {
                 SELECT $1, $2, $3, $4, t.version, $6, $7, statement_timestamp() FROM target t
                 ON CONFLICT (tenant, flow_id, name) WHERE name IS NOT NULL DO NOTHING
                 RETURNING *),
+            head AS (\(FlowRow.nextCheckpointEpoch("made"))),
             audit AS (
                 INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'checkpoint_created', c.version, $7,
@@ -52,22 +56,23 @@ extension CreateCheckpointCommand: StoreCommand {
 }
 
 extension DeleteCheckpointCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<CheckpointRecord> {
-        try StateCheck(limits: limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
         parameters.append(checkpoint)
         parameters.append(actor)
         let (flowID, checkpoint) = (key.flowID, checkpoint)
-        return PreparedCommand(
-            lane: .writer(shard: Digest.shard(of: key)), statement: Self.statement, parameters: parameters
-        ) { rows throws(PostgresError) in
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
-            if let record = try CheckpointRow.record(rows, 0) { return .done(record) }
+            if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     /// The checkpoints of a deleted flow stay: with its versions they are its audit trail.
@@ -80,6 +85,7 @@ extension DeleteCheckpointCommand: StoreCommand {
                 WHERE c.tenant = $1 AND c.flow_id = $2 AND c.checkpoint_id = x.checkpoint_id
                     AND EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL)
                 RETURNING c.*),
+            head AS (\(FlowRow.nextCheckpointEpoch("gone"))),
             audit AS (
                 INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'checkpoint_deleted', c.version, $4,

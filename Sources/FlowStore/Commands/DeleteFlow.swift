@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension DeleteFlowCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<SavedVersion> {
-        try StateCheck(limits: limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var content = RequestContent(operation: "delete")
         content.append(key.flowID)
         content.append(precondition)
@@ -25,10 +27,10 @@ extension DeleteFlowCommand: StoreCommand {
         let judge = ChangeJudge(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
         ) { flow in ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) }
-        return PreparedCommand(
-            lane: .writer(shard: Digest.shard(of: key)),
+        let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
         ) { rows throws(PostgresError) in try judge.answer(rows) }
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     private static let plain = statement(idempotent: false)

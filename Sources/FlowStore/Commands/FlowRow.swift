@@ -25,6 +25,14 @@ enum FlowRow {
             deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) })
     }
 
+    /// Tells caches of every server that the flow's checkpoints are others now. `cause`: has a row if that is so.
+    static func nextCheckpointEpoch(_ cause: String) -> String {
+        """
+        UPDATE flowstate.flow f SET checkpoint_epoch = f.checkpoint_epoch + 1
+        WHERE f.tenant = $1 AND f.flow_id = $2 AND EXISTS (SELECT FROM \(cause))
+        """
+    }
+
     static func time(_ rows: ResultRows, _ row: Int, _ column: Int) throws(PostgresError) -> Timestamp {
         Timestamp(microseconds: try rows.timestamp(row, column))
     }
@@ -32,12 +40,19 @@ enum FlowRow {
 
 /// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
 enum VersionRow {
-    static let columns = """
+    static let columns = own + ", " + checkpoints
+    /// Beside the head `f`, which knows whether there ever was a checkpoint.
+    static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END"
+    static let columnCount = 14
+
+    private static let own = """
         v.version, v.parent_version, v.kind, v.actor, v.content_type, v.size, v.digest, v.phase, v.status, v.progress, \
-        v.version_label, v.metadata, v.created_at, ARRAY(SELECT coalesce(p.name, p.checkpoint_id) FROM flowstate.checkpoint p \
+        v.version_label, v.metadata, v.created_at
+        """
+    private static let checkpoints = """
+        ARRAY(SELECT coalesce(p.name, p.checkpoint_id) FROM flowstate.checkpoint p \
         WHERE p.tenant = v.tenant AND p.flow_id = v.flow_id AND p.version = v.version ORDER BY 1)
         """
-    static let columnCount = 14
 
     /// One version of the flow (`$1`, `$2`) as `v`, for a join. OFFSET 0 keeps the planner from pulling the query up: on tables that were
     /// never analysed it takes two columns of the key for as good as three, and would read every version of the flow.

@@ -2,8 +2,11 @@ import FlowModel
 import Postgres
 
 extension ListCheckpointsCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<CheckpointRecord>> {
-        let size = try StateCheck(limits: limits).pageSize(pageSize)
+    public func submit(
+        to store: StateStore, context: OperationContext,
+        completion: @escaping @Sendable (Result<Page<CheckpointRecord>, StateError>) -> Void
+    ) throws(StateError) {
+        let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
@@ -15,17 +18,19 @@ extension ListCheckpointsCommand: StoreCommand {
         parameters.append(after)
         parameters.append(Int64(size + 1))
         let (flowID, seal) = (key.flowID, fingerprint)
-        return PreparedCommand(
-            lane: .reader, statement: Self.statement, parameters: parameters, runsAlone: true
-        ) { rows throws(PostgresError) in
-            guard rows.count > 0 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+        let query = Query<Page<CheckpointRecord>>(statement: Self.statement, parameters: parameters) {
+            rows throws(PostgresError) in
+            guard rows.count > 0 else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
             var records: [CheckpointRecord] = []
             for row in 0..<rows.count {
                 if let record = try CheckpointRow.record(rows, row) { records.append(record) }
             }
-            return .done(
-                Page(records, size: size) { PageToken(list: .checkpoints, fingerprint: seal, position: PageToken.Position(text: $0.id)) })
+            return .success(
+                Page(records, size: size) {
+                    PageToken(list: .checkpoints, fingerprint: seal, position: PageToken.Position(text: $0.id))
+                })
         }
+        store.submit(query, context, completion)
     }
 
     /// The id before which the page begins; nil for the first page.

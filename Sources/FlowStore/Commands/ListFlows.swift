@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension ListFlowsCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<FlowHead>> {
-        let check = StateCheck(limits: limits)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<FlowHead>, StateError>) -> Void
+    ) throws(StateError) {
+        let check = StateCheck(limits: store.limits)
         try check.check(self)
         let size = try check.pageSize(pageSize)
         let seal = fingerprint
@@ -12,20 +14,20 @@ extension ListFlowsCommand: StoreCommand {
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let (statement, parameters) = query.finish(limit: Int64(size + 1))
         let (tenant, order) = (tenant, order)
-        return PreparedCommand(
-            lane: .reader, statement: statement, parameters: parameters, runsAlone: true
-        ) { rows throws(PostgresError) in
+        let reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
+            rows throws(PostgresError) in
             var heads: [FlowHead] = []
             heads.reserveCapacity(rows.count)
             for row in 0..<rows.count {
                 let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
                 heads.append(try FlowRow.head(rows, row, key: key))
             }
-            return .done(
+            return .success(
                 Page(heads, size: size) { last in
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
                 })
         }
+        store.submit(reading, context, completion)
     }
 
     private var fingerprint: Fingerprint {

@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension ListVersionsCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Page<VersionRecord>> {
-        let size = try StateCheck(limits: limits).pageSize(pageSize)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<VersionRecord>, StateError>) -> Void
+    ) throws(StateError) {
+        let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
@@ -16,21 +18,22 @@ extension ListVersionsCommand: StoreCommand {
         parameters.append(after)
         parameters.append(Int64(size + 1))
         let (flowID, seal) = (key.flowID, fingerprint)
-        return PreparedCommand(
-            lane: .reader, statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters,
-            runsAlone: true
-        ) { rows throws(PostgresError) in
-            guard rows.count > 0 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
+        let query = Query<Page<VersionRecord>>(
+            statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters
+        ) {
+            rows throws(PostgresError) in
+            guard rows.count > 0 else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
             var records: [VersionRecord] = []
             records.reserveCapacity(rows.count)
             for row in 0..<rows.count {
                 if let record = try VersionRow.record(rows, row) { records.append(record) }
             }
-            return .done(
+            return .success(
                 Page(records, size: size) {
                     PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
                 })
         }
+        store.submit(query, context, completion)
     }
 
     /// The version after which the page begins.

@@ -2,16 +2,19 @@ import FlowModel
 import Postgres
 
 extension PurgeIdempotencyCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<Int64> {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Int64, StateError>) -> Void
+    ) throws(StateError) {
         guard ageMilliseconds >= 0, limit > 0 else {
             throw .invalidArgument(field: "limit", message: "age and limit must not be negative, nor the limit 0")
         }
         var parameters = Parameters()
         parameters.append(Double(ageMilliseconds) / 1_000)
         parameters.append(Int64(limit))
-        return PreparedCommand(
-            lane: .writer(shard: 0), statement: Self.statement, parameters: parameters, runsAlone: true
-        ) { rows throws(PostgresError) in .done(try rows.int64(0, 0)) }
+        let query = Query(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+            .success(try rows.int64(0, 0))
+        }
+        store.submit(query, shard: 0, context, completion)
     }
 
     /// Skips what another server is deleting at the same time.

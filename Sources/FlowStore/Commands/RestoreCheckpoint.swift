@@ -2,8 +2,10 @@ import FlowModel
 import Postgres
 
 extension RestoreCheckpointCommand: StoreCommand {
-    public func prepare(limits: Limits) throws(StateError) -> PreparedCommand<SavedVersion> {
-        try StateCheck(limits: limits).check(self)
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
         var content = RequestContent(operation: "restore")
         content.append(key.flowID)
         content.append(precondition)
@@ -28,16 +30,17 @@ extension RestoreCheckpointCommand: StoreCommand {
             if flow.isBlocked && !flow.isDeleted { return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint) }
             return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected)
         }
-        return PreparedCommand(
-            lane: .writer(shard: Digest.shard(of: key)),
+        let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
         ) { rows throws(PostgresError) in try judge.answer(rows) }
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
     static let plain = statement(idempotent: false)
     private static let idempotent = statement(idempotent: true)
 
-    /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged.
+    /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged. A patch keeps
+    /// its base, unless that is being pruned: then nothing is written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .text, .int2, .text]
         var change = ChangeSQL(
@@ -52,14 +55,15 @@ extension RestoreCheckpointCommand: StoreCommand {
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    AND (s.base_version IS NULL OR f.base_floor <= s.base_version)
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.updated_at
                 """,
             version: """
                 INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
-                    codec, digest, actor, content_type, phase, status, metadata, state)
+                    codec, digest, actor, content_type, phase, status, metadata, base_version, state)
                 SELECT $1, $2, h.version, s.version, s.size, h.updated_at, s.progress, $5, s.codec, s.digest, $6, s.content_type,
-                    s.phase, s.status, s.metadata, s.state
+                    s.phase, s.status, s.metadata, s.base_version, s.state
                 FROM head h, source s
                 """,
             digest: "s.digest")

@@ -5,8 +5,17 @@ public enum StoreSchema {
     /// The schema that holds every table.
     public static let name = "flowstate"
 
+    /// For the sessions of a `StateStore`: plans are made once, without looking at the parameters, and go by keys. A statement that takes
+    /// its keys from an array reads a handful of rows, however many the planner expects: it cannot see into the array, and on a table
+    /// that was small when the plan was made it would read all of it.
+    public static let sessionSettings = [
+        "plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off",
+        "jit": "off",
+    ]
+
     /// In order; `Postgres.Migrator` applies those that are missing.
     public static let migrations: [Migration] = [
-        Migration(number: 1, name: "flows", sql: flowsMigration)
+        Migration(number: 1, name: "flows", sql: flowsMigration),
+        Migration(number: 2, name: "compression", sql: compressionMigration),
     ]
 }

@@ -22,13 +22,14 @@ struct SaveSQL {
         statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
     }
 
-    /// `$1`…`$18`, then the idempotency key and the request's digest, then the checkpoint's id, name and description.
+    /// `$1`…`$19`, then the idempotency key and the request's digest, then the checkpoint's id, name and description.
     private static let types: [OID] = [
         .text, .text, .int8,  // tenant, flow_id, expected version
         .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
         .int2, .text, .text,  // kind, actor, content_type
         .bytea, .int8, .bytea, .int2,  // state, size, digest, codec
         .int8, .text, .bytea,  // parent_version, version_label, metadata
+        .int8,  // base_version
     ]
 
     private static func make(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
@@ -54,33 +55,42 @@ struct SaveSQL {
                     SELECT $1, $2, $\(id), $\(id + 1), h.version, $\(id + 2), $10, h.updated_at FROM head h)
                 """)
         }
+        let epoch = checkpoint ? 1 : 0
         switch head {
-        case .create: change.head = create + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
-        case .update: change.head = "UPDATE flowstate.flow f " + update + updateCondition + condition + returning
+        case .create: change.head = create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
+        case .update: change.head = "UPDATE flowstate.flow f " + update(epoch) + updateCondition + condition + returning
         case .append:
             change.head =
-                create + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update + " WHERE " + changeable + returning
+                create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable + returning
         }
         let name = "save_\(head)" + (idempotent ? "_idempotent" : "") + (checkpoint ? "_checkpoint" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 
-    private static let create = """
+    /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
+    private static func create(_ epoch: Int) -> String {
+        """
         INSERT INTO flowstate.flow AS f
-            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at)
+            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, checkpoint_epoch)
         SELECT $1, $2, 1, coalesce($4, ''), coalesce($5, ''), coalesce($6, ''), $7, coalesce($8, '{}')::jsonb,
-            statement_timestamp(), statement_timestamp()
+            statement_timestamp(), statement_timestamp(), \(epoch)
         WHERE true
         """ + " "
+    }
 
     /// A version is never older than the one before, whatever the clock does.
-    private static let update = """
+    private static func update(_ epoch: Int) -> String {
+        """
         SET version = f.version + 1, phase = coalesce($5, f.phase), status = coalesce($6, f.status),
             progress = coalesce($7, f.progress), labels = coalesce($8::jsonb, f.labels),
-            updated_at = greatest(statement_timestamp(), f.updated_at)
+            updated_at = greatest(statement_timestamp(), f.updated_at), checkpoint_epoch = f.checkpoint_epoch + \(epoch)
         """
+    }
 
-    private static let changeable = "f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4)"
+    /// A state must not be stored against a version that is gone.
+    private static let changeable = """
+        f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR f.base_floor <= $19)
+        """
 
     private static let updateCondition = """
          WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND ($16 IS NULL OR f.version >= $16)
@@ -92,9 +102,9 @@ struct SaveSQL {
     /// The first version of a flow is always of the kind "created".
     private static let version = """
         INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec,
-            digest, actor, content_type, phase, status, version_label, metadata, state)
+            digest, actor, content_type, phase, status, version_label, metadata, base_version, state)
         SELECT $1, $2, h.version, coalesce($16, nullif(h.version - 1, 0)), $13, h.updated_at, h.progress,
-            CASE WHEN h.version = 1 THEN 1::smallint ELSE $9 END, $15, $14, $10, $11, h.phase, h.status, $17, $18, $12
+            CASE WHEN h.version = 1 THEN 1::smallint ELSE $9 END, $15, $14, $10, $11, h.phase, h.status, $17, $18, $19, $12
         FROM head h
         """
 }

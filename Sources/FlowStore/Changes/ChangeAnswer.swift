@@ -57,15 +57,16 @@ struct ChangeJudge: Sendable {
     /// Why a flow that stands at the expected version was not changed all the same; nil: no reason in this snapshot, so it raced.
     var refusal: @Sendable (ChangeAnswer.Standing) -> StateError?
 
-    func answer(_ rows: ResultRows) throws(PostgresError) -> Answer<SavedVersion> {
+    func answer(_ rows: ResultRows) throws(PostgresError) -> Answer {
         switch try ChangeAnswer(rows) {
         case .written(let version, let at, let digest, let checkpointID, let restoredVersion):
             return .done(
-                SavedVersion(
-                    flowID: flowID, version: version, createdAt: at, digest: digest, checkpointID: checkpointID,
-                    restoredVersion: restoredVersion))
+                .saved(
+                    SavedVersion(
+                        flowID: flowID, version: version, createdAt: at, digest: digest, checkpointID: checkpointID,
+                        restoredVersion: restoredVersion)))
         case .recorded(let recordedDigest, let saved):
-            return recordedDigest == requestDigest ? .done(saved) : .refused(.idempotencyKeyReused(key: idempotencyKey ?? ""))
+            return recordedDigest == requestDigest ? .done(.saved(saved)) : .refused(.idempotencyKeyReused(key: idempotencyKey ?? ""))
         case .standing(let flow):
             if let error = refusal(flow) { return .refused(error) }
             return .raced

@@ -1,0 +1,223 @@
+import FlowModel
+import Postgres
+
+/// The statements of a batch of changes, and which answer belongs to which change.
+struct ChangeBatch {
+    private enum Sent {
+        case groups([SaveGroup], creates: Bool)
+        case single(Int, SingleChange)
+        case fetch([[Int]])
+    }
+
+    private let plan: ChangePlan
+    private var sent: [Sent] = []
+    /// By their places in the batch.
+    private var stored: [Int: StoredState] = [:]
+    /// What was known of the flows when the states were stored.
+    private var chains: [FlowKey: VersionChain] = [:]
+
+    init(_ changes: [Change]) {
+        plan = ChangePlan(changes) { change in
+            // Without its bases a large state would be stored whole each time that the cache has lost them.
+            guard case .save(let save) = change.work, !change.progress.hasFetched, !change.progress.runsAlone,
+                save.command.state.count >= change.resources.limits.baseFetchBytes, save.command.precondition != .expected(0)
+            else { return false }
+            return change.resources.cache.known(change.key)?.chain == nil
+        }
+    }
+
+    // MARK: Sending
+
+    mutating func enqueue(_ changes: [Change], into pipeline: inout Pipeline) {
+        for (groups, creates) in [(plan.updates, false), (plan.creations, true)] {
+            for idempotent in [false, true] {
+                let some = groups.filter { ($0.idempotencyKey != nil) == idempotent }
+                if !some.isEmpty { enqueue(some, changes, creates: creates, idempotent: idempotent, into: &pipeline) }
+            }
+        }
+        for index in plan.singles {
+            let single = single(changes[index], index)
+            pipeline.execute(single.statement, single.parameters)
+            sent.append(.single(index, single))
+        }
+        if !plan.fetches.isEmpty {
+            let keys = plan.fetches.map { changes[$0[0]].key }
+            pipeline.execute(LoadSQL.latest, LoadSQL.parameters(latest: keys, largest: Int64.max))
+            sent.append(.fetch(plan.fetches))
+        }
+    }
+
+    private mutating func enqueue(
+        _ groups: [SaveGroup], _ changes: [Change], creates: Bool, idempotent: Bool, into pipeline: inout Pipeline
+    ) {
+        for group in groups {
+            for member in group.members {
+                if case .saved = member.fate { store(changes[member.index], member.index, isNew: creates) }
+            }
+        }
+        let parameters = SaveGroupParameters(groups, changes, stored: stored).encoded(idempotent: idempotent)
+        pipeline.execute(SaveGroupSQL.statement(creates: creates, idempotent: idempotent), parameters)
+        sent.append(.groups(groups, creates: creates))
+    }
+
+    /// Packs a state, against the newest bases of its flow that are committed.
+    private mutating func store(_ change: Change, _ index: Int, isNew: Bool) {
+        guard case .save(let save) = change.work else { return }
+        var chain =
+            isNew ? nil : chains[change.key] ?? change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
+        // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
+        if change.progress.attempts > 0 { chain = nil }
+        stored[index] = StateCompression.store(save.command.state, after: &chain, change.resources.zstd)
+        if let chain { chains[change.key] = chain }
+    }
+
+    private mutating func single(_ change: Change, _ index: Int) -> SingleChange {
+        switch change.work {
+        case .statement(let single): return SingleChange(single)
+        case .save(let save):
+            store(change, index, isNew: false)
+            let state = stored[index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
+            return SingleChange(save, key: change.key, stored: state)
+        }
+    }
+
+    // MARK: Answers
+
+    func decode(_ results: [ResultRows], of changes: [Change]) -> [Result<Step<Change>, PostgresError>] {
+        var steps = [Result<Step<Change>, PostgresError>](
+            repeating: .failure(.protocolViolation("\(results.count) results for \(sent.count) statements")), count: changes.count)
+        for (sent, rows) in zip(sent, results) {
+            switch sent {
+            case .single(let index, let single): steps[index] = decode(single, rows, changes[index], index)
+            case .fetch(let flows): decode(flows, rows, changes, &steps)
+            case .groups(let groups, let creates):
+                do {
+                    try decode(groups, creates: creates, rows, changes, &steps)
+                } catch {
+                    for group in groups { for member in group.members { steps[member.index] = .failure(error) } }
+                }
+            }
+        }
+        return steps
+    }
+
+    private func decode(
+        _ single: SingleChange, _ rows: ResultRows, _ change: Change, _ index: Int
+    ) -> Result<Step<Change>, PostgresError> {
+        Result { () throws(PostgresError) in
+            let answer = try single.decode(rows)
+            if case .done(let outcome) = answer {
+                // What else a change does to a flow (a restored state, a tombstone) is read again when somebody asks for it.
+                if case .save(let save) = change.work, case .saved(let saved) = outcome, !saved.replayed {
+                    learn([(save, saved.version, index)], at: saved.createdAt, change, creates: saved.version == 1)
+                } else if case .saved = outcome {
+                    change.resources.cache.forget(change.key)
+                }
+            }
+            return change.again { $0.attempts += 1 }.step(answer)
+        }
+    }
+
+    /// The flows' newest versions are known now, if they could be read; the saves come again. Whatever is wrong with the newest version,
+    /// it does not keep the next one from being stored, whole.
+    private func decode(
+        _ flows: [[Int]], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
+    ) {
+        var chains: [Int: VersionChain] = [:]
+        for row in 0..<rows.count {
+            guard let place = try? rows.int32(row, 0), flows.indices.contains(Int(place) - 1) else { continue }
+            let change = changes[flows[Int(place) - 1][0]]
+            chains[Int(place) - 1] = try? LoadRow(rows, row, key: change.key).read(change.resources).get().chain
+        }
+        for (place, indices) in flows.enumerated() {
+            for index in indices {
+                let next = changes[index].again { progress in
+                    progress.hasFetched = true
+                    progress.fetched = chains[place]
+                }
+                steps[index] = .success(.again(next))
+            }
+        }
+    }
+
+    private func decode(
+        _ groups: [SaveGroup], creates: Bool, _ rows: ResultRows, _ changes: [Change],
+        _ steps: inout [Result<Step<Change>, PostgresError>]
+    ) throws(PostgresError) {
+        var written: [Int: (version: FlowVersion, at: Timestamp)] = [:]
+        for row in 0..<rows.count {
+            written[Int(try rows.int32(row, 0)) - 1] = (try rows.int64(row, 1), try FlowRow.time(rows, row, 2))
+        }
+        for (place, group) in groups.enumerated() {
+            guard let (version, time) = written[place] else {
+                for member in group.members {
+                    steps[member.index] = .success(.again(changes[member.index].again { $0.runsAlone = true }))
+                }
+                continue
+            }
+            let before = version - Int64(group.count)
+            var saved: [(SaveChange, FlowVersion, Int)] = []
+            for member in group.members {
+                guard case .save(let save) = changes[member.index].work else { continue }
+                steps[member.index] = .success(.finished(outcome(of: member, save, before: before, at: time)))
+                if case .saved(let offset) = member.fate { saved.append((save, before + Int64(offset), member.index)) }
+            }
+            learn(saved, at: time, changes[group.members[0].index], creates: creates)
+        }
+    }
+
+    private func outcome(
+        of member: SaveGroup.Member, _ save: SaveChange, before: FlowVersion, at time: Timestamp
+    ) -> Result<ChangeOutcome, StateError> {
+        let flowID = save.command.key.flowID
+        switch member.fate {
+        case .saved(let offset):
+            return .success(
+                .saved(SavedVersion(flowID: flowID, version: before + Int64(offset), createdAt: time, digest: save.digest)))
+        case .conflict(let after):
+            let actual = before + Int64(after)
+            if save.command.kind == .created { return .failure(.flowAlreadyExists(flowID: flowID, version: actual, deleted: false)) }
+            return .failure(
+                .versionConflict(flowID: flowID, expected: save.command.precondition.expectedVersion ?? 0, actual: actual))
+        }
+    }
+
+    /// Keeps what the commit made the newest version, for loads and as a base of the next.
+    private func learn(_ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ change: Change, creates: Bool)
+    {
+        guard let (last, version, _) = saved.last else { return }
+        let old = change.resources.cache.known(change.key)
+        // Of a flow that somebody else changed meanwhile the head is not known.
+        let isNext = old?.version == saved[0].version - 1
+        var head = creates ? nil : isNext ? old?.head : nil
+        var chain = chains[change.key] ?? (isNext ? old?.chain : nil)
+        for (save, version, index) in saved {
+            if creates, version == 1 { head = save.newHead(change.key, at: time) }
+            head.modify { save.apply(to: &$0, version: version, at: time) }
+            guard let stored = stored[index] else { continue }
+            if chain == nil {
+                chain = stored.base == nil ? VersionChain(version, state: save.command.state, stored: stored) : nil
+            } else {
+                chain?.append(version, state: save.command.state, stored: stored)
+            }
+        }
+        let snapshot = head.map { head in
+            Snapshot(head: head, version: last.record(version, at: time, head: head), state: last.command.state)
+        }
+        let hasCheckpoint = last.command.checkpoint != nil
+        change.resources.cache.learn(
+            KnownVersion(
+                version: version, updatedAt: time, checkpointEpoch: creates ? 0 : old?.checkpointEpoch ?? 0,
+                snapshot: hasCheckpoint ? nil : snapshot, chain: chain),
+            of: change.key)
+    }
+}
+
+extension Optional {
+    fileprivate mutating func modify(_ body: (inout Wrapped) -> Void) {
+        guard var value = self else { return }
+        self = nil
+        body(&value)
+        self = value
+    }
+}

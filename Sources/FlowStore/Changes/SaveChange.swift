@@ -1,0 +1,70 @@
+import FlowModel
+import Postgres
+
+/// A checked save and what was computed from it once.
+final class SaveChange: Sendable {
+    let command: SaveCommand
+    /// Of the state.
+    let digest: [UInt8]
+    /// Of the request, for its idempotency record; empty without a key.
+    let requestDigest: [UInt8]
+
+    init(_ command: SaveCommand) {
+        self.command = command
+        digest = Digest.xxh3(command.state)
+        requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest(state: digest)
+    }
+
+    /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
+    var canShareStatement: Bool { command.checkpoint == nil && command.parentVersion == nil }
+
+    /// The version as it was saved.
+    func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead) -> VersionRecord {
+        VersionRecord(
+            version: version, parentVersion: command.parentVersion ?? (version == 1 ? nil : version - 1),
+            kind: version == 1 ? .created : command.kind,
+            actor: command.actor, contentType: command.contentType.text, size: Int64(command.state.count), digest: digest,
+            phase: head.phase, status: head.status, progress: head.progress, versionLabel: command.versionLabel,
+            metadata: command.metadata, createdAt: time, checkpoints: [])
+    }
+
+    /// The head after this save.
+    func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
+        head.version = version
+        head.updatedAt = time
+        if let phase = command.phase { head.phase = phase }
+        if let status = command.status { head.status = status }
+        if let progress = command.progress { head.progress = progress }
+        if let labels = command.labels { head.labels = labels }
+    }
+
+    /// The head of a flow that this save creates.
+    func newHead(_ key: FlowKey, at time: Timestamp) -> FlowHead {
+        FlowHead(
+            key: key, flowType: command.flowType ?? "", version: 1, phase: command.phase ?? "", status: command.status ?? "",
+            progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil)
+    }
+}
+
+extension SaveCommand {
+    /// What the client asked for. Not part of it: who asks, and the ids that the server made for this try.
+    fileprivate func requestDigest(state digest: [UInt8]) -> [UInt8] {
+        var content = RequestContent(operation: "save")
+        content.append(hasGeneratedFlowID ? nil : key.flowID)
+        content.append(precondition)
+        content.append(Int64(kind.rawValue))
+        content.append(digest)
+        content.append(contentType.text)
+        content.append(flowType)
+        content.append(phase)
+        content.append(status)
+        content.append(progress.map { Int64(bitPattern: $0.bitPattern) })
+        content.append(labels.map(LabelsJSON.encode))
+        content.append(versionLabel)
+        content.append(parentVersion)
+        content.append(metadata)
+        content.append(checkpoint.map { $0.name ?? "" })
+        content.append(checkpoint?.description)
+        return content.digest
+    }
+}

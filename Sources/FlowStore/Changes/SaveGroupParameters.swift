@@ -1,0 +1,82 @@
+import FlowModel
+import Postgres
+
+/// The arrays of `SaveGroupSQL`, in its order.
+struct SaveGroupParameters {
+    /// A save of a group, and what its row says besides.
+    struct Row {
+        let save: SaveChange
+        let stored: StoredState
+        /// As carried from save to save; nil: what the head says.
+        let phase: String?
+        let status: String?
+        let progress: Double?
+    }
+
+    private let groups: [(group: SaveGroup, key: FlowKey)]
+    private let rows: [Row]
+    private let firstRows: [Int]
+    private let bases: [FlowVersion?]
+
+    /// - Parameter stored: the states by their places in the batch.
+    init(_ groups: [SaveGroup], _ changes: [Change], stored: [Int: StoredState]) {
+        self.groups = groups.map { ($0, changes[$0.members[0].index].key) }
+        var rows: [Row] = []
+        var firstRows: [Int] = []
+        var bases: [FlowVersion?] = []
+        for group in groups {
+            firstRows.append(rows.count + 1)
+            var (phase, status, progress): (String?, String?, Double?) = (nil, nil, nil)
+            var base: FlowVersion?
+            for member in group.members {
+                guard case .saved = member.fate, case .save(let save) = changes[member.index].work, let stored = stored[member.index]
+                else { continue }
+                phase = save.command.phase ?? phase
+                status = save.command.status ?? status
+                progress = save.command.progress ?? progress
+                if let own = stored.base { base = min(base ?? own, own) }
+                rows.append(Row(save: save, stored: stored, phase: phase, status: status, progress: progress))
+            }
+            bases.append(base)
+        }
+        self.rows = rows
+        self.firstRows = firstRows
+        self.bases = bases
+    }
+
+    func encoded(idempotent: Bool) -> Parameters {
+        let bytes = rows.reduce(0) { $0 + $1.stored.bytes.count + $1.save.command.metadata.count }
+        var parameters = Parameters(reservingBytes: bytes + 512 * (rows.count + groups.count))
+        parameters.append(Int32(groups.count))
+        parameters.append(texts: groups) { $0.key.tenant }
+        parameters.append(texts: groups) { $0.key.flowID }
+        parameters.append(integers: groups) { Int32(clamping: $0.group.count) }
+        parameters.append(integers: firstRows) { Int32(clamping: $0) }
+        parameters.append(bigints: groups) { if case .present(let version?) = $0.group.start { version } else { nil } }
+        parameters.append(texts: groups) { $0.group.flowType }
+        parameters.append(texts: groups) { $0.group.phase }
+        parameters.append(texts: groups) { $0.group.status }
+        parameters.append(doubles: groups) { $0.group.progress }
+        parameters.append(texts: groups) { $0.group.labels.map(LabelsJSON.encode) }
+        parameters.append(bigints: bases) { $0 }
+
+        parameters.append(smallints: rows) { $0.save.command.kind.rawValue }
+        parameters.append(texts: rows) { $0.save.command.actor }
+        parameters.append(texts: rows) { $0.save.command.contentType.text }
+        parameters.append(byteStrings: rows) { $0.stored.bytes }
+        parameters.append(bigints: rows) { Int64($0.save.command.state.count) }
+        parameters.append(byteStrings: rows) { $0.save.digest }
+        parameters.append(smallints: rows) { $0.stored.codec.rawValue }
+        parameters.append(bigints: rows) { $0.stored.base }
+        parameters.append(texts: rows) { $0.save.command.versionLabel }
+        parameters.append(byteStrings: rows) { $0.save.command.metadata.isEmpty ? nil : $0.save.command.metadata }
+        parameters.append(texts: rows) { $0.phase }
+        parameters.append(texts: rows) { $0.status }
+        parameters.append(doubles: rows) { $0.progress }
+        if idempotent {
+            parameters.append(texts: rows) { $0.save.command.idempotencyKey }
+            parameters.append(byteStrings: rows) { $0.save.requestDigest }
+        }
+        return parameters
+    }
+}

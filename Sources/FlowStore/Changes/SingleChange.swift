@@ -1,0 +1,94 @@
+import FlowModel
+import Postgres
+
+/// A change with a statement of its own, which answers one row whatever happened (`ChangeSQL`).
+struct SingleChange {
+    let statement: Statement
+    let parameters: Parameters
+    let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
+
+    init(_ single: Change.SingleStatement) {
+        statement = single.statement
+        parameters = single.parameters
+        decode = single.decode
+    }
+
+    init(_ save: SaveChange, key: FlowKey, stored: StoredState) {
+        let command = save.command
+        statement = SaveSQL.statement(
+            command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
+        parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
+        let judge = command.judge(requestDigest: save.requestDigest)
+        decode = { rows throws(PostgresError) in try judge.answer(rows) }
+    }
+}
+
+extension SaveCommand {
+    fileprivate var headStatement: SaveSQL.Head {
+        switch precondition {
+        case .expected(0): .create
+        case .expected: .update
+        case .none, .anyVersion: parentVersion == nil ? .append : .update
+        }
+    }
+
+    fileprivate func parameters(_ stored: StoredState, digest: [UInt8], requestDigest: [UInt8]) -> Parameters {
+        var parameters = Parameters(reservingBytes: stored.bytes.count + metadata.count + 512)
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(precondition.expectedVersion)
+        parameters.append(flowType)
+        parameters.append(phase)
+        parameters.append(status)
+        parameters.append(progress)
+        parameters.append(labels.map(LabelsJSON.encode))
+        parameters.append(kind.rawValue)
+        parameters.append(actor)
+        parameters.append(contentType.text)
+        parameters.append(bytes: stored.bytes)
+        parameters.append(Int64(state.count))
+        parameters.append(bytes: digest)
+        parameters.append(stored.codec.rawValue)
+        parameters.append(parentVersion)
+        parameters.append(versionLabel)
+        parameters.append(bytes: metadata.isEmpty ? nil : metadata)
+        parameters.append(stored.base)
+        if let idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: requestDigest)
+        }
+        if let checkpoint {
+            parameters.append(checkpoint.id)
+            parameters.append(checkpoint.name)
+            parameters.append(checkpoint.description)
+        }
+        return parameters
+    }
+
+    func judge(requestDigest: [UInt8]) -> ChangeJudge {
+        let flowID = key.flowID
+        let expected = precondition.expectedVersion
+        let isCreate = kind == .created
+        let (flowType, parentVersion, checkpointName) = (flowType, parentVersion, checkpoint?.name)
+        return ChangeJudge(
+            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest,
+            needsFlow: expected == nil && parentVersion != nil
+        ) { flow in
+            if isCreate { return .flowAlreadyExists(flowID: flowID, version: flow.version, deleted: flow.isDeleted) }
+            if let error = ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            if let flowType, !flowType.utf8.elementsEqual(flow.flowType.utf8) {
+                return .invalidArgument(
+                    field: "flow_type",
+                    message: "is \"\(flowType)\", but the flow is of type \"\(flow.flowType)\"; leave it empty or send that one")
+            }
+            if let parentVersion, parentVersion > flow.version {
+                return .invalidArgument(
+                    field: "parent_version", message: "is \(parentVersion), but the flow is at version \(flow.version)")
+            }
+            if flow.isBlocked, let checkpointName {
+                return .checkpointAlreadyExists(flowID: flowID, checkpoint: checkpointName)
+            }
+            return nil
+        }
+    }
+}

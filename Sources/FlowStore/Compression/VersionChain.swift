@@ -1,0 +1,102 @@
+import FlowModel
+
+/// How the column `state` holds a state.
+enum StateCodec: Int16 {
+    /// Byte for byte.
+    case raw = 0
+    /// A zstd frame.
+    case frame = 1
+    /// A zstd patch: a frame that refers to the bytes of the version `base_version`.
+    case patch = 2
+}
+
+/// A state as it goes into its row.
+struct StoredState: Sendable {
+    var codec: StateCodec
+    var bytes: [UInt8]
+    var base: FlowVersion?
+    /// The level of the chain that it was made against.
+    var level: Int?
+}
+
+/// The versions of a flow that its next version can be stored against. Pure.
+///
+///     level 0    a whole state                        ●───────────────●────────
+///     level 1    patches against it                   ├──●────●───●   ├──●─
+///     leaf       patches against the newest of those     ├┬┬  ├┬  ├┬┬┬   ├┬
+///
+/// A patch grows with its distance from its base, so a base is renewed once the patches made against it take more bytes than it does
+/// itself: then a new one costs no more than was spent on the old. Storage grows with what changes, and reading any version takes its
+/// row and `maximumDepth` others at most.
+struct VersionChain: Sendable {
+    struct Level: Sendable {
+        let version: FlowVersion
+        let state: [UInt8]
+        /// What the version takes in its row.
+        let storedBytes: Int
+        /// What the patches made against it take in theirs.
+        var spentBytes = 0
+    }
+
+    /// Patches between a version and a whole state. A query names each base, so this is not configurable.
+    static let maximumDepth = 2
+    /// States below this are not worth a patch: its row alone is larger.
+    private static let smallestState = 128
+    private static let longestPause = 64
+
+    /// From the whole state on, each a patch against the one before.
+    private(set) var levels: [Level]
+    /// States that have little in common are stored whole, and a patch is tried ever more rarely.
+    private var misses = 0
+    private var pause = 0
+
+    /// The chain of a version that was stored whole.
+    init(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
+        levels = [Level(version: version, state: state, storedBytes: stored.bytes.count)]
+    }
+
+    /// A chain read from the database. What was spent is not known; half of the budget makes up for it.
+    init(levels: [Level]) {
+        self.levels = levels.prefix(Self.maximumDepth).map { level in
+            var level = level
+            level.spentBytes = level.storedBytes / 2
+            return level
+        }
+    }
+
+    /// The level to store the next state against, and what a patch may take; nil: store it whole.
+    func base(for state: [UInt8]) -> (level: Int, limit: Int)? {
+        guard pause == 0, state.count >= Self.smallestState, let whole = levels.first else { return nil }
+        guard let level = levels.lastIndex(where: { $0.spentBytes <= $0.storedBytes }) else { return nil }
+        // Reading a small state must not take a large one.
+        guard levels[...level].allSatisfy({ $0.state.count <= 2 * state.count }) else { return nil }
+        // "Much smaller": half of what the whole state would take, going by the last one that was stored so.
+        let wholeBytes = whole.storedBytes * state.count / max(whole.state.count, 1)
+        return (level, wholeBytes / 2)
+    }
+
+    /// The chain after the version was stored.
+    mutating func append(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
+        let new = Level(version: version, state: state, storedBytes: stored.bytes.count)
+        guard let level = stored.level, level < levels.count else {
+            levels = [new]
+            return
+        }
+        (misses, pause) = (0, 0)
+        levels.removeSubrange((level + 1)...)
+        levels[level].spentBytes += stored.bytes.count
+        if levels.count < Self.maximumDepth { levels.append(new) }
+    }
+
+    /// A patch took more than its limit.
+    mutating func missed() {
+        misses += 1
+        pause = min(1 << min(misses, 6), Self.longestPause)
+    }
+
+    /// A state was stored whole without trying.
+    mutating func skipped() { if pause > 0 { pause -= 1 } }
+
+    /// Bytes in memory.
+    var byteCount: Int { levels.reduce(0) { $0 + $1.state.count } }
+}

@@ -1,0 +1,175 @@
+import FlowModel
+import Postgres
+
+/// A load, as a reader's lane runs it: those of newest versions share statements.
+struct LoadOperation: Sendable {
+    enum Form: Sendable {
+        /// The newest version, if it is not the one that is known.
+        case check(KnownVersion)
+        case latest
+        /// By version, checkpoint, label or time.
+        case selected
+        /// The version selected is large: it was left out, and is asked for alone.
+        case large(FlowVersion, size: Int)
+    }
+
+    let command: LoadCommand
+    let resources: StoreResources
+    private(set) var form: Form
+
+    init(_ command: LoadCommand, _ resources: StoreResources) {
+        self.command = command
+        self.resources = resources
+        if command.selector == .latest, let known = resources.cache.known(command.key), known.outcome != nil {
+            form = .check(known)
+        } else {
+            form = command.selector == .latest ? .latest : .selected
+        }
+    }
+
+    private func again(_ form: Form) -> Step<LoadOperation> {
+        var next = self
+        next.form = form
+        return .again(next)
+    }
+}
+
+extension LoadOperation: Postgres.Operation {
+    typealias Outcome = Result<LoadOutcome, StateError>
+
+    /// The loads of each statement, in the order of the statements.
+    struct Layout {
+        var checks: [Int] = []
+        var latest: [Int] = []
+        var others: [Int] = []
+    }
+
+    var cost: Int {
+        switch form {
+        case .large(_, let size): size
+        default: command.key.flowID.utf8.count + 256
+        }
+    }
+
+    static func enqueue(_ loads: [LoadOperation], into pipeline: inout Pipeline) -> Layout {
+        var layout = Layout()
+        for (index, load) in loads.enumerated() {
+            switch load.form {
+            case .check: layout.checks.append(index)
+            case .latest: layout.latest.append(index)
+            case .selected, .large: layout.others.append(index)
+            }
+        }
+        if !layout.checks.isEmpty {
+            pipeline.execute(LoadSQL.check, LoadSQL.parameters(check: layout.checks.map { loads[$0].command.key }))
+        }
+        if !layout.latest.isEmpty {
+            let parameters = LoadSQL.parameters(
+                latest: layout.latest.map { loads[$0].command.key }, have: layout.latest.map { loads[$0].command.ifVersionNot },
+                largest: Int64(loads[layout.latest[0]].resources.limits.batchedStateBytes))
+            pipeline.execute(LoadSQL.latest, parameters)
+        }
+        for index in layout.others { loads[index].enqueueAlone(into: &pipeline) }
+        return layout
+    }
+
+    private func enqueueAlone(into pipeline: inout Pipeline) {
+        var parameters = Parameters()
+        parameters.append(command.key.tenant)
+        parameters.append(command.key.flowID)
+        parameters.append(command.ifVersionNot)
+        if case .large(let version, _) = form {
+            parameters.append(Int64.max)
+            parameters.append(version)
+            return pipeline.execute(LoadSQL.version, parameters)
+        }
+        parameters.append(Int64(resources.limits.batchedStateBytes))
+        switch command.selector {
+        case .latest: break
+        case .version(let version):
+            parameters.append(version)
+            pipeline.execute(LoadSQL.version, parameters)
+        case .checkpoint(let checkpoint):
+            parameters.append(checkpoint)
+            pipeline.execute(LoadSQL.checkpoint, parameters)
+        case .label(let label):
+            parameters.append(label)
+            pipeline.execute(LoadSQL.label, parameters)
+        case .time(let time):
+            parameters.append(timestamp: time.microseconds)
+            pipeline.execute(LoadSQL.time, parameters)
+        }
+    }
+
+    // MARK: Answers
+
+    static func decode(_ results: [ResultRows], of loads: [LoadOperation], layout: Layout) -> [Result<Step<LoadOperation>, PostgresError>] {
+        var steps = loads.map { load in
+            Result<Step<LoadOperation>, PostgresError>.success(
+                .finished(.failure(.flowNotFound(flowID: load.command.key.flowID, deleted: false))))
+        }
+        var results = results[...]
+        if !layout.checks.isEmpty, let rows = results.popFirst() {
+            read(rows, layout.checks, &steps) { (load, row) throws(PostgresError) in try loads[load].checked(rows, row) }
+        }
+        if !layout.latest.isEmpty, let rows = results.popFirst() {
+            read(rows, layout.latest, &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
+        }
+        for (index, rows) in zip(layout.others, results) {
+            read(rows, [index], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
+        }
+        return steps
+    }
+
+    /// Each row begins with the place of its load in the statement, counted from 1. A flow without a row does not exist.
+    private static func read(
+        _ rows: ResultRows, _ places: [Int], _ steps: inout [Result<Step<LoadOperation>, PostgresError>],
+        _ step: (_ load: Int, _ row: Int) throws(PostgresError) -> Step<LoadOperation>
+    ) {
+        do throws(PostgresError) {
+            for row in 0..<rows.count {
+                let place = Int(try rows.int32(row, 0)) - 1
+                guard places.indices.contains(place) else { throw .protocolViolation("a row of load \(place + 1)") }
+                steps[places[place]] = Result { () throws(PostgresError) in try step(places[place], row) }
+            }
+        } catch {
+            for place in places { steps[place] = .failure(error) }
+        }
+    }
+
+    private func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
+        guard case .check(let known) = form, let outcome = known.outcome, try rows.int64(row, 1) == known.version,
+            try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
+        else { return again(.latest) }
+        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = outcome {
+            return .finished(.success(.unchanged(snapshot.head, snapshot.version)))
+        }
+        return .finished(.success(outcome))
+    }
+
+    private func loaded(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
+        let loaded = try LoadRow(rows, row, key: command.key)
+        if loaded.head.isDeleted && command.selector == .latest {
+            return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
+        }
+        guard let version = loaded.version else { return .finished(.failure(missing(loaded.head))) }
+        if version.version == command.ifVersionNot { return .finished(.success(.unchanged(loaded.head, version))) }
+        if case .large = form {
+        } else if version.size > Int64(resources.limits.batchedStateBytes) {
+            return again(.large(version.version, size: Int(clamping: version.size)))
+        }
+        return .finished(loaded.read(resources).map { .snapshot($0.snapshot) })
+    }
+
+    private func missing(_ head: FlowHead) -> StateError {
+        let flowID = command.key.flowID
+        switch command.selector {
+        // The head names a version that is not there: not the client's fault.
+        case .latest: return .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
+        case .version(let version): return .versionNotFound(flowID: flowID, selector: "version \(version)")
+        case .checkpoint(let checkpoint): return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
+        case .label(let label): return .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
+        case .time: return .versionNotFound(flowID: flowID, selector: "version at this time or before")
+        }
+    }
+}

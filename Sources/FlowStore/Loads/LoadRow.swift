@@ -1,0 +1,56 @@
+import FlowModel
+import Postgres
+
+/// One row of a statement of `LoadSQL`.
+struct LoadRow {
+    let head: FlowHead
+    /// nil: there is no such version.
+    let version: VersionRecord?
+    private let checkpointEpoch: Int64
+    private let bytes: [StateCompression.Row]
+
+    private static let epochColumn = 1 + FlowRow.headColumnCount
+    private static let versionColumn = epochColumn + 1
+    private static let stateColumn = versionColumn + VersionRow.columnCount
+
+    init(_ rows: ResultRows, _ row: Int, key: FlowKey) throws(PostgresError) {
+        head = try FlowRow.head(rows, row, from: 1, key: key)
+        checkpointEpoch = try rows.int64(row, Self.epochColumn)
+        version = try VersionRow.record(rows, row, from: Self.versionColumn)
+        var bytes: [StateCompression.Row] = []
+        for place in 0...VersionChain.maximumDepth {
+            let column = Self.stateColumn + 3 * place
+            guard let version = try rows.int64IfPresent(row, column), let state = try rows.bytesIfPresent(row, column + 2) else { break }
+            bytes.append(StateCompression.Row(version: version, codec: try rows.int16(row, column + 1), bytes: state))
+        }
+        self.bytes = bytes
+    }
+
+    /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. What is known then is
+    /// kept in the cache.
+    func read(_ resources: StoreResources) -> Result<(snapshot: Snapshot, chain: VersionChain), StateError> {
+        guard let version else { return .failure(.internalFault("a version that is not there has no state")) }
+        let loss = { (message: String) in
+            Result<(snapshot: Snapshot, chain: VersionChain), StateError>.failure(
+                .dataLoss(flowID: head.key.flowID, version: version.version, message: message))
+        }
+        switch StateCompression.read(
+            bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, resources.zstd)
+        {
+        case .failure(.outOfMemory): return .failure(.internalFault("out of memory"))
+        case .failure(.damaged(let message)): return loss(message)
+        case .success(let (state, chain)):
+            guard Int64(state.count) == version.size, Digest.xxh3(state) == version.digest else {
+                return loss("\(version.size) bytes were saved, \(state.count) bytes with another digest were read")
+            }
+            let snapshot = Snapshot(head: head, version: version, state: state)
+            if version.version == head.version, !head.isDeleted {
+                let known = KnownVersion(
+                    version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, snapshot: snapshot,
+                    chain: chain)
+                resources.cache.learn(known, of: head.key)
+            }
+            return .success((snapshot, chain))
+        }
+    }
+}

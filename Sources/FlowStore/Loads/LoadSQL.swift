@@ -1,0 +1,94 @@
+import FlowModel
+import Postgres
+
+/// The statements that load. Every row has the columns that `LoadRow` reads; there is one for each flow that exists, with NULLs for the
+/// version when that does not.
+enum LoadSQL {
+    /// The newest versions of many flows: `$1` their number, then arrays of tenants, flow ids and versions that the clients have, and
+    /// the largest state to send along.
+    static let latest = Statement(
+        name: "load_latest",
+        sql: """
+            SELECT g.i, \(columns(have: "($4)[g.i]", largest: "$5"))
+            FROM generate_series(1, $1) g(i)
+            JOIN flowstate.flow f ON f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i]
+            \(version("f.version"))
+            """,
+        parameterTypes: [.int4, .textArray, .textArray, .int8Array, .int8])
+
+    /// Whether what is known of many flows is still their newest version: `$1` their number, then arrays of tenants and flow ids.
+    static let check = Statement(
+        name: "check_latest",
+        sql: """
+            SELECT g.i, f.version, f.updated_at, f.checkpoint_epoch
+            FROM generate_series(1, $1) g(i)
+            JOIN flowstate.flow f ON f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i]
+            """,
+        parameterTypes: [.int4, .textArray, .textArray])
+
+    // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the selector.
+    static let version = single("load_version", number: "$5", type: .int8)
+    static let checkpoint = single(
+        "load_checkpoint", number: "(SELECT n.version FROM (\(CheckpointRow.named("$5"))) n)", type: .text)
+    static let label = single(
+        "load_label",
+        number: """
+            (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
+                AND l.version_label = $5 ORDER BY l.version DESC LIMIT 1)
+            """, type: .text)
+    /// Times grow with the versions, so this walks back from the newest version to the first that is old enough.
+    static let time = single(
+        "load_time",
+        number: """
+            (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
+                AND t.created_at <= $5 ORDER BY t.version DESC LIMIT 1)
+            """, type: .timestamptz)
+
+    private static func single(_ name: String, number: String, type: OID) -> Statement {
+        Statement(
+            name: name,
+            sql: """
+                SELECT 1, \(columns(have: "$3", largest: "$4"))
+                FROM flowstate.flow f
+                \(Self.version(number))
+                WHERE f.tenant = $1 AND f.flow_id = $2
+                """,
+            parameterTypes: [.text, .text, .int8, .int8, type])
+    }
+
+    static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: Int64) -> Parameters {
+        var parameters = parameters(check: keys)
+        parameters.append(bigints: keys.indices) { have?[$0] }
+        parameters.append(largest)
+        return parameters
+    }
+
+    static func parameters(check keys: [FlowKey]) -> Parameters {
+        var parameters = Parameters(reservingBytes: keys.count * 64)
+        parameters.append(Int32(clamping: keys.count))
+        parameters.append(texts: keys) { $0.tenant }
+        parameters.append(texts: keys) { $0.flowID }
+        return parameters
+    }
+
+    // MARK: Pieces
+
+    /// The version, and what it is stored against (`VersionChain.maximumDepth`). OFFSET 0 keeps the planner from pulling the queries up:
+    /// on tables that were never analysed it takes two columns of the key for as good as three, and would read every version.
+    private static func version(_ number: String) -> String {
+        let key = "w.tenant = f.tenant AND w.flow_id = f.flow_id AND w.version"
+        return """
+            LEFT JOIN LATERAL (SELECT * FROM flowstate.flow_version w WHERE \(key) = \(number) OFFSET 0) v ON true
+            LEFT JOIN LATERAL (SELECT w.version, w.base_version, w.codec, w.state FROM flowstate.flow_version w
+                WHERE \(key) = v.base_version OFFSET 0) b1 ON true
+            LEFT JOIN LATERAL (SELECT w.version, w.codec, w.state FROM flowstate.flow_version w
+                WHERE \(key) = b1.base_version OFFSET 0) b2 ON true
+            """
+    }
+
+    private static func columns(have: String, largest: String) -> String {
+        let isSent = "v.version IS DISTINCT FROM \(have) AND v.size <= \(largest)"
+        let states = ["v", "b1", "b2"].map { "\($0).version, \($0).codec, CASE WHEN \(isSent) THEN \($0).state END" }
+        return "\(FlowRow.headColumns), f.checkpoint_epoch, \(VersionRow.loadedColumns), " + states.joined(separator: ", ")
+    }
+}

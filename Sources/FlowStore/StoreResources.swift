@@ -1,0 +1,14 @@
+import FlowModel
+
+/// What the commands of one store share.
+final class StoreResources: Sendable {
+    let limits: Limits
+    let cache: VersionCache
+    let zstd: ZstdPool
+
+    init(limits: Limits) {
+        self.limits = limits
+        cache = VersionCache(capacity: limits.versionCacheBytes)
+        zstd = ZstdPool()
+    }
+}

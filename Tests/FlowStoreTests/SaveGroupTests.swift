@@ -1,0 +1,142 @@
+import FlowModel
+import Testing
+
+@testable import FlowStore
+
+/// What is decided about saves that are written together, against the same saves one after the other.
+struct SaveGroupTests {
+    private func save(_ precondition: Precondition, _ change: (inout SaveCommand) -> Void = { _ in }) throws -> SaveChange {
+        var command = SaveCommand(key: try key("t", "f"), actor: "a", state: json("{}"), precondition: precondition)
+        change(&command)
+        return SaveChange(command)
+    }
+
+    private func grouped(_ saves: [SaveChange]) -> SaveGroup? {
+        SaveGroup(saves.enumerated().map { ($0.offset, $0.element) })
+    }
+
+    private func fates(_ saves: SaveChange...) -> [SaveGroup.Fate]? { grouped(saves)?.members.map(\.fate) }
+
+    @Test func appendsGetConsecutiveVersions() throws {
+        #expect(try fates(save(.none), save(.anyVersion), save(.none)) == [.saved(offset: 1), .saved(offset: 2), .saved(offset: 3)])
+        #expect(try grouped([save(.none)])?.start == .present(nil))
+    }
+
+    @Test func anExpectedVersionSaysWhatTheOthersFind() throws {
+        let saves = try [save(.expected(5)), save(.expected(5)), save(.none), save(.expected(7)), save(.expected(0))]
+        let group = try #require(grouped(saves))
+        #expect(group.start == .present(5) && group.count == 3)
+        #expect(
+            group.members.map(\.fate) == [
+                .saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3), .conflict(after: 3),
+            ])
+    }
+
+    @Test func anExpectationBehindAppendsSaysWhereTheyBegan() throws {
+        #expect(try grouped([save(.none), save(.none), save(.expected(9))])?.start == .present(7))
+        #expect(try grouped([save(.none), save(.none), save(.expected(2))]) == nil, "perhaps the first two create the flow")
+    }
+
+    @Test func aFlowIsCreatedOnce() throws {
+        let saves = try [save(.expected(0)), save(.expected(0)), save(.expected(1)), save(.none)]
+        let group = try #require(grouped(saves))
+        #expect(group.start == .absent)
+        #expect(group.members.map(\.fate) == [.saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3)])
+    }
+
+    @Test func whatNeedsALookUpGoesAlone() throws {
+        #expect(try grouped([save(.none) { $0.parentVersion = 1 }]) == nil)
+        #expect(try grouped([save(.none) { $0.checkpoint = CheckpointRequest(id: "c") }]) == nil)
+        #expect(try grouped([save(.none) { $0.idempotencyKey = "k" }]) != nil)
+        #expect(try grouped([save(.none) { $0.idempotencyKey = "k" }, save(.none)]) == nil)
+        #expect(try grouped([save(.none) { $0.flowType = "a" }, save(.none) { $0.flowType = "b" }]) == nil)
+    }
+
+    /// The first row's phase would be read from the head as the second save left it.
+    @Test func aFieldThatOnlyALaterSaveSetsGoesAlone() throws {
+        #expect(try grouped([save(.none), save(.none) { $0.phase = "p" }]) == nil)
+        #expect(try grouped([save(.none) { $0.phase = "p" }, save(.none), save(.none) { $0.phase = "q" }])?.phase == "q")
+    }
+
+    @Test func groupsDecideAsOneAfterTheOther() throws {
+        let seed = UInt64.random(in: 1 ... .max)
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<5_000 {
+            let begin = FlowVersion.random(in: 0...3, using: &random)
+            let saves = try (0..<Int.random(in: 1...6, using: &random)).map { _ in
+                try save(Bool.random(using: &random) ? .none : .expected(.random(in: 0...5, using: &random)))
+            }
+            guard let group = grouped(saves) else { continue }
+            switch group.start {
+            case .absent where begin > 0, .present where begin == 0: continue
+            case .present(let version?) where version != begin: continue
+            default: break
+            }
+            var version = begin
+            for (save, member) in zip(saves, group.members) {
+                let expected = save.command.precondition.expectedVersion
+                let fate: SaveGroup.Fate
+                if expected == nil || expected == version {
+                    version += 1
+                    fate = .saved(offset: Int(version - begin))
+                } else {
+                    fate = .conflict(after: Int(version - begin))
+                }
+                #expect(member.fate == fate, "seed \(seed), from \(begin): \(saves.map(\.command.precondition))")
+            }
+        }
+    }
+}
+
+struct ChangePlanTests {
+    private func change(_ flow: String, _ edit: (inout SaveCommand) -> Void = { _ in }) throws -> Change {
+        var command = SaveCommand(key: try key("t", flow), actor: "a", state: json("{}"))
+        edit(&command)
+        return Change(command.key, StoreResources(limits: Limits()), .save(SaveChange(command)))
+    }
+
+    private func plan(_ changes: [Change]) -> ChangePlan { ChangePlan(changes) { _ in false } }
+
+    @Test func savesOfManyFlowsAreWrittenTogether() throws {
+        let plan = try self.plan([change("a"), change("b"), change("a"), change("c") { $0.precondition = .expected(0) }])
+        #expect(plan.updates.map { $0.members.map(\.index) } == [[0, 2], [1]])
+        #expect(plan.creations.map { $0.members.map(\.index) } == [[3]])
+        #expect(plan.singles.isEmpty)
+    }
+
+    @Test func allChangesOfAFlowGoTheSameWay() throws {
+        let plan = try self.plan([change("a"), change("b"), change("a") { $0.parentVersion = 1 }, change("a")])
+        #expect(plan.updates.map { $0.members.map(\.index) } == [[1]])
+        #expect(plan.singles == [0, 2, 3], "in their order")
+    }
+
+    @Test func oneKeyIsLookedUpOnceAStatement() throws {
+        let plan = try self.plan([change("a") { $0.idempotencyKey = "k" }, change("b") { $0.idempotencyKey = "k" }])
+        #expect(plan.updates.count == 1 && plan.singles == [1])
+    }
+
+    @Test func oneAloneHasItsOwnStatement() throws {
+        let plan = try self.plan([change("a")])
+        #expect(plan.updates.isEmpty && plan.singles == [0])
+    }
+
+    /// The rows that an INSERT returns are matched by flow id.
+    @Test func flowsOfOneIDAreCreatedOneByOne() throws {
+        let resources = StoreResources(limits: Limits())
+        let creations = try ["t", "u"].map { tenant in
+            var command = SaveCommand(key: try key(tenant, "f"), actor: "a", state: json("{}"))
+            command.precondition = .expected(0)
+            return Change(command.key, resources, .save(SaveChange(command)))
+        }
+        let plan = self.plan(creations)
+        #expect(plan.creations.count == 1 && plan.singles == [1])
+    }
+
+    @Test func aFlowWhoseBasesAreNotKnownIsAskedForThem() throws {
+        let changes = try [change("a"), change("b"), change("a")]
+        let asked = try key("t", "a")
+        let plan = ChangePlan(changes) { $0.key == asked }
+        #expect(plan.fetches == [[0, 2]])
+        #expect(plan.updates.count == 1)
+    }
+}
