@@ -26,7 +26,7 @@ import WireMessages
     }
 
     private func ok(_ operation: Operation, subject: Int = 0, number: Int64 = 0, _ message: some WireMessage) -> Answer {
-        var framed = ByteBuffer(repeating: 0, count: SendQueue.prefixBytes)
+        var framed = ByteBuffer(repeating: 0, count: CallConnection.prefixBytes)
         framed.writeBytes(message.encoded())
         return Answer(call: Call(operation: operation, subject: subject, number: number), result: .ok, message: framed)
     }

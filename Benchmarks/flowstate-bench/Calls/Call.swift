@@ -50,7 +50,7 @@ struct Answer {
     /// The message; empty when the call did not want it.
     var message: ByteBuffer {
         var message = framed ?? ByteBuffer()
-        message.moveReaderIndex(forwardBy: min(SendQueue.prefixBytes, message.readableBytes))
+        message.moveReaderIndex(forwardBy: min(CallConnection.prefixBytes, message.readableBytes))
         return message
     }
 }

@@ -45,9 +45,9 @@ struct Crowd: Sendable {
                     tasks.addTask {
                         try await onThread {
                             let recorder = Recorder(start: measureFrom)
-                            let lanes = stride(from: thread, to: connections, by: threads).compactMap { index in
-                                script(index, connections).map {
-                                    lane(index, $0, sockets[index], schedule(index, start: start, measureFrom: measureFrom), recorder)
+                            let lanes = try stride(from: thread, to: connections, by: threads).compactMap { index in
+                                try script(index, connections).map {
+                                    try lane(index, $0, sockets[index], schedule(index, start: start, measureFrom: measureFrom), recorder)
                                 }
                             }
                             return Worker(lanes: lanes, recorder: recorder, measureFrom: measureFrom, stop: stop).run()
@@ -63,10 +63,12 @@ struct Crowd: Sendable {
         return summary(results, measureFrom)
     }
 
-    private func lane(_ index: Int, _ script: any Script, _ socket: Socket, _ schedule: Schedule, _ recorder: Recorder) -> Lane {
+    private func lane(
+        _ index: Int, _ script: any Script, _ socket: Socket, _ schedule: Schedule, _ recorder: Recorder
+    ) throws -> Lane {
         let authority = if case .unixSocket = endpoint { "localhost" } else { "\(endpoint)" }
         return Lane(
-            socket: socket, connection: CallConnection(authority: authority, tenant: tenant), script: script,
+            socket: socket, connection: try CallConnection(authority: authority, tenant: tenant), script: script,
             schedule: schedule, recorder: recorder, seed: seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15)
     }
 

@@ -9,7 +9,7 @@ final class Lane {
     private static let chunk = 256 << 10
 
     let socket: Socket
-    private var connection: CallConnection
+    private let connection: CallConnection
     private let script: any Script
     private let schedule: Schedule
     private var generator: SeededGenerator
@@ -46,7 +46,7 @@ final class Lane {
     var wakeTime: Int64 {
         var time = patienceEnds
         if let pause = pauses.first { time = min(time, pause) }
-        if let pace = schedule.pace, busy < schedule.slots, connection.hasRoom, !isExhausted {
+        if let pace = schedule.pace, busy < schedule.slots, !isExhausted {
             time = min(time, schedule.due(nextCall, pace), schedule.end)
         }
         return time
@@ -57,14 +57,13 @@ final class Lane {
     /// Takes what has come.
     func read() {
         while !isOver {
-            // What is left is the beginning of a frame.
-            input.discardReadBytes()
+            input.clear()
             switch socket.read(into: &input, limit: readSize) {
             case .wouldBlock: return
             case .closed: return lost("the server closed the connection")
             case .done(let count):
                 do {
-                    try connection.receive(&input, &answers)
+                    try connection.receive(input, &answers)
                 } catch {
                     return lost("\(error)")
                 }
@@ -91,7 +90,11 @@ final class Lane {
 
     private func write() {
         while true {
-            connection.fillOutput(limit: Self.chunk)
+            do {
+                try connection.fillOutput(limit: Self.chunk)
+            } catch {
+                return lost("\(error)")
+            }
             wantsToWrite = false
             guard connection.output.readableBytes > 0 else { return }
             switch socket.write(from: &connection.output) {
@@ -111,7 +114,7 @@ final class Lane {
 
     private func fillSlots(_ now: Int64) {
         guard now < schedule.end else { return }
-        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver { start(due: nil) }
+        while busy < schedule.slots, !isExhausted, !isOver { start(due: nil) }
     }
 
     /// Sends what is due as far as slots are free; the rest waits, and its latency grows meanwhile.
@@ -123,7 +126,7 @@ final class Lane {
             }
             return
         }
-        while busy < schedule.slots, connection.hasRoom, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
+        while busy < schedule.slots, !isExhausted, !isOver, case let due = schedule.due(nextCall, pace), due <= now {
             nextCall += 1
             start(due: due)
         }

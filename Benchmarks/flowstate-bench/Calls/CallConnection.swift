@@ -1,0 +1,134 @@
+import HTTP2
+import NIOCore
+
+/// The calls of one connection in HTTP/2, without its socket: the only place that knows `HTTP2Session`.
+final class CallConnection {
+    enum Failure: Error, CustomStringConvertible {
+        case closing, over
+
+        var description: String {
+            switch self {
+            case .closing: "the server takes no more calls on this connection"
+            case .over: "the HTTP/2 session is over: the server is closing, or sent what HTTP/2 does not allow"
+            }
+        }
+    }
+
+    /// A call that waits for its answer.
+    private final class Open {
+        let call: Call
+        /// How the trailers say that it went; nil until they came.
+        var result: AnswerResult?
+        /// The content, as far as the call wants it, and whether there was any.
+        var message: ByteBuffer?
+        var hasContent = false
+
+        init(_ call: Call) { self.call = call }
+    }
+
+    /// gRPC over HTTP/2, Length-Prefixed-Message: one byte "not compressed", four of length.
+    static let prefixBytes = 5
+    /// From this size on a body is sent as it lies in memory; copying a smaller one costs less than a second buffer.
+    private static let copied = 16 << 10
+
+    /// What is to be sent.
+    var output = ByteBuffer()
+    private let session: HTTP2Session
+    /// By method.
+    private let headers: [[HeaderField]]
+    private var open: [StreamID: Open] = [:]
+    private var isClosing = false
+
+    init(authority: String, tenant: String) throws(HTTP2Error) {
+        var settings = HTTP2Settings()
+        settings.connectionWindow = 64 << 20
+        session = try HTTP2Session(role: .client, settings: settings)
+        headers = Method.allCases.map { method in
+            [
+                HeaderField(":method", "POST"), HeaderField(":scheme", "http"), HeaderField(":path", method.path),
+                HeaderField(":authority", authority), HeaderField("te", "trailers"),
+                HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-bench"),
+                HeaderField("flowstate-tenant", tenant), HeaderField("flowstate-actor", "flowstate-bench"),
+            ]
+        }
+    }
+
+    /// Calls beyond those that the server allows at once wait in the session.
+    func start(_ call: Call, _ draft: Draft) throws {
+        guard !isClosing else { throw Failure.closing }
+        let id = try session.request(headers[draft.method.rawValue], endStream: false)
+        open[id] = Open(call)
+        let size = draft.fields.readableBytes + draft.body.readableBytes
+        let isShort = size <= Self.copied
+        var message = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + (isShort ? size : draft.fields.readableBytes))
+        message.writeMultipleIntegers(UInt8(0), UInt32(size))
+        message.writeImmutableBuffer(draft.fields)
+        if isShort { message.writeImmutableBuffer(draft.body) }
+        session.send(id, message)
+        if !isShort { session.send(id, draft.body) }
+        session.finish(id)
+    }
+
+    /// Adds what is due to `output`, until it has about `limit` bytes.
+    func fillOutput(limit: Int) throws {
+        let room = limit - output.readableBytes
+        if room > 0 { _ = try session.takeOutput(into: &output, limit: room) }
+        // nghttp2 answers a broken rule with GOAWAY, and says nothing to us; waiting for answers would be in vain.
+        if output.readableBytes == 0, !session.isAlive { throw Failure.over }
+    }
+
+    /// Takes what the socket gave; calls that ended are added to `answers`.
+    func receive(_ bytes: ByteBuffer, _ answers: inout [Answer]) throws(HTTP2Error) {
+        defer { for event in session.takeEvents() { handle(event, &answers) } }
+        try session.receive(bytes)
+    }
+
+    /// The connection is lost: ends all calls.
+    func close(_ refusal: Refusal, _ answers: inout [Answer]) {
+        isClosing = true
+        for call in open.values { answers.append(Answer(call: call.call, result: .refused(refusal))) }
+        open = [:]
+    }
+
+    // MARK: Events
+
+    private func handle(_ event: HTTP2Event, _ answers: inout [Answer]) {
+        switch event {
+        case .headers(let id, let fields, endStream: true), .trailers(let id, let fields):
+            open[id]?.result = result(fields)
+        case .data(let id, let bytes):
+            session.consume(id, bytes.readableBytes)
+            guard let call = open[id], bytes.readableBytes > 0 else { return }
+            call.hasContent = true
+            guard call.call.wantsMessage else { return }
+            // The slice as it is: most messages have one piece, and are looked at before more is read.
+            if call.message == nil { call.message = bytes } else { call.message?.writeImmutableBuffer(bytes) }
+        case .closed(let id, let code):
+            guard let call = open.removeValue(forKey: id) else { return }
+            answers.append(Answer(call: call.call, result: end(call, code), message: call.message))
+        case .goAway: isClosing = true
+        case .headers, .headersTooLarge, .endStream, .writable, .pingAcknowledged, .settings: break
+        }
+    }
+
+    /// What the last section of an answer says.
+    private func result(_ fields: [HeaderField]) -> AnswerResult {
+        func value(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+        guard let code = value("grpc-status") else {
+            return .refused(Refusal("NO_STATUS", "the answer has no gRPC status, but HTTP's \(value(":status") ?? "none")"))
+        }
+        if code == "0" { return .ok }
+        return .refused(Refusal(code: code, message: value("grpc-message"), details: value("grpc-status-details-bin")))
+    }
+
+    /// How a call ended whose stream is gone.
+    private func end(_ call: Open, _ code: HTTP2ErrorCode) -> AnswerResult {
+        switch call.result {
+        case .ok?: call.hasContent ? .ok : .refused(Refusal("NO_MESSAGE", "the answer has no message"))
+        case let refused?: refused
+        case nil where isClosing: .refused(Refusal("UNAVAILABLE", "the server is closing"))
+        case nil where code == .noError: .refused(Refusal("NO_STATUS", "the answer has no gRPC status"))
+        case nil: .refused(Refusal("RST_STREAM", "the server reset the call with HTTP/2 error \(code.rawValue)"))
+        }
+    }
+}
