@@ -7,7 +7,7 @@ from peers.h2load import call_once
 from programs import Failed, run
 from server import SERVICE
 
-#: Those that the server makes itself, and that calls then are for: the same number, however many others there are.
+#: Those that the server makes itself.
 ACTIVE = 1_000
 TENANT = "bench"
 #: The tenant of one flow with one version, which nobody ever saves again.

@@ -150,8 +150,8 @@ def conversation(bench):
 
 def scale(results):
     yield (
-        "Calls are for 1,000 flows each time; what differs is what else the tables hold. *alone*: one call in flight, otherwise "
-        "128. *anywhere*: saves of any of the many flows, which needs as much memory as they do; it is not judged.")
+        "*flows*: calls are for any of so many. *versions*: for any of 1,000 flows that have so many each, on average. *alone*: "
+        "one call in flight, otherwise 128.")
     yield series_table(results)
 
 

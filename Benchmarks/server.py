@@ -75,7 +75,10 @@ class Server(Background):
     def bench(self, command, in_flight, seconds, warmup, **more):
         """The JSON report of a run of flowstate-bench. Its operations are beside those of other runs, whatever their
         latency; a call that failed is a failure."""
-        words = [word for name, value in more.items() for word in ("--" + name.replace("_", "-"), value)]
+        words = []
+        for name, value in more.items():
+            option = "--" + name.replace("_", "-")
+            words += [option] if value is True else [option, value]
         words = [self.binaries / "flowstate-bench", command, "--endpoint", self.endpoint, "--json", "-",
                  "--connections", min(CONNECTIONS, in_flight), "--in-flight", in_flight,
                  "--duration", seconds, "--warmup", warmup, *words]

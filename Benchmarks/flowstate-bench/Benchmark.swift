@@ -9,10 +9,10 @@ struct Benchmark {
     let server: BenchServer
 
     /// - Throws: when the server does not answer, or the flows cannot be made; `CancellationError`.
-    func run() async throws -> Report {
+    func run(skippingPreparation: Bool) async throws -> Report {
         try await checkServer()
         let workload = Workload(scenario, options)
-        try await prepare(workload)
+        if !skippingPreparation { try await prepare(workload) }
         return try await measure(workload)
     }
 

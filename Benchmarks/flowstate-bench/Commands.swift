@@ -4,18 +4,23 @@ import ArgumentParser
 protocol MeasuringCommand: AsyncParsableCommand {
     var options: LoadOptions { get }
     var scenario: Scenario { get }
+    /// Whether the flows are taken to be there.
+    var skipsPreparation: Bool { get }
 }
 
 extension MeasuringCommand {
+    var skipsPreparation: Bool { false }
+
     /// Measures, reports, and ends the program with the code that says how it went.
     func run() async throws {
         let command = Self.configuration.commandName ?? ""
-        let (options, scenario) = (options, scenario)
+        let (options, scenario, skipsPreparation) = (options, scenario, skipsPreparation)
         let report: Report
         do {
             report = try await interruptible {
                 try await withServer(options) { server in
-                    try await Benchmark(command: command, options: options, scenario: scenario, server: server).run()
+                    let benchmark = Benchmark(command: command, options: options, scenario: scenario, server: server)
+                    return try await benchmark.run(skippingPreparation: skipsPreparation)
                 }
             }
             try report.write(json: options.json)
@@ -35,7 +40,9 @@ struct SaveCommand: MeasuringCommand {
         discussion: "Saves have no precondition; flows that do not exist are created by their first save.")
 
     @OptionGroup var options: LoadOptions
+    @OptionGroup var preparation: PreparationOptions
     var scenario: Scenario { .random(loadPercent: 0) }
+    var skipsPreparation: Bool { preparation.skipPreparation }
 }
 
 struct LoadCommand: MeasuringCommand {
@@ -44,7 +51,9 @@ struct LoadCommand: MeasuringCommand {
         discussion: "Flows that do not exist are created first; that is not measured.")
 
     @OptionGroup var options: LoadOptions
+    @OptionGroup var preparation: PreparationOptions
     var scenario: Scenario { .random(loadPercent: 100) }
+    var skipsPreparation: Bool { preparation.skipPreparation }
 }
 
 struct MixedCommand: MeasuringCommand {
@@ -53,11 +62,13 @@ struct MixedCommand: MeasuringCommand {
         discussion: "Flows that do not exist are created first; that is not measured.")
 
     @OptionGroup var options: LoadOptions
+    @OptionGroup var preparation: PreparationOptions
 
     @Option(help: ArgumentHelp("How many calls of a hundred are loads.", valueName: "percent"))
     var loads = 80
 
     var scenario: Scenario { .random(loadPercent: loads) }
+    var skipsPreparation: Bool { preparation.skipPreparation }
 
     func validate() throws {
         guard (0...100).contains(loads) else { throw ValidationError("--loads must be from 0 to 100.") }

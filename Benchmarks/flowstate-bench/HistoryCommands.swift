@@ -21,11 +21,13 @@ struct VersionsCommand: MeasuringCommand {
             """)
 
     @OptionGroup var options: LoadOptions
+    @OptionGroup var preparation: PreparationOptions
 
     @Option(help: "How many versions each flow has.")
     var depth = 20
 
     var scenario: Scenario { .versions(depth: depth) }
+    var skipsPreparation: Bool { preparation.skipPreparation }
 
     func validate() throws {
         guard (2...1_000_000).contains(depth) else { throw ValidationError("--depth must be from 2 to 1000000.") }

@@ -61,3 +61,14 @@ struct LoadOptions: ParsableArguments, Sendable {
         if endpoint != nil, server != nil { throw ValidationError("Give --endpoint or --server, not both.") }
     }
 }
+
+/// What the subcommands can be told that use flows which may be many.
+struct PreparationOptions: ParsableArguments, Sendable {
+    @Flag(
+        help: """
+            Make no flows first: they are there already, bench-<state-size>-0 and on (of versions: \
+            bench-versions-<state-size>-0 and on, with --depth versions each). A load of one that is not there is an \
+            error, FLOW_NOT_FOUND; a save makes it.
+            """)
+    var skipPreparation = false
+}

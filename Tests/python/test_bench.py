@@ -141,6 +141,26 @@ def test_versions_prepares_what_is_missing(report, server):
     assert [flow.version for flow in flows] == [5] * 50
 
 
+@pytest.mark.parametrize("command", ["load", "mixed", "versions"])
+def test_flows_that_are_taken_to_be_there_and_are_not(bench, server, command):
+    tenant = "bench-" + uuid.uuid4().hex
+    done = bench(command, "--skip-preparation", "--endpoint", server.endpoint, "--tenant", tenant, "--duration", "0.3", "--warmup", "0",
+                 "--json", "-")
+    assert done.returncode == FAILED
+    operations = json.loads(done.stdout)["operations"]
+    assert "FLOW_NOT_FOUND" in next(operation for name, operation in operations.items() if name != "save")["errors_by_reason"]
+
+
+def test_flows_that_are_there_need_no_preparation(report, server):
+    flows = server.flows(report.tenant)
+    for flow in range(50):
+        flows.save(f"bench-2048-{flow}")
+    check(report("load", "--skip-preparation"), "load")
+    check(report("mixed", "--skip-preparation"), "load", "save")
+    check(report("save", "--skip-preparation"), "save")
+    assert len(flows.ListFlows(page_size=100).flows) == 50
+
+
 def test_conversation_loads_what_it_saved(report, server):
     result = report("conversation", "--turns", "30")
     check(result, "save", "load_version", "load_latest")
