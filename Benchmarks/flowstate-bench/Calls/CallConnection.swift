@@ -28,8 +28,6 @@ final class CallConnection {
 
     /// gRPC over HTTP/2, Length-Prefixed-Message: one byte "not compressed", four of length.
     static let prefixBytes = 5
-    /// From this size on a body is sent as it lies in memory; copying a smaller one costs less than a second buffer.
-    private static let copied = 16 << 10
 
     /// What is to be sent.
     var output = ByteBuffer()
@@ -58,14 +56,11 @@ final class CallConnection {
         guard !isClosing else { throw Failure.closing }
         let id = try session.request(headers[draft.method.rawValue], endStream: false)
         open[id] = Open(call)
-        let size = draft.fields.readableBytes + draft.body.readableBytes
-        let isShort = size <= Self.copied
-        var message = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + (isShort ? size : draft.fields.readableBytes))
-        message.writeMultipleIntegers(UInt8(0), UInt32(size))
-        message.writeImmutableBuffer(draft.fields)
-        if isShort { message.writeImmutableBuffer(draft.body) }
-        session.send(id, message)
-        if !isShort { session.send(id, draft.body) }
+        var head = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + draft.fields.readableBytes)
+        head.writeMultipleIntegers(UInt8(0), UInt32(draft.fields.readableBytes + draft.body.readableBytes))
+        head.writeImmutableBuffer(draft.fields)
+        session.send(id, head)
+        session.send(id, draft.body)
         session.finish(id)
     }
 
