@@ -119,7 +119,7 @@ struct ChangeBatch {
                     change.resources.cache.forget(change.key)
                 }
             }
-            return change.again { $0.attempts += 1 }.step(answer)
+            return Change(change) { $0.attempts += 1 }.step(answer)
         }
     }
 
@@ -136,7 +136,7 @@ struct ChangeBatch {
         }
         for (place, flow) in flows.enumerated() {
             for index in plan.flows[flow].changes {
-                let next = changes[index].again { progress in
+                let next = Change(changes[index]) { progress in
                     progress.hasFetched = true
                     progress.fetched = chains[place]
                 }
@@ -156,7 +156,7 @@ struct ChangeBatch {
         for (place, group) in groups.enumerated() {
             guard let (version, time) = written[place] else {
                 for member in group.members {
-                    steps[member.index] = .success(.again(changes[member.index].again { $0.runsAlone = true }))
+                    steps[member.index] = .success(.again(Change(changes[member.index]) { $0.runsAlone = true }))
                 }
                 continue
             }

@@ -2,7 +2,9 @@ import FlowModel
 import Postgres
 
 /// A load, as a reader's lane runs it: those of newest versions share statements.
-struct LoadOperation: Sendable {
+///
+/// A class, since it is handed on several times and has many fields.
+final class LoadOperation: Sendable {
     enum Form: Sendable {
         /// The newest version, if it is not the one that is known.
         case check(KnownVersion)
@@ -15,7 +17,7 @@ struct LoadOperation: Sendable {
 
     let command: LoadCommand
     let resources: StoreResources
-    private(set) var form: Form
+    let form: Form
 
     init(_ command: LoadCommand, _ resources: StoreResources) {
         self.command = command
@@ -27,11 +29,13 @@ struct LoadOperation: Sendable {
         }
     }
 
-    private func again(_ form: Form) -> Step<LoadOperation> {
-        var next = self
-        next.form = form
-        return .again(next)
+    private init(_ load: LoadOperation, _ form: Form) {
+        command = load.command
+        resources = load.resources
+        self.form = form
     }
+
+    private func again(_ form: Form) -> Step<LoadOperation> { .again(LoadOperation(self, form)) }
 }
 
 extension LoadOperation: Postgres.Operation {
