@@ -17,6 +17,6 @@ enum MachineMemory {
     /// PostgreSQL's `shared_buffers` for a cluster that shares its machine: an eighth of the memory, from 128 MB to 2 GB. Pages are taken
     /// as they are used. With less than its indexes take, a large cluster asks the system for every other page.
     static func sharedBuffers(of memory: Int) -> String {
-        "\(min(max(memory / 8 >> 20, 128), 2_048))MB"
+        "\(min(max((memory / 8) >> 20, 128), 2_048))MB"
     }
 }
