@@ -45,7 +45,7 @@ extension LoadOperation: Postgres.Operation {
     struct Layout {
         var checks: [Int] = []
         var latest: [Int] = []
-        var others: [Int] = []
+        var others: [(load: Int, bases: [FlowVersion: [UInt8]])] = []
     }
 
     var cost: Int {
@@ -61,7 +61,7 @@ extension LoadOperation: Postgres.Operation {
             switch load.form {
             case .check: layout.checks.append(index)
             case .latest: layout.latest.append(index)
-            case .selected, .large: layout.others.append(index)
+            case .selected, .large: layout.others.append((index, load.resources.cache.bases(of: load.command.key)))
             }
         }
         if !layout.checks.isEmpty {
@@ -73,21 +73,23 @@ extension LoadOperation: Postgres.Operation {
                 largest: Int64(loads[layout.latest[0]].resources.limits.batchedStateBytes))
             pipeline.execute(LoadSQL.latest, parameters)
         }
-        for index in layout.others { loads[index].enqueueAlone(into: &pipeline) }
+        for (index, bases) in layout.others { loads[index].enqueueAlone(into: &pipeline, bases) }
         return layout
     }
 
-    private func enqueueAlone(into pipeline: inout Pipeline) {
+    private func enqueueAlone(into pipeline: inout Pipeline, _ bases: [FlowVersion: [UInt8]]) {
         var parameters = Parameters()
         parameters.append(command.key.tenant)
         parameters.append(command.key.flowID)
         parameters.append(command.ifVersionNot)
         if case .large(let version, _) = form {
             parameters.append(Int64.max)
+            parameters.append(bigints: bases) { $0.key }
             parameters.append(version)
             return pipeline.execute(LoadSQL.version, parameters)
         }
         parameters.append(Int64(resources.limits.batchedStateBytes))
+        parameters.append(bigints: bases) { $0.key }
         switch command.selector {
         case .latest: break
         case .version(let version):
@@ -119,8 +121,8 @@ extension LoadOperation: Postgres.Operation {
         if !layout.latest.isEmpty, let rows = results.popFirst() {
             read(rows, layout.latest, &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
         }
-        for (index, rows) in zip(layout.others, results) {
-            read(rows, [index], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
+        for (other, rows) in zip(layout.others, results) {
+            read(rows, [other.load], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row, other.bases) }
         }
         return steps
     }
@@ -151,8 +153,10 @@ extension LoadOperation: Postgres.Operation {
         return .finished(.success(outcome))
     }
 
-    private func loaded(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        let loaded = try LoadRow(rows, row, key: command.key)
+    private func loaded(
+        _ rows: ResultRows, _ row: Int, _ bases: [FlowVersion: [UInt8]] = [:]
+    ) throws(PostgresError) -> Step<LoadOperation> {
+        let loaded = try LoadRow(rows, row, key: command.key, known: bases)
         if loaded.head.isDeleted && command.selector == .latest {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
@@ -162,7 +166,13 @@ extension LoadOperation: Postgres.Operation {
         } else if version.size > Int64(resources.limits.batchedStateBytes) {
             return again(.large(version.version, size: Int(clamping: version.size)))
         }
-        return .finished(loaded.read(resources).map { .snapshot($0.snapshot) })
+        let result = loaded.read(resources)
+        if case .failure = result, loaded.reliesOnCache {
+            // A restored backup may have another state under the number of a known base: without it then.
+            resources.cache.forget(command.key)
+            return again(form)
+        }
+        return .finished(result.map { .snapshot($0.snapshot) })
     }
 
     private func missing(_ head: FlowHead) -> StateError {
