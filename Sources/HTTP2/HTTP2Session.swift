@@ -11,14 +11,18 @@ import NIOCore
 public final class HTTP2Session {
     public enum Role: Sendable { case server, client }
 
-    private var handle: SessionHandle?
-    private var streams: [StreamID: Stream] = [:]
+    private let handle: SessionHandle
+    private let role: Role
+    let streams = StreamTable<Stream>()
     private var events: [HTTP2Event] = []
     /// The bytes being received, so that content is handed on as a slice of them.
     private var input = ByteBuffer()
     private var inputBase: UnsafeRawPointer?
-    private let settings: HTTP2Settings
-    private let role: Role
+    /// Sections that open a stream differ from trailers, so each kind has its own last one.
+    private let openingReader: HeaderReader
+    private let trailerReader: HeaderReader
+    /// Of which kind the section under way is.
+    private var isReadingTrailers = false
 
     /// Bytes of all streams that wait to be sent.
     public private(set) var pendingBytes = 0
@@ -27,12 +31,13 @@ public final class HTTP2Session {
 
     public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
         self.role = role
-        self.settings = settings
-        handle = try SessionHandle.open(
-            role: role, settings: settings, owner: Unmanaged.passUnretained(self).toOpaque())
+        openingReader = HeaderReader(limit: settings.headerListBytes)
+        trailerReader = HeaderReader(limit: settings.headerListBytes)
+        handle = try SessionHandle.open(role: role, settings: settings)
+        handle.setOwner(self)
     }
 
-    private var pointer: OpaquePointer? { handle?.pointer }
+    private var pointer: OpaquePointer { handle.pointer }
 
     // MARK: Bytes and events
 
@@ -49,8 +54,11 @@ public final class HTTP2Session {
     }
 
     public func takeEvents() -> [HTTP2Event] {
-        defer { events.removeAll(keepingCapacity: true) }
-        return events
+        if events.isEmpty { return [] }
+        let taken = events
+        events = []
+        events.reserveCapacity(taken.count)
+        return taken
     }
 
     /// Appends what is due to `buffer`, up to about `limit` bytes; returns true when there may be more.
@@ -92,6 +100,21 @@ public final class HTTP2Session {
         try check(submitted)
     }
 
+    /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
+    public func answer(
+        _ id: StreamID, _ fields: PreparedFields, _ content: ByteBuffer, trailers: PreparedFields
+    ) throws(HTTP2Error) {
+        guard let stream = streams[id] else { return }
+        let before = stream.pendingBytes
+        stream.append(content)
+        pendingBytes += stream.pendingBytes - before
+        stream.finish(.preparedTrailers(trailers))
+        try check(
+            withProvider(stream) {
+                nghttp2_submit_response(pointer, id, fields.pairs.baseAddress, fields.pairs.count, $0)
+            })
+    }
+
     /// Client: opens a stream. More streams than the peer allows wait inside nghttp2.
     public func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
         let stream = Stream(id: nghttp2_session_get_next_stream_id(pointer).signed)
@@ -102,7 +125,7 @@ public final class HTTP2Session {
             }
         }
         try check(id)
-        streams[id] = stream
+        streams.insert(id, stream)
         return id
     }
 
@@ -178,28 +201,19 @@ public final class HTTP2Session {
 // MARK: What nghttp2 tells
 
 extension HTTP2Session {
-    func beganHeaders(stream id: StreamID) {
-        let stream: Stream
-        if let known = streams[id] {
-            stream = known
-        } else {
-            stream = Stream(id: id)
-            streams[id] = stream
-        }
-        stream.fields = []
-        stream.fields.reserveCapacity(10)
-        stream.fieldBytes = 0
+    func beganHeaders(_ frame: UnsafePointer<nghttp2_frame>) {
+        let id = frame.pointee.hd.stream_id
+        if streams[id] == nil { streams.insert(id, Stream(id: id)) }
+        isReadingTrailers = frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
+        if isReadingTrailers { trailerReader.begin() } else { openingReader.begin() }
     }
 
-    func received(fieldName: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, stream id: StreamID) {
-        guard let stream = streams[id] else { return }
-        stream.fieldBytes += fieldName.count + value.count + 32
-        guard stream.fieldBytes <= settings.headerListBytes else {
-            stream.fieldsTooLarge = true
-            return
+    func received(name: OpaquePointer, value: OpaquePointer) {
+        if isReadingTrailers {
+            trailerReader.add(name: name, value: value)
+        } else {
+            openingReader.add(name: name, value: value)
         }
-        stream.fields.append(
-            HeaderField(String(decoding: fieldName, as: UTF8.self), String(decoding: value, as: UTF8.self)))
     }
 
     func received(data: UnsafeRawBufferPointer, stream id: StreamID) {
@@ -213,32 +227,28 @@ extension HTTP2Session {
         }
     }
 
-    func received(frame: nghttp2_frame) {
-        let endStream = frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-        let id = frame.hd.stream_id
-        switch nghttp2_frame_type(UInt32(frame.hd.type)) {
+    func received(_ frame: UnsafePointer<nghttp2_frame>) {
+        let hd = frame.pointee.hd
+        let endStream = hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        switch nghttp2_frame_type(UInt32(hd.type)) {
         case NGHTTP2_HEADERS:
-            receivedFields(id, category: frame.headers.cat, endStream: endStream)
+            receivedFields(hd.stream_id, category: frame.pointee.headers.cat, endStream: endStream)
         case NGHTTP2_DATA where endStream:
-            events.append(.endStream(id))
-        case NGHTTP2_SETTINGS where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+            events.append(.endStream(hd.stream_id))
+        case NGHTTP2_SETTINGS where hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
             events.append(.settings)
-        case NGHTTP2_PING where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
+        case NGHTTP2_PING where hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
             events.append(.pingAcknowledged)
         case NGHTTP2_GOAWAY:
-            events.append(
-                .goAway(
-                    lastStreamID: frame.goaway.last_stream_id, HTTP2ErrorCode(rawValue: frame.goaway.error_code)))
+            let goAway = frame.pointee.goaway
+            events.append(.goAway(lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)))
         default:
             break
         }
     }
 
     private func receivedFields(_ id: StreamID, category: nghttp2_headers_category, endStream: Bool) {
-        guard let stream = streams[id] else { return }
-        let fields = stream.fields
-        stream.fields = []
-        if stream.fieldsTooLarge {
+        guard let fields = isReadingTrailers ? trailerReader.end() : openingReader.end() else {
             events.append(.headersTooLarge(id))
             return
         }
@@ -261,7 +271,7 @@ extension HTTP2Session {
     }
 
     func closed(stream id: StreamID, code: HTTP2ErrorCode) {
-        guard let stream = streams.removeValue(forKey: id) else { return }
+        guard let stream = streams.remove(id) else { return }
         pendingBytes -= stream.pendingBytes
         events.append(.closed(id, code))
     }

@@ -7,23 +7,23 @@ import NIOCore
 /// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
 /// which lives on that loop, and assert it.
 public final class ServerCall: @unchecked Sendable {
-    public let path: String
-    public let metadata: Metadata
+    public var path: String { head.path }
+    public var metadata: Metadata { head.metadata }
     public let eventLoop: any EventLoop
     /// When the caller stops waiting. Nil: a stream without a deadline.
     public let deadline: NIODeadline?
 
     let id: StreamID
-    private let handler: MethodHandler
-    private weak var connection: ServerConnectionHandler?
+    private let head: CallHead
+    /// Until the stream is gone, of which the connection tells every call.
+    private var connection: ServerConnectionHandler?
     private var state: CallState
     private var deframer: MessageDeframer
     private var unaryRequest: ByteBuffer?
-    private var requests: MessageStream.Source?
-    private var task: Task<Void, Never>?
-    private var timer: Scheduled<Void>?
-    private var cancelHandlers: [@Sendable () -> Void] = []
+    private var streaming: Streaming?
     private var writers: [CheckedContinuation<Void, any Error>] = []
+    private var cancelHandler: (@Sendable () -> Void)?
+    private var moreCancelHandlers: [@Sendable () -> Void] = []
     private var credit = ReceiveCredit()
     /// Bytes received that the client's window has not got back.
     private var unreturned = 0
@@ -31,37 +31,39 @@ public final class ServerCall: @unchecked Sendable {
     private var held = 0
     private let requestDeadline: NIODeadline
 
+    /// What only a streaming method has.
+    private final class Streaming {
+        let requests: MessageStream.Source
+        var task: Task<Void, Never>?
+
+        init(requests: MessageStream.Source) { self.requests = requests }
+    }
+
     init(
-        id: StreamID, path: String, metadata: Metadata, deadline: NIODeadline?, handler: MethodHandler,
-        connection: ServerConnectionHandler, eventLoop: any EventLoop
+        id: StreamID, head: CallHead, connection: ServerConnectionHandler, opened: NIODeadline, eventLoop: any EventLoop
     ) {
         self.id = id
-        self.path = path
-        self.metadata = metadata
-        self.deadline = deadline
-        self.handler = handler
+        self.head = head
         self.connection = connection
         self.eventLoop = eventLoop
-        state = CallState(kind: handler.kind)
+        deadline = head.timeout.map { opened + $0 }
+        state = CallState(kind: head.handler.kind)
         deframer = MessageDeframer(limit: connection.configuration.messageBytes)
-        requestDeadline = .now() + connection.configuration.requestTimeout
+        requestDeadline = opened + connection.configuration.requestTimeout
     }
 
     // MARK: What a method does
 
     /// Answers a unary call: its message, and OK.
     public func respond(_ message: FramedMessage) {
-        onLoop { call in
-            if let connection = call.connection, !connection.hasRoom(for: message.messageBytes) {
-                return call.end(ServerConnectionHandler.slowReader)
-            }
-            call.transmit(message)
-            call.end(.ok)
-        }
+        // No closure where none is needed: `onLoop` would allocate one.
+        if eventLoop.inEventLoop { answer(message) } else { eventLoop.execute { self.answer(message) } }
     }
 
     /// Ends the call. Only the first end of a call counts.
-    public func finish(_ status: Status) { onLoop { $0.end(status) } }
+    public func finish(_ status: Status) {
+        if eventLoop.inEventLoop { end(status) } else { eventLoop.execute { self.end(status) } }
+    }
 
     /// Sends one message of a streamed answer, and returns when the next one has room.
     /// - Throws: `CancellationError` once the call is over.
@@ -86,7 +88,13 @@ public final class ServerCall: @unchecked Sendable {
     /// deadline passed, connection lost. At once if that has happened.
     public func onCancel(_ handler: @escaping @Sendable () -> Void) {
         onLoop { call in
-            if call.state.isOver { handler() } else { call.cancelHandlers.append(handler) }
+            if call.state.isOver {
+                handler()
+            } else if call.cancelHandler == nil {
+                call.cancelHandler = handler
+            } else {
+                call.moreCancelHandlers.append(handler)
+            }
         }
     }
 
@@ -96,14 +104,11 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: What the connection tells
 
-    func start(timeout: TimeAmount?) {
-        if let timeout {
-            timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.deadlinePassed() }
-        }
-        guard case .streaming(_, let method) = handler else { return }
+    func start() {
+        guard case .streaming(_, let method) = head.handler else { return }
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
-        requests = source
-        task = Task {
+        streaming = Streaming(requests: source)
+        streaming?.task = Task {
             do {
                 try await method(stream, self)
                 self.finish(.ok)
@@ -121,12 +126,16 @@ public final class ServerCall: @unchecked Sendable {
         eventLoop.assertInEventLoop()
         unreturned += bytes.readableBytes
         guard !state.isOver else { return consume(unreturned) }
-        deframer.append(bytes)
         hold(bytes.readableBytes)
-        do {
-            while let message = try deframer.next() { deliver(message) }
-        } catch {
-            return end(error.status)
+        if deframer.bufferedBytes == 0, let message = MessageDeframer.only(in: bytes, limit: deframer.limit) {
+            deliver(message)
+        } else {
+            deframer.append(bytes)
+            do {
+                while let message = try deframer.next() { deliver(message) }
+            } catch {
+                return end(error.status)
+            }
         }
         if !state.isOver { consume(credit.partial(buffered: deframer.bufferedBytes)) }
         if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
@@ -140,8 +149,8 @@ public final class ServerCall: @unchecked Sendable {
         case .drop: taken(message, bytes)
         case .fail(let status): end(status)
         case .deliver:
-            if let requests {
-                requests.yield(message, credit: bytes)
+            if let streaming {
+                streaming.requests.yield(message, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
                 unaryRequest = message
@@ -168,9 +177,9 @@ public final class ServerCall: @unchecked Sendable {
         switch state.receivedEnd(incompleteBytes: deframer.bufferedBytes) {
         case .drop: break
         case .fail(let status): end(status)
-        case .deliverEnd: requests?.finish()
+        case .deliverEnd: streaming?.requests.finish()
         case .invokeUnary:
-            guard case .unary(let method) = handler, let request = unaryRequest else { return }
+            guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
             unaryRequest = nil
             method(request, self)
         }
@@ -184,6 +193,14 @@ public final class ServerCall: @unchecked Sendable {
         } else if state.kind == .unary, state.inbound != .ended, requestDeadline <= now {
             end(Status(.deadlineExceeded, "the request did not arrive in time"), isCancellation: true)
         }
+    }
+
+    /// Ends the call if the client's own deadline has passed; otherwise returns it, if there is one to watch.
+    func exactDeadline(passedAt now: NIODeadline) -> NIODeadline? {
+        guard head.isTimeoutExact, let deadline, !state.isOver else { return nil }
+        if deadline > now { return deadline }
+        deadlinePassed()
+        return nil
     }
 
     private func deadlinePassed() {
@@ -209,11 +226,23 @@ public final class ServerCall: @unchecked Sendable {
         connection?.consume(id, bytes)
     }
 
+    private func answer(_ message: FramedMessage) {
+        guard let connection, !state.isOver else { return }
+        guard connection.hasRoom(for: message.messageBytes) else { return end(ServerConnectionHandler.slowReader) }
+        if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
+            connection.answer(id, message)
+            release()
+        } else {
+            transmit(message)
+            end(.ok)
+        }
+    }
+
     private func transmit(_ message: FramedMessage) {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, Self.responseFields, endStream: false)
+            connection?.respond(id, Self.responseFields.fields, endStream: false)
             connection?.send(id, message.buffer)
         case .message: connection?.send(id, message.buffer)
         }
@@ -222,7 +251,7 @@ public final class ServerCall: @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, Self.responseFields + status.trailers, endStream: true)
+        case .trailersOnly: connection?.respond(id, Self.responseFields.fields + status.trailers, endStream: true)
         case .trailers: connection?.finish(id, status.trailers)
         }
         if isCancellation { cancel() }
@@ -230,25 +259,26 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func cancel() {
-        task?.cancel()
-        for handler in cancelHandlers { handler() }
+        streaming?.task?.cancel()
+        cancelHandler?()
+        for handler in moreCancelHandlers { handler() }
     }
 
     private func release() {
-        timer?.cancel()
-        timer = nil
-        task?.cancel()
-        task = nil
-        cancelHandlers = []
-        // Not an end of the request: whoever still reads must not take it for one.
-        requests?.finish(throwing: CancellationError())
-        requests = nil
+        cancelHandler = nil
+        if !moreCancelHandlers.isEmpty { moreCancelHandlers = [] }
         unaryRequest = nil
         // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
         consume(unreturned)
-        hold(-held)
-        deframer = MessageDeframer(limit: deframer.limit)
-        resumeWriters { $0.resume(throwing: CancellationError()) }
+        if held != 0 { hold(-held) }
+        if deframer.bufferedBytes > 0 { deframer = MessageDeframer(limit: deframer.limit) }
+        if let streaming {
+            self.streaming = nil
+            streaming.task?.cancel()
+            // Not an end of the request: whoever still reads must not take it for one.
+            streaming.requests.finish(throwing: CancellationError())
+        }
+        if !writers.isEmpty { resumeWriters { $0.resume(throwing: CancellationError()) } }
     }
 
     private func resumeWriters(_ body: (CheckedContinuation<Void, any Error>) -> Void) {
@@ -257,8 +287,9 @@ public final class ServerCall: @unchecked Sendable {
         waiting.forEach(body)
     }
 
-    static let responseFields = [
+    static let responseFields = PreparedFields([
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
         HeaderField("grpc-accept-encoding", "identity"),
-    ]
+    ])
+    static let okTrailers = PreparedFields(Status.ok.trailers)
 }

@@ -19,7 +19,12 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Request bytes held by the calls of this connection.
     var bufferedBytes = 0
 
-    private var calls: [StreamID: ServerCall] = [:]
+    private let calls = StreamTable<ServerCall>()
+    /// Of the last call that was opened; the next one usually has the same.
+    private var lastHead: CallHead?
+    /// One timer for the deadlines of all calls, due at the earliest or before.
+    private var deadlineTimer: Scheduled<Void>?
+    private var deadlineTimerDue = NIODeadline.distantFuture
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
@@ -27,6 +32,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private var life: ConnectionLife
+    private var heardAt = NIODeadline.now()
     private var ticker: RepeatedTask?
 
     /// Two frames for each of the streams that a client may have open are honest.
@@ -53,6 +59,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ticker?.cancel()
+        deadlineTimer?.cancel()
         self.context = nil
     }
 
@@ -64,7 +71,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
         hasHeard = true
-        life.heardFromPeer(now: .now())
+        heardAt = .now()
+        life.heardFromPeer(now: heardAt)
         do {
             try session.receive(unwrapInboundIn(data))
             handleEvents()
@@ -88,8 +96,9 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         for call in calls.values { call.closed() }
-        calls = [:]
+        calls.removeAll()
         ticker?.cancel()
+        deadlineTimer?.cancel()
         context.fireChannelInactive()
     }
 
@@ -127,7 +136,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             case .trailers(let id, _), .endStream(let id):
                 calls[id]?.receivedEnd()
             case .closed(let id, _):
-                calls.removeValue(forKey: id)?.closed()
+                calls.remove(id)?.closed()
             case .writable(let id):
                 calls[id]?.writable()
             case .settings:
@@ -142,22 +151,30 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     private func open(_ id: StreamID, _ fields: [HeaderField]) {
         guard let context else { return }
+        guard let head = head(id, fields) else { return }
+        guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
+        let call = ServerCall(id: id, head: head, connection: self, opened: heardAt, eventLoop: context.eventLoop)
+        calls.insert(id, call)
+        if head.isTimeoutExact, let deadline = call.deadline { watch(deadline) }
+        call.start()
+    }
+
+    /// What a header section comes to; nil when the request was refused.
+    private func head(_ id: StreamID, _ fields: [HeaderField]) -> CallHead? {
+        if let lastHead, lastHead.metadata.isBacked(by: fields) { return lastHead }
         switch RequestHead(fields) {
         case .notGRPC(let refusal): refuse(id, refusal)
         case .refused(let status): refuse(id, status)
         case .call(let path, let timeout, let metadata):
-            guard let handler = router.handler(path) else { return refuse(id, router.unimplemented(path)) }
-            guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
-            let allowed =
-                handler.kind == .unary
-                ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
-            let call = ServerCall(
-                id: id, path: path, metadata: metadata, deadline: allowed.map { .now() + $0 }, handler: handler,
-                connection: self, eventLoop: context.eventLoop)
-            calls[id] = call
-            // A default deadline is coarse: the tick looks after it, and spares each call a timer.
-            call.start(timeout: timeout == nil ? nil : allowed)
+            guard let handler = router.handler(path) else {
+                refuse(id, router.unimplemented(path))
+                return nil
+            }
+            let head = CallHead(path: path, timeout: timeout, metadata: metadata, handler: handler, configuration: configuration)
+            lastHead = head
+            return head
         }
+        return nil
     }
 
     private func refuse(_ id: StreamID, _ refusal: HTTPRefusal) {
@@ -167,7 +184,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ id: StreamID, _ status: Status) {
-        respond(id, ServerCall.responseFields + status.trailers, endStream: true)
+        respond(id, ServerCall.responseFields.fields + status.trailers, endStream: true)
     }
 
     private func fail(_ error: HTTP2Error) {
@@ -196,6 +213,16 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             try session.respond(id, fields, endStream: endStream)
         } catch {
             // nghttp2 refuses for lack of memory, or because the stream ended meanwhile.
+            session.reset(id, .internalError)
+        }
+        scheduleFlush()
+    }
+
+    /// A unary call's answer: its message, and OK.
+    func answer(_ id: StreamID, _ message: FramedMessage) {
+        do {
+            try session.answer(id, ServerCall.responseFields, message.buffer, trailers: ServerCall.okTrailers)
+        } catch {
             session.reset(id, .internalError)
         }
         scheduleFlush()
@@ -255,11 +282,25 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Time
 
-    private func tick() {
+    /// Sees to it that a deadline is kept to. Most calls end before the timer, and cost it nothing.
+    private func watch(_ deadline: NIODeadline) {
+        guard deadline < deadlineTimerDue, let context else { return }
+        deadlineTimer?.cancel()
+        deadlineTimerDue = deadline
+        deadlineTimer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.deadlinesDue() }
+    }
+
+    private func deadlinesDue() {
+        deadlineTimerDue = .distantFuture
         let now = NIODeadline.now()
         for call in calls.values {
-            call.tick(now: now)
+            if let deadline = call.exactDeadline(passedAt: now) { watch(deadline) }
         }
+    }
+
+    private func tick() {
+        let now = NIODeadline.now()
+        for call in calls.values { call.tick(now: now) }
         perform(life.tick(now: now, calls: calls.count))
         flush()
     }

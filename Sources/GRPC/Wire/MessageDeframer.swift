@@ -30,6 +30,16 @@ struct MessageDeframer {
         }
     }
 
+    /// The message in bytes that are exactly one whole message without a fault, as most requests are: nothing
+    /// needs to be kept then.
+    static func only(in bytes: ByteBuffer, limit: Int) -> ByteBuffer? {
+        let length = bytes.readableBytes - prefixBytes
+        guard length >= 0, length <= limit, bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == 0,
+            bytes.getInteger(at: bytes.readerIndex + 1, as: UInt32.self) == UInt32(exactly: length)
+        else { return nil }
+        return bytes.getSlice(at: bytes.readerIndex + prefixBytes, length: length)
+    }
+
     let limit: Int
     private(set) var pending = ByteBuffer()
 
