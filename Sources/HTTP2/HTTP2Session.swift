@@ -3,7 +3,7 @@ import NIOCore
 
 /// One HTTP/2 connection without its socket: bytes go in, events and bytes come out (RFC 9113).
 ///
-///     receive(bytes) ──▶ nghttp2 ──▶ takeEvents()
+///     receive(bytes) ──▶ nghttp2 ──▶ forEachEvent()
 ///     respond/request/send/finish/reset ──▶ nghttp2 ──▶ takeOutput()
 ///
 /// Not thread-safe: whoever owns the socket owns the session. Nothing here blocks or calls back.
@@ -15,6 +15,9 @@ public final class HTTP2Session {
     private let role: Role
     let streams = StreamTable<Stream>()
     private var events: [HTTP2Event] = []
+    /// Empty; its memory takes the next events.
+    private var spareEvents: [HTTP2Event] = []
+    private static let maxSpareEvents = 256
     /// The bytes being received, so that content is handed on as a slice of them.
     private var input = ByteBuffer()
     private var inputBase: UnsafeRawPointer?
@@ -41,7 +44,7 @@ public final class HTTP2Session {
 
     // MARK: Bytes and events
 
-    /// Takes what the socket gave. Fetch `takeEvents` and `takeOutput` afterwards, also after an error.
+    /// Takes what the socket gave. Ask `forEachEvent` and `takeOutput` afterwards, also after an error.
     public func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
         input = bytes
         let result = bytes.withUnsafeReadableBytes { raw in
@@ -53,24 +56,47 @@ public final class HTTP2Session {
         if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
     }
 
-    public func takeEvents() -> [HTTP2Event] {
-        if events.isEmpty { return [] }
-        let taken = events
-        events = []
-        events.reserveCapacity(taken.count)
-        return taken
+    /// Hands over what happened since the last time, in order. `body` may call the session; what it causes comes
+    /// the next time.
+    public func forEachEvent(_ body: (HTTP2Event) -> Void) {
+        guard !events.isEmpty else { return }
+        var taken = spareEvents
+        spareEvents = []
+        swap(&taken, &events)
+        taken.withUnsafeBufferPointer { for index in $0.indices { body($0[index]) } }
+        guard taken.capacity <= Self.maxSpareEvents else { return }
+        taken.removeAll(keepingCapacity: true)
+        spareEvents = taken
     }
 
     /// Appends what is due to `buffer`, up to about `limit` bytes; returns true when there may be more.
     public func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
-        let before = buffer.readableBytes
-        while buffer.readableBytes - before < limit {
-            var frames: UnsafePointer<UInt8>?
+        let end = buffer.readableBytes + limit
+        while buffer.readableBytes < end {
+            let wanted = end - buffer.readableBytes
+            var result = 0
+            // Frames are small: they go side by side into the room that there is, until one does not fit.
+            var unplaced: UnsafeRawBufferPointer?
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { room in
+                var used = 0
+                while used < wanted, unplaced == nil {
+                    var frame: UnsafePointer<UInt8>?
+                    result = nghttp2_session_mem_send(pointer, &frame)
+                    if result <= 0 { break }
+                    let bytes = UnsafeRawBufferPointer(start: frame, count: result)
+                    if bytes.count <= room.count - used {
+                        UnsafeMutableRawBufferPointer(rebasing: room[used...]).copyMemory(from: bytes)
+                        used += bytes.count
+                    } else {
+                        unplaced = bytes
+                    }
+                }
+                return used
+            }
+            if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
+            if result == 0 { return false }
             // "the returned *data_ptr is only valid until the next call of nghttp2_session_mem_send()".
-            let count = nghttp2_session_mem_send(pointer, &frames)
-            if count < 0 { throw HTTP2Error(nghttp2: Int32(count)) }
-            if count == 0 { return false }
-            buffer.writeBytes(UnsafeRawBufferPointer(start: frames, count: count))
+            if let unplaced { buffer.writeBytes(unplaced) }
         }
         return true
     }

@@ -1,5 +1,11 @@
 import CNGHTTP2
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
 /// Puts a header section together from the fields that nghttp2 decodes, one section at a time: their frames
 /// never interleave (RFC 9113 §4.3).
 ///
@@ -94,8 +100,8 @@ final class HeaderReader {
     /// The same buffer, as for a field of HPACK's tables, or the same octets.
     private static func isSame(_ one: OpaquePointer, _ other: OpaquePointer) -> Bool {
         if one == other { return true }
-        let (text, otherText) = (text(one), text(other))
-        return text.count == otherText.count && text.elementsEqual(otherText)
+        let (octets, others) = (nghttp2_rcbuf_get_buf(one), nghttp2_rcbuf_get_buf(other))
+        return octets.len == others.len && memcmp(octets.base, others.base, octets.len) == 0
     }
 
     /// The octets of a buffer, for as long as it is.

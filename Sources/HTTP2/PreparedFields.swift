@@ -5,13 +5,10 @@ import CNGHTTP2
 ///
 /// `@unchecked Sendable`: what it points at is written before anybody sees it and stays as it is.
 public struct PreparedFields: @unchecked Sendable {
-    /// As in any array of fields.
-    public let fields: [HeaderField]
     /// "NGHTTP2_NV_FLAG_NO_COPY_NAME … the application must keep the reference to name"; the same for values.
     let pairs: UnsafeBufferPointer<nghttp2_nv>
 
     public init(_ fields: [HeaderField]) {
-        self.fields = fields
         let pairs = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
         let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
         for (index, field) in fields.enumerated() {

@@ -4,7 +4,7 @@
 /// What changes lies behind a pointer, so that the table can be a constant of its owner and asking takes no
 /// run-time check of exclusive access. For one thread at a time. The capacity is a power of two and never more
 /// than half used; an entry that leaves closes its gap, so that there are no tombstones.
-package struct StreamTable<Value: AnyObject>: ~Copyable {
+public struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline struct Slot {
         /// 0 where the slot is free: no stream has that identifier (RFC 9113 §5.1.1).
         @usableFromInline var id: StreamID = 0
@@ -44,7 +44,7 @@ package struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline let state: UnsafeMutablePointer<State>
 
     @inlinable
-    package init(capacity: Int = 64) {
+    public init(capacity: Int = 64) {
         state = .allocate(capacity: 1)
         state.initialize(to: State(capacity: capacity))
     }
@@ -56,15 +56,15 @@ package struct StreamTable<Value: AnyObject>: ~Copyable {
         state.deallocate()
     }
 
-    package var count: Int { @inlinable get { state.pointee.count } }
+    public var count: Int { @inlinable get { state.pointee.count } }
 
-    package subscript(id: StreamID) -> Value? {
-        @inlinable get { state.pointee.find(id).pointee.value }
+    public subscript(id: StreamID) -> Value? {
+        @inlinable @inline(__always) get { state.pointee.find(id).pointee.value }
     }
 
     /// Adds what belongs to a stream, in the place of what did. `id` must not be 0.
-    @inlinable
-    package func insert(_ id: StreamID, _ value: Value) {
+    @inlinable @inline(__always)
+    public func insert(_ id: StreamID, _ value: Value) {
         if 2 * (state.pointee.count + 1) > state.pointee.capacity { grow() }
         let slot = state.pointee.find(id)
         if slot.pointee.id != id {
@@ -74,9 +74,9 @@ package struct StreamTable<Value: AnyObject>: ~Copyable {
         slot.pointee.value = value
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     @discardableResult
-    package func remove(_ id: StreamID) -> Value? {
+    public func remove(_ id: StreamID) -> Value? {
         var gap = state.pointee.find(id)
         guard let value = gap.pointee.value else { return nil }
         gap.pointee.value = nil
@@ -98,12 +98,12 @@ package struct StreamTable<Value: AnyObject>: ~Copyable {
     }
 
     /// All of them now, for a walk on which entries may leave.
-    @inlinable package var values: [Value] {
+    @inlinable public var values: [Value] {
         UnsafeBufferPointer(start: state.pointee.slots, count: state.pointee.capacity).compactMap(\.value)
     }
 
     @inlinable
-    package func removeAll() {
+    public func removeAll() {
         for index in 0..<state.pointee.capacity { state.pointee.slots[index] = Slot() }
         state.pointee.count = 0
     }

@@ -125,7 +125,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
     // MARK: Bytes
 
     private func handleEvents() {
-        for event in session.takeEvents() {
+        session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream): calls[id]?.received(fields, endStream: endStream)
             case .data(let id, let bytes):

@@ -7,6 +7,7 @@ final class CallHead: Sendable {
     let path: String
     let metadata: Metadata
     let handler: MethodHandler
+    let kind: MethodKind
     /// How long the caller waits. Nil: a stream without a deadline.
     let timeout: TimeAmount?
     /// The client asked for this timeout. A default one is coarse: the tick looks after it, without a timer.
@@ -18,8 +19,9 @@ final class CallHead: Sendable {
         self.path = path
         self.metadata = metadata
         self.handler = handler
+        kind = handler.kind
         self.timeout =
-            handler.kind == .unary ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
+            kind == .unary ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
         isTimeoutExact = timeout != nil
     }
 }

@@ -18,12 +18,12 @@ public final class ServerCall: @unchecked Sendable {
     /// Until the stream is gone, of which the connection tells every call.
     private var connection: ServerConnectionHandler?
     private var state: CallState
-    private var deframer: MessageDeframer
+    private let messageLimit: Int
+    /// Of a request that did not arrive as one whole message at once.
+    private var deframer: MessageDeframer?
     private var unaryRequest: ByteBuffer?
-    private var streaming: Streaming?
-    private var writers: [CheckedContinuation<Void, any Error>] = []
+    private var extra: Extra?
     private var cancelHandler: (@Sendable () -> Void)?
-    private var moreCancelHandlers: [@Sendable () -> Void] = []
     private var credit = ReceiveCredit()
     /// Bytes received that the client's window has not got back.
     private var unreturned = 0
@@ -31,12 +31,30 @@ public final class ServerCall: @unchecked Sendable {
     private var held = 0
     private let requestDeadline: NIODeadline
 
-    /// What only a streaming method has.
-    private final class Streaming {
-        let requests: MessageStream.Source
+    /// What few calls need. Apart, also for the sake of the many: whatever holds a type of the concurrency library
+    /// makes Swift look its layout up at run time.
+    private final class Extra {
+        /// Of a streaming method.
+        var requests: MessageStream.Source?
         var task: Task<Void, Never>?
+        /// Who waits in `send`.
+        var writers: [CheckedContinuation<Void, any Error>] = []
+        /// After the first.
+        var cancelHandlers: [@Sendable () -> Void] = []
 
-        init(requests: MessageStream.Source) { self.requests = requests }
+        @inline(never)
+        func yield(_ message: ByteBuffer, credit: Int) { requests?.yield(message, credit: credit) }
+
+        @inline(never)
+        func finishRequests() { requests?.finish() }
+
+        @inline(never)
+        func end() {
+            task?.cancel()
+            // Not an end of the request: whoever still reads must not take it for one.
+            requests?.finish(throwing: CancellationError())
+            for writer in writers { writer.resume(throwing: CancellationError()) }
+        }
     }
 
     init(
@@ -47,8 +65,8 @@ public final class ServerCall: @unchecked Sendable {
         self.connection = connection
         self.eventLoop = eventLoop
         deadline = head.timeout.map { opened + $0 }
-        state = CallState(kind: head.handler.kind)
-        deframer = MessageDeframer(limit: connection.configuration.messageBytes)
+        state = CallState(kind: head.kind)
+        messageLimit = connection.configuration.messageBytes
         requestDeadline = opened + connection.configuration.requestTimeout
     }
 
@@ -76,7 +94,7 @@ public final class ServerCall: @unchecked Sendable {
                 }
                 call.transmit(message)
                 if connection.session.isBlocked(call.id) {
-                    call.writers.append(continuation)
+                    call.withExtra { $0.writers.append(continuation) }
                 } else {
                     continuation.resume()
                 }
@@ -93,7 +111,7 @@ public final class ServerCall: @unchecked Sendable {
             } else if call.cancelHandler == nil {
                 call.cancelHandler = handler
             } else {
-                call.moreCancelHandlers.append(handler)
+                call.withExtra { $0.cancelHandlers.append(handler) }
             }
         }
     }
@@ -104,11 +122,15 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: What the connection tells
 
+    /// Runs the method of a call that streams; that of a unary one waits for its request.
     func start() {
+        if head.kind != .unary { startStreaming() }
+    }
+
+    private func startStreaming() {
         guard case .streaming(_, let method) = head.handler else { return }
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
-        streaming = Streaming(requests: source)
-        streaming?.task = Task {
+        let task = Task {
             do {
                 try await method(stream, self)
                 self.finish(.ok)
@@ -120,6 +142,16 @@ public final class ServerCall: @unchecked Sendable {
                 self.finish(Status(.internal, "the method failed: \(error)"))
             }
         }
+        withExtra { extra in
+            extra.requests = source
+            extra.task = task
+        }
+    }
+
+    private func withExtra(_ body: (Extra) -> Void) {
+        let extra = extra ?? Extra()
+        self.extra = extra
+        body(extra)
     }
 
     func received(_ bytes: ByteBuffer) {
@@ -127,21 +159,33 @@ public final class ServerCall: @unchecked Sendable {
         unreturned += bytes.readableBytes
         guard !state.isOver else { return consume(unreturned) }
         hold(bytes.readableBytes)
-        if deframer.bufferedBytes == 0, let message = MessageDeframer.only(in: bytes, limit: deframer.limit) {
+        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) {
             deliver(message)
         } else {
-            deframer.append(bytes)
             do {
-                while let message = try deframer.next() { deliver(message) }
+                try cut(bytes)
             } catch {
                 return end(error.status)
             }
         }
-        if !state.isOver { consume(credit.partial(buffered: deframer.bufferedBytes)) }
+        if !state.isOver { consume(credit.partial(buffered: partialBytes)) }
         if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
             end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
         }
     }
+
+    /// Cuts what came, after what is kept, into messages.
+    private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
+        var deframer = deframer ?? MessageDeframer(limit: messageLimit)
+        // One owner, so that `append` need not copy what is kept.
+        self.deframer = nil
+        deframer.append(bytes)
+        while let message = try deframer.next() { deliver(message) }
+        if !state.isOver, deframer.bufferedBytes > 0 { self.deframer = deframer }
+    }
+
+    /// Bytes kept of a message that is not complete yet.
+    private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
 
     private func deliver(_ message: ByteBuffer) {
         let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
@@ -149,8 +193,8 @@ public final class ServerCall: @unchecked Sendable {
         case .drop: taken(message, bytes)
         case .fail(let status): end(status)
         case .deliver:
-            if let streaming {
-                streaming.requests.yield(message, credit: bytes)
+            if let extra, head.kind != .unary {
+                extra.yield(message, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
                 unaryRequest = message
@@ -165,7 +209,7 @@ public final class ServerCall: @unchecked Sendable {
         guard !state.isOver else { return }
         credit.taken()
         hold(-(message.readableBytes + MessageDeframer.prefixBytes))
-        consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
+        consume(bytes + credit.partial(buffered: partialBytes))
     }
 
     private func hold(_ bytes: Int) {
@@ -174,10 +218,10 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     func receivedEnd() {
-        switch state.receivedEnd(incompleteBytes: deframer.bufferedBytes) {
+        switch state.receivedEnd(incompleteBytes: partialBytes) {
         case .drop: break
         case .fail(let status): end(status)
-        case .deliverEnd: streaming?.requests.finish()
+        case .deliverEnd: extra?.finishRequests()
         case .invokeUnary:
             guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
             unaryRequest = nil
@@ -207,7 +251,12 @@ public final class ServerCall: @unchecked Sendable {
         end(Status(.deadlineExceeded, "the deadline passed before the call was done"), isCancellation: true)
     }
 
-    func writable() { resumeWriters { $0.resume() } }
+    func writable() {
+        guard let extra else { return }
+        let waiting = extra.writers
+        extra.writers = []
+        for writer in waiting { writer.resume() }
+    }
 
     /// The stream is gone.
     func closed() {
@@ -242,7 +291,7 @@ public final class ServerCall: @unchecked Sendable {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, Self.responseFields.fields, endStream: false)
+            connection?.respond(id, Self.responseFields, endStream: false)
             connection?.send(id, message.buffer)
         case .message: connection?.send(id, message.buffer)
         }
@@ -251,7 +300,7 @@ public final class ServerCall: @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, Self.responseFields.fields + status.trailers, endStream: true)
+        case .trailersOnly: connection?.respond(id, Self.responseFields + status.trailers, endStream: true)
         case .trailers: connection?.finish(id, status.trailers)
         }
         if isCancellation { cancel() }
@@ -259,37 +308,28 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func cancel() {
-        streaming?.task?.cancel()
         cancelHandler?()
-        for handler in moreCancelHandlers { handler() }
+        guard let extra else { return }
+        extra.task?.cancel()
+        for handler in extra.cancelHandlers { handler() }
     }
 
     private func release() {
         cancelHandler = nil
-        if !moreCancelHandlers.isEmpty { moreCancelHandlers = [] }
         unaryRequest = nil
+        deframer = nil
         // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
         consume(unreturned)
         if held != 0 { hold(-held) }
-        if deframer.bufferedBytes > 0 { deframer = MessageDeframer(limit: deframer.limit) }
-        if let streaming {
-            self.streaming = nil
-            streaming.task?.cancel()
-            // Not an end of the request: whoever still reads must not take it for one.
-            streaming.requests.finish(throwing: CancellationError())
-        }
-        if !writers.isEmpty { resumeWriters { $0.resume(throwing: CancellationError()) } }
+        guard let extra else { return }
+        self.extra = nil
+        extra.end()
     }
 
-    private func resumeWriters(_ body: (CheckedContinuation<Void, any Error>) -> Void) {
-        let waiting = writers
-        writers = []
-        waiting.forEach(body)
-    }
-
-    static let responseFields = PreparedFields([
+    static let responseFields = [
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
         HeaderField("grpc-accept-encoding", "identity"),
-    ])
+    ]
+    static let preparedResponse = PreparedFields(responseFields)
     static let okTrailers = PreparedFields(Status.ok.trailers)
 }

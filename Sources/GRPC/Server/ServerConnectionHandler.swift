@@ -120,7 +120,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     // MARK: Events of the session
 
     private func handleEvents() {
-        for event in session.takeEvents() {
+        session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream):
                 open(id, fields)
@@ -128,7 +128,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             case .headersTooLarge(let id):
                 if let call = calls[id] {
                     call.finish(Status(.resourceExhausted, "the request's trailer section is too large"))
-                    continue
+                    return
                 }
                 refuse(id, HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
             case .data(let id, let bytes):
@@ -184,7 +184,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ id: StreamID, _ status: Status) {
-        respond(id, ServerCall.responseFields.fields + status.trailers, endStream: true)
+        respond(id, ServerCall.responseFields + status.trailers, endStream: true)
     }
 
     private func fail(_ error: HTTP2Error) {
@@ -221,7 +221,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// A unary call's answer: its message, and OK.
     func answer(_ id: StreamID, _ message: FramedMessage) {
         do {
-            try session.answer(id, ServerCall.responseFields, message.buffer, trailers: ServerCall.okTrailers)
+            try session.answer(id, ServerCall.preparedResponse, message.buffer, trailers: ServerCall.okTrailers)
         } catch {
             session.reset(id, .internalError)
         }

@@ -34,10 +34,11 @@ struct MessageDeframer {
     /// needs to be kept then.
     static func only(in bytes: ByteBuffer, limit: Int) -> ByteBuffer? {
         let length = bytes.readableBytes - prefixBytes
-        guard length >= 0, length <= limit, bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == 0,
-            bytes.getInteger(at: bytes.readerIndex + 1, as: UInt32.self) == UInt32(exactly: length)
-        else { return nil }
-        return bytes.getSlice(at: bytes.readerIndex + prefixBytes, length: length)
+        guard length >= 0, length <= limit else { return nil }
+        let isWhole = bytes.withUnsafeReadableBytes { bytes in
+            bytes[0] == 0 && UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self)) == length
+        }
+        return isWhole ? bytes.getSlice(at: bytes.readerIndex + prefixBytes, length: length) : nil
     }
 
     let limit: Int
