@@ -34,9 +34,9 @@ public final class HTTP2Session {
 
     public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
         self.role = role
-        openingReader = HeaderReader(limit: settings.headerListBytes)
-        trailerReader = HeaderReader(limit: settings.headerListBytes)
         handle = try SessionHandle.open(role: role, settings: settings)
+        openingReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
+        trailerReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
         handle.setOwner(self)
     }
 
@@ -108,6 +108,9 @@ public final class HTTP2Session {
 
     /// Frames that wait to be sent, content that waits for a window not among them.
     public var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
+
+    /// Gives back memory that is kept for the next requests; for a connection that is idle.
+    public func trimMemory() { handle.memory.trim() }
 
     /// Streams that are open now.
     public var openStreams: Int { streams.count }

@@ -24,6 +24,8 @@ final class HeaderReader {
 
     /// SETTINGS_MAX_HEADER_LIST_SIZE.
     private let limit: Int
+    /// Where the buffers are: it must not go before them.
+    private let memory: SessionMemory
     /// Fields whose buffers are kept; the ones behind them are read anew each time.
     private static let capacity = 32
 
@@ -36,7 +38,10 @@ final class HeaderReader {
     private var bytes = 0
     private var isTooLarge = false
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, memory: SessionMemory) {
+        self.limit = limit
+        self.memory = memory
+    }
 
     deinit {
         forget(from: 0)

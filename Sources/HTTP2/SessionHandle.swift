@@ -3,8 +3,13 @@ import CNGHTTP2
 /// The one owner of an `nghttp2_session`; `deinit` frees it with all its streams.
 struct SessionHandle: ~Copyable {
     let pointer: OpaquePointer
+    /// Goes after the session, which lives in it.
+    let memory: SessionMemory
 
-    private init(_ pointer: OpaquePointer) { self.pointer = pointer }
+    private init(_ pointer: OpaquePointer, _ memory: SessionMemory) {
+        self.pointer = pointer
+        self.memory = memory
+    }
 
     deinit { nghttp2_session_del(pointer) }
 
@@ -25,12 +30,14 @@ struct SessionHandle: ~Copyable {
         installCallbacks(callbacks)
 
         var session: OpaquePointer?
+        let memory = SessionMemory()
+        var functions = memory.functions
         switch role {
-        case .server: try check(nghttp2_session_server_new2(&session, callbacks, nil, option))
-        case .client: try check(nghttp2_session_client_new2(&session, callbacks, nil, option))
+        case .server: try check(nghttp2_session_server_new3(&session, callbacks, nil, option, &functions))
+        case .client: try check(nghttp2_session_client_new3(&session, callbacks, nil, option, &functions))
         }
         guard let session else { throw .session(message: "no session was made") }
-        let handle = SessionHandle(session)
+        let handle = SessionHandle(session, memory)
         try handle.announce(settings, role)
         return handle
     }

@@ -44,7 +44,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline let state: UnsafeMutablePointer<State>
 
     @inlinable
-    public init(capacity: Int = 64) {
+    public init(capacity: Int = 16) {
         state = .allocate(capacity: 1)
         state.initialize(to: State(capacity: capacity))
     }
@@ -81,13 +81,13 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         guard let value = gap.pointee.value else { return nil }
         gap.pointee.value = nil
         state.pointee.count -= 1
-        // An entry behind the gap moves into it, unless its search begins behind the gap.
+        // An entry behind the gap, which owns nothing any more, moves into it, unless its search begins behind the gap.
         let (slots, mask) = (state.pointee.slots, state.pointee.capacity - 1)
         var next = (gap - slots + 1) & mask
         while slots[next].id != 0 {
             let home = state.pointee.home(slots[next].id)
             if (next - home) & mask >= (next - (gap - slots)) & mask {
-                gap.moveUpdate(from: slots + next, count: 1)
+                gap.initialize(to: (slots + next).move())
                 gap = slots + next
                 gap.initialize(to: Slot())
             }
@@ -115,7 +115,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         state.pointee.slots = .allocate(capacity: 2 * oldCapacity)
         state.pointee.slots.initialize(repeating: Slot(), count: 2 * oldCapacity)
         for index in 0..<oldCapacity where old[index].id != 0 {
-            state.pointee.find(old[index].id).moveUpdate(from: old + index, count: 1)
+            state.pointee.find(old[index].id).initialize(to: (old + index).move())
             (old + index).initialize(to: Slot())
         }
         old.deinitialize(count: oldCapacity)

@@ -293,14 +293,13 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private func deadlinesDue() {
         deadlineTimerDue = .distantFuture
         let now = NIODeadline.now()
-        for call in calls.values {
-            if let deadline = call.exactDeadline(passedAt: now) { watch(deadline) }
-        }
+        if let next = calls.values.compactMap({ $0.exactDeadline(passedAt: now) }).min() { watch(next) }
     }
 
     private func tick() {
         let now = NIODeadline.now()
         for call in calls.values { call.tick(now: now) }
+        if calls.count == 0 { session.trimMemory() }
         perform(life.tick(now: now, calls: calls.count))
         flush()
     }
