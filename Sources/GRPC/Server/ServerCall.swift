@@ -22,7 +22,7 @@ public final class ServerCall: @unchecked Sendable {
     /// Of a request that did not arrive as one whole message at once.
     private var deframer: MessageDeframer?
     private var unaryRequest: ByteBuffer?
-    private var extra: Extra?
+    private var extra: CallExtra?
     private var cancelHandler: (@Sendable () -> Void)?
     private var credit = ReceiveCredit()
     /// Bytes received that the client's window has not got back.
@@ -30,32 +30,6 @@ public final class ServerCall: @unchecked Sendable {
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     private var held = 0
     private let requestDeadline: NIODeadline
-
-    /// What few calls need. Apart, also for the sake of the many: whatever holds a type of the concurrency library
-    /// makes Swift look its layout up at run time.
-    private final class Extra {
-        /// Of a streaming method.
-        var requests: MessageStream.Source?
-        var task: Task<Void, Never>?
-        /// Who waits in `send`.
-        var writers: [CheckedContinuation<Void, any Error>] = []
-        /// After the first.
-        var cancelHandlers: [@Sendable () -> Void] = []
-
-        @inline(never)
-        func yield(_ message: ByteBuffer, credit: Int) { requests?.yield(message, credit: credit) }
-
-        @inline(never)
-        func finishRequests() { requests?.finish() }
-
-        @inline(never)
-        func end() {
-            task?.cancel()
-            // Not an end of the request: whoever still reads must not take it for one.
-            requests?.finish(throwing: CancellationError())
-            for writer in writers { writer.resume(throwing: CancellationError()) }
-        }
-    }
 
     init(
         id: StreamID, head: CallHead, connection: ServerConnectionHandler, opened: NIODeadline, eventLoop: any EventLoop
@@ -148,8 +122,8 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    private func withExtra(_ body: (Extra) -> Void) {
-        let extra = extra ?? Extra()
+    private func withExtra(_ body: (CallExtra) -> Void) {
+        let extra = extra ?? CallExtra()
         self.extra = extra
         body(extra)
     }
@@ -291,7 +265,7 @@ public final class ServerCall: @unchecked Sendable {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, Self.responseFields, endStream: false)
+            connection?.respond(id, ResponseFields.head, endStream: false)
             connection?.send(id, message.buffer)
         case .message: connection?.send(id, message.buffer)
         }
@@ -300,7 +274,7 @@ public final class ServerCall: @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, Self.responseFields + status.trailers, endStream: true)
+        case .trailersOnly: connection?.respond(id, ResponseFields.head + status.trailers, endStream: true)
         case .trailers: connection?.finish(id, status.trailers)
         }
         if isCancellation { cancel() }
@@ -325,11 +299,4 @@ public final class ServerCall: @unchecked Sendable {
         self.extra = nil
         extra.end()
     }
-
-    static let responseFields = [
-        HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
-        HeaderField("grpc-accept-encoding", "identity"),
-    ]
-    static let preparedResponse = PreparedFields(responseFields)
-    static let okTrailers = PreparedFields(Status.ok.trailers)
 }

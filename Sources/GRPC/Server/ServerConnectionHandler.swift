@@ -22,9 +22,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private let calls = StreamTable<ServerCall>()
     /// Of the last call that was opened; the next one usually has the same.
     private var lastHead: CallHead?
-    /// One timer for the deadlines of all calls, due at the earliest or before.
-    private var deadlineTimer: Scheduled<Void>?
-    private var deadlineTimerDue = NIODeadline.distantFuture
+    private var deadlineTimer = DeadlineTimer()
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
@@ -59,7 +57,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ticker?.cancel()
-        deadlineTimer?.cancel()
+        deadlineTimer.cancel()
         self.context = nil
     }
 
@@ -98,7 +96,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         for call in calls.values { call.closed() }
         calls.removeAll()
         ticker?.cancel()
-        deadlineTimer?.cancel()
+        deadlineTimer.cancel()
         context.fireChannelInactive()
     }
 
@@ -184,7 +182,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ id: StreamID, _ status: Status) {
-        respond(id, ServerCall.responseFields + status.trailers, endStream: true)
+        respond(id, ResponseFields.head + status.trailers, endStream: true)
     }
 
     private func fail(_ error: HTTP2Error) {
@@ -199,58 +197,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Output
 
-    /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
-    static let slowReader = Status(
-        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
-
-    /// Whether a reply may still be queued. One is always let through, however large.
-    func hasRoom(for bytes: Int) -> Bool {
-        session.pendingBytes == 0 || session.pendingBytes + bytes <= configuration.outboundBytesPerConnection
-    }
-
-    func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {
-        do {
-            try session.respond(id, fields, endStream: endStream)
-        } catch {
-            // nghttp2 refuses for lack of memory, or because the stream ended meanwhile.
-            session.reset(id, .internalError)
-        }
-        scheduleFlush()
-    }
-
-    /// A unary call's answer: its message, and OK.
-    func answer(_ id: StreamID, _ message: FramedMessage) {
-        do {
-            try session.answer(id, ServerCall.preparedResponse, message.buffer, trailers: ServerCall.okTrailers)
-        } catch {
-            session.reset(id, .internalError)
-        }
-        scheduleFlush()
-    }
-
-    func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
-        session.reset(id, code)
-        scheduleFlush()
-    }
-
-    func send(_ id: StreamID, _ bytes: ByteBuffer) {
-        session.send(id, bytes)
-        scheduleFlush()
-    }
-
-    /// Gives received bytes back to the client's window.
-    func consume(_ id: StreamID, _ bytes: Int) {
-        session.consume(id, bytes)
-        scheduleFlush()
-    }
-
-    func finish(_ id: StreamID, _ trailers: [HeaderField]) {
-        session.finish(id, trailers: trailers)
-        scheduleFlush()
-    }
-
     /// One write a turn: what many calls answer in this turn goes out together.
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !isReading, !flushIsScheduled, let context else { return }
         flushIsScheduled = true
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -282,16 +230,13 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Time
 
-    /// Sees to it that a deadline is kept to. Most calls end before the timer, and cost it nothing.
     private func watch(_ deadline: NIODeadline) {
-        guard deadline < deadlineTimerDue, let context else { return }
-        deadlineTimer?.cancel()
-        deadlineTimerDue = deadline
-        deadlineTimer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.deadlinesDue() }
+        guard let context else { return }
+        deadlineTimer.watch(deadline, on: context.eventLoop.assumeIsolated()) { self.deadlinesDue() }
     }
 
     private func deadlinesDue() {
-        deadlineTimerDue = .distantFuture
+        deadlineTimer.fired()
         let now = NIODeadline.now()
         if let next = calls.values.compactMap({ $0.exactDeadline(passedAt: now) }).min() { watch(next) }
     }
