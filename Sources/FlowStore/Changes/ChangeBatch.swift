@@ -64,7 +64,8 @@ struct ChangeBatch {
             }
         }
         let parameters = SaveGroupParameters(groups, changes, plan.flows, stored: stored).encoded(idempotent: idempotent)
-        pipeline.execute(SaveGroupSQL.statement(creates: creates, idempotent: idempotent), parameters)
+        let sql = SaveGroupSQL(creates: creates, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
+        pipeline.execute(sql.statement, parameters)
         sent.append(.groups(groups, creates: creates))
     }
 
