@@ -4,8 +4,9 @@ SHELL := /bin/bash
 
 # Imports that a target does not declare are errors; warnings are too (Package.swift).
 SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
-# The Swift runtime goes into the binaries: they need no toolchain where they run.
-RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
+# The Swift runtime goes into the binaries: they need no toolchain where they run. The run-time checks of exclusive
+# access, a twentieth of a call, stay in what the tests run.
+RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked $(SWIFT_FLAGS)
 BUILD_DIR ?= .build
 RELEASE := $(BUILD_DIR)/release
 DEBUG := $(BUILD_DIR)/debug

@@ -27,7 +27,8 @@ public enum StateError: Error, Sendable, Equatable {
     /// `outcomeUnknown`: the request was sent, the answer never came, so it may have been applied.
     case databaseUnavailable(message: String, outcomeUnknown: Bool, retryAfterMilliseconds: Int64)
     /// Too many operations wait; nothing was applied.
-    case overloaded(queued: Int, limit: Int, retryAfterMilliseconds: Int64)
+    /// `unit`: what is counted, `operations` or `bytes`.
+    case overloaded(queued: Int, limit: Int, unit: String, retryAfterMilliseconds: Int64)
     case invalidArgument(field: String, message: String)
     /// `outcomeUnknown`: see `databaseUnavailable`.
     case deadlineExceeded(outcomeUnknown: Bool)
@@ -86,7 +87,7 @@ extension StateError {
     /// How long a client should wait before it tries again, when trying again helps.
     public var retryAfterMilliseconds: Int64? {
         switch self {
-        case .databaseUnavailable(_, _, let delay), .overloaded(_, _, let delay): delay
+        case .databaseUnavailable(_, _, let delay), .overloaded(_, _, _, let delay): delay
         default: nil
         }
     }

@@ -76,8 +76,8 @@ extension StateError: CustomStringConvertible {
                 + (outcomeUnknown
                     ? "whether the request was applied is unknown: repeat it with its idempotency key, or load and compare"
                     : "nothing was applied: try again")
-        case .overloaded(let queued, let limit, _):
-            "the server is overloaded (\(queued) operations wait, the limit is \(limit)); nothing was applied: try again later"
+        case .overloaded(let queued, let limit, let unit, _):
+            "the server is overloaded (\(queued) \(unit) wait, the limit is \(limit) \(unit)); nothing was applied: try again later"
         case .deadlineExceeded(let outcomeUnknown):
             outcomeUnknown
                 ? "the deadline passed while the request ran; whether it was applied is unknown: repeat it with its idempotency key, or load and compare"

@@ -12,8 +12,8 @@ extension StateError {
                 message: "this server is shutting down", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
         case .incompatible(let message):
             self = .databaseUnavailable(message: message, outcomeUnknown: false, retryAfterMilliseconds: 10_000)
-        case .overloaded(let queued, let limit):
-            self = .overloaded(queued: queued, limit: limit, retryAfterMilliseconds: 100)
+        case .overloaded(let queued, let limit, let unit):
+            self = .overloaded(queued: queued, limit: limit, unit: unit.rawValue, retryAfterMilliseconds: 100)
         case .deadlineExceeded: self = .deadlineExceeded(outcomeUnknown: false)
         case .cancelled: self = .cancelled
         case .protocolViolation(let message): self = .internalFault(message)

@@ -8,38 +8,36 @@ import NIOCore
 func installCallbacks(_ callbacks: OpaquePointer?) {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, owner in
         guard let frame, let owner else { return 0 }
-        session(owner).beganHeaders(stream: frame.pointee.hd.stream_id)
+        withSession(owner) { $0.beganHeaders(frame) }
         return 0
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-        _, frame, name, nameLength, value, valueLength, _, owner in
-        guard let frame, let owner else { return 0 }
-        let name = UnsafeBufferPointer(start: name, count: nameLength)
-        let value = UnsafeBufferPointer(start: value, count: valueLength)
-        session(owner).received(fieldName: name, value: value, stream: frame.pointee.hd.stream_id)
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, _, owner in
+        guard let name, let value, let owner else { return 0 }
+        withSession(owner) { $0.received(name: name, value: value) }
         return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, id, data, length, owner in
         guard let owner else { return 0 }
-        session(owner).received(data: UnsafeRawBufferPointer(start: data, count: length), stream: id)
+        withSession(owner) { $0.received(data: UnsafeRawBufferPointer(start: data, count: length), stream: id) }
         return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, owner in
         guard let frame, let owner else { return 0 }
-        session(owner).received(frame: frame.pointee)
+        withSession(owner) { $0.received(frame) }
         return 0
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, id, code, owner in
         guard let owner else { return 0 }
-        session(owner).closed(stream: id, code: HTTP2ErrorCode(rawValue: code))
+        withSession(owner) { $0.closed(stream: id, code: HTTP2ErrorCode(rawValue: code)) }
         return 0
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { handle, frame, _ in
         // RFC 9113 §8.1: a server that has answered in full before the request ended asks the client to
         // stop sending with RST_STREAM and NO_ERROR.
-        guard let hd = frame?.pointee.hd, nghttp2_session_check_server_session(handle) != 0,
-            hd.type == UInt8(NGHTTP2_HEADERS.rawValue) || hd.type == UInt8(NGHTTP2_DATA.rawValue),
+        guard let hd = frame?.pointee.hd,
             hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+            hd.type == UInt8(NGHTTP2_HEADERS.rawValue) || hd.type == UInt8(NGHTTP2_DATA.rawValue),
+            nghttp2_session_check_server_session(handle) != 0,
             nghttp2_session_get_stream_remote_close(handle, hd.stream_id) == 0
         else { return 0 }
         _ = nghttp2_submit_rst_stream(handle, flagNone, hd.stream_id, HTTP2ErrorCode.noError.rawValue)
@@ -54,15 +52,16 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         } else {
             // A request that may not be sent any more (GOAWAY came first) never opened its stream, so no
             // stream close follows it.
-            session(owner).closed(stream: id, code: .refusedStream)
+            withSession(owner) { $0.closed(stream: id, code: .refusedStream) }
         }
         return 0
     }
 }
 
-/// The callback's user data is the session that owns the nghttp2 handle, so it is alive here.
-private func session(_ owner: UnsafeMutableRawPointer) -> HTTP2Session {
-    Unmanaged<HTTP2Session>.fromOpaque(owner).takeUnretainedValue()
+/// The callback's user data is the session that owns the nghttp2 handle: whoever called into nghttp2 holds it,
+/// so that it need not be retained here, sixteen times a request.
+private func withSession<R>(_ owner: UnsafeMutableRawPointer, _ body: (HTTP2Session) -> R) -> R {
+    Unmanaged<HTTP2Session>.fromOpaque(owner)._withUnsafeGuaranteedRef(body)
 }
 
 /// Gives nghttp2 the next content of a stream (`nghttp2_data_source_read_callback`).
@@ -73,24 +72,29 @@ func readContent(
 ) -> Int {
     guard let flags, let owner, let pointer = source?.pointee.ptr else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     // The session keeps the stream until on_stream_close, after which nghttp2 reads no more of it.
-    let stream = Unmanaged<Stream>.fromOpaque(pointer).takeUnretainedValue()
-    let before = stream.pendingBytes
-    let result = stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
-    session(owner).sent(before - stream.pendingBytes, of: stream)
+    let result = Unmanaged<Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+        let before = stream.pendingBytes
+        defer { withSession(owner) { $0.sent(before - stream.pendingBytes, of: stream) } }
+        return stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
+    }
     switch result {
-    case .bytes(let count):
-        return count
-    case .deferred:
-        return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    case .last(let count):
+    case .bytes(let count): return count
+    case .deferred: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    case .last(let count, let end):
         flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        return count
-    case .lastThenTrailers(let count, let fields):
-        // "NGHTTP2_DATA_FLAG_NO_END_STREAM … to send trailer fields"; "nghttp2_submit_trailer() can be
-        // called inside this callback".
-        flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        let submitted = withNameValues(fields) { nghttp2_submit_trailer(handle, id, $0.baseAddress, $0.count) }
+        guard let submitted = submitTrailers(handle, id, end) else { return count }
+        flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
         return submitted < 0 ? Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : count
+    }
+}
+
+/// "NGHTTP2_DATA_FLAG_NO_END_STREAM … to send trailer fields"; "nghttp2_submit_trailer() can be called inside
+/// this callback". Nil: the stream ends without trailers.
+private func submitTrailers(_ handle: OpaquePointer?, _ id: StreamID, _ end: Stream.End) -> Int32? {
+    switch end {
+    case .trailers(let fields): withNameValues(fields) { nghttp2_submit_trailer(handle, id, $0.baseAddress, $0.count) }
+    case .preparedTrailers(let fields): nghttp2_submit_trailer(handle, id, fields.pairs.baseAddress, fields.pairs.count)
+    case .open, .endStream, .ended: nil
     }
 }
 
@@ -99,24 +103,26 @@ func withNameValues<R>(_ fields: [HeaderField], _ body: (UnsafeBufferPointer<ngh
     let total = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
     return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(total, 1)) { text in
         withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(fields.count, 1)) { pairs in
-            var offset = 0
-            func place(_ string: String) -> UnsafeMutablePointer<UInt8>? {
-                let start = offset
-                for byte in string.utf8 {
-                    text[offset] = byte
-                    offset += 1
-                }
-                return text.baseAddress.map { $0 + start }
-            }
+            var rest = text[...]
             for (index, field) in fields.enumerated() {
-                let name = place(field.name)
-                let value = place(field.value)
+                let (name, value) = (place(field.name, &rest), place(field.value, &rest))
                 let pair = nghttp2_nv(
-                    name: name, value: value, namelen: field.name.utf8.count, valuelen: field.value.utf8.count,
+                    name: name.baseAddress, value: value.baseAddress, namelen: name.count, valuelen: value.count,
                     flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
                 pairs.initializeElement(at: index, to: pair)
             }
             return body(UnsafeBufferPointer(rebasing: pairs[..<fields.count]))
         }
     }
+}
+
+/// Copies a text to the beginning of `room`, which has room for it, and takes it off there.
+private func place(
+    _ text: String, _ room: inout Slice<UnsafeMutableBufferPointer<UInt8>>
+) -> UnsafeMutableBufferPointer<UInt8> {
+    var text = text
+    let placed = UnsafeMutableBufferPointer(rebasing: room.prefix(text.utf8.count))
+    text.withUTF8 { _ = placed.update(fromContentsOf: $0) }
+    room = room.dropFirst(placed.count)
+    return placed
 }

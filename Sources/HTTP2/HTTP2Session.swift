@@ -3,7 +3,7 @@ import NIOCore
 
 /// One HTTP/2 connection without its socket: bytes go in, events and bytes come out (RFC 9113).
 ///
-///     receive(bytes) ──▶ nghttp2 ──▶ takeEvents()
+///     receive(bytes) ──▶ nghttp2 ──▶ forEachEvent()
 ///     respond/request/send/finish/reset ──▶ nghttp2 ──▶ takeOutput()
 ///
 /// Not thread-safe: whoever owns the socket owns the session. Nothing here blocks or calls back.
@@ -11,32 +11,40 @@ import NIOCore
 public final class HTTP2Session {
     public enum Role: Sendable { case server, client }
 
-    private var handle: SessionHandle?
-    private var streams: [StreamID: Stream] = [:]
-    private var events: [HTTP2Event] = []
+    private let handle: SessionHandle
+    let role: Role
+    let streams = StreamTable<Stream>()
+    var events: [HTTP2Event] = []
+    /// Empty; its memory takes the next events.
+    private var spareEvents: [HTTP2Event] = []
+    private static let maxSpareEvents = 256
     /// The bytes being received, so that content is handed on as a slice of them.
-    private var input = ByteBuffer()
-    private var inputBase: UnsafeRawPointer?
-    private let settings: HTTP2Settings
-    private let role: Role
+    private(set) var input = ByteBuffer()
+    private(set) var inputBase: UnsafeRawPointer?
+    /// Sections that open a stream differ from trailers, so each kind has its own last one.
+    let openingReader: HeaderReader
+    let trailerReader: HeaderReader
+    /// Of which kind the section under way is.
+    var isReadingTrailers = false
 
     /// Bytes of all streams that wait to be sent.
-    public private(set) var pendingBytes = 0
+    public internal(set) var pendingBytes = 0
     /// A stream with more than this waiting `isBlocked`; at half of it `.writable` is reported.
     public let highWaterMark = 64 << 10
 
     public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
         self.role = role
-        self.settings = settings
-        handle = try SessionHandle.open(
-            role: role, settings: settings, owner: Unmanaged.passUnretained(self).toOpaque())
+        handle = try SessionHandle.open(role: role, settings: settings)
+        openingReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
+        trailerReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
+        handle.setOwner(self)
     }
 
-    private var pointer: OpaquePointer? { handle?.pointer }
+    private var pointer: OpaquePointer { handle.pointer }
 
     // MARK: Bytes and events
 
-    /// Takes what the socket gave. Fetch `takeEvents` and `takeOutput` afterwards, also after an error.
+    /// Takes what the socket gave. Ask `forEachEvent` and `takeOutput` afterwards, also after an error.
     public func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
         input = bytes
         let result = bytes.withUnsafeReadableBytes { raw in
@@ -48,21 +56,47 @@ public final class HTTP2Session {
         if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
     }
 
-    public func takeEvents() -> [HTTP2Event] {
-        defer { events.removeAll(keepingCapacity: true) }
-        return events
+    /// Hands over what happened since the last time, in order. `body` may call the session; what it causes comes
+    /// the next time.
+    public func forEachEvent(_ body: (HTTP2Event) -> Void) {
+        guard !events.isEmpty else { return }
+        var taken = spareEvents
+        spareEvents = []
+        swap(&taken, &events)
+        taken.withUnsafeBufferPointer { for index in $0.indices { body($0[index]) } }
+        guard taken.capacity <= Self.maxSpareEvents else { return }
+        taken.removeAll(keepingCapacity: true)
+        spareEvents = taken
     }
 
     /// Appends what is due to `buffer`, up to about `limit` bytes; returns true when there may be more.
     public func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
-        let before = buffer.readableBytes
-        while buffer.readableBytes - before < limit {
-            var frames: UnsafePointer<UInt8>?
+        let end = buffer.readableBytes + limit
+        while buffer.readableBytes < end {
+            let wanted = end - buffer.readableBytes
+            var result = 0
+            // Frames are small: they go side by side into the room that there is, until one does not fit.
+            var unplaced: UnsafeRawBufferPointer?
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { room in
+                var used = 0
+                while used < wanted, unplaced == nil {
+                    var frame: UnsafePointer<UInt8>?
+                    result = nghttp2_session_mem_send(pointer, &frame)
+                    if result <= 0 { break }
+                    let bytes = UnsafeRawBufferPointer(start: frame, count: result)
+                    if bytes.count <= room.count - used {
+                        UnsafeMutableRawBufferPointer(rebasing: room[used...]).copyMemory(from: bytes)
+                        used += bytes.count
+                    } else {
+                        unplaced = bytes
+                    }
+                }
+                return used
+            }
+            if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
+            if result == 0 { return false }
             // "the returned *data_ptr is only valid until the next call of nghttp2_session_mem_send()".
-            let count = nghttp2_session_mem_send(pointer, &frames)
-            if count < 0 { throw HTTP2Error(nghttp2: Int32(count)) }
-            if count == 0 { return false }
-            buffer.writeBytes(UnsafeRawBufferPointer(start: frames, count: count))
+            if let unplaced { buffer.writeBytes(unplaced) }
         }
         return true
     }
@@ -74,6 +108,9 @@ public final class HTTP2Session {
 
     /// Frames that wait to be sent, content that waits for a window not among them.
     public var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
+
+    /// Gives back memory that is kept for the next requests; for a connection that is idle.
+    public func trimMemory() { handle.memory.trim() }
 
     /// Streams that are open now.
     public var openStreams: Int { streams.count }
@@ -92,6 +129,21 @@ public final class HTTP2Session {
         try check(submitted)
     }
 
+    /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
+    public func answer(
+        _ id: StreamID, _ fields: PreparedFields, _ content: ByteBuffer, trailers: PreparedFields
+    ) throws(HTTP2Error) {
+        guard let stream = streams[id] else { return }
+        let before = stream.pendingBytes
+        stream.append(content)
+        pendingBytes += stream.pendingBytes - before
+        stream.finish(.preparedTrailers(trailers))
+        try check(
+            withProvider(stream) {
+                nghttp2_submit_response(pointer, id, fields.pairs.baseAddress, fields.pairs.count, $0)
+            })
+    }
+
     /// Client: opens a stream. More streams than the peer allows wait inside nghttp2.
     public func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
         let stream = Stream(id: nghttp2_session_get_next_stream_id(pointer).signed)
@@ -102,7 +154,7 @@ public final class HTTP2Session {
             }
         }
         try check(id)
-        streams[id] = stream
+        streams.insert(id, stream)
         return id
     }
 
@@ -173,98 +225,6 @@ public final class HTTP2Session {
 
     /// Ends the session at once: GOAWAY, then `isAlive` is false.
     public func terminate(_ code: HTTP2ErrorCode) { _ = nghttp2_session_terminate_session(pointer, code.rawValue) }
-}
-
-// MARK: What nghttp2 tells
-
-extension HTTP2Session {
-    func beganHeaders(stream id: StreamID) {
-        let stream: Stream
-        if let known = streams[id] {
-            stream = known
-        } else {
-            stream = Stream(id: id)
-            streams[id] = stream
-        }
-        stream.fields = []
-        stream.fields.reserveCapacity(10)
-        stream.fieldBytes = 0
-    }
-
-    func received(fieldName: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, stream id: StreamID) {
-        guard let stream = streams[id] else { return }
-        stream.fieldBytes += fieldName.count + value.count + 32
-        guard stream.fieldBytes <= settings.headerListBytes else {
-            stream.fieldsTooLarge = true
-            return
-        }
-        stream.fields.append(
-            HeaderField(String(decoding: fieldName, as: UTF8.self), String(decoding: value, as: UTF8.self)))
-    }
-
-    func received(data: UnsafeRawBufferPointer, stream id: StreamID) {
-        // nghttp2 hands content on where it lies in the input, so a slice of it needs no copy.
-        if let base = inputBase, let start = data.baseAddress, start >= base,
-            let slice = input.getSlice(at: input.readerIndex + (start - base), length: data.count)
-        {
-            events.append(.data(id, slice))
-        } else {
-            events.append(.data(id, ByteBuffer(bytes: data)))
-        }
-    }
-
-    func received(frame: nghttp2_frame) {
-        let endStream = frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-        let id = frame.hd.stream_id
-        switch nghttp2_frame_type(UInt32(frame.hd.type)) {
-        case NGHTTP2_HEADERS:
-            receivedFields(id, category: frame.headers.cat, endStream: endStream)
-        case NGHTTP2_DATA where endStream:
-            events.append(.endStream(id))
-        case NGHTTP2_SETTINGS where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
-            events.append(.settings)
-        case NGHTTP2_PING where frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
-            events.append(.pingAcknowledged)
-        case NGHTTP2_GOAWAY:
-            events.append(
-                .goAway(
-                    lastStreamID: frame.goaway.last_stream_id, HTTP2ErrorCode(rawValue: frame.goaway.error_code)))
-        default:
-            break
-        }
-    }
-
-    private func receivedFields(_ id: StreamID, category: nghttp2_headers_category, endStream: Bool) {
-        guard let stream = streams[id] else { return }
-        let fields = stream.fields
-        stream.fields = []
-        if stream.fieldsTooLarge {
-            events.append(.headersTooLarge(id))
-            return
-        }
-        // After a 1xx response the final one arrives in the trailers' category; only it has a :status.
-        let isTrailers = category == NGHTTP2_HCAT_HEADERS && fields.first?.name != ":status"
-        if isTrailers {
-            events.append(.trailers(id, fields))
-        } else if !(role == .client && fields.first?.value.hasPrefix("1") == true && fields.first?.value.count == 3) {
-            events.append(.headers(id, fields, endStream: endStream))
-        }
-    }
-
-    /// nghttp2 took `count` queued bytes of a stream.
-    func sent(_ count: Int, of stream: Stream) {
-        pendingBytes -= count
-        if stream.reportsWritable, stream.pendingBytes <= highWaterMark / 2 {
-            stream.reportsWritable = false
-            events.append(.writable(stream.id))
-        }
-    }
-
-    func closed(stream id: StreamID, code: HTTP2ErrorCode) {
-        guard let stream = streams.removeValue(forKey: id) else { return }
-        pendingBytes -= stream.pendingBytes
-        events.append(.closed(id, code))
-    }
 }
 
 extension UInt32 {

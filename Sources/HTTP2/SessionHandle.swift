@@ -3,16 +3,17 @@ import CNGHTTP2
 /// The one owner of an `nghttp2_session`; `deinit` frees it with all its streams.
 struct SessionHandle: ~Copyable {
     let pointer: OpaquePointer
+    /// Goes after the session, which lives in it.
+    let memory: SessionMemory
 
-    private init(_ pointer: OpaquePointer) { self.pointer = pointer }
+    private init(_ pointer: OpaquePointer, _ memory: SessionMemory) {
+        self.pointer = pointer
+        self.memory = memory
+    }
 
     deinit { nghttp2_session_del(pointer) }
 
-    /// - Parameter owner: handed to every callback, unretained: it must own this handle, so that it
-    ///   outlives every call into nghttp2.
-    static func open(
-        role: HTTP2Session.Role, settings: HTTP2Settings, owner: UnsafeMutableRawPointer
-    ) throws(HTTP2Error) -> SessionHandle {
+    static func open(role: HTTP2Session.Role, settings: HTTP2Settings) throws(HTTP2Error) -> SessionHandle {
         var option: OpaquePointer?
         var callbacks: OpaquePointer?
         try check(nghttp2_option_new(&option))
@@ -29,14 +30,22 @@ struct SessionHandle: ~Copyable {
         installCallbacks(callbacks)
 
         var session: OpaquePointer?
+        let memory = SessionMemory()
+        var functions = memory.functions
         switch role {
-        case .server: try check(nghttp2_session_server_new2(&session, callbacks, owner, option))
-        case .client: try check(nghttp2_session_client_new2(&session, callbacks, owner, option))
+        case .server: try check(nghttp2_session_server_new3(&session, callbacks, nil, option, &functions))
+        case .client: try check(nghttp2_session_client_new3(&session, callbacks, nil, option, &functions))
         }
         guard let session else { throw .session(message: "no session was made") }
-        let handle = SessionHandle(session)
+        let handle = SessionHandle(session, memory)
         try handle.announce(settings, role)
         return handle
+    }
+
+    /// Says whom the callbacks are for, unretained: `owner` must own this handle, so that it outlives every
+    /// call into nghttp2.
+    func setOwner(_ owner: HTTP2Session) {
+        nghttp2_session_set_user_data(pointer, Unmanaged.passUnretained(owner).toOpaque())
     }
 
     private func announce(_ settings: HTTP2Settings, _ role: HTTP2Session.Role) throws(HTTP2Error) {

@@ -1,24 +1,24 @@
 import CNGHTTP2
 import NIOCore
 
-/// One open stream as the session keeps it: the header section being received, and what waits to be
-/// sent. nghttp2 asks for content piece by piece as windows allow; `read` hands it over.
+/// One open stream as the session keeps it: what waits to be sent. nghttp2 asks for content piece by piece
+/// as windows allow; `read` hands it over.
 final class Stream {
     /// How our side of the stream ends, once everything queued has gone.
     enum End {
         case open
         case endStream
         case trailers([HeaderField])
+        case preparedTrailers(PreparedFields)
         case ended
     }
 
     let id: StreamID
-    /// The header section under way, and whether it outgrew the limit.
-    var fields: [HeaderField] = []
-    var fieldBytes = 0
-    var fieldsTooLarge = false
 
-    private var chunks = CircularBuffer<ByteBuffer>(initialCapacity: 2)
+    /// What is sent next; empty when nothing waits.
+    private var chunk = ByteBuffer()
+    /// What follows it, in a stream of messages.
+    private var more: CircularBuffer<ByteBuffer>?
     private(set) var pendingBytes = 0
     private(set) var end = End.open
     /// nghttp2 was told NGHTTP2_ERR_DEFERRED and must be resumed when there is more.
@@ -30,7 +30,12 @@ final class Stream {
 
     func append(_ chunk: ByteBuffer) {
         guard case .open = end, chunk.readableBytes > 0 else { return }
-        chunks.append(chunk)
+        if pendingBytes == 0 {
+            self.chunk = chunk
+        } else {
+            if more == nil { more = CircularBuffer(initialCapacity: 4) }
+            more?.append(chunk)
+        }
         pendingBytes += chunk.readableBytes
     }
 
@@ -47,14 +52,14 @@ final class Stream {
     enum ReadResult {
         case bytes(Int)
         case deferred
-        case last(Int)
-        case lastThenTrailers(Int, [HeaderField])
+        /// The last bytes, and the trailer section that follows them.
+        case last(Int, End)
     }
 
     /// Fills `target` from the queue, and says whether our side ends with it.
     func read(into target: UnsafeMutableRawBufferPointer) -> ReadResult {
         var written = 0
-        while written < target.count, var chunk = chunks.popFirst() {
+        while pendingBytes > 0, written < target.count {
             let count = min(chunk.readableBytes, target.count - written)
             chunk.readWithUnsafeReadableBytes { source in
                 UnsafeMutableRawBufferPointer(rebasing: target[written...]).copyMemory(
@@ -62,21 +67,18 @@ final class Stream {
                 return count
             }
             written += count
-            if chunk.readableBytes > 0 { chunks.prepend(chunk) }
+            pendingBytes -= count
+            if chunk.readableBytes == 0 { chunk = more?.popFirst() ?? ByteBuffer() }
         }
-        pendingBytes -= written
-        guard chunks.isEmpty else { return .bytes(written) }
+        guard pendingBytes == 0 else { return .bytes(written) }
         switch end {
         case .open, .ended:
             if written > 0 { return .bytes(written) }
             isDeferred = true
             return .deferred
-        case .endStream:
-            end = .ended
-            return .last(written)
-        case .trailers(let fields):
-            end = .ended
-            return .lastThenTrailers(written, fields)
+        case .endStream, .trailers, .preparedTrailers:
+            defer { end = .ended }
+            return .last(written, end)
         }
     }
 }

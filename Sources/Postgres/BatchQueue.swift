@@ -87,9 +87,9 @@ struct BatchQueue<Element> {
     mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, runsAlone: Bool) -> Admission {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
-        guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued)) }
+        guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued, unit: .operations)) }
         guard count == 0 || bytes + cost <= limits.queuedBytes else {
-            return .refused(.overloaded(queued: count, limit: limits.queued))
+            return .refused(.overloaded(queued: bytes, limit: limits.queuedBytes, unit: .bytes))
         }
         let id = firstID + ID(slots.count)
         bytes += cost

@@ -62,7 +62,7 @@ struct ConnectionWorker: Sendable {
 
     /// Runs one batch to its end and delivers the outcomes; `false` when the connection was lost.
     private func run(_ entries: [BatchQueue<Job>.Entry], on session: Session) -> Bool {
-        var plan = BatchPlan(lockOrders: entries.map(\.element.lockOrder))
+        var plan = BatchPlan(lockOrders: entries.map { $0.element.lockOrder })
         while let round = plan.nextRound() {
             let (indices, together) = round.operations
             let jobs = indices.map { entries[$0].element }

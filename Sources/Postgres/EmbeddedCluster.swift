@@ -25,7 +25,8 @@ public final class EmbeddedCluster: Sendable {
 
         /// For a small cluster with one client, sharing its machine with the server.
         public static let defaultSettings = [
-            "shared_buffers": "128MB", "max_connections": "50", "max_wal_size": "2GB", "checkpoint_timeout": "10min",
+            "shared_buffers": MachineMemory.sharedBuffers(of: MachineMemory.bytes), "max_connections": "50", "max_wal_size": "2GB",
+            "checkpoint_timeout": "10min",
             "random_page_cost": "1.1", "jit": "off", "log_checkpoints": "off", "log_line_prefix": "%m [%p] ",
         ]
     }

@@ -81,7 +81,8 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
     override var runsAlone: Bool { operation.runsAlone }
     override var isUnfinished: Bool { outcome == nil }
 
-    override func unit(of jobs: [Job]) -> Unit { OperationUnit(jobs.compactMap { $0 as? OperationJob<O> }) }
+    // Jobs of one `type` have one class: a type of operations has one class of jobs.
+    override func unit(of jobs: [Job]) -> Unit { OperationUnit(jobs.map { unsafeDowncast($0, to: OperationJob<O>.self) }) }
 
     fileprivate func take(_ step: Result<Step<O>, PostgresError>) {
         switch step {
@@ -115,7 +116,7 @@ private final class OperationUnit<O: Operation>: Unit {
 
     init(_ jobs: [OperationJob<O>]) {
         self.jobs = jobs
-        operations = jobs.map(\.operation)
+        operations = jobs.map { $0.operation }
     }
 
     override func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }

@@ -16,6 +16,13 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let queryCanceled = SQLState(rawValue: "57014")
 }
 
+/// What a full queue is full of.
+public enum QueueUnit: String, Sendable, CustomStringConvertible {
+    case operations, bytes
+
+    public var description: String { rawValue }
+}
+
 /// Why an operation on the database failed.
 public enum PostgresError: Error, Sendable, Hashable {
     /// There is no connection, or it was lost. With `outcomeUnknown` the operation may have been committed: its commit was under way
@@ -24,7 +31,7 @@ public enum PostgresError: Error, Sendable, Hashable {
     /// PostgreSQL refused a statement; the operation was undone as a whole.
     case server(SQLState, message: String, detail: String?, constraint: String?)
     /// The lane's queue is full; nothing was sent.
-    case overloaded(queued: Int, limit: Int)
+    case overloaded(queued: Int, limit: Int, unit: QueueUnit)
     /// The deadline passed before the operation was committed; it was not applied.
     case deadlineExceeded
     /// The operation was cancelled before it was committed; it was not applied.
@@ -51,7 +58,7 @@ extension PostgresError: CustomStringConvertible {
             return "PostgreSQL is unavailable: \(message)\(outcome)"
         case .server(let state, let message, let detail, _):
             return "PostgreSQL error \(state): \(message)" + (detail.map { " (\($0))" } ?? "")
-        case .overloaded(let queued, let limit): return "\(queued) operations wait for PostgreSQL; the limit is \(limit)"
+        case .overloaded(let queued, let limit, let unit): return "\(queued) \(unit) wait for PostgreSQL; the limit is \(limit)"
         case .deadlineExceeded: return "the deadline passed before PostgreSQL committed the operation"
         case .cancelled: return "the operation was cancelled before PostgreSQL committed it"
         case .protocolViolation(let message): return "unexpected answer of PostgreSQL: \(message)"

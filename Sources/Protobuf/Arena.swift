@@ -12,15 +12,32 @@ public struct Arena: ~Copyable {
     /// that their addresses, which protobuf-c holds, stay.
     @usableFromInline let allocator: UnsafeMutablePointer<ProtobufCAllocator>
     let state: UnsafeMutablePointer<State>
+    /// Whether the first chunk is the arena's own.
+    private let ownsFirstChunk: Bool
 
     /// - Parameters:
     ///   - ceiling: the bytes that all chunks together may take.
     ///   - firstChunk: the bytes to have ready, for a caller that knows what it needs.
     public init(ceiling: Int, firstChunk: Int = 4096) {
-        let stateOffset = Self.aligned(MemoryLayout<ProtobufCAllocator>.size)
-        let header = stateOffset + Self.aligned(MemoryLayout<State>.size)
         let capacity = Self.aligned(max(min(firstChunk, ceiling), 0))
-        let chunk = UnsafeMutableRawPointer.allocate(byteCount: header + capacity, alignment: Self.alignment)
+        let chunk = UnsafeMutableRawPointer.allocate(byteCount: Self.header + capacity, alignment: Self.alignment)
+        self.init(chunk, capacity: capacity, ceiling: ceiling, ownsFirstChunk: true)
+    }
+
+    /// An arena whose first chunk is lent: `memory` must outlive it. It must be aligned to `alignment` and
+    /// larger than `header`.
+    @usableFromInline
+    init(ceiling: Int, in memory: UnsafeMutableRawBufferPointer) {
+        guard let chunk = memory.baseAddress, memory.count >= Self.header else {
+            preconditionFailure("an arena needs \(Self.header) bytes to begin with")
+        }
+        let capacity = max(min(memory.count - Self.header, ceiling), 0) & ~7
+        self.init(chunk, capacity: capacity, ceiling: ceiling, ownsFirstChunk: false)
+    }
+
+    private init(_ chunk: UnsafeMutableRawPointer, capacity: Int, ceiling: Int, ownsFirstChunk: Bool) {
+        self.ownsFirstChunk = ownsFirstChunk
+        let stateOffset = Self.aligned(MemoryLayout<ProtobufCAllocator>.size)
         allocator = chunk.bindMemory(to: ProtobufCAllocator.self, capacity: 1)
         state = (chunk + stateOffset).bindMemory(to: State.self, capacity: 1)
         allocator.initialize(
@@ -29,7 +46,7 @@ public struct Arena: ~Copyable {
                 free: { _, _ in },  // all at once, in deinit
                 allocator_data: state))
         state.initialize(
-            to: State(cursor: chunk + header, available: capacity, remaining: max(ceiling - capacity, 0)))
+            to: State(cursor: chunk + Self.header, available: capacity, remaining: max(ceiling - capacity, 0)))
     }
 
     deinit {
@@ -38,7 +55,7 @@ public struct Arena: ~Copyable {
             chunk = current.load(as: UnsafeMutableRawPointer?.self)
             current.deallocate()
         }
-        UnsafeMutableRawPointer(allocator).deallocate()
+        if ownsFirstChunk { UnsafeMutableRawPointer(allocator).deallocate() }
     }
 
     /// A ceiling that every reasonable message of so many bytes stays under: its bytes twice, and 8 MiB.
@@ -50,7 +67,11 @@ public struct Arena: ~Copyable {
     /// `count` bytes, not initialised, aligned for any C value; nil beyond the ceiling.
     public mutating func allocate(_ count: Int) -> UnsafeMutableRawPointer? { state.pointee.take(count) }
 
-    static let alignment = 16
+    @usableFromInline static let alignment = 16
+    /// What the allocator and the state take of the first chunk.
+    @usableFromInline static let header = aligned(MemoryLayout<ProtobufCAllocator>.size) + aligned(MemoryLayout<State>.size)
+    /// What is lent from the stack for a small message. Swift takes up to 1,024 bytes from there, more from the heap.
+    @usableFromInline static let stackBytes = 1024
 
     static func aligned(_ size: Int) -> Int { (size + 7) & ~7 }
 }

@@ -30,7 +30,20 @@ extension WireMessage {
     @inlinable
     public static func decode(_ bytes: UnsafeRawBufferPointer, ceiling: Int? = nil) throws(WireError) -> Self {
         let ceiling = ceiling ?? Arena.ceiling(wireBytes: bytes.count)
-        let arena = Arena(ceiling: ceiling, firstChunk: bytes.count + bytes.count / 8 + 1024)
+        if bytes.count > Arena.stackBytes / 4 {
+            return try decode(bytes, ceiling, Arena(ceiling: ceiling, firstChunk: bytes.count + bytes.count / 8 + 1024))
+        }
+        return try withUnsafeTemporaryAllocation(
+            byteCount: Arena.stackBytes, alignment: Arena.alignment
+        ) { memory throws(WireError) in
+            try decode(bytes, ceiling, Arena(ceiling: ceiling, in: memory))
+        }
+    }
+
+    @inlinable
+    static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ ceiling: Int, _ arena: borrowing Arena
+    ) throws(WireError) -> Self {
         let message = protobuf_c_message_unpack(
             descriptor, arena.allocator, bytes.count,
             bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
@@ -56,9 +69,11 @@ extension WireMessage {
     /// make room in its own buffer and have the message written right there.
     @inlinable
     public func withPacker<R, E: Error>(_ body: (borrowing Packer) throws(E) -> R) throws(E) -> R {
-        var arena = Arena(ceiling: .max)
-        let c = arena.make(self)
-        return try body(Packer(UnsafeRawPointer(c).assumingMemoryBound(to: ProtobufCMessage.self)))
+        try withUnsafeTemporaryAllocation(byteCount: Arena.stackBytes, alignment: Arena.alignment) { memory throws(E) in
+            var arena = Arena(ceiling: .max, in: memory)
+            let c = arena.make(self)
+            return try body(Packer(UnsafeRawPointer(c).assumingMemoryBound(to: ProtobufCMessage.self)))
+        }
     }
 
     /// The encoded message.

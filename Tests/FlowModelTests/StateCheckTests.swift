@@ -105,7 +105,7 @@ struct StateCheckTests {
             .checkpointNotFound(flowID: "f", checkpoint: "c"), .checkpointAlreadyExists(flowID: "f", checkpoint: "c"),
             .tooLarge(what: "state", size: 2, limit: 1), .idempotencyKeyReused(key: "k"),
             .databaseUnavailable(message: "m", outcomeUnknown: true, retryAfterMilliseconds: 1),
-            .overloaded(queued: 1, limit: 1, retryAfterMilliseconds: 1), .invalidArgument(field: "f", message: "m"),
+            .overloaded(queued: 1, limit: 1, unit: "bytes", retryAfterMilliseconds: 1), .invalidArgument(field: "f", message: "m"),
             .deadlineExceeded(outcomeUnknown: true), .cancelled, .dataLoss(flowID: "f", version: 1, message: "m"), .internalFault("m"),
         ]
         for error in errors {

@@ -51,7 +51,7 @@ import WireMessages
             .databaseUnavailable(message: "m", outcomeUnknown: false, retryAfterMilliseconds: 1_500), .unavailable,
             "DATABASE_UNAVAILABLE"
         ),
-        (.overloaded(queued: 2, limit: 1, retryAfterMilliseconds: 100), .resourceExhausted, "OVERLOADED"),
+        (.overloaded(queued: 2, limit: 1, unit: "bytes", retryAfterMilliseconds: 100), .resourceExhausted, "OVERLOADED"),
         (.invalidArgument(field: "flow_id", message: "m"), .invalidArgument, "INVALID_REQUEST"),
         (.dataLoss(flowID: "f", version: 3, message: "m"), .dataLoss, "STATE_CORRUPT"),
     ])

@@ -35,7 +35,7 @@ struct FailureTests {
         #expect(error.reason == "DATABASE_UNAVAILABLE")
         let bug = StateError(PostgresError.server(SQLState(rawValue: "22P02"), message: "bad", detail: nil, constraint: nil))
         #expect(bug.reason == "INTERNAL")
-        for error in [PostgresError.deadlineExceeded, .cancelled, .overloaded(queued: 2, limit: 1), .incompatible("old")] {
+        for error in [PostgresError.deadlineExceeded, .cancelled, .overloaded(queued: 2, limit: 1, unit: .bytes), .incompatible("old")] {
             #expect(["DEADLINE_EXCEEDED", "CANCELLED", "OVERLOADED", "DATABASE_UNAVAILABLE"].contains(StateError(error).reason))
         }
     }

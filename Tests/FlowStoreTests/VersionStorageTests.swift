@@ -61,6 +61,19 @@ struct VersionStorageTests {
         #expect(try await store.snapshot(key).state == states.last)
     }
 
+    /// What a server knows of a version's base is not believed when it leads nowhere.
+    @Test func aBaseThatBecameAnotherIsReadAgain() async throws {
+        let key = try key(freshTenant(), "f")
+        let states = try await converse(try await StoreCluster.store(), key, 12)
+        let store = try await stranger()
+        #expect(try await store.snapshot(key, .version(5)).state == states[4])
+        let known = store.resources.cache.bases(of: key)
+        #expect(!known.isEmpty, "version 5 is stored as a patch")
+        for (version, state) in known { store.resources.cache.learn(base: state.reversed(), version, of: key) }
+        #expect(try await store.snapshot(key, .version(5)).state == states[4])
+        for (version, state) in store.resources.cache.bases(of: key) { #expect(state == states[Int(version) - 1]) }
+    }
+
     /// A server that has lost what a large state is stored against reads it first.
     @Test func aStrangerStoresPatchesToo() async throws {
         let tenant = freshTenant()

@@ -103,6 +103,33 @@ import Testing
         }
     }
 
+    /// One timer serves all calls of a connection. The client keeps no time here: only the server knows the deadlines.
+    @Test func everyCallEndsAtItsOwnDeadline() async throws {
+        try await withServer { client in
+            let started = ContinuousClock.now
+            let ends = await withTaskGroup(of: (Int, StatusCode?, Duration).self) { group in
+                for milliseconds in [400, 30, 1_500, 200, 600] {
+                    group.addTask {
+                        var metadata = Metadata()
+                        metadata.append("grpc-timeout", "\(milliseconds)m")
+                        let result = await Result {
+                            try await client.unary("/test.Echo/Never", FramedMessage(ByteBuffer()), metadata: metadata)
+                        }
+                        return (milliseconds, (result.failure as? Status)?.code, ContinuousClock.now - started)
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(ends.map(\.0) == [30, 200, 400, 600, 1_500], "they ended in another order than their deadlines")
+            for (milliseconds, code, time) in ends {
+                #expect(code == .deadlineExceeded)
+                #expect(time >= .milliseconds(milliseconds))
+            }
+            // The coarse tick alone would end the first four together.
+            #expect(ends[3].2 - ends[0].2 > .milliseconds(300))
+        }
+    }
+
     @Test func cancellingTheTaskResetsTheStream() async throws {
         try await withServer { client in
             let call = Task {
@@ -219,6 +246,12 @@ func eventually(
             return
         }
         try await Task.sleep(for: interval)
+    }
+}
+
+extension Result where Failure == any Error {
+    init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
 

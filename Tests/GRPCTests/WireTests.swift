@@ -107,6 +107,26 @@ import Testing
         }
     }
 
+    /// The short way for bytes that are one message finds one exactly where the long way finds one and no rest.
+    @Test func theShortWayAgreesWithTheLong() {
+        var random = SeededRandom(seed: 29)
+        for _ in 0..<5_000 {
+            var bytes = FramedMessage(ByteBuffer(repeating: 7, count: Int.random(in: 0...12, using: &random))).buffer
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0: bytes.setInteger(UInt8.random(in: 0...2, using: &random), at: 0)
+            case 1: bytes.setInteger(UInt32.random(in: 0...14, using: &random), at: 1)
+            case 2: bytes = bytes.getSlice(at: 0, length: Int.random(in: 0...bytes.readableBytes, using: &random)) ?? bytes
+            case 3: bytes.writeImmutableBuffer(bytes)
+            default: break
+            }
+            var deframer = MessageDeframer(limit: 10)
+            deframer.append(bytes)
+            let message = try? deframer.next()
+            let isWhole = message != nil && deframer.bufferedBytes == 0
+            #expect(MessageDeframer.only(in: bytes, limit: 10) == (isWhole ? message : nil))
+        }
+    }
+
     /// Chunks that always end inside a message must not pile up behind it.
     @Test func messagesThatStraddleChunksAreLetGo() throws {
         let wire = FramedMessage(ByteBuffer(repeating: 7, count: 1_000)).buffer

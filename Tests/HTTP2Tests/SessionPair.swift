@@ -57,6 +57,15 @@ let requestFields = [
     HeaderField(":authority", "test"), HeaderField("content-type", "application/grpc"),
 ]
 
+extension HTTP2Session {
+    /// What happened since the last time.
+    func takeEvents() -> [HTTP2Event] {
+        var events: [HTTP2Event] = []
+        forEachEvent { events.append($0) }
+        return events
+    }
+}
+
 extension [HTTP2Event] {
     /// The content of a stream, put together.
     func content(_ id: StreamID) -> ByteBuffer {

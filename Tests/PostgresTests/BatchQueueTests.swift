@@ -69,7 +69,7 @@ import Testing
             Issue.record("let in")
             return
         }
-        #expect(error == .overloaded(queued: 2, limit: 2))
+        #expect(error == .overloaded(queued: 2, limit: 2, unit: .operations))
         #expect(second.flatMap { queue.cancel($0.id) } == "b")
         #expect(add("c", to: &queue) != nil)
         #expect(take(&queue) == ["a", "c"])

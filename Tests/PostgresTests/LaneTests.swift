@@ -229,7 +229,7 @@ import Testing
         try await Self.withBlockedWriter({ $0.queueLimit = 10 }) { _, lane, release in
             let tasks = Self.submit((0..<11).map { SQL(number: "SELECT \($0)::int8") }, to: lane)
             let error = await failure { try await tasks[10].value }
-            #expect(error == .overloaded(queued: 10, limit: 10))
+            #expect(error == .overloaded(queued: 10, limit: 10, unit: .operations))
             try await release()
             for (number, task) in tasks.prefix(10).enumerated() {
                 let value = try await task.value

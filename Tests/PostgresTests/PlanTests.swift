@@ -131,6 +131,14 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
         }
     }
 
+    @Test func sharesTheMemoryOfItsMachine() {
+        #expect(MachineMemory.limit("max\n") == nil && MachineMemory.limit("536870912\n") == 536_870_912)
+        #expect(MachineMemory.sharedBuffers(of: 512 << 20) == "128MB")
+        #expect(MachineMemory.sharedBuffers(of: 4 << 30) == "512MB")
+        #expect(MachineMemory.sharedBuffers(of: 1 << 40) == "2048MB")
+        #expect(MachineMemory.bytes > 64 << 20)
+    }
+
     @Test(
         arguments: [
             ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", 15), ("postgres (PostgreSQL) 17beta1", 17), ("nothing", nil),

@@ -1,9 +1,13 @@
 /// Values by key within a bound on their cost: who was used longest ago goes first. Pure; a linked list in an array.
 struct LRUCache<Key: Hashable, Value> {
     private struct Node {
-        var key: Key
-        var value: Value
-        var cost: Int
+        let key: Key
+        let value: Value
+        let cost: Int
+    }
+
+    /// Apart from the nodes: moving one to the front touches nothing that is counted.
+    private struct Link {
         var newer: Int
         var older: Int
     }
@@ -14,6 +18,7 @@ struct LRUCache<Key: Hashable, Value> {
     private(set) var cost = 0
     private var places: [Key: Int] = [:]
     private var nodes: [Node?] = []
+    private var links: [Link] = []
     private var vacant: [Int] = []
     private var newest = none
     private var oldest = none
@@ -38,7 +43,7 @@ struct LRUCache<Key: Hashable, Value> {
         remove(key)
         guard cost <= capacity / 4 else { return }
         while self.cost + cost > capacity, oldest != Self.none, let key = nodes[oldest]?.key { remove(key) }
-        let node = Node(key: key, value: value, cost: cost, newer: Self.none, older: Self.none)
+        let node = Node(key: key, value: value, cost: cost)
         let place: Int
         if let free = vacant.popLast() {
             place = free
@@ -46,6 +51,7 @@ struct LRUCache<Key: Hashable, Value> {
         } else {
             place = nodes.count
             nodes.append(node)
+            links.append(Link(newer: Self.none, older: Self.none))
         }
         places[key] = place
         self.cost += cost
@@ -63,16 +69,15 @@ struct LRUCache<Key: Hashable, Value> {
     mutating func removeAll() { self = LRUCache(capacity: capacity) }
 
     private mutating func link(_ place: Int) {
-        nodes[place]?.older = newest
-        nodes[place]?.newer = Self.none
-        if newest != Self.none { nodes[newest]?.newer = place }
+        links[place] = Link(newer: Self.none, older: newest)
+        if newest != Self.none { links[newest].newer = place }
         newest = place
         if oldest == Self.none { oldest = place }
     }
 
     private mutating func unlink(_ place: Int) {
-        guard let node = nodes[place] else { return }
-        if node.newer != Self.none { nodes[node.newer]?.older = node.older } else { newest = node.older }
-        if node.older != Self.none { nodes[node.older]?.newer = node.newer } else { oldest = node.newer }
+        let link = links[place]
+        if link.newer != Self.none { links[link.newer].older = link.older } else { newest = link.older }
+        if link.older != Self.none { links[link.older].newer = link.newer } else { oldest = link.newer }
     }
 }

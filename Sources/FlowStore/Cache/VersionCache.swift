@@ -30,25 +30,71 @@ final class KnownVersion: Sendable {
     }
 }
 
-/// The newest versions of the flows in use, within a bound on their bytes. Safe on any thread.
+/// The newest versions of the flows in use, and the whole states that older versions were read through, within a bound on their bytes.
+/// Safe on any thread.
 final class VersionCache: Sendable {
-    private let cache: Mutex<LRUCache<FlowKey, KnownVersion>>
+    private struct BaseKey: Hashable {
+        let flow: FlowKey
+        let version: FlowVersion
+    }
 
-    init(capacity: Int) { cache = Mutex(LRUCache(capacity: capacity)) }
+    private struct Bases {
+        var states: LRUCache<BaseKey, [UInt8]>
+        /// Which were kept of a flow; some may have gone since.
+        var versions: LRUCache<FlowKey, [FlowVersion]>
+    }
 
-    func known(_ key: FlowKey) -> KnownVersion? { cache.withLock { $0.value(key) } }
+    private let newest: Mutex<LRUCache<FlowKey, KnownVersion>>
+    private let bases: Mutex<Bases>
+
+    /// - Parameter capacity: a quarter of it is for bases.
+    init(capacity: Int) {
+        newest = Mutex(LRUCache(capacity: capacity - capacity / 4))
+        bases = Mutex(Bases(states: LRUCache(capacity: capacity / 4), versions: LRUCache(capacity: Self.flowsWithBases)))
+    }
+
+    private static let flowsWithBases = 4_096
+    private static let basesOfAFlow = 32
+
+    func known(_ key: FlowKey) -> KnownVersion? { newest.withLock { $0.value(key) } }
 
     /// Keeps what is known now, unless something newer is.
     func learn(_ known: KnownVersion, of key: FlowKey) {
-        cache.withLock { cache in
+        newest.withLock { cache in
             if let old = cache.value(key), old.version > known.version, old.updatedAt >= known.updatedAt { return }
             cache.insert(known, cost: known.cost, for: key)
         }
     }
 
     /// What was known is of no use any more.
-    func forget(_ key: FlowKey) { cache.withLock { $0.remove(key) } }
+    func forget(_ key: FlowKey) {
+        newest.withLock { $0.remove(key) }
+        bases.withLock { bases in
+            for version in bases.versions.value(key) ?? [] { bases.states.remove(BaseKey(flow: key, version: version)) }
+            bases.versions.remove(key)
+        }
+    }
+
+    // MARK: Bases of older versions
+
+    /// Keeps a whole state that a version was read through.
+    func learn(base state: [UInt8], _ version: FlowVersion, of key: FlowKey) {
+        bases.withLock { bases in
+            var versions = bases.versions.value(key) ?? []
+            if !versions.contains(version) { versions.append(version) }
+            bases.versions.insert(versions.suffix(Self.basesOfAFlow), cost: 1, for: key)
+            bases.states.insert(state, cost: state.count + 128, for: BaseKey(flow: key, version: version))
+        }
+    }
+
+    func bases(of key: FlowKey) -> [FlowVersion: [UInt8]] {
+        bases.withLock { bases in
+            var known: [FlowVersion: [UInt8]] = [:]
+            for version in bases.versions.value(key) ?? [] { known[version] = bases.states.value(BaseKey(flow: key, version: version)) }
+            return known
+        }
+    }
 
     /// Bytes in use.
-    var cost: Int { cache.withLock { $0.cost } }
+    var cost: Int { newest.withLock { $0.cost } + bases.withLock { $0.states.cost } }
 }

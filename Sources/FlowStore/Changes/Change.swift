@@ -2,7 +2,9 @@ import FlowModel
 import Postgres
 
 /// A change of a flow, as a writer's lane runs it. Saves of a batch share statements; everything else has its own.
-struct Change: Sendable {
+///
+/// A class, since it is handed on several times and has many fields.
+final class Change: Sendable {
     enum Work: Sendable {
         case save(SaveChange)
         case statement(SingleStatement)
@@ -22,7 +24,7 @@ struct Change: Sendable {
     let shard: UInt64
     let resources: StoreResources
     let work: Work
-    var progress = Progress()
+    let progress: Progress
 
     struct Progress: Sendable {
         /// A save whose group was not written: its own statement can tell why.
@@ -39,6 +41,18 @@ struct Change: Sendable {
         self.resources = resources
         self.work = work
         shard = Digest.shard(of: key)
+        progress = Progress()
+    }
+
+    /// The same change with another progress.
+    init(_ change: Change, _ edit: (inout Progress) -> Void) {
+        key = change.key
+        resources = change.resources
+        work = change.work
+        shard = change.shard
+        var progress = change.progress
+        edit(&progress)
+        self.progress = progress
     }
 }
 
@@ -78,12 +92,5 @@ extension Change: Postgres.Operation {
             guard progress.attempts < Self.maximumAttempts else { return .finished(.failure(.contention)) }
             return .again(self)
         }
-    }
-
-    /// The same change with another progress.
-    func again(_ change: (inout Progress) -> Void) -> Change {
-        var next = self
-        change(&next.progress)
-        return next
     }
 }

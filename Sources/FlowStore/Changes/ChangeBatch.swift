@@ -5,25 +5,32 @@ import Postgres
 struct ChangeBatch {
     private enum Sent {
         case groups([SaveGroup], creates: Bool)
-        case single(Int, SingleChange)
-        case fetch([[Int]])
+        case single(ChangePlan.Single, SingleChange)
+        case fetch([Int])
     }
 
     private let plan: ChangePlan
-    private var sent: [Sent] = []
     /// By their places in the batch.
-    private var stored: [Int: StoredState] = [:]
-    /// What was known of the flows when the states were stored.
-    private var chains: [FlowKey: VersionChain] = [:]
+    private var stored: [StoredState?]
+    /// What was known of the flows when the batch was made, and the chains that their states are stored against, by the flows' places.
+    private let known: [KnownVersion?]
+    private var chains: [VersionChain?]
+    private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
-        plan = ChangePlan(changes) { change in
+        var known: [KnownVersion?] = []
+        plan = ChangePlan(changes) { change, flow in
+            // Asked for the flows in their order, first for the first change of each.
+            guard case .save(let save) = change.work else { return false }
             // Without its bases a large state would be stored whole each time that the cache has lost them.
-            guard case .save(let save) = change.work, !change.progress.hasFetched, !change.progress.runsAlone,
-                save.command.state.count >= change.resources.limits.baseFetchBytes, save.command.precondition != .expected(0)
-            else { return false }
-            return change.resources.cache.known(change.key)?.chain == nil
+            return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
+                && save.command.state.count >= change.resources.limits.baseFetchBytes
+                && change.resources.cache.known(flow.key)?.chain == nil
         }
+        known = plan.flows.map { changes[$0.changes[0]].resources.cache.known($0.key) }
+        self.known = known
+        chains = zip(plan.flows, known).map { flow, known in known?.chain ?? changes[flow.changes[0]].progress.fetched }
+        stored = Array(repeating: nil, count: changes.count)
     }
 
     // MARK: Sending
@@ -35,13 +42,13 @@ struct ChangeBatch {
                 if !some.isEmpty { enqueue(some, changes, creates: creates, idempotent: idempotent, into: &pipeline) }
             }
         }
-        for index in plan.singles {
-            let single = single(changes[index], index)
-            pipeline.execute(single.statement, single.parameters)
-            sent.append(.single(index, single))
+        for single in plan.singles {
+            let change = self.single(changes[single.index], single)
+            pipeline.execute(change.statement, change.parameters)
+            sent.append(.single(single, change))
         }
         if !plan.fetches.isEmpty {
-            let keys = plan.fetches.map { changes[$0[0]].key }
+            let keys = plan.fetches.map { plan.flows[$0].key }
             pipeline.execute(LoadSQL.latest, LoadSQL.parameters(latest: keys, largest: Int64.max))
             sent.append(.fetch(plan.fetches))
         }
@@ -52,31 +59,29 @@ struct ChangeBatch {
     ) {
         for group in groups {
             for member in group.members {
-                if case .saved = member.fate { store(changes[member.index], member.index, isNew: creates) }
+                guard case .saved = member.fate, case .save(let save) = changes[member.index].work else { continue }
+                store(save, changes[member.index], at: member.index, flow: group.flow, isNew: creates)
             }
         }
-        let parameters = SaveGroupParameters(groups, changes, stored: stored).encoded(idempotent: idempotent)
-        pipeline.execute(SaveGroupSQL.statement(creates: creates, idempotent: idempotent), parameters)
+        let parameters = SaveGroupParameters(groups, changes, plan.flows, stored: stored).encoded(idempotent: idempotent)
+        let sql = SaveGroupSQL(creates: creates, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
+        pipeline.execute(sql.statement, parameters)
         sent.append(.groups(groups, creates: creates))
     }
 
     /// Packs a state, against the newest bases of its flow that are committed.
-    private mutating func store(_ change: Change, _ index: Int, isNew: Bool) {
-        guard case .save(let save) = change.work else { return }
-        var chain =
-            isNew ? nil : chains[change.key] ?? change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
+    private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, flow: Int, isNew: Bool) {
         // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
-        if change.progress.attempts > 0 { chain = nil }
-        stored[index] = StateCompression.store(save.command.state, after: &chain, change.resources.zstd)
-        if let chain { chains[change.key] = chain }
+        if isNew || change.progress.attempts > 0 { chains[flow] = nil }
+        stored[index] = StateCompression.store(save.command.state, after: &chains[flow], change.resources.zstd)
     }
 
-    private mutating func single(_ change: Change, _ index: Int) -> SingleChange {
+    private mutating func single(_ change: Change, _ single: ChangePlan.Single) -> SingleChange {
         switch change.work {
-        case .statement(let single): return SingleChange(single)
+        case .statement(let statement): return SingleChange(statement)
         case .save(let save):
-            store(change, index, isNew: false)
-            let state = stored[index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
+            store(save, change, at: single.index, flow: single.flow, isNew: false)
+            let state = stored[single.index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
             return SingleChange(save, key: change.key, stored: state)
         }
     }
@@ -88,7 +93,7 @@ struct ChangeBatch {
             repeating: .failure(.protocolViolation("\(results.count) results for \(sent.count) statements")), count: changes.count)
         for (sent, rows) in zip(sent, results) {
             switch sent {
-            case .single(let index, let single): steps[index] = decode(single, rows, changes[index], index)
+            case .single(let single, let change): steps[single.index] = decode(single, change, rows, changes[single.index])
             case .fetch(let flows): decode(flows, rows, changes, &steps)
             case .groups(let groups, let creates):
                 do {
@@ -102,36 +107,37 @@ struct ChangeBatch {
     }
 
     private func decode(
-        _ single: SingleChange, _ rows: ResultRows, _ change: Change, _ index: Int
+        _ single: ChangePlan.Single, _ sent: SingleChange, _ rows: ResultRows, _ change: Change
     ) -> Result<Step<Change>, PostgresError> {
         Result { () throws(PostgresError) in
-            let answer = try single.decode(rows)
-            if case .done(let outcome) = answer {
-                // What else a change does to a flow (a restored state, a tombstone) is read again when somebody asks for it.
-                if case .save(let save) = change.work, case .saved(let saved) = outcome, !saved.replayed {
-                    learn([(save, saved.version, index)], at: saved.createdAt, change, creates: saved.version == 1)
-                } else if case .saved = outcome {
+            let answer = try sent.decode(rows)
+            if case .done(.saved(let saved)) = answer {
+                if case .save(let save) = change.work, !saved.replayed {
+                    let row = (save: save, version: saved.version, index: single.index)
+                    learn([row], at: saved.createdAt, single.flow, change, creates: saved.version == 1)
+                } else {
+                    // What else a change does to a flow (a restored state, a tombstone) is read again when somebody asks for it.
                     change.resources.cache.forget(change.key)
                 }
             }
-            return change.again { $0.attempts += 1 }.step(answer)
+            return Change(change) { $0.attempts += 1 }.step(answer)
         }
     }
 
     /// The flows' newest versions are known now, if they could be read; the saves come again. Whatever is wrong with the newest version,
     /// it does not keep the next one from being stored, whole.
     private func decode(
-        _ flows: [[Int]], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
+        _ flows: [Int], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
     ) {
         var chains: [Int: VersionChain] = [:]
         for row in 0..<rows.count {
             guard let place = try? rows.int32(row, 0), flows.indices.contains(Int(place) - 1) else { continue }
-            let change = changes[flows[Int(place) - 1][0]]
+            let change = changes[plan.flows[flows[Int(place) - 1]].changes[0]]
             chains[Int(place) - 1] = try? LoadRow(rows, row, key: change.key).read(change.resources).get().chain
         }
-        for (place, indices) in flows.enumerated() {
-            for index in indices {
-                let next = changes[index].again { progress in
+        for (place, flow) in flows.enumerated() {
+            for index in plan.flows[flow].changes {
+                let next = Change(changes[index]) { progress in
                     progress.hasFetched = true
                     progress.fetched = chains[place]
                 }
@@ -151,7 +157,7 @@ struct ChangeBatch {
         for (place, group) in groups.enumerated() {
             guard let (version, time) = written[place] else {
                 for member in group.members {
-                    steps[member.index] = .success(.again(changes[member.index].again { $0.runsAlone = true }))
+                    steps[member.index] = .success(.again(Change(changes[member.index]) { $0.runsAlone = true }))
                 }
                 continue
             }
@@ -162,7 +168,7 @@ struct ChangeBatch {
                 steps[member.index] = .success(.finished(outcome(of: member, save, before: before, at: time)))
                 if case .saved(let offset) = member.fate { saved.append((save, before + Int64(offset), member.index)) }
             }
-            learn(saved, at: time, changes[group.members[0].index], creates: creates)
+            learn(saved, at: time, group.flow, changes[group.members[0].index], creates: creates)
         }
     }
 
@@ -183,14 +189,15 @@ struct ChangeBatch {
     }
 
     /// Keeps what the commit made the newest version, for loads and as a base of the next.
-    private func learn(_ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ change: Change, creates: Bool)
-    {
+    private func learn(
+        _ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ flow: Int, _ change: Change, creates: Bool
+    ) {
         guard let (last, version, _) = saved.last else { return }
-        let old = change.resources.cache.known(change.key)
+        let old = known[flow]
         // Of a flow that somebody else changed meanwhile the head is not known.
         let isNext = old?.version == saved[0].version - 1
         var head = creates ? nil : isNext ? old?.head : nil
-        var chain = chains[change.key] ?? (isNext ? old?.chain : nil)
+        var chain = chains[flow]
         for (save, version, index) in saved {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }
             head.modify { save.apply(to: &$0, version: version, at: time) }

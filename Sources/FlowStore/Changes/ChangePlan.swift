@@ -4,63 +4,78 @@ import FlowModel
 ///
 /// All changes of one flow go the same way, so that they keep their order: as one group, or each by its own statement behind all groups.
 struct ChangePlan {
+    /// The changes of one flow, by their places in the batch, in order.
+    struct Flow {
+        let key: FlowKey
+        fileprivate(set) var changes: [Int]
+    }
+
+    struct Single: Equatable {
+        /// Its place in the batch, and that of its flow in `flows`.
+        let index: Int
+        let flow: Int
+    }
+
+    /// In the order of their first changes.
+    private(set) var flows: [Flow] = []
     /// Groups of flows that must be there, and of flows that must not.
     private(set) var updates: [SaveGroup] = []
     private(set) var creations: [SaveGroup] = []
-    /// By their places in the batch, in order.
-    private(set) var singles: [Int] = []
-    /// Saves whose flow is asked for its bases first; they come again.
-    private(set) var fetches: [[Int]] = []
+    /// In the order of the batch.
+    private(set) var singles: [Single] = []
+    /// Flows that are asked for their bases first; their saves come again.
+    private(set) var fetches: [Int] = []
 
-    /// - Parameter needsBase: whether the save at this place should know its flow's bases and does not.
-    init(_ changes: [Change], needsBase: (Change) -> Bool) {
+    /// - Parameter needsBase: whether the save should know its flow's bases and does not; `flow` is the place in `flows`.
+    init(_ changes: [Change], needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
         var keys = Set<IdempotencyKey>()
         var createdIDs = Set<String>()
-        for indices in Self.byFlow(changes) {
-            let first = changes[indices[0]]
-            if indices.contains(where: { needsBase(changes[$0]) }) {
-                fetches.append(indices)
+        flows = Self.byFlow(changes)
+        for (place, flow) in flows.enumerated() {
+            if flow.changes.contains(where: { needsBase(changes[$0], flow) }) {
+                fetches.append(place)
                 continue
             }
             // One that is alone needs nobody else's statement, and its own answers whatever happened: one round trip. So it is too for
             // those that run one by one because their batch was undone, which keeps them in their order.
-            guard changes.count > 1, let group = Self.group(indices, changes), Self.isFirst(group, first.key.tenant, &keys) else {
-                singles += indices
+            guard changes.count > 1, let group = Self.group(place, flow, changes), Self.isFirst(group, flow.key.tenant, &keys) else {
+                singles += flow.changes.map { Single(index: $0, flow: place) }
                 continue
             }
             switch group.start {
             case .present: updates.append(group)
             // The rows that an INSERT returns are told apart by their flow ids.
-            case .absent where createdIDs.insert(first.key.flowID).inserted: creations.append(group)
-            case .absent: singles += indices
+            case .absent where createdIDs.insert(flow.key.flowID).inserted: creations.append(group)
+            case .absent: singles += flow.changes.map { Single(index: $0, flow: place) }
             }
         }
-        singles.sort()
+        singles.sort { $0.index < $1.index }
     }
 
-    /// Places by flow, in order of the flows' first changes.
-    private static func byFlow(_ changes: [Change]) -> [[Int]] {
+    private static func byFlow(_ changes: [Change]) -> [Flow] {
         var places: [FlowKey: Int] = [:]
-        var flows: [[Int]] = []
+        places.reserveCapacity(changes.count)
+        var flows: [Flow] = []
+        flows.reserveCapacity(changes.count)
         for (index, change) in changes.enumerated() {
             if let place = places[change.key] {
-                flows[place].append(index)
+                flows[place].changes.append(index)
             } else {
                 places[change.key] = flows.count
-                flows.append([index])
+                flows.append(Flow(key: change.key, changes: [index]))
             }
         }
         return flows
     }
 
-    private static func group(_ indices: [Int], _ changes: [Change]) -> SaveGroup? {
+    private static func group(_ place: Int, _ flow: Flow, _ changes: [Change]) -> SaveGroup? {
         var saves: [(index: Int, save: SaveChange)] = []
-        saves.reserveCapacity(indices.count)
-        for index in indices {
+        saves.reserveCapacity(flow.changes.count)
+        for index in flow.changes {
             guard case .save(let save) = changes[index].work, !changes[index].progress.runsAlone else { return nil }
             saves.append((index, save))
         }
-        return SaveGroup(saves)
+        return SaveGroup(saves, flow: place)
     }
 
     private struct IdempotencyKey: Hashable {

@@ -26,6 +26,8 @@ struct SaveGroup {
         let fate: Fate
     }
 
+    /// The flow's place in `ChangePlan.flows`.
+    let flow: Int
     private(set) var start = Start.present(nil)
     private(set) var members: [Member] = []
     /// How many are saved.
@@ -40,7 +42,8 @@ struct SaveGroup {
 
     /// - Parameter saves: of one flow, in their order, with their places in the batch.
     /// - Returns: nil when they cannot be written together.
-    init?(_ saves: [(index: Int, save: SaveChange)]) {
+    init?(_ saves: [(index: Int, save: SaveChange)], flow: Int) {
+        self.flow = flow
         for (index, save) in saves {
             guard save.canShareStatement, add(index, save.command) else { return nil }
         }

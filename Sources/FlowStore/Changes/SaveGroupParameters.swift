@@ -19,8 +19,8 @@ struct SaveGroupParameters {
     private let bases: [FlowVersion?]
 
     /// - Parameter stored: the states by their places in the batch.
-    init(_ groups: [SaveGroup], _ changes: [Change], stored: [Int: StoredState]) {
-        self.groups = groups.map { ($0, changes[$0.members[0].index].key) }
+    init(_ groups: [SaveGroup], _ changes: [Change], _ flows: [ChangePlan.Flow], stored: [StoredState?]) {
+        self.groups = groups.map { ($0, flows[$0.flow].key) }
         var rows: [Row] = []
         var firstRows: [Int] = []
         var bases: [FlowVersion?] = []

@@ -10,22 +10,28 @@ import Postgres
 /// A group that does not come back was not written, for whatever reason: its saves run each by its own statement (`ChangeSQL`), which can
 /// tell. So the usual case pays for nothing but the three writes. Elements are taken by subscript rather than by unnest(): one array
 /// after the other would go through a tuple store.
-struct SaveGroupSQL {
+struct SaveGroupSQL: Hashable {
+    /// Flows that must not be there.
     let creates: Bool
+    /// Every group has an idempotency key.
     let idempotent: Bool
+    /// Some group has several rows. If none has, group and row have the same place, and PostgreSQL is spared a join for each.
+    let chained: Bool
 
-    static func statement(creates: Bool, idempotent: Bool) -> Statement {
-        statements[(creates ? 2 : 0) + (idempotent ? 1 : 0)]
-    }
-
-    private static let statements = [false, true].flatMap { creates in
-        [false, true].map { idempotent in
-            let sql = SaveGroupSQL(creates: creates, idempotent: idempotent)
-            return Statement(
-                name: (creates ? "create_flows" : "save_flows") + (idempotent ? "_idempotent" : ""), sql: sql.text,
-                parameterTypes: [.int4] + (Column.groups + Column.rows + (idempotent ? Column.keys : [])).map(\.type))
+    static let all = [false, true].flatMap { creates in
+        [false, true].flatMap { idempotent in
+            [false, true].map { SaveGroupSQL(creates: creates, idempotent: idempotent, chained: $0) }
         }
     }
+
+    private static let statements = all.map { sql in
+        Statement(
+            name: (sql.creates ? "create_flows" : "save_flows") + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
+            sql: sql.text,
+            parameterTypes: [.int4] + (Column.groups + Column.rows + (sql.idempotent ? Column.keys : [])).map(\.type))
+    }
+
+    var statement: Statement { Self.statements[(creates ? 4 : 0) + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
 
     /// One array. `SaveGroupParameters` appends them in the same order.
     private enum Column: Int {
@@ -104,18 +110,20 @@ struct SaveGroupSQL {
 
     /// The first version of a flow is always of the kind "created".
     private var version: String {
-        let number = "h.version - \(at(.count, "h.i")) + 1 + r.i - \(at(.first, "h.i"))"
+        let first = at(.first, "h.i")
+        let row = chained ? "r.i" : "h.i"
+        let number = chained ? "h.version - \(at(.count, "h.i")) + 1 + r.i - \(first)" : "h.version"
+        let source =
+            chained ? "head h CROSS JOIN LATERAL generate_series(\(first), \(first) + \(at(.count, "h.i")) - 1) r(i)" : "head h"
         return """
             INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec,
                 digest, actor, content_type, phase, status, version_label, metadata, base_version, state)
-            SELECT \(at(.tenant, "h.i")), \(at(.flowID, "h.i")), n.version, nullif(n.version - 1, 0), \(at(.size, "r.i")), h.updated_at,
-                coalesce(\(at(.rowProgress, "r.i")), h.progress), CASE n.version WHEN 1 THEN 1::smallint ELSE \(at(.kind, "r.i")) END,
-                \(at(.codec, "r.i")), \(at(.digest, "r.i")), \(at(.actor, "r.i")), \(at(.contentType, "r.i")),
-                coalesce(\(at(.rowPhase, "r.i")), h.phase), coalesce(\(at(.rowStatus, "r.i")), h.status), \(at(.versionLabel, "r.i")),
-                \(at(.metadata, "r.i")), \(at(.rowBase, "r.i")), \(at(.state, "r.i"))
-            FROM head h
-            CROSS JOIN LATERAL generate_series(\(at(.first, "h.i")), \(at(.first, "h.i")) + \(at(.count, "h.i")) - 1) r(i)
-            CROSS JOIN LATERAL (SELECT \(number)) n(version)
+            SELECT \(at(.tenant, "h.i")), \(at(.flowID, "h.i")), \(number), nullif(\(number) - 1, 0), \(at(.size, row)), h.updated_at,
+                coalesce(\(at(.rowProgress, row)), h.progress), CASE \(number) WHEN 1 THEN 1::smallint ELSE \(at(.kind, row)) END,
+                \(at(.codec, row)), \(at(.digest, row)), \(at(.actor, row)), \(at(.contentType, row)),
+                coalesce(\(at(.rowPhase, row)), h.phase), coalesce(\(at(.rowStatus, row)), h.status), \(at(.versionLabel, row)),
+                \(at(.metadata, row)), \(at(.rowBase, row)), \(at(.state, row))
+            FROM \(source)
             """
     }
 

@@ -8,6 +8,8 @@ enum StateCompression {
         let version: FlowVersion
         let codec: Int16
         let bytes: [UInt8]
+        /// A base whose state is known already; nothing was read of it.
+        var state: [UInt8]?
     }
 
     enum Failure: Error, Equatable {
@@ -52,8 +54,10 @@ enum StateCompression {
         var levels: [VersionChain.Level] = []
         for (place, row) in rows.enumerated().reversed() {
             let isBase = place > 0
-            let state = try state(
-                of: row, base: levels.last?.state, size: isBase ? nil : size, largest: largest, context)
+            let state =
+                if let known = row.state { known } else {
+                    try state(of: row, base: levels.last?.state, size: isBase ? nil : size, largest: largest, context)
+                }
             levels.append(VersionChain.Level(version: row.version, state: state, storedBytes: row.bytes.count))
         }
         guard let state = levels.last?.state else { throw .damaged("there is no row") }

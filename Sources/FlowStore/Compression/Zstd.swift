@@ -11,6 +11,7 @@ final class ZstdContext: @unchecked Sendable {
     private static let level: CInt = 1
     /// zstd's decoders accept windows up to 2^27 bytes without being asked (ZSTD_WINDOWLOG_LIMIT_DEFAULT).
     private static let windowLogs = 10...27
+    private static let longReach = 1 << 20
 
     /// Owned: freed in `deinit` and nowhere else.
     private let compressor: OpaquePointer
@@ -44,6 +45,8 @@ final class ZstdContext: @unchecked Sendable {
         let reach = max(state.count + base.count, 1)
         let log = min(max(Int.bitWidth - reach.leadingZeroBitCount, Self.windowLogs.lowerBound), Self.windowLogs.upperBound)
         _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_windowLog, CInt(log))
+        // The tables of this level remember a part of a large base only. Long distance matching finds the rest, in twice the time.
+        if reach >= Self.longReach { _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_enableLongDistanceMatching, 1) }
         return base.withUnsafeBytes { bytes in
             // "Reference a prefix (single-usage dictionary) for next frame"; it must stay where it is until then.
             guard ZSTD_isError(ZSTD_CCtx_refPrefix(compressor, bytes.baseAddress, bytes.count)) == 0 else { return nil }

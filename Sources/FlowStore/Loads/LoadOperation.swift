@@ -2,7 +2,9 @@ import FlowModel
 import Postgres
 
 /// A load, as a reader's lane runs it: those of newest versions share statements.
-struct LoadOperation: Sendable {
+///
+/// A class, since it is handed on several times and has many fields.
+final class LoadOperation: Sendable {
     enum Form: Sendable {
         /// The newest version, if it is not the one that is known.
         case check(KnownVersion)
@@ -15,7 +17,7 @@ struct LoadOperation: Sendable {
 
     let command: LoadCommand
     let resources: StoreResources
-    private(set) var form: Form
+    let form: Form
 
     init(_ command: LoadCommand, _ resources: StoreResources) {
         self.command = command
@@ -27,11 +29,13 @@ struct LoadOperation: Sendable {
         }
     }
 
-    private func again(_ form: Form) -> Step<LoadOperation> {
-        var next = self
-        next.form = form
-        return .again(next)
+    private init(_ load: LoadOperation, _ form: Form) {
+        command = load.command
+        resources = load.resources
+        self.form = form
     }
+
+    private func again(_ form: Form) -> Step<LoadOperation> { .again(LoadOperation(self, form)) }
 }
 
 extension LoadOperation: Postgres.Operation {
@@ -41,7 +45,7 @@ extension LoadOperation: Postgres.Operation {
     struct Layout {
         var checks: [Int] = []
         var latest: [Int] = []
-        var others: [Int] = []
+        var others: [(load: Int, bases: [FlowVersion: [UInt8]])] = []
     }
 
     var cost: Int {
@@ -57,7 +61,7 @@ extension LoadOperation: Postgres.Operation {
             switch load.form {
             case .check: layout.checks.append(index)
             case .latest: layout.latest.append(index)
-            case .selected, .large: layout.others.append(index)
+            case .selected, .large: layout.others.append((index, load.resources.cache.bases(of: load.command.key)))
             }
         }
         if !layout.checks.isEmpty {
@@ -69,21 +73,23 @@ extension LoadOperation: Postgres.Operation {
                 largest: Int64(loads[layout.latest[0]].resources.limits.batchedStateBytes))
             pipeline.execute(LoadSQL.latest, parameters)
         }
-        for index in layout.others { loads[index].enqueueAlone(into: &pipeline) }
+        for (index, bases) in layout.others { loads[index].enqueueAlone(into: &pipeline, bases) }
         return layout
     }
 
-    private func enqueueAlone(into pipeline: inout Pipeline) {
+    private func enqueueAlone(into pipeline: inout Pipeline, _ bases: [FlowVersion: [UInt8]]) {
         var parameters = Parameters()
         parameters.append(command.key.tenant)
         parameters.append(command.key.flowID)
         parameters.append(command.ifVersionNot)
         if case .large(let version, _) = form {
             parameters.append(Int64.max)
+            parameters.append(bigints: bases) { $0.key }
             parameters.append(version)
             return pipeline.execute(LoadSQL.version, parameters)
         }
         parameters.append(Int64(resources.limits.batchedStateBytes))
+        parameters.append(bigints: bases) { $0.key }
         switch command.selector {
         case .latest: break
         case .version(let version):
@@ -115,8 +121,8 @@ extension LoadOperation: Postgres.Operation {
         if !layout.latest.isEmpty, let rows = results.popFirst() {
             read(rows, layout.latest, &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
         }
-        for (index, rows) in zip(layout.others, results) {
-            read(rows, [index], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
+        for (other, rows) in zip(layout.others, results) {
+            read(rows, [other.load], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row, other.bases) }
         }
         return steps
     }
@@ -147,8 +153,10 @@ extension LoadOperation: Postgres.Operation {
         return .finished(.success(outcome))
     }
 
-    private func loaded(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        let loaded = try LoadRow(rows, row, key: command.key)
+    private func loaded(
+        _ rows: ResultRows, _ row: Int, _ bases: [FlowVersion: [UInt8]] = [:]
+    ) throws(PostgresError) -> Step<LoadOperation> {
+        let loaded = try LoadRow(rows, row, key: command.key, known: bases)
         if loaded.head.isDeleted && command.selector == .latest {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
@@ -158,7 +166,13 @@ extension LoadOperation: Postgres.Operation {
         } else if version.size > Int64(resources.limits.batchedStateBytes) {
             return again(.large(version.version, size: Int(clamping: version.size)))
         }
-        return .finished(loaded.read(resources).map { .snapshot($0.snapshot) })
+        let result = loaded.read(resources)
+        if case .failure = result, loaded.reliesOnCache {
+            // A restored backup may have another state under the number of a known base: without it then.
+            resources.cache.forget(command.key)
+            return again(form)
+        }
+        return .finished(result.map { .snapshot($0.snapshot) })
     }
 
     private func missing(_ head: FlowHead) -> StateError {

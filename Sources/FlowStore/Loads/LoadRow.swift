@@ -13,18 +13,28 @@ struct LoadRow {
     private static let versionColumn = epochColumn + 1
     private static let stateColumn = versionColumn + VersionRow.columnCount
 
-    init(_ rows: ResultRows, _ row: Int, key: FlowKey) throws(PostgresError) {
+    /// - Parameter known: bases whose states were not asked for.
+    init(_ rows: ResultRows, _ row: Int, key: FlowKey, known: [FlowVersion: [UInt8]] = [:]) throws(PostgresError) {
         head = try FlowRow.head(rows, row, from: 1, key: key)
         checkpointEpoch = try rows.int64(row, Self.epochColumn)
         version = try VersionRow.record(rows, row, from: Self.versionColumn)
         var bytes: [StateCompression.Row] = []
         for place in 0...VersionChain.maximumDepth {
             let column = Self.stateColumn + 3 * place
-            guard let version = try rows.int64IfPresent(row, column), let state = try rows.bytesIfPresent(row, column + 2) else { break }
-            bytes.append(StateCompression.Row(version: version, codec: try rows.int16(row, column + 1), bytes: state))
+            guard let version = try rows.int64IfPresent(row, column) else { break }
+            let codec = try rows.int16(row, column + 1)
+            if place > 0, let state = known[version] {
+                bytes.append(StateCompression.Row(version: version, codec: codec, bytes: [], state: state))
+                break
+            }
+            guard let state = try rows.bytesIfPresent(row, column + 2) else { break }
+            bytes.append(StateCompression.Row(version: version, codec: codec, bytes: state))
         }
         self.bytes = bytes
     }
+
+    /// Whether a base was known, rather than read.
+    var reliesOnCache: Bool { bytes.last?.state != nil }
 
     /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. What is known then is
     /// kept in the cache.
@@ -43,8 +53,11 @@ struct LoadRow {
             guard Int64(state.count) == version.size, Digest.xxh3(state) == version.digest else {
                 return loss("\(version.size) bytes were saved, \(state.count) bytes with another digest were read")
             }
+            if version.version != head.version, let base = chain.levels.first, base.version != version.version, !reliesOnCache {
+                resources.cache.learn(base: base.state, base.version, of: head.key)
+            }
             let snapshot = Snapshot(head: head, version: version, state: state)
-            if version.version == head.version, !head.isDeleted {
+            if version.version == head.version, !head.isDeleted, !reliesOnCache {
                 let known = KnownVersion(
                     version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, snapshot: snapshot,
                     chain: chain)

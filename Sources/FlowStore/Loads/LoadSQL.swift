@@ -26,34 +26,35 @@ enum LoadSQL {
             """,
         parameterTypes: [.int4, .textArray, .textArray])
 
-    // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the selector.
-    static let version = single("load_version", number: "$5", type: .int8)
+    // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the bases whose
+    // states are known and not sent, `$6` the selector.
+    static let version = single("load_version", number: "$6", type: .int8)
     static let checkpoint = single(
-        "load_checkpoint", number: "(SELECT n.version FROM (\(CheckpointRow.named("$5"))) n)", type: .text)
+        "load_checkpoint", number: "(SELECT n.version FROM (\(CheckpointRow.named("$6"))) n)", type: .text)
     static let label = single(
         "load_label",
         number: """
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
-                AND l.version_label = $5 ORDER BY l.version DESC LIMIT 1)
+                AND l.version_label = $6 ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
     /// Times grow with the versions, so this walks back from the newest version to the first that is old enough.
     static let time = single(
         "load_time",
         number: """
             (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
-                AND t.created_at <= $5 ORDER BY t.version DESC LIMIT 1)
+                AND t.created_at <= $6 ORDER BY t.version DESC LIMIT 1)
             """, type: .timestamptz)
 
     private static func single(_ name: String, number: String, type: OID) -> Statement {
         Statement(
             name: name,
             sql: """
-                SELECT 1, \(columns(have: "$3", largest: "$4"))
+                SELECT 1, \(columns(have: "$3", largest: "$4", known: "$5"))
                 FROM flowstate.flow f
                 \(Self.version(number))
                 WHERE f.tenant = $1 AND f.flow_id = $2
                 """,
-            parameterTypes: [.text, .text, .int8, .int8, type])
+            parameterTypes: [.text, .text, .int8, .int8, .int8Array, type])
     }
 
     static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: Int64) -> Parameters {
@@ -86,9 +87,12 @@ enum LoadSQL {
             """
     }
 
-    private static func columns(have: String, largest: String) -> String {
+    private static func columns(have: String, largest: String, known: String? = nil) -> String {
         let isSent = "v.version IS DISTINCT FROM \(have) AND v.size <= \(largest)"
-        let states = ["v", "b1", "b2"].map { "\($0).version, \($0).codec, CASE WHEN \(isSent) THEN \($0).state END" }
+        let states = ["v", "b1", "b2"].map { row in
+            let isNews = row == "v" ? "" : known.map { " AND \(row).version <> ALL (\($0))" } ?? ""
+            return "\(row).version, \(row).codec, CASE WHEN \(isSent)\(isNews) THEN \(row).state END"
+        }
         return "\(FlowRow.headColumns), f.checkpoint_epoch, \(VersionRow.loadedColumns), " + states.joined(separator: ", ")
     }
 }

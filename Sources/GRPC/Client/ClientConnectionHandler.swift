@@ -9,7 +9,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
 
     private let session: HTTP2Session
     private let authority: String
-    private var calls: [StreamID: ClientCall] = [:]
+    private let calls = StreamTable<ClientCall>()
     private var blocked: [StreamID: [CheckedContinuation<Void, any Error>]] = [:]
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
@@ -57,7 +57,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isDraining = true
         let open = calls.values
-        calls = [:]
+        calls.removeAll()
         for call in open { call.closed(.noError) }
         for waiting in blocked.values.joined() { waiting.resume(throwing: CancellationError()) }
         blocked = [:]
@@ -76,7 +76,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
         }
         do {
             let id = try session.request(requestFields(call), endStream: message == nil && endStream)
-            calls[id] = call
+            calls.insert(id, call)
             call.started(id, on: self, eventLoop: context.eventLoop)
             if let message { session.send(id, message.buffer) }
             if endStream { session.finish(id) }
@@ -125,7 +125,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
     // MARK: Bytes
 
     private func handleEvents() {
-        for event in session.takeEvents() {
+        session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream): calls[id]?.received(fields, endStream: endStream)
             case .data(let id, let bytes):
@@ -134,7 +134,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             case .headersTooLarge(let id):
                 calls[id]?.abandon(Status(.internal, "the answer's header section is too large"))
             case .closed(let id, let code):
-                calls.removeValue(forKey: id)?.closed(code)
+                calls.remove(id)?.closed(code)
                 blocked.removeValue(forKey: id)?.forEach { $0.resume(throwing: CancellationError()) }
             case .writable(let id): blocked.removeValue(forKey: id)?.forEach { $0.resume() }
             case .goAway: isDraining = true
@@ -161,6 +161,6 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             context.close(promise: nil)
         }
         handleEvents()
-        if !session.isAlive || (isDraining && calls.isEmpty) { context.close(promise: nil) }
+        if !session.isAlive || (isDraining && calls.count == 0) { context.close(promise: nil) }
     }
 }

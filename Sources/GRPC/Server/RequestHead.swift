@@ -10,34 +10,46 @@ enum RequestHead {
     case refused(Status)
 
     init(_ fields: [HeaderField]) {
-        let metadata = Metadata(received: fields)
-        guard metadata[":method"] == "POST" else {
+        var method = "", path: String?, type: String?, encoding: String?, timeoutText: String?
+        for field in fields {
+            switch field.name {
+            case ":method": method = field.value
+            case ":path": path = field.value
+            // Of a name that repeats the first counts, as everywhere in metadata.
+            case "content-type": type = type ?? field.value
+            case "grpc-encoding": encoding = encoding ?? field.value
+            case "grpc-timeout": timeoutText = timeoutText ?? field.value
+            default: break
+            }
+        }
+        guard method == "POST" else {
             self = .notGRPC(HTTPRefusal(status: "405", "gRPC calls are POST requests", [HeaderField("allow", "POST")]))
             return
         }
-        guard let type = metadata["content-type"], Self.isGRPC(type) else {
+        guard let type, Self.isGRPC(type) else {
             self = .notGRPC(
                 HTTPRefusal(status: "415", "gRPC calls have the content-type application/grpc or application/grpc+proto"))
             return
         }
-        if let encoding = metadata["grpc-encoding"], encoding != "identity" {
+        if let encoding, encoding != "identity" {
             self = .refused(
                 Status(.unimplemented, "the message encoding \(encoding) is not supported; send identity"))
             return
         }
         var timeout: TimeAmount?
-        if let text = metadata["grpc-timeout"] {
-            guard let parsed = Timeout.parse(text) else {
+        if let timeoutText {
+            guard let parsed = Timeout.parse(timeoutText) else {
                 self = .refused(
                     Status(.invalidArgument, "grpc-timeout must be up to eight digits and one of H M S m u n"))
                 return
             }
             timeout = parsed
         }
-        self = .call(path: metadata[":path"] ?? "", timeout: timeout, metadata)
+        self = .call(path: path ?? "", timeout: timeout, Metadata(received: fields))
     }
 
     private static func isGRPC(_ type: String) -> Bool {
+        if type == "application/grpc" { return true }
         let essence = type.prefix { $0 != ";" && $0 != " " }.lowercased()
         return essence == "application/grpc" || essence == "application/grpc+proto"
     }

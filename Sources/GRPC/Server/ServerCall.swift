@@ -7,23 +7,23 @@ import NIOCore
 /// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
 /// which lives on that loop, and assert it.
 public final class ServerCall: @unchecked Sendable {
-    public let path: String
-    public let metadata: Metadata
+    public var path: String { head.path }
+    public var metadata: Metadata { head.metadata }
     public let eventLoop: any EventLoop
     /// When the caller stops waiting. Nil: a stream without a deadline.
     public let deadline: NIODeadline?
 
     let id: StreamID
-    private let handler: MethodHandler
-    private weak var connection: ServerConnectionHandler?
+    private let head: CallHead
+    /// Until the stream is gone, of which the connection tells every call.
+    private var connection: ServerConnectionHandler?
     private var state: CallState
-    private var deframer: MessageDeframer
+    private let messageLimit: Int
+    /// Of a request that did not arrive as one whole message at once.
+    private var deframer: MessageDeframer?
     private var unaryRequest: ByteBuffer?
-    private var requests: MessageStream.Source?
-    private var task: Task<Void, Never>?
-    private var timer: Scheduled<Void>?
-    private var cancelHandlers: [@Sendable () -> Void] = []
-    private var writers: [CheckedContinuation<Void, any Error>] = []
+    private var extra: CallExtra?
+    private var cancelHandler: (@Sendable () -> Void)?
     private var credit = ReceiveCredit()
     /// Bytes received that the client's window has not got back.
     private var unreturned = 0
@@ -32,36 +32,30 @@ public final class ServerCall: @unchecked Sendable {
     private let requestDeadline: NIODeadline
 
     init(
-        id: StreamID, path: String, metadata: Metadata, deadline: NIODeadline?, handler: MethodHandler,
-        connection: ServerConnectionHandler, eventLoop: any EventLoop
+        id: StreamID, head: CallHead, connection: ServerConnectionHandler, opened: NIODeadline, eventLoop: any EventLoop
     ) {
         self.id = id
-        self.path = path
-        self.metadata = metadata
-        self.deadline = deadline
-        self.handler = handler
+        self.head = head
         self.connection = connection
         self.eventLoop = eventLoop
-        state = CallState(kind: handler.kind)
-        deframer = MessageDeframer(limit: connection.configuration.messageBytes)
-        requestDeadline = .now() + connection.configuration.requestTimeout
+        deadline = head.timeout.map { opened + $0 }
+        state = CallState(kind: head.kind)
+        messageLimit = connection.configuration.messageBytes
+        requestDeadline = opened + connection.configuration.requestTimeout
     }
 
     // MARK: What a method does
 
     /// Answers a unary call: its message, and OK.
     public func respond(_ message: FramedMessage) {
-        onLoop { call in
-            if let connection = call.connection, !connection.hasRoom(for: message.messageBytes) {
-                return call.end(ServerConnectionHandler.slowReader)
-            }
-            call.transmit(message)
-            call.end(.ok)
-        }
+        // No closure where none is needed: `onLoop` would allocate one.
+        if eventLoop.inEventLoop { answer(message) } else { eventLoop.execute { self.answer(message) } }
     }
 
     /// Ends the call. Only the first end of a call counts.
-    public func finish(_ status: Status) { onLoop { $0.end(status) } }
+    public func finish(_ status: Status) {
+        if eventLoop.inEventLoop { end(status) } else { eventLoop.execute { self.end(status) } }
+    }
 
     /// Sends one message of a streamed answer, and returns when the next one has room.
     /// - Throws: `CancellationError` once the call is over.
@@ -74,7 +68,7 @@ public final class ServerCall: @unchecked Sendable {
                 }
                 call.transmit(message)
                 if connection.session.isBlocked(call.id) {
-                    call.writers.append(continuation)
+                    call.withExtra { $0.writers.append(continuation) }
                 } else {
                     continuation.resume()
                 }
@@ -86,7 +80,13 @@ public final class ServerCall: @unchecked Sendable {
     /// deadline passed, connection lost. At once if that has happened.
     public func onCancel(_ handler: @escaping @Sendable () -> Void) {
         onLoop { call in
-            if call.state.isOver { handler() } else { call.cancelHandlers.append(handler) }
+            if call.state.isOver {
+                handler()
+            } else if call.cancelHandler == nil {
+                call.cancelHandler = handler
+            } else {
+                call.withExtra { $0.cancelHandlers.append(handler) }
+            }
         }
     }
 
@@ -96,14 +96,15 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: What the connection tells
 
-    func start(timeout: TimeAmount?) {
-        if let timeout {
-            timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.deadlinePassed() }
-        }
-        guard case .streaming(_, let method) = handler else { return }
+    /// Runs the method of a call that streams; that of a unary one waits for its request.
+    func start() {
+        if head.kind != .unary { startStreaming() }
+    }
+
+    private func startStreaming() {
+        guard case .streaming(_, let method) = head.handler else { return }
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
-        requests = source
-        task = Task {
+        let task = Task {
             do {
                 try await method(stream, self)
                 self.finish(.ok)
@@ -115,24 +116,50 @@ public final class ServerCall: @unchecked Sendable {
                 self.finish(Status(.internal, "the method failed: \(error)"))
             }
         }
+        withExtra { extra in
+            extra.requests = source
+            extra.task = task
+        }
+    }
+
+    private func withExtra(_ body: (CallExtra) -> Void) {
+        let extra = extra ?? CallExtra()
+        self.extra = extra
+        body(extra)
     }
 
     func received(_ bytes: ByteBuffer) {
         eventLoop.assertInEventLoop()
         unreturned += bytes.readableBytes
         guard !state.isOver else { return consume(unreturned) }
-        deframer.append(bytes)
         hold(bytes.readableBytes)
-        do {
-            while let message = try deframer.next() { deliver(message) }
-        } catch {
-            return end(error.status)
+        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) {
+            deliver(message)
+        } else {
+            do {
+                try cut(bytes)
+            } catch {
+                return end(error.status)
+            }
         }
-        if !state.isOver { consume(credit.partial(buffered: deframer.bufferedBytes)) }
+        if !state.isOver { consume(credit.partial(buffered: partialBytes)) }
         if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
             end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
         }
     }
+
+    /// Cuts what came, after what is kept, into messages.
+    private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
+        var deframer = deframer ?? MessageDeframer(limit: messageLimit)
+        // One owner, so that `append` need not copy what is kept.
+        self.deframer = nil
+        deframer.append(bytes)
+        while let message = try deframer.next() { deliver(message) }
+        if !state.isOver, deframer.bufferedBytes > 0 { self.deframer = deframer }
+    }
+
+    /// Bytes kept of a message that is not complete yet.
+    private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
 
     private func deliver(_ message: ByteBuffer) {
         let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
@@ -140,8 +167,8 @@ public final class ServerCall: @unchecked Sendable {
         case .drop: taken(message, bytes)
         case .fail(let status): end(status)
         case .deliver:
-            if let requests {
-                requests.yield(message, credit: bytes)
+            if let extra, head.kind != .unary {
+                extra.yield(message, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
                 unaryRequest = message
@@ -156,7 +183,7 @@ public final class ServerCall: @unchecked Sendable {
         guard !state.isOver else { return }
         credit.taken()
         hold(-(message.readableBytes + MessageDeframer.prefixBytes))
-        consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
+        consume(bytes + credit.partial(buffered: partialBytes))
     }
 
     private func hold(_ bytes: Int) {
@@ -165,12 +192,12 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     func receivedEnd() {
-        switch state.receivedEnd(incompleteBytes: deframer.bufferedBytes) {
+        switch state.receivedEnd(incompleteBytes: partialBytes) {
         case .drop: break
         case .fail(let status): end(status)
-        case .deliverEnd: requests?.finish()
+        case .deliverEnd: extra?.finishRequests()
         case .invokeUnary:
-            guard case .unary(let method) = handler, let request = unaryRequest else { return }
+            guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
             unaryRequest = nil
             method(request, self)
         }
@@ -186,11 +213,24 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
+    /// Ends the call if the client's own deadline has passed; otherwise returns it, if there is one to watch.
+    func exactDeadline(passedAt now: NIODeadline) -> NIODeadline? {
+        guard head.isTimeoutExact, let deadline, !state.isOver else { return nil }
+        if deadline > now { return deadline }
+        deadlinePassed()
+        return nil
+    }
+
     private func deadlinePassed() {
         end(Status(.deadlineExceeded, "the deadline passed before the call was done"), isCancellation: true)
     }
 
-    func writable() { resumeWriters { $0.resume() } }
+    func writable() {
+        guard let extra else { return }
+        let waiting = extra.writers
+        extra.writers = []
+        for writer in waiting { writer.resume() }
+    }
 
     /// The stream is gone.
     func closed() {
@@ -209,11 +249,23 @@ public final class ServerCall: @unchecked Sendable {
         connection?.consume(id, bytes)
     }
 
+    private func answer(_ message: FramedMessage) {
+        guard let connection, !state.isOver else { return }
+        guard connection.hasRoom(for: message.messageBytes) else { return end(ServerConnectionHandler.slowReader) }
+        if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
+            connection.answer(id, message)
+            release()
+        } else {
+            transmit(message)
+            end(.ok)
+        }
+    }
+
     private func transmit(_ message: FramedMessage) {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, Self.responseFields, endStream: false)
+            connection?.respond(id, ResponseFields.head, endStream: false)
             connection?.send(id, message.buffer)
         case .message: connection?.send(id, message.buffer)
         }
@@ -222,7 +274,7 @@ public final class ServerCall: @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, Self.responseFields + status.trailers, endStream: true)
+        case .trailersOnly: connection?.respond(id, ResponseFields.head + status.trailers, endStream: true)
         case .trailers: connection?.finish(id, status.trailers)
         }
         if isCancellation { cancel() }
@@ -230,35 +282,21 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func cancel() {
-        task?.cancel()
-        for handler in cancelHandlers { handler() }
+        cancelHandler?()
+        guard let extra else { return }
+        extra.task?.cancel()
+        for handler in extra.cancelHandlers { handler() }
     }
 
     private func release() {
-        timer?.cancel()
-        timer = nil
-        task?.cancel()
-        task = nil
-        cancelHandlers = []
-        // Not an end of the request: whoever still reads must not take it for one.
-        requests?.finish(throwing: CancellationError())
-        requests = nil
+        cancelHandler = nil
         unaryRequest = nil
+        deframer = nil
         // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
         consume(unreturned)
-        hold(-held)
-        deframer = MessageDeframer(limit: deframer.limit)
-        resumeWriters { $0.resume(throwing: CancellationError()) }
+        if held != 0 { hold(-held) }
+        guard let extra else { return }
+        self.extra = nil
+        extra.end()
     }
-
-    private func resumeWriters(_ body: (CheckedContinuation<Void, any Error>) -> Void) {
-        let waiting = writers
-        writers = []
-        waiting.forEach(body)
-    }
-
-    static let responseFields = [
-        HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
-        HeaderField("grpc-accept-encoding", "identity"),
-    ]
 }

@@ -19,7 +19,10 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Request bytes held by the calls of this connection.
     var bufferedBytes = 0
 
-    private var calls: [StreamID: ServerCall] = [:]
+    private let calls = StreamTable<ServerCall>()
+    /// Of the last call that was opened; the next one usually has the same.
+    private var lastHead: CallHead?
+    private var deadlineTimer = DeadlineTimer()
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
@@ -27,6 +30,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private var life: ConnectionLife
+    private var heardAt = NIODeadline.now()
     private var ticker: RepeatedTask?
 
     /// Two frames for each of the streams that a client may have open are honest.
@@ -53,6 +57,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ticker?.cancel()
+        deadlineTimer.cancel()
         self.context = nil
     }
 
@@ -64,7 +69,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
         hasHeard = true
-        life.heardFromPeer(now: .now())
+        heardAt = .now()
+        life.heardFromPeer(now: heardAt)
         do {
             try session.receive(unwrapInboundIn(data))
             handleEvents()
@@ -88,8 +94,9 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         for call in calls.values { call.closed() }
-        calls = [:]
+        calls.removeAll()
         ticker?.cancel()
+        deadlineTimer.cancel()
         context.fireChannelInactive()
     }
 
@@ -111,7 +118,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     // MARK: Events of the session
 
     private func handleEvents() {
-        for event in session.takeEvents() {
+        session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream):
                 open(id, fields)
@@ -119,7 +126,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             case .headersTooLarge(let id):
                 if let call = calls[id] {
                     call.finish(Status(.resourceExhausted, "the request's trailer section is too large"))
-                    continue
+                    return
                 }
                 refuse(id, HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
             case .data(let id, let bytes):
@@ -127,7 +134,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             case .trailers(let id, _), .endStream(let id):
                 calls[id]?.receivedEnd()
             case .closed(let id, _):
-                calls.removeValue(forKey: id)?.closed()
+                calls.remove(id)?.closed()
             case .writable(let id):
                 calls[id]?.writable()
             case .settings:
@@ -142,22 +149,30 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     private func open(_ id: StreamID, _ fields: [HeaderField]) {
         guard let context else { return }
+        guard let head = head(id, fields) else { return }
+        guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
+        let call = ServerCall(id: id, head: head, connection: self, opened: heardAt, eventLoop: context.eventLoop)
+        calls.insert(id, call)
+        if head.isTimeoutExact, let deadline = call.deadline { watch(deadline) }
+        call.start()
+    }
+
+    /// What a header section comes to; nil when the request was refused.
+    private func head(_ id: StreamID, _ fields: [HeaderField]) -> CallHead? {
+        if let lastHead, lastHead.metadata.isBacked(by: fields) { return lastHead }
         switch RequestHead(fields) {
         case .notGRPC(let refusal): refuse(id, refusal)
         case .refused(let status): refuse(id, status)
         case .call(let path, let timeout, let metadata):
-            guard let handler = router.handler(path) else { return refuse(id, router.unimplemented(path)) }
-            guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
-            let allowed =
-                handler.kind == .unary
-                ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
-            let call = ServerCall(
-                id: id, path: path, metadata: metadata, deadline: allowed.map { .now() + $0 }, handler: handler,
-                connection: self, eventLoop: context.eventLoop)
-            calls[id] = call
-            // A default deadline is coarse: the tick looks after it, and spares each call a timer.
-            call.start(timeout: timeout == nil ? nil : allowed)
+            guard let handler = router.handler(path) else {
+                refuse(id, router.unimplemented(path))
+                return nil
+            }
+            let head = CallHead(path: path, timeout: timeout, metadata: metadata, handler: handler, configuration: configuration)
+            lastHead = head
+            return head
         }
+        return nil
     }
 
     private func refuse(_ id: StreamID, _ refusal: HTTPRefusal) {
@@ -167,7 +182,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ id: StreamID, _ status: Status) {
-        respond(id, ServerCall.responseFields + status.trailers, endStream: true)
+        respond(id, ResponseFields.head + status.trailers, endStream: true)
     }
 
     private func fail(_ error: HTTP2Error) {
@@ -182,48 +197,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Output
 
-    /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
-    static let slowReader = Status(
-        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
-
-    /// Whether a reply may still be queued. One is always let through, however large.
-    func hasRoom(for bytes: Int) -> Bool {
-        session.pendingBytes == 0 || session.pendingBytes + bytes <= configuration.outboundBytesPerConnection
-    }
-
-    func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {
-        do {
-            try session.respond(id, fields, endStream: endStream)
-        } catch {
-            // nghttp2 refuses for lack of memory, or because the stream ended meanwhile.
-            session.reset(id, .internalError)
-        }
-        scheduleFlush()
-    }
-
-    func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
-        session.reset(id, code)
-        scheduleFlush()
-    }
-
-    func send(_ id: StreamID, _ bytes: ByteBuffer) {
-        session.send(id, bytes)
-        scheduleFlush()
-    }
-
-    /// Gives received bytes back to the client's window.
-    func consume(_ id: StreamID, _ bytes: Int) {
-        session.consume(id, bytes)
-        scheduleFlush()
-    }
-
-    func finish(_ id: StreamID, _ trailers: [HeaderField]) {
-        session.finish(id, trailers: trailers)
-        scheduleFlush()
-    }
-
     /// One write a turn: what many calls answer in this turn goes out together.
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !isReading, !flushIsScheduled, let context else { return }
         flushIsScheduled = true
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -255,11 +230,21 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     // MARK: Time
 
+    private func watch(_ deadline: NIODeadline) {
+        guard let context else { return }
+        deadlineTimer.watch(deadline, on: context.eventLoop.assumeIsolated()) { self.deadlinesDue() }
+    }
+
+    private func deadlinesDue() {
+        deadlineTimer.fired()
+        let now = NIODeadline.now()
+        if let next = calls.values.compactMap({ $0.exactDeadline(passedAt: now) }).min() { watch(next) }
+    }
+
     private func tick() {
         let now = NIODeadline.now()
-        for call in calls.values {
-            call.tick(now: now)
-        }
+        for call in calls.values { call.tick(now: now) }
+        if calls.count == 0 { session.trimMemory() }
         perform(life.tick(now: now, calls: calls.count))
         flush()
     }

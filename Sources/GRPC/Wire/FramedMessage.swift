@@ -6,27 +6,23 @@ public struct FramedMessage: Sendable, Equatable {
 
     /// Lets `write` fill exactly `size` bytes in place, so that an encoder needs no buffer of its own.
     public init(size: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
-        var buffer = Self.prefixed(size)
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { room in
-            write(UnsafeMutableRawBufferPointer(rebasing: room[..<size]))
-            return size
+        let whole = MessageDeframer.prefixBytes + size
+        var buffer = ByteBufferAllocator().buffer(capacity: whole)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: whole) { room in
+            room.storeBytes(of: 0, as: UInt8.self)
+            room.storeBytes(of: UInt32(clamping: size).bigEndian, toByteOffset: 1, as: UInt32.self)
+            write(UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes..<whole]))
+            return whole
         }
         self.buffer = buffer
     }
 
     public init(_ message: ByteBuffer) {
-        var buffer = Self.prefixed(message.readableBytes)
-        buffer.writeImmutableBuffer(message)
-        self.buffer = buffer
+        self.init(size: message.readableBytes) { room in
+            message.withUnsafeReadableBytes { room.copyMemory(from: $0) }
+        }
     }
 
     /// Bytes of the message without its prefix.
     public var messageBytes: Int { buffer.readableBytes - MessageDeframer.prefixBytes }
-
-    private static func prefixed(_ size: Int) -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: MessageDeframer.prefixBytes + size)
-        buffer.writeInteger(UInt8(0))
-        buffer.writeInteger(UInt32(clamping: size))
-        return buffer
-    }
 }

@@ -30,6 +30,17 @@ struct MessageDeframer {
         }
     }
 
+    /// The message in bytes that are exactly one whole message without a fault, as most requests are: nothing
+    /// needs to be kept then.
+    static func only(in bytes: ByteBuffer, limit: Int) -> ByteBuffer? {
+        let length = bytes.readableBytes - prefixBytes
+        guard length >= 0, length <= limit else { return nil }
+        let isWhole = bytes.withUnsafeReadableBytes { bytes in
+            bytes[0] == 0 && UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self)) == length
+        }
+        return isWhole ? bytes.getSlice(at: bytes.readerIndex + prefixBytes, length: length) : nil
+    }
+
     let limit: Int
     private(set) var pending = ByteBuffer()
 

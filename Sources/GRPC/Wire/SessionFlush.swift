@@ -1,14 +1,51 @@
 import HTTP2
 import NIOCore
+import NIOPosix
 
 extension HTTP2Session {
     /// Writes what is due, in few large pieces, for as long as the socket takes it; the rest goes when it is writable again.
     func flush(to context: ChannelHandlerContext) throws(HTTP2Error) {
+        let output = OutputBuffer.ofThisThread
         var more = true
         while more, context.channel.isWritable {
-            var buffer = context.channel.allocator.buffer(capacity: 16 << 10)
+            var buffer = output.take()
             more = try takeOutput(into: &buffer, limit: 256 << 10)
             if buffer.readableBytes > 0 { context.writeAndFlush(NIOAny(buffer), promise: nil) }
+            output.putBack(buffer)
         }
+    }
+}
+
+/// The memory that the connections of one event loop write from, one after the other. A write that the socket
+/// takes at once, as nearly all are, needs no memory of its own, and an idle connection holds none.
+///
+/// `@unchecked Sendable`: each is made, kept and given out by `ofThisThread`, so that one thread sees it.
+final class OutputBuffer: @unchecked Sendable {
+    private static let ofThread = ThreadSpecificVariable<OutputBuffer>()
+    private static let capacity = 16 << 10
+    /// A buffer that had to grow more is let go.
+    private static let maxCapacity = 64 << 10
+
+    private var buffer = ByteBuffer()
+
+    private init() {}
+
+    static var ofThisThread: OutputBuffer {
+        if let known = ofThread.currentValue { return known }
+        let new = OutputBuffer()
+        ofThread.currentValue = new
+        return new
+    }
+
+    /// An empty buffer. `clear` allocates where the one before is still being written.
+    func take() -> ByteBuffer {
+        var taken = ByteBuffer()
+        swap(&taken, &buffer)
+        taken.clear(minimumCapacity: Self.capacity)
+        return taken
+    }
+
+    func putBack(_ buffer: ByteBuffer) {
+        if buffer.capacity <= Self.maxCapacity { self.buffer = buffer }
     }
 }

@@ -1,0 +1,27 @@
+import NIOCore
+
+/// What few calls need. Apart, also for the sake of the many: whatever holds a type of the concurrency library
+/// makes Swift look its layout up at run time, which is why nothing here is inlined.
+final class CallExtra {
+    /// Of a streaming method.
+    var requests: MessageStream.Source?
+    var task: Task<Void, Never>?
+    /// Who waits in `send`.
+    var writers: [CheckedContinuation<Void, any Error>] = []
+    /// After the first.
+    var cancelHandlers: [@Sendable () -> Void] = []
+
+    @inline(never)
+    func yield(_ message: ByteBuffer, credit: Int) { requests?.yield(message, credit: credit) }
+
+    @inline(never)
+    func finishRequests() { requests?.finish() }
+
+    @inline(never)
+    func end() {
+        task?.cancel()
+        // Not an end of the request: whoever still reads must not take it for one.
+        requests?.finish(throwing: CancellationError())
+        for writer in writers { writer.resume(throwing: CancellationError()) }
+    }
+}

@@ -1,0 +1,11 @@
+import HTTP2
+
+/// The sections that every gRPC answer has (PROTOCOL-HTTP2.md, Responses).
+enum ResponseFields {
+    static let head = [
+        HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+        HeaderField("grpc-accept-encoding", "identity"),
+    ]
+    static let preparedHead = PreparedFields(head)
+    static let okTrailers = PreparedFields(Status.ok.trailers)
+}

@@ -1,0 +1,117 @@
+import CNGHTTP2
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// Puts a header section together from the fields that nghttp2 decodes, one section at a time: their frames
+/// never interleave (RFC 9113 §4.3).
+///
+/// Clients send nearly the same section with every request, so the last one is kept: a field that comes
+/// again at its place is recognised by nghttp2's own buffers, without making Strings, and a section that
+/// comes again as a whole is the very same array. `capacity` bounds what is kept.
+final class HeaderReader {
+    /// A field of the section that came last. Both buffers are retained here: nghttp2 says to "increment their
+    /// reference counts" to keep them, and one that is retained is not freed and its address not used anew.
+    private struct Known {
+        let name: OpaquePointer
+        let value: OpaquePointer
+        /// What the field counts against the limit (RFC 9113 §6.5.2).
+        let size: Int
+    }
+
+    /// SETTINGS_MAX_HEADER_LIST_SIZE.
+    private let limit: Int
+    /// Where the buffers are: it must not go before them.
+    private let memory: SessionMemory
+    /// Fields whose buffers are kept; the ones behind them are read anew each time.
+    private static let capacity = 32
+
+    /// Owned by the reader; room for `capacity`, the first `knownCount` initialised.
+    private let known = UnsafeMutablePointer<Known>.allocate(capacity: capacity)
+    private var knownCount = 0
+    /// The fields that came last; those up to `count` are also the ones of the section under way.
+    private var fields: [HeaderField] = []
+    private var count = 0
+    private var bytes = 0
+    private var isTooLarge = false
+
+    init(limit: Int, memory: SessionMemory) {
+        self.limit = limit
+        self.memory = memory
+    }
+
+    deinit {
+        forget(from: 0)
+        known.deallocate()
+    }
+
+    func begin() {
+        count = 0
+        bytes = 0
+        isTooLarge = false
+    }
+
+    /// Takes one field; `name` and `value` are nghttp2's `nghttp2_rcbuf`.
+    func add(name: OpaquePointer, value: OpaquePointer) {
+        if count < knownCount, Self.isSame(known[count].name, name), Self.isSame(known[count].value, value) {
+            guard hasRoom(for: known[count].size) else { return }
+        } else {
+            let (nameText, valueText) = (Self.text(name), Self.text(value))
+            guard hasRoom(for: nameText.count + valueText.count + 32) else { return }
+            let field = HeaderField(String(decoding: nameText, as: UTF8.self), String(decoding: valueText, as: UTF8.self))
+            if count < fields.count { fields[count] = field } else { fields.append(field) }
+            remember(name, value, field: count, size: nameText.count + valueText.count + 32)
+        }
+        count += 1
+    }
+
+    /// The section, whole; nil when it was larger than the limit.
+    func end() -> [HeaderField]? {
+        if isTooLarge { return nil }
+        if count < fields.count {
+            fields.removeLast(fields.count - count)
+            if count < knownCount { forget(from: count) }
+        }
+        return fields
+    }
+
+    private func hasRoom(for size: Int) -> Bool {
+        bytes += size
+        if bytes > limit { isTooLarge = true }
+        return !isTooLarge
+    }
+
+    private func remember(_ name: OpaquePointer, _ value: OpaquePointer, field index: Int, size: Int) {
+        guard index < Self.capacity else { return }
+        nghttp2_rcbuf_incref(name)
+        nghttp2_rcbuf_incref(value)
+        if index < knownCount { Self.release(known[index]) } else { knownCount += 1 }
+        (known + index).initialize(to: Known(name: name, value: value, size: size))
+    }
+
+    private func forget(from start: Int) {
+        for index in start..<knownCount { Self.release(known[index]) }
+        knownCount = start
+    }
+
+    private static func release(_ field: Known) {
+        nghttp2_rcbuf_decref(field.name)
+        nghttp2_rcbuf_decref(field.value)
+    }
+
+    /// The same buffer, as for a field of HPACK's tables, or the same octets.
+    private static func isSame(_ one: OpaquePointer, _ other: OpaquePointer) -> Bool {
+        if one == other { return true }
+        let (octets, others) = (nghttp2_rcbuf_get_buf(one), nghttp2_rcbuf_get_buf(other))
+        return octets.len == others.len && memcmp(octets.base, others.base, octets.len) == 0
+    }
+
+    /// The octets of a buffer, for as long as it is.
+    private static func text(_ buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
+        let octets = nghttp2_rcbuf_get_buf(buffer)
+        return UnsafeBufferPointer(start: octets.base, count: octets.len)
+    }
+}

@@ -1,0 +1,124 @@
+/// What belongs to each open stream, by its identifier: a hash table of open addressing, since a call asks
+/// for its stream about ten times, and Swift's dictionary takes 25 ns each time to be safe for any key.
+///
+/// What changes lies behind a pointer, so that the table can be a constant of its owner and asking takes no
+/// run-time check of exclusive access. For one thread at a time. The capacity is a power of two and never more
+/// than half used; an entry that leaves closes its gap, so that there are no tombstones.
+public struct StreamTable<Value: AnyObject>: ~Copyable {
+    @usableFromInline struct Slot {
+        /// 0 where the slot is free: no stream has that identifier (RFC 9113 §5.1.1).
+        @usableFromInline var id: StreamID = 0
+        @usableFromInline var value: Value?
+        @inlinable init() {}
+    }
+
+    @usableFromInline struct State {
+        /// `capacity` of them, all initialised.
+        @usableFromInline var slots: UnsafeMutablePointer<Slot>
+        @usableFromInline var capacity: Int
+        @usableFromInline var count = 0
+        /// Odd. Drawn by lot: the peer chooses the identifiers, and could choose those that collide.
+        @usableFromInline let factor = UInt32.random(in: 0...UInt32.max) | 1
+
+        @inlinable init(capacity: Int) {
+            self.capacity = capacity
+            slots = .allocate(capacity: capacity)
+            slots.initialize(repeating: Slot(), count: capacity)
+        }
+
+        /// Where the search for `id` begins.
+        @inlinable @inline(__always) func home(_ id: StreamID) -> Int {
+            let hash = UInt32(truncatingIfNeeded: id) &* factor
+            return Int(hash >> 16 ^ hash) & (capacity &- 1)
+        }
+
+        /// The slot of `id`, or the free one where it would be.
+        @inlinable @inline(__always) func find(_ id: StreamID) -> UnsafeMutablePointer<Slot> {
+            var index = home(id)
+            while slots[index].id != id, slots[index].id != 0 { index = (index &+ 1) & (capacity &- 1) }
+            return slots + index
+        }
+    }
+
+    /// Owned by this table, with the slots in it.
+    @usableFromInline let state: UnsafeMutablePointer<State>
+
+    @inlinable
+    public init(capacity: Int = 16) {
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(capacity: capacity))
+    }
+
+    @inlinable
+    deinit {
+        state.pointee.slots.deinitialize(count: state.pointee.capacity)
+        state.pointee.slots.deallocate()
+        state.deallocate()
+    }
+
+    public var count: Int { @inlinable get { state.pointee.count } }
+
+    public subscript(id: StreamID) -> Value? {
+        @inlinable @inline(__always) get { state.pointee.find(id).pointee.value }
+    }
+
+    /// Adds what belongs to a stream, in the place of what did. `id` must not be 0.
+    @inlinable @inline(__always)
+    public func insert(_ id: StreamID, _ value: Value) {
+        if 2 * (state.pointee.count + 1) > state.pointee.capacity { grow() }
+        let slot = state.pointee.find(id)
+        if slot.pointee.id != id {
+            slot.pointee.id = id
+            state.pointee.count += 1
+        }
+        slot.pointee.value = value
+    }
+
+    @inlinable @inline(__always)
+    @discardableResult
+    public func remove(_ id: StreamID) -> Value? {
+        var gap = state.pointee.find(id)
+        guard let value = gap.pointee.value else { return nil }
+        gap.pointee.value = nil
+        state.pointee.count -= 1
+        // An entry behind the gap, which owns nothing any more, moves into it, unless its search begins behind the gap.
+        let (slots, mask) = (state.pointee.slots, state.pointee.capacity - 1)
+        var next = (gap - slots + 1) & mask
+        while slots[next].id != 0 {
+            let home = state.pointee.home(slots[next].id)
+            if (next - home) & mask >= (next - (gap - slots)) & mask {
+                gap.initialize(to: (slots + next).move())
+                gap = slots + next
+                gap.initialize(to: Slot())
+            }
+            next = (next + 1) & mask
+        }
+        gap.pointee.id = 0
+        return value
+    }
+
+    /// All of them now, for a walk on which entries may leave.
+    @inlinable public var values: [Value] {
+        UnsafeBufferPointer(start: state.pointee.slots, count: state.pointee.capacity).compactMap(\.value)
+    }
+
+    @inlinable
+    public func removeAll() {
+        for index in 0..<state.pointee.capacity { state.pointee.slots[index] = Slot() }
+        state.pointee.count = 0
+    }
+
+    @usableFromInline
+    func grow() {
+        let (old, oldCapacity) = (state.pointee.slots, state.pointee.capacity)
+        state.pointee.capacity = 2 * oldCapacity
+        state.pointee.slots = .allocate(capacity: 2 * oldCapacity)
+        state.pointee.slots.initialize(repeating: Slot(), count: 2 * oldCapacity)
+        for index in 0..<oldCapacity where old[index].id != 0 {
+            state.pointee.find(old[index].id).initialize(to: (old + index).move())
+            (old + index).initialize(to: Slot())
+        }
+        old.deinitialize(count: oldCapacity)
+        old.deallocate()
+    }
+}
