@@ -43,7 +43,9 @@ import Testing
         }
 
         private mutating func serve() throws {
-            for event in server.takeEvents() {
+            var events: [HTTP2Event] = []
+            server.forEachEvent { events.append($0) }
+            for event in events {
                 switch event {
                 case .headers(let id, let fields, _): requests[id] = (fields, ByteBuffer())
                 case .data(let id, let bytes):

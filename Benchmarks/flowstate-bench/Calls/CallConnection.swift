@@ -34,7 +34,7 @@ final class CallConnection {
     private let session: HTTP2Session
     /// By method.
     private let headers: [[HeaderField]]
-    private var open: [StreamID: Open] = [:]
+    private let open = StreamTable<Open>()
     private var isClosing = false
 
     init(authority: String, tenant: String) throws(HTTP2Error) {
@@ -55,7 +55,7 @@ final class CallConnection {
     func start(_ call: Call, _ draft: Draft) throws {
         guard !isClosing else { throw Failure.closing }
         let id = try session.request(headers[draft.method.rawValue], endStream: false)
-        open[id] = Open(call)
+        open.insert(id, Open(call))
         var head = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + draft.fields.readableBytes)
         head.writeMultipleIntegers(UInt8(0), UInt32(draft.fields.readableBytes + draft.body.readableBytes))
         head.writeImmutableBuffer(draft.fields)
@@ -74,7 +74,7 @@ final class CallConnection {
 
     /// Takes what the socket gave; calls that ended are added to `answers`.
     func receive(_ bytes: ByteBuffer, _ answers: inout [Answer]) throws(HTTP2Error) {
-        defer { for event in session.takeEvents() { handle(event, &answers) } }
+        defer { session.forEachEvent { handle($0, &answers) } }
         try session.receive(bytes)
     }
 
@@ -82,7 +82,7 @@ final class CallConnection {
     func close(_ refusal: Refusal, _ answers: inout [Answer]) {
         isClosing = true
         for call in open.values { answers.append(Answer(call: call.call, result: .refused(refusal))) }
-        open = [:]
+        open.removeAll()
     }
 
     // MARK: Events
@@ -99,7 +99,7 @@ final class CallConnection {
             // The slice as it is: most messages have one piece, and are looked at before more is read.
             if call.message == nil { call.message = bytes } else { call.message?.writeImmutableBuffer(bytes) }
         case .closed(let id, let code):
-            guard let call = open.removeValue(forKey: id) else { return }
+            guard let call = open.remove(id) else { return }
             answers.append(Answer(call: call.call, result: end(call, code), message: call.message))
         case .goAway: isClosing = true
         case .headers, .headersTooLarge, .endStream, .writable, .pingAcknowledged, .settings: break
