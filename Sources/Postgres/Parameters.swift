@@ -49,34 +49,37 @@ public struct Parameters: Sendable {
         appendInteger(microsecondsSinceUnixEpoch.map(Timestamp.wire))
     }
 
-    /// Appends a `text[]` with one element for each of `items`; nil elements are NULL.
-    public mutating func append<C: Collection>(texts items: C, _ text: (C.Element) -> String?) {
-        appendArray(items, of: .text) { buffer, item in
-            guard var text = text(item) else { return false }
+    // Arrays, one element for each number below `count`; nil is NULL. Not generic over a collection: generic code of another module looks
+    // its types up at run time, and copies each element.
+
+    /// Appends a `text[]`.
+    public mutating func append(texts count: Int, _ text: (Int) -> String?) {
+        appendArray(count, of: .text) { buffer, index in
+            guard var text = text(index) else { return false }
             text.withUTF8 { buffer.appendElement(UnsafeRawBufferPointer($0)) }
             return true
         }
     }
     /// Appends an `int8[]`.
-    public mutating func append<C: Collection>(bigints items: C, _ integer: (C.Element) -> Int64?) {
-        appendArray(items, of: .int8) { $0.appendElement(integer: integer($1)) }
+    public mutating func append(bigints count: Int, _ integer: (Int) -> Int64?) {
+        appendArray(count, of: .int8) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends an `int4[]`.
-    public mutating func append<C: Collection>(integers items: C, _ integer: (C.Element) -> Int32?) {
-        appendArray(items, of: .int4) { $0.appendElement(integer: integer($1)) }
+    public mutating func append(integers count: Int, _ integer: (Int) -> Int32?) {
+        appendArray(count, of: .int4) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends an `int2[]`.
-    public mutating func append<C: Collection>(smallints items: C, _ integer: (C.Element) -> Int16?) {
-        appendArray(items, of: .int2) { $0.appendElement(integer: integer($1)) }
+    public mutating func append(smallints count: Int, _ integer: (Int) -> Int16?) {
+        appendArray(count, of: .int2) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends a `float8[]`.
-    public mutating func append<C: Collection>(doubles items: C, _ double: (C.Element) -> Double?) {
-        appendArray(items, of: .float8) { $0.appendElement(integer: double($1)?.bitPattern) }
+    public mutating func append(doubles count: Int, _ double: (Int) -> Double?) {
+        appendArray(count, of: .float8) { $0.appendElement(integer: double($1)?.bitPattern) }
     }
     /// Appends a `bytea[]`.
-    public mutating func append<C: Collection>(byteStrings items: C, _ bytes: (C.Element) -> [UInt8]?) {
-        appendArray(items, of: .bytea) { buffer, item in
-            guard let bytes = bytes(item) else { return false }
+    public mutating func append(byteStrings count: Int, _ bytes: (Int) -> [UInt8]?) {
+        appendArray(count, of: .bytea) { buffer, index in
+            guard let bytes = bytes(index) else { return false }
             bytes.withUnsafeBytes { buffer.appendElement($0) }
             return true
         }
@@ -95,10 +98,7 @@ public struct Parameters: Sendable {
     /// of length -1), the element type, length, lower bound 1, then length and bytes of each element. An empty array has no dimension.
     ///
     /// - Parameter appendElement: answers false for NULL, and appends nothing then.
-    private mutating func appendArray<C: Collection>(
-        _ items: C, of type: OID, _ appendElement: (inout [UInt8], C.Element) -> Bool
-    ) {
-        let count = items.count
+    private mutating func appendArray(_ count: Int, of type: OID, _ appendElement: (inout [UInt8], Int) -> Bool) {
         bytes.append(bigEndian: Int32(count == 0 ? 0 : 1))
         bytes.append(bigEndian: Int32(0))
         bytes.append(bigEndian: type.rawValue)
@@ -106,7 +106,7 @@ public struct Parameters: Sendable {
             bytes.append(bigEndian: Int32(truncatingIfNeeded: count))
             bytes.append(bigEndian: Int32(1))
         }
-        for item in items where !appendElement(&bytes, item) { bytes.append(bigEndian: Int32(-1)) }
+        for index in 0..<count where !appendElement(&bytes, index) { bytes.append(bigEndian: Int32(-1)) }
         ends.append(bytes.count)
     }
 }

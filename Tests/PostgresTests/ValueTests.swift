@@ -55,7 +55,7 @@ import Testing
             parameters.append(values.text)
             parameters.append(bytes: values.bytes)
             parameters.append(timestamp: values.timestamp)
-            if let texts = values.texts { parameters.append(texts: texts) { $0 } } else { parameters.appendNull() }
+            if let texts = values.texts { parameters.append(texts: texts.count) { texts[$0] } } else { parameters.appendNull() }
         } read: { (rows) throws(PostgresError) in
             Values(
                 int8: try rows.int64IfPresent(0, 0), int4: try rows.int32IfPresent(0, 1), int2: try rows.int16IfPresent(0, 2),
@@ -85,12 +85,12 @@ import Testing
                 SELECT $1, $2, $3, $4::text, $5::text, $6::text, array_position($1, NULL)::int8
                 """, types
             ) { parameters in
-                parameters.append(bigints: [1, -2, .max]) { $0 }
-                parameters.append(byteStrings: [[], [0, 255], Array(repeating: 7, count: 70_000)]) { $0 }
-                parameters.append(texts: [] as [String]) { $0 }
-                parameters.append(integers: [1, -2]) { $0 }
-                parameters.append(smallints: [3]) { $0 }
-                parameters.append(doubles: [1.5]) { $0 }
+                parameters.append(bigints: 3) { ([1, -2, .max] as [Int64?])[$0] }
+                parameters.append(byteStrings: 3) { ([[], [0, 255], Array(repeating: 7, count: 70_000)] as [[UInt8]?])[$0] }
+                parameters.append(texts: 0) { ([] as [String?])[$0] }
+                parameters.append(integers: 2) { ([1, -2] as [Int32?])[$0] }
+                parameters.append(smallints: 1) { ([3] as [Int16?])[$0] }
+                parameters.append(doubles: 1) { ([1.5] as [Double?])[$0] }
             } read: { (rows) throws(PostgresError) in
                 let (numbers, bytes, texts) = (try rows.int64Array(0, 0), try rows.bytesArray(0, 1), try rows.textArray(0, 2))
                 #expect(numbers == [1, -2, .max])
@@ -108,10 +108,10 @@ import Testing
     @Test func nullElementsArrive() async throws {
         try await TestCluster.withDatabase { database in
             let operation = SQL("SELECT $1::text, $2::text, $3::text, $4::text", [.int8Array, .textArray, .byteaArray, .float8Array]) {
-                $0.append(bigints: [1, nil]) { $0 }
-                $0.append(texts: ["a", nil]) { $0 }
-                $0.append(byteStrings: [nil, [1]]) { $0 }
-                $0.append(doubles: [nil]) { $0 }
+                $0.append(bigints: 2) { ([1, nil] as [Int64?])[$0] }
+                $0.append(texts: 2) { (["a", nil] as [String?])[$0] }
+                $0.append(byteStrings: 2) { ([nil, [1]] as [[UInt8]?])[$0] }
+                $0.append(doubles: 1) { ([nil] as [Double?])[$0] }
             } read: { (rows) throws(PostgresError) in
                 [try rows.text(0, 0), try rows.text(0, 1), try rows.text(0, 2), try rows.text(0, 3)]
             }
@@ -154,7 +154,7 @@ import Testing
     @Test func brokenArraysAreRefusedWithoutReadingPastThem() {
         var generator = SeededGenerator(seed: 3)
         var parameters = Parameters()
-        parameters.append(texts: ["a", "bc"]) { $0 }
+        parameters.append(texts: 2) { (["a", "bc"] as [String?])[$0] }
         for _ in 0..<20_000 {
             var bytes = parameters.bytes
             for _ in 0..<Int.random(in: 1...4, using: &generator) {

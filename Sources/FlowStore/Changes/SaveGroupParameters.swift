@@ -48,34 +48,34 @@ struct SaveGroupParameters {
         let bytes = rows.reduce(0) { $0 + $1.stored.bytes.count + $1.save.command.metadata.count }
         var parameters = Parameters(reservingBytes: bytes + 512 * (rows.count + groups.count))
         parameters.append(Int32(groups.count))
-        parameters.append(texts: groups) { $0.key.tenant }
-        parameters.append(texts: groups) { $0.key.flowID }
-        parameters.append(integers: groups) { Int32(clamping: $0.group.count) }
-        parameters.append(integers: firstRows) { Int32(clamping: $0) }
-        parameters.append(bigints: groups) { if case .present(let version?) = $0.group.start { version } else { nil } }
-        parameters.append(texts: groups) { $0.group.flowType }
-        parameters.append(texts: groups) { $0.group.phase }
-        parameters.append(texts: groups) { $0.group.status }
-        parameters.append(doubles: groups) { $0.group.progress }
-        parameters.append(texts: groups) { $0.group.labels.map(LabelsJSON.encode) }
-        parameters.append(bigints: bases) { $0 }
+        parameters.append(texts: groups.count) { groups[$0].key.tenant }
+        parameters.append(texts: groups.count) { groups[$0].key.flowID }
+        parameters.append(integers: groups.count) { Int32(clamping: groups[$0].group.count) }
+        parameters.append(integers: firstRows.count) { Int32(clamping: firstRows[$0]) }
+        parameters.append(bigints: groups.count) { if case .present(let version?) = groups[$0].group.start { version } else { nil } }
+        parameters.append(texts: groups.count) { groups[$0].group.flowType }
+        parameters.append(texts: groups.count) { groups[$0].group.phase }
+        parameters.append(texts: groups.count) { groups[$0].group.status }
+        parameters.append(doubles: groups.count) { groups[$0].group.progress }
+        parameters.append(texts: groups.count) { groups[$0].group.labels.map(LabelsJSON.encode) }
+        parameters.append(bigints: bases.count) { bases[$0] }
 
-        parameters.append(smallints: rows) { $0.save.command.kind.rawValue }
-        parameters.append(texts: rows) { $0.save.command.actor }
-        parameters.append(texts: rows) { $0.save.command.contentType.text }
-        parameters.append(byteStrings: rows) { $0.stored.bytes }
-        parameters.append(bigints: rows) { Int64($0.save.command.state.count) }
-        parameters.append(byteStrings: rows) { $0.save.digest }
-        parameters.append(smallints: rows) { $0.stored.codec.rawValue }
-        parameters.append(bigints: rows) { $0.stored.base }
-        parameters.append(texts: rows) { $0.save.command.versionLabel }
-        parameters.append(byteStrings: rows) { $0.save.command.metadata.isEmpty ? nil : $0.save.command.metadata }
-        parameters.append(texts: rows) { $0.phase }
-        parameters.append(texts: rows) { $0.status }
-        parameters.append(doubles: rows) { $0.progress }
+        parameters.append(smallints: rows.count) { rows[$0].save.command.kind.rawValue }
+        parameters.append(texts: rows.count) { rows[$0].save.command.actor }
+        parameters.append(texts: rows.count) { rows[$0].save.command.contentType.text }
+        parameters.append(byteStrings: rows.count) { rows[$0].stored.bytes }
+        parameters.append(bigints: rows.count) { Int64(rows[$0].save.command.state.count) }
+        parameters.append(byteStrings: rows.count) { rows[$0].save.digest }
+        parameters.append(smallints: rows.count) { rows[$0].stored.codec.rawValue }
+        parameters.append(bigints: rows.count) { rows[$0].stored.base }
+        parameters.append(texts: rows.count) { rows[$0].save.command.versionLabel }
+        parameters.append(byteStrings: rows.count) { rows[$0].save.command.metadata.isEmpty ? nil : rows[$0].save.command.metadata }
+        parameters.append(texts: rows.count) { rows[$0].phase }
+        parameters.append(texts: rows.count) { rows[$0].status }
+        parameters.append(doubles: rows.count) { rows[$0].progress }
         if idempotent {
-            parameters.append(texts: rows) { $0.save.command.idempotencyKey }
-            parameters.append(byteStrings: rows) { $0.save.requestDigest }
+            parameters.append(texts: rows.count) { rows[$0].save.command.idempotencyKey }
+            parameters.append(byteStrings: rows.count) { rows[$0].save.requestDigest }
         }
         return parameters
     }

@@ -120,10 +120,10 @@ struct PruneOperation: SingleOperation {
         rewrite.append(key.tenant)
         rewrite.append(key.flowID)
         rewrite.append(Int32(clamping: rewritten.count))
-        rewrite.append(bigints: rewritten) { $0.version }
-        rewrite.append(smallints: rewritten) { $0.stored.codec.rawValue }
-        rewrite.append(bigints: rewritten) { $0.stored.base }
-        rewrite.append(byteStrings: rewritten) { $0.stored.bytes }
+        rewrite.append(bigints: rewritten.count) { rewritten[$0].version }
+        rewrite.append(smallints: rewritten.count) { rewritten[$0].stored.codec.rawValue }
+        rewrite.append(bigints: rewritten.count) { rewritten[$0].stored.base }
+        rewrite.append(byteStrings: rewritten.count) { rewritten[$0].stored.bytes }
         pipeline.execute(PruneSQL.rewrite, rewrite)
         parameters.append(actor)
         pipeline.execute(PruneSQL.remove, parameters)

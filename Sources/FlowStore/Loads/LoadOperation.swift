@@ -78,18 +78,19 @@ extension LoadOperation: Postgres.Operation {
     }
 
     private func enqueueAlone(into pipeline: inout Pipeline, _ bases: [FlowVersion: [UInt8]]) {
+        let known = Array(bases.keys)
         var parameters = Parameters()
         parameters.append(command.key.tenant)
         parameters.append(command.key.flowID)
         parameters.append(command.ifVersionNot)
         if case .large(let version, _) = form {
             parameters.append(Int64.max)
-            parameters.append(bigints: bases) { $0.key }
+            parameters.append(bigints: known.count) { known[$0] }
             parameters.append(version)
             return pipeline.execute(LoadSQL.version, parameters)
         }
         parameters.append(Int64(resources.limits.batchedStateBytes))
-        parameters.append(bigints: bases) { $0.key }
+        parameters.append(bigints: known.count) { known[$0] }
         switch command.selector {
         case .latest: break
         case .version(let version):

@@ -59,7 +59,7 @@ enum LoadSQL {
 
     static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: Int64) -> Parameters {
         var parameters = parameters(check: keys)
-        parameters.append(bigints: keys.indices) { have?[$0] }
+        parameters.append(bigints: keys.count) { have?[$0] }
         parameters.append(largest)
         return parameters
     }
@@ -67,8 +67,8 @@ enum LoadSQL {
     static func parameters(check keys: [FlowKey]) -> Parameters {
         var parameters = Parameters(reservingBytes: keys.count * 64)
         parameters.append(Int32(clamping: keys.count))
-        parameters.append(texts: keys) { $0.tenant }
-        parameters.append(texts: keys) { $0.flowID }
+        parameters.append(texts: keys.count) { keys[$0].tenant }
+        parameters.append(texts: keys.count) { keys[$0].flowID }
         return parameters
     }
 
