@@ -22,6 +22,10 @@ public struct Labels: Sendable, Equatable {
     public static let none = Labels([])
 
     public init(_ entries: [Entry]) {
+        if entries.isEmpty {
+            self.entries = []
+            return
+        }
         var sorted: [Entry] = []
         sorted.reserveCapacity(entries.count)
         // The standard library's sort is stable in practice but not by promise, so the position breaks ties.

@@ -57,7 +57,7 @@ public struct Limits: Sendable, Equatable {
     public var batchedStateBytes = 256 << 10
     /// The newest versions of flows in use, kept in memory.
     public var versionCacheBytes = 32 << 20
-    /// A state from this size on is stored as a patch even when the cache has lost what it is to be stored against: that is read first.
+    /// A state from this size on is packed on a connection's thread rather than on the caller's, and stored as a patch even when the cache has lost what it is to be stored against: that is read first.
     public var baseFetchBytes = 8 << 10
     /// The deadline of a call that brings none.
     public var defaultDeadlineMilliseconds: Int64 = 30_000

@@ -38,7 +38,7 @@ extension Labels {
     }
 
     var message: StringMap {
-        StringMap(entries.map { StringMap.Element(key: $0.name, value: $0.value) })
+        isEmpty ? .empty : StringMap(entries.map { StringMap.Element(key: $0.name, value: $0.value) })
     }
 }
 

@@ -146,13 +146,26 @@ public final class HTTP2Session {
 
     /// Client: opens a stream. More streams than the peer allows wait inside nghttp2.
     public func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
+        let (stream, id) = withNameValues(fields) { request($0, endStream: endStream) }
+        return try opened(stream, id)
+    }
+
+    /// Client: opens a stream with a header section that many requests have alike.
+    public func request(_ fields: PreparedFields, endStream: Bool) throws(HTTP2Error) -> StreamID {
+        let (stream, id) = request(fields.pairs, endStream: endStream)
+        return try opened(stream, id)
+    }
+
+    private func request(_ pairs: UnsafeBufferPointer<nghttp2_nv>, endStream: Bool) -> (Stream, StreamID) {
         let stream = Stream(id: nghttp2_session_get_next_stream_id(pointer).signed)
         if endStream { stream.finish(.endStream) }
-        let id = withNameValues(fields) { pairs in
-            withProvider(endStream ? nil : stream) {
-                nghttp2_submit_request(pointer, nil, pairs.baseAddress, pairs.count, $0, nil)
-            }
+        let id = withProvider(endStream ? nil : stream) {
+            nghttp2_submit_request(pointer, nil, pairs.baseAddress, pairs.count, $0, nil)
         }
+        return (stream, id)
+    }
+
+    private func opened(_ stream: Stream, _ id: StreamID) throws(HTTP2Error) -> StreamID {
         try check(id)
         streams.insert(id, stream)
         return id

@@ -44,6 +44,8 @@ public struct StringMap: Sendable, Equatable, ExpressibleByDictionaryLiteral, Ra
     public var endIndex: Int { elements.endIndex }
     public subscript(position: Int) -> Element { elements[position] }
 
+    public static let empty = StringMap([Element]())
+
     /// The value of a key.
     public subscript(key: String) -> String? {
         elements.first { $0.key.utf8.elementsEqual(key.utf8) }?.value

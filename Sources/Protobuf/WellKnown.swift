@@ -11,7 +11,7 @@ extension WireMapEntry {
     public static func map(
         _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
     ) throws(WireError) -> StringMap {
-        guard count > 0 else { return [:] }
+        guard count > 0 else { return .empty }
         var elements: [StringMap.Element] = []
         for case let element? in UnsafeBufferPointer(start: list, count: count) {
             let entry = try Self(element.pointee)

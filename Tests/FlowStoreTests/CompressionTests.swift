@@ -21,15 +21,15 @@ struct CompressionTests {
         var random = SeededGenerator(seed: 7)
         let noise = (0..<500).map { _ in UInt8.random(in: 0...255, using: &random) }
         var chain: VersionChain?
-        #expect(StateCompression.store([], after: &chain, zstd).codec == .raw)
-        #expect(StateCompression.store(noise, after: &chain, zstd).codec == .raw)
+        #expect(StateCompression.store([], after: chain, zstd).codec == .raw)
+        #expect(StateCompression.store(noise, after: chain, zstd).codec == .raw)
         let whole = text(300, &random)
-        let frame = StateCompression.store(whole, after: &chain, zstd)
+        let frame = StateCompression.store(whole, after: chain, zstd)
         #expect(frame.codec == .frame && frame.bytes.count < whole.count / 2)
         chain = VersionChain(1, state: whole, stored: frame)
-        let patch = StateCompression.store(whole + text(10, &random), after: &chain, zstd)
+        let patch = StateCompression.store(whole + text(10, &random), after: chain, zstd)
         #expect(patch.codec == .patch && patch.base == 1 && patch.bytes.count < 150)
-        #expect(StateCompression.store(text(300, &random), after: &chain, zstd).codec == .frame, "nothing in common")
+        #expect(StateCompression.store(text(300, &random), after: chain, zstd).codec == .frame, "nothing in common")
     }
 
     @Test func statesWithNothingInCommonAreTriedEverMoreRarely() {
@@ -40,7 +40,7 @@ struct CompressionTests {
         for version in 2..<500 {
             let state = text(300, &random)
             if chain?.base(for: state) != nil { tries += 1 }
-            let stored = StateCompression.store(state, after: &chain, zstd)
+            let stored = StateCompression.store(state, after: chain, zstd)
             chain?.append(FlowVersion(version), state: state, stored: stored)
         }
         #expect(tries < 20, "\(tries)")
@@ -62,7 +62,7 @@ struct CompressionTests {
                 state.removeSubrange(start..<min(state.count, start + 40))
             default: state += text(8, &random)
             }
-            let stored = StateCompression.store(state, after: &chain, zstd)
+            let stored = StateCompression.store(state, after: chain, zstd)
             if chain == nil {
                 chain = VersionChain(version, state: state, stored: stored)
             } else {
@@ -90,7 +90,7 @@ struct CompressionTests {
         var bytes = 0
         for version in FlowVersion(1)...200 {
             state += text(80, &random)
-            let stored = StateCompression.store(state, after: &chain, zstd)
+            let stored = StateCompression.store(state, after: chain, zstd)
             if chain == nil {
                 chain = VersionChain(version, state: state, stored: stored)
             } else {
@@ -107,8 +107,8 @@ struct CompressionTests {
         var random = SeededGenerator(seed: seed)
         let base = text(200, &random)
         let state = base + text(20, &random)
-        var chain: VersionChain? = VersionChain(1, state: base, stored: StateCompression.storeWhole(base, zstd))
-        let patch = StateCompression.store(state, after: &chain, zstd)
+        let chain = VersionChain(1, state: base, stored: StateCompression.storeWhole(base, zstd))
+        let patch = StateCompression.store(state, after: chain, zstd)
         let frame = StateCompression.storeWhole(base, zstd)
         for _ in 0..<20_000 {
             var (first, second) = (patch.bytes, frame.bytes)

@@ -8,7 +8,7 @@ struct SaveGroupTests {
     private func save(_ precondition: Precondition, _ change: (inout SaveCommand) -> Void = { _ in }) throws -> SaveChange {
         var command = SaveCommand(key: try key("t", "f"), actor: "a", state: json("{}"), precondition: precondition)
         change(&command)
-        return SaveChange(command)
+        return SaveChange(command, StoreResources(limits: Limits()))
     }
 
     private func grouped(_ saves: [SaveChange]) -> SaveGroup? {
@@ -92,7 +92,8 @@ struct ChangePlanTests {
     private func change(_ flow: String, _ edit: (inout SaveCommand) -> Void = { _ in }) throws -> Change {
         var command = SaveCommand(key: try key("t", flow), actor: "a", state: json("{}"))
         edit(&command)
-        return Change(command.key, StoreResources(limits: Limits()), .save(SaveChange(command)))
+        let resources = StoreResources(limits: Limits())
+        return Change(command.key, resources, .save(SaveChange(command, resources)))
     }
 
     private func plan(_ changes: [Change]) -> ChangePlan { ChangePlan(changes) { _, _ in false } }
@@ -126,7 +127,7 @@ struct ChangePlanTests {
         let creations = try ["t", "u"].map { tenant in
             var command = SaveCommand(key: try key(tenant, "f"), actor: "a", state: json("{}"))
             command.precondition = .expected(0)
-            return Change(command.key, resources, .save(SaveChange(command)))
+            return Change(command.key, resources, .save(SaveChange(command, resources)))
         }
         let plan = self.plan(creations)
         #expect(plan.creations.count == 1 && plan.singles.map(\.index) == [1])

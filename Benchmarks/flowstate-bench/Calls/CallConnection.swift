@@ -33,7 +33,7 @@ final class CallConnection {
     var output = ByteBuffer()
     private let session: HTTP2Session
     /// By method.
-    private let headers: [[HeaderField]]
+    private let headers: [PreparedFields]
     private let open = StreamTable<Open>()
     private var isClosing = false
 
@@ -41,13 +41,14 @@ final class CallConnection {
         var settings = HTTP2Settings()
         settings.connectionWindow = 64 << 20
         session = try HTTP2Session(role: .client, settings: settings)
+        // Never freed: once a connection.
         headers = Method.allCases.map { method in
-            [
+            PreparedFields([
                 HeaderField(":method", "POST"), HeaderField(":scheme", "http"), HeaderField(":path", method.path),
                 HeaderField(":authority", authority), HeaderField("te", "trailers"),
                 HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-bench"),
                 HeaderField("flowstate-tenant", tenant), HeaderField("flowstate-actor", "flowstate-bench"),
-            ]
+            ])
         }
     }
 

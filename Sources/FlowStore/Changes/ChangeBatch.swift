@@ -69,11 +69,16 @@ struct ChangeBatch {
         sent.append(.groups(groups, creates: creates))
     }
 
-    /// Packs a state, against the newest bases of its flow that are committed.
+    /// Packs a state, against the newest bases of its flow that are committed, unless it is packed.
     private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, flow: Int, isNew: Bool) {
         // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
-        if isNew || change.progress.attempts > 0 { chains[flow] = nil }
-        stored[index] = StateCompression.store(save.command.state, after: &chains[flow], change.resources.zstd)
+        let isWhole = isNew || change.progress.attempts > 0
+        if isWhole { chains[flow] = nil }
+        if let packed = save.packed, packed.base == nil || !isWhole {
+            stored[index] = packed
+        } else {
+            stored[index] = StateCompression.store(save.command.state, after: chains[flow], change.resources.zstd)
+        }
     }
 
     private mutating func single(_ change: Change, _ single: ChangePlan.Single) -> SingleChange {

@@ -8,9 +8,20 @@ final class SaveChange: Sendable {
     let digest: [UInt8]
     /// Of the request, for its idempotency record; empty without a key.
     let requestDigest: [UInt8]
+    /// A small state is packed on the caller's thread, while the connection's threads wait for PostgreSQL; nil: in its batch.
+    let packed: StoredState?
 
-    init(_ command: SaveCommand) {
+    /// The largest state that an event loop packs: it takes as long as checking that it is JSON, some 20 µs.
+    private static let packedAtOnce = 8 << 10
+
+    init(_ command: SaveCommand, _ resources: StoreResources) {
         self.command = command
+        let isSmall = command.state.count < min(resources.limits.baseFetchBytes, Self.packedAtOnce)
+        packed =
+            isSmall
+            ? StateCompression.store(
+                command.state, after: command.precondition == .expected(0) ? nil : resources.cache.known(command.key)?.chain,
+                resources.zstd) : nil
         digest = Digest.xxh3(command.state)
         requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest(state: digest)
     }

@@ -36,8 +36,7 @@ extension StateStore {
         for version in versions {
             guard let state = try await state(key, version) else { continue }
             // Below the floor nothing may be a base.
-            var chain = version < floor ? nil : whole
-            let stored = StateCompression.store(state, after: &chain, resources.zstd)
+            let stored = StateCompression.store(state, after: version < floor ? nil : whole, resources.zstd)
             if version >= floor, stored.base == nil { whole = VersionChain(version, state: state, stored: stored) }
             rewritten.append(RewrittenVersion(version: version, stored: stored))
         }

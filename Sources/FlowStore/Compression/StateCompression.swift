@@ -18,23 +18,28 @@ enum StateCompression {
         case outOfMemory
     }
 
-    /// How to store a state: as a patch where that is much smaller, as a frame where that is smaller, else as it is. The chain learns
-    /// what was tried, not what was chosen: the version is not stored yet.
-    static func store(_ state: [UInt8], after chain: inout VersionChain?, _ zstd: ZstdPool) -> StoredState {
-        if let (level, limit) = chain?.base(for: state), let base = chain?.levels[level] {
-            let patch = zstd.withContext { $0.compress(state, base: base.state, limit: limit) }
-            if let patch = patch ?? nil { return StoredState(codec: .patch, bytes: patch, base: base.version, level: level) }
-            chain?.missed()
-        } else {
-            chain?.skipped()
+    /// How to store a state: as a patch where that is much smaller, as a frame where that is smaller, else as it is.
+    ///
+    /// - Parameter chain: the newest bases of the flow that are committed, as far as they are known.
+    static func store(_ state: [UInt8], after chain: VersionChain?, _ zstd: ZstdPool) -> StoredState {
+        guard let chain else { return storeWhole(state, zstd) }
+        guard let (level, limit) = chain.base(for: state) else {
+            var stored = storeWhole(state, zstd)
+            if chain.isPausing { stored.trial = .skipped }
+            return stored
         }
-        return storeWhole(state, zstd)
+        let base = chain.levels[level]
+        let patch = zstd.withContext { $0.compress(state, base: base.state, limit: limit) }
+        if let patch = patch ?? nil { return StoredState(codec: .patch, bytes: patch, base: base.version) }
+        var stored = storeWhole(state, zstd)
+        stored.trial = .tooLarge
+        return stored
     }
 
     static func storeWhole(_ state: [UInt8], _ zstd: ZstdPool) -> StoredState {
         let frame = zstd.withContext { $0.compress(state, limit: state.count - 1) }
-        if let frame = frame ?? nil { return StoredState(codec: .frame, bytes: frame, base: nil, level: nil) }
-        return StoredState(codec: .raw, bytes: state, base: nil, level: nil)
+        if let frame = frame ?? nil { return StoredState(codec: .frame, bytes: frame) }
+        return StoredState(codec: .raw, bytes: state)
     }
 
     /// - Parameter rows: the version and its bases, each stored against the one behind it.

@@ -14,9 +14,18 @@ enum StateCodec: Int16 {
 struct StoredState: Sendable {
     var codec: StateCodec
     var bytes: [UInt8]
+    /// What a patch refers to.
     var base: FlowVersion?
-    /// The level of the chain that it was made against.
-    var level: Int?
+    /// What became of the attempt to make a patch.
+    var trial = PatchTrial.none
+}
+
+enum PatchTrial: Sendable {
+    /// It succeeded, or there was nothing to try it against.
+    case none
+    case tooLarge
+    /// The chain pauses.
+    case skipped
 }
 
 /// The versions of a flow that its next version can be stored against. Pure.
@@ -75,27 +84,30 @@ struct VersionChain: Sendable {
         return (level, wholeBytes / 2)
     }
 
-    /// The chain after the version was stored.
+    /// Whether patches are not tried for now.
+    var isPausing: Bool { pause > 0 }
+
+    /// The chain after the version was committed.
     mutating func append(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
         let new = Level(version: version, state: state, storedBytes: stored.bytes.count)
-        guard let level = stored.level, level < levels.count else {
+        guard let base = stored.base else {
+            switch stored.trial {
+            case .none: break
+            case .tooLarge:
+                misses += 1
+                pause = min(1 << min(misses, 6), Self.longestPause)
+            case .skipped: if pause > 0 { pause -= 1 }
+            }
             levels = [new]
             return
         }
         (misses, pause) = (0, 0)
+        // Its base may have left the chain while it was on its way.
+        guard let level = levels.lastIndex(where: { $0.version == base }) else { return }
         levels.removeSubrange((level + 1)...)
         levels[level].spentBytes += stored.bytes.count
         if levels.count < Self.maximumDepth { levels.append(new) }
     }
-
-    /// A patch took more than its limit.
-    mutating func missed() {
-        misses += 1
-        pause = min(1 << min(misses, 6), Self.longestPause)
-    }
-
-    /// A state was stored whole without trying.
-    mutating func skipped() { if pause > 0 { pause -= 1 } }
 
     /// Bytes in memory.
     var byteCount: Int { levels.reduce(0) { $0 + $1.state.count } }
