@@ -27,7 +27,7 @@ struct LoadOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "How much of the text differs between two states, beside their step number; the rest is the same.",
             valueName: "percent"))
-    var change = 100
+    var change = 10
     @Option(help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var duration = 10.0
     @Option(help: ArgumentHelp("How long to run before measuring.", valueName: "seconds"))

@@ -23,8 +23,8 @@ public struct ServerOptions: Sendable {
     public var postgresSettings: [String: String] = [:]
 
     /// Database connections that write, and that read.
-    public var writers = 2
-    public var readers = 2
+    public var writers = Self.defaultConnections
+    public var readers = Self.defaultConnections
     /// Event loops, each with a thread, that serve connections.
     public var eventLoops = 1
     public var limits = Limits()
@@ -33,6 +33,10 @@ public struct ServerOptions: Sendable {
     public var logLevel = Logger.Level.info
 
     public init() {}
+
+    /// One for every four cores, at most four: PostgreSQL works on each of them, and the fewer there are, the more operations share a
+    /// batch. On two cores a second connection of each kind costs a tenth of the rate.
+    public static let defaultConnections = max(1, min(4, System.coreCount / 4))
 
     var database: Database.Configuration {
         var configuration = Database.Configuration(conninfo: databaseURL ?? "")

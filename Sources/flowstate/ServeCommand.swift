@@ -36,9 +36,9 @@ struct ServeCommand: AsyncParsableCommand {
     var postgresBinaries: String?
     @Option(help: "A setting of the embedded PostgreSQL; may be repeated.")
     var postgresSetting: [Assignment] = []
-    @Option(help: "Database connections that write. (default: 2)")
+    @Option(help: "Database connections that write. (default: one for every four cores, at most four)")
     var writers: Int?
-    @Option(help: "Database connections that read. (default: 2)")
+    @Option(help: "Database connections that read. (default: as many)")
     var readers: Int?
     @Option(help: "Threads that serve connections. (default: 1)")
     var eventLoops: Int?
