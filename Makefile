@@ -33,6 +33,7 @@ test: deps lint ## Build, and run every test
 	swift test --skip-build --scratch-path $(BUILD_DIR)
 	$(MAKE) test-end-to-end
 	$(MAKE) docker-check
+	$(MAKE) bench-smoke
 
 .PHONY: test-end-to-end
 test-end-to-end: ## The tests with stock gRPC clients, against the debug build

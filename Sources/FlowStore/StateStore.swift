@@ -11,14 +11,19 @@ public final class StateStore: Sendable {
     public let limits: Limits
     private let logger: Logger
 
-    let resources: StoreResources
+    private let shared: StoreResources
+    /// For a command that is being submitted: what is known of flows comes from the database that it is submitted to.
+    var resources: StoreResources {
+        shared.cache.keepUp(with: database.connectionLosses)
+        return shared
+    }
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
     public init(database: Database, limits: Limits = Limits(), logger: Logger) {
         self.database = database
         self.limits = limits
         self.logger = logger
-        resources = StoreResources(limits: limits)
+        shared = StoreResources(limits: limits)
     }
 
     /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`

@@ -26,6 +26,11 @@ public final class Database: Sendable {
         let body = Mutex<(@Sendable () -> Void)?>(nil)
     }
 
+    /// Counted by the lanes.
+    final class ConnectionLosses: Sendable {
+        let count = Atomic(0)
+    }
+
     public let configuration: Configuration
     private let options: ConnectionOptions
     private let logger: Logger
@@ -35,6 +40,7 @@ public final class Database: Sendable {
     private let threads = ThreadGroup()
     private let state = Mutex(State())
     private let observer = Observer()
+    private let losses = ConnectionLosses()
 
     /// Connects to nothing yet. Throws `incompatible` when the connection string cannot be read.
     public init(configuration: Configuration, logger: Logger) throws(PostgresError) {
@@ -44,9 +50,11 @@ public final class Database: Sendable {
         let limits = BatchQueue<Job>.Limits(
             operations: max(configuration.batchOperations, 1), bytes: configuration.batchBytes,
             queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes)
-        let observer = observer
+        let (observer, losses) = (observer, losses)
         let makeLane = { (role: Lane.Role, connections: Int) throws(PostgresError) -> Lane in
-            try Lane(role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow) {
+            try Lane(
+                role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow, losses: losses
+            ) {
                 observer.body.withLock(\.self)?()
             }
         }
@@ -68,6 +76,10 @@ public final class Database: Sendable {
     }
 
     public var isAvailable: Bool { status.isAvailable }
+
+    /// Connections lost so far. Behind the next one there may be another server, which knows less than the last did: one that took over
+    /// without the latest commits, or a restored backup. Whoever keeps what was read compares this number.
+    public var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
 
     /// Whether the database is available: now, and after each change.
     public func availability() -> AsyncStream<Bool> {

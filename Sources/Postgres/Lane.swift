@@ -12,15 +12,17 @@ public final class Lane: Sendable {
     private let wakeups: [Wakeup]
     /// How long a read waits for another connection when it lost its own.
     private let retryWindow: Duration
+    private let losses: Database.ConnectionLosses
     /// Called when the lane gets its first or loses its last connection.
     private let availabilityChanged: @Sendable () -> Void
 
     init(
-        role: Role, limits: BatchQueue<Job>.Limits, connections: Int, retryWindow: Duration,
+        role: Role, limits: BatchQueue<Job>.Limits, connections: Int, retryWindow: Duration, losses: Database.ConnectionLosses,
         availabilityChanged: @escaping @Sendable () -> Void
     ) throws(PostgresError) {
         self.role = role
         self.retryWindow = retryWindow
+        self.losses = losses
         self.availabilityChanged = availabilityChanged
         queue = Mutex(BatchQueue(limits: limits))
         var wakeups: [Wakeup] = []
@@ -125,6 +127,7 @@ public final class Lane: Sendable {
     }
 
     func connectionLost(_ connection: Int, message: String, retry: [BatchQueue<Job>.Entry]) {
+        losses.count.add(1, ordering: .releasing)
         let heldUntil = ContinuousClock.now + retryWindow
         let (failures, wake) = queue.withLock {
             $0.connectionLost(connection, message: message, retry: retry, heldUntil: heldUntil)

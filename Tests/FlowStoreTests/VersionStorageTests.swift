@@ -144,6 +144,34 @@ struct VersionStorageTests {
         #expect(try await stranger().snapshot(key).state == json("{\"new\":1}"))
     }
 
+    /// Behind a new connection there may be a server that took over without the last commits.
+    @Test func aPatchRefersToNothingThatALostConnectionKnew() async throws {
+        let tenant = freshTenant()
+        let key = try key(tenant, "f")
+        var configuration = Database.Configuration(conninfo: try await StoreCluster.running().conninfo)
+        configuration.settings = StoreSchema.sessionSettings
+        configuration.applicationName = "taken over"
+        let database = try Database(configuration: configuration, logger: StoreCluster.logger)
+        database.start()
+        _ = await database.waitUntilAvailable()
+        let store = StateStore(database: database, logger: StoreCluster.logger)
+        let states = try await converse(store, key, 3)
+        let losses = database.connectionLosses
+        for sql in [
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'taken over' AND $1 <> ''",
+            "WITH gone AS (DELETE FROM flowstate.flow_version WHERE tenant = $1 AND version = 3 RETURNING 1) SELECT count(*) FROM gone",
+            """
+            WITH head AS (UPDATE flowstate.flow SET version = 2 WHERE tenant = $1 RETURNING 1) SELECT count(*) FROM head
+            """,
+        ] { _ = try await number(sql, tenant) }
+        while database.connectionLosses < losses + 2 { await Task.yield() }
+        _ = await database.waitUntilAvailable()
+        let next = states[2] + json(" ")
+        #expect(try await store.run(SaveCommand(key: key, actor: "a", state: next)).version == 3)
+        #expect(try await stranger().snapshot(key).state == next)
+        await database.shutdown()
+    }
+
     // MARK: Pruning
 
     @Test func whatStaysReadsAsBefore() async throws {

@@ -46,6 +46,7 @@ final class VersionCache: Sendable {
 
     private let newest: Mutex<LRUCache<FlowKey, KnownVersion>>
     private let bases: Mutex<Bases>
+    private let connectionLosses = Atomic(0)
 
     /// - Parameter capacity: a quarter of it is for bases.
     init(capacity: Int) {
@@ -55,6 +56,19 @@ final class VersionCache: Sendable {
 
     private static let flowsWithBases = 4_096
     private static let basesOfAFlow = 32
+
+    /// Forgets everything when a connection was lost since the last call: a patch must not refer to a version that the database behind the
+    /// next connection does not have (`Database.connectionLosses`).
+    func keepUp(with losses: Int) {
+        guard connectionLosses.load(ordering: .relaxed) != losses,
+            connectionLosses.exchange(losses, ordering: .acquiringAndReleasing) != losses
+        else { return }
+        newest.withLock { $0.removeAll() }
+        bases.withLock { bases in
+            bases.states.removeAll()
+            bases.versions.removeAll()
+        }
+    }
 
     func known(_ key: FlowKey) -> KnownVersion? { newest.withLock { $0.value(key) } }
 

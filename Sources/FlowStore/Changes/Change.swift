@@ -56,6 +56,14 @@ final class Change: Sendable {
     }
 }
 
+extension Change {
+    /// Of a save.
+    var stateBytes: Int {
+        guard case .save(let save) = work else { return 0 }
+        return save.command.state.count
+    }
+}
+
 extension Change: Postgres.Operation {
     typealias Outcome = Result<ChangeOutcome, StateError>
 

@@ -18,16 +18,14 @@ struct ChangeBatch {
     private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
-        var known: [KnownVersion?] = []
         plan = ChangePlan(changes) { change, flow in
-            // Asked for the flows in their order, first for the first change of each.
             guard case .save(let save) = change.work else { return false }
             // Without its bases a large state would be stored whole each time that the cache has lost them.
             return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
                 && save.command.state.count >= change.resources.limits.baseFetchBytes
                 && change.resources.cache.known(flow.key)?.chain == nil
         }
-        known = plan.flows.map { changes[$0.changes[0]].resources.cache.known($0.key) }
+        let known = plan.flows.map { changes[$0.changes[0]].resources.cache.known($0.key) }
         self.known = known
         chains = zip(plan.flows, known).map { flow, known in known?.chain ?? changes[flow.changes[0]].progress.fetched }
         stored = Array(repeating: nil, count: changes.count)
@@ -48,8 +46,10 @@ struct ChangeBatch {
             sent.append(.single(single, change))
         }
         if !plan.fetches.isEmpty {
-            let keys = plan.fetches.map { plan.flows[$0].key }
-            pipeline.execute(LoadSQL.latest, LoadSQL.parameters(latest: keys, largest: Int64.max))
+            let flows = plan.fetches.map { plan.flows[$0] }
+            // A larger one would not be taken for a base.
+            let largest = flows.map { flow in flow.changes.map { 2 * Int64(changes[$0].stateBytes) }.max() ?? 0 }
+            pipeline.execute(LoadSQL.latest, LoadSQL.parameters(latest: flows.map(\.key), largest: largest))
             sent.append(.fetch(plan.fetches))
         }
     }

@@ -68,9 +68,10 @@ extension LoadOperation: Postgres.Operation {
             pipeline.execute(LoadSQL.check, LoadSQL.parameters(check: layout.checks.map { loads[$0].command.key }))
         }
         if !layout.latest.isEmpty {
+            let commands = layout.latest.map { loads[$0].command }
             let parameters = LoadSQL.parameters(
-                latest: layout.latest.map { loads[$0].command.key }, have: layout.latest.map { loads[$0].command.ifVersionNot },
-                largest: Int64(loads[layout.latest[0]].resources.limits.batchedStateBytes))
+                latest: commands.map(\.key), have: commands.map(\.ifVersionNot),
+                largest: layout.latest.map { Int64(loads[$0].resources.limits.batchedStateBytes) })
             pipeline.execute(LoadSQL.latest, parameters)
         }
         for (index, bases) in layout.others { loads[index].enqueueAlone(into: &pipeline, bases) }

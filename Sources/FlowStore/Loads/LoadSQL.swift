@@ -4,17 +4,17 @@ import Postgres
 /// The statements that load. Every row has the columns that `LoadRow` reads; there is one for each flow that exists, with NULLs for the
 /// version when that does not.
 enum LoadSQL {
-    /// The newest versions of many flows: `$1` their number, then arrays of tenants, flow ids and versions that the clients have, and
-    /// the largest state to send along.
+    /// The newest versions of many flows: `$1` their number, then arrays of tenants, flow ids, versions that the clients have, and the
+    /// largest states to send along.
     static let latest = Statement(
         name: "load_latest",
         sql: """
-            SELECT g.i, \(columns(have: "($4)[g.i]", largest: "$5"))
+            SELECT g.i, \(columns(have: "($4)[g.i]", largest: "($5)[g.i]"))
             FROM generate_series(1, $1) g(i)
             JOIN flowstate.flow f ON f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i]
             \(version("f.version"))
             """,
-        parameterTypes: [.int4, .textArray, .textArray, .int8Array, .int8])
+        parameterTypes: [.int4, .textArray, .textArray, .int8Array, .int8Array])
 
     /// Whether what is known of many flows is still their newest version: `$1` their number, then arrays of tenants and flow ids.
     static let check = Statement(
@@ -57,10 +57,10 @@ enum LoadSQL {
             parameterTypes: [.text, .text, .int8, .int8, .int8Array, type])
     }
 
-    static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: Int64) -> Parameters {
+    static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: [Int64]) -> Parameters {
         var parameters = parameters(check: keys)
         parameters.append(bigints: keys.count) { have?[$0] }
-        parameters.append(largest)
+        parameters.append(bigints: largest.count) { largest[$0] }
         return parameters
     }
 
