@@ -1,13 +1,15 @@
-/// UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits. Ids made one after the other sort by time.
+/// UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, 12 bits of their fraction (§6.2, method 3), then random bits. Ids made one after
+/// the other sort by time: the fraction is a quarter of a microsecond, and a call takes longer.
 public enum UUIDv7 {
     /// The lower-case text form; a pure function of its arguments.
     ///
     /// - Parameters:
-    ///   - milliseconds: since the Unix epoch; the lowest 48 bits are used.
-    ///   - random: 12 bits of the first (`rand_a`) and 62 bits of the second (`rand_b`) are used.
-    public static func text(milliseconds: UInt64, random: (UInt64, UInt64)) -> String {
-        let high = milliseconds << 16 | 0x7000 | random.0 & 0x0FFF
-        let low = 0x8000_0000_0000_0000 | random.1 & 0x3FFF_FFFF_FFFF_FFFF
+    ///   - nanoseconds: since the Unix epoch; of the milliseconds the lowest 48 bits are used.
+    ///   - random: 62 bits are used (`rand_b`).
+    public static func text(nanoseconds: UInt64, random: UInt64) -> String {
+        let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        let high = milliseconds << 16 | 0x7000 | (rest << 12) / 1_000_000
+        let low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
         return String(unsafeUninitializedCapacity: 36) { buffer in
             var at = 0
             for nibble in 0..<32 {

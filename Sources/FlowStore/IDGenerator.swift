@@ -11,8 +11,8 @@ public enum IDGenerator {
     public static func next() -> String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        let milliseconds = UInt64(clamping: now.tv_sec) &* 1_000 &+ UInt64(clamping: now.tv_nsec) / 1_000_000
+        let nanoseconds = UInt64(clamping: now.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: now.tv_nsec)
         var random = SystemRandomNumberGenerator()
-        return UUIDv7.text(milliseconds: milliseconds, random: (random.next(), random.next()))
+        return UUIDv7.text(nanoseconds: nanoseconds, random: random.next())
     }
 }

@@ -64,11 +64,17 @@ struct VersionChain: Sendable {
         levels = [Level(version: version, state: state, storedBytes: stored.bytes.count)]
     }
 
-    /// A chain read from the database. What was spent is not known; half of the budget makes up for it.
+    /// A chain read from the database, with the version that was asked for at its end. What was spent on a level is reckoned from the
+    /// last patch against it: patches grow with their distance, so all of them take about half of the last one each.
     init(levels: [Level]) {
-        self.levels = levels.prefix(Self.maximumDepth).map { level in
+        self.levels = levels.prefix(Self.maximumDepth).enumerated().map { place, level in
             var level = level
-            level.spentBytes = level.storedBytes / 2
+            guard place + 1 < levels.count else { return level }
+            let next = levels[place + 1]
+            // Levels are renewed as often as the one below them; leaves follow each other.
+            let interval = place + 2 < levels.count ? max(levels[place + 2].version - next.version, 1) : 1
+            let patches = max(Int(clamping: (next.version - level.version) / interval), 1)
+            level.spentBytes = max(next.storedBytes, next.storedBytes / 2 * patches)
             return level
         }
     }
