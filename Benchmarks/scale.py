@@ -61,12 +61,18 @@ def many_flows(command, flows, in_flight):
     return calls("flows", command, flows, in_flight, lambda bed: bed.large, flows=flows, skip_preparation=True)
 
 
+def active_flows(command, flows, in_flight):
+    """The same few among many: what the size of the tables alone costs."""
+    return calls("active flows", command, flows, in_flight, lambda bed: bed.large, skip_preparation=True)
+
+
 def everything(chosen):
     """Few and many next to each other, so that both meet the machine alike."""
     for command in ("load", "save"):
         for in_flight in (USUAL, 1):
             yield calls("flows", command, ACTIVE, in_flight, lambda bed: bed.server)
             yield many_flows(command, chosen.flows, in_flight)
+            yield active_flows(command, chosen.flows, in_flight)
             yield few_versions(command, in_flight)
             yield many_versions(command, chosen.versions, in_flight)
 
