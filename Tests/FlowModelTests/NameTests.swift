@@ -64,7 +64,8 @@ struct NameTests {
 
     @Test func uuidsAreOfVersionSevenAndSortByTime() {
         #expect(
-            UUIDv7.text(nanoseconds: 0x017F_22E2_79B0 * 1_000_000 + 797_608, random: 0x18C4_DC0C_0C07_398F) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+            UUIDv7.text(nanoseconds: 0x017F_22E2_79B0 * 1_000_000 + 797_608, random: 0x18C4_DC0C_0C07_398F)
+                == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
         #expect(UUIDv7.text(nanoseconds: 0, random: 0) == "00000000-0000-7000-8000-000000000000")
         #expect(UUIDv7.text(nanoseconds: 999_999, random: .max) == "00000000-0000-7fff-bfff-ffffffffffff")
         #expect(UUIDv7.text(nanoseconds: 999_999, random: .max) < UUIDv7.text(nanoseconds: 1_000_000, random: 0))
