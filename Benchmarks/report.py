@@ -28,6 +28,7 @@ TITLES = {
     "conflict conflict": "`flowstate-bench conflict`: saves that lost",
     "create": "`flowstate-bench create`",
     "checkpoint": "`flowstate-bench checkpoint`",
+    "save unlike states": "`flowstate-bench save --change 100`",
     "list": "`flowstate-bench list`",
     "large save": "save, states of 1 MiB",
     "large load": "load, states of 1 MiB",
