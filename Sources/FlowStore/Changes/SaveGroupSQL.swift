@@ -76,17 +76,19 @@ struct SaveGroupSQL: Hashable {
         guard idempotent else { return "" }
         return """
              AND NOT EXISTS (SELECT FROM flowstate.idempotency d
-                WHERE d.tenant = \(at(.tenant, "g.i")) AND d.key = \(at(.key, at(.first, "g.i"))))
+                WHERE d.tenant = \(at(.tenant, "g.i")) AND d.key = \(at(.key, at(.first, "g.i"))) OFFSET 0)
             """
     }
 
+    /// The tenant is compared by ANY: with a plain `=` the planner would join by merging too, so it would weigh reading the whole index
+    /// in its order, and take that while `flow` seems to have next to no rows.
     private var update: String {
         """
         UPDATE flowstate.flow f SET version = f.version + \(at(.count, "g.i")), phase = coalesce(\(at(.phase, "g.i")), f.phase),
             status = coalesce(\(at(.status, "g.i")), f.status), progress = coalesce(\(at(.progress, "g.i")), f.progress),
             labels = coalesce(\(at(.labels, "g.i"))::jsonb, f.labels), updated_at = greatest(statement_timestamp(), f.updated_at)
         FROM generate_series(1, $1) g(i)
-        WHERE f.tenant = \(at(.tenant, "g.i")) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
+        WHERE f.tenant = ANY (ARRAY[\(at(.tenant, "g.i"))]) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
             AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
             AND (\(at(.flowType, "g.i")) IS NULL OR f.flow_type = \(at(.flowType, "g.i")))
             AND (\(at(.base, "g.i")) IS NULL OR f.base_floor <= \(at(.base, "g.i")))\(guardCondition)

@@ -10,8 +10,7 @@ enum LoadSQL {
         name: "load_latest",
         sql: """
             SELECT g.i, \(columns(have: "($4)[g.i]", largest: "($5)[g.i]"))
-            FROM generate_series(1, $1) g(i)
-            JOIN flowstate.flow f ON f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i]
+            \(heads)
             \(version("f.version"))
             """,
         parameterTypes: [.int4, .textArray, .textArray, .int8Array, .int8Array])
@@ -21,8 +20,7 @@ enum LoadSQL {
         name: "check_latest",
         sql: """
             SELECT g.i, f.version, f.updated_at, f.checkpoint_epoch
-            FROM generate_series(1, $1) g(i)
-            JOIN flowstate.flow f ON f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i]
+            \(heads)
             """,
         parameterTypes: [.int4, .textArray, .textArray])
 
@@ -73,6 +71,13 @@ enum LoadSQL {
     }
 
     // MARK: Pieces
+
+    /// OFFSET 0 keeps the planner from turning the join round: while `flow` seems to have next to no rows, reading them all for each
+    /// element seems cheaper than the index.
+    private static let heads = """
+        FROM generate_series(1, $1) g(i)
+        CROSS JOIN LATERAL (SELECT * FROM flowstate.flow f WHERE f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i] OFFSET 0) f
+        """
 
     /// The version, and what it is stored against (`VersionChain.maximumDepth`). OFFSET 0 keeps the planner from pulling the queries up:
     /// on tables that were never analysed it takes two columns of the key for as good as three, and would read every version.

@@ -17,5 +17,6 @@ public enum StoreSchema {
     public static let migrations: [Migration] = [
         Migration(number: 1, name: "flows", sql: flowsMigration),
         Migration(number: 2, name: "compression", sql: compressionMigration),
+        Migration(number: 3, name: "keys", sql: keysMigration),
     ]
 }
