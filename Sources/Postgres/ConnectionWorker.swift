@@ -38,90 +38,82 @@ struct ConnectionWorker: Sendable {
 
     /// Serves batches until the connection is lost or the lane is shut down.
     private func serve(_ session: Session) {
-        while true {
-            switch lane.take(for: index) {
-            case .batch(let entries):
-                guard run(entries, on: session) else { return }
-            case .idle:
-                do throws(ConnectionLost) {
+        // The batch whose answers arrive next, and one that was sent behind it.
+        var batches: [Batch] = []
+        do throws(ConnectionLost) {
+            while true {
+                switch batches.isEmpty ? lane.take(for: index) : .idle {
+                case .batch(let entries): try send(entries, &batches, on: session)
+                case .finished: return lane.connectionLost(index, message: "shut down", retry: [])
+                case .idle where batches.isEmpty:
                     let probeAt = ContinuousClock.now + configuration.probeInterval
                     if try session.waitIdle(until: probeAt).isEmpty, probeAt <= .now { try probe(session) }
-                } catch {
-                    return lost(error, retry: [])
+                case .idle: try advance(&batches, on: session)
                 }
-            case .finished:
-                return lane.connectionLost(index, message: "shut down", retry: [])
             }
+        } catch {
+            lost(error, batches)
         }
     }
 
     /// An empty exchange: notices a connection that was cut without a word.
     private func probe(_ session: Session) throws(ConnectionLost) {
-        if let lost = session.run([], together: true, answerBy: .now + configuration.probeTimeout).lost { throw lost }
+        var exchange = Exchange(units: 0)
+        try session.send([], together: true, &exchange)
+        try session.receive(&exchange, answerBy: .now + configuration.probeTimeout)
     }
 
-    /// Runs one batch to its end and delivers the outcomes; `false` when the connection was lost.
-    private func run(_ entries: [BatchQueue<Job>.Entry], on session: Session) -> Bool {
-        var plan = BatchPlan(lockOrders: entries.map { $0.element.lockOrder })
-        while let round = plan.nextRound() {
-            let (indices, together) = round.operations
-            let jobs = indices.map { entries[$0].element }
-            let members =
-                together ? BatchPlan.units(jobs.map { ($0.type, $0.lockOrder) }) : jobs.indices.map { [$0] }
-            let units = members.map { members in jobs[members[0]].unit(of: members.map { jobs[$0] }) }
-            let (exchange, lost) = session.run(
-                units, together: together,
-                isAbandoned: {
-                    let now = ContinuousClock.now
-                    return lane.isClosed || jobs.allSatisfy { $0.abandonment(now: now) != nil }
-                }, idle: lane.sweep)
-            var settled: [Int] = []
-            for (unit, result) in exchange.results.enumerated() {
-                let members = members[unit].map { indices[$0] }
-                settled += settle(result, units[unit], members, together: together, entries, &plan)
-            }
-            if together { plan.togetherFinished(settled: settled) }
-            lane.finish(settled.map { entries[$0] })
-            if let lost {
-                self.lost(lost, unsettled: plan.unsettled.map { entries[$0] })
-                return false
-            }
+    private func send(
+        _ entries: [BatchQueue<Job>.Entry], _ batches: inout [Batch], on session: Session
+    ) throws(ConnectionLost) {
+        let batch = Batch(entries)
+        batches.append(batch)
+        if batch.prepareRound() { try send(batch, on: session) }
+    }
+
+    private func send(_ batch: Batch, on session: Session) throws(ConnectionLost) {
+        let announces = batch.operationCount >= Self.announcedOperations
+        try session.send(
+            batch.units, together: batch.isTogether, isRepetition: batch.isRepetition, announcesCommit: announces, &batch.exchange)
+    }
+
+    /// From so many operations on PostgreSQL is asked to answer before it commits: the thread makes the next batch meanwhile.
+    private static let announcedOperations = 8
+
+    /// Receives the answers of the first batch. Sends the next one as soon as nothing of the first can come again, so that PostgreSQL
+    /// never waits for this thread; outcomes are made and delivered after that.
+    private func advance(_ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
+        let batch = batches[0]
+        try receive(batch, upTo: .answered, on: session)
+        if batches.count == 1, batch.isAnsweredForGood, case .batch(let entries) = lane.take(for: index) {
+            try send(entries, &batches, on: session)
         }
-        return true
-    }
-
-    /// Makes outcomes of a unit's results; returns the operations that need no further run in this batch.
-    private func settle(
-        _ result: ExchangeResult, _ unit: Unit, _ members: [Int], together: Bool, _ entries: [BatchQueue<Job>.Entry],
-        _ plan: inout BatchPlan
-    ) -> [Int] {
-        switch result {
-        case .committed(let rows):
-            unit.decode(rows)
-            if !together { for index in members { _ = plan.aloneFinished(index, error: nil) } }
-            return members
-        case .failed(let error):
-            let now = ContinuousClock.now
-            var settled: [Int] = []
-            for index in members {
-                let job = entries[index].element
-                // Undone. One whom nobody waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
-                if let reason = lane.isClosed ? .shutdown : job.abandonment(now: now) {
-                    job.fail(reason)
-                    if !together { plan.drop(index) }
-                    settled.append(index)
-                } else if !together, plan.aloneFinished(index, error: error) == .settled {
-                    job.fail(error)
-                    settled.append(index)
-                }
-            }
-            return settled
-        case .pending: return []
+        try receive(batch, upTo: .complete, on: session)
+        if !batch.exchange.isCommitted {
+            // It is run again on a connection that has nothing else in flight.
+            for other in batches.dropFirst() { try receive(other, upTo: .complete, on: session) }
         }
+        finish(batch)
+        while batch.prepareRound() {
+            try send(batch, on: session)
+            try receive(batch, upTo: .complete, on: session)
+            finish(batch)
+        }
+        batches.removeFirst()
     }
 
-    /// The connection was lost in a batch: reads may run once more, for writes it is unknown whether they were committed.
-    private func lost(_ lost: ConnectionLost, unsettled: [BatchQueue<Job>.Entry]) {
+    private func receive(_ batch: Batch, upTo stage: Exchange.Stage, on session: Session) throws(ConnectionLost) {
+        try session.receive(
+            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned }, idle: lane.sweep)
+    }
+
+    private func finish(_ batch: Batch) { lane.finish(batch.settle(isClosed: lane.isClosed)) }
+
+    /// The connection was lost in these batches: what was confirmed stands; reads may run once more, for writes it is unknown whether they
+    /// were committed.
+    private func lost(_ lost: ConnectionLost, _ batches: [Batch]) {
+        for batch in batches { finish(batch) }
+        let unsettled = batches.flatMap { $0.unsettled }
         switch lane.role {
         case .reads: self.lost(lost, retry: unsettled)
         case .writes:
@@ -150,15 +142,6 @@ struct ConnectionWorker: Sendable {
         switch error {
         case .unavailable(let message, _), .incompatible(let message), .protocolViolation(let message): message
         default: error.description
-        }
-    }
-}
-
-extension BatchPlan.Round {
-    fileprivate var operations: (indices: [Int], together: Bool) {
-        switch self {
-        case .together(let indices): (indices, true)
-        case .separately(let indices): (indices, false)
         }
     }
 }

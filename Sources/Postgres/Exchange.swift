@@ -40,7 +40,32 @@ struct Exchange {
         results = Array(repeating: .pending, count: units)
     }
 
+    /// How far the answers have come.
+    enum Stage {
+        /// Every statement is answered; whether the last transaction is committed is not known yet.
+        case answered
+        case complete
+    }
+
+    func hasReached(_ stage: Stage) -> Bool {
+        switch stage {
+        case .answered: next >= replies.count - 1
+        case .complete: isComplete
+        }
+    }
+
     var isComplete: Bool { next == replies.count }
+
+    /// Whether the statements of the last transaction, or all, are answered without an error so far.
+    var isAnswered: Bool { hasReached(.answered) && failure == nil && invalidated.isEmpty }
+
+    /// Whether all transactions are committed.
+    var isCommitted: Bool {
+        results.allSatisfy { if case .committed = $0 { true } else { false } }
+    }
+
+    /// The answers to a unit that await its commit.
+    func answers(of unit: Int) -> [ResultRows] { rows[unit] }
 
     // MARK: What was sent
 

@@ -105,6 +105,8 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
 class Unit {
     /// Adds the statements of all.
     func enqueue(into pipeline: inout Pipeline) {}
+    /// `Operation.isFinal`.
+    func isFinal(_ results: [ResultRows]) -> Bool { false }
     /// Gives each job its outcome, or its next operation.
     func decode(_ results: [ResultRows]) {}
 }
@@ -120,6 +122,8 @@ private final class OperationUnit<O: Operation>: Unit {
     }
 
     override func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }
+
+    override func isFinal(_ results: [ResultRows]) -> Bool { layout.map { O.isFinal(results, layout: $0) } ?? false }
 
     override func decode(_ results: [ResultRows]) {
         guard let layout else { return }

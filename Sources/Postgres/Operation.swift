@@ -24,6 +24,10 @@ public protocol Operation: Sendable {
     /// are retried alone.
     static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> Layout
 
+    /// Whether these answers, once committed, leave no operation with another round trip to make (or none whose order matters). If so the
+    /// next batch goes out before they are decoded. Must be quick, and may say no for want of a closer look.
+    static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool
+
     /// One call after all results of the statements arrived, in order, and the commit was confirmed: one step for each operation, in the
     /// order of `operations`. Runs on the connection's thread.
     static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>]
@@ -40,6 +44,7 @@ public enum Step<O: Operation>: Sendable {
 extension Operation {
     public var runsAlone: Bool { false }
     public var lockOrder: UInt64? { nil }
+    public static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
 }
 
 /// An operation with statements of its own, which it shares with nobody.
@@ -84,8 +89,10 @@ public struct Pipeline: ~Copyable {
     }
 
     private(set) var entries: [Entry] = []
+    /// Whether the operations run once more, one by one, because their batch was undone.
+    public let isRepetition: Bool
 
-    init() {}
+    init(isRepetition: Bool = false) { self.isRepetition = isRepetition }
 
     public mutating func execute(_ statement: Statement, _ parameters: Parameters) {
         entries.append(Entry(statement: statement, parameters: parameters))

@@ -25,27 +25,6 @@ final class Session {
         self.wakeup = wakeup
     }
 
-    /// Runs `units` in one transaction, or each in its own.
-    ///
-    /// - Parameters:
-    ///   - isAbandoned: Whether nobody waits for any of the operations any more; asked when the thread is woken and now and then.
-    ///   - idle: Called now and then while the thread waits.
-    /// - Returns: The exchange, with the reason when the connection was lost in it: what was settled before then stands.
-    func run(
-        _ units: [Unit], together: Bool, answerBy deadline: ContinuousClock.Instant? = nil, isAbandoned: () -> Bool = { false },
-        idle: () -> Void = {}
-    ) -> (exchange: Exchange, lost: ConnectionLost?) {
-        var exchange = Exchange(units: units.count)
-        do throws(ConnectionLost) {
-            try send(units, together: together, &exchange)
-            try receive(&exchange, answerBy: deadline, isAbandoned: isAbandoned, idle: idle)
-        } catch {
-            return (exchange, ConnectionLost(message: options.redacted(error.message)))
-        }
-        for name in exchange.invalidated { prepared.invalidate(name) }
-        return (exchange, nil)
-    }
-
     /// Waits for work without a batch in flight. Throws when the connection was lost meanwhile.
     func waitIdle(until deadline: ContinuousClock.Instant) throws(ConnectionLost) -> Wakeup.Events {
         let events = wakeup.wait(socket: connection.socket, for: .readable, until: deadline)
@@ -65,8 +44,16 @@ final class Session {
 
     // MARK: Sending
 
-    private func send(_ units: [Unit], together: Bool, _ exchange: inout Exchange) throws(ConnectionLost) {
-        var pipeline = Pipeline()
+    /// Sends `units` in one transaction, or each in its own. What was sent before need not be answered yet.
+    ///
+    /// - Parameters:
+    ///   - isRepetition: `Pipeline.isRepetition`.
+    ///   - announcesCommit: PostgreSQL sends its answers before it commits, and not only with the commit's confirmation.
+    ///   - exchange: Of as many units; `receive` takes it then, after those that were sent before.
+    func send(
+        _ units: [Unit], together: Bool, isRepetition: Bool = false, announcesCommit: Bool = false, _ exchange: inout Exchange
+    ) throws(ConnectionLost) {
+        var pipeline = Pipeline(isRepetition: isRepetition)
         var ends: [Int] = []
         ends.reserveCapacity(units.count)
         for (index, unit) in units.enumerated() {
@@ -90,6 +77,8 @@ final class Session {
             start = end
             if !together { try sync(unit..<(unit + 1), &exchange) }
         }
+        // "Sends a request for the server to flush its output buffer" (manual, section 34.5.3), which it else does with a sync.
+        if announcesCommit, PQsendFlushRequest(connection.raw) != 1 { throw lost }
         if together || units.isEmpty { try sync(0..<units.count, &exchange) }
     }
 
@@ -141,18 +130,36 @@ final class Session {
 
     // MARK: Receiving
 
-    private func receive(
-        _ exchange: inout Exchange, answerBy: ContinuousClock.Instant?, isAbandoned: () -> Bool, idle: () -> Void
+    /// Waits for the answers to what was sent. When the connection was lost in it, `exchange` has what was settled before then.
+    ///
+    /// - Parameters:
+    ///   - isAbandoned: Whether nobody waits for any of the operations any more; asked when the thread is woken and now and then.
+    ///   - idle: Called now and then while the thread waits.
+    func receive(
+        _ exchange: inout Exchange, upTo stage: Exchange.Stage = .complete, answerBy: ContinuousClock.Instant? = nil,
+        isAbandoned: () -> Bool = { false }, idle: () -> Void = {}
     ) throws(ConnectionLost) {
-        var answerBy = answerBy
+        do throws(ConnectionLost) {
+            try wait(for: stage, &exchange, answerBy, isAbandoned, idle)
+        } catch {
+            throw ConnectionLost(message: options.redacted(error.message))
+        }
+        if exchange.isComplete { for name in exchange.invalidated { prepared.invalidate(name) } }
+    }
+
+    private func wait(
+        for stage: Exchange.Stage, _ exchange: inout Exchange, _ deadline: ContinuousClock.Instant?, _ isAbandoned: () -> Bool,
+        _ idle: () -> Void
+    ) throws(ConnectionLost) {
+        var answerBy = deadline
         while true {
-            while !exchange.isComplete, PQisBusy(connection.raw) == 0 {
+            while !exchange.hasReached(stage), PQisBusy(connection.raw) == 0 {
                 try exchange.received(PQgetResult(connection.raw))
                 if connection.isBroken { throw lost }
             }
             if let request = cancelRequest, request.isDone { cancelRequest = nil }
             // A request to cancel that is still under way would hit the next batch: wait for its end.
-            if exchange.isComplete, cancelRequest == nil { return }
+            if exchange.hasReached(stage), cancelRequest == nil { return }
             let flush = PQflush(connection.raw)
             let tick = ContinuousClock.now + Self.tick
             // "If it is necessary to wait, wait for read- and write-ready, and read when it is read-ready": both directions at once,

@@ -84,6 +84,8 @@ extension Change: Postgres.Operation {
         return batch
     }
 
+    static func isFinal(_ results: [ResultRows], layout: ChangeBatch) -> Bool { layout.isFinal(results) }
+
     static func decode(
         _ results: [ResultRows], of changes: [Change], layout: ChangeBatch
     ) -> [Result<Step<Change>, PostgresError>] {

@@ -12,9 +12,6 @@ struct ChangeBatch {
     private let plan: ChangePlan
     /// By their places in the batch.
     private var stored: [StoredState?]
-    /// What was known of the flows when the batch was made, and the chains that their states are stored against, by the flows' places.
-    private let known: [KnownVersion?]
-    private var chains: [VersionChain?]
     private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
@@ -25,9 +22,6 @@ struct ChangeBatch {
                 && save.command.state.count >= change.resources.limits.baseFetchBytes
                 && change.resources.cache.known(flow.key)?.chain == nil
         }
-        let known = plan.flows.map { changes[$0.changes[0]].resources.cache.known($0.key) }
-        self.known = known
-        chains = zip(plan.flows, known).map { flow, known in known?.chain ?? changes[flow.changes[0]].progress.fetched }
         stored = Array(repeating: nil, count: changes.count)
     }
 
@@ -41,7 +35,9 @@ struct ChangeBatch {
             }
         }
         for single in plan.singles {
-            let change = self.single(changes[single.index], single)
+            // One that comes again would find itself behind those that were sent with it.
+            let isAlone = changes.count == 1 && !pipeline.isRepetition
+            let change = self.single(changes[single.index], single, isAlone: isAlone)
             pipeline.execute(change.statement, change.parameters)
             sent.append(.single(single, change))
         }
@@ -60,7 +56,7 @@ struct ChangeBatch {
         for group in groups {
             for member in group.members {
                 guard case .saved = member.fate, case .save(let save) = changes[member.index].work else { continue }
-                store(save, changes[member.index], at: member.index, flow: group.flow, isNew: creates)
+                store(save, changes[member.index], at: member.index, isNew: creates)
             }
         }
         let parameters = SaveGroupParameters(groups, changes, plan.flows, stored: stored).encoded(idempotent: idempotent)
@@ -70,28 +66,46 @@ struct ChangeBatch {
     }
 
     /// Packs a state, against the newest bases of its flow that are committed, unless it is packed.
-    private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, flow: Int, isNew: Bool) {
+    private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
         // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
         let isWhole = isNew || change.progress.attempts > 0
-        if isWhole { chains[flow] = nil }
         if let packed = save.packed, packed.base == nil || !isWhole {
             stored[index] = packed
         } else {
-            stored[index] = StateCompression.store(save.command.state, after: chains[flow], change.resources.zstd)
+            let chain = isWhole ? nil : change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
+            stored[index] = StateCompression.store(save.command.state, after: chain, change.resources.zstd)
         }
     }
 
-    private mutating func single(_ change: Change, _ single: ChangePlan.Single) -> SingleChange {
+    private mutating func single(_ change: Change, _ single: ChangePlan.Single, isAlone: Bool) -> SingleChange {
         switch change.work {
         case .statement(let statement): return SingleChange(statement)
         case .save(let save):
-            store(save, change, at: single.index, flow: single.flow, isNew: false)
+            store(save, change, at: single.index, isNew: false)
             let state = stored[single.index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
-            return SingleChange(save, key: change.key, stored: state)
+            return SingleChange(save, stored: state, isShort: isAlone && canBeShort(save, change))
+        }
+    }
+
+    private func canBeShort(_ save: SaveChange, _ change: Change) -> Bool {
+        let command = save.command
+        guard command.idempotencyKey == nil, command.checkpoint == nil, change.progress.attempts == 0, !change.progress.runsAlone
+        else { return false }
+        switch command.precondition {
+        case .expected(let version): return version > 0
+        case .none, .anyVersion: return change.resources.cache.known(change.key) != nil
         }
     }
 
     // MARK: Answers
+
+    /// Whether every group was written. Of saves that ran alone only a closer look can tell.
+    func isFinal(_ results: [ResultRows]) -> Bool {
+        guard results.count == sent.count else { return false }
+        return zip(sent, results).allSatisfy { sent, rows in
+            if case .groups(let groups, _) = sent { groups.count == rows.count } else { false }
+        }
+    }
 
     func decode(_ results: [ResultRows], of changes: [Change]) -> [Result<Step<Change>, PostgresError>] {
         var steps = [Result<Step<Change>, PostgresError>](
@@ -119,7 +133,7 @@ struct ChangeBatch {
             if case .done(.saved(let saved)) = answer {
                 if case .save(let save) = change.work, !saved.replayed {
                     let row = (save: save, version: saved.version, index: single.index)
-                    learn([row], at: saved.createdAt, single.flow, change, creates: saved.version == 1)
+                    learn([row], at: saved.createdAt, change, creates: saved.version == 1)
                 } else {
                     // What else a change does to a flow (a restored state, a tombstone) is read again when somebody asks for it.
                     change.resources.cache.forget(change.key)
@@ -173,7 +187,7 @@ struct ChangeBatch {
                 steps[member.index] = .success(.finished(outcome(of: member, save, before: before, at: time)))
                 if case .saved(let offset) = member.fate { saved.append((save, before + Int64(offset), member.index)) }
             }
-            learn(saved, at: time, group.flow, changes[group.members[0].index], creates: creates)
+            learn(saved, at: time, changes[group.members[0].index], creates: creates)
         }
     }
 
@@ -195,14 +209,15 @@ struct ChangeBatch {
 
     /// Keeps what the commit made the newest version, for loads and as a base of the next.
     private func learn(
-        _ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ flow: Int, _ change: Change, creates: Bool
+        _ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ change: Change, creates: Bool
     ) {
         guard let (last, version, _) = saved.last else { return }
-        let old = known[flow]
+        // As it is now: the batch before this one was decoded after this one was sent.
+        let old = change.resources.cache.known(change.key)
         // Of a flow that somebody else changed meanwhile the head is not known.
         let isNext = old?.version == saved[0].version - 1
         var head = creates ? nil : isNext ? old?.head : nil
-        var chain = chains[flow]
+        var chain = old?.chain ?? change.progress.fetched
         for (save, version, index) in saved {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }
             head.modify { save.apply(to: &$0, version: version, at: time) }

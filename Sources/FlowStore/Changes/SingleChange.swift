@@ -13,13 +13,17 @@ struct SingleChange {
         decode = single.decode
     }
 
-    init(_ save: SaveChange, key: FlowKey, stored: StoredState) {
+    /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save comes again.
+    init(_ save: SaveChange, stored: StoredState, isShort: Bool) {
         let command = save.command
-        statement = SaveSQL.statement(
-            command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
+        statement =
+            isShort
+            ? SaveSQL.short
+            : SaveSQL.statement(
+                command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
         let judge = command.judge(requestDigest: save.requestDigest)
-        decode = { rows throws(PostgresError) in try judge.answer(rows) }
+        decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
     }
 }
 
