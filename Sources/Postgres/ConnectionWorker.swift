@@ -72,22 +72,22 @@ struct ConnectionWorker: Sendable {
     }
 
     private func send(_ batch: Batch, on session: Session) throws(ConnectionLost) {
-        let announces = batch.operationCount >= Self.announcedOperations
+        let announces = looksAhead && batch.operationCount >= Self.announcedOperations
         try session.send(
             batch.units, together: batch.isTogether, isRepetition: batch.isRepetition, announcesCommit: announces, &batch.exchange)
     }
 
+    /// Whether batches are sent behind a batch on its way. PostgreSQL works on a write for as long as this thread does and then waits for
+    /// the disk, but on a read for a fraction of that: there it is better to deliver first (a tenth more loads a second).
+    private var looksAhead: Bool { lane.role == .writes }
+
     /// From so many operations on PostgreSQL is asked to answer before it commits: the thread makes the next batch meanwhile.
     private static let announcedOperations = 8
 
-    /// Receives the answers of the first batch. Sends the next one as soon as nothing of the first can come again, so that PostgreSQL
-    /// never waits for this thread; outcomes are made and delivered after that.
+    /// Receives the answers of the first batch, and makes and delivers its outcomes.
     private func advance(_ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
         let batch = batches[0]
-        try receive(batch, upTo: .answered, on: session)
-        if batches.count == 1, batch.isAnsweredForGood, case .batch(let entries) = lane.take(for: index) {
-            try send(entries, &batches, on: session)
-        }
+        if looksAhead { try sendNext(behind: batch, &batches, on: session) }
         try receive(batch, upTo: .complete, on: session)
         if !batch.exchange.isCommitted {
             // It is run again on a connection that has nothing else in flight.
@@ -100,6 +100,13 @@ struct ConnectionWorker: Sendable {
             finish(batch)
         }
         batches.removeFirst()
+    }
+
+    /// Sends the next batch as soon as nothing of this one can come again, so that PostgreSQL never waits for this thread.
+    private func sendNext(behind batch: Batch, _ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
+        try receive(batch, upTo: .answered, on: session)
+        guard batch.isAnsweredForGood, case .batch(let entries) = lane.take(for: index) else { return }
+        try send(entries, &batches, on: session)
     }
 
     private func receive(_ batch: Batch, upTo stage: Exchange.Stage, on session: Session) throws(ConnectionLost) {

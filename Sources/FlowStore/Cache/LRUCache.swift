@@ -40,10 +40,20 @@ struct LRUCache<Key: Hashable, Value> {
 
     /// Keeps a value, and drops others until all fit. One that costs more than a quarter of the capacity is not kept.
     mutating func insert(_ value: Value, cost: Int, for key: Key) {
-        remove(key)
-        guard cost <= capacity / 4 else { return }
-        while self.cost + cost > capacity, oldest != Self.none, let key = nodes[oldest]?.key { remove(key) }
-        let node = Node(key: key, value: value, cost: cost)
+        guard cost <= capacity / 4 else { return remove(key) }
+        if let place = places[key], let old = nodes[place] {
+            nodes[place] = Node(key: old.key, value: value, cost: cost)
+            self.cost -= old.cost
+            unlink(place)
+            link(place)
+        } else {
+            add(Node(key: key, value: value, cost: cost))
+        }
+        self.cost += cost
+        while self.cost > capacity, oldest != Self.none, let key = nodes[oldest]?.key { remove(key) }
+    }
+
+    private mutating func add(_ node: Node) {
         let place: Int
         if let free = vacant.popLast() {
             place = free
@@ -53,8 +63,7 @@ struct LRUCache<Key: Hashable, Value> {
             nodes.append(node)
             links.append(Link(newer: Self.none, older: Self.none))
         }
-        places[key] = place
-        self.cost += cost
+        places[node.key] = place
         link(place)
     }
 

@@ -111,9 +111,6 @@ extension LoadOperation: Postgres.Operation {
 
     // MARK: Answers
 
-    /// Loads may change places.
-    static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { true }
-
     static func decode(_ results: [ResultRows], of loads: [LoadOperation], layout: Layout) -> [Result<Step<LoadOperation>, PostgresError>] {
         var steps = loads.map { load in
             Result<Step<LoadOperation>, PostgresError>.success(
