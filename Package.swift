@@ -11,8 +11,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], data: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: data, swiftSettings: strict)
 }
 
 func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
@@ -81,7 +81,7 @@ let package = Package(
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 
         // Tests
-        tests("FlowModelTests", ["FlowModel"]),
+        tests("FlowModelTests", ["FlowModel"], data: ["Data"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),

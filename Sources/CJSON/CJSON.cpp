@@ -4,6 +4,11 @@
 
 #include <rapidjson/reader.h>
 
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <vector>
+
 namespace {
 
 using Allocator = rapidjson::MemoryPoolAllocator<>;
@@ -32,6 +37,80 @@ private:
     }
 
     size_t left_;
+};
+
+/// Keeps a node for each value. A token begins behind the one before it, after white space, a comma or a colon. The reader calls for a
+/// bracket before it takes it, and for every other token when it has taken it.
+class NodeHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, NodeHandler> {
+public:
+    NodeHandler(const uint8_t *bytes, const GrammarStream &stream, size_t maxDepth)
+        : bytes_(bytes), stream_(stream), maxDepth_(maxDepth < maxHeight ? maxDepth : maxHeight) {}
+
+    bool Null() { return leaf(CJSON_NULL); }
+    bool Bool(bool value) { return leaf(value ? CJSON_TRUE : CJSON_FALSE); }
+    bool RawNumber(const char *, rapidjson::SizeType, bool) { return leaf(CJSON_NUMBER); }
+    bool String(const char *, rapidjson::SizeType, bool) { return leaf(CJSON_STRING); }
+    bool Key(const char *, rapidjson::SizeType, bool) { return leaf(CJSON_STRING); }
+    bool StartObject() { return open(CJSON_OBJECT); }
+    bool StartArray() { return open(CJSON_ARRAY); }
+    bool EndObject(rapidjson::SizeType) { return close(); }
+    bool EndArray(rapidjson::SizeType) { return close(); }
+
+    std::vector<cjson_node> nodes;
+
+private:
+    static constexpr unsigned kindBits = 8;
+    static constexpr size_t maxHeight = (1u << (32 - kindBits)) - 1;
+
+    uint32_t nextToken() const {
+        uint32_t begin = end_;
+        while (isBetweenTokens(bytes_[begin])) ++begin;
+        return begin;
+    }
+
+    static bool isBetweenTokens(uint8_t byte) {
+        return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t' || byte == ',' || byte == ':';
+    }
+
+    bool leaf(cjson_kind kind) {
+        const uint32_t begin = nextToken();
+        end_ = static_cast<uint32_t>(stream_.Tell());
+        nodes.push_back(cjson_node{kind, begin, end_, static_cast<uint32_t>(nodes.size() + 1)});
+        return true;
+    }
+
+    bool open(cjson_kind kind) {
+        if (open_.size() == maxDepth_) return false;
+        open_.push_back(static_cast<uint32_t>(nodes.size()));
+        const uint32_t begin = nextToken();
+        end_ = begin + 1;
+        nodes.push_back(cjson_node{kind, begin, end_, 0});
+        return true;
+    }
+
+    bool close() {
+        cjson_node &node = nodes[open_.back()];
+        open_.pop_back();
+        end_ = nextToken() + 1;
+        node.end = end_;
+        node.next = static_cast<uint32_t>(nodes.size());
+        node.kind_and_height += 1u << kindBits;
+        if (!open_.empty()) raise(nodes[open_.back()], node.kind_and_height >> kindBits);
+        return true;
+    }
+
+    /// Notes in an open container how high the highest of what is in it is.
+    static void raise(cjson_node &node, uint32_t height) {
+        if (node.kind_and_height >> kindBits < height) {
+            node.kind_and_height = (node.kind_and_height & ((1u << kindBits) - 1)) | height << kindBits;
+        }
+    }
+
+    const uint8_t *bytes_;
+    const GrammarStream &stream_;
+    const size_t maxDepth_;
+    std::vector<uint32_t> open_;
+    uint32_t end_ = 0;
 };
 
 cjson_code codeOf(rapidjson::ParseErrorCode code, const uint8_t *bytes, size_t length, size_t offset) {
@@ -101,36 +180,64 @@ void fill(cjson_error *error, cjson_code code, const uint8_t *bytes, size_t offs
     *error = cjson_error{code, offset, line, column, messageOf(code)};
 }
 
+constexpr uint8_t nothing = 0;
+
+/// Reads the whole text; the handler may stop it, which means that it is nested too deeply.
+template <typename Handler>
+int read(const uint8_t *bytes, size_t length, GrammarStream &stream, Handler &handler, cjson_error *error) {
+    // The reader's stack holds eight bytes for each open container: usual texts stay inside this buffer.
+    alignas(8) char buffer[4096];
+    Allocator allocator(buffer, sizeof buffer);
+    Reader reader(&allocator, 1024);
+    constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag
+        | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
+    const rapidjson::ParseResult result = reader.Parse<flags>(stream, handler);
+    cjson_code code = CJSON_OK;
+    size_t offset = stream.Tell();
+    if (result.IsError()) {
+        offset = result.Offset() < length ? result.Offset() : length;
+        code = codeOf(result.Code(), bytes, length, offset);
+    } else if (offset != length) { // the reader took a NUL in the text for its end
+        code = CJSON_TRAILING_CONTENT;
+    }
+    fill(error, code, bytes, offset);
+    return code == CJSON_OK;
+}
+
 } // namespace
 
 int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_error *error) {
-    static const uint8_t none = 0;
-    if (bytes == nullptr) {
-        bytes = &none;
-        length = 0;
-    }
+    if (bytes == nullptr) bytes = &nothing, length = 0;
     try {
-        // The reader's stack holds eight bytes for each open container: usual texts stay inside this buffer.
-        alignas(8) char buffer[4096];
-        Allocator allocator(buffer, sizeof buffer);
-        Reader reader(&allocator, 1024);
         GrammarStream stream(bytes, length);
         DepthHandler handler(max_depth);
-        constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag
-            | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
-        const rapidjson::ParseResult result = reader.Parse<flags>(stream, handler);
-        cjson_code code = CJSON_OK;
-        size_t offset = stream.Tell();
-        if (result.IsError()) {
-            offset = result.Offset() < length ? result.Offset() : length;
-            code = codeOf(result.Code(), bytes, length, offset);
-        } else if (offset != length) { // the reader took a NUL in the text for its end
-            code = CJSON_TRAILING_CONTENT;
-        }
-        fill(error, code, bytes, offset);
-        return code == CJSON_OK;
+        return read(bytes, length, stream, handler, error);
     } catch (...) { // the allocator is the only thing here that could throw
         fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
         return 0;
     }
 }
+
+int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error) {
+    *nodes = nullptr;
+    *count = 0;
+    if (bytes == nullptr) bytes = &nothing, length = 0;
+    try {
+        if (length >= UINT32_MAX) throw std::bad_alloc();
+        GrammarStream stream(bytes, length);
+        NodeHandler handler(bytes, stream, max_depth);
+        handler.nodes.reserve(16 + length / 16);
+        if (!read(bytes, length, stream, handler, error)) return 0;
+        const size_t size = handler.nodes.size() * sizeof(cjson_node);
+        *nodes = static_cast<cjson_node *>(std::malloc(size));
+        if (*nodes == nullptr) throw std::bad_alloc();
+        std::memcpy(*nodes, handler.nodes.data(), size);
+        *count = handler.nodes.size();
+        return 1;
+    } catch (...) { // as above
+        fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
+        return 0;
+    }
+}
+
+void cjson_free(cjson_node *nodes) { std::free(nodes); }

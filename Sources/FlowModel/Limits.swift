@@ -35,6 +35,18 @@ public struct Limits: Sendable, Equatable {
     /// How long an idempotency key is remembered at least.
     public var idempotencyRetentionMilliseconds: Int64 = 24 * 3_600 * 1_000
 
+    // MARK: Patches and definitions
+
+    /// Operations in one JSON Patch.
+    public var patchOperations = 10_000
+    /// Steps of one JSON Patch: see `PatchLimits.work`.
+    public var patchWork = 20_000_000
+
+    /// The document of one definition.
+    public var definitionBytes = 1 << 20
+    /// Arrays and objects nested in it.
+    public var definitionDepth = 64
+
     // MARK: Lists
 
     /// Rows of a page when the request names no size.

@@ -52,6 +52,36 @@ typedef struct cjson_error {
 /// `bytes` may be NULL when `length` is 0; `error` may be NULL. Returns 1 for JSON, else 0 with `error` filled.
 int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_error *error);
 
+/// What a node of a parsed text is.
+typedef enum cjson_kind {
+    CJSON_NULL = 0,
+    CJSON_FALSE,
+    CJSON_TRUE,
+    CJSON_NUMBER,
+    CJSON_STRING,
+    CJSON_ARRAY,
+    CJSON_OBJECT,
+} cjson_kind;
+
+/// One value, or the name of a member: `bytes[begin..<end]` of the text, quotes and brackets included. What is in an array or object
+/// follows it directly, of an object each name before its value; `next` is the node after all of that.
+typedef struct cjson_node {
+    /// The lowest eight bits are a `cjson_kind`, the others the height: how many arrays and objects are in each other here, this one
+    /// counted, so 0 for anything else. Kept together since a large text has millions of nodes.
+    uint32_t kind_and_height;
+    uint32_t begin;
+    uint32_t end;
+    uint32_t next;
+} cjson_node;
+
+/// Parses what `cjson_validate` accepts. The nodes stand in the order of the text; the first is the root.
+///
+/// Returns 1 and gives the caller `*nodes`, which `cjson_free` frees, and their number; or 0 with `error` filled. A text of 4 GiB or
+/// more is refused as CJSON_OUT_OF_MEMORY. `max_depth` is never more than 2^24 - 1 here.
+int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error);
+
+void cjson_free(cjson_node *nodes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,12 @@ public enum JSONText {
         public var column: Int
         /// The text is JSON so far, only nested deeper than allowed.
         public var isTooDeep: Bool
+
+        init(_ error: cjson_error) {
+            message = String(cString: error.message)
+            (offset, line, column) = (error.offset, error.line, error.column)
+            isTooDeep = error.code == CJSON_TOO_DEEP
+        }
     }
 
     /// Checks against RFC 8259's grammar; see `cjson_validate` for what that includes. Does not allocate for texts
@@ -23,9 +29,7 @@ public enum JSONText {
         var error = cjson_error()
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         if cjson_validate(start, bytes.count, max(0, maximumDepth), &error) == 1 { return nil }
-        return Fault(
-            message: String(cString: error.message), offset: error.offset, line: error.line, column: error.column,
-            isTooDeep: error.code == CJSON_TOO_DEEP)
+        return Fault(error)
     }
 
     public static func fault(in bytes: [UInt8], maximumDepth: Int) -> Fault? {

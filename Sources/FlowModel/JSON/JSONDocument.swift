@@ -1,0 +1,174 @@
+import CJSON
+
+/// A parsed JSON text: its bytes, and where each value stands in them. Values are looked up, never copied, so that what nobody touches
+/// keeps its spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
+public final class JSONDocument: Sendable {
+    let bytes: [UInt8]
+    /// Values and the names of members; what is in an array or object follows it. As C made them: a large text has millions.
+    let nodes: [cjson_node]
+
+    /// Parses a text as `JSONText.fault` checks it, in time and memory proportional to its length.
+    ///
+    /// - Parameter maximumDepth: of arrays and objects in each other.
+    public init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
+        var error = cjson_error()
+        var nodes: UnsafeMutablePointer<cjson_node>?
+        var count = 0
+        let isParsed = bytes.withUnsafeBufferPointer {
+            cjson_parse($0.baseAddress, $0.count, max(0, maximumDepth), &nodes, &count, &error) == 1
+        }
+        // The nodes are this function's, to be freed by `cjson_free`; NULL is allowed there.
+        defer { cjson_free(nodes) }
+        guard isParsed, let nodes else { throw JSONText.Fault(error) }
+        self.bytes = bytes
+        self.nodes = Array(UnsafeBufferPointer(start: nodes, count: count))
+    }
+
+    public var root: JSONValue { JSONValue(document: self, index: 0) }
+}
+
+extension JSONText.Fault: Error {}
+
+/// One value of a document.
+public struct JSONValue: Sendable {
+    public enum Kind: Sendable, Equatable {
+        case null, boolean, number, string, array, object
+
+        init(_ node: cjson_node) {
+            switch cjson_kind(node.kind_and_height & 0xFF) {
+            case CJSON_FALSE, CJSON_TRUE: self = .boolean
+            case CJSON_NUMBER: self = .number
+            case CJSON_STRING: self = .string
+            case CJSON_ARRAY: self = .array
+            case CJSON_OBJECT: self = .object
+            default: self = .null
+            }
+        }
+
+        /// As JSON Schema names it.
+        public var name: String { "\(self)" }
+    }
+
+    let document: JSONDocument
+    let index: Int
+
+    private var node: cjson_node { document.nodes[index] }
+
+    /// The node behind this one and everything in it.
+    private var end: Int { Int(node.next) }
+
+    public var kind: Kind { Kind(node) }
+
+    /// How many arrays and objects are in each other here, this one counted; 0 for anything else.
+    var height: Int { Int(node.kind_and_height >> 8) }
+
+    /// Bytes of `text`.
+    var size: Int { Int(node.end - node.begin) }
+
+    /// The value as it is spelled.
+    public var text: ArraySlice<UInt8> {
+        let node = node
+        return document.bytes[Int(node.begin)..<Int(node.end)]
+    }
+
+    public var isTrue: Bool { kind == .boolean && document.bytes[Int(node.begin)] == UInt8(ascii: "t") }
+
+    /// nil unless it is `true` or `false`.
+    public var boolean: Bool? { kind == .boolean ? isTrue : nil }
+
+    /// The characters of a string. A single surrogate, which no `String` can hold, becomes U+FFFD.
+    public var string: String? { kind == .string ? JSONString.decode(text) : nil }
+
+    /// The nearest double; infinite beyond its range. nil unless it is a number (`true` is none).
+    public var double: Double? { kind == .number ? JSONNumber.double(text) : nil }
+
+    /// Whether nothing is in a string, array or object; null is empty too. Numbers and booleans are not.
+    public var isEmpty: Bool {
+        switch kind {
+        case .null: true
+        case .string: size == 2
+        case .array, .object: end == index + 1
+        case .boolean, .number: false
+        }
+    }
+
+    /// Elements of an array, or members of an object.
+    public var count: Int {
+        switch kind {
+        case .array: elements.reduce(0) { count, _ in count + 1 }
+        case .object: members.reduce(0) { count, _ in count + 1 }
+        default: 0
+        }
+    }
+
+    /// Of an array; nothing of anything else.
+    public var elements: Elements { Elements(parent: self, isValid: kind == .array) }
+
+    /// Of an object, in their order, repeated ones too; nothing of anything else.
+    public var members: Members { Members(parent: self, isValid: kind == .object) }
+
+    /// The value of the last member of that name, as nearly every parser takes it (RFC 8259 §4 leaves it open).
+    public subscript(name: String) -> JSONValue? {
+        var found: JSONValue?
+        for member in members where member.hasName(name) { found = member.value }
+        return found
+    }
+
+    /// The element at a place from 0.
+    public subscript(place: Int) -> JSONValue? {
+        guard place >= 0 else { return nil }
+        var left = place
+        for element in elements {
+            if left == 0 { return element }
+            left -= 1
+        }
+        return nil
+    }
+
+    public struct Member: Sendable {
+        /// A string.
+        public let key: JSONValue
+        public let value: JSONValue
+
+        public var name: String { key.string ?? "" }
+
+        func hasName(_ name: String) -> Bool { JSONString.isEqual(key.text, name) }
+    }
+
+    public struct Elements: Sequence, IteratorProtocol {
+        private let document: JSONDocument
+        private var next_: Int
+        private let end: Int
+
+        init(parent: JSONValue, isValid: Bool) {
+            document = parent.document
+            next_ = parent.index + 1
+            end = isValid ? parent.end : next_
+        }
+
+        public mutating func next() -> JSONValue? {
+            guard next_ < end else { return nil }
+            defer { next_ = Int(document.nodes[next_].next) }
+            return JSONValue(document: document, index: next_)
+        }
+    }
+
+    public struct Members: Sequence, IteratorProtocol {
+        private let document: JSONDocument
+        private var next_: Int
+        private let end: Int
+
+        init(parent: JSONValue, isValid: Bool) {
+            document = parent.document
+            next_ = parent.index + 1
+            end = isValid ? parent.end : next_
+        }
+
+        public mutating func next() -> Member? {
+            guard next_ < end else { return nil }
+            defer { next_ = Int(document.nodes[next_ + 1].next) }
+            return Member(
+                key: JSONValue(document: document, index: next_), value: JSONValue(document: document, index: next_ + 1))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+/// An array or object that was opened, to be changed or to look something up in it. It knows its size when written, so that a patch that
+/// makes it too large is refused before that.
+final class JSONContainer {
+    let kind: JSONValue.Kind
+    /// Where it came from, until something in it is changed.
+    private(set) var origin: JSONValue?
+    /// Of an array.
+    private(set) var elements: ChunkedArray<JSONTree>
+    /// Of an object.
+    private(set) var members: JSONMembers
+    /// Bytes of what is in it, without brackets and commas.
+    private var contentSize: Int
+    /// See `JSONTree.height`.
+    private(set) var height: Int
+
+    /// - Parameter value: an array or object.
+    init(_ value: JSONValue) {
+        (kind, origin, height) = (value.kind, value, value.height)
+        elements = ChunkedArray(value.elements.lazy.map { JSONTree($0) })
+        members = JSONMembers(value)
+        contentSize = elements.reduce(0) { $0 + $1.size } + members.reduce(0) { $0 + $1.size }
+    }
+
+    /// An empty object.
+    init() {
+        kind = .object
+        (elements, members) = (ChunkedArray(), JSONMembers())
+        (contentSize, height) = (0, 1)
+    }
+
+    private init(_ other: JSONContainer) {
+        (kind, origin, elements, members) = (other.kind, other.origin, other.elements, other.members)
+        (contentSize, height) = (other.contentSize, other.height)
+    }
+
+    /// Shares what is in it.
+    func copy() -> JSONContainer { JSONContainer(self) }
+
+    var count: Int { kind == .array ? elements.count : members.count }
+
+    /// Steps that opening or copying it takes. Members are hashed.
+    var cost: Int { kind == .array ? elements.count : 8 * members.count }
+
+    var size: Int { origin?.size ?? 2 + contentSize + max(0, count - 1) }
+
+    func write(to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: kind == .array ? "[" : "{"))
+        let start = bytes.count
+        for element in elements {
+            if bytes.count > start { bytes.append(UInt8(ascii: ",")) }
+            element.write(to: &bytes)
+        }
+        for member in members {
+            if bytes.count > start { bytes.append(UInt8(ascii: ",")) }
+            bytes += member.key
+            bytes.append(UInt8(ascii: ":"))
+            member.value.write(to: &bytes)
+        }
+        bytes.append(UInt8(ascii: kind == .array ? "]" : "}"))
+    }
+
+    /// - Returns: the steps that it took.
+    func measureHeight() -> Int {
+        if let origin {
+            height = origin.height
+            return 1
+        }
+        var (cost, highest) = (1, 0)
+        func measure(_ child: JSONTree) {
+            cost += 1 + child.measureHeight()
+            highest = max(highest, child.height)
+        }
+        for element in elements { measure(element) }
+        for member in members { measure(member.value) }
+        height = highest + 1
+        return cost
+    }
+}
+
+// MARK: - What is in it
+
+extension JSONContainer {
+    /// nil unless an array or object is there.
+    ///
+    /// - Parameter place: of an array, below its count.
+    func open(at place: Int) -> JSONTree.Opened? { elements.update(at: place) { $0.open() } }
+
+    func open(_ name: JSONName) -> JSONTree.Opened? { members.open(name) }
+
+    /// Notes that something in it was changed.
+    ///
+    /// - Parameters:
+    ///   - growth: the bytes by which that is larger.
+    ///   - childHeight: of what it is now.
+    func noteChange(growth: Int, height childHeight: Int = 0) {
+        origin = nil
+        contentSize += growth
+        height = max(height, childHeight + 1)
+    }
+
+    /// - Parameter place: of an array, up to its count.
+    func insert(_ value: JSONTree, at place: Int) {
+        elements.insert(value, at: place)
+        noteChange(growth: value.size, height: value.height)
+    }
+
+    /// - Parameter place: of an array, below its count.
+    func replace(at place: Int, with value: JSONTree) {
+        let oldSize = elements.update(at: place) { element in
+            defer { element = value }
+            return element.size
+        }
+        noteChange(growth: value.size - oldSize, height: value.height)
+    }
+
+    /// - Parameter place: of an array, below its count.
+    func remove(at place: Int) -> JSONTree {
+        let removed = elements.remove(at: place)
+        noteChange(growth: -removed.size)
+        return removed
+    }
+
+    /// Adds a member to an object, or replaces the value of the one there is.
+    ///
+    /// - Parameter key: the name as a new member is to spell it.
+    func set(_ name: JSONName, key: ArraySlice<UInt8>, _ value: JSONTree) {
+        noteChange(growth: members.set(name, key: key, value), height: value.height)
+    }
+
+    /// - Returns: nil when an object has no such member.
+    func remove(_ name: JSONName) -> JSONTree? {
+        let removed = members.remove(name)
+        guard let last = removed.last else { return nil }
+        noteChange(growth: -removed.reduce(0) { $0 + $1.size })
+        return last.value
+    }
+}

@@ -1,0 +1,40 @@
+/// A hash of every value of a document, such that values that are equal by RFC 6902 §4.6 have the same one: a difference between two
+/// documents is found without comparing everything in them once for each array or object around it.
+struct JSONHashes {
+    private let hashes: [Int]
+
+    init(_ document: JSONDocument) {
+        var hashes = [Int](repeating: 0, count: document.nodes.count)
+        // What is in an array or object comes behind it.
+        for index in document.nodes.indices.reversed() {
+            hashes[index] = Self.hash(JSONValue(document: document, index: index), hashes)
+        }
+        self.hashes = hashes
+    }
+
+    subscript(value: JSONValue) -> Int { hashes[value.index] }
+
+    private static func hash(_ value: JSONValue, _ hashes: [Int]) -> Int {
+        var hasher = Hasher()
+        hasher.combine(value.kind)
+        switch value.kind {
+        case .null: break
+        case .boolean: hasher.combine(value.isTrue)
+        case .number: JSONNumber.hash(value.text, into: &hasher)
+        case .string: hasher.combine(JSONName(spelled: value.text))
+        case .array:
+            for element in value.elements { hasher.combine(hashes[element.index]) }
+        case .object:
+            // A sum does not depend on the order. `Hasher` is seeded by chance, so nobody can construct sums that are the same.
+            var sum = 0
+            for member in value.members {
+                var pair = Hasher()
+                pair.combine(hashes[member.key.index])
+                pair.combine(hashes[member.value.index])
+                sum &+= pair.finalize()
+            }
+            hasher.combine(sum)
+        }
+        return hasher.finalize()
+    }
+}

@@ -1,0 +1,99 @@
+/// A list of changes to a JSON document (RFC 6902).
+public struct JSONPatch: Sendable {
+    enum Operation: Sendable {
+        case add(PatchPath, JSONValue)
+        case remove(PatchPath)
+        case replace(PatchPath, JSONValue)
+        case move(from: PatchPath, PatchPath)
+        case copy(from: PatchPath, PatchPath)
+        case test(PatchPath, JSONValue)
+    }
+
+    let operations: [Operation]
+    private let limits: PatchLimits
+
+    /// Refuses what no document could make right: syntax, members that lack or are there twice (Appendix A.13), paths that are no
+    /// JSON Pointers. Members that RFC 6902 does not know are ignored, as §4 has it.
+    public init(_ bytes: [UInt8], limits: PatchLimits = PatchLimits()) throws(JSONPatchError) {
+        let document: JSONDocument
+        do throws(JSONText.Fault) {
+            // Each value is in an operation, in the array of them.
+            document = try JSONDocument(bytes, maximumDepth: limits.depth + 2)
+        } catch {
+            throw JSONPatchError(.notJSON(error))
+        }
+        guard document.root.kind == .array else { throw JSONPatchError(.notAnArray(document.root.kind)) }
+        let count = document.root.count
+        if count > limits.operations { throw JSONPatchError(.tooManyOperations(count: count, limit: limits.operations)) }
+        var operations: [Operation] = []
+        operations.reserveCapacity(count)
+        for (index, value) in document.root.elements.enumerated() {
+            do throws(JSONPatchError.Reason) {
+                operations.append(try OperationMembers(value).operation())
+            } catch {
+                throw JSONPatchError(operation: index, error)
+            }
+        }
+        self.operations = operations
+        self.limits = limits
+    }
+
+    /// All operations in their order, or none of them (§5).
+    ///
+    /// What no operation touches is spelled as it was. The arrays and objects in which something was changed are written without white
+    /// space; a document in which nothing was changed is returned as it is.
+    public func apply(to document: JSONDocument) throws(JSONPatchError) -> [UInt8] {
+        var editor = PatchEditor(document, limits: limits)
+        for (index, operation) in operations.enumerated() {
+            do throws(JSONPatchError.Reason) {
+                try editor.apply(operation)
+            } catch {
+                throw JSONPatchError(operation: index, error)
+            }
+        }
+        return editor.bytes
+    }
+}
+
+/// The members of an operation that mean something.
+private struct OperationMembers {
+    private typealias Reason = JSONPatchError.Reason
+
+    private var found: [String: JSONValue] = [:]
+
+    init(_ value: JSONValue) throws(JSONPatchError.Reason) {
+        guard value.kind == .object else { throw .notAnObject(value.kind) }
+        for member in value.members {
+            guard let name = ["op", "path", "from", "value"].first(where: member.hasName) else { continue }
+            guard found.updateValue(member.value, forKey: name) == nil else { throw .repeatedMember(name) }
+        }
+    }
+
+    func operation() throws(JSONPatchError.Reason) -> JSONPatch.Operation {
+        let name = try member("op")
+        guard let operation = name.string else { throw .notAString(member: "op", name.kind) }
+        switch operation {
+        case "add": return .add(try path("path"), try member("value"))
+        case "remove": return .remove(try path("path"))
+        case "replace": return .replace(try path("path"), try member("value"))
+        case "move": return .move(from: try path("from"), try path("path"))
+        case "copy": return .copy(from: try path("from"), try path("path"))
+        case "test": return .test(try path("path"), try member("value"))
+        default: throw .unknownOperation(String(operation.prefix(40)))
+        }
+    }
+
+    private func member(_ name: String) throws(Reason) -> JSONValue {
+        guard let value = found[name] else { throw .missingMember(name) }
+        return value
+    }
+
+    private func path(_ name: String) throws(Reason) -> PatchPath {
+        let value = try member(name)
+        guard value.kind == .string else { throw .notAString(member: name, value.kind) }
+        guard let path = PatchPath(spelled: value.text) else {
+            throw .invalidPointer(member: name, text: String((value.string ?? "").prefix(200)))
+        }
+        return path
+    }
+}
