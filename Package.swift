@@ -27,6 +27,7 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
     ],
     targets: [
@@ -70,7 +72,8 @@ let package = Package(
             "FlowServer",
             ["FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
         .executableTarget(
-            name: "flowstate", dependencies: ["FlowServer", "FlowStateClient", "GRPC", "WireMessages", arguments, logging, lifecycle],
+            name: "flowstate",
+            dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle, yaml],
             swiftSettings: strict),
         .executableTarget(
             name: "FlowstateBench",

@@ -16,11 +16,14 @@ public struct CheckpointRequest: Sendable, Equatable {
     /// nil: the checkpoint is known by its id only.
     public var name: String?
     public var description: String
+    /// Of the version before the one that is saved, which must be expected then.
+    public var isOfVersionBefore: Bool
 
-    public init(id: String, name: String? = nil, description: String = "") {
+    public init(id: String, name: String? = nil, description: String = "", isOfVersionBefore: Bool = false) {
         self.id = id
         self.name = name
         self.description = description
+        self.isOfVersionBefore = isOfVersionBefore
     }
 }
 
@@ -53,6 +56,8 @@ public struct SaveCommand: Sendable {
     public var metadata: [UInt8] = []
     public var checkpoint: CheckpointRequest?
     public var idempotencyKey: String?
+    /// What identifies the request beside its key, when the state was made from it; nil: the command itself.
+    public var requestDigest: [UInt8]?
 
     public init(
         key: FlowKey, actor: String, state: [UInt8], contentType: ContentType = .json, precondition: Precondition = .none,
@@ -74,6 +79,62 @@ public struct SaveCommand: Sendable {
             key: key, actor: actor, state: state, contentType: contentType, precondition: .expected(0), kind: .created)
         command.hasGeneratedFlowID = hasGeneratedFlowID
         return command
+    }
+}
+
+/// Writes a version that is made from the latest one.
+public struct PatchCommand: Sendable {
+    public enum Patch: Sendable, Equatable {
+        /// RFC 7396.
+        case merge([UInt8])
+        /// RFC 6902.
+        case json([UInt8])
+    }
+
+    /// Everything but the state. Without an expected version the patch is applied to whatever is the latest, again and again if somebody
+    /// else saves meanwhile.
+    public var save: SaveCommand
+    public var patch: Patch
+    /// The content type stays that of the latest version.
+    public var keepsContentType: Bool
+
+    public init(_ save: SaveCommand, _ patch: Patch, keepsContentType: Bool = true) {
+        self.save = save
+        self.patch = patch
+        self.keepsContentType = keepsContentType
+    }
+}
+
+/// `SaveState`: a whole state, or a patch.
+public enum SaveOrPatchCommand: Sendable {
+    case save(SaveCommand)
+    case patch(PatchCommand)
+}
+
+/// The JSON Patch between two versions of a flow.
+public struct DiffVersionsCommand: Sendable {
+    public var key: FlowKey
+    public var from: FlowVersion
+    /// nil: the latest.
+    public var to: FlowVersion?
+
+    public init(key: FlowKey, from: FlowVersion, to: FlowVersion? = nil) {
+        self.key = key
+        self.from = from
+        self.to = to
+    }
+}
+
+public struct VersionDiff: Sendable, Equatable {
+    public var from: FlowVersion
+    public var to: FlowVersion
+    /// RFC 6902; `[]` when both are equal.
+    public var patch: [UInt8]
+
+    public init(from: FlowVersion, to: FlowVersion, patch: [UInt8]) {
+        self.from = from
+        self.to = to
+        self.patch = patch
     }
 }
 

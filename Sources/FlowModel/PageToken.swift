@@ -20,6 +20,8 @@ public struct PageToken: Sendable, Equatable {
         case flows = 1
         case versions = 2
         case checkpoints = 3
+        case definitions = 4
+        case history = 5
     }
 
     /// The sort key of the last row shown; what a list does not use is 0 or empty.

@@ -12,6 +12,24 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
     case errorReported = 8
     case recovered = 9
     case migrated = 10
+    case phaseCompleted = 11
+
+    /// As the API spells it, in lower case.
+    public var name: String {
+        switch self {
+        case .created: "created"
+        case .saved: "saved"
+        case .restored: "restored"
+        case .forked: "forked"
+        case .deleted: "deleted"
+        case .transitioned: "transitioned"
+        case .statusSet: "status_set"
+        case .errorReported: "error_reported"
+        case .recovered: "recovered"
+        case .migrated: "migrated"
+        case .phaseCompleted: "phase_completed"
+        }
+    }
 }
 
 /// The head of a flow: what lists show without opening the state.
@@ -141,6 +159,8 @@ public struct SavedVersion: Sendable, Equatable {
     public var restoredVersion: FlowVersion?
     /// The idempotency key was seen before: this is the answer given then; nothing was changed.
     public var replayed: Bool
+    /// What the definition of its type says of the state that was saved all the same.
+    public var warnings: [StateError.Violation] = []
 
     public init(
         flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,

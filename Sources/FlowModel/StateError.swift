@@ -8,8 +8,18 @@ public enum StateError: Error, Sendable, Equatable {
     case flowAlreadyExists(flowID: String, version: Int64, deleted: Bool)
     /// StateValidationError: the state breaks the rules; every violation found.
     case stateInvalid([Violation])
+    /// The patch is one, but cannot be applied to this version of the flow.
+    case patchNotApplicable(flowID: String, version: Int64, message: String)
+    /// The document is no definition that can work; everything that is wrong with it.
+    case definitionInvalid([DefinitionFault])
+    /// The definition is at revision `actual`; 0: there is none.
+    case definitionConflict(flowType: String, expected: Int64, actual: Int64)
+    /// `revision`: the one asked for; 0: any.
+    case definitionNotFound(flowType: String, revision: Int64)
     /// InvalidTransitionError: phases still missing before `to` may be entered.
     case transitionNotAllowed(from: String, to: String, missing: [String])
+    /// A status that may not follow the one that the flow has; `allowed` may. Empty: the flow has ended.
+    case statusNotAllowed(from: String, to: String, allowed: [String])
     /// StateRecoveryError: what was tried, in order.
     case recoveryFailed(flowID: String, tried: [String])
     /// The save carries a lease that somebody else holds by now.
@@ -61,10 +71,13 @@ extension StateError {
     /// Stable, SCREAMING_SNAKE; `ErrorInfo.reason` of the reply.
     public var reason: String {
         switch self {
-        case .versionConflict: "VERSION_CONFLICT"
+        case .versionConflict, .definitionConflict: "VERSION_CONFLICT"
         case .flowAlreadyExists: "FLOW_ALREADY_EXISTS"
         case .stateInvalid: "STATE_INVALID"
-        case .transitionNotAllowed: "TRANSITION_NOT_ALLOWED"
+        case .patchNotApplicable: "PATCH_NOT_APPLICABLE"
+        case .definitionInvalid: "DEFINITION_INVALID"
+        case .definitionNotFound: "DEFINITION_NOT_FOUND"
+        case .transitionNotAllowed, .statusNotAllowed: "TRANSITION_NOT_ALLOWED"
         case .recoveryFailed: "RECOVERY_FAILED"
         case .leaseLost: "LEASE_LOST"
         case .flowNotFound: "FLOW_NOT_FOUND"

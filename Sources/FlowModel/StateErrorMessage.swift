@@ -8,7 +8,9 @@ extension StateError: CustomStringConvertible {
             return conflictMessage
         case .flowNotFound, .versionNotFound, .checkpointNotFound:
             return notFoundMessage
-        case .stateInvalid, .transitionNotAllowed, .recoveryFailed, .leaseLost, .tooLarge, .invalidArgument:
+        case .definitionInvalid, .definitionConflict, .definitionNotFound: return definitionMessage
+        case .stateInvalid, .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost, .tooLarge,
+            .invalidArgument:
             return refusalMessage
         default:
             return serviceMessage
@@ -49,14 +51,35 @@ extension StateError: CustomStringConvertible {
         }
     }
 
+    private var definitionMessage: String {
+        switch self {
+        case .definitionInvalid(let faults):
+            "the definition was refused: " + faults.map(\.description).joined(separator: "; ")
+        case .definitionConflict(let flowType, let expected, let actual) where expected == 0:
+            "the definition of \"\(flowType)\" must not exist for expected_revision 0, but it is at revision \(actual)"
+        case .definitionConflict(let flowType, let expected, let actual):
+            "the definition of \"\(flowType)\" is at revision \(actual), not \(expected): get it, apply your change again and put it with expected_revision \(actual)"
+        case .definitionNotFound(let flowType, 0):
+            "there is no definition of \"\(flowType)\" in this tenant; list the definitions to see what is there"
+        case .definitionNotFound(let flowType, let revision):
+            "the definition of \"\(flowType)\" has no revision \(revision)"
+        default: ""
+        }
+    }
+
     private var refusalMessage: String {
         switch self {
         case .stateInvalid(let violations):
             "the state was refused: "
                 + violations.map { $0.path.isEmpty ? $0.message : "\($0.path): \($0.message)" }.joined(separator: "; ")
+        case .patchNotApplicable(let flowID, let version, let message):
+            "the patch cannot be applied to version \(version) of flow \"\(flowID)\": \(message); load it and make another patch"
         case .transitionNotAllowed(let from, let to, let missing):
             "a flow in phase \"\(from)\" cannot enter \"\(to)\""
                 + (missing.isEmpty ? "" : "; complete first: \(missing.joined(separator: ", "))")
+        case .statusNotAllowed(let from, let to, let allowed):
+            "a flow with status \"\(from)\" cannot get \"\(to)\""
+                + (allowed.isEmpty ? ": it has ended" : "; it may get \(allowed.joined(separator: ", "))")
         case .recoveryFailed(let flowID, let tried):
             "flow \"\(flowID)\" could not be recovered; tried: \(tried.joined(separator: ", "))"
         case .leaseLost(let flowID, let holder, let token):

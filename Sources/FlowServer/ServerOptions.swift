@@ -28,6 +28,8 @@ public struct ServerOptions: Sendable {
     /// Event loops, each with a thread, that serve connections.
     public var eventLoops = 1
     public var limits = Limits()
+    /// Whether saves are held against the definitions of their flows' types.
+    public var validatesSaves = true
     /// How long calls under way may take after SIGTERM, in seconds.
     public var graceSeconds: Int64 = 10
     public var logLevel = Logger.Level.info

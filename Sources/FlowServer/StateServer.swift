@@ -50,7 +50,8 @@ public final class StateServer: Service {
         var configuration = options.database
         configuration.conninfo = conninfo
         let database = try Database(configuration: configuration, logger: logger)
-        let store = StateStore(database: database, limits: options.limits, logger: logger)
+        let store = StateStore(
+            database: database, limits: options.limits, validatesSaves: options.validatesSaves, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
         let health = HealthService()
         let server = Server(

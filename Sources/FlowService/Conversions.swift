@@ -83,3 +83,10 @@ extension Precondition {
         self = .anyVersion
     }
 }
+
+extension DefinitionRecord {
+    var message: WireMessages.FlowDefinition {
+        WireMessages.FlowDefinition(
+            flowType: flowType, revision: revision, document: document, createdAt: createdAt?.message, actor: actor, builtIn: isBuiltIn)
+    }
+}

@@ -21,11 +21,11 @@ enum ErrorTable {
 
     private static func code(_ error: StateError) -> StatusCode {
         switch error {
-        case .versionConflict: .aborted
+        case .versionConflict, .definitionConflict: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
-        case .stateInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
-        case .transitionNotAllowed, .recoveryFailed, .leaseLost: .failedPrecondition
-        case .flowNotFound, .versionNotFound, .checkpointNotFound: .notFound
+        case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
+        case .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost: .failedPrecondition
+        case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound: .notFound
         case .tooLarge, .overloaded: .resourceExhausted
         case .databaseUnavailable: .unavailable
         case .deadlineExceeded: .deadlineExceeded
@@ -43,11 +43,16 @@ enum ErrorTable {
         case .flowAlreadyExists(_, let version, _):
             AnyMessage(packing: VersionConflict(expected: 0, actual: version))
         case .stateInvalid(let violations):
+            AnyMessage(packing: StateInvalid(violations: violations.map(\.wire)))
+        case .definitionInvalid(let faults):
             AnyMessage(
-                packing: StateInvalid(
-                    violations: violations.map { Violation(path: $0.path, rule: $0.rule, message: $0.message) }))
+                packing: DefinitionInvalid(faults: faults.map { WireMessages.DefinitionFault(path: $0.path, message: $0.message) }))
+        case .definitionConflict(_, let expected, let actual):
+            AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .transitionNotAllowed(let from, let to, let missing):
             AnyMessage(packing: TransitionNotAllowed(from: from, to: to, missing: missing))
+        case .statusNotAllowed(let from, let to, _):
+            AnyMessage(packing: TransitionNotAllowed(from: from, to: to))
         case .recoveryFailed(_, let tried):
             AnyMessage(packing: RecoveryFailed(tried: tried.map { RecoveryStep(action: $0) }))
         case .leaseLost(_, let holder, let token):
@@ -67,8 +72,14 @@ enum ErrorTable {
             .flowNotFound(let flowID, _), .versionNotFound(let flowID, _), .checkpointNotFound(let flowID, _),
             .checkpointAlreadyExists(let flowID, _), .leaseLost(let flowID, _, _), .recoveryFailed(let flowID, _):
             ["flow_id": flowID]
-        case .dataLoss(let flowID, let version, _): ["flow_id": flowID, "version": String(version)]
+        case .definitionConflict(let flowType, _, _), .definitionNotFound(let flowType, _): ["flow_type": flowType]
+        case .dataLoss(let flowID, let version, _), .patchNotApplicable(let flowID, let version, _):
+            ["flow_id": flowID, "version": String(version)]
         default: [:]
         }
     }
+}
+
+extension StateError.Violation {
+    var wire: Violation { Violation(path: path, rule: rule, message: message) }
 }

@@ -13,17 +13,30 @@ public struct RouteTable: Sendable {
     public init(store: StateStore, group: any EventLoopGroup) {
         let runner = MethodRunner(store: store, executors: EventLoopExecutors(group))
         let state = "flowstate.v1.FlowStateService"
+        let lifecycle = "flowstate.v1.FlowLifecycleService"
+        let definitions = "flowstate.v1.FlowDefinitionService"
         let built = [
             runner.route(state, CreateFlow.self),
             runner.route(state, SaveState.self),
             runner.route(state, LoadState.self),
             runner.route(state, ListFlows.self),
             runner.route(state, ListVersions.self),
+            runner.route(state, DiffVersions.self),
             runner.route(state, DeleteFlow.self),
             runner.route(state, CreateCheckpoint.self),
             runner.route(state, ListCheckpoints.self),
             runner.route(state, RestoreCheckpoint.self),
             runner.route(state, DeleteCheckpoint.self),
+            runner.route(lifecycle, TransitionPhase.self),
+            runner.route(lifecycle, CompletePhase.self),
+            runner.route(lifecycle, ReportError.self),
+            runner.route(lifecycle, SetStatus.self),
+            runner.route(lifecycle, ValidateState.self),
+            runner.route(lifecycle, GetHistory.self),
+            runner.route(lifecycle, GetSummary.self),
+            runner.route(definitions, PutDefinition.self),
+            runner.route(definitions, GetDefinition.self),
+            runner.route(definitions, ListDefinitions.self),
         ]
         routes = built + Self.planned.map(Self.unimplemented)
     }
@@ -31,19 +44,14 @@ public struct RouteTable: Sendable {
     /// In the contract, and not built yet: they answer UNIMPLEMENTED.
     static let planned = [
         "flowstate.v1.FlowStateService": [
-            "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "DiffVersions", "ForkFlow",
+            "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "ForkFlow",
             "AppendWrites", "ListWrites", "WatchFlows",
-        ],
-        "flowstate.v1.FlowLifecycleService": [
-            "TransitionPhase", "CompletePhase", "ReportError", "SetStatus", "ValidateState", "GetHistory",
-            "GetSummary",
         ],
         "flowstate.v1.FlowRecoveryService": [
             "RecoverFlow", "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "ListNotifications",
             "AcknowledgeNotification",
         ],
         "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
-        "flowstate.v1.FlowDefinitionService": ["PutDefinition", "GetDefinition", "ListDefinitions"],
         "flowstate.v1.FlowAdminService": [
             "Cleanup", "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
             "ListApiKeys", "RevokeApiKey",

@@ -6,8 +6,7 @@ import Protobuf
 
 @_exported public import struct Protobuf.StringMap
 
-/// A client of a Flowstate server: every method of `flowstate.v1.FlowStateService` that saves, loads and
-/// lists. Thread-safe; one is enough for a program. Errors are `ClientError`.
+/// A client of a Flowstate server: flows, their versions and checkpoints, and definitions. Thread-safe; one is enough for a program. Errors are `ClientError`.
 ///
 ///     let client = StateClient(endpoint: Endpoint("localhost:7420")!, tenant: "acme")
 ///     let saved = try await client.saveState(SaveStateRequest(flowID: "order-17", change: .state(bytes)))
@@ -59,6 +58,10 @@ public final class StateClient: Sendable {
         try await call(.listVersions, request)
     }
 
+    public func diffVersions(_ request: DiffVersionsRequest) async throws -> DiffVersionsResponse {
+        try await call(.diffVersions, request)
+    }
+
     public func deleteFlow(_ request: DeleteFlowRequest) async throws -> DeleteFlowResponse {
         try await call(.deleteFlow, request)
     }
@@ -79,6 +82,48 @@ public final class StateClient: Sendable {
 
     public func deleteCheckpoint(_ request: DeleteCheckpointRequest) async throws -> DeleteCheckpointResponse {
         try await call(.deleteCheckpoint, request)
+    }
+
+    // MARK: Definitions and the life of flows
+
+    public func putDefinition(_ request: PutDefinitionRequest) async throws -> PutDefinitionResponse {
+        try await call(.putDefinition, request)
+    }
+
+    public func getDefinition(_ request: GetDefinitionRequest) async throws -> GetDefinitionResponse {
+        try await call(.getDefinition, request)
+    }
+
+    public func listDefinitions(_ request: ListDefinitionsRequest) async throws -> ListDefinitionsResponse {
+        try await call(.listDefinitions, request)
+    }
+
+    public func transitionPhase(_ request: TransitionPhaseRequest) async throws -> TransitionPhaseResponse {
+        try await call(.transitionPhase, request)
+    }
+
+    public func completePhase(_ request: CompletePhaseRequest) async throws -> CompletePhaseResponse {
+        try await call(.completePhase, request)
+    }
+
+    public func reportError(_ request: ReportErrorRequest) async throws -> ReportErrorResponse {
+        try await call(.reportError, request)
+    }
+
+    public func setStatus(_ request: SetStatusRequest) async throws -> SetStatusResponse {
+        try await call(.setStatus, request)
+    }
+
+    public func getHistory(_ request: GetHistoryRequest) async throws -> GetHistoryResponse {
+        try await call(.getHistory, request)
+    }
+
+    public func getSummary(_ request: GetSummaryRequest) async throws -> GetSummaryResponse {
+        try await call(.getSummary, request)
+    }
+
+    public func validateState(_ request: ValidateStateRequest) async throws -> ValidateStateResponse {
+        try await call(.validateState, request)
     }
 
     /// `grpc.health.v1.Health/Check` of the whole server.
@@ -110,7 +155,8 @@ extension StateClient {
     public struct Method<Request: WireMessage, Response: WireMessage>: Sendable {
         let path: String
 
-        init(_ name: String) { path = "/flowstate.v1.FlowStateService/" + name }
+        /// - Parameter service: of the package `flowstate.v1`.
+        init(_ name: String, of service: String = "FlowStateService") { path = "/flowstate.v1.\(service)/\(name)" }
 
         func decode(_ reply: ByteBuffer) throws(ClientError) -> Response {
             do {
@@ -144,35 +190,4 @@ extension StateClient {
             }
         }
     }
-}
-
-extension StateClient.Method where Request == CreateFlowRequest, Response == CreateFlowResponse {
-    public static var createFlow: Self { Self("CreateFlow") }
-}
-extension StateClient.Method where Request == SaveStateRequest, Response == SaveStateResponse {
-    public static var saveState: Self { Self("SaveState") }
-}
-extension StateClient.Method where Request == LoadStateRequest, Response == LoadStateResponse {
-    public static var loadState: Self { Self("LoadState") }
-}
-extension StateClient.Method where Request == ListFlowsRequest, Response == ListFlowsResponse {
-    public static var listFlows: Self { Self("ListFlows") }
-}
-extension StateClient.Method where Request == ListVersionsRequest, Response == ListVersionsResponse {
-    public static var listVersions: Self { Self("ListVersions") }
-}
-extension StateClient.Method where Request == DeleteFlowRequest, Response == DeleteFlowResponse {
-    public static var deleteFlow: Self { Self("DeleteFlow") }
-}
-extension StateClient.Method where Request == CreateCheckpointRequest, Response == CreateCheckpointResponse {
-    public static var createCheckpoint: Self { Self("CreateCheckpoint") }
-}
-extension StateClient.Method where Request == ListCheckpointsRequest, Response == ListCheckpointsResponse {
-    public static var listCheckpoints: Self { Self("ListCheckpoints") }
-}
-extension StateClient.Method where Request == RestoreCheckpointRequest, Response == RestoreCheckpointResponse {
-    public static var restoreCheckpoint: Self { Self("RestoreCheckpoint") }
-}
-extension StateClient.Method where Request == DeleteCheckpointRequest, Response == DeleteCheckpointResponse {
-    public static var deleteCheckpoint: Self { Self("DeleteCheckpoint") }
 }

@@ -21,10 +21,13 @@ enum Digest {
     }
 
     /// Which writer a flow belongs to. No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
-    static func shard(of key: FlowKey) -> UInt64 {
-        var text = key.tenant
+    static func shard(of key: FlowKey) -> UInt64 { shard(of: key.tenant, key.flowID) }
+
+    /// The same of anything else that a tenant has under a name.
+    static func shard(of tenant: String, _ name: String) -> UInt64 {
+        var text = tenant
         text.append("\0")
-        text.append(key.flowID)
+        text.append(name)
         return text.withUTF8 { XXH3_64bits($0.baseAddress, $0.count) }
     }
 }

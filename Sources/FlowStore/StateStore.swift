@@ -9,6 +9,8 @@ import Postgres
 public final class StateStore: Sendable {
     let database: Database
     public let limits: Limits
+    /// Whether saves are held against the definitions of their flows' types.
+    public let validatesSaves: Bool
     private let logger: Logger
 
     private let shared: StoreResources
@@ -19,9 +21,10 @@ public final class StateStore: Sendable {
     }
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
-    public init(database: Database, limits: Limits = Limits(), logger: Logger) {
+    public init(database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, logger: Logger) {
         self.database = database
         self.limits = limits
+        self.validatesSaves = validatesSaves
         self.logger = logger
         shared = StoreResources(limits: limits)
     }

@@ -5,10 +5,13 @@ final class StoreResources: Sendable {
     let limits: Limits
     let cache: VersionCache
     let zstd: ZstdPool
+    let definitions: DefinitionCache
+    let directory = DefinitionDirectory()
 
     init(limits: Limits) {
         self.limits = limits
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
+        definitions = DefinitionCache(limits: limits)
     }
 }

@@ -44,6 +44,8 @@ struct ServeCommand: AsyncParsableCommand {
     var eventLoops: Int?
     @Option(help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
     var grace: Int?
+    @Option(help: "Whether saves are held against the definitions of their flows' types. (default: true)")
+    var validation: Bool?
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
     @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
@@ -86,6 +88,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.readers = try number(readers, "READERS", 1...256) ?? options.readers
         options.eventLoops = try number(eventLoops, "EVENT_LOOPS", 1...256) ?? options.eventLoops
         options.graceSeconds = Int64(try number(grace, "GRACE", 0...86_400) ?? Int(options.graceSeconds))
+        options.validatesSaves = try validation ?? flag("VALIDATION") ?? options.validatesSaves
         if let level = logLevel ?? environment.text("LOG_LEVEL") {
             guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
                 throw ValidationError("--log-level: \(level) is no log level")
@@ -94,6 +97,17 @@ struct ServeCommand: AsyncParsableCommand {
         }
         try setLimits(&options, environment)
         return options
+    }
+
+    /// Also under the name that it had in this server's predecessor: FLOW_STATE_…_ENABLED.
+    private func flag(_ name: String) throws -> Bool? {
+        let environment = ServeEnvironment()
+        guard let text = environment.text(name) ?? environment.text(older: "\(name)_ENABLED") else { return nil }
+        switch text.lowercased() {
+        case "true", "1", "yes", "on": return true
+        case "false", "0", "no", "off": return false
+        default: throw ValidationError("--\(name.lowercased()): \(text) is neither true nor false")
+        }
     }
 
     private func number(_ given: Int?, _ name: String, _ range: ClosedRange<Int>) throws -> Int? {

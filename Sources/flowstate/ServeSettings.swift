@@ -16,8 +16,13 @@ struct Assignment: ExpressibleByArgument {
 
 /// The environment's part of the configuration: `FLOWSTATE_…`; an empty value is none.
 struct ServeEnvironment {
-    func text(_ name: String) -> String? {
-        ProcessInfo.processInfo.environment["FLOWSTATE_" + name].flatMap { $0.isEmpty ? nil : $0 }
+    func text(_ name: String) -> String? { value("FLOWSTATE_" + name) }
+
+    /// `FLOW_STATE_…`.
+    func text(older name: String) -> String? { value("FLOW_STATE_" + name) }
+
+    private func value(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 }
 

@@ -1,5 +1,6 @@
 """One `flowstate serve` process and a gRPC client for it."""
 
+import os
 import pathlib
 import queue
 import signal
@@ -8,20 +9,28 @@ import threading
 import uuid
 
 import grpc
-from flowstate.v1 import state_pb2, state_pb2_grpc
+from flowstate.v1 import definition_pb2, definition_pb2_grpc, lifecycle_pb2, lifecycle_pb2_grpc, state_pb2, state_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from processes import eventually, kill, kill_all_in, working_in
 
 READY = "flowstate is serving on "
-METHODS = state_pb2.DESCRIPTOR.services_by_name["FlowStateService"].methods_by_name
+#: By service, where its methods and its stub are.
+SERVICES = {
+    "FlowStateService": (state_pb2, state_pb2_grpc.FlowStateServiceStub),
+    "FlowLifecycleService": (lifecycle_pb2, lifecycle_pb2_grpc.FlowLifecycleServiceStub),
+    "FlowDefinitionService": (definition_pb2, definition_pb2_grpc.FlowDefinitionServiceStub),
+}
+METHODS = {
+    name: method for service, (module, _) in SERVICES.items()
+    for name, method in module.DESCRIPTOR.services_by_name[service].methods_by_name.items()}
 
 
 class Server:
     #: Those that have a process, for the report of a failed test.
     running = []
 
-    def __init__(self, binary, directory, limits=None, arguments=(), database_url=None):
+    def __init__(self, binary, directory, limits=None, arguments=(), database_url=None, environment=None):
         self.binary = binary
         self.data = pathlib.Path(directory) / "data"
         self.log = pathlib.Path(directory) / "stderr"
@@ -29,6 +38,7 @@ class Server:
         self.arguments += ["--database-url", database_url] if database_url else ["--data-directory", str(self.data)]
         for name, value in (limits or {}).items():
             self.arguments += ["--limit", f"{name}={value}"]
+        self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.endpoint = None
         self.channels = []
@@ -41,7 +51,7 @@ class Server:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "--port", str(port), *self.arguments], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env=self.environment)
         Server.running.append(self)
         lines = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(self.process.stdout, lines), daemon=True).start()
@@ -156,15 +166,16 @@ class Server:
 
 
 class Flows:
-    """FlowStateService as one actor of one tenant: `flows.LoadState(flow_id="a")` answers or raises."""
+    """The services as one actor of one tenant: `flows.LoadState(flow_id="a")` answers or raises."""
 
     def __init__(self, channel, tenant, actor):
-        self.stub = state_pb2_grpc.FlowStateServiceStub(channel)
+        self.stubs = {service: stub(channel) for service, (_, stub) in SERVICES.items()}
+        self.stub = self.stubs["FlowStateService"]
         self.tenant = tenant
         self.metadata = [("flowstate-tenant", tenant), ("flowstate-actor", actor)]
 
     def __getattr__(self, name):
-        method = getattr(self.stub, name)
+        method = getattr(self.stubs[METHODS[name].containing_service.name], name)
 
         def call(timeout=30, **fields):
             return method(self.message(name, **fields), metadata=self.metadata, timeout=timeout)

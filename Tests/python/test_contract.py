@@ -9,7 +9,8 @@ from google.protobuf import message_factory
 MODULES = ["state", "lifecycle", "recovery", "lease", "definition", "admin"]
 BUILT = {
     "CreateFlow", "SaveState", "LoadState", "ListFlows", "ListVersions", "DeleteFlow", "CreateCheckpoint",
-    "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint"}
+    "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint", "DiffVersions", "TransitionPhase", "CompletePhase", "ReportError",
+    "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions"}
 
 
 def methods():

@@ -1,5 +1,6 @@
 """Limits of what a request may hold, lowered and hit."""
 
+import json
 import re
 
 import grpc
@@ -19,7 +20,8 @@ def small(limited_server):
     return limited_server({
         "message-bytes": 4_000, "state-bytes": 2_000, "json-depth": 3, "metadata-bytes": 20, "id-bytes": 40,
         "content-type-bytes": 20, "labels": 2, "label-bytes": 5, "description-bytes": 10, "idempotency-key-bytes": 6,
-        "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000})
+        "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000, "patch-operations": 2, "patch-work": 500,
+        "definition-bytes": 200, "definition-depth": 3})
 
 
 @pytest.fixture
@@ -68,6 +70,35 @@ def test_json_depth(flows):
     with invalid("STATE_INVALID") as refusal:
         flows.save("f", b'[{"a":[[1]]}]')
     assert "3" in refusal.message
+
+
+def test_patch_operations(flows):
+    flows.save("f", b"[]")
+    operation = {"op": "add", "path": "/-", "value": 1}
+    flows.SaveState(flow_id="f", json_patch=json.dumps(2 * [operation]).encode())
+    with invalid() as refusal:
+        flows.SaveState(flow_id="f", json_patch=json.dumps(3 * [operation]).encode())
+    assert "2" in refusal.message and refusal.fields() == ["json_patch"]
+
+
+def test_patch_work(flows):
+    operation = json.dumps([{"op": "add", "path": "/-", "value": 1}]).encode()
+    flows.save("f", b"[" + b"0," * 300 + b"0]")
+    flows.SaveState(flow_id="f", json_patch=operation)
+    flows.save("g", b"[" + b"0," * 600 + b"0]")
+    with invalid() as refusal:
+        flows.SaveState(flow_id="g", json_patch=operation)
+    assert refusal.fields() == ["json_patch"]
+
+
+def test_definition_bytes_and_depth(flows):
+    definition = {"flow_type": "t", "on_save": "off"}
+    flows.PutDefinition(document=json.dumps({**definition, "phases": [{"name": "a"}]}).encode())
+    for wrong in ({"description": "xxxxxxxxxx", "rules": 10 * [{"rule": "required", "path": "/a"}]},
+                  {"phases": [{"name": "a", "requires": ["a"]}]}):
+        with invalid("DEFINITION_INVALID") as refusal:
+            flows.PutDefinition(document=json.dumps({**definition, **wrong}).encode())
+        assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [""]
 
 
 def test_arena_bytes(small):

@@ -120,7 +120,7 @@ def test_a_save_needs_a_state(flows):
 
 
 @pytest.mark.parametrize("fields", [
-    {"merge_patch": b"{}"}, {"json_patch": b"[]"}, {"state": b"{}", "lease_token": 1},
+    {"state": b"{}", "lease_token": 1},
     {"state": b"{}", "writes": [{"task_id": "t"}]}], ids=lambda fields: list(fields)[-1])
 def test_what_is_not_built_is_said_to_be_so(flows, fields):
     with refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED") as refusal:

@@ -87,18 +87,6 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__revoke_api_key_re
 static inline const ProtobufCMessageDescriptor *flowstate__v1__flow_definition__get_descriptor(void) {
     return &flowstate__v1__flow_definition__descriptor;
 }
-static inline const ProtobufCMessageDescriptor *flowstate__v1__phase_definition__get_descriptor(void) {
-    return &flowstate__v1__phase_definition__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *flowstate__v1__validation_rule__get_descriptor(void) {
-    return &flowstate__v1__validation_rule__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *flowstate__v1__retention_policy__get_descriptor(void) {
-    return &flowstate__v1__retention_policy__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *flowstate__v1__recovery_policy__get_descriptor(void) {
-    return &flowstate__v1__recovery_policy__descriptor;
-}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__put_definition_request__get_descriptor(void) {
     return &flowstate__v1__put_definition_request__descriptor;
 }
@@ -125,6 +113,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__state_invalid__ge
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__violation__get_descriptor(void) {
     return &flowstate__v1__violation__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__definition_invalid__get_descriptor(void) {
+    return &flowstate__v1__definition_invalid__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__definition_fault__get_descriptor(void) {
+    return &flowstate__v1__definition_fault__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__transition_not_allowed__get_descriptor(void) {
     return &flowstate__v1__transition_not_allowed__descriptor;

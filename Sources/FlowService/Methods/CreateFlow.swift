@@ -22,7 +22,7 @@ enum CreateFlow: FlowMethod {
     static func response(_ saved: SavedVersion, flowID: String) -> CreateFlowResponse {
         CreateFlowResponse(
             flowID: saved.flowID, version: saved.version, createdAt: saved.createdAt.message, digest: saved.digest,
-            replayed: saved.replayed)
+            replayed: saved.replayed, warnings: saved.warnings.map(\.wire))
     }
 
     static func flowID(_ request: CreateFlowRequest) -> String { request.flowID }

@@ -4,9 +4,10 @@ import WireMessages
 enum SaveState: FlowMethod {
     static let name = "SaveState"
 
-    static func command(_ request: SaveStateRequest, _ context: RequestContext) throws(StateError) -> SaveCommand {
+    static func command(_ request: SaveStateRequest, _ context: RequestContext) throws(StateError) -> SaveOrPatchCommand {
+        let change = try change(request)
         var command = SaveCommand(
-            key: try context.key(request.flowID), actor: context.caller.actor, state: try state(request),
+            key: try context.key(request.flowID), actor: context.caller.actor, state: change.state ?? [],
             contentType: try ContentType(parsing: request.contentType, limits: context.limits),
             precondition: try precondition(request.precondition))
         command.flowType = request.flowType.given
@@ -23,14 +24,14 @@ enum SaveState: FlowMethod {
         command.idempotencyKey = request.idempotencyKey.given
         if !request.writes.isEmpty { throw unsupported("writes") }
         if request.leaseToken != 0 { throw unsupported("lease_token") }
-        return command
+        return change.patch.map { .patch(PatchCommand(command, $0, keepsContentType: request.contentType.isEmpty)) } ?? .save(command)
     }
 
-    private static func state(_ request: SaveStateRequest) throws(StateError) -> [UInt8] {
+    private static func change(_ request: SaveStateRequest) throws(StateError) -> (state: [UInt8]?, patch: PatchCommand.Patch?) {
         switch request.change {
-        case .state(let bytes): return bytes
-        case .mergePatch: throw unsupported("merge_patch")
-        case .jsonPatch: throw unsupported("json_patch")
+        case .state(let bytes): return (bytes, nil)
+        case .mergePatch(let bytes): return (nil, .merge(bytes))
+        case .jsonPatch(let bytes): return (nil, .json(bytes))
         case nil: throw .invalidArgument(field: "state", message: "give the new state; it may be empty, but not absent")
         }
     }
@@ -50,7 +51,7 @@ enum SaveState: FlowMethod {
     static func response(_ saved: SavedVersion, flowID: String) -> SaveStateResponse {
         SaveStateResponse(
             flowID: saved.flowID, version: saved.version, createdAt: saved.createdAt.message, digest: saved.digest,
-            replayed: saved.replayed, checkpointID: saved.checkpointID ?? "")
+            replayed: saved.replayed, checkpointID: saved.checkpointID ?? "", warnings: saved.warnings.map(\.wire))
     }
 
     static func flowID(_ request: SaveStateRequest) -> String { request.flowID }

@@ -220,7 +220,7 @@ struct ChangeBatch {
         var chain = old?.chain ?? change.progress.fetched
         for (save, version, index) in saved {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }
-            head.modify { save.apply(to: &$0, version: version, at: time) }
+            head.modify { save.command.apply(to: &$0, version: version, at: time) }
             guard let stored = stored[index] else { continue }
             if chain == nil {
                 chain = stored.base == nil ? VersionChain(version, state: save.command.state, stored: stored) : nil

@@ -23,7 +23,7 @@ final class SaveChange: Sendable {
                 command.state, after: command.precondition == .expected(0) ? nil : resources.cache.known(command.key)?.chain,
                 resources.zstd) : nil
         digest = Digest.xxh3(command.state)
-        requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest(state: digest)
+        requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
     }
 
     /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
@@ -39,16 +39,6 @@ final class SaveChange: Sendable {
             metadata: command.metadata, createdAt: time, checkpoints: [])
     }
 
-    /// The head after this save.
-    func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
-        head.version = version
-        head.updatedAt = time
-        if let phase = command.phase { head.phase = phase }
-        if let status = command.status { head.status = status }
-        if let progress = command.progress { head.progress = progress }
-        if let labels = command.labels { head.labels = labels }
-    }
-
     /// The head of a flow that this save creates.
     func newHead(_ key: FlowKey, at time: Timestamp) -> FlowHead {
         FlowHead(
@@ -58,9 +48,21 @@ final class SaveChange: Sendable {
 }
 
 extension SaveCommand {
+    /// The head after this save.
+    func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
+        head.version = version
+        head.updatedAt = time
+        if let phase { head.phase = phase }
+        if let status { head.status = status }
+        if let progress { head.progress = progress }
+        if let labels { head.labels = labels }
+    }
+
     /// What the client asked for. Not part of it: who asks, and the ids that the server made for this try.
-    fileprivate func requestDigest(state digest: [UInt8]) -> [UInt8] {
-        var content = RequestContent(operation: "save")
+    ///
+    /// - Parameter digest: of the state, or of the patch that it is made with.
+    func requestDigest(_ operation: String, content digest: [UInt8]) -> [UInt8] {
+        var content = RequestContent(operation: operation)
         content.append(hasGeneratedFlowID ? nil : key.flowID)
         content.append(precondition)
         content.append(Int64(kind.rawValue))

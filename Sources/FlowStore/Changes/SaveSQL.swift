@@ -34,7 +34,7 @@ struct SaveSQL {
             """,
         parameterTypes: types)
 
-    /// `$1`…`$19`, then the idempotency key and the request's digest, then the checkpoint's id, name and description.
+    /// `$1`…`$19`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
     private static let types: [OID] = [
         .text, .text, .int8,  // tenant, flow_id, expected version
         .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
@@ -54,7 +54,7 @@ struct SaveSQL {
         }
         if checkpoint {
             let id = types.count + 1
-            types += [.text, .text, .text]
+            types += [.text, .text, .text, .int8]
             change.lookups.append(
                 "taken AS (SELECT FROM flowstate.checkpoint WHERE tenant = $1 AND flow_id = $2 AND name = $\(id + 1))")
             condition += " AND NOT EXISTS (SELECT FROM taken)"
@@ -64,7 +64,7 @@ struct SaveSQL {
                 """
                 point AS (INSERT INTO flowstate.checkpoint
                     (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
-                    SELECT $1, $2, $\(id), $\(id + 1), h.version, $\(id + 2), $10, h.updated_at FROM head h)
+                    SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), $10, h.updated_at FROM head h)
                 """)
         }
         let epoch = checkpoint ? 1 : 0

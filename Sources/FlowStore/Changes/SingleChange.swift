@@ -65,6 +65,7 @@ extension SaveCommand {
             parameters.append(checkpoint.id)
             parameters.append(checkpoint.name)
             parameters.append(checkpoint.description)
+            parameters.append(Int64(checkpoint.isOfVersionBefore ? 1 : 0))
         }
         return parameters
     }

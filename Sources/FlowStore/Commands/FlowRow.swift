@@ -44,6 +44,11 @@ enum VersionRow {
     /// Beside the head `f`, which knows whether there ever was a checkpoint.
     static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END"
     static let columnCount = 14
+    /// In their place, in rows of a union that are no versions.
+    static let nulls = """
+        NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::text, NULL::bigint, NULL::bytea, NULL::text, NULL::text, \
+        NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[]
+        """
 
     private static let own = """
         v.version, v.parent_version, v.kind, v.actor, v.content_type, v.size, v.digest, v.phase, v.status, v.progress, \

@@ -18,5 +18,6 @@ public enum StoreSchema {
         Migration(number: 1, name: "flows", sql: flowsMigration),
         Migration(number: 2, name: "compression", sql: compressionMigration),
         Migration(number: 3, name: "keys", sql: keysMigration),
+        Migration(number: 4, name: "definitions", sql: definitionsMigration),
     ]
 }

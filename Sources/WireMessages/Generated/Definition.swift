@@ -3,102 +3,35 @@
 public import CFlowStateProto
 public import Protobuf
 
-/// What a rule asks for.
-public enum RuleKind: RawRepresentable, Hashable, Sendable {
-    /// Answers INVALID_ARGUMENT.
-    case unspecified
-    /// The path exists.
-    case required
-    /// The value's JSON type is `argument` (`string`, `number`, `boolean`, `array`, `object`, `null`).
-    case type
-    /// The value is not empty: a string, an array or an object with something in it.
-    case notEmpty
-    /// The number is at least `argument`.
-    case minimum
-    /// The number is at most `argument`.
-    case maximum
-    /// The value is one of the JSON array in `argument`.
-    case oneOf
-    /// A value that this version of the contract does not know.
-    case unrecognized(Int32)
-
-    public init(rawValue: Int32) {
-        self =
-            switch rawValue {
-            case 0: .unspecified
-            case 1: .required
-            case 2: .type
-            case 3: .notEmpty
-            case 4: .minimum
-            case 5: .maximum
-            case 6: .oneOf
-            default: .unrecognized(rawValue)
-            }
-    }
-
-    public var rawValue: Int32 {
-        switch self {
-        case .unspecified: 0
-        case .required: 1
-        case .type: 2
-        case .notEmpty: 3
-        case .minimum: 4
-        case .maximum: 5
-        case .oneOf: 6
-        case .unrecognized(let value): value
-        }
-    }
-}
-
 /// What the server knows about a type of flow.
 public struct FlowDefinition: WireMessage, Equatable {
-    /// The type; required.
+    /// The type, as the document names it.
     public var flowType: String = ""
-    /// Counts 1, 2, 3 …; set by the server.
+    /// Counts 1, 2, 3 …
     public var revision: Int64 = 0
-    /// For people; at most 4 KiB.
-    public var description: String = ""
-    /// The phases, in their usual order; empty: any phase goes.
-    public var phases: [PhaseDefinition] = []
-    /// JSON Schema (draft 7) that every state must follow; empty: none.
-    public var jsonSchema: [UInt8] = []
-    /// Rules beyond the schema.
-    public var rules: [ValidationRule] = []
-    /// JSON that a reset goes back to; empty: `{}`.
-    public var initialState: [UInt8] = []
-    /// How long things are kept; not set: the server's configuration.
-    public var retention: RetentionPolicy?
-    /// What to do with a broken state; not set: report only.
-    public var recovery: RecoveryPolicy?
-    /// When this revision was stored; set by the server.
+    /// JSON, byte for byte as it was put.
+    public var document: [UInt8] = []
+    /// When this revision was stored; not set for one that is built in.
     public var createdAt: Timestamp?
-    /// Who stored it; set by the server.
+    /// Who stored it; empty for one that is built in.
     public var actor: String = ""
+    /// Part of the server.
+    public var builtIn: Bool = false
 
     public init(
         flowType: String = "",
         revision: Int64 = 0,
-        description: String = "",
-        phases: [PhaseDefinition] = [],
-        jsonSchema: [UInt8] = [],
-        rules: [ValidationRule] = [],
-        initialState: [UInt8] = [],
-        retention: RetentionPolicy? = nil,
-        recovery: RecoveryPolicy? = nil,
+        document: [UInt8] = [],
         createdAt: Timestamp? = nil,
-        actor: String = ""
+        actor: String = "",
+        builtIn: Bool = false
     ) {
         self.flowType = flowType
         self.revision = revision
-        self.description = description
-        self.phases = phases
-        self.jsonSchema = jsonSchema
-        self.rules = rules
-        self.initialState = initialState
-        self.retention = retention
-        self.recovery = recovery
+        self.document = document
         self.createdAt = createdAt
         self.actor = actor
+        self.builtIn = builtIn
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -108,253 +41,35 @@ public struct FlowDefinition: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__FlowDefinition) throws(WireError) {
         flowType = try c.flow_type.string("flow_type")
         revision = c.revision
-        description = try c.description.string("description")
-        phases = try PhaseDefinition.array(c.phases, c.n_phases)
-        jsonSchema = c.json_schema.bytes
-        rules = try ValidationRule.array(c.rules, c.n_rules)
-        initialState = c.initial_state.bytes
-        retention = try RetentionPolicy.optional(c.retention)
-        recovery = try RecoveryPolicy.optional(c.recovery)
+        document = c.document.bytes
         createdAt = try Timestamp.optional(c.created_at)
         actor = try c.actor.string("actor")
+        builtIn = c.built_in != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowDefinition>, _ arena: inout Arena) {
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.revision = revision
-        c.pointee.description = arena.copy(description)
-        c.pointee.n_phases = phases.count
-        c.pointee.phases = arena.list(phases)
-        c.pointee.json_schema = arena.copy(jsonSchema)
-        c.pointee.n_rules = rules.count
-        c.pointee.rules = arena.list(rules)
-        c.pointee.initial_state = arena.copy(initialState)
-        c.pointee.retention = arena.make(optional: retention)
-        c.pointee.recovery = arena.make(optional: recovery)
+        c.pointee.document = arena.copy(document)
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.actor = arena.copy(actor)
-    }
-}
-
-/// One phase of a definition.
-public struct PhaseDefinition: WireMessage, Equatable {
-    /// Unique within the definition.
-    public var name: String = ""
-    /// Phases that may come next; empty: the one after it in the list.
-    public var next: [String] = []
-    /// Phases that must be complete before this one is entered.
-    public var requires: [String] = []
-    /// JSON Pointers that the state must have in this phase.
-    public var requiredPaths: [String] = []
-    /// Whether the flow ends here.
-    public var terminal: Bool = false
-
-    public init(
-        name: String = "",
-        next: [String] = [],
-        requires: [String] = [],
-        requiredPaths: [String] = [],
-        terminal: Bool = false
-    ) {
-        self.name = name
-        self.next = next
-        self.requires = requires
-        self.requiredPaths = requiredPaths
-        self.terminal = terminal
-    }
-
-    public static var descriptor: UnsafePointer<MessageDescriptor> {
-        flowstate__v1__phase_definition__get_descriptor()
-    }
-
-    public init(_ c: Flowstate__V1__PhaseDefinition) throws(WireError) {
-        name = try c.name.string("name")
-        next = try ProtobufCBinaryData.strings(c.next, c.n_next, "next")
-        requires = try ProtobufCBinaryData.strings(c.requires, c.n_requires, "requires")
-        requiredPaths = try ProtobufCBinaryData.strings(c.required_paths, c.n_required_paths, "required_paths")
-        terminal = c.terminal != 0
-    }
-
-    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__PhaseDefinition>, _ arena: inout Arena) {
-        c.pointee.name = arena.copy(name)
-        c.pointee.n_next = next.count
-        c.pointee.next = arena.list(next)
-        c.pointee.n_requires = requires.count
-        c.pointee.requires = arena.list(requires)
-        c.pointee.n_required_paths = requiredPaths.count
-        c.pointee.required_paths = arena.list(requiredPaths)
-        c.pointee.terminal = terminal ? 1 : 0
-    }
-}
-
-/// One rule about one place in the state.
-public struct ValidationRule: WireMessage, Equatable {
-    /// For messages; unique within the definition.
-    public var name: String = ""
-    /// JSON Pointer (RFC 6901).
-    public var path: String = ""
-    /// What is asked for.
-    public var kind: RuleKind = .unspecified
-    /// JSON, as the kind says.
-    public var argument: String = ""
-    /// Only in these phases; empty: in all.
-    public var phases: [String] = []
-    /// JSON that repair puts there when the rule is broken; empty: repair cannot help.
-    public var repairValue: [UInt8] = []
-
-    public init(
-        name: String = "",
-        path: String = "",
-        kind: RuleKind = .unspecified,
-        argument: String = "",
-        phases: [String] = [],
-        repairValue: [UInt8] = []
-    ) {
-        self.name = name
-        self.path = path
-        self.kind = kind
-        self.argument = argument
-        self.phases = phases
-        self.repairValue = repairValue
-    }
-
-    public static var descriptor: UnsafePointer<MessageDescriptor> {
-        flowstate__v1__validation_rule__get_descriptor()
-    }
-
-    public init(_ c: Flowstate__V1__ValidationRule) throws(WireError) {
-        name = try c.name.string("name")
-        path = try c.path.string("path")
-        kind = RuleKind(rawValue: Int32(bitPattern: c.kind.rawValue))
-        argument = try c.argument.string("argument")
-        phases = try ProtobufCBinaryData.strings(c.phases, c.n_phases, "phases")
-        repairValue = c.repair_value.bytes
-    }
-
-    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ValidationRule>, _ arena: inout Arena) {
-        c.pointee.name = arena.copy(name)
-        c.pointee.path = arena.copy(path)
-        c.pointee.kind = .init(rawValue: UInt32(bitPattern: kind.rawValue))
-        c.pointee.argument = arena.copy(argument)
-        c.pointee.n_phases = phases.count
-        c.pointee.phases = arena.list(phases)
-        c.pointee.repair_value = arena.copy(repairValue)
-    }
-}
-
-/// How long things are kept. A version with a checkpoint is always kept.
-public struct RetentionPolicy: WireMessage, Equatable {
-    /// Versions kept a flow at least, the newest; 0: all.
-    public var keepVersions: Int64 = 0
-    /// Versions younger than this are kept; not set: age does not matter.
-    public var keepVersionsFor: Duration?
-    /// A flow in a terminal phase is removed after this time without a change; not set: never.
-    public var keepFinishedFor: Duration?
-    /// A deleted flow's history is removed after this time; not set: 30 days.
-    public var keepDeletedFor: Duration?
-    /// Quarantined states are removed after this time; not set: 90 days.
-    public var keepQuarantinedFor: Duration?
-
-    public init(
-        keepVersions: Int64 = 0,
-        keepVersionsFor: Duration? = nil,
-        keepFinishedFor: Duration? = nil,
-        keepDeletedFor: Duration? = nil,
-        keepQuarantinedFor: Duration? = nil
-    ) {
-        self.keepVersions = keepVersions
-        self.keepVersionsFor = keepVersionsFor
-        self.keepFinishedFor = keepFinishedFor
-        self.keepDeletedFor = keepDeletedFor
-        self.keepQuarantinedFor = keepQuarantinedFor
-    }
-
-    public static var descriptor: UnsafePointer<MessageDescriptor> {
-        flowstate__v1__retention_policy__get_descriptor()
-    }
-
-    public init(_ c: Flowstate__V1__RetentionPolicy) throws(WireError) {
-        keepVersions = c.keep_versions
-        keepVersionsFor = try ProtoDuration.optional(c.keep_versions_for)?.duration
-        keepFinishedFor = try ProtoDuration.optional(c.keep_finished_for)?.duration
-        keepDeletedFor = try ProtoDuration.optional(c.keep_deleted_for)?.duration
-        keepQuarantinedFor = try ProtoDuration.optional(c.keep_quarantined_for)?.duration
-    }
-
-    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RetentionPolicy>, _ arena: inout Arena) {
-        c.pointee.keep_versions = keepVersions
-        c.pointee.keep_versions_for = arena.make(optional: keepVersionsFor.map { ProtoDuration($0) })
-        c.pointee.keep_finished_for = arena.make(optional: keepFinishedFor.map { ProtoDuration($0) })
-        c.pointee.keep_deleted_for = arena.make(optional: keepDeletedFor.map { ProtoDuration($0) })
-        c.pointee.keep_quarantined_for = arena.make(optional: keepQuarantinedFor.map { ProtoDuration($0) })
-    }
-}
-
-/// What to do with a broken state.
-public struct RecoveryPolicy: WireMessage, Equatable {
-    /// Recover when an error is reported.
-    public var onErrorReport: Bool = false
-    /// Recover when a save breaks rules, instead of refusing it.
-    public var onInvalidSave: Bool = false
-    /// What to try, in order; empty: repair, roll back, reset.
-    public var strategies: [RecoveryStrategy] = []
-    /// Recoveries in a row before it gives up and notifies; 0: 3.
-    public var maxAttempts: Int32 = 0
-    /// Wait before the second attempt, doubled for each one after it; not set: 1 second.
-    public var backoff: Duration?
-
-    public init(
-        onErrorReport: Bool = false,
-        onInvalidSave: Bool = false,
-        strategies: [RecoveryStrategy] = [],
-        maxAttempts: Int32 = 0,
-        backoff: Duration? = nil
-    ) {
-        self.onErrorReport = onErrorReport
-        self.onInvalidSave = onInvalidSave
-        self.strategies = strategies
-        self.maxAttempts = maxAttempts
-        self.backoff = backoff
-    }
-
-    public static var descriptor: UnsafePointer<MessageDescriptor> {
-        flowstate__v1__recovery_policy__get_descriptor()
-    }
-
-    public init(_ c: Flowstate__V1__RecoveryPolicy) throws(WireError) {
-        onErrorReport = c.on_error_report != 0
-        onInvalidSave = c.on_invalid_save != 0
-        strategies = UnsafeBufferPointer(start: c.strategies, count: c.n_strategies).map {
-            RecoveryStrategy(rawValue: Int32(bitPattern: $0.rawValue))
-        }
-        maxAttempts = c.max_attempts
-        backoff = try ProtoDuration.optional(c.backoff)?.duration
-    }
-
-    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RecoveryPolicy>, _ arena: inout Arena) {
-        c.pointee.on_error_report = onErrorReport ? 1 : 0
-        c.pointee.on_invalid_save = onInvalidSave ? 1 : 0
-        c.pointee.n_strategies = strategies.count
-        c.pointee.strategies = arena.list(
-            scalars: strategies.map { Flowstate__V1__RecoveryStrategy(rawValue: UInt32(bitPattern: $0.rawValue)) })
-        c.pointee.max_attempts = maxAttempts
-        c.pointee.backoff = arena.make(optional: backoff.map { ProtoDuration($0) })
+        c.pointee.built_in = builtIn ? 1 : 0
     }
 }
 
 /// The request of `FlowDefinitionService.PutDefinition`.
 public struct PutDefinitionRequest: WireMessage, Equatable {
-    /// The definition; its revision, time and actor are ignored.
-    public var definition: FlowDefinition?
+    /// JSON; 1 MiB at most. Its `flow_type` names the type.
+    public var document: [UInt8] = []
     /// The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.
     /// Not set: whatever is there is replaced.
     public var expectedRevision: Int64?
 
     public init(
-        definition: FlowDefinition? = nil,
+        document: [UInt8] = [],
         expectedRevision: Int64? = nil
     ) {
-        self.definition = definition
+        self.document = document
         self.expectedRevision = expectedRevision
     }
 
@@ -363,12 +78,12 @@ public struct PutDefinitionRequest: WireMessage, Equatable {
     }
 
     public init(_ c: Flowstate__V1__PutDefinitionRequest) throws(WireError) {
-        definition = try FlowDefinition.optional(c.definition)
+        document = c.document.bytes
         if c.precondition_case.rawValue == 2 { expectedRevision = c.expected_revision }
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__PutDefinitionRequest>, _ arena: inout Arena) {
-        c.pointee.definition = arena.make(optional: definition)
+        c.pointee.document = arena.copy(document)
         if let expectedRevision {
             c.pointee.precondition_case = .init(rawValue: 2)
             c.pointee.expected_revision = expectedRevision

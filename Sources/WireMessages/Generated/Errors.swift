@@ -95,6 +95,62 @@ public struct Violation: WireMessage, Equatable {
     }
 }
 
+/// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
+/// was stored.
+public struct DefinitionInvalid: WireMessage, Equatable {
+    /// Everything that is wrong with it.
+    public var faults: [DefinitionFault] = []
+
+    public init(
+        faults: [DefinitionFault] = []
+    ) {
+        self.faults = faults
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__definition_invalid__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DefinitionInvalid) throws(WireError) {
+        faults = try DefinitionFault.array(c.faults, c.n_faults)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DefinitionInvalid>, _ arena: inout Arena) {
+        c.pointee.n_faults = faults.count
+        c.pointee.faults = arena.list(faults)
+    }
+}
+
+/// One thing that is wrong with a definition.
+public struct DefinitionFault: WireMessage, Equatable {
+    /// JSON Pointer (RFC 6901) into the document; empty: the document as a whole.
+    public var path: String = ""
+    /// What is wrong and what would be right.
+    public var message: String = ""
+
+    public init(
+        path: String = "",
+        message: String = ""
+    ) {
+        self.path = path
+        self.message = message
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__definition_fault__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DefinitionFault) throws(WireError) {
+        path = try c.path.string("path")
+        message = try c.message.string("message")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DefinitionFault>, _ arena: inout Arena) {
+        c.pointee.path = arena.copy(path)
+        c.pointee.message = arena.copy(message)
+    }
+}
+
 /// FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED: the definition does not lead from one phase to
 /// the other, or phases that come first are not complete.
 public struct TransitionNotAllowed: WireMessage, Equatable {

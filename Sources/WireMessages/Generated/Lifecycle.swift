@@ -3,6 +3,41 @@
 public import CFlowStateProto
 public import Protobuf
 
+/// How closely a state is looked at.
+public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
+    /// The same as COMPLETE.
+    case unspecified
+    /// Every rule.
+    case complete
+    /// Whether it is built as it should be.
+    case transition
+    /// Whether the flow can be told at all.
+    case minimal
+    /// A value that this version of the contract does not know.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        self =
+            switch rawValue {
+            case 0: .unspecified
+            case 1: .complete
+            case 2: .transition
+            case 3: .minimal
+            default: .unrecognized(rawValue)
+            }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .complete: 1
+        case .transition: 2
+        case .minimal: 3
+        case .unrecognized(let value): value
+        }
+    }
+}
+
 /// How far a phase is.
 public enum PhaseProgress: RawRepresentable, Hashable, Sendable {
     /// Never answered by this server.
@@ -64,6 +99,10 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
     public var leaseToken: Int64 = 0
     /// Empty: a retry is a new call.
     public var idempotencyKey: String = ""
+    /// JSON to keep in the state for the new phase, where the definition says; empty: none.
+    public var phaseData: [UInt8] = []
+    /// Go there whatever the definition says; the version's metadata tells so.
+    public var force: Bool = false
 
     public init(
         flowID: String = "",
@@ -71,7 +110,9 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         precondition: Precondition? = nil,
         reason: String = "",
         leaseToken: Int64 = 0,
-        idempotencyKey: String = ""
+        idempotencyKey: String = "",
+        phaseData: [UInt8] = [],
+        force: Bool = false
     ) {
         self.flowID = flowID
         self.phase = phase
@@ -79,6 +120,8 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         self.reason = reason
         self.leaseToken = leaseToken
         self.idempotencyKey = idempotencyKey
+        self.phaseData = phaseData
+        self.force = force
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -96,6 +139,8 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         reason = try c.reason.string("reason")
         leaseToken = c.lease_token
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
+        phaseData = c.phase_data.bytes
+        force = c.force != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TransitionPhaseRequest>, _ arena: inout Arena) {
@@ -113,6 +158,8 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         c.pointee.reason = arena.copy(reason)
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
+        c.pointee.phase_data = arena.copy(phaseData)
+        c.pointee.force = force ? 1 : 0
     }
 }
 
@@ -168,12 +215,14 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
     public var phase: String = ""
     /// Not set: the same as any_version.
     public var precondition: Precondition?
-    /// JSON about the result to keep with the version, 64 KiB at most.
+    /// JSON to keep with the version, 64 KiB at most; empty: none.
     public var metadata: [UInt8] = []
     /// The fencing token of the caller's lease; 0: the caller has none.
     public var leaseToken: Int64 = 0
     /// Empty: a retry is a new call.
     public var idempotencyKey: String = ""
+    /// JSON to keep in the state as the phase's results, where the definition says; empty: none.
+    public var results: [UInt8] = []
 
     public init(
         flowID: String = "",
@@ -181,7 +230,8 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         precondition: Precondition? = nil,
         metadata: [UInt8] = [],
         leaseToken: Int64 = 0,
-        idempotencyKey: String = ""
+        idempotencyKey: String = "",
+        results: [UInt8] = []
     ) {
         self.flowID = flowID
         self.phase = phase
@@ -189,6 +239,7 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         self.metadata = metadata
         self.leaseToken = leaseToken
         self.idempotencyKey = idempotencyKey
+        self.results = results
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -206,6 +257,7 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         metadata = c.metadata.bytes
         leaseToken = c.lease_token
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
+        results = c.results.bytes
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CompletePhaseRequest>, _ arena: inout Arena) {
@@ -223,6 +275,7 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         c.pointee.metadata = arena.copy(metadata)
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
+        c.pointee.results = arena.copy(results)
     }
 }
 
@@ -493,29 +546,25 @@ public struct ValidateStateRequest: WireMessage, Equatable {
     public enum Subject: Equatable, Sendable {
         /// The latest state of this flow.
         case flowID(String)
-        /// This state, against the definition of `flow_type`.
+        /// This state, which need not be stored; `flow_type` is required then.
         case state([UInt8])
     }
 
     /// What to validate; required.
     public var subject: Subject?
-    /// The definition; empty: the flow's own.
+    /// The definition; empty: the flow's own. A type without a definition has no rules.
     public var flowType: String = ""
-    /// The media type of `state`; empty: `application/json`.
-    public var contentType: String = ""
-    /// The phase whose rules hold; empty: the one the flow is in.
-    public var phase: String = ""
+    /// Default: every rule.
+    public var depth: ValidationDepth = .unspecified
 
     public init(
         subject: Subject? = nil,
         flowType: String = "",
-        contentType: String = "",
-        phase: String = ""
+        depth: ValidationDepth = .unspecified
     ) {
         self.subject = subject
         self.flowType = flowType
-        self.contentType = contentType
-        self.phase = phase
+        self.depth = depth
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -529,8 +578,7 @@ public struct ValidateStateRequest: WireMessage, Equatable {
         default: break
         }
         flowType = try c.flow_type.string("flow_type")
-        contentType = try c.content_type.string("content_type")
-        phase = try c.phase.string("phase")
+        depth = ValidationDepth(rawValue: Int32(bitPattern: c.depth.rawValue))
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ValidateStateRequest>, _ arena: inout Arena) {
@@ -544,8 +592,7 @@ public struct ValidateStateRequest: WireMessage, Equatable {
         case nil: break
         }
         c.pointee.flow_type = arena.copy(flowType)
-        c.pointee.content_type = arena.copy(contentType)
-        c.pointee.phase = arena.copy(phase)
+        c.pointee.depth = .init(rawValue: UInt32(bitPattern: depth.rawValue))
     }
 }
 
@@ -553,19 +600,31 @@ public struct ValidateStateRequest: WireMessage, Equatable {
 public struct ValidateStateResponse: WireMessage, Equatable {
     /// No rule is broken.
     public var valid: Bool = false
-    /// Every rule that is broken.
+    /// Every rule that is broken, in the order of the definition.
     public var violations: [Violation] = []
+    /// What is allowed and should be otherwise.
+    public var warnings: [Violation] = []
+    /// The type whose definition was used.
+    public var flowType: String = ""
     /// The revision of the definition used; 0 when there is none.
     public var definitionRevision: Int64 = 0
+    /// The version that was validated; 0 for a state that came with the request.
+    public var version: Int64 = 0
 
     public init(
         valid: Bool = false,
         violations: [Violation] = [],
-        definitionRevision: Int64 = 0
+        warnings: [Violation] = [],
+        flowType: String = "",
+        definitionRevision: Int64 = 0,
+        version: Int64 = 0
     ) {
         self.valid = valid
         self.violations = violations
+        self.warnings = warnings
+        self.flowType = flowType
         self.definitionRevision = definitionRevision
+        self.version = version
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -575,14 +634,21 @@ public struct ValidateStateResponse: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__ValidateStateResponse) throws(WireError) {
         valid = c.valid != 0
         violations = try Violation.array(c.violations, c.n_violations)
+        warnings = try Violation.array(c.warnings, c.n_warnings)
+        flowType = try c.flow_type.string("flow_type")
         definitionRevision = c.definition_revision
+        version = c.version
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ValidateStateResponse>, _ arena: inout Arena) {
         c.pointee.valid = valid ? 1 : 0
         c.pointee.n_violations = violations.count
         c.pointee.violations = arena.list(violations)
+        c.pointee.n_warnings = warnings.count
+        c.pointee.warnings = arena.list(warnings)
+        c.pointee.flow_type = arena.copy(flowType)
         c.pointee.definition_revision = definitionRevision
+        c.pointee.version = version
     }
 }
 
@@ -594,15 +660,20 @@ public struct GetHistoryRequest: WireMessage, Equatable {
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
+    /// Only these: kinds of events, and of versions as VersionEvent names them in lower case without its
+    /// prefix, such as `transitioned`. Empty: all.
+    public var kinds: [String] = []
 
     public init(
         flowID: String = "",
         pageSize: Int32 = 0,
-        pageToken: String = ""
+        pageToken: String = "",
+        kinds: [String] = []
     ) {
         self.flowID = flowID
         self.pageSize = pageSize
         self.pageToken = pageToken
+        self.kinds = kinds
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -613,12 +684,15 @@ public struct GetHistoryRequest: WireMessage, Equatable {
         flowID = try c.flow_id.string("flow_id")
         pageSize = c.page_size
         pageToken = try c.page_token.string("page_token")
+        kinds = try ProtobufCBinaryData.strings(c.kinds, c.n_kinds, "kinds")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetHistoryRequest>, _ arena: inout Arena) {
         c.pointee.flow_id = arena.copy(flowID)
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
+        c.pointee.n_kinds = kinds.count
+        c.pointee.kinds = arena.list(kinds)
     }
 }
 
@@ -680,7 +754,7 @@ public struct HistoryEntry: WireMessage, Equatable {
 
 /// Something that happened to a flow and made no version.
 public struct FlowEvent: WireMessage, Equatable {
-    /// Such as `lease_acquired`, `pruned`, `quarantined`, `notified`.
+    /// Such as `checkpoint_created`, `pruned`.
     public var kind: String = ""
     /// JSON with more; may be empty.
     public var details: [UInt8] = []
@@ -779,7 +853,7 @@ public struct GetSummaryResponse: WireMessage, Equatable {
     public var recoveryCount: Int64 = 0
     /// What was reported last; empty when nothing was.
     public var lastError: String = ""
-    /// Bytes that the flow's versions take in the database.
+    /// Bytes that the states of its versions take in the database.
     public var storedBytes: Int64 = 0
 
     public init(

@@ -116,7 +116,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
     public var flowType: String = ""
     /// The first version's state; may be empty bytes.
     public var state: [UInt8] = []
-    /// The state's media type; empty: `application/json`. Under `application/json` the state must be
+    /// The state's media type; empty: `application/json`, and of a patch that of the version before. Under `application/json` the state must be
     /// one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
     public var contentType: String = ""
     /// The phase to begin in; empty: the definition's first, or none.
@@ -194,19 +194,23 @@ public struct CreateFlowResponse: WireMessage, Equatable {
     public var digest: [UInt8] = []
     /// Answered from the idempotency record; nothing was changed by this call.
     public var replayed: Bool = false
+    /// What the definition of the flow's type says of the state that was saved all the same.
+    public var warnings: [Violation] = []
 
     public init(
         flowID: String = "",
         version: Int64 = 0,
         createdAt: Timestamp? = nil,
         digest: [UInt8] = [],
-        replayed: Bool = false
+        replayed: Bool = false,
+        warnings: [Violation] = []
     ) {
         self.flowID = flowID
         self.version = version
         self.createdAt = createdAt
         self.digest = digest
         self.replayed = replayed
+        self.warnings = warnings
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -219,6 +223,7 @@ public struct CreateFlowResponse: WireMessage, Equatable {
         createdAt = try Timestamp.optional(c.created_at)
         digest = c.digest.bytes
         replayed = c.replayed != 0
+        warnings = try Violation.array(c.warnings, c.n_warnings)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateFlowResponse>, _ arena: inout Arena) {
@@ -227,6 +232,8 @@ public struct CreateFlowResponse: WireMessage, Equatable {
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.digest = arena.copy(digest)
         c.pointee.replayed = replayed ? 1 : 0
+        c.pointee.n_warnings = warnings.count
+        c.pointee.warnings = arena.list(warnings)
     }
 }
 
@@ -236,9 +243,12 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public enum Change: Equatable, Sendable {
         /// The whole state.
         case state([UInt8])
-        /// JSON Merge Patch (RFC 7396) against the version the precondition names, or the latest.
+        /// JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest.
+        /// What it does not touch stays as it is spelled. Without an expected version it is applied again
+        /// when somebody else saves in between. FLOW_NOT_FOUND when there is no flow.
         case mergePatch([UInt8])
-        /// JSON Patch (RFC 6902) against the version the precondition names, or the latest.
+        /// JSON Patch (RFC 6902), applied in the same way. FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when
+        /// a `test` fails, or a path is not there.
         case jsonPatch([UInt8])
     }
 
@@ -414,6 +424,8 @@ public struct SaveStateResponse: WireMessage, Equatable {
     public var replayed: Bool = false
     /// The checkpoint's id when the request asked for one; else empty.
     public var checkpointID: String = ""
+    /// What the definition of the flow's type says of the state that was saved all the same.
+    public var warnings: [Violation] = []
 
     public init(
         flowID: String = "",
@@ -421,7 +433,8 @@ public struct SaveStateResponse: WireMessage, Equatable {
         createdAt: Timestamp? = nil,
         digest: [UInt8] = [],
         replayed: Bool = false,
-        checkpointID: String = ""
+        checkpointID: String = "",
+        warnings: [Violation] = []
     ) {
         self.flowID = flowID
         self.version = version
@@ -429,6 +442,7 @@ public struct SaveStateResponse: WireMessage, Equatable {
         self.digest = digest
         self.replayed = replayed
         self.checkpointID = checkpointID
+        self.warnings = warnings
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -442,6 +456,7 @@ public struct SaveStateResponse: WireMessage, Equatable {
         digest = c.digest.bytes
         replayed = c.replayed != 0
         checkpointID = try c.checkpoint_id.string("checkpoint_id")
+        warnings = try Violation.array(c.warnings, c.n_warnings)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__SaveStateResponse>, _ arena: inout Arena) {
@@ -451,6 +466,8 @@ public struct SaveStateResponse: WireMessage, Equatable {
         c.pointee.digest = arena.copy(digest)
         c.pointee.replayed = replayed ? 1 : 0
         c.pointee.checkpoint_id = arena.copy(checkpointID)
+        c.pointee.n_warnings = warnings.count
+        c.pointee.warnings = arena.list(warnings)
     }
 }
 

@@ -17,16 +17,18 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
     case forked
     /// The flow was deleted. Such a version has no state.
     case deleted
-    /// The phase changed; the state is the one before.
+    /// The phase changed.
     case transitioned
-    /// Status, progress or labels changed; the state is the one before.
+    /// Status, progress or labels changed.
     case statusSet
-    /// An error was reported; the state is the one before.
+    /// An error was reported.
     case errorReported
     /// Recovery wrote a repaired or reset state.
     case recovered
     /// The state was brought along from another store.
     case migrated
+    /// A phase was marked complete.
+    case phaseCompleted
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
 
@@ -44,6 +46,7 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
             case 8: .errorReported
             case 9: .recovered
             case 10: .migrated
+            case 11: .phaseCompleted
             default: .unrecognized(rawValue)
             }
     }
@@ -61,6 +64,7 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
         case .errorReported: 8
         case .recovered: 9
         case .migrated: 10
+        case .phaseCompleted: 11
         case .unrecognized(let value): value
         }
     }

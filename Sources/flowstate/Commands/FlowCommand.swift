@@ -4,9 +4,11 @@ import ArgumentParser
 struct FlowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "flow",
-        abstract: "Create, save, load, list and delete flows.",
+        abstract: "Create, save, load and list flows, and lead them through their phases.",
         subcommands: [
             FlowCreateCommand.self, FlowSaveCommand.self, FlowLoadCommand.self, FlowListCommand.self,
-            FlowVersionsCommand.self, FlowDeleteCommand.self,
+            FlowVersionsCommand.self, FlowPatchCommand.self, FlowDiffCommand.self, FlowTransitionCommand.self,
+            FlowCompleteCommand.self, FlowFailCommand.self, FlowStatusCommand.self, FlowSummaryCommand.self,
+            FlowHistoryCommand.self, FlowValidateCommand.self, FlowDeleteCommand.self,
         ])
 }

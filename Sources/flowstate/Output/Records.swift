@@ -66,6 +66,66 @@ extension Record {
     }
 }
 
+extension Record {
+    /// Without the document.
+    init(_ definition: FlowDefinition) {
+        self.init([
+            ("flow_type", .string(definition.flowType)), ("revision", .integer(definition.revision)),
+            ("built_in", .bool(definition.builtIn)), ("created_at", .time(definition.createdAt)),
+            ("actor", .string(definition.actor)), ("size_bytes", .integer(Int64(definition.document.count))),
+        ])
+    }
+
+    /// A flow after a step of its life.
+    init(step flow: Flow?, _ more: [Field], replayed: Bool) {
+        let flow = flow ?? Flow()
+        self.init(
+            [
+                ("flow_id", .string(flow.flowID)), ("version", .integer(flow.version)), ("phase", .string(flow.phase)),
+                ("status", .string(flow.status)), ("progress", flow.progress.map { .number($0) } ?? .null),
+            ] + more + [("replayed", .bool(replayed))])
+    }
+
+    init(_ entry: HistoryEntry) {
+        switch entry.entry {
+        case .version(let version)?:
+            self.init([
+                ("time", .time(entry.time)), ("kind", .string(version.event.text)), ("version", .integer(version.version)),
+                ("actor", .string(entry.actor)), ("phase", .string(version.phase)), ("status", .string(version.status)),
+                ("details", .json(version.metadata)),
+            ])
+        case .event(let event)?:
+            self.init([
+                ("time", .time(entry.time)), ("kind", .string(event.kind)), ("version", .null), ("actor", .string(entry.actor)),
+                ("phase", .null), ("status", .null), ("details", .json(event.details)),
+            ])
+        case nil: self.init([("time", .time(entry.time)), ("kind", .string("unknown")), ("actor", .string(entry.actor))])
+        }
+    }
+
+    /// - Parameter severity: `error` or `warning`.
+    init(_ violation: Violation, severity: String) {
+        self.init([
+            ("severity", .string(severity)), ("path", .string(violation.path)), ("rule", .string(violation.rule)),
+            ("message", .string(violation.message)),
+        ])
+    }
+}
+
+extension PhaseProgress {
+    /// The contract's name without its prefix, in lower case.
+    var text: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .pending: "pending"
+        case .active: "active"
+        case .complete: "complete"
+        case .left: "left"
+        case .unrecognized(let value): "progress_\(value)"
+        }
+    }
+}
+
 extension VersionEvent {
     /// The contract's name without its prefix, in lower case.
     var text: String {
@@ -81,6 +141,7 @@ extension VersionEvent {
         case .errorReported: "error_reported"
         case .recovered: "recovered"
         case .migrated: "migrated"
+        case .phaseCompleted: "phase_completed"
         case .unrecognized(let value): "event_\(value)"
         }
     }

@@ -52,186 +52,6 @@ void   flowstate__v1__flow_definition__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__flow_definition__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   flowstate__v1__phase_definition__init
-                     (Flowstate__V1__PhaseDefinition         *message)
-{
-  static const Flowstate__V1__PhaseDefinition init_value = FLOWSTATE__V1__PHASE_DEFINITION__INIT;
-  *message = init_value;
-}
-size_t flowstate__v1__phase_definition__get_packed_size
-                     (const Flowstate__V1__PhaseDefinition *message)
-{
-  assert(message->base.descriptor == &flowstate__v1__phase_definition__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t flowstate__v1__phase_definition__pack
-                     (const Flowstate__V1__PhaseDefinition *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &flowstate__v1__phase_definition__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t flowstate__v1__phase_definition__pack_to_buffer
-                     (const Flowstate__V1__PhaseDefinition *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &flowstate__v1__phase_definition__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Flowstate__V1__PhaseDefinition *
-       flowstate__v1__phase_definition__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Flowstate__V1__PhaseDefinition *)
-     protobuf_c_message_unpack (&flowstate__v1__phase_definition__descriptor,
-                                allocator, len, data);
-}
-void   flowstate__v1__phase_definition__free_unpacked
-                     (Flowstate__V1__PhaseDefinition *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &flowstate__v1__phase_definition__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   flowstate__v1__validation_rule__init
-                     (Flowstate__V1__ValidationRule         *message)
-{
-  static const Flowstate__V1__ValidationRule init_value = FLOWSTATE__V1__VALIDATION_RULE__INIT;
-  *message = init_value;
-}
-size_t flowstate__v1__validation_rule__get_packed_size
-                     (const Flowstate__V1__ValidationRule *message)
-{
-  assert(message->base.descriptor == &flowstate__v1__validation_rule__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t flowstate__v1__validation_rule__pack
-                     (const Flowstate__V1__ValidationRule *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &flowstate__v1__validation_rule__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t flowstate__v1__validation_rule__pack_to_buffer
-                     (const Flowstate__V1__ValidationRule *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &flowstate__v1__validation_rule__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Flowstate__V1__ValidationRule *
-       flowstate__v1__validation_rule__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Flowstate__V1__ValidationRule *)
-     protobuf_c_message_unpack (&flowstate__v1__validation_rule__descriptor,
-                                allocator, len, data);
-}
-void   flowstate__v1__validation_rule__free_unpacked
-                     (Flowstate__V1__ValidationRule *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &flowstate__v1__validation_rule__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   flowstate__v1__retention_policy__init
-                     (Flowstate__V1__RetentionPolicy         *message)
-{
-  static const Flowstate__V1__RetentionPolicy init_value = FLOWSTATE__V1__RETENTION_POLICY__INIT;
-  *message = init_value;
-}
-size_t flowstate__v1__retention_policy__get_packed_size
-                     (const Flowstate__V1__RetentionPolicy *message)
-{
-  assert(message->base.descriptor == &flowstate__v1__retention_policy__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t flowstate__v1__retention_policy__pack
-                     (const Flowstate__V1__RetentionPolicy *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &flowstate__v1__retention_policy__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t flowstate__v1__retention_policy__pack_to_buffer
-                     (const Flowstate__V1__RetentionPolicy *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &flowstate__v1__retention_policy__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Flowstate__V1__RetentionPolicy *
-       flowstate__v1__retention_policy__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Flowstate__V1__RetentionPolicy *)
-     protobuf_c_message_unpack (&flowstate__v1__retention_policy__descriptor,
-                                allocator, len, data);
-}
-void   flowstate__v1__retention_policy__free_unpacked
-                     (Flowstate__V1__RetentionPolicy *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &flowstate__v1__retention_policy__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   flowstate__v1__recovery_policy__init
-                     (Flowstate__V1__RecoveryPolicy         *message)
-{
-  static const Flowstate__V1__RecoveryPolicy init_value = FLOWSTATE__V1__RECOVERY_POLICY__INIT;
-  *message = init_value;
-}
-size_t flowstate__v1__recovery_policy__get_packed_size
-                     (const Flowstate__V1__RecoveryPolicy *message)
-{
-  assert(message->base.descriptor == &flowstate__v1__recovery_policy__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t flowstate__v1__recovery_policy__pack
-                     (const Flowstate__V1__RecoveryPolicy *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &flowstate__v1__recovery_policy__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t flowstate__v1__recovery_policy__pack_to_buffer
-                     (const Flowstate__V1__RecoveryPolicy *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &flowstate__v1__recovery_policy__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Flowstate__V1__RecoveryPolicy *
-       flowstate__v1__recovery_policy__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Flowstate__V1__RecoveryPolicy *)
-     protobuf_c_message_unpack (&flowstate__v1__recovery_policy__descriptor,
-                                allocator, len, data);
-}
-void   flowstate__v1__recovery_policy__free_unpacked
-                     (Flowstate__V1__RecoveryPolicy *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &flowstate__v1__recovery_policy__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 void   flowstate__v1__put_definition_request__init
                      (Flowstate__V1__PutDefinitionRequest         *message)
 {
@@ -502,7 +322,7 @@ void   flowstate__v1__list_definitions_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__list_definitions_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_descriptors[11] =
+static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_descriptors[6] =
 {
   {
     "flow_type",
@@ -529,92 +349,20 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "description",
+    "document",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__FlowDefinition, description),
+    offsetof(Flowstate__V1__FlowDefinition, document),
     NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "phases",
-    4,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Flowstate__V1__FlowDefinition, n_phases),
-    offsetof(Flowstate__V1__FlowDefinition, phases),
-    &flowstate__v1__phase_definition__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "json_schema",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__FlowDefinition, json_schema),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "rules",
-    6,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Flowstate__V1__FlowDefinition, n_rules),
-    offsetof(Flowstate__V1__FlowDefinition, rules),
-    &flowstate__v1__validation_rule__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "initial_state",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__FlowDefinition, initial_state),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "retention",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__FlowDefinition, retention),
-    &flowstate__v1__retention_policy__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "recovery",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__FlowDefinition, recovery),
-    &flowstate__v1__recovery_policy__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "created_at",
-    10,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
@@ -626,7 +374,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_desc
   },
   {
     "actor",
-    11,
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -636,24 +384,31 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "built_in",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowDefinition, built_in),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__flow_definition__field_indices_by_name[] = {
-  10,   /* field[10] = actor */
-  9,   /* field[9] = created_at */
-  2,   /* field[2] = description */
+  4,   /* field[4] = actor */
+  5,   /* field[5] = built_in */
+  3,   /* field[3] = created_at */
+  2,   /* field[2] = document */
   0,   /* field[0] = flow_type */
-  6,   /* field[6] = initial_state */
-  4,   /* field[4] = json_schema */
-  3,   /* field[3] = phases */
-  8,   /* field[8] = recovery */
-  7,   /* field[7] = retention */
   1,   /* field[1] = revision */
-  5,   /* field[5] = rules */
 };
 static const ProtobufCIntRange flowstate__v1__flow_definition__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__flow_definition__descriptor =
 {
@@ -663,396 +418,23 @@ const ProtobufCMessageDescriptor flowstate__v1__flow_definition__descriptor =
   "Flowstate__V1__FlowDefinition",
   "flowstate.v1",
   sizeof(Flowstate__V1__FlowDefinition),
-  11,
+  6,
   flowstate__v1__flow_definition__field_descriptors,
   flowstate__v1__flow_definition__field_indices_by_name,
   1,  flowstate__v1__flow_definition__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__flow_definition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__phase_definition__field_descriptors[5] =
-{
-  {
-    "name",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__PhaseDefinition, name),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "next",
-    2,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Flowstate__V1__PhaseDefinition, n_next),
-    offsetof(Flowstate__V1__PhaseDefinition, next),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "requires",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Flowstate__V1__PhaseDefinition, n_requires),
-    offsetof(Flowstate__V1__PhaseDefinition, requires),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "required_paths",
-    4,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Flowstate__V1__PhaseDefinition, n_required_paths),
-    offsetof(Flowstate__V1__PhaseDefinition, required_paths),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "terminal",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__PhaseDefinition, terminal),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned flowstate__v1__phase_definition__field_indices_by_name[] = {
-  0,   /* field[0] = name */
-  1,   /* field[1] = next */
-  3,   /* field[3] = required_paths */
-  2,   /* field[2] = requires */
-  4,   /* field[4] = terminal */
-};
-static const ProtobufCIntRange flowstate__v1__phase_definition__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 5 }
-};
-const ProtobufCMessageDescriptor flowstate__v1__phase_definition__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flowstate.v1.PhaseDefinition",
-  "PhaseDefinition",
-  "Flowstate__V1__PhaseDefinition",
-  "flowstate.v1",
-  sizeof(Flowstate__V1__PhaseDefinition),
-  5,
-  flowstate__v1__phase_definition__field_descriptors,
-  flowstate__v1__phase_definition__field_indices_by_name,
-  1,  flowstate__v1__phase_definition__number_ranges,
-  (ProtobufCMessageInit) flowstate__v1__phase_definition__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor flowstate__v1__validation_rule__field_descriptors[6] =
-{
-  {
-    "name",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidationRule, name),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "path",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidationRule, path),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "kind",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidationRule, kind),
-    &flowstate__v1__rule_kind__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "argument",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidationRule, argument),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "phases",
-    5,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Flowstate__V1__ValidationRule, n_phases),
-    offsetof(Flowstate__V1__ValidationRule, phases),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "repair_value",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidationRule, repair_value),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned flowstate__v1__validation_rule__field_indices_by_name[] = {
-  3,   /* field[3] = argument */
-  2,   /* field[2] = kind */
-  0,   /* field[0] = name */
-  1,   /* field[1] = path */
-  4,   /* field[4] = phases */
-  5,   /* field[5] = repair_value */
-};
-static const ProtobufCIntRange flowstate__v1__validation_rule__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 6 }
-};
-const ProtobufCMessageDescriptor flowstate__v1__validation_rule__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flowstate.v1.ValidationRule",
-  "ValidationRule",
-  "Flowstate__V1__ValidationRule",
-  "flowstate.v1",
-  sizeof(Flowstate__V1__ValidationRule),
-  6,
-  flowstate__v1__validation_rule__field_descriptors,
-  flowstate__v1__validation_rule__field_indices_by_name,
-  1,  flowstate__v1__validation_rule__number_ranges,
-  (ProtobufCMessageInit) flowstate__v1__validation_rule__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor flowstate__v1__retention_policy__field_descriptors[5] =
-{
-  {
-    "keep_versions",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RetentionPolicy, keep_versions),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "keep_versions_for",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RetentionPolicy, keep_versions_for),
-    &google__protobuf__duration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "keep_finished_for",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RetentionPolicy, keep_finished_for),
-    &google__protobuf__duration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "keep_deleted_for",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RetentionPolicy, keep_deleted_for),
-    &google__protobuf__duration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "keep_quarantined_for",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RetentionPolicy, keep_quarantined_for),
-    &google__protobuf__duration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned flowstate__v1__retention_policy__field_indices_by_name[] = {
-  3,   /* field[3] = keep_deleted_for */
-  2,   /* field[2] = keep_finished_for */
-  4,   /* field[4] = keep_quarantined_for */
-  0,   /* field[0] = keep_versions */
-  1,   /* field[1] = keep_versions_for */
-};
-static const ProtobufCIntRange flowstate__v1__retention_policy__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 5 }
-};
-const ProtobufCMessageDescriptor flowstate__v1__retention_policy__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flowstate.v1.RetentionPolicy",
-  "RetentionPolicy",
-  "Flowstate__V1__RetentionPolicy",
-  "flowstate.v1",
-  sizeof(Flowstate__V1__RetentionPolicy),
-  5,
-  flowstate__v1__retention_policy__field_descriptors,
-  flowstate__v1__retention_policy__field_indices_by_name,
-  1,  flowstate__v1__retention_policy__number_ranges,
-  (ProtobufCMessageInit) flowstate__v1__retention_policy__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor flowstate__v1__recovery_policy__field_descriptors[5] =
-{
-  {
-    "on_error_report",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RecoveryPolicy, on_error_report),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "on_invalid_save",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RecoveryPolicy, on_invalid_save),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "strategies",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
-    offsetof(Flowstate__V1__RecoveryPolicy, n_strategies),
-    offsetof(Flowstate__V1__RecoveryPolicy, strategies),
-    &flowstate__v1__recovery_strategy__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "max_attempts",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT32,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RecoveryPolicy, max_attempts),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "backoff",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__RecoveryPolicy, backoff),
-    &google__protobuf__duration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned flowstate__v1__recovery_policy__field_indices_by_name[] = {
-  4,   /* field[4] = backoff */
-  3,   /* field[3] = max_attempts */
-  0,   /* field[0] = on_error_report */
-  1,   /* field[1] = on_invalid_save */
-  2,   /* field[2] = strategies */
-};
-static const ProtobufCIntRange flowstate__v1__recovery_policy__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 5 }
-};
-const ProtobufCMessageDescriptor flowstate__v1__recovery_policy__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flowstate.v1.RecoveryPolicy",
-  "RecoveryPolicy",
-  "Flowstate__V1__RecoveryPolicy",
-  "flowstate.v1",
-  sizeof(Flowstate__V1__RecoveryPolicy),
-  5,
-  flowstate__v1__recovery_policy__field_descriptors,
-  flowstate__v1__recovery_policy__field_indices_by_name,
-  1,  flowstate__v1__recovery_policy__number_ranges,
-  (ProtobufCMessageInit) flowstate__v1__recovery_policy__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
 static const ProtobufCFieldDescriptor flowstate__v1__put_definition_request__field_descriptors[2] =
 {
   {
-    "definition",
+    "document",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__PutDefinitionRequest, definition),
-    &flowstate__v1__flow_definition__descriptor,
+    offsetof(Flowstate__V1__PutDefinitionRequest, document),
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1071,7 +453,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__put_definition_request__fie
   },
 };
 static const unsigned flowstate__v1__put_definition_request__field_indices_by_name[] = {
-  0,   /* field[0] = definition */
+  0,   /* field[0] = document */
   1,   /* field[1] = expected_revision */
 };
 static const ProtobufCIntRange flowstate__v1__put_definition_request__number_ranges[1 + 1] =
@@ -1322,44 +704,6 @@ const ProtobufCMessageDescriptor flowstate__v1__list_definitions_response__descr
   1,  flowstate__v1__list_definitions_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_definitions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCEnumValue flowstate__v1__rule_kind__enum_values_by_number[7] =
-{
-  { "RULE_KIND_UNSPECIFIED", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_UNSPECIFIED", 0 },
-  { "RULE_KIND_REQUIRED", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_REQUIRED", 1 },
-  { "RULE_KIND_TYPE", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_TYPE", 2 },
-  { "RULE_KIND_NOT_EMPTY", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_NOT_EMPTY", 3 },
-  { "RULE_KIND_MINIMUM", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_MINIMUM", 4 },
-  { "RULE_KIND_MAXIMUM", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_MAXIMUM", 5 },
-  { "RULE_KIND_ONE_OF", "FLOWSTATE__V1__RULE_KIND__RULE_KIND_ONE_OF", 6 },
-};
-static const ProtobufCIntRange flowstate__v1__rule_kind__value_ranges[] = {
-{0, 0},{0, 7}
-};
-static const ProtobufCEnumValueIndex flowstate__v1__rule_kind__enum_values_by_name[7] =
-{
-  { "RULE_KIND_MAXIMUM", 5 },
-  { "RULE_KIND_MINIMUM", 4 },
-  { "RULE_KIND_NOT_EMPTY", 3 },
-  { "RULE_KIND_ONE_OF", 6 },
-  { "RULE_KIND_REQUIRED", 1 },
-  { "RULE_KIND_TYPE", 2 },
-  { "RULE_KIND_UNSPECIFIED", 0 },
-};
-const ProtobufCEnumDescriptor flowstate__v1__rule_kind__descriptor =
-{
-  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "flowstate.v1.RuleKind",
-  "RuleKind",
-  "Flowstate__V1__RuleKind",
-  "flowstate.v1",
-  7,
-  flowstate__v1__rule_kind__enum_values_by_number,
-  7,
-  flowstate__v1__rule_kind__enum_values_by_name,
-  1,
-  flowstate__v1__rule_kind__value_ranges,
-  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor flowstate__v1__flow_definition_service__method_descriptors[3] =
 {

@@ -142,6 +142,96 @@ void   flowstate__v1__violation__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__violation__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__definition_invalid__init
+                     (Flowstate__V1__DefinitionInvalid         *message)
+{
+  static const Flowstate__V1__DefinitionInvalid init_value = FLOWSTATE__V1__DEFINITION_INVALID__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__definition_invalid__get_packed_size
+                     (const Flowstate__V1__DefinitionInvalid *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_invalid__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__definition_invalid__pack
+                     (const Flowstate__V1__DefinitionInvalid *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_invalid__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__definition_invalid__pack_to_buffer
+                     (const Flowstate__V1__DefinitionInvalid *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_invalid__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DefinitionInvalid *
+       flowstate__v1__definition_invalid__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DefinitionInvalid *)
+     protobuf_c_message_unpack (&flowstate__v1__definition_invalid__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__definition_invalid__free_unpacked
+                     (Flowstate__V1__DefinitionInvalid *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__definition_invalid__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__definition_fault__init
+                     (Flowstate__V1__DefinitionFault         *message)
+{
+  static const Flowstate__V1__DefinitionFault init_value = FLOWSTATE__V1__DEFINITION_FAULT__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__definition_fault__get_packed_size
+                     (const Flowstate__V1__DefinitionFault *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_fault__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__definition_fault__pack
+                     (const Flowstate__V1__DefinitionFault *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_fault__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__definition_fault__pack_to_buffer
+                     (const Flowstate__V1__DefinitionFault *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__definition_fault__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DefinitionFault *
+       flowstate__v1__definition_fault__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DefinitionFault *)
+     protobuf_c_message_unpack (&flowstate__v1__definition_fault__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__definition_fault__free_unpacked
+                     (Flowstate__V1__DefinitionFault *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__definition_fault__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__transition_not_allowed__init
                      (Flowstate__V1__TransitionNotAllowed         *message)
 {
@@ -563,6 +653,95 @@ const ProtobufCMessageDescriptor flowstate__v1__violation__descriptor =
   flowstate__v1__violation__field_indices_by_name,
   1,  flowstate__v1__violation__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__violation__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__definition_invalid__field_descriptors[1] =
+{
+  {
+    "faults",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__DefinitionInvalid, n_faults),
+    offsetof(Flowstate__V1__DefinitionInvalid, faults),
+    &flowstate__v1__definition_fault__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__definition_invalid__field_indices_by_name[] = {
+  0,   /* field[0] = faults */
+};
+static const ProtobufCIntRange flowstate__v1__definition_invalid__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__definition_invalid__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DefinitionInvalid",
+  "DefinitionInvalid",
+  "Flowstate__V1__DefinitionInvalid",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DefinitionInvalid),
+  1,
+  flowstate__v1__definition_invalid__field_descriptors,
+  flowstate__v1__definition_invalid__field_indices_by_name,
+  1,  flowstate__v1__definition_invalid__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__definition_invalid__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__definition_fault__field_descriptors[2] =
+{
+  {
+    "path",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DefinitionFault, path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DefinitionFault, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__definition_fault__field_indices_by_name[] = {
+  1,   /* field[1] = message */
+  0,   /* field[0] = path */
+};
+static const ProtobufCIntRange flowstate__v1__definition_fault__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__definition_fault__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DefinitionFault",
+  "DefinitionFault",
+  "Flowstate__V1__DefinitionFault",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DefinitionFault),
+  2,
+  flowstate__v1__definition_fault__field_descriptors,
+  flowstate__v1__definition_fault__field_indices_by_name,
+  1,  flowstate__v1__definition_fault__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__definition_fault__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__transition_not_allowed__field_descriptors[3] =

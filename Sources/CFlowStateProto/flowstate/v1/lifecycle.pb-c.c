@@ -772,7 +772,7 @@ void   flowstate__v1__phase_summary__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__phase_summary__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__transition_phase_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flowstate__v1__transition_phase_request__field_descriptors[9] =
 {
   {
     "flow_id",
@@ -858,20 +858,46 @@ static const ProtobufCFieldDescriptor flowstate__v1__transition_phase_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "phase_data",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TransitionPhaseRequest, phase_data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "force",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TransitionPhaseRequest, force),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__transition_phase_request__field_indices_by_name[] = {
   3,   /* field[3] = any_version */
   2,   /* field[2] = expected_version */
   0,   /* field[0] = flow_id */
+  8,   /* field[8] = force */
   6,   /* field[6] = idempotency_key */
   5,   /* field[5] = lease_token */
   1,   /* field[1] = phase */
+  7,   /* field[7] = phase_data */
   4,   /* field[4] = reason */
 };
 static const ProtobufCIntRange flowstate__v1__transition_phase_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__transition_phase_request__descriptor =
 {
@@ -881,7 +907,7 @@ const ProtobufCMessageDescriptor flowstate__v1__transition_phase_request__descri
   "Flowstate__V1__TransitionPhaseRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__TransitionPhaseRequest),
-  7,
+  9,
   flowstate__v1__transition_phase_request__field_descriptors,
   flowstate__v1__transition_phase_request__field_indices_by_name,
   1,  flowstate__v1__transition_phase_request__number_ranges,
@@ -952,7 +978,7 @@ const ProtobufCMessageDescriptor flowstate__v1__transition_phase_response__descr
   (ProtobufCMessageInit) flowstate__v1__transition_phase_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__complete_phase_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flowstate__v1__complete_phase_request__field_descriptors[8] =
 {
   {
     "flow_id",
@@ -1038,6 +1064,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__complete_phase_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "results",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CompletePhaseRequest, results),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__complete_phase_request__field_indices_by_name[] = {
   3,   /* field[3] = any_version */
@@ -1047,11 +1085,12 @@ static const unsigned flowstate__v1__complete_phase_request__field_indices_by_na
   5,   /* field[5] = lease_token */
   4,   /* field[4] = metadata */
   1,   /* field[1] = phase */
+  7,   /* field[7] = results */
 };
 static const ProtobufCIntRange flowstate__v1__complete_phase_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__complete_phase_request__descriptor =
 {
@@ -1061,7 +1100,7 @@ const ProtobufCMessageDescriptor flowstate__v1__complete_phase_request__descript
   "Flowstate__V1__CompletePhaseRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__CompletePhaseRequest),
-  7,
+  8,
   flowstate__v1__complete_phase_request__field_descriptors,
   flowstate__v1__complete_phase_request__field_indices_by_name,
   1,  flowstate__v1__complete_phase_request__number_ranges,
@@ -1518,7 +1557,7 @@ const ProtobufCMessageDescriptor flowstate__v1__set_status_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__set_status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__validate_state_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flowstate__v1__validate_state_request__field_descriptors[4] =
 {
   {
     "flow_id",
@@ -1557,41 +1596,28 @@ static const ProtobufCFieldDescriptor flowstate__v1__validate_state_request__fie
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "content_type",
+    "depth",
     4,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidateStateRequest, content_type),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "phase",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ValidateStateRequest, phase),
-    NULL,
+    offsetof(Flowstate__V1__ValidateStateRequest, depth),
+    &flowstate__v1__validation_depth__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
 static const unsigned flowstate__v1__validate_state_request__field_indices_by_name[] = {
-  3,   /* field[3] = content_type */
+  3,   /* field[3] = depth */
   0,   /* field[0] = flow_id */
   2,   /* field[2] = flow_type */
-  4,   /* field[4] = phase */
   1,   /* field[1] = state */
 };
 static const ProtobufCIntRange flowstate__v1__validate_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__validate_state_request__descriptor =
 {
@@ -1601,14 +1627,14 @@ const ProtobufCMessageDescriptor flowstate__v1__validate_state_request__descript
   "Flowstate__V1__ValidateStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__ValidateStateRequest),
-  5,
+  4,
   flowstate__v1__validate_state_request__field_descriptors,
   flowstate__v1__validate_state_request__field_indices_by_name,
   1,  flowstate__v1__validate_state_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__validate_state_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__validate_state_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flowstate__v1__validate_state_response__field_descriptors[6] =
 {
   {
     "valid",
@@ -1635,8 +1661,32 @@ static const ProtobufCFieldDescriptor flowstate__v1__validate_state_response__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "definition_revision",
+    "warnings",
     3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__ValidateStateResponse, n_warnings),
+    offsetof(Flowstate__V1__ValidateStateResponse, warnings),
+    &flowstate__v1__violation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flow_type",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidateStateResponse, flow_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "definition_revision",
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT64,
     0,   /* quantifier_offset */
@@ -1646,16 +1696,31 @@ static const ProtobufCFieldDescriptor flowstate__v1__validate_state_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidateStateResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__validate_state_response__field_indices_by_name[] = {
-  2,   /* field[2] = definition_revision */
+  4,   /* field[4] = definition_revision */
+  3,   /* field[3] = flow_type */
   0,   /* field[0] = valid */
+  5,   /* field[5] = version */
   1,   /* field[1] = violations */
+  2,   /* field[2] = warnings */
 };
 static const ProtobufCIntRange flowstate__v1__validate_state_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__validate_state_response__descriptor =
 {
@@ -1665,14 +1730,14 @@ const ProtobufCMessageDescriptor flowstate__v1__validate_state_response__descrip
   "Flowstate__V1__ValidateStateResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__ValidateStateResponse),
-  3,
+  6,
   flowstate__v1__validate_state_response__field_descriptors,
   flowstate__v1__validate_state_response__field_indices_by_name,
   1,  flowstate__v1__validate_state_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__validate_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__get_history_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flowstate__v1__get_history_request__field_descriptors[4] =
 {
   {
     "flow_id",
@@ -1710,16 +1775,29 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_history_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kinds",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__GetHistoryRequest, n_kinds),
+    offsetof(Flowstate__V1__GetHistoryRequest, kinds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__get_history_request__field_indices_by_name[] = {
   0,   /* field[0] = flow_id */
+  3,   /* field[3] = kinds */
   1,   /* field[1] = page_size */
   2,   /* field[2] = page_token */
 };
 static const ProtobufCIntRange flowstate__v1__get_history_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__get_history_request__descriptor =
 {
@@ -1729,7 +1807,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_history_request__descriptor 
   "Flowstate__V1__GetHistoryRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__GetHistoryRequest),
-  3,
+  4,
   flowstate__v1__get_history_request__field_descriptors,
   flowstate__v1__get_history_request__field_indices_by_name,
   1,  flowstate__v1__get_history_request__number_ranges,
@@ -2158,6 +2236,38 @@ const ProtobufCMessageDescriptor flowstate__v1__phase_summary__descriptor =
   1,  flowstate__v1__phase_summary__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__phase_summary__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue flowstate__v1__validation_depth__enum_values_by_number[4] =
+{
+  { "VALIDATION_DEPTH_UNSPECIFIED", "FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_UNSPECIFIED", 0 },
+  { "VALIDATION_DEPTH_COMPLETE", "FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_COMPLETE", 1 },
+  { "VALIDATION_DEPTH_TRANSITION", "FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_TRANSITION", 2 },
+  { "VALIDATION_DEPTH_MINIMAL", "FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_MINIMAL", 3 },
+};
+static const ProtobufCIntRange flowstate__v1__validation_depth__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex flowstate__v1__validation_depth__enum_values_by_name[4] =
+{
+  { "VALIDATION_DEPTH_COMPLETE", 1 },
+  { "VALIDATION_DEPTH_MINIMAL", 3 },
+  { "VALIDATION_DEPTH_TRANSITION", 2 },
+  { "VALIDATION_DEPTH_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor flowstate__v1__validation_depth__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "flowstate.v1.ValidationDepth",
+  "ValidationDepth",
+  "Flowstate__V1__ValidationDepth",
+  "flowstate.v1",
+  4,
+  flowstate__v1__validation_depth__enum_values_by_number,
+  4,
+  flowstate__v1__validation_depth__enum_values_by_name,
+  1,
+  flowstate__v1__validation_depth__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue flowstate__v1__phase_progress__enum_values_by_number[5] =
 {

@@ -2039,7 +2039,7 @@ const ProtobufCMessageDescriptor flowstate__v1__create_flow_request__descriptor 
   (ProtobufCMessageInit) flowstate__v1__create_flow_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__create_flow_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flowstate__v1__create_flow_response__field_descriptors[6] =
 {
   {
     "flow_id",
@@ -2101,6 +2101,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__create_flow_response__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__CreateFlowResponse, n_warnings),
+    offsetof(Flowstate__V1__CreateFlowResponse, warnings),
+    &flowstate__v1__violation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__create_flow_response__field_indices_by_name[] = {
   2,   /* field[2] = created_at */
@@ -2108,11 +2120,12 @@ static const unsigned flowstate__v1__create_flow_response__field_indices_by_name
   0,   /* field[0] = flow_id */
   4,   /* field[4] = replayed */
   1,   /* field[1] = version */
+  5,   /* field[5] = warnings */
 };
 static const ProtobufCIntRange flowstate__v1__create_flow_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__create_flow_response__descriptor =
 {
@@ -2122,7 +2135,7 @@ const ProtobufCMessageDescriptor flowstate__v1__create_flow_response__descriptor
   "Flowstate__V1__CreateFlowResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__CreateFlowResponse),
-  5,
+  6,
   flowstate__v1__create_flow_response__field_descriptors,
   flowstate__v1__create_flow_response__field_indices_by_name,
   1,  flowstate__v1__create_flow_response__number_ranges,
@@ -2401,7 +2414,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_request__descriptor =
   (ProtobufCMessageInit) flowstate__v1__save_state_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__save_state_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flowstate__v1__save_state_response__field_descriptors[7] =
 {
   {
     "flow_id",
@@ -2475,6 +2488,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__save_state_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__SaveStateResponse, n_warnings),
+    offsetof(Flowstate__V1__SaveStateResponse, warnings),
+    &flowstate__v1__violation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__save_state_response__field_indices_by_name[] = {
   5,   /* field[5] = checkpoint_id */
@@ -2483,11 +2508,12 @@ static const unsigned flowstate__v1__save_state_response__field_indices_by_name[
   0,   /* field[0] = flow_id */
   4,   /* field[4] = replayed */
   1,   /* field[1] = version */
+  6,   /* field[6] = warnings */
 };
 static const ProtobufCIntRange flowstate__v1__save_state_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor =
 {
@@ -2497,7 +2523,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor 
   "Flowstate__V1__SaveStateResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__SaveStateResponse),
-  6,
+  7,
   flowstate__v1__save_state_response__field_descriptors,
   flowstate__v1__save_state_response__field_indices_by_name,
   1,  flowstate__v1__save_state_response__number_ranges,

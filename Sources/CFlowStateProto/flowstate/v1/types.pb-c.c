@@ -1069,7 +1069,7 @@ const ProtobufCMessageDescriptor flowstate__v1__map_entry__descriptor =
   (ProtobufCMessageInit) flowstate__v1__map_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[11] =
+static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[12] =
 {
   { "VERSION_EVENT_UNSPECIFIED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED", 0 },
   { "VERSION_EVENT_CREATED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_CREATED", 1 },
@@ -1082,17 +1082,19 @@ static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_num
   { "VERSION_EVENT_ERROR_REPORTED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_ERROR_REPORTED", 8 },
   { "VERSION_EVENT_RECOVERED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_RECOVERED", 9 },
   { "VERSION_EVENT_MIGRATED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_MIGRATED", 10 },
+  { "VERSION_EVENT_PHASE_COMPLETED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_PHASE_COMPLETED", 11 },
 };
 static const ProtobufCIntRange flowstate__v1__version_event__value_ranges[] = {
-{0, 0},{0, 11}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex flowstate__v1__version_event__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex flowstate__v1__version_event__enum_values_by_name[12] =
 {
   { "VERSION_EVENT_CREATED", 1 },
   { "VERSION_EVENT_DELETED", 5 },
   { "VERSION_EVENT_ERROR_REPORTED", 8 },
   { "VERSION_EVENT_FORKED", 4 },
   { "VERSION_EVENT_MIGRATED", 10 },
+  { "VERSION_EVENT_PHASE_COMPLETED", 11 },
   { "VERSION_EVENT_RECOVERED", 9 },
   { "VERSION_EVENT_RESTORED", 3 },
   { "VERSION_EVENT_SAVED", 2 },
@@ -1107,9 +1109,9 @@ const ProtobufCEnumDescriptor flowstate__v1__version_event__descriptor =
   "VersionEvent",
   "Flowstate__V1__VersionEvent",
   "flowstate.v1",
-  11,
+  12,
   flowstate__v1__version_event__enum_values_by_number,
-  11,
+  12,
   flowstate__v1__version_event__enum_values_by_name,
   1,
   flowstate__v1__version_event__value_ranges,

@@ -19,6 +19,8 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Flowstate__V1__VersionConflict Flowstate__V1__VersionConflict;
 typedef struct Flowstate__V1__StateInvalid Flowstate__V1__StateInvalid;
 typedef struct Flowstate__V1__Violation Flowstate__V1__Violation;
+typedef struct Flowstate__V1__DefinitionInvalid Flowstate__V1__DefinitionInvalid;
+typedef struct Flowstate__V1__DefinitionFault Flowstate__V1__DefinitionFault;
 typedef struct Flowstate__V1__TransitionNotAllowed Flowstate__V1__TransitionNotAllowed;
 typedef struct Flowstate__V1__RecoveryFailed Flowstate__V1__RecoveryFailed;
 typedef struct Flowstate__V1__RecoveryStep Flowstate__V1__RecoveryStep;
@@ -92,6 +94,44 @@ struct  Flowstate__V1__Violation
 #define FLOWSTATE__V1__VIOLATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__violation__descriptor) \
     , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+/*
+ * INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
+ * was stored.
+ */
+struct  Flowstate__V1__DefinitionInvalid
+{
+  ProtobufCMessage base;
+  /*
+   * Everything that is wrong with it.
+   */
+  size_t n_faults;
+  Flowstate__V1__DefinitionFault **faults;
+};
+#define FLOWSTATE__V1__DEFINITION_INVALID__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__definition_invalid__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * One thing that is wrong with a definition.
+ */
+struct  Flowstate__V1__DefinitionFault
+{
+  ProtobufCMessage base;
+  /*
+   * JSON Pointer (RFC 6901) into the document; empty: the document as a whole.
+   */
+  ProtobufCBinaryData path;
+  /*
+   * What is wrong and what would be right.
+   */
+  ProtobufCBinaryData message;
+};
+#define FLOWSTATE__V1__DEFINITION_FAULT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__definition_fault__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 /*
@@ -287,6 +327,44 @@ Flowstate__V1__Violation *
 void   flowstate__v1__violation__free_unpacked
                      (Flowstate__V1__Violation *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__DefinitionInvalid methods */
+void   flowstate__v1__definition_invalid__init
+                     (Flowstate__V1__DefinitionInvalid         *message);
+size_t flowstate__v1__definition_invalid__get_packed_size
+                     (const Flowstate__V1__DefinitionInvalid   *message);
+size_t flowstate__v1__definition_invalid__pack
+                     (const Flowstate__V1__DefinitionInvalid   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__definition_invalid__pack_to_buffer
+                     (const Flowstate__V1__DefinitionInvalid   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DefinitionInvalid *
+       flowstate__v1__definition_invalid__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__definition_invalid__free_unpacked
+                     (Flowstate__V1__DefinitionInvalid *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__DefinitionFault methods */
+void   flowstate__v1__definition_fault__init
+                     (Flowstate__V1__DefinitionFault         *message);
+size_t flowstate__v1__definition_fault__get_packed_size
+                     (const Flowstate__V1__DefinitionFault   *message);
+size_t flowstate__v1__definition_fault__pack
+                     (const Flowstate__V1__DefinitionFault   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__definition_fault__pack_to_buffer
+                     (const Flowstate__V1__DefinitionFault   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DefinitionFault *
+       flowstate__v1__definition_fault__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__definition_fault__free_unpacked
+                     (Flowstate__V1__DefinitionFault *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__TransitionNotAllowed methods */
 void   flowstate__v1__transition_not_allowed__init
                      (Flowstate__V1__TransitionNotAllowed         *message);
@@ -412,6 +490,12 @@ typedef void (*Flowstate__V1__StateInvalid_Closure)
 typedef void (*Flowstate__V1__Violation_Closure)
                  (const Flowstate__V1__Violation *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__DefinitionInvalid_Closure)
+                 (const Flowstate__V1__DefinitionInvalid *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__DefinitionFault_Closure)
+                 (const Flowstate__V1__DefinitionFault *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__TransitionNotAllowed_Closure)
                  (const Flowstate__V1__TransitionNotAllowed *message,
                   void *closure_data);
@@ -439,6 +523,8 @@ typedef void (*Flowstate__V1__Failure_Closure)
 extern const ProtobufCMessageDescriptor flowstate__v1__version_conflict__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__state_invalid__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__violation__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__definition_invalid__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__definition_fault__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__transition_not_allowed__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__recovery_failed__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__recovery_step__descriptor;

@@ -40,6 +40,28 @@ typedef struct Flowstate__V1__PhaseSummary Flowstate__V1__PhaseSummary;
 /* --- enums --- */
 
 /*
+ * How closely a state is looked at.
+ */
+typedef enum _Flowstate__V1__ValidationDepth {
+  /*
+   * The same as COMPLETE.
+   */
+  FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_UNSPECIFIED = 0,
+  /*
+   * Every rule.
+   */
+  FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_COMPLETE = 1,
+  /*
+   * Whether it is built as it should be.
+   */
+  FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_TRANSITION = 2,
+  /*
+   * Whether the flow can be told at all.
+   */
+  FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_MINIMAL = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VALIDATION_DEPTH)
+} Flowstate__V1__ValidationDepth;
+/*
  * How far a phase is.
  */
 typedef enum _Flowstate__V1__PhaseProgress {
@@ -98,6 +120,14 @@ struct  Flowstate__V1__TransitionPhaseRequest
    * Empty: a retry is a new call.
    */
   ProtobufCBinaryData idempotency_key;
+  /*
+   * JSON to keep in the state for the new phase, where the definition says; empty: none.
+   */
+  ProtobufCBinaryData phase_data;
+  /*
+   * Go there whatever the definition says; the version's metadata tells so.
+   */
+  protobuf_c_boolean force;
   Flowstate__V1__TransitionPhaseRequest__PreconditionCase precondition_case;
   union {
     /*
@@ -112,7 +142,7 @@ struct  Flowstate__V1__TransitionPhaseRequest
 };
 #define FLOWSTATE__V1__TRANSITION_PHASE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__transition_phase_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, FLOWSTATE__V1__TRANSITION_PHASE_REQUEST__PRECONDITION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0, FLOWSTATE__V1__TRANSITION_PHASE_REQUEST__PRECONDITION__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__TransitionPhaseResponse
@@ -155,7 +185,7 @@ struct  Flowstate__V1__CompletePhaseRequest
    */
   ProtobufCBinaryData phase;
   /*
-   * JSON about the result to keep with the version, 64 KiB at most.
+   * JSON to keep with the version, 64 KiB at most; empty: none.
    */
   ProtobufCBinaryData metadata;
   /*
@@ -166,6 +196,10 @@ struct  Flowstate__V1__CompletePhaseRequest
    * Empty: a retry is a new call.
    */
   ProtobufCBinaryData idempotency_key;
+  /*
+   * JSON to keep in the state as the phase's results, where the definition says; empty: none.
+   */
+  ProtobufCBinaryData results;
   Flowstate__V1__CompletePhaseRequest__PreconditionCase precondition_case;
   union {
     /*
@@ -180,7 +214,7 @@ struct  Flowstate__V1__CompletePhaseRequest
 };
 #define FLOWSTATE__V1__COMPLETE_PHASE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__complete_phase_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, FLOWSTATE__V1__COMPLETE_PHASE_REQUEST__PRECONDITION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, FLOWSTATE__V1__COMPLETE_PHASE_REQUEST__PRECONDITION__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__CompletePhaseResponse
@@ -361,17 +395,13 @@ struct  Flowstate__V1__ValidateStateRequest
 {
   ProtobufCMessage base;
   /*
-   * The definition; empty: the flow's own.
+   * The definition; empty: the flow's own. A type without a definition has no rules.
    */
   ProtobufCBinaryData flow_type;
   /*
-   * The media type of `state`; empty: `application/json`.
+   * Default: every rule.
    */
-  ProtobufCBinaryData content_type;
-  /*
-   * The phase whose rules hold; empty: the one the flow is in.
-   */
-  ProtobufCBinaryData phase;
+  Flowstate__V1__ValidationDepth depth;
   Flowstate__V1__ValidateStateRequest__SubjectCase subject_case;
   union {
     /*
@@ -379,14 +409,14 @@ struct  Flowstate__V1__ValidateStateRequest
      */
     ProtobufCBinaryData flow_id;
     /*
-     * This state, against the definition of `flow_type`.
+     * This state, which need not be stored; `flow_type` is required then.
      */
     ProtobufCBinaryData state;
   };
 };
 #define FLOWSTATE__V1__VALIDATE_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__validate_state_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, FLOWSTATE__V1__VALIDATE_STATE_REQUEST__SUBJECT__NOT_SET, {0} }
+    , {0,NULL}, FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_UNSPECIFIED, FLOWSTATE__V1__VALIDATE_STATE_REQUEST__SUBJECT__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__ValidateStateResponse
@@ -397,18 +427,31 @@ struct  Flowstate__V1__ValidateStateResponse
    */
   protobuf_c_boolean valid;
   /*
-   * Every rule that is broken.
+   * Every rule that is broken, in the order of the definition.
    */
   size_t n_violations;
   Flowstate__V1__Violation **violations;
   /*
+   * What is allowed and should be otherwise.
+   */
+  size_t n_warnings;
+  Flowstate__V1__Violation **warnings;
+  /*
+   * The type whose definition was used.
+   */
+  ProtobufCBinaryData flow_type;
+  /*
    * The revision of the definition used; 0 when there is none.
    */
   int64_t definition_revision;
+  /*
+   * The version that was validated; 0 for a state that came with the request.
+   */
+  int64_t version;
 };
 #define FLOWSTATE__V1__VALIDATE_STATE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__validate_state_response__descriptor) \
-    , 0, 0,NULL, 0 }
+    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0 }
 
 
 struct  Flowstate__V1__GetHistoryRequest
@@ -426,10 +469,16 @@ struct  Flowstate__V1__GetHistoryRequest
    * Empty: the first page.
    */
   ProtobufCBinaryData page_token;
+  /*
+   * Only these: kinds of events, and of versions as VersionEvent names them in lower case without its
+   * prefix, such as `transitioned`. Empty: all.
+   */
+  size_t n_kinds;
+  ProtobufCBinaryData *kinds;
 };
 #define FLOWSTATE__V1__GET_HISTORY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_history_request__descriptor) \
-    , {0,NULL}, 0, {0,NULL} }
+    , {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
 typedef enum {
@@ -477,7 +526,7 @@ struct  Flowstate__V1__FlowEvent
 {
   ProtobufCMessage base;
   /*
-   * Such as `lease_acquired`, `pruned`, `quarantined`, `notified`.
+   * Such as `checkpoint_created`, `pruned`.
    */
   ProtobufCBinaryData kind;
   /*
@@ -554,7 +603,7 @@ struct  Flowstate__V1__GetSummaryResponse
    */
   ProtobufCBinaryData last_error;
   /*
-   * Bytes that the flow's versions take in the database.
+   * Bytes that the states of its versions take in the database.
    */
   int64_t stored_bytes;
 };
@@ -1048,6 +1097,7 @@ void flowstate__v1__flow_lifecycle_service__get_summary(ProtobufCService *servic
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    flowstate__v1__validation_depth__descriptor;
 extern const ProtobufCEnumDescriptor    flowstate__v1__phase_progress__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__transition_phase_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__transition_phase_response__descriptor;

@@ -150,7 +150,7 @@ struct  Flowstate__V1__CreateFlowRequest
    */
   ProtobufCBinaryData state;
   /*
-   * The state's media type; empty: `application/json`. Under `application/json` the state must be
+   * The state's media type; empty: `application/json`, and of a patch that of the version before. Under `application/json` the state must be
    * one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
    */
   ProtobufCBinaryData content_type;
@@ -204,10 +204,15 @@ struct  Flowstate__V1__CreateFlowResponse
    * Answered from the idempotency record; nothing was changed by this call.
    */
   protobuf_c_boolean replayed;
+  /*
+   * What the definition of the flow's type says of the state that was saved all the same.
+   */
+  size_t n_warnings;
+  Flowstate__V1__Violation **warnings;
 };
 #define FLOWSTATE__V1__CREATE_FLOW_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__create_flow_response__descriptor) \
-    , {0,NULL}, 0, NULL, {0,NULL}, 0 }
+    , {0,NULL}, 0, NULL, {0,NULL}, 0, 0,NULL }
 
 
 typedef enum {
@@ -298,11 +303,14 @@ struct  Flowstate__V1__SaveStateRequest
      */
     ProtobufCBinaryData state;
     /*
-     * JSON Merge Patch (RFC 7396) against the version the precondition names, or the latest.
+     * JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest.
+     * What it does not touch stays as it is spelled. Without an expected version it is applied again
+     * when somebody else saves in between. FLOW_NOT_FOUND when there is no flow.
      */
     ProtobufCBinaryData merge_patch;
     /*
-     * JSON Patch (RFC 6902) against the version the precondition names, or the latest.
+     * JSON Patch (RFC 6902), applied in the same way. FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when
+     * a `test` fails, or a path is not there.
      */
     ProtobufCBinaryData json_patch;
   };
@@ -358,10 +366,15 @@ struct  Flowstate__V1__SaveStateResponse
    * The checkpoint's id when the request asked for one; else empty.
    */
   ProtobufCBinaryData checkpoint_id;
+  /*
+   * What the definition of the flow's type says of the state that was saved all the same.
+   */
+  size_t n_warnings;
+  Flowstate__V1__Violation **warnings;
 };
 #define FLOWSTATE__V1__SAVE_STATE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__save_state_response__descriptor) \
-    , {0,NULL}, 0, NULL, {0,NULL}, 0, {0,NULL} }
+    , {0,NULL}, 0, NULL, {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
 typedef enum {

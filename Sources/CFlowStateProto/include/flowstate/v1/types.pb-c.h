@@ -56,15 +56,15 @@ typedef enum _Flowstate__V1__VersionEvent {
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_DELETED = 5,
   /*
-   * The phase changed; the state is the one before.
+   * The phase changed.
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_TRANSITIONED = 6,
   /*
-   * Status, progress or labels changed; the state is the one before.
+   * Status, progress or labels changed.
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_STATUS_SET = 7,
   /*
-   * An error was reported; the state is the one before.
+   * An error was reported.
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_ERROR_REPORTED = 8,
   /*
@@ -74,7 +74,11 @@ typedef enum _Flowstate__V1__VersionEvent {
   /*
    * The state was brought along from another store.
    */
-  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_MIGRATED = 10
+  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_MIGRATED = 10,
+  /*
+   * A phase was marked complete.
+   */
+  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_PHASE_COMPLETED = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VERSION_EVENT)
 } Flowstate__V1__VersionEvent;
 

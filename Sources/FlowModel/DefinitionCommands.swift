@@ -1,0 +1,140 @@
+/// Stores a new revision of a definition, unless the document is the latest revision's already.
+public struct PutDefinitionCommand: Sendable {
+    public var tenant: String
+    public var actor: String
+    /// JSON.
+    public var document: [UInt8]
+    /// The latest revision must be this one; 0: there must be none; nil: whatever is there.
+    public var expectedRevision: Int64?
+
+    public init(tenant: String, actor: String, document: [UInt8], expectedRevision: Int64? = nil) {
+        self.tenant = tenant
+        self.actor = actor
+        self.document = document
+        self.expectedRevision = expectedRevision
+    }
+
+    /// - Throws: `definitionInvalid` for a document that cannot work, `invalidArgument` for one that must not be put.
+    public func check(limits: Limits) throws(StateError) -> FlowDefinition {
+        try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
+        if let expectedRevision, expectedRevision < 0 {
+            throw .invalidArgument(field: "expected_revision", message: "is \(expectedRevision); use 0 for \"must not exist\"")
+        }
+        let definition: FlowDefinition
+        do {
+            definition = try DefinitionReader.read(document, limits: limits)
+        } catch {
+            throw .definitionInvalid(error.faults)
+        }
+        if BuiltInDefinitions.documents[definition.flowType] != nil {
+            let message = "\"\(definition.flowType)\" is built in and cannot be replaced; choose another flow_type"
+            throw .definitionInvalid([DefinitionFault(path: "/flow_type", message: message)])
+        }
+        return definition
+    }
+}
+
+public struct GetDefinitionCommand: Sendable {
+    public var tenant: String
+    public var flowType: String
+    /// nil: the latest.
+    public var revision: Int64?
+
+    public init(tenant: String, flowType: String, revision: Int64? = nil) {
+        self.tenant = tenant
+        self.flowType = flowType
+        self.revision = revision
+    }
+
+    public func check(limits: Limits) throws(StateError) {
+        try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes)
+        if let revision, revision < 0 {
+            throw .invalidArgument(field: "revision", message: "is \(revision); revisions start at 1, 0 is the latest")
+        }
+    }
+}
+
+/// The latest revision of every definition, built-in ones too, by type.
+public struct ListDefinitionsCommand: Sendable {
+    public var tenant: String
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(tenant: String, pageSize: Int = 0, pageToken: PageToken? = nil) {
+        self.tenant = tenant
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// One revision of a definition.
+public struct DefinitionRecord: Sendable, Equatable {
+    public var flowType: String
+    /// From 1.
+    public var revision: Int64
+    /// JSON, as it was put.
+    public var document: [UInt8]
+    /// Empty for one that is built in.
+    public var actor: String
+    /// nil for one that is built in.
+    public var createdAt: Timestamp?
+
+    public init(flowType: String, revision: Int64, document: [UInt8], actor: String, createdAt: Timestamp?) {
+        self.flowType = flowType
+        self.revision = revision
+        self.document = document
+        self.actor = actor
+        self.createdAt = createdAt
+    }
+
+    public var isBuiltIn: Bool { createdAt == nil }
+}
+
+extension BuiltInDefinitions {
+    /// As they are listed, by type.
+    public static let records = documents.map { flowType, document in
+        DefinitionRecord(flowType: flowType, revision: 1, document: Array(document.utf8), actor: "", createdAt: nil)
+    }.sorted { $0.flowType.utf8.lexicographicallyPrecedes($1.flowType.utf8) }
+
+    public static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType == flowType } }
+}
+
+/// Holds a state against a definition. Changes nothing.
+public struct ValidateStateCommand: Sendable {
+    public enum Subject: Sendable, Equatable {
+        /// The newest state of a flow; by its own definition unless another type is named.
+        case flow(FlowKey)
+        /// A state that need not be stored.
+        case state([UInt8], flowType: String)
+    }
+
+    public var tenant: String
+    public var subject: Subject
+    /// nil: the flow's own.
+    public var flowType: String?
+    public var depth: ValidationDepth
+
+    public init(tenant: String, subject: Subject, flowType: String? = nil, depth: ValidationDepth = .complete) {
+        self.tenant = tenant
+        self.subject = subject
+        self.flowType = flowType
+        self.depth = depth
+    }
+}
+
+public struct ValidatedState: Sendable, Equatable {
+    public var report: ValidationReport
+    public var flowType: String
+    /// 0: the type has no definition, and so no rules.
+    public var definitionRevision: Int64
+    /// 0: a state that is not stored.
+    public var version: FlowVersion
+
+    public init(report: ValidationReport, flowType: String, definitionRevision: Int64, version: FlowVersion) {
+        self.report = report
+        self.flowType = flowType
+        self.definitionRevision = definitionRevision
+        self.version = version
+    }
+}

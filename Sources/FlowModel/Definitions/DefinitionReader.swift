@@ -1,0 +1,156 @@
+/// Makes a definition of its document, or says everything that is wrong with it.
+public enum DefinitionReader {
+    public static func read(_ document: [UInt8], limits: Limits) throws(DefinitionFaults) -> FlowDefinition {
+        if document.count > limits.definitionBytes {
+            throw DefinitionFaults("is \(document.count) bytes, the limit is \(limits.definitionBytes)")
+        }
+        let parsed: JSONDocument
+        do {
+            parsed = try JSONDocument(document, maximumDepth: limits.definitionDepth)
+        } catch {
+            throw DefinitionFaults("is not JSON: \(error)")
+        }
+        var reader = ObjectReader(parsed.root, at: .root)
+        let definition = definition(&reader, limits)
+        reader.finish()
+        if !reader.faults.isEmpty { throw DefinitionFaults(faults: reader.faults) }
+        return definition
+    }
+
+    private static func definition(_ reader: inout ObjectReader, _ limits: Limits) -> FlowDefinition {
+        let flowType = name("flow_type", &reader, limits)
+        let description = reader.string("description", isRequired: false) ?? ""
+        if description.utf8.count > limits.descriptionBytes {
+            reader.fault("description", "is \(description.utf8.count) bytes, the limit is \(limits.descriptionBytes)")
+        }
+        let phases = phases(&reader, limits)
+        let statuses = statuses(&reader, limits)
+        let paths = paths(&reader)
+        let (rules, faults) = RuleReader.read(
+            reader.array("rules") ?? [], at: JSONPointer(["rules"]), phases: phases.map(\.name), statuses: statuses.map(\.name))
+        reader.take(faults)
+        return FlowDefinition(
+            flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
+            onSave: onSave(&reader))
+    }
+
+    private static func name(_ member: String, _ reader: inout ObjectReader, _ limits: Limits) -> String {
+        guard let name = reader.string(member) else { return "" }
+        do throws(StateError) {
+            try NameRule.check(name, field: member, maximumBytes: limits.idBytes)
+        } catch {
+            if case .invalidArgument(_, let message) = error { reader.fault(member, message) }
+        }
+        return name
+    }
+
+    /// Whoever writes rules means them, so they hold unless the document says otherwise.
+    private static func onSave(_ reader: inout ObjectReader) -> FlowDefinition.OnSave {
+        guard let name = reader.string("on_save", isRequired: false) else { return .enforce }
+        if let policy = FlowDefinition.OnSave(rawValue: name) { return policy }
+        reader.fault("on_save", "is \"\(name)\"; use \(FlowDefinition.OnSave.allCases.map(\.rawValue).joined(separator: ", "))")
+        return .enforce
+    }
+
+    // MARK: Paths
+
+    private static func paths(_ reader: inout ObjectReader) -> FlowDefinition.Paths {
+        var paths = FlowDefinition.Paths()
+        guard let object = reader.object("paths") else { return paths }
+        var inner = ObjectReader(object, at: JSONPointer(["paths"]))
+        paths.phase = inner.pointer("phase", isRequired: false)
+        paths.status = inner.pointer("status", isRequired: false)
+        paths.progress = inner.pointer("progress", isRequired: false)
+        paths.completion = inner.pointer("completion", isRequired: false)
+        paths.data = inner.pointer("data", isRequired: false).map { FlowDefinition.PhasePointer(pattern: $0) }
+        paths.results = inner.pointer("results", isRequired: false).map { FlowDefinition.PhasePointer(pattern: $0) }
+        paths.log = inner.pointer("log", isRequired: false)
+        paths.errors = inner.pointer("errors", isRequired: false)
+        paths.updated = inner.pointer("updated", isRequired: false)
+        inner.finish()
+        reader.take(inner.faults)
+        return paths
+    }
+
+    // MARK: Phases
+
+    private static func phases(_ reader: inout ObjectReader, _ limits: Limits) -> [FlowDefinition.Phase] {
+        let place = JSONPointer(["phases"])
+        var phases: [FlowDefinition.Phase] = []
+        var faults: [DefinitionFault] = []
+        for (number, object) in (reader.array("phases") ?? []).enumerated() {
+            var inner = ObjectReader(object, at: place.appending("\(number)"))
+            let name = name("name", &inner, limits)
+            if phases.contains(where: { $0.name == name }) { inner.fault("name", "\"\(name)\" is a phase already") }
+            let progress = inner.number("progress")?.double
+            if let progress, !(0...100).contains(progress) { inner.fault("progress", "must lie between 0 and 100") }
+            phases.append(
+                FlowDefinition.Phase(
+                    name: name, requires: inner.strings("requires") ?? [], progress: progress,
+                    isTerminal: inner.boolean("terminal") ?? false, completesOnLeave: inner.boolean("complete_on_leave") ?? false))
+            inner.finish()
+            faults += inner.faults
+        }
+        reader.take(faults + unknownPhases(phases, place) + cycles(phases, place))
+        return phases
+    }
+
+    private static func unknownPhases(_ phases: [FlowDefinition.Phase], _ place: JSONPointer) -> [DefinitionFault] {
+        let names = Set(phases.map(\.name))
+        return phases.enumerated().flatMap { number, phase in
+            phase.requires.enumerated().filter { !names.contains($0.element) }.map { index, name in
+                let path = JSONPointer(place.tokens + ["\(number)", "requires", "\(index)"])
+                return DefinitionFault(path: path.description, message: "\"\(name)\" is no phase of this definition")
+            }
+        }
+    }
+
+    /// A phase that requires itself, directly or through others, can never be entered.
+    private static func cycles(_ phases: [FlowDefinition.Phase], _ place: JSONPointer) -> [DefinitionFault] {
+        // Takes away what can be entered, until nothing more can.
+        var left = phases
+        let names = Set(phases.map(\.name))
+        var possible: Set<String> = []
+        while true {
+            let enterable = left.filter { $0.requires.allSatisfy { possible.contains($0) || !names.contains($0) } }
+            if enterable.isEmpty { break }
+            possible.formUnion(enterable.map(\.name))
+            left.removeAll { possible.contains($0.name) }
+        }
+        guard let first = left.first, let number = phases.firstIndex(of: first) else { return [] }
+        let path = JSONPointer(place.tokens + ["\(number)", "requires"])
+        let list = left.map(\.name).joined(separator: ", ")
+        return [DefinitionFault(path: path.description, message: "these phases wait for each other and can never be entered: \(list)")]
+    }
+
+    // MARK: Statuses
+
+    private static func statuses(_ reader: inout ObjectReader, _ limits: Limits) -> [FlowDefinition.Status] {
+        let place = JSONPointer(["statuses"])
+        var statuses: [FlowDefinition.Status] = []
+        var faults: [DefinitionFault] = []
+        for (number, object) in (reader.array("statuses") ?? []).enumerated() {
+            var inner = ObjectReader(object, at: place.appending("\(number)"))
+            let name = name("name", &inner, limits)
+            if statuses.contains(where: { $0.name == name }) { inner.fault("name", "\"\(name)\" is a status already") }
+            let isOfErrors = inner.boolean("error") ?? false
+            if isOfErrors, statuses.contains(where: \.isOfErrors) { inner.fault("error", "another status is that of errors already") }
+            statuses.append(FlowDefinition.Status(name: name, next: inner.strings("next"), isOfErrors: isOfErrors))
+            inner.finish()
+            faults += inner.faults
+        }
+        let names = Set(statuses.map(\.name))
+        for (number, status) in statuses.enumerated() {
+            for name in status.next ?? [] where !names.contains(name) {
+                let path = JSONPointer(place.tokens + ["\(number)", "next"])
+                faults.append(DefinitionFault(path: path.description, message: "\"\(name)\" is no status of this definition"))
+            }
+        }
+        reader.take(faults)
+        return statuses
+    }
+}
+
+extension DefinitionFaults {
+    fileprivate init(_ message: String) { self.init(faults: [DefinitionFault(path: "", message: message)]) }
+}

@@ -1,0 +1,109 @@
+/// What is known about a type of flow: its phases and statuses, where they stand in its states, and the rules of those. Read from a
+/// document (`DefinitionReader`), and never changed: another document is another revision.
+public struct FlowDefinition: Sendable {
+    /// The type.
+    public var flowType: String
+    /// For people.
+    public var description: String
+    /// Where phase, status and progress stand in a state.
+    public var paths: Paths
+    /// In their usual order; none: any phase goes.
+    public var phases: [Phase]
+    /// None: any status goes.
+    public var statuses: [Status]
+    /// What states must be like, in the order of the document.
+    public var rules: [RuleEntry]
+    /// What happens to a save whose state breaks rules.
+    public var onSave: OnSave
+
+    public enum OnSave: String, Sendable, CaseIterable {
+        /// Nothing: states are validated when somebody asks.
+        case off
+        /// It is saved, and its answer says what is broken.
+        case warn
+        /// It is refused.
+        case enforce
+    }
+
+    public struct Paths: Sendable, Equatable {
+        public var phase: JSONPointer?
+        public var status: JSONPointer?
+        /// Per cent.
+        public var progress: JSONPointer?
+        /// An object: by phase, whether it is complete.
+        public var completion: JSONPointer?
+        /// What came with a transition, and the results of a phase; "{phase}" in them stands for the phase.
+        public var data: PhasePointer?
+        public var results: PhasePointer?
+        /// Arrays: what happened, and what went wrong.
+        public var log: JSONPointer?
+        public var errors: JSONPointer?
+        /// When the state was last changed here, as text.
+        public var updated: JSONPointer?
+
+        public init() {}
+
+        var isEmpty: Bool { self == Paths() }
+    }
+
+    /// Whether it says anything about a save.
+    public var concernsSaves: Bool { onSave != .off || !paths.isEmpty }
+
+    /// A pointer for each phase.
+    public struct PhasePointer: Sendable, Equatable {
+        let pattern: JSONPointer
+
+        public func pointer(_ phase: String) -> JSONPointer {
+            JSONPointer(
+                pattern.tokens.map { token in token.split(separator: "{phase}", omittingEmptySubsequences: false).joined(separator: phase) }
+            )
+        }
+    }
+
+    public struct Phase: Sendable, Equatable {
+        public var name: String
+        /// Phases that must be complete before this one is entered.
+        public var requires: [String]
+        /// Per cent, when it is entered; nil: stays as it is.
+        public var progress: Double?
+        /// The flow ends here.
+        public var isTerminal: Bool
+        /// Leaving it completes it: a phase in which nothing is done that somebody could report.
+        public var completesOnLeave: Bool
+    }
+
+    public struct Status: Sendable, Equatable {
+        public var name: String
+        /// Which may follow; nil: any; none: the flow has ended.
+        public var next: [String]?
+        /// A flow has it when an error was reported.
+        public var isOfErrors: Bool
+    }
+
+    public func status(_ name: String) -> Status? { statuses.first { $0.name == name } }
+    public func phase(_ name: String) -> Phase? { phases.first { $0.name == name } }
+}
+
+/// One rule of a definition, with where and when it holds.
+public struct RuleEntry: Sendable {
+    public enum Severity: String, Sendable, CaseIterable {
+        case error, warning
+    }
+
+    /// As in the document: the kind, unless it has a name of its own.
+    public var name: String
+    public var severity: Severity
+    public var depths: Set<ValidationDepth>
+    public var path: JSONPointer
+    public var rule: any StateRule
+}
+
+/// How closely a state is looked at.
+public enum ValidationDepth: String, Sendable, CaseIterable {
+    /// For hot paths: whether the flow can be told at all.
+    case minimal
+    /// Before and after a transition: whether it is built as it should be.
+    case transition
+    /// Every rule.
+    case complete
+}

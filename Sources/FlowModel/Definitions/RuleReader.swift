@@ -1,0 +1,131 @@
+/// Reads the rules of a definition. What they refer to, phases and statuses, is read before.
+public struct RuleReader {
+    private var reader: ObjectReader
+    private let phases: [String]
+    private let statuses: [String]
+
+    private init(_ object: JSONValue, at place: JSONPointer, phases: [String], statuses: [String]) {
+        reader = ObjectReader(object, at: place)
+        self.phases = phases
+        self.statuses = statuses
+    }
+
+    /// Rules within rules, at most so deep: a list of maps of lists.
+    private static let maximumDepth = 4
+
+    /// - Parameter place: of the array.
+    static func read(
+        _ rules: [JSONValue], at place: JSONPointer, phases: [String], statuses: [String], depth: Int = 0
+    ) -> (rules: [RuleEntry], faults: [DefinitionFault]) {
+        var entries: [RuleEntry] = []
+        var faults: [DefinitionFault] = []
+        for (number, rule) in rules.enumerated() {
+            var reader = RuleReader(rule, at: place.appending("\(number)"), phases: phases, statuses: statuses)
+            reader.depth = depth
+            if let entry = reader.entry() { entries.append(entry) }
+            faults += reader.reader.faults
+        }
+        return (entries, faults)
+    }
+
+    private var depth = 0
+
+    private mutating func entry() -> RuleEntry? {
+        let path = reader.pointer("path", isRequired: depth == 0)
+        let name = reader.string("name", isRequired: false)
+        let severity = oneOf("severity", RuleEntry.Severity.allCases) ?? .error
+        let depths = depths()
+        guard let kind = reader.string("rule") else { return nil }
+        guard let type = RuleKinds.named(kind) else {
+            reader.fault("rule", "\"\(kind)\" is no rule; use \(RuleKinds.all.map { $0.kind }.joined(separator: ", "))")
+            return nil
+        }
+        let rule = type.init(&self)
+        reader.finish()
+        return RuleEntry(name: name ?? kind, severity: severity, depths: depths, path: path ?? .root, rule: rule)
+    }
+
+    private mutating func depths() -> Set<ValidationDepth> {
+        guard let names = reader.strings("depths") else { return [.complete] }
+        var depths: Set<ValidationDepth> = []
+        for name in names {
+            if let depth = ValidationDepth(rawValue: name) {
+                depths.insert(depth)
+            } else {
+                let all = ValidationDepth.allCases.map(\.rawValue).joined(separator: ", ")
+                reader.fault("depths", "\"\(name)\" is no depth; use \(all)")
+            }
+        }
+        return depths
+    }
+
+    private mutating func oneOf<Value: RawRepresentable<String>>(_ member: String, _ values: [Value]) -> Value? {
+        guard let name = reader.string(member, isRequired: false) else { return nil }
+        if let value = Value(rawValue: name) { return value }
+        reader.fault(member, "is \"\(name)\"; use \(values.map(\.rawValue).joined(separator: " or "))")
+        return nil
+    }
+}
+
+// MARK: - For the rules
+
+extension RuleReader {
+    mutating func fault(_ member: String, _ message: String) { reader.fault(member, message) }
+    mutating func value(_ member: String) -> JSONValue? { reader.value(member) }
+    mutating func string(_ member: String) -> String? { reader.string(member) }
+    mutating func strings(_ member: String) -> [String]? { reader.strings(member) }
+    mutating func stringOrStrings(_ member: String) -> [String] { reader.stringOrStrings(member) }
+    mutating func number(_ member: String) -> JSONValue? { reader.number(member) }
+    mutating func count(_ member: String) -> Int? { reader.count(member) }
+    mutating func pointer(_ member: String) -> JSONPointer? { reader.pointer(member) }
+
+    /// The name of a JSON type, if there is one.
+    mutating func typeName(_ member: String) -> String? {
+        let name = reader.string(member, isRequired: false)
+        if let name { checkTypeName(name, member) }
+        return name
+    }
+
+    mutating func checkTypeName(_ name: String, _ member: String) {
+        let known = ["string", "number", "boolean", "array", "object", "null"]
+        if !known.contains(name) { fault(member, "\"\(name)\" is no JSON type; use \(known.joined(separator: ", "))") }
+    }
+
+    /// An array of strings, or "phases" or "statuses".
+    mutating func nameList(_ member: String) -> NameList {
+        switch reader.value(member)?.string {
+        case "phases": return .phases
+        case "statuses": return .statuses
+        case let other?:
+            fault(member, "is \"\(other)\"; give an array of strings, \"phases\" or \"statuses\"")
+            return .listed([])
+        case nil: return .listed(reader.strings(member, isRequired: true) ?? [])
+        }
+    }
+
+    mutating func knownPhases(_ member: String) -> [String] {
+        let names = reader.strings(member, isRequired: true) ?? []
+        for name in names where !phases.contains(name) { fault(member, "\"\(name)\" is no phase of this definition") }
+        return names
+    }
+
+    mutating func knownStatus(_ member: String) -> String {
+        let name = reader.string(member) ?? ""
+        if !name.isEmpty, !statuses.contains(name) { fault(member, "\"\(name)\" is no status of this definition") }
+        return name
+    }
+
+    /// Rules of what is in the value.
+    mutating func rules(_ member: String) -> [RuleEntry] {
+        let rules = reader.array(member, isRequired: true) ?? []
+        guard depth < Self.maximumDepth else {
+            fault(member, "rules are nested more than \(Self.maximumDepth) deep")
+            return []
+        }
+        let (entries, faults) = Self.read(
+            rules, at: reader.place.appending(member), phases: phases, statuses: statuses,
+            depth: depth + 1)
+        reader.take(faults)
+        return entries
+    }
+}

@@ -1,0 +1,37 @@
+extension SaveCommand {
+    /// What a definition makes of the save: warnings, and what the state says of phase, status and progress where the client says nothing,
+    /// so that lists find the flow by them.
+    ///
+    /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
+    public func following(
+        _ definition: FlowDefinition, limits: Limits
+    ) throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) {
+        let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth)
+        var warnings: [StateError.Violation] = []
+        if definition.onSave != .off {
+            let validator = StateValidator(definition, limits: limits)
+            let report = document.map { validator.validate($0) } ?? validator.validate(state)
+            if !report.isValid, definition.onSave == .enforce { throw .stateInvalid(report.violations) }
+            warnings = report.violations + report.warnings
+        }
+        guard let root = document?.root else { return (self, warnings) }
+        var command = self
+        if phase == nil { command.phase = Self.name(root, definition.paths.phase, limits) }
+        if status == nil { command.status = Self.name(root, definition.paths.status, limits) }
+        if progress == nil, let value = definition.paths.progress.flatMap({ root[$0]?.double }), (0...100).contains(value) {
+            command.progress = value
+        }
+        return (command, warnings)
+    }
+
+    /// Only what a client could have given.
+    private static func name(_ root: JSONValue, _ pointer: JSONPointer?, _ limits: Limits) -> String? {
+        guard let name = pointer.flatMap({ root[$0]?.string }), !name.isEmpty else { return nil }
+        do throws(StateError) {
+            try NameRule.check(name, field: "", maximumBytes: limits.idBytes)
+            return name
+        } catch {
+            return nil
+        }
+    }
+}

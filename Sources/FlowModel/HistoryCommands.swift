@@ -1,0 +1,124 @@
+/// Everything that happened to a flow, newest first: its versions, and what made none.
+public struct GetHistoryCommand: Sendable {
+    public var key: FlowKey
+    /// Kinds of events, and of versions by their names (`VersionKind.name`); empty: all.
+    public var kinds: [String]
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(key: FlowKey, kinds: [String] = [], pageSize: Int = 0, pageToken: PageToken? = nil) {
+        self.key = key
+        self.kinds = kinds
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// Something that happened to a flow and made no version.
+public struct EventRecord: Sendable, Equatable {
+    /// The order in which a flow's events were written.
+    public var id: Int64
+    public var kind: String
+    public var actor: String
+    /// JSON.
+    public var detail: [UInt8]
+    public var createdAt: Timestamp
+
+    public init(id: Int64, kind: String, actor: String, detail: [UInt8], createdAt: Timestamp) {
+        self.id = id
+        self.kind = kind
+        self.actor = actor
+        self.detail = detail
+        self.createdAt = createdAt
+    }
+}
+
+public enum HistoryRecord: Sendable, Equatable {
+    case version(VersionRecord)
+    case event(EventRecord)
+
+    public var time: Timestamp {
+        switch self {
+        case .version(let version): version.createdAt
+        case .event(let event): event.createdAt
+        }
+    }
+}
+
+/// Where a flow stands.
+public struct GetSummaryCommand: Sendable {
+    public var key: FlowKey
+
+    public init(key: FlowKey) { self.key = key }
+}
+
+public struct FlowSummary: Sendable, Equatable {
+    public struct Phase: Sendable, Equatable {
+        public enum Progress: Sendable {
+            case pending, active, complete, left
+        }
+
+        public var name: String
+        public var progress: Progress
+        /// When the flow entered it last; nil: never.
+        public var enteredAt: Timestamp?
+        /// When it was marked complete last; nil: never.
+        public var completedAt: Timestamp?
+
+        public init(name: String, progress: Progress, enteredAt: Timestamp?, completedAt: Timestamp?) {
+            self.name = name
+            self.progress = progress
+            self.enteredAt = enteredAt
+            self.completedAt = completedAt
+        }
+    }
+
+    public var head: FlowHead
+    public var phases: [Phase]
+    public var versions: Int64
+    public var checkpoints: Int64
+    public var errors: Int64
+    public var recoveries: Int64
+    /// Empty when none was reported.
+    public var lastError: String
+    /// Of the states, as they are stored.
+    public var storedBytes: Int64
+
+    public init(
+        head: FlowHead, phases: [Phase], versions: Int64, checkpoints: Int64, errors: Int64, recoveries: Int64, lastError: String,
+        storedBytes: Int64
+    ) {
+        self.head = head
+        self.phases = phases
+        self.versions = versions
+        self.checkpoints = checkpoints
+        self.errors = errors
+        self.recoveries = recoveries
+        self.lastError = lastError
+        self.storedBytes = storedBytes
+    }
+}
+
+extension FlowSummary.Phase {
+    /// Every phase of the definition, in its order; without one, those that the flow has been in, in the order in which it entered them.
+    ///
+    /// - Parameter visits: by phase, when the flow was in it; may have phases that the definition has not.
+    public static func all(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)],
+        limits: Limits
+    ) -> [FlowSummary.Phase] {
+        let step = LifecycleStep(leaving: snapshot, definition, now: snapshot.head.updatedAt, limits: limits)
+        let known = definition?.phases.map(\.name) ?? []
+        let others = visits.filter { !known.contains($0.phase) && !$0.phase.isEmpty }.sorted { visit, other in
+            (visit.enteredAt ?? .latest) < (other.enteredAt ?? .latest)
+        }
+        return (known + others.map(\.phase)).map { name in
+            let visit = visits.first { $0.phase == name }
+            let isComplete = known.isEmpty ? visit?.completedAt != nil : step.isComplete(name)
+            let progress: FlowSummary.Phase.Progress =
+                isComplete ? .complete : name == step.phase ? .active : visit?.enteredAt != nil ? .left : .pending
+            return FlowSummary.Phase(name: name, progress: progress, enteredAt: visit?.enteredAt, completedAt: visit?.completedAt)
+        }
+    }
+}

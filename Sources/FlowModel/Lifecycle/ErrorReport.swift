@@ -1,0 +1,69 @@
+extension ReportErrorCommand: LifecycleDecision {
+    public static var operation: String { "error" }
+
+    public var content: [[UInt8]] {
+        [Array((phase ?? "").utf8), Array(errorType.utf8), Array(message.utf8), details, [isRetryable ? 1 : 0]]
+    }
+
+    public func check(limits: Limits) throws(StateError) {
+        if let phase { try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes) }
+        try NameRule.check(errorType, field: "error_type", maximumBytes: limits.idBytes, mayBeEmpty: true)
+        try Self.checkText(message, "message", limits.descriptionBytes)
+        // The version's metadata keeps all of it.
+        try Self.checkJSON(details, "details", limits.metadataBytes / 2, limits)
+    }
+
+    /// Refuses nothing because of the flow: an error is recorded whatever the state is like, and whether or not the flow has ended. Where
+    /// the state cannot take it, the version's metadata does.
+    public func next(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+    ) throws(StateError) -> SaveCommand {
+        var step = LifecycleStep(leaving: snapshot, definition, now: now, limits: limits)
+        let phase = phase ?? step.phase
+        let hasEnded = definition?.status(step.status)?.next?.isEmpty ?? false
+        let known = definition?.statuses ?? []
+        let status = hasEnded ? nil : known.isEmpty ? "failed" : known.first(where: \.isOfErrors)?.name
+        let unchanged = step.edit
+        do throws(StateError) {
+            if let pointer = definition?.paths.errors { try step.edit?.append(pointer, entry(phase, now)) }
+        } catch {
+            step.edit = unchanged
+        }
+        let withoutStatus = step.edit
+        do throws(StateError) {
+            if let pointer = definition?.paths.status, let status { try step.edit?.set(pointer, string: status) }
+        } catch {
+            step.edit = withoutStatus
+        }
+        let metadata = Array(metadata(phase).utf8)
+        var command: SaveCommand
+        do throws(StateError) {
+            command = try step.save(.errorReported, key: request.key, actor: request.actor, metadata: metadata)
+        } catch {
+            step.edit = nil
+            command = try step.save(.errorReported, key: request.key, actor: request.actor, metadata: metadata)
+        }
+        command.status = status
+        return command
+    }
+
+    private func entry(_ phase: String, _ now: Timestamp) -> String {
+        var entry = JSONObjectText()
+        entry.add("timestamp", RFC3339Text.text(now))
+        entry.add("phase", phase)
+        if !errorType.isEmpty { entry.add("error_type", errorType) }
+        entry.add("error", message)
+        entry.add("details", json: details)
+        return entry.text
+    }
+
+    private func metadata(_ phase: String) -> String {
+        var object = JSONObjectText()
+        object.add("phase", phase)
+        object.add("error_type", errorType)
+        object.add("error", message)
+        object.add("retryable", json: isRetryable ? "true" : "false")
+        object.add("details", json: details)
+        return object.text
+    }
+}

@@ -1,0 +1,134 @@
+/// What every step of a flow's life has.
+public struct LifecycleRequest: Sendable, Equatable {
+    public var key: FlowKey
+    public var actor: String
+    public var precondition: Precondition
+    public var idempotencyKey: String?
+
+    public init(key: FlowKey, actor: String, precondition: Precondition = .none, idempotencyKey: String? = nil) {
+        self.key = key
+        self.actor = actor
+        self.precondition = precondition
+        self.idempotencyKey = idempotencyKey
+    }
+}
+
+/// Moves a flow to another phase.
+public struct TransitionCommand: Sendable {
+    public var request: LifecycleRequest
+    public var phase: String
+    public var reason: String
+    /// JSON, or empty.
+    public var phaseData: [UInt8]
+    public var isForced: Bool
+    /// Made for this call: of the checkpoint of the version before.
+    public var checkpointID: String
+
+    public init(
+        _ request: LifecycleRequest, phase: String, reason: String = "", phaseData: [UInt8] = [], isForced: Bool = false,
+        checkpointID: String
+    ) {
+        self.request = request
+        self.phase = phase
+        self.reason = reason
+        self.phaseData = phaseData
+        self.isForced = isForced
+        self.checkpointID = checkpointID
+    }
+}
+
+/// Marks a phase complete.
+public struct CompletePhaseCommand: Sendable {
+    public var request: LifecycleRequest
+    /// nil: the one that the flow is in.
+    public var phase: String?
+    /// JSON, or empty.
+    public var results: [UInt8]
+    public var metadata: [UInt8]
+    public var checkpointID: String
+
+    public init(
+        _ request: LifecycleRequest, phase: String? = nil, results: [UInt8] = [], metadata: [UInt8] = [], checkpointID: String
+    ) {
+        self.request = request
+        self.phase = phase
+        self.results = results
+        self.metadata = metadata
+        self.checkpointID = checkpointID
+    }
+}
+
+/// Records an error of a flow.
+public struct ReportErrorCommand: Sendable {
+    public var request: LifecycleRequest
+    /// nil: the one that the flow is in.
+    public var phase: String?
+    public var errorType: String
+    public var message: String
+    /// JSON, or empty.
+    public var details: [UInt8]
+    public var isRetryable: Bool
+
+    public init(
+        _ request: LifecycleRequest, phase: String? = nil, errorType: String = "", message: String, details: [UInt8] = [],
+        isRetryable: Bool = false
+    ) {
+        self.request = request
+        self.phase = phase
+        self.errorType = errorType
+        self.message = message
+        self.details = details
+        self.isRetryable = isRetryable
+    }
+}
+
+/// Sets status, progress and labels.
+public struct SetStatusCommand: Sendable {
+    public var request: LifecycleRequest
+    /// nil keeps it; so do the others.
+    public var status: String?
+    public var progress: Double?
+    public var setLabels: Labels
+    public var removedLabels: [String]
+
+    public init(
+        _ request: LifecycleRequest, status: String? = nil, progress: Double? = nil, setLabels: Labels = .none,
+        removedLabels: [String] = []
+    ) {
+        self.request = request
+        self.status = status
+        self.progress = progress
+        self.setLabels = setLabels
+        self.removedLabels = removedLabels
+    }
+}
+
+extension LifecycleOutcome {
+    /// - Parameter before: the version that the step was taken from; nil: it is not known any more.
+    public init(_ head: FlowHead, state: [UInt8], before: Snapshot?, _ definition: FlowDefinition?, limits: Limits, replayed: Bool) {
+        let now = head.updatedAt
+        var after = before
+        after?.state = state
+        self.init(
+            head: head, from: before.map { LifecycleStep(leaving: $0, definition, now: now, limits: limits).phase } ?? "",
+            completed: after.map { LifecycleStep(leaving: $0, definition, now: now, limits: limits).completedPhases } ?? [],
+            replayed: replayed)
+    }
+}
+
+/// Where a flow stands after a step of its life.
+public struct LifecycleOutcome: Sendable, Equatable {
+    public var head: FlowHead
+    /// The phase before.
+    public var from: String
+    /// In the definition's order.
+    public var completed: [String]
+    public var replayed: Bool
+
+    public init(head: FlowHead, from: String, completed: [String], replayed: Bool) {
+        self.head = head
+        self.from = from
+        self.completed = completed
+        self.replayed = replayed
+    }
+}

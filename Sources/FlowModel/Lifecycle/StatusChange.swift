@@ -1,0 +1,55 @@
+extension SetStatusCommand: LifecycleDecision {
+    public static var operation: String { "set_status" }
+
+    public var content: [[UInt8]] {
+        let labels = setLabels.entries.flatMap { [Array($0.name.utf8), Array($0.value.utf8)] }
+        return [Array((status ?? "").utf8), Array("\(progress.map(\.bitPattern) ?? 0)".utf8)] + labels
+            + removedLabels.map { Array($0.utf8) }
+    }
+
+    public func check(limits: Limits) throws(StateError) {
+        if let status { try NameRule.check(status, field: "status", maximumBytes: limits.idBytes) }
+        if let progress, !(progress >= 0 && progress <= 100) {
+            throw .invalidArgument(field: "progress", message: "is \(progress); it must lie between 0 and 100")
+        }
+        try setLabels.check(limits: limits, field: "set_labels")
+        if status == nil, progress == nil, setLabels.isEmpty, removedLabels.isEmpty {
+            throw .invalidArgument(field: "status", message: "nothing is to be set: give a status, a progress or labels")
+        }
+    }
+
+    public func next(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+    ) throws(StateError) -> SaveCommand {
+        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits)
+        if let status { try Self.judge(status, step) }
+        if let paths = definition?.paths {
+            if let pointer = paths.status, let status { try step.edit?.set(pointer, string: status) }
+            if let pointer = paths.progress, let progress { try step.edit?.set(pointer, progress.json) }
+        }
+        var metadata = JSONObjectText()
+        if let status {
+            metadata.add("from", step.status)
+            metadata.add("to", status)
+        }
+        var command = try step.save(.statusSet, key: request.key, actor: request.actor, metadata: Array(metadata.text.utf8))
+        command.status = status
+        command.progress = progress
+        if !setLabels.isEmpty || !removedLabels.isEmpty {
+            let kept = snapshot.head.labels.entries.filter { !removedLabels.contains($0.name) }
+            command.labels = Labels(kept + setLabels.entries)
+        }
+        try step.check(command)
+        return command
+    }
+
+    private static func judge(_ status: String, _ step: LifecycleStep) throws(StateError) {
+        guard let definition = step.definition, !definition.statuses.isEmpty else { return }
+        guard definition.status(status) != nil else {
+            let known = definition.statuses.map(\.name).joined(separator: ", ")
+            throw .invalidArgument(field: "status", message: "\"\(status)\" is no status of \"\(definition.flowType)\"; it has \(known)")
+        }
+        guard let next = definition.status(step.status)?.next, step.status != status || next.isEmpty else { return }
+        if !next.contains(status) { throw .statusNotAllowed(from: step.status, to: status, allowed: next) }
+    }
+}

@@ -1,0 +1,87 @@
+extension TransitionCommand: LifecycleDecision {
+    public static var operation: String { "transition" }
+
+    public var content: [[UInt8]] { [Array(phase.utf8), Array(reason.utf8), phaseData, [isForced ? 1 : 0]] }
+
+    public func check(limits: Limits) throws(StateError) {
+        try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes)
+        try Self.checkText(reason, "reason", limits.descriptionBytes)
+        try Self.checkJSON(phaseData, "phase_data", limits.stateBytes, limits)
+    }
+
+    public func next(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+    ) throws(StateError) -> SaveCommand {
+        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits)
+        let from = step.phase
+        var target: FlowDefinition.Phase?
+        if let definition, !definition.phases.isEmpty {
+            target = definition.phase(phase)
+            guard target != nil else {
+                let known = definition.phases.map(\.name).joined(separator: ", ")
+                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is no phase of \"\(definition.flowType)\"; it has \(known)")
+            }
+            if !isForced, let target { try Self.judge(target, step, definition) }
+        }
+        try enter(target, from, &step)
+
+        var metadata = JSONObjectText()
+        metadata.add("from", from)
+        metadata.add("to", phase)
+        if !reason.isEmpty { metadata.add("reason", reason) }
+        if isForced { metadata.add("forced", json: "true") }
+        var command = try step.save(.transitioned, key: request.key, actor: request.actor, metadata: Array(metadata.text.utf8))
+        command.phase = phase
+        command.progress = target?.progress
+        command.checkpoint = CheckpointRequest(
+            id: checkpointID, description: "before \(phase)".prefixed(limits.descriptionBytes), isOfVersionBefore: true)
+        if !isForced { try step.check(command) }
+        return command
+    }
+
+    /// Only forward, and only when what comes before is complete.
+    private static func judge(
+        _ target: FlowDefinition.Phase, _ step: LifecycleStep, _ definition: FlowDefinition
+    ) throws(StateError) {
+        try step.checkIsOpen(to: target.name)
+        let order = definition.phases.map(\.name)
+        let (now, then) = (order.firstIndex(of: step.phase), order.firstIndex(of: target.name))
+        let isEnd = now.map { definition.phases[$0].isTerminal } ?? false
+        let isForward = now.map { now in then.map { now < $0 } ?? false } ?? true
+        if isEnd || !isForward {
+            throw .transitionNotAllowed(from: step.phase, to: target.name, missing: [])
+        }
+        let missing = step.missing(before: target, leaving: step.phase)
+        if !missing.isEmpty { throw .transitionNotAllowed(from: step.phase, to: target.name, missing: missing) }
+    }
+
+    /// Writes the new phase into the state.
+    private func enter(_ target: FlowDefinition.Phase?, _ from: String, _ step: inout LifecycleStep) throws(StateError) {
+        guard let paths = step.definition?.paths else { return }
+        if let pointer = paths.phase { try step.edit?.set(pointer, string: phase) }
+        if let pointer = paths.progress, let progress = target?.progress { try step.edit?.set(pointer, progress.json) }
+        if let pointer = paths.completion, step.definition?.phase(from)?.completesOnLeave ?? false {
+            try step.edit?.set(pointer.appending(from), "true")
+        }
+        if !phaseData.isEmpty {
+            guard let pointer = paths.data else {
+                throw .invalidArgument(field: "phase_data", message: "the flow's definition does not say where it goes (paths.data)")
+            }
+            try step.edit?.set(pointer.pointer(phase), String(decoding: phaseData, as: UTF8.self))
+        }
+    }
+}
+
+extension Double {
+    /// As JSON spells it; whole numbers without a fraction.
+    var json: String { self == rounded() && magnitude < 1e15 ? "\(Int64(self))" : "\(self)" }
+}
+
+extension String {
+    /// At most so many bytes, cut where a character ends.
+    func prefixed(_ bytes: Int) -> String {
+        var text = self
+        while text.utf8.count > bytes { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,13 @@
+/// Something that should no longer be used stands there, beside what replaced it: `"beside": pointer`.
+struct DeprecatedRule: StateRule {
+    static let kind = "deprecated"
+
+    private let replacement: JSONPointer
+
+    init(_ reader: inout RuleReader) { replacement = reader.pointer("beside") ?? .root }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard value != nil, context.root[replacement]?.unlessNull != nil else { return }
+        report.add(path, "is deprecated; \(replacement) says the same")
+    }
+}

@@ -1,0 +1,33 @@
+/// Rules of every element of an array: `"rules": […]`, whose paths begin at the element.
+struct ElementsRule: StateRule {
+    static let kind = "elements"
+
+    private let rules: InnerRules
+
+    init(_ reader: inout RuleReader) { rules = InnerRules(&reader) }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard let value else { return }
+        for (place, element) in value.elements.enumerated() { rules.check(element, at: path.appending("\(place)"), context, &report) }
+    }
+}
+
+/// Rules of what is in an array or object. The value itself (path "") may be null like any other; in it the usual rule holds, that null is
+/// as good as nothing.
+struct InnerRules: Sendable {
+    private let rules: [RuleEntry]
+
+    init(_ reader: inout RuleReader) { rules = reader.rules("rules") }
+
+    func check(_ inner: JSONValue, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        let outer = report.rule
+        for entry in rules {
+            report.rule = entry.name
+            let value = entry.path.tokens.isEmpty ? inner : inner[entry.path]?.unlessNull
+            // In something that is no object nothing is missing: that it is none is another rule's concern.
+            if value == nil, inner.kind != .object { continue }
+            entry.rule.check(value, at: JSONPointer(path.tokens + entry.path.tokens), context, &report)
+        }
+        report.rule = outer
+    }
+}

@@ -1,0 +1,10 @@
+/// Warns of an array with nothing in it.
+struct EmptyRule: StateRule {
+    static let kind = "empty"
+
+    init(_ reader: inout RuleReader) {}
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        if let value, value.kind == .array, value.isEmpty { report.add(path, "has nothing in it") }
+    }
+}

@@ -1,0 +1,13 @@
+/// In some phases something must stand there: `"phases": […]`. Strings, arrays and objects must not be empty.
+struct NotEmptyInPhaseRule: StateRule {
+    static let kind = "not_empty_in_phase"
+
+    private let phases: [String]
+
+    init(_ reader: inout RuleReader) { phases = reader.knownPhases("phases") }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard let phase = context.phase, phases.contains(phase) else { return }
+        if value?.isEmpty ?? true { report.add(path, "is \(value == nil ? "missing" : "empty"); phase \(phase) needs it") }
+    }
+}

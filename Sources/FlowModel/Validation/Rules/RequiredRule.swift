@@ -1,0 +1,10 @@
+/// Something stands there, and it is not null.
+struct RequiredRule: StateRule {
+    static let kind = "required"
+
+    init(_ reader: inout RuleReader) {}
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        if value == nil { report.add(path, "is missing") }
+    }
+}

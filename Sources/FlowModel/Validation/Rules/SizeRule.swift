@@ -1,0 +1,13 @@
+/// An array or object has `"maximum"` entries at most.
+struct SizeRule: StateRule {
+    static let kind = "size"
+
+    private let maximum: Int
+
+    init(_ reader: inout RuleReader) { maximum = reader.count("maximum") ?? 0 }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard let count = value?.count, count > maximum else { return }
+        report.add(path, "has \(count) entries, more than \(maximum)")
+    }
+}

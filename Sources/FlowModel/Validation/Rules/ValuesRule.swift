@@ -1,0 +1,13 @@
+/// Rules of every value of an object, whatever its name: `"rules": […]`, whose paths begin at the value.
+struct ValuesRule: StateRule {
+    static let kind = "values"
+
+    private let rules: InnerRules
+
+    init(_ reader: inout RuleReader) { rules = InnerRules(&reader) }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard let value else { return }
+        for member in value.lastMembers { rules.check(member.value, at: path.appending(member.name), context, &report) }
+    }
+}

@@ -1,0 +1,54 @@
+/// What one rule asks of one place in a state. One file a rule, in `Rules/`; each is pure, stops at nothing and never crashes, whatever
+/// the state is.
+public protocol StateRule: Sendable {
+    /// As definitions name it.
+    static var kind: String { get }
+
+    /// Reads what the rule needs from its object in a definition.
+    init(_ reader: inout RuleReader)
+
+    /// - Parameters:
+    ///   - value: what stands at `path`; nil when there is nothing, or null: a member that is null says as much as one that is missing.
+    ///   - context: the whole state.
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport)
+}
+
+/// What rules know of the state besides the value they look at.
+public struct RuleContext: Sendable {
+    let root: JSONValue
+    let definition: FlowDefinition
+    /// nil when the state has none, or it is no string.
+    let phase: String?
+    let status: String?
+
+    init(_ root: JSONValue, _ definition: FlowDefinition) {
+        self.root = root
+        self.definition = definition
+        phase = definition.paths.phase.flatMap { root[$0]?.string }
+        status = definition.paths.status.flatMap { root[$0]?.string }
+    }
+}
+
+/// Takes what rules find.
+public struct RuleReport {
+    private(set) var violations: [StateError.Violation] = []
+    /// The rule that is being checked.
+    var rule = ""
+
+    /// - Parameter message: what is wrong and what would be right.
+    mutating func add(_ path: JSONPointer, _ message: String) {
+        violations.append(StateError.Violation(path: path.description, rule: rule, message: message))
+    }
+}
+
+/// Every kind of rule.
+enum RuleKinds {
+    static let all: [any StateRule.Type] = [
+        RequiredRule.self, TypeRule.self, NotEmptyRule.self, OneOfRule.self, RangeRule.self, FormatRule.self, KeysRule.self,
+        ElementsRule.self, ValuesRule.self, NotListedRule.self, NotEmptyInPhaseRule.self, ConsistentWithStatusRule.self,
+        DeprecatedRule.self,
+        EmptyRule.self, SizeRule.self,
+    ]
+
+    static func named(_ kind: String) -> (any StateRule.Type)? { all.first { $0.kind == kind } }
+}

@@ -1,0 +1,17 @@
+import FlowModel
+import WireMessages
+
+enum DiffVersions: FlowMethod {
+    static let name = "DiffVersions"
+
+    static func command(_ request: DiffVersionsRequest, _ context: RequestContext) throws(StateError) -> DiffVersionsCommand {
+        DiffVersionsCommand(
+            key: try context.key(request.flowID), from: request.fromVersion, to: request.toVersion == 0 ? nil : request.toVersion)
+    }
+
+    static func response(_ diff: VersionDiff, flowID: String) -> DiffVersionsResponse {
+        DiffVersionsResponse(fromVersion: diff.from, toVersion: diff.to, jsonPatch: diff.patch)
+    }
+
+    static func flowID(_ request: DiffVersionsRequest) -> String { request.flowID }
+}

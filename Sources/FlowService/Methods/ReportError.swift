@@ -1,0 +1,24 @@
+import FlowModel
+import FlowStore
+import WireMessages
+
+enum ReportError: FlowMethod {
+    static let name = "ReportError"
+
+    static func command(
+        _ request: ReportErrorRequest, _ context: RequestContext
+    ) throws(StateError) -> TakeStepCommand<ReportErrorCommand> {
+        try context.refuseLease(request.leaseToken)
+        let step = try context.step(request.flowID, .none, request.idempotencyKey)
+        return TakeStepCommand(
+            ReportErrorCommand(
+                step, phase: request.phase.given, errorType: request.errorType, message: request.message, details: request.details,
+                isRetryable: request.retryable))
+    }
+
+    static func response(_ outcome: LifecycleOutcome, flowID: String) -> ReportErrorResponse {
+        ReportErrorResponse(flow: outcome.head.message, replayed: outcome.replayed)
+    }
+
+    static func flowID(_ request: ReportErrorRequest) -> String { request.flowID }
+}

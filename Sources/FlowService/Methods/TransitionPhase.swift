@@ -1,0 +1,41 @@
+import FlowModel
+import FlowStore
+import WireMessages
+
+enum TransitionPhase: FlowMethod {
+    static let name = "TransitionPhase"
+
+    static func command(
+        _ request: TransitionPhaseRequest, _ context: RequestContext
+    ) throws(StateError) -> TakeStepCommand<TransitionCommand> {
+        try context.refuseLease(request.leaseToken)
+        var precondition = Precondition.none
+        switch request.precondition {
+        case .expectedVersion(let version): precondition = .expected(version)
+        case .anyVersion(let isSet): precondition = try Precondition(anyVersion: isSet)
+        case nil: break
+        }
+        let step = try context.step(request.flowID, precondition, request.idempotencyKey)
+        return TakeStepCommand(
+            TransitionCommand(
+                step, phase: request.phase, reason: request.reason, phaseData: request.phaseData, isForced: request.force,
+                checkpointID: context.makeID()))
+    }
+
+    static func response(_ outcome: LifecycleOutcome, flowID: String) -> TransitionPhaseResponse {
+        TransitionPhaseResponse(flow: outcome.head.message, from: outcome.from, replayed: outcome.replayed)
+    }
+
+    static func flowID(_ request: TransitionPhaseRequest) -> String { request.flowID }
+}
+
+extension RequestContext {
+    func step(_ flowID: String, _ precondition: Precondition, _ idempotencyKey: String) throws(StateError) -> LifecycleRequest {
+        LifecycleRequest(
+            key: try key(flowID), actor: caller.actor, precondition: precondition, idempotencyKey: idempotencyKey.given)
+    }
+
+    func refuseLease(_ token: Int64) throws(StateError) {
+        if token != 0 { throw .unsupported(field: "lease_token", message: "this server does not support it yet; leave it out") }
+    }
+}

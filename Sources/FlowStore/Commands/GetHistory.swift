@@ -1,0 +1,96 @@
+import FlowModel
+import Postgres
+
+extension GetHistoryCommand: StoreCommand {
+    /// Where the next page begins: before this version, and before this event.
+    private struct Bounds {
+        var version = FlowVersion.max
+        var event = Int64.max
+    }
+
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<HistoryRecord>, StateError>) -> Void
+    ) throws(StateError) {
+        let size = try StateCheck(limits: store.limits).pageSize(pageSize)
+        for kind in kinds { try NameRule.check(kind, field: "kinds", maximumBytes: store.limits.idBytes) }
+        var fingerprint = Fingerprint()
+        fingerprint.combine(key.tenant)
+        fingerprint.combine(key.flowID)
+        for kind in kinds { fingerprint.combine(kind) }
+        let (bounds, isFirst) = (try bounds(fingerprint), pageToken == nil)
+
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(bounds.version)
+        parameters.append(bounds.event)
+        parameters.append(Int64(size + 1))
+        let versionKinds = VersionKind.allCases.filter { kinds.isEmpty || kinds.contains($0.name) }
+        parameters.append(smallints: versionKinds.count) { versionKinds[$0].rawValue }
+        parameters.append(!kinds.isEmpty)
+        let eventKinds = kinds
+        parameters.append(texts: eventKinds.count) { eventKinds[$0] }
+        let (flowID, seal) = (key.flowID, fingerprint)
+        let query = Query<Page<HistoryRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+            guard rows.count > 0 || !isFirst else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
+            var records: [HistoryRecord] = []
+            for row in 0..<rows.count {
+                if let record = try Self.record(rows, row) { records.append(record) }
+            }
+            return .success(Self.page(records, size, after: bounds, seal))
+        }
+        store.submit(query, context, completion)
+    }
+
+    private func bounds(_ fingerprint: Fingerprint) throws(StateError) -> Bounds {
+        guard let pageToken else { return Bounds() }
+        let position = try pageToken.position(list: .history, fingerprint: fingerprint)
+        return Bounds(version: position.number, event: Int64(position.text) ?? .max)
+    }
+
+    /// Versions and events come each in their own order, which never disagrees with their times; here they are merged.
+    private static func page(_ records: [HistoryRecord], _ size: Int, after bounds: Bounds, _ seal: Fingerprint) -> Page<HistoryRecord> {
+        // Of one time the version goes first: an event about it came after it.
+        let merged = records.enumerated().sorted { one, other in
+            one.element.time == other.element.time ? one.offset > other.offset : one.element.time > other.element.time
+        }.map(\.element)
+        guard merged.count > size else { return Page(elements: merged, next: nil) }
+        let shown = Array(merged.prefix(size))
+        var next = bounds
+        for record in shown {
+            switch record {
+            case .version(let version): next.version = min(next.version, version.version)
+            case .event(let event): next.event = min(next.event, event.id)
+            }
+        }
+        let position = PageToken.Position(number: next.version, text: "\(next.event)")
+        return Page(elements: shown, next: PageToken(list: .history, fingerprint: seal, position: position))
+    }
+
+    private static func record(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> HistoryRecord? {
+        if let version = try VersionRow.record(rows, row) { return .version(version) }
+        let first = VersionRow.columnCount
+        guard let id = try rows.int64IfPresent(row, first) else { return nil }
+        return .event(
+            EventRecord(
+                id: id, kind: try rows.text(row, first + 1), actor: try rows.text(row, first + 2),
+                detail: Array(try rows.text(row, first + 3).utf8), createdAt: try FlowRow.time(rows, row, first + 4)))
+    }
+
+    /// A row for the flow itself, if there is one, tells an empty page from a flow that is not there.
+    private static let statement = Statement(
+        name: "get_history",
+        sql: """
+            (SELECT \(VersionRow.nulls), NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::timestamptz
+                FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2)
+            UNION ALL
+            (SELECT \(VersionRow.columns), NULL, NULL, NULL, NULL, NULL FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)
+                ORDER BY v.version DESC LIMIT $5)
+            UNION ALL
+            (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail::text, e.created_at FROM flowstate.flow_event e
+                WHERE e.tenant = $1 AND e.flow_id = $2 AND e.event_id < $4 AND (NOT $7 OR e.kind = ANY ($8))
+                ORDER BY e.event_id DESC LIMIT $5)
+            """,
+        parameterTypes: [.text, .text, .int8, .int8, .int8, .int2Array, .bool, .textArray])
+}

@@ -1,0 +1,34 @@
+import FlowModel
+import Synchronization
+
+/// Definitions that were read from their documents. A revision never changes, so what is kept stays right. Safe on any thread.
+final class DefinitionCache: Sendable {
+    private struct Key: Hashable {
+        let tenant: String
+        let flowType: String
+        let revision: Int64
+    }
+
+    private let limits: Limits
+    private let kept: Mutex<LRUCache<Key, FlowDefinition>>
+
+    /// By the bytes of their documents.
+    init(limits: Limits) {
+        self.limits = limits
+        kept = Mutex(LRUCache(capacity: 4 * limits.definitionBytes))
+    }
+
+    /// - Throws: `internalFault` for a document that was stored and is none: it was checked when it was put.
+    func definition(_ record: DefinitionRecord, tenant: String) throws(StateError) -> FlowDefinition {
+        let key = Key(tenant: record.isBuiltIn ? "" : tenant, flowType: record.flowType, revision: record.revision)
+        if let definition = kept.withLock({ $0.value(key) }) { return definition }
+        do {
+            let definition = try DefinitionReader.read(record.document, limits: limits)
+            kept.withLock { $0.insert(definition, cost: record.document.count + 1_024, for: key) }
+            return definition
+        } catch {
+            let faults = error.faults.map(\.description).joined(separator: "; ")
+            throw .internalFault("revision \(record.revision) of the definition of \"\(record.flowType)\" cannot be read: \(faults)")
+        }
+    }
+}

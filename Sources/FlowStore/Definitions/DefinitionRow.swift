@@ -1,0 +1,14 @@
+import FlowModel
+import Postgres
+
+/// How the rows of `definition` are read.
+enum DefinitionRow {
+    static let columns = "d.flow_type, d.revision, d.document, d.actor, d.created_at"
+
+    /// - Parameter first: the column in which these begin.
+    static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> DefinitionRecord {
+        DefinitionRecord(
+            flowType: try rows.text(row, first), revision: try rows.int64(row, first + 1), document: try rows.bytes(row, first + 2),
+            actor: try rows.text(row, first + 3), createdAt: try FlowRow.time(rows, row, first + 4))
+    }
+}

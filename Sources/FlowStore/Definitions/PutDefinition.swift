@@ -1,0 +1,48 @@
+import FlowModel
+import Postgres
+
+extension PutDefinitionCommand: StoreCommand {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
+    ) throws(StateError) {
+        let flowType = try check(limits: store.limits).flowType
+        var parameters = Parameters(reservingBytes: document.count + 256)
+        parameters.append(tenant)
+        parameters.append(flowType)
+        parameters.append(bytes: document)
+        parameters.append(actor)
+        parameters.append(expectedRevision)
+        let expected = expectedRevision
+        let query = Query<DefinitionRecord>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+            // No row: there is none, and one was expected.
+            let latest = rows.count == 0 ? 0 : try rows.int64IfPresent(0, 0) ?? 0
+            if let expected, expected != latest {
+                return .failure(.definitionConflict(flowType: flowType, expected: expected, actual: latest))
+            }
+            return .success(try DefinitionRow.record(rows, 0, from: 1))
+        }
+        let (directory, tenant) = (store.resources.directory, tenant)
+        store.submit(query, shard: Digest.shard(of: tenant, flowType), context) { result in
+            directory.forget(tenant)
+            completion(result)
+        }
+    }
+
+    /// Two that race for a revision meet at the primary key; the one that loses runs again (`BatchPlan.isTransient`) and finds the other's.
+    /// The second column on: the revision that was made, or else the latest one, which has the same document or is not the one expected.
+    private static let statement = Statement(
+        name: "put_definition",
+        sql: """
+            WITH latest AS (
+                SELECT * FROM flowstate.definition WHERE tenant = $1 AND flow_type = $2 ORDER BY revision DESC LIMIT 1),
+            made AS (
+                INSERT INTO flowstate.definition (tenant, flow_type, revision, document, actor, created_at)
+                SELECT $1, $2, coalesce((SELECT revision FROM latest), 0) + 1, $3, $4, statement_timestamp()
+                WHERE ($5 IS NULL OR $5 = coalesce((SELECT revision FROM latest), 0))
+                    AND NOT EXISTS (SELECT FROM latest WHERE document = $3)
+                RETURNING *)
+            SELECT (SELECT revision FROM latest), \(DefinitionRow.columns)
+            FROM (SELECT * FROM made UNION ALL SELECT * FROM latest) d ORDER BY d.revision DESC LIMIT 1
+            """,
+        parameterTypes: [.text, .text, .bytea, .text, .int8])
+}

@@ -1,0 +1,44 @@
+import FlowModel
+
+extension DiffVersionsCommand: StoreCommand {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<VersionDiff, StateError>) -> Void
+    ) throws(StateError) {
+        guard from >= 1 else { throw .invalidArgument(field: "from_version", message: "is \(from); versions start at 1") }
+        let later = LoadCommand(key: key, selector: to.map { .version($0) } ?? .latest)
+        let limits = store.limits
+        try LoadCommand(key: key, selector: .version(from)).submit(to: store, context: context) { earlier in
+            do throws(StateError) {
+                let old = try Self.snapshot(earlier)
+                try later.submit(to: store, context: context) { later in
+                    do throws(StateError) {
+                        let new = try Self.snapshot(later)
+                        context.compute(old.state.count + new.state.count, completion) { () throws(StateError) in
+                            let patch = JSONDiff.patch(
+                                from: try Self.document(old, "from_version", limits), to: try Self.document(new, "to_version", limits))
+                            return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
+                        }
+                    } catch {
+                        completion(.failure(error))
+                    }
+                }
+            } catch {
+                completion(.failure(error))
+            }
+        }
+    }
+
+    private static func snapshot(_ result: Result<LoadOutcome, StateError>) throws(StateError) -> Snapshot {
+        guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
+        return snapshot
+    }
+
+    private static func document(_ snapshot: Snapshot, _ field: String, _ limits: Limits) throws(StateError) -> JSONDocument {
+        do {
+            return try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
+        } catch {
+            let type = snapshot.version.contentType
+            throw .invalidArgument(field: field, message: "version \(snapshot.version.version) (\(type)) is not JSON: \(error)")
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import FlowModel
+
+extension PatchCommand: StoreCommand {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        if bytes.count > store.limits.stateBytes {
+            throw .tooLarge(what: field, size: bytes.count, limit: store.limits.stateBytes)
+        }
+        let limits = store.limits
+        let derived = DerivedSave(
+            key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
+            requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: Digest.xxh3(bytes)),
+            needsDefinition: false, inputBytes: bytes.count
+        ) { snapshot, _ throws(StateError) in
+            var command = save
+            command.state = try apply(to: snapshot, limits)
+            if keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
+            return command
+        }
+        try derived.submit(to: store, context) { result in
+            completion(
+                result.map { outcome in
+                    switch outcome {
+                    case .saved(let saved, _, after: _, _), .replayed(let saved): saved
+                    }
+                })
+        }
+    }
+
+    private var bytes: [UInt8] {
+        switch patch {
+        case .merge(let bytes), .json(let bytes): bytes
+        }
+    }
+
+    /// As the request names it.
+    private var field: String {
+        switch patch {
+        case .merge: "merge_patch"
+        case .json: "json_patch"
+        }
+    }
+
+    private func apply(to snapshot: Snapshot, _ limits: Limits) throws(StateError) -> [UInt8] {
+        let document: JSONDocument
+        do {
+            document = try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
+        } catch {
+            throw refusal(snapshot, "it is \(snapshot.version.contentType), not JSON: \(error)")
+        }
+        switch patch {
+        case .merge(let bytes):
+            do {
+                return MergePatch.apply(try JSONDocument(bytes, maximumDepth: limits.jsonDepth), to: document)
+            } catch {
+                throw .invalidArgument(field: field, message: "is not JSON: \(error)")
+            }
+        case .json(let bytes):
+            do {
+                return try JSONPatch(bytes, limits: PatchLimits(limits)).apply(to: document)
+            } catch {
+                throw refusal(snapshot, error)
+            }
+        }
+    }
+
+    private func refusal(_ snapshot: Snapshot, _ error: JSONPatchError) -> StateError {
+        switch error.reason {
+        case .notFound, .notAContainer, .notAPlace, .outOfBounds, .testFailed, .moveIntoItself, .rootRemoved:
+            refusal(snapshot, error.description)
+        case .resultTooLarge(let size, let limit): .tooLarge(what: "state", size: size, limit: limit)
+        default: .invalidArgument(field: field, message: error.description)
+        }
+    }
+
+    private func refusal(_ snapshot: Snapshot, _ message: String) -> StateError {
+        .patchNotApplicable(flowID: save.key.flowID, version: snapshot.version.version, message: message)
+    }
+}

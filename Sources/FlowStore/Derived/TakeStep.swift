@@ -1,0 +1,55 @@
+import FlowModel
+
+/// Takes a step of a flow's life: one version, made from the latest one by the step's decision.
+public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
+    public let decision: Decision
+
+    public init(_ decision: Decision) { self.decision = decision }
+
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LifecycleOutcome, StateError>) -> Void
+    ) throws(StateError) {
+        let (decision, limits) = (decision, store.limits)
+        try decision.check(limits: limits)
+        let derived = DerivedSave(
+            key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
+            requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, needsDefinition: true,
+            inputBytes: decision.content.reduce(0) { $0 + $1.count }
+        ) { snapshot, definition throws(StateError) in
+            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits)
+        }
+        try derived.submit(to: store, context) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(.saved(let saved, let command, after: let before, let definition)):
+                var head = before.head
+                command.apply(to: &head, version: saved.version, at: saved.createdAt)
+                completion(
+                    .success(
+                        LifecycleOutcome(head, state: command.state, before: before, definition, limits: limits, replayed: false)))
+            case .success(.replayed): replay(store, context, completion)
+            }
+        }
+    }
+
+    /// A retry is told where the flow stands now.
+    private func replay(
+        _ store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LifecycleOutcome, StateError>) -> Void
+    ) {
+        store.submit(LoadCommand(key: decision.request.key), context: context) { result in
+            completion(
+                result.flatMap { outcome in
+                    guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
+                    return .success(LifecycleOutcome(head: snapshot.head, from: "", completed: [], replayed: true))
+                })
+        }
+    }
+
+    private var requestDigest: [UInt8] {
+        var content = RequestContent(operation: Decision.operation)
+        content.append(decision.request.key.flowID)
+        content.append(decision.request.precondition)
+        for part in decision.content { content.append(part) }
+        return content.digest
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate flow fail`
+struct FlowFailCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fail",
+        abstract: "Report an error of a flow.",
+        discussion: """
+            The error is kept whatever the flow's state is like, and the flow gets the status of errors.
+
+              flowstate flow fail order-17 "card refused" --type PaymentError --details answer.json
+            """)
+
+    @Argument(help: "The flow's id.")
+    var id: String
+
+    @Argument(help: "What happened.")
+    var message: String
+
+    @Option(name: .customLong("type"), help: "The kind of error, such as an exception's class.")
+    var errorType = ""
+
+    @Option(help: "The phase in which it happened. (default: the one that the flow is in)")
+    var phase = ""
+
+    @Option(help: ArgumentHelp("A file with more, JSON; - is standard input.", valueName: "file"))
+    var details: String?
+
+    @Flag(help: "The flow itself can try again.")
+    var retryable = false
+
+    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    var idempotencyKey = ""
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        var request = ReportErrorRequest(flowID: id, phase: phase, errorType: errorType, message: message)
+        request.details = try details.map { try StateInput.read($0) } ?? []
+        request.retryable = retryable
+        request.idempotencyKey = idempotencyKey
+        let reported = try await client.reportError(request)
+        try console.show(Record(step: reported.flow, [], replayed: reported.replayed))
+    }
+}

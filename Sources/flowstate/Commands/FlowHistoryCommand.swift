@@ -1,0 +1,37 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate flow history`
+struct FlowHistoryCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history",
+        abstract: "List everything that happened to a flow, newest first.",
+        discussion: """
+            Its versions, and what made none, such as checkpoints. --kind picks some of it.
+
+              flowstate flow history order-17
+              flowstate flow history order-17 --kind error_reported --kind transitioned --all
+            """)
+
+    @Argument(help: "The flow's id.")
+    var id: String
+
+    @Option(name: .customLong("kind"), help: ArgumentHelp("Only this kind; repeat it for more.", valueName: "kind"))
+    var kinds: [String] = []
+
+    @OptionGroup(title: "Paging") var paging: PagingOptions
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        var writer = ListWriter(
+            console, name: "entries",
+            columns: [.left("time"), .left("kind"), .right("version"), .left("actor"), .left("phase"), .left("status"), .left("details")])
+        let next = try await paging.pages { size, token in
+            let page = try await client.getHistory(GetHistoryRequest(flowID: id, pageSize: size, pageToken: token, kinds: kinds))
+            return (page.entries, page.nextPageToken)
+        } show: {
+            try writer.append($0.map(Record.init))
+        }
+        try writer.finish(nextPageToken: next)
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate flow validate`
+struct FlowValidateCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate",
+        abstract: "Hold a state against the rules of its definition.",
+        discussion: """
+            A flow's latest state, or a state that is not stored (--file or --state-text with --type). Lists broken \
+            rules and warnings; exit code 4 when a rule is broken. Nothing is changed.
+
+              flowstate flow validate order-17
+              flowstate flow validate --type unified_discovery --file state.json --depth minimal
+            """)
+
+    enum Depth: String, ExpressibleByArgument, CaseIterable {
+        case complete, transition, minimal
+
+        var wire: ValidationDepth {
+            switch self {
+            case .complete: .complete
+            case .transition: .transition
+            case .minimal: .minimal
+            }
+        }
+    }
+
+    @Argument(help: "The flow's id.")
+    var id: String?
+
+    @Option(name: .customLong("type"), help: ArgumentHelp("The definition. (default: the flow's own)", valueName: "flow-type"))
+    var flowType = ""
+
+    @Option(name: .customLong("file"), help: ArgumentHelp("A file with a state; - is standard input.", valueName: "file"))
+    var file: String?
+
+    @Option(help: ArgumentHelp("A state.", valueName: "text"))
+    var stateText: String?
+
+    @Option(help: "How closely to look.")
+    var depth: Depth = .complete
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    mutating func validate() throws {
+        if [id, file, stateText].compactMap({ $0 }).count != 1 {
+            throw ValidationError("Give a flow's id, --file or --state-text, and only one of them.")
+        }
+        if id == nil, flowType.isEmpty { throw ValidationError("A state that is not a flow's needs --type.") }
+    }
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        let state = try file.map { try StateInput.read($0) } ?? stateText.map { Array($0.utf8) }
+        let subject: ValidateStateRequest.Subject = state.map { .state($0) } ?? .flowID(id ?? "")
+        let validated = try await client.validateState(
+            ValidateStateRequest(subject: subject, flowType: flowType, depth: depth.wire))
+        var writer = ListWriter(
+            console, name: "violations", columns: [.left("severity"), .left("path"), .left("rule"), .left("message")])
+        try writer.append(
+            validated.violations.map { Record($0, severity: "error") } + validated.warnings.map { Record($0, severity: "warning") })
+        try writer.finish(nextPageToken: "")
+        if !validated.valid { throw ExitStatus.invalidInput.code }
+    }
+}
