@@ -263,3 +263,30 @@ def test_the_head_says_what_the_state_says(flows):
     assert flows.load("f").flow.phase == "cart"
     flows.save("plain", b'{"phase": "cart"}')
     assert flows.load("plain").flow.phase == ""
+
+
+def test_a_flow_begins_with_the_initial_state(flows):
+    created = flows.CreateFlow(flow_type="unified_discovery")
+    snapshot = flows.load(created.flow_id)
+    state = json.loads(snapshot.state)
+    assert (state["flow_id"], state["current_phase"], state["errors"]) == (created.flow_id, "initialization", [])
+    assert state["created_at"] == state["updated_at"] > "2026"
+    assert (snapshot.flow.phase, snapshot.flow.status, snapshot.flow.progress) == ("initialization", "running", 0)
+    assert flows.ValidateState(flow_id=created.flow_id).valid
+    flows.TransitionPhase(flow_id=created.flow_id, phase="data_import")
+    with invalid("STATE_INVALID"):
+        flows.CreateFlow(flow_type="open")
+    with invalid("STATE_INVALID"):
+        flows.CreateFlow(flow_type="nobody's")
+
+
+def test_an_initial_state_must_follow_its_rules(flows):
+    good = {"id": "", "phase": "cart"}
+    flows.PutDefinition(document=document(initial_state=good, paths={"id": "/id", "phase": "/phase"}, on_save="enforce"))
+    created = flows.CreateFlow(flow_type="order")
+    assert json.loads(flows.state(created.flow_id)) == {"id": created.flow_id, "phase": "cart"}
+    for wrong in ({"phase": "cart"}, {"id": 1, "phase": "paid"}, []):
+        with invalid("DEFINITION_INVALID") as refusal:
+            flows.PutDefinition(document=document(initial_state=wrong))
+        faults = refusal.detail(errors_pb2.DefinitionInvalid).faults
+        assert [fault.path for fault in faults] == ["/initial_state"]

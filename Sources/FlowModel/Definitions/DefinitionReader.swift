@@ -29,9 +29,12 @@ public enum DefinitionReader {
         let (rules, faults) = RuleReader.read(
             reader.array("rules") ?? [], at: JSONPointer(["rules"]), phases: phases.map(\.name), statuses: statuses.map(\.name))
         reader.take(faults)
-        return FlowDefinition(
+        let initial = reader.object("initial_state")
+        var definition = FlowDefinition(
             flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
             onSave: onSave(&reader))
+        if let initial { take(initial, into: &definition, &reader, limits) }
+        return definition
     }
 
     private static func name(_ member: String, _ reader: inout ObjectReader, _ limits: Limits) -> String {
@@ -42,6 +45,21 @@ public enum DefinitionReader {
             if case .invalidArgument(_, let message) = error { reader.fault(member, message) }
         }
         return name
+    }
+
+    /// A flow that is created with it must be right from the start.
+    private static func take(
+        _ initial: JSONValue, into definition: inout FlowDefinition, _ reader: inout ObjectReader, _ limits: Limits
+    ) {
+        do {
+            definition.initialState = try JSONDocument(Array(initial.text), maximumDepth: limits.definitionDepth)
+            let state = try definition.initialState(of: "a flow", at: Timestamp(microseconds: 0), limits: limits) ?? []
+            for violation in StateValidator(definition, limits: limits).validate(state).violations {
+                reader.fault("initial_state", "breaks rule \(violation.rule): \(violation.path) \(violation.message)")
+            }
+        } catch {
+            reader.fault("initial_state", "\(error)")
+        }
     }
 
     /// Whoever writes rules means them, so they hold unless the document says otherwise.
@@ -67,6 +85,8 @@ public enum DefinitionReader {
         paths.log = inner.pointer("log", isRequired: false)
         paths.errors = inner.pointer("errors", isRequired: false)
         paths.updated = inner.pointer("updated", isRequired: false)
+        paths.created = inner.pointer("created", isRequired: false)
+        paths.id = inner.pointer("id", isRequired: false)
         inner.finish()
         reader.take(inner.faults)
         return paths

@@ -15,6 +15,8 @@ public struct FlowDefinition: Sendable {
     public var rules: [RuleEntry]
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
+    /// The state of a flow that is created without one; nil: it needs one.
+    public var initialState: JSONDocument?
 
     public enum OnSave: String, Sendable, CaseIterable {
         /// Nothing: states are validated when somebody asks.
@@ -38,8 +40,11 @@ public struct FlowDefinition: Sendable {
         /// Arrays: what happened, and what went wrong.
         public var log: JSONPointer?
         public var errors: JSONPointer?
-        /// When the state was last changed here, as text.
+        /// When the state was last changed here, and when it was made, as text.
         public var updated: JSONPointer?
+        public var created: JSONPointer?
+        /// The flow's id.
+        public var id: JSONPointer?
 
         public init() {}
 

@@ -5,7 +5,16 @@ extension BuiltInDefinitions {
           "flow_type": "unified_discovery",
           "description": "Discovery of an application landscape: import, mapping, cleansing, inventory, analysis.",
           "paths": {"phase": "/current_phase", "status": "/status", "progress": "/progress_percentage", "completion": "/phase_completion",
-            "data": "/{phase}_data", "results": "/{phase}_results", "log": "/workflow_log", "errors": "/errors", "updated": "/updated_at"},
+            "data": "/{phase}_data", "results": "/{phase}_results", "log": "/workflow_log", "errors": "/errors", "updated": "/updated_at",
+            "created": "/created_at", "id": "/flow_id"},
+          "initial_state": {
+            "flow_id": "", "client_account_id": "", "engagement_id": "", "user_id": "", "current_phase": "initialization",
+            "status": "running", "progress_percentage": 0,
+            "phase_completion": {"data_import": false, "field_mapping": false, "data_cleansing": false, "asset_creation": false,
+              "asset_inventory": false, "dependency_analysis": false, "tech_debt_analysis": false},
+            "crew_status": {}, "raw_data": [], "metadata": {}, "errors": [], "warnings": [], "agent_insights": [],
+            "user_clarifications": [], "workflow_log": [], "agent_confidences": {}, "created_at": "", "updated_at": ""
+          },
           "phases": [
             {"name": "initialization", "progress": 0, "complete_on_leave": true},
             {"name": "data_import", "progress": 10, "requires": ["initialization"]},

@@ -4,6 +4,27 @@ extension SaveCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
+        if wantsInitialState, let flowType {
+            return try store.definition(of: flowType, tenant: key.tenant, context) { found in
+                do throws(StateError) {
+                    var command = self
+                    let definition = try found.get()?.definition
+                    command.state = try definition?.initialState(of: key.flowID, at: SystemClock.now, limits: store.limits) ?? []
+                    try command.submitState(to: store, context, completion)
+                } catch {
+                    completion(.failure(error))
+                }
+            }
+        }
+        try submitState(to: store, context, completion)
+    }
+
+    /// An empty text is no JSON, so it can mean this.
+    private var wantsInitialState: Bool { kind == .created && state.isEmpty && contentType.isJSON }
+
+    private func submitState(
+        to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
         let isWaiting = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {

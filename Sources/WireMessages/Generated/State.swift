@@ -114,7 +114,8 @@ public struct CreateFlowRequest: WireMessage, Equatable {
     public var flowID: String = ""
     /// The kind of flow; may be empty. When it has a definition, the state is held against it.
     public var flowType: String = ""
-    /// The first version's state; may be empty bytes.
+    /// The first version's state; may be empty bytes. Empty under `application/json`, it is the initial
+    /// state of the type's definition, if that has one.
     public var state: [UInt8] = []
     /// The state's media type; empty: `application/json`, and of a patch that of the version before. Under `application/json` the state must be
     /// one JSON value, else INVALID_ARGUMENT (STATE_INVALID).

@@ -146,7 +146,8 @@ struct  Flowstate__V1__CreateFlowRequest
    */
   ProtobufCBinaryData flow_type;
   /*
-   * The first version's state; may be empty bytes.
+   * The first version's state; may be empty bytes. Empty under `application/json`, it is the initial
+   * state of the type's definition, if that has one.
    */
   ProtobufCBinaryData state;
   /*
