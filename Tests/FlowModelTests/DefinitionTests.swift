@@ -90,3 +90,49 @@ import Testing
         #expect(faults(#"{"flow_type": "f", "rules": [{"rule": "elements", "path": "/a", "rules": [\#(nested)]}]}"#).count == 1)
     }
 }
+
+/// Documents that are nearly definitions: each is read or refused with its faults, and what was read can be used.
+@Suite struct DefinitionFuzzTests {
+    private struct Generator: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state ^ state >> 29
+        }
+    }
+
+    private static let pieces = [
+        "null", "true", "[]", "{}", "\"\"", "-1", "1e999", "\"phases\"", "[{}]", "{\"rule\": \"elements\", \"path\": \"/a\", \"rules\": []}",
+        "\"/a~1b\"", "\"initialization\"", "[\"running\"]", "\\u0000", "\"\\ud800\"",
+    ]
+
+    @Test(arguments: [1, 2, 3] as [UInt64]) func damagedDocumentsAreReadOrRefused(seed: UInt64) throws {
+        var generator = Generator(state: seed)
+        let document = try #require(BuiltInDefinitions.record(BuiltInDefinitions.unifiedDiscovery)).document
+        var read = 0
+        for _ in 0..<1_500 {
+            var damaged = document
+            for _ in 0...Int.random(in: 0..<3, using: &generator) {
+                let start = Int.random(in: 0..<damaged.count, using: &generator)
+                let end = min(damaged.count, start + Int.random(in: 0..<12, using: &generator))
+                // Mostly a value in place of another, so that many are still JSON.
+                if let colon = damaged[start...].firstIndex(of: UInt8(ascii: ":")), Bool.random(using: &generator) {
+                    let stop = damaged[(colon + 1)...].firstIndex { ",}\n".utf8.contains($0) } ?? damaged.endIndex
+                    damaged.replaceSubrange((colon + 1)..<stop, with: Array((Self.pieces.randomElement(using: &generator) ?? "").utf8))
+                } else {
+                    damaged.removeSubrange(start..<end)
+                }
+            }
+            do {
+                let definition = try DefinitionReader.read(damaged, limits: Limits())
+                read += 1
+                _ = StateValidator(definition, limits: Limits()).validate(Array(#"{"a": [1], "current_phase": "x"}"#.utf8))
+                _ = try? definition.initialState(of: "f", at: Timestamp(microseconds: 0), limits: Limits())
+            } catch {
+                #expect(!error.faults.isEmpty && error.faults.allSatisfy { !$0.message.isEmpty })
+            }
+        }
+        #expect(read > 20, "seed \(seed): only \(read) were still definitions")
+    }
+}
