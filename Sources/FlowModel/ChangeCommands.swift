@@ -55,6 +55,8 @@ public struct SaveCommand: Sendable {
     /// JSON, or empty.
     public var metadata: [UInt8] = []
     public var checkpoint: CheckpointRequest?
+    /// The version before is archived in the same commit; one must be expected then.
+    public var quarantine: QuarantineRequest?
     public var idempotencyKey: String?
     /// What identifies the request beside its key, when the state was made from it; nil: the command itself.
     public var requestDigest: [UInt8]?

@@ -22,6 +22,7 @@ public struct PageToken: Sendable, Equatable {
         case checkpoints = 3
         case definitions = 4
         case history = 5
+        case quarantine = 6
     }
 
     /// The sort key of the last row shown; what a list does not use is 0 or empty.

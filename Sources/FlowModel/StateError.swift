@@ -16,6 +16,7 @@ public enum StateError: Error, Sendable, Equatable {
     case definitionConflict(flowType: String, expected: Int64, actual: Int64)
     /// `revision`: the one asked for; 0: any.
     case definitionNotFound(flowType: String, revision: Int64)
+    case quarantinedNotFound(id: String)
     /// InvalidTransitionError: phases still missing before `to` may be entered.
     case transitionNotAllowed(from: String, to: String, missing: [String])
     /// A status that may not follow the one that the flow has; `allowed` may. Empty: the flow has ended.
@@ -78,6 +79,7 @@ extension StateError {
         case .definitionInvalid: "DEFINITION_INVALID"
         case .definitionNotFound: "DEFINITION_NOT_FOUND"
         case .transitionNotAllowed, .statusNotAllowed: "TRANSITION_NOT_ALLOWED"
+        case .quarantinedNotFound: "QUARANTINED_NOT_FOUND"
         case .recoveryFailed: "RECOVERY_FAILED"
         case .leaseLost: "LEASE_LOST"
         case .flowNotFound: "FLOW_NOT_FOUND"

@@ -6,7 +6,7 @@ extension StateError: CustomStringConvertible {
         switch self {
         case .versionConflict, .flowAlreadyExists, .checkpointAlreadyExists, .idempotencyKeyReused:
             return conflictMessage
-        case .flowNotFound, .versionNotFound, .checkpointNotFound:
+        case .flowNotFound, .versionNotFound, .checkpointNotFound, .quarantinedNotFound:
             return notFoundMessage
         case .definitionInvalid, .definitionConflict, .definitionNotFound: return definitionMessage
         case .stateInvalid, .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost, .tooLarge,
@@ -45,6 +45,8 @@ extension StateError: CustomStringConvertible {
             "flow \"\(flowID)\" does not exist in this tenant; check flow_id and tenant, or create it"
         case .versionNotFound(let flowID, let selector):
             "flow \"\(flowID)\" has no \(selector); list its versions to see what is there"
+        case .quarantinedNotFound(let id):
+            "nothing with the id \"\(id)\" is in quarantine in this tenant; list the quarantine to see what is there"
         case .checkpointNotFound(let flowID, let checkpoint):
             "flow \"\(flowID)\" has no checkpoint \"\(checkpoint)\"; list its checkpoints to see what is there"
         default: ""

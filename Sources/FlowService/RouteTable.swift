@@ -14,6 +14,7 @@ public struct RouteTable: Sendable {
         let runner = MethodRunner(store: store, executors: EventLoopExecutors(group))
         let state = "flowstate.v1.FlowStateService"
         let lifecycle = "flowstate.v1.FlowLifecycleService"
+        let recovery = "flowstate.v1.FlowRecoveryService"
         let definitions = "flowstate.v1.FlowDefinitionService"
         let built = [
             runner.route(state, CreateFlow.self),
@@ -34,6 +35,10 @@ public struct RouteTable: Sendable {
             runner.route(lifecycle, ValidateState.self),
             runner.route(lifecycle, GetHistory.self),
             runner.route(lifecycle, GetSummary.self),
+            runner.route(recovery, RecoverFlow.self),
+            runner.route(recovery, GetRecoveryStatus.self),
+            runner.route(recovery, ListQuarantine.self),
+            runner.route(recovery, GetQuarantined.self),
             runner.route(definitions, PutDefinition.self),
             runner.route(definitions, GetDefinition.self),
             runner.route(definitions, ListDefinitions.self),
@@ -47,10 +52,7 @@ public struct RouteTable: Sendable {
             "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "ForkFlow",
             "AppendWrites", "ListWrites", "WatchFlows",
         ],
-        "flowstate.v1.FlowRecoveryService": [
-            "RecoverFlow", "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "ListNotifications",
-            "AcknowledgeNotification",
-        ],
+        "flowstate.v1.FlowRecoveryService": ["ListNotifications", "AcknowledgeNotification"],
         "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
         "flowstate.v1.FlowAdminService": [
             "Cleanup", "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",

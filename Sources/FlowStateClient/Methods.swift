@@ -65,3 +65,15 @@ extension StateClient.Method where Request == GetHistoryRequest, Response == Get
 extension StateClient.Method where Request == GetSummaryRequest, Response == GetSummaryResponse {
     public static var getSummary: Self { Self("GetSummary", of: "FlowLifecycleService") }
 }
+extension StateClient.Method where Request == RecoverFlowRequest, Response == RecoverFlowResponse {
+    public static var recoverFlow: Self { Self("RecoverFlow", of: "FlowRecoveryService") }
+}
+extension StateClient.Method where Request == GetRecoveryStatusRequest, Response == GetRecoveryStatusResponse {
+    public static var getRecoveryStatus: Self { Self("GetRecoveryStatus", of: "FlowRecoveryService") }
+}
+extension StateClient.Method where Request == ListQuarantineRequest, Response == ListQuarantineResponse {
+    public static var listQuarantine: Self { Self("ListQuarantine", of: "FlowRecoveryService") }
+}
+extension StateClient.Method where Request == GetQuarantinedRequest, Response == GetQuarantinedResponse {
+    public static var getQuarantined: Self { Self("GetQuarantined", of: "FlowRecoveryService") }
+}

@@ -126,6 +126,24 @@ public final class StateClient: Sendable {
         try await call(.validateState, request)
     }
 
+    // MARK: Recovery
+
+    public func recoverFlow(_ request: RecoverFlowRequest) async throws -> RecoverFlowResponse {
+        try await call(.recoverFlow, request)
+    }
+
+    public func getRecoveryStatus(_ request: GetRecoveryStatusRequest) async throws -> GetRecoveryStatusResponse {
+        try await call(.getRecoveryStatus, request)
+    }
+
+    public func listQuarantine(_ request: ListQuarantineRequest) async throws -> ListQuarantineResponse {
+        try await call(.listQuarantine, request)
+    }
+
+    public func getQuarantined(_ request: GetQuarantinedRequest) async throws -> GetQuarantinedResponse {
+        try await call(.getQuarantined, request)
+    }
+
     /// `grpc.health.v1.Health/Check` of the whole server.
     /// - Throws: `ClientError` when the server cannot be reached or does not know.
     public func isServing() async throws -> Bool {

@@ -25,7 +25,10 @@ struct RootCommand: AsyncParsableCommand {
               5   unavailable: no answer from the server or its database; a retry may help
               64  wrong usage of the command line
             """,
-        subcommands: [ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, HealthCommand.self])
+        subcommands: [
+            ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,
+            QuarantineCommand.self, HealthCommand.self,
+        ])
 
     /// `--version` is looked for here and not left to the parser: the parser would take it out of
     /// `flow load --version 3` with a missing id as well, and print the program's version with exit code 0.

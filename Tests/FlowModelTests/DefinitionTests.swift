@@ -103,7 +103,8 @@ import Testing
     }
 
     private static let pieces = [
-        "null", "true", "[]", "{}", "\"\"", "-1", "1e999", "\"phases\"", "[{}]", "{\"rule\": \"elements\", \"path\": \"/a\", \"rules\": []}",
+        "null", "true", "[]", "{}", "\"\"", "-1", "1e999", "\"phases\"", "[{}]",
+        "{\"rule\": \"elements\", \"path\": \"/a\", \"rules\": []}",
         "\"/a~1b\"", "\"initialization\"", "[\"running\"]", "\\u0000", "\"\\ud800\"",
     ]
 

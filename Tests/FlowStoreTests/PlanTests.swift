@@ -61,6 +61,7 @@ import Testing
                 statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
             }
         }
+        statements += [SaveSQL.short] + [false, true].map { SaveSQL.archiving(idempotent: $0) }
         return statements + SaveGroupSQL.all.map { $0.statement }
     }
 

@@ -9,7 +9,8 @@ import threading
 import uuid
 
 import grpc
-from flowstate.v1 import definition_pb2, definition_pb2_grpc, lifecycle_pb2, lifecycle_pb2_grpc, state_pb2, state_pb2_grpc
+from flowstate.v1 import (
+    definition_pb2, definition_pb2_grpc, lifecycle_pb2, lifecycle_pb2_grpc, recovery_pb2, recovery_pb2_grpc, state_pb2, state_pb2_grpc)
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from processes import eventually, kill, kill_all_in, working_in
@@ -19,6 +20,7 @@ READY = "flowstate is serving on "
 SERVICES = {
     "FlowStateService": (state_pb2, state_pb2_grpc.FlowStateServiceStub),
     "FlowLifecycleService": (lifecycle_pb2, lifecycle_pb2_grpc.FlowLifecycleServiceStub),
+    "FlowRecoveryService": (recovery_pb2, recovery_pb2_grpc.FlowRecoveryServiceStub),
     "FlowDefinitionService": (definition_pb2, definition_pb2_grpc.FlowDefinitionServiceStub),
 }
 METHODS = {

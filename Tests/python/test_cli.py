@@ -476,14 +476,14 @@ def test_empty_variables_count_as_none(cli):
         ["flow", "versions"], ["flow", "delete"], ["flow", "patch"], ["flow", "diff"], ["flow", "transition"],
         ["flow", "complete"], ["flow", "fail"], ["flow", "status"], ["flow", "validate"], ["flow", "history"], ["flow", "summary"],
         ["definition"],
-        ["definition", "put"], ["definition", "get"], ["definition", "list"], ["definition", "check"], ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "list"],
+        ["recover"], ["quarantine"], ["quarantine", "list"], ["quarantine", "get"], ["definition", "put"], ["definition", "get"], ["definition", "list"], ["definition", "check"], ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "list"],
         ["checkpoint", "restore"], ["checkpoint", "delete"], ["health"],
     ],
 )
 def test_help(cli, command):
     text = cli.ok(*command, "--help").decode()
     assert text.startswith("OVERVIEW: ") and "USAGE: " + " ".join(["flowstate", *command]) in text
-    if command and command not in (["flow"], ["definition"], ["checkpoint"]):
+    if command and command not in (["flow"], ["definition"], ["quarantine"], ["checkpoint"]):
         assert re.search(r"^ +flowstate " + " ".join(command), text, re.MULTILINE), "an example"
     # The parser wraps everything but the usage line.
     assert all(len(line) <= 80 or line.startswith("USAGE: ") for line in text.splitlines())
@@ -493,6 +493,6 @@ def test_help_of_the_program(cli):
     text = cli.ok("--help").decode()
     for code in (0, 1, 2, 3, 4, 5, 64):
         assert re.search(rf"^  {code} +\w", text, re.MULTILINE), f"exit code {code}"
-    for command in ("serve", "flow", "checkpoint", "definition", "health"):
+    for command in ("serve", "flow", "checkpoint", "definition", "recover", "quarantine", "health"):
         assert re.search(rf"^  {command} +\w", text, re.MULTILINE)
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", cli.ok("--version").decode())

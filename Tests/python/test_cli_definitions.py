@@ -121,3 +121,25 @@ def test_patch_and_diff(cli, tmp_path):  # noqa: F811
     assert cli.fails(INVALID, "flow", "patch", "f", "--text", '[{"op": "test", "path": "/b", "value": 0}]')["reason"] == (
         "PATCH_NOT_APPLICABLE")
     assert cli.run("flow", "patch", "f").returncode == USAGE
+
+
+def test_recover(cli):  # noqa: F811
+    definition = json.loads(cli.ok("definition", "get", "unified_discovery"))
+    cli.ok("definition", "put", "-", stdin=json.dumps({**definition, "flow_type": "lax", "on_save": "off"}).encode())
+    broken = json.dumps({"flow_id": "f", "current_phase": "nonsense", "kept": 1})
+    cli.ok("flow", "save", "f", "--state-text", broken, "--type", "lax")
+    planned = cli.json("recover", "f", "--dry-run")
+    assert (planned["state"], planned["strategy"], planned["recovered_version"]) == ("planned", "repair", 0)
+    assert "/current_phase" in [operation["path"] for operation in planned["diff"]]
+    code, text = cli.on_terminal("recover", "f", "--dry-run")[:2]
+    assert code == 0 and b'~ /current_phase  "initialization"' in text
+    done = cli.json("recover", "f", "--reason", "by hand")
+    assert (done["state"], done["recovered_version"]) == ("succeeded", 2)
+    assert json.loads(cli.ok("flow", "load", "f"))["kept"] == 1
+    entry = cli.json("quarantine", "list", "--flow", "f")["entries"][0]
+    assert (entry["id"], entry["reason"]) == (done["quarantine_id"], "by hand")
+    assert cli.ok("quarantine", "get", entry["id"]).decode() == broken
+    assert cli.json("quarantine", "get", entry["id"], "--info")["version"] == 1
+    assert cli.json("recover", "f")["strategy"] == "none", "nothing is wrong any more"
+    assert cli.fails(NOT_FOUND, "quarantine", "get", "nobody's")["reason"] == "QUARANTINED_NOT_FOUND"
+    assert cli.run("recover", "f", "--strategy", "magic").returncode == USAGE

@@ -10,7 +10,8 @@ MODULES = ["state", "lifecycle", "recovery", "lease", "definition", "admin"]
 BUILT = {
     "CreateFlow", "SaveState", "LoadState", "ListFlows", "ListVersions", "DeleteFlow", "CreateCheckpoint",
     "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint", "DiffVersions", "TransitionPhase", "CompletePhase", "ReportError",
-    "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions"}
+    "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions", "RecoverFlow",
+    "GetRecoveryStatus", "ListQuarantine", "GetQuarantined"}
 
 
 def methods():

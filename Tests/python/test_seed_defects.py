@@ -45,7 +45,7 @@ def test_3_looking_changes_nothing(flow):  # noqa: F811
     assert flow.state("w") == wrong and flow.load("w").flow.version == 1
 
 
-# 4 is about repairs, which are not built.
+# 4 is about repairs: test_recovery.py.
 
 
 def test_5_a_paused_flow_stays_paused_and_errors_stay(flow):  # noqa: F811

@@ -34,6 +34,7 @@ public enum DefinitionReader {
             flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
             onSave: onSave(&reader))
         if let initial { take(initial, into: &definition, &reader, limits) }
+        readRecovery(into: &definition, &reader, limits)
         return definition
     }
 
@@ -45,6 +46,43 @@ public enum DefinitionReader {
             if case .invalidArgument(_, let message) = error { reader.fault(member, message) }
         }
         return name
+    }
+
+    private static func readRecovery(into definition: inout FlowDefinition, _ reader: inout ObjectReader, _ limits: Limits) {
+        for (number, object) in (reader.array("repairs") ?? []).enumerated() {
+            let (repair, faults) = Repair.read(object, at: JSONPointer(["repairs", "\(number)"]))
+            if let repair { definition.repairs.append(repair) }
+            reader.take(faults)
+        }
+        // A state of which nothing is left must come out right, or a repair can never help.
+        if !definition.repairs.isEmpty, reader.faults.isEmpty,
+            definition.repaired(Array("{}".utf8), flowID: "a flow", at: Timestamp(microseconds: 0), limits: limits) == nil
+        {
+            reader.fault("repairs", "leave an empty state in breach of the rules: something required is not repaired, or wrongly")
+        }
+        guard let object = reader.object("recovery") else { return }
+        var inner = ObjectReader(object, at: JSONPointer(["recovery"]))
+        if let names = inner.strings("strategies") {
+            definition.recovery.strategies = names.compactMap { name in
+                if let strategy = RecoveryStrategy(rawValue: name) { return strategy }
+                let known = RecoveryStrategy.allCases.map(\.rawValue).joined(separator: ", ")
+                inner.fault("strategies", "\"\(name)\" is none; use \(known)")
+                return nil
+            }
+        }
+        definition.recovery.status = inner.string("status", isRequired: false)
+        if let status = definition.recovery.status, definition.status(status) == nil {
+            inner.fault("status", "\"\(status)\" is no status of this definition")
+        }
+        for (number, text) in (inner.strings("keep") ?? []).enumerated() {
+            if let pointer = JSONPointer(text) {
+                definition.recovery.kept.append(pointer)
+            } else {
+                inner.fault("keep", "element \(number + 1) is no JSON Pointer")
+            }
+        }
+        inner.finish()
+        reader.take(inner.faults)
     }
 
     /// A flow that is created with it must be right from the start.

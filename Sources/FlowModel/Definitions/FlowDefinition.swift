@@ -15,6 +15,9 @@ public struct FlowDefinition: Sendable {
     public var rules: [RuleEntry]
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
+    /// What puts a broken state right, in order.
+    public var repairs: [Repair] = []
+    public var recovery = RecoveryPolicy()
     /// The state of a flow that is created without one; nil: it needs one.
     public var initialState: JSONDocument?
 

@@ -14,14 +14,23 @@ extension SaveCommand {
             if !report.isValid, definition.onSave == .enforce { throw .stateInvalid(report.violations) }
             warnings = report.violations + report.warnings
         }
-        guard let root = document?.root else { return (self, warnings) }
+        return (document.map { lifted(by: definition, $0.root, limits) } ?? self, warnings)
+    }
+
+    /// With what the state says of phase, status and progress where the command says nothing.
+    public func lifted(by definition: FlowDefinition, limits: Limits) -> SaveCommand {
+        guard let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) else { return self }
+        return lifted(by: definition, document.root, limits)
+    }
+
+    private func lifted(by definition: FlowDefinition, _ root: JSONValue, _ limits: Limits) -> SaveCommand {
         var command = self
         if phase == nil { command.phase = Self.name(root, definition.paths.phase, limits) }
         if status == nil { command.status = Self.name(root, definition.paths.status, limits) }
         if progress == nil, let value = definition.paths.progress.flatMap({ root[$0]?.double }), (0...100).contains(value) {
             command.progress = value
         }
-        return (command, warnings)
+        return command
     }
 
     /// Only what a client could have given.

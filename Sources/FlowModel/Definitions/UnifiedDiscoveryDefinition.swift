@@ -7,6 +7,21 @@ extension BuiltInDefinitions {
           "paths": {"phase": "/current_phase", "status": "/status", "progress": "/progress_percentage", "completion": "/phase_completion",
             "data": "/{phase}_data", "results": "/{phase}_results", "log": "/workflow_log", "errors": "/errors", "updated": "/updated_at",
             "created": "/created_at", "id": "/flow_id"},
+          "repairs": [
+            {"path": "/flow_id", "set": "id"}, {"path": "/current_phase", "value": "initialization"}, {"path": "/status", "value": "running"},
+            {"path": "/progress_percentage", "value": 0},
+            {"path": "/phase_completion", "value": {"data_import": false, "field_mapping": false, "data_cleansing": false,
+              "asset_creation": false, "asset_inventory": false, "dependency_analysis": false, "tech_debt_analysis": false}},
+            {"path": "/phases_completed", "value": []},
+            {"path": "/client_account_id", "value": ""}, {"path": "/engagement_id", "value": ""}, {"path": "/user_id", "value": ""},
+            {"path": "/created_at", "set": "now"}, {"path": "/updated_at", "set": "now"}, {"path": "/started_at", "value": ""},
+            {"path": "/completed_at", "value": ""}, {"path": "/errors", "value": []}, {"path": "/warnings", "value": []},
+            {"path": "/agent_insights", "value": []}, {"path": "/user_clarifications", "value": []}, {"path": "/workflow_log", "value": []},
+            {"path": "/agent_confidences", "value": {}}, {"path": "/crew_status", "value": {}}, {"path": "/metadata", "value": {}},
+            {"path": "/learning_scope", "value": "disabled"}, {"path": "/memory_isolation_level", "value": "strict"}
+          ],
+          "recovery": {"strategies": ["repair", "checkpoint", "reset"], "status": "running",
+            "keep": ["/flow_id", "/session_id", "/client_account_id", "/engagement_id", "/user_id", "/raw_data", "/metadata"]},
           "initial_state": {
             "flow_id": "", "client_account_id": "", "engagement_id": "", "user_id": "", "current_phase": "initialization",
             "status": "running", "progress_percentage": 0,

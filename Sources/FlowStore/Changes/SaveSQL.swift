@@ -18,6 +18,11 @@ struct SaveSQL {
         }
     }
 
+    /// With a version that is archived: it expects one, and makes no checkpoint.
+    private static let archiving = [false, true].map { make(.update, idempotent: $0, checkpoint: false, archives: true) }
+
+    static func archiving(idempotent: Bool) -> Statement { archiving[idempotent ? 1 : 0] }
+
     static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
         statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
     }
@@ -44,7 +49,7 @@ struct SaveSQL {
         .int8,  // base_version
     ]
 
-    private static func make(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
+    private static func make(_ head: Head, idempotent: Bool, checkpoint: Bool, archives: Bool = false) -> Statement {
         var types = types
         var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
@@ -67,6 +72,15 @@ struct SaveSQL {
                     SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), $10, h.updated_at FROM head h)
                 """)
         }
+        if archives {
+            let id = types.count + 1
+            types += [.text, .text, .bytea]
+            change.additions.append(
+                """
+                archive AS (INSERT INTO flowstate.quarantine (tenant, flow_id, quarantine_id, version, reason, violations, created_at)
+                    SELECT $1, $2, $\(id), h.version - 1, $\(id + 1), $\(id + 2), h.updated_at FROM head h)
+                """)
+        }
         let epoch = checkpoint ? 1 : 0
         switch head {
         case .create: change.head = create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
@@ -75,7 +89,7 @@ struct SaveSQL {
             change.head =
                 create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable + returning
         }
-        let name = "save_\(head)" + (idempotent ? "_idempotent" : "") + (checkpoint ? "_checkpoint" : "")
+        let name = (archives ? "archive_and_save" : "save_\(head)") + (idempotent ? "_idempotent" : "") + (checkpoint ? "_checkpoint" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 

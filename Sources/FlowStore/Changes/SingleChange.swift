@@ -19,8 +19,10 @@ struct SingleChange {
         statement =
             isShort
             ? SaveSQL.short
-            : SaveSQL.statement(
-                command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
+            : command.quarantine == nil
+                ? SaveSQL.statement(
+                    command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
+                : SaveSQL.archiving(idempotent: command.idempotencyKey != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
         let judge = command.judge(requestDigest: save.requestDigest)
         decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
@@ -66,6 +68,11 @@ extension SaveCommand {
             parameters.append(checkpoint.name)
             parameters.append(checkpoint.description)
             parameters.append(Int64(checkpoint.isOfVersionBefore ? 1 : 0))
+        }
+        if let quarantine {
+            parameters.append(quarantine.id)
+            parameters.append(quarantine.reason)
+            parameters.append(bytes: Array(quarantine.violationsText.utf8))
         }
         return parameters
     }

@@ -138,7 +138,8 @@ struct PruneOperation: SingleOperation {
 private enum PruneSQL {
     private static let types: [OID] = [.text, .text, .int8]
     private static let isPinned = """
-        EXISTS (SELECT FROM flowstate.checkpoint c WHERE c.tenant = v.tenant AND c.flow_id = v.flow_id AND c.version = v.version)
+        (EXISTS (SELECT FROM flowstate.checkpoint c WHERE c.tenant = v.tenant AND c.flow_id = v.flow_id AND c.version = v.version)
+            OR EXISTS (SELECT FROM flowstate.quarantine q WHERE q.tenant = v.tenant AND q.flow_id = v.flow_id AND q.version = v.version))
         """
     /// What stays and is stored as a patch against what may go.
     private static let dependent = """

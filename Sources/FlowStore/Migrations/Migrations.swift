@@ -19,5 +19,6 @@ public enum StoreSchema {
         Migration(number: 2, name: "compression", sql: compressionMigration),
         Migration(number: 3, name: "keys", sql: keysMigration),
         Migration(number: 4, name: "definitions", sql: definitionsMigration),
+        Migration(number: 5, name: "quarantine", sql: quarantineMigration),
     ]
 }

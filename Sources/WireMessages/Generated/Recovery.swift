@@ -5,7 +5,7 @@ public import Protobuf
 
 /// How to recover.
 public enum RecoveryStrategy: RawRepresentable, Hashable, Sendable {
-    /// The order of the definition's policy; without one: repair, roll back, reset.
+    /// The order of the definition; without one: checkpoints, then versions.
     case unspecified
     /// Repair the latest state by the definition's rules (defaults for what is missing, …).
     case repair
@@ -230,6 +230,9 @@ public struct Recovery: WireMessage, Equatable {
     public var finishedAt: Timestamp?
     /// Who asked; `flowstate` when the policy did.
     public var actor: String = ""
+    /// Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty
+    /// when the broken state is no JSON.
+    public var diff: [UInt8] = []
 
     public init(
         id: String = "",
@@ -243,7 +246,8 @@ public struct Recovery: WireMessage, Equatable {
         quarantineID: String = "",
         startedAt: Timestamp? = nil,
         finishedAt: Timestamp? = nil,
-        actor: String = ""
+        actor: String = "",
+        diff: [UInt8] = []
     ) {
         self.id = id
         self.flowID = flowID
@@ -257,6 +261,7 @@ public struct Recovery: WireMessage, Equatable {
         self.startedAt = startedAt
         self.finishedAt = finishedAt
         self.actor = actor
+        self.diff = diff
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -276,6 +281,7 @@ public struct Recovery: WireMessage, Equatable {
         startedAt = try Timestamp.optional(c.started_at)
         finishedAt = try Timestamp.optional(c.finished_at)
         actor = try c.actor.string("actor")
+        diff = c.diff.bytes
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__Recovery>, _ arena: inout Arena) {
@@ -293,6 +299,7 @@ public struct Recovery: WireMessage, Equatable {
         c.pointee.started_at = arena.make(optional: startedAt)
         c.pointee.finished_at = arena.make(optional: finishedAt)
         c.pointee.actor = arena.copy(actor)
+        c.pointee.diff = arena.copy(diff)
     }
 }
 

@@ -103,12 +103,61 @@ extension Record {
         }
     }
 
+    init(_ recovery: Recovery, replayed: Bool) {
+        self.init([
+            ("id", .string(recovery.id)), ("flow_id", .string(recovery.flowID)), ("state", .string(recovery.state.text)),
+            ("strategy", .string(recovery.strategy.text)), ("broken_version", .integer(recovery.brokenVersion)),
+            ("recovered_version", .integer(recovery.recoveredVersion)),
+            ("steps", .strings(recovery.steps.map { "\($0.action) \($0.version): \($0.outcome)" })),
+            ("violations", .strings(recovery.violations.map { "\($0.path) \($0.rule)" })),
+            ("quarantine_id", .string(recovery.quarantineID)), ("diff", .json(recovery.diff)), ("replayed", .bool(replayed)),
+        ])
+    }
+
+    init(_ entry: QuarantineEntry) {
+        self.init([
+            ("id", .string(entry.id)), ("flow_id", .string(entry.flowID)), ("version", .integer(entry.version)),
+            ("reason", .string(entry.reason)), ("violations", .strings(entry.violations.map { "\($0.path) \($0.rule)" })),
+            ("content_type", .string(entry.contentType)), ("size_bytes", .integer(entry.sizeBytes)), ("digest", .digest(entry.digest)),
+            ("created_at", .time(entry.createdAt)),
+        ])
+    }
+
     /// - Parameter severity: `error` or `warning`.
     init(_ violation: Violation, severity: String) {
         self.init([
             ("severity", .string(severity)), ("path", .string(violation.path)), ("rule", .string(violation.rule)),
             ("message", .string(violation.message)),
         ])
+    }
+}
+
+extension RecoveryState {
+    /// The contract's name without its prefix, in lower case.
+    var text: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .pending: "pending"
+        case .running: "running"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .planned: "planned"
+        case .unrecognized(let value): "state_\(value)"
+        }
+    }
+}
+
+extension RecoveryStrategy {
+    /// As `recover --strategy` has it; none: nothing was wrong.
+    var text: String {
+        switch self {
+        case .unspecified: "none"
+        case .repair: "repair"
+        case .rollbackCheckpoint: "checkpoint"
+        case .rollbackVersion: "version"
+        case .reset: "reset"
+        case .unrecognized(let value): "strategy_\(value)"
+        }
     }
 }
 

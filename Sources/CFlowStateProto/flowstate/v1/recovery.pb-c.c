@@ -836,7 +836,7 @@ const ProtobufCMessageDescriptor flowstate__v1__recover_flow_response__descripto
   (ProtobufCMessageInit) flowstate__v1__recover_flow_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__recovery__field_descriptors[12] =
+static const ProtobufCFieldDescriptor flowstate__v1__recovery__field_descriptors[13] =
 {
   {
     "id",
@@ -982,10 +982,23 @@ static const ProtobufCFieldDescriptor flowstate__v1__recovery__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "diff",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__Recovery, diff),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__recovery__field_indices_by_name[] = {
   11,   /* field[11] = actor */
   4,   /* field[4] = broken_version */
+  12,   /* field[12] = diff */
   10,   /* field[10] = finished_at */
   1,   /* field[1] = flow_id */
   0,   /* field[0] = id */
@@ -1000,7 +1013,7 @@ static const unsigned flowstate__v1__recovery__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__recovery__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__recovery__descriptor =
 {
@@ -1010,7 +1023,7 @@ const ProtobufCMessageDescriptor flowstate__v1__recovery__descriptor =
   "Flowstate__V1__Recovery",
   "flowstate.v1",
   sizeof(Flowstate__V1__Recovery),
-  12,
+  13,
   flowstate__v1__recovery__field_descriptors,
   flowstate__v1__recovery__field_indices_by_name,
   1,  flowstate__v1__recovery__number_ranges,

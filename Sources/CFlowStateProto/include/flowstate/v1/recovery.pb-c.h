@@ -41,7 +41,7 @@ typedef struct Flowstate__V1__AcknowledgeNotificationResponse Flowstate__V1__Ack
  */
 typedef enum _Flowstate__V1__RecoveryStrategy {
   /*
-   * The order of the definition's policy; without one: repair, roll back, reset.
+   * The order of the definition; without one: checkpoints, then versions.
    */
   FLOWSTATE__V1__RECOVERY_STRATEGY__RECOVERY_STRATEGY_UNSPECIFIED = 0,
   /*
@@ -223,10 +223,15 @@ struct  Flowstate__V1__Recovery
    * Who asked; `flowstate` when the policy did.
    */
   ProtobufCBinaryData actor;
+  /*
+   * Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty
+   * when the broken state is no JSON.
+   */
+  ProtobufCBinaryData diff;
 };
 #define FLOWSTATE__V1__RECOVERY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__recovery__descriptor) \
-    , {0,NULL}, {0,NULL}, FLOWSTATE__V1__RECOVERY_STATE__RECOVERY_STATE_UNSPECIFIED, FLOWSTATE__V1__RECOVERY_STRATEGY__RECOVERY_STRATEGY_UNSPECIFIED, 0, 0, 0,NULL, 0,NULL, {0,NULL}, NULL, NULL, {0,NULL} }
+    , {0,NULL}, {0,NULL}, FLOWSTATE__V1__RECOVERY_STATE__RECOVERY_STATE_UNSPECIFIED, FLOWSTATE__V1__RECOVERY_STRATEGY__RECOVERY_STRATEGY_UNSPECIFIED, 0, 0, 0,NULL, 0,NULL, {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL} }
 
 
 struct  Flowstate__V1__GetRecoveryStatusRequest

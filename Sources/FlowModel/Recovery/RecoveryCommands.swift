@@ -1,0 +1,168 @@
+/// Brings a flow back whose latest state is broken: breaks rules, is no JSON, or cannot be read.
+public struct RecoverFlowCommand: Sendable {
+    public var key: FlowKey
+    public var actor: String
+    /// nil: what the definition says, in its order.
+    public var strategy: RecoveryStrategy?
+    /// For the strategy `checkpoint`: this one; nil: the newest that follows the rules.
+    public var checkpoint: String?
+    /// Says what would be done.
+    public var isDryRun: Bool
+    public var reason: String
+    public var idempotencyKey: String?
+    /// Made for this call.
+    public var recoveryID: String
+    public var quarantineID: String
+
+    public init(
+        key: FlowKey, actor: String, strategy: RecoveryStrategy? = nil, checkpoint: String? = nil, isDryRun: Bool = false,
+        reason: String = "", idempotencyKey: String? = nil, recoveryID: String, quarantineID: String
+    ) {
+        self.key = key
+        self.actor = actor
+        self.strategy = strategy
+        self.checkpoint = checkpoint
+        self.isDryRun = isDryRun
+        self.reason = reason
+        self.idempotencyKey = idempotencyKey
+        self.recoveryID = recoveryID
+        self.quarantineID = quarantineID
+    }
+}
+
+/// What recovery did, or would do.
+public struct RecoveryRecord: Sendable, Equatable {
+    public struct Step: Sendable, Equatable {
+        public var action: String
+        /// 0: none.
+        public var version: FlowVersion
+        public var outcome: String
+
+        public init(action: String, version: FlowVersion, outcome: String) {
+            self.action = action
+            self.version = version
+            self.outcome = outcome
+        }
+    }
+
+    public var id: String
+    public var isPlanned: Bool
+    /// nil: nothing was wrong.
+    public var strategy: RecoveryStrategy?
+    public var brokenVersion: FlowVersion
+    /// 0: none was written.
+    public var recoveredVersion: FlowVersion
+    public var steps: [Step]
+    public var violations: [StateError.Violation]
+    /// Empty: nothing was archived.
+    public var quarantineID: String
+    public var time: Timestamp
+    public var replayed: Bool
+    /// The JSON Patch from the broken state; empty when that is no JSON.
+    public var diff: [UInt8]
+
+    public init(
+        id: String, isPlanned: Bool, strategy: RecoveryStrategy?, brokenVersion: FlowVersion, recoveredVersion: FlowVersion,
+        steps: [Step], violations: [StateError.Violation], quarantineID: String, time: Timestamp, replayed: Bool = false, diff: [UInt8] = []
+    ) {
+        self.id = id
+        self.isPlanned = isPlanned
+        self.strategy = strategy
+        self.brokenVersion = brokenVersion
+        self.recoveredVersion = recoveredVersion
+        self.steps = steps
+        self.violations = violations
+        self.quarantineID = quarantineID
+        self.time = time
+        self.replayed = replayed
+        self.diff = diff
+    }
+}
+
+/// Archives the version before the one that is saved.
+public struct QuarantineRequest: Sendable, Equatable {
+    public var id: String
+    public var reason: String
+    public var violations: [StateError.Violation]
+
+    public init(id: String, reason: String, violations: [StateError.Violation]) {
+        self.id = id
+        self.reason = reason
+        self.violations = violations
+    }
+
+    /// As JSON: an array of objects.
+    public var violationsText: String {
+        "["
+            + violations.map { violation in
+                var object = JSONObjectText()
+                object.add("path", violation.path)
+                object.add("rule", violation.rule)
+                object.add("message", violation.message)
+                return object.text
+            }.joined(separator: ",") + "]"
+    }
+
+    /// What `violationsText` wrote.
+    public static func violations(_ text: [UInt8]) -> [StateError.Violation] {
+        guard let document = try? JSONDocument(text, maximumDepth: 8) else { return [] }
+        return document.root.elements.map { object in
+            StateError.Violation(
+                path: object["path"]?.string ?? "", rule: object["rule"]?.string ?? "", message: object["message"]?.string ?? "")
+        }
+    }
+}
+
+/// An archived state, without its bytes.
+public struct QuarantineRecord: Sendable, Equatable {
+    public var id: String
+    public var key: FlowKey
+    public var version: FlowVersion
+    public var reason: String
+    public var violations: [StateError.Violation]
+    public var contentType: String
+    public var size: Int64
+    public var digest: [UInt8]
+    public var createdAt: Timestamp
+
+    public init(
+        id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [StateError.Violation], contentType: String, size: Int64,
+        digest: [UInt8], createdAt: Timestamp
+    ) {
+        self.id = id
+        self.key = key
+        self.version = version
+        self.reason = reason
+        self.violations = violations
+        self.contentType = contentType
+        self.size = size
+        self.digest = digest
+        self.createdAt = createdAt
+    }
+}
+
+public struct ListQuarantineCommand: Sendable {
+    public var tenant: String
+    /// nil: of every flow.
+    public var flowID: String?
+    /// 0 means the default.
+    public var pageSize: Int
+    public var pageToken: PageToken?
+
+    public init(tenant: String, flowID: String? = nil, pageSize: Int = 0, pageToken: PageToken? = nil) {
+        self.tenant = tenant
+        self.flowID = flowID
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+public struct GetQuarantinedCommand: Sendable {
+    public var tenant: String
+    public var id: String
+
+    public init(tenant: String, id: String) {
+        self.tenant = tenant
+        self.id = id
+    }
+}

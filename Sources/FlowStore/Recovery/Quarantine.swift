@@ -1,0 +1,95 @@
+import FlowModel
+import Postgres
+
+extension ListQuarantineCommand: StoreCommand {
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<QuarantineRecord>, StateError>) -> Void
+    ) throws(StateError) {
+        let size = try StateCheck(limits: store.limits).pageSize(pageSize)
+        if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: store.limits.idBytes) }
+        var fingerprint = Fingerprint()
+        fingerprint.combine(tenant)
+        fingerprint.combine(flowID ?? "")
+        var parameters = Parameters()
+        parameters.append(tenant)
+        parameters.append(flowID)
+        parameters.append(try pageToken?.position(list: .quarantine, fingerprint: fingerprint).text)
+        parameters.append(Int64(size + 1))
+        let (tenant, seal) = (tenant, fingerprint)
+        let query = Query<Page<QuarantineRecord>>(statement: QuarantineRow.list, parameters: parameters) { rows throws(PostgresError) in
+            var records: [QuarantineRecord] = []
+            for row in 0..<rows.count { records.append(try QuarantineRow.record(rows, row, tenant: tenant)) }
+            return .success(
+                Page(records, size: size) {
+                    PageToken(list: .quarantine, fingerprint: seal, position: PageToken.Position(text: $0.id))
+                })
+        }
+        store.submit(query, context, completion)
+    }
+}
+
+extension GetQuarantinedCommand: StoreCommand {
+    public struct Outcome: Sendable {
+        public let record: QuarantineRecord
+        public let state: [UInt8]
+    }
+
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    ) throws(StateError) {
+        try NameRule.check(id, field: "id", maximumBytes: store.limits.idBytes)
+        var parameters = Parameters()
+        parameters.append(tenant)
+        parameters.append(id)
+        let (tenant, id) = (tenant, id)
+        var query = Query<QuarantineRecord>(statement: QuarantineRow.get, parameters: parameters) { rows throws(PostgresError) in
+            guard rows.count > 0 else { return .failure(.quarantinedNotFound(id: id)) }
+            return .success(try QuarantineRow.record(rows, 0, tenant: tenant))
+        }
+        query.runsAlone = false
+        store.submit(query, context) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let record):
+                store.submit(LoadCommand(key: record.key, selector: .version(record.version)), context: context) { loaded in
+                    completion(
+                        loaded.flatMap { outcome in
+                            guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
+                            return .success(Outcome(record: record, state: snapshot.state))
+                        })
+                }
+            }
+        }
+    }
+}
+
+private enum QuarantineRow {
+    private static let columns = """
+        q.quarantine_id, q.flow_id, q.version, q.reason, q.violations, v.content_type, v.size, v.digest, q.created_at
+        """
+    private static let source = """
+        flowstate.quarantine q JOIN LATERAL (SELECT * FROM flowstate.flow_version w
+            WHERE w.tenant = q.tenant AND w.flow_id = q.flow_id AND w.version = q.version OFFSET 0) v ON true
+        """
+
+    static func record(_ rows: ResultRows, _ row: Int, tenant: String) throws(PostgresError) -> QuarantineRecord {
+        QuarantineRecord(
+            id: try rows.text(row, 0), key: FlowKey(stored: tenant, flowID: try rows.text(row, 1)), version: try rows.int64(row, 2),
+            reason: try rows.text(row, 3), violations: QuarantineRequest.violations(try rows.bytes(row, 4)),
+            contentType: try rows.text(row, 5), size: try rows.int64(row, 6), digest: try rows.bytes(row, 7),
+            createdAt: try FlowRow.time(rows, row, 8))
+    }
+
+    static let list = Statement(
+        name: "list_quarantine",
+        sql: """
+            SELECT \(columns) FROM \(source)
+            WHERE q.tenant = $1 AND ($2 IS NULL OR q.flow_id = $2) AND ($3 IS NULL OR q.quarantine_id < $3)
+            ORDER BY q.quarantine_id DESC LIMIT $4
+            """,
+        parameterTypes: [.text, .text, .text, .int8])
+
+    static let get = Statement(
+        name: "get_quarantined", sql: "SELECT \(columns) FROM \(source) WHERE q.tenant = $1 AND q.quarantine_id = $2",
+        parameterTypes: [.text, .text])
+}

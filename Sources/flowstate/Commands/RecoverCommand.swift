@@ -1,0 +1,62 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate recover`
+struct RecoverCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover",
+        abstract: "Bring a flow back whose state is broken.",
+        discussion: """
+            Repairs the latest state, or goes back to a checkpoint or an earlier version that is right, or begins anew, as \
+            the flow's definition says. The broken version is archived (`flowstate quarantine`). A flow with which nothing \
+            is wrong is left alone. --dry-run shows what would change.
+
+              flowstate recover order-17 --dry-run
+              flowstate recover order-17 --strategy checkpoint --checkpoint paid --reason "bad import"
+            """)
+
+    enum Strategy: String, ExpressibleByArgument, CaseIterable {
+        case repair, checkpoint, version, reset
+
+        var wire: RecoveryStrategy {
+            switch self {
+            case .repair: .repair
+            case .checkpoint: .rollbackCheckpoint
+            case .version: .rollbackVersion
+            case .reset: .reset
+            }
+        }
+    }
+
+    @Argument(help: "The flow's id.")
+    var id: String
+
+    @Option(help: "Only this. (default: what the definition says, in its order)")
+    var strategy: Strategy?
+
+    @Option(help: ArgumentHelp("For --strategy checkpoint: this one, by its name or id.", valueName: "checkpoint"))
+    var checkpoint = ""
+
+    @Option(help: "Why, for the audit trail.")
+    var reason = ""
+
+    @Flag(help: "Show what would be done, and change nothing.")
+    var dryRun = false
+
+    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    var idempotencyKey = ""
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        let response = try await client.recoverFlow(
+            RecoverFlowRequest(
+                flowID: id, strategy: strategy?.wire ?? .unspecified, checkpoint: checkpoint, dryRun: dryRun, reason: reason,
+                idempotencyKey: idempotencyKey))
+        let recovery = response.recovery ?? Recovery()
+        if console.format == .table, dryRun, !recovery.diff.isEmpty {
+            try console.write(PatchView.lines(recovery.diff, inColours: console.isTerminal))
+        }
+        try console.show(Record(recovery, replayed: response.replayed))
+    }
+}
