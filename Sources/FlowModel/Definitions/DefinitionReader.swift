@@ -114,17 +114,17 @@ public enum DefinitionReader {
         var paths = FlowDefinition.Paths()
         guard let object = reader.object("paths") else { return paths }
         var inner = ObjectReader(object, at: JSONPointer(["paths"]))
-        paths.phase = inner.pointer("phase", isRequired: false)
-        paths.status = inner.pointer("status", isRequired: false)
-        paths.progress = inner.pointer("progress", isRequired: false)
-        paths.completion = inner.pointer("completion", isRequired: false)
-        paths.data = inner.pointer("data", isRequired: false).map { FlowDefinition.PhasePointer(pattern: $0) }
-        paths.results = inner.pointer("results", isRequired: false).map { FlowDefinition.PhasePointer(pattern: $0) }
-        paths.log = inner.pointer("log", isRequired: false)
-        paths.errors = inner.pointer("errors", isRequired: false)
-        paths.updated = inner.pointer("updated", isRequired: false)
-        paths.created = inner.pointer("created", isRequired: false)
-        paths.id = inner.pointer("id", isRequired: false)
+        paths.phase = inner.place("phase")
+        paths.status = inner.place("status")
+        paths.progress = inner.place("progress")
+        paths.completion = inner.place("completion")
+        paths.data = inner.place("data").map { FlowDefinition.PhasePointer(pattern: $0) }
+        paths.results = inner.place("results").map { FlowDefinition.PhasePointer(pattern: $0) }
+        paths.log = inner.place("log")
+        paths.errors = inner.place("errors")
+        paths.updated = inner.place("updated")
+        paths.created = inner.place("created")
+        paths.id = inner.place("id")
         inner.finish()
         reader.take(inner.faults)
         return paths

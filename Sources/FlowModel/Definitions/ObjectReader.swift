@@ -89,6 +89,13 @@ struct ObjectReader {
         return pointer
     }
 
+    /// A place in an object: not the whole state.
+    mutating func place(_ member: String, isRequired: Bool = false) -> JSONPointer? {
+        guard let pointer = pointer(member, isRequired: isRequired) else { return nil }
+        if pointer.tokens.isEmpty { fault(member, "is the whole state; name a place in it, such as \"/status\"") }
+        return pointer
+    }
+
     /// Notes the members that were not asked for.
     mutating func finish() {
         for member in object.members where !known.contains(member.name) {

@@ -126,7 +126,8 @@ public struct QuarantineRecord: Sendable, Equatable {
     public var createdAt: Timestamp
 
     public init(
-        id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [StateError.Violation], contentType: String, size: Int64,
+        id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [StateError.Violation], contentType: String,
+        size: Int64,
         digest: [UInt8], createdAt: Timestamp
     ) {
         self.id = id

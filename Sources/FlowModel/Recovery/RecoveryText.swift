@@ -16,7 +16,8 @@ public enum RecoveryText {
         return RecoveryRecord(
             id: root?["recovery_id"]?.string ?? "", isPlanned: false,
             strategy: root?["strategy"]?.string.flatMap(RecoveryStrategy.init(rawValue:)),
-            brokenVersion: root?["broken_version"]?.double.flatMap { FlowVersion(exactly: $0) } ?? 0, recoveredVersion: version.version, steps: [], violations: [],
+            brokenVersion: root?["broken_version"]?.double.flatMap { FlowVersion(exactly: $0) } ?? 0, recoveredVersion: version.version,
+            steps: [], violations: [],
             quarantineID: root?["quarantine_id"]?.string ?? "", time: version.createdAt)
     }
 }

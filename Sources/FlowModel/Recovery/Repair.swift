@@ -17,7 +17,7 @@ public struct Repair: Sendable {
     /// `{"path": …, "value": …}`, or in place of a value `"from": [pointers]`, `"set": "id"` or `"set": "now"`.
     static func read(_ object: JSONValue, at place: JSONPointer) -> (repair: Repair?, faults: [DefinitionFault]) {
         var reader = ObjectReader(object, at: place)
-        let path = reader.pointer("path")
+        let path = reader.place("path", isRequired: true)
         var values: [Value] = []
         if object["value"] != nil {
             _ = reader.value("value")

@@ -3,7 +3,8 @@ import Postgres
 
 extension ListQuarantineCommand: StoreCommand {
     public func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<QuarantineRecord>, StateError>) -> Void
+        to store: StateStore, context: OperationContext,
+        completion: @escaping @Sendable (Result<Page<QuarantineRecord>, StateError>) -> Void
     ) throws(StateError) {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: store.limits.idBytes) }

@@ -236,7 +236,9 @@ struct FlowRecovery: Sendable {
     private func recorded(_ key: String) async throws(StateError) -> RecoveryRecord? {
         let context = OperationContext(deadline: context.deadline)
         let result = await withCheckedContinuation { continuation in
-            store.submit(RecordedSave.query(tenant: command.key.tenant, idempotencyKey: key), context) { continuation.resume(returning: $0) }
+            store.submit(RecordedSave.query(tenant: command.key.tenant, idempotencyKey: key), context) {
+                continuation.resume(returning: $0)
+            }
         }
         guard let recorded = try result.get() else { return nil }
         guard recorded.requestDigest == command.requestDigest else { throw .idempotencyKeyReused(key: key) }
