@@ -5,8 +5,8 @@ import Postgres
 /// Flows in PostgreSQL: takes commands, answers outcomes.
 ///
 /// A change is acknowledged after its commit was confirmed; changes of one flow that go through one store are applied in the order in
-/// which they were submitted, but for those that have to look something up before: what a tenant's definitions are, the latest version of a
-/// patch or a step, or whether a long state follows its rules. Any number of stores, in any number of processes, may work on one database.
+/// which they were submitted, but for those that have to look something up before: the latest version for a patch or a step, the type of a
+/// flow that may have a definition, or whether a long state follows its rules. Any number of stores, in any number of processes, may work on one database.
 public final class StateStore: Sendable {
     let database: Database
     public let limits: Limits

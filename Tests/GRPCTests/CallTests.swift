@@ -106,27 +106,38 @@ import Testing
     /// One timer serves all calls of a connection. The client keeps no time here: only the server knows the deadlines.
     @Test func everyCallEndsAtItsOwnDeadline() async throws {
         try await withServer { client in
-            let started = ContinuousClock.now
-            let ends = await withTaskGroup(of: (Int, StatusCode?, Duration).self) { group in
-                for milliseconds in [400, 30, 1_500, 200, 600] {
-                    group.addTask {
-                        var metadata = Metadata()
-                        metadata.append("grpc-timeout", "\(milliseconds)m")
-                        let result = await Result {
-                            try await client.unary("/test.Echo/Never", FramedMessage(ByteBuffer()), metadata: metadata)
-                        }
-                        return (milliseconds, (result.failure as? Status)?.code, ContinuousClock.now - started)
-                    }
+            // The coarse tick alone would end the first four together, every time; a busy machine does now and then.
+            for _ in 0..<5 {
+                let ends = await Self.deadlines([400, 30, 1_500, 200, 600], client)
+                for (milliseconds, code, time) in ends {
+                    #expect(code == .deadlineExceeded)
+                    #expect(time >= .milliseconds(milliseconds))
                 }
-                return await group.reduce(into: []) { $0.append($1) }
+                if ends[3].time - ends[0].time > .milliseconds(300) {
+                    #expect(ends.map(\.milliseconds) == [30, 200, 400, 600, 1_500], "another order than that of their deadlines")
+                    return
+                }
             }
-            #expect(ends.map(\.0) == [30, 200, 400, 600, 1_500], "they ended in another order than their deadlines")
-            for (milliseconds, code, time) in ends {
-                #expect(code == .deadlineExceeded)
-                #expect(time >= .milliseconds(milliseconds))
+            Issue.record("calls with other deadlines ended together, five times")
+        }
+    }
+
+    /// Calls with these deadlines, in the order in which they ended.
+    private static func deadlines(_ milliseconds: [Int], _ client: Client) async -> [(milliseconds: Int, code: StatusCode?, time: Duration)]
+    {
+        let started = ContinuousClock.now
+        return await withTaskGroup(of: (Int, StatusCode?, Duration).self) { group in
+            for milliseconds in milliseconds {
+                group.addTask {
+                    var metadata = Metadata()
+                    metadata.append("grpc-timeout", "\(milliseconds)m")
+                    let result = await Result {
+                        try await client.unary("/test.Echo/Never", FramedMessage(ByteBuffer()), metadata: metadata)
+                    }
+                    return (milliseconds, (result.failure as? Status)?.code, ContinuousClock.now - started)
+                }
             }
-            // The coarse tick alone would end the first four together.
-            #expect(ends[3].2 - ends[0].2 > .milliseconds(300))
+            return await group.reduce(into: []) { $0.append($1) }
         }
     }
 

@@ -68,10 +68,12 @@ struct ListFlowsQuery {
     mutating func finish(limit: Int64) -> (Statement, Parameters) {
         types.append(.int8)
         parameters.append(limit)
+        // The rows of a page are spelled out when they are known: PostgreSQL would do so before it sorts, for every flow of a slot.
         let sql = """
-            SELECT \(FlowRow.headColumns), f.flow_id FROM flowstate.flow f
-            WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY \(orderBy) LIMIT $\(types.count)
+            SELECT \(FlowRow.headColumns), f.flow_id FROM (
+                SELECT * FROM flowstate.flow f WHERE \(conditions.joined(separator: " AND "))
+                ORDER BY \(orderBy) LIMIT $\(types.count)) f
+            ORDER BY \(orderBy)
             """
         return (Statement(name: "list_flows_\(order.rawValue)_\(shape)", sql: sql, parameterTypes: types), parameters)
     }

@@ -28,7 +28,7 @@ extension SaveCommand: StoreCommand {
         try StateCheck(limits: store.limits).check(self)
         let isWaiting = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {
-            case .failure(let error): completion(.failure(error))
+            case .failure(let error): context.executor.execute { completion(.failure(error)) }
             case .success(let outcome):
                 outcome.command.save(to: store, context) { result in
                     completion(

@@ -41,34 +41,75 @@ final class DefinitionDirectory: Sendable {
         return definitions
     }()
 
-    private struct Tenant {
-        var entry: Entry?
-        var isBeingRead = false
+    typealias Waiting = @Sendable (Result<Entry, StateError>) -> Void
+
+    private struct Reading {
+        /// Saves that go on when it is done, in their order.
+        var waiting: [Waiting] = []
+        /// Something was put meanwhile: what is read may be older.
+        var isOutdated = false
     }
 
-    private let tenants = Mutex(LRUCache<String, Tenant>(capacity: maximumTenants))
+    private struct State {
+        var entries = LRUCache<String, Entry>(capacity: maximumTenants)
+        var readings: [String: Reading] = [:]
+    }
+
+    private let state = Mutex(State())
 
     enum Answer {
         case known(Entry)
-        /// As known, but somebody should read it again; asked once.
+        /// As known, but the asker should have it read again.
         case stale(Entry)
-        case unknown
+        /// `waiting` will be called; the asker should have it read if it is the first.
+        case waiting(isFirst: Bool)
     }
 
-    func answer(_ tenant: String) -> Answer {
-        tenants.withLock { tenants in
-            guard var known = tenants.value(tenant), let entry = known.entry else { return .unknown }
-            if known.isBeingRead || entry.time.advanced(by: Self.maximumAge) > .now { return .known(entry) }
-            known.isBeingRead = true
-            tenants.insert(known, cost: 1, for: tenant)
-            return .stale(entry)
+    func answer(_ tenant: String, orWait waiting: @escaping Waiting) -> Answer {
+        state.withLock { state in
+            let isBeingRead = state.readings[tenant] != nil
+            if let entry = state.entries.value(tenant) {
+                if isBeingRead || entry.time.advanced(by: Self.maximumAge) > .now { return .known(entry) }
+                state.readings[tenant] = Reading()
+                return .stale(entry)
+            }
+            state.readings[tenant, default: Reading()].waiting.append(waiting)
+            return .waiting(isFirst: !isBeingRead)
         }
     }
 
-    func learn(_ entry: Entry, of tenant: String) {
-        tenants.withLock { $0.insert(Tenant(entry: entry), cost: 1, for: tenant) }
+    /// Calls those that wait, on this thread and in their order. The entry is known to others when nobody waits any more: no save
+    /// overtakes another one that came before it.
+    func finishReading(_ tenant: String, _ result: Result<Entry, StateError>) {
+        while true {
+            let next: [Waiting] = state.withLock { state in
+                guard let reading = state.readings[tenant] else { return [] }
+                if !reading.waiting.isEmpty {
+                    state.readings[tenant]?.waiting = []
+                    return reading.waiting
+                }
+                state.readings[tenant] = nil
+                if !reading.isOutdated, case .success(let entry) = result { state.entries.insert(entry, cost: 1, for: tenant) }
+                return []
+            }
+            if next.isEmpty { return }
+            for waiting in next { waiting(result) }
+        }
     }
 
-    /// Something was put here that changes what is known, or it could not be read.
-    func forget(_ tenant: String) { tenants.withLock { $0.remove(tenant) } }
+    /// A flow of a built-in type is being saved: whoever saves it next need not know its type.
+    func noteBuiltIn(_ entry: Entry, of tenant: String) {
+        let next = Entry(definitions: entry.definitions, revisions: entry.revisions, usesBuiltIn: true, time: entry.time)
+        state.withLock { state in
+            if state.entries.value(tenant) === entry { state.entries.insert(next, cost: 1, for: tenant) }
+        }
+    }
+
+    /// Something was put here that changes what is known.
+    func forget(_ tenant: String) {
+        state.withLock { state in
+            state.entries.remove(tenant)
+            state.readings[tenant]?.isOutdated = true
+        }
+    }
 }

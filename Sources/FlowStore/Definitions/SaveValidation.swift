@@ -18,21 +18,23 @@ struct SaveValidation: Sendable {
     /// Steps of a flow's life look after themselves, and what restores an earlier state brings it back as it was.
     private var isConcerned: Bool { command.kind == .saved || command.kind == .created }
 
-    /// - Parameter completion: not called when no definition has anything to say.
+    /// - Parameter completion: not called when no definition has anything to say; else on any thread.
     /// - Returns: whether the save waits for `completion`.
     func begin(_ completion: @escaping Completion) throws(StateError) -> Bool {
         guard store.validatesSaves, isConcerned else { return false }
-        switch store.resources.directory.answer(command.key.tenant) {
+        let (directory, tenant) = (store.resources.directory, command.key.tenant)
+        let answer = directory.answer(tenant) { result in
+            finishing(completion) { () throws(StateError) in
+                if try !validate(by: try result.get(), completion) { completion(.success(Outcome(command: command))) }
+            }
+        }
+        switch answer {
         case .known(let entry): return try validate(by: entry, completion)
         case .stale(let entry):
-            store.readDirectory(of: command.key.tenant, knowing: entry, OperationContext()) { _ in }
+            store.readDirectory(of: tenant, knowing: entry)
             return try validate(by: entry, completion)
-        case .unknown:
-            store.readDirectory(of: command.key.tenant, knowing: nil, context) { result in
-                finishing(completion) { () throws(StateError) in
-                    if try !validate(by: try result.get(), completion) { completion(.success(Outcome(command: command))) }
-                }
-            }
+        case .waiting(let isFirst):
+            if isFirst { store.readDirectory(of: tenant, knowing: nil) }
             return true
         }
     }
@@ -41,10 +43,7 @@ struct SaveValidation: Sendable {
         if let flowType = command.flowType ?? store.resources.cache.known(command.key)?.head?.flowType {
             guard let definition = entry.definitions[flowType] else { return false }
             if !entry.usesBuiltIn, DefinitionDirectory.builtIn[flowType] != nil {
-                // Whoever saves the flow next need not know its type.
-                let next = DefinitionDirectory.Entry(
-                    definitions: entry.definitions, revisions: entry.revisions, usesBuiltIn: true, time: entry.time)
-                store.resources.directory.learn(next, of: command.key.tenant)
+                store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
             }
             validate(by: definition, completion)
             return true
@@ -83,11 +82,9 @@ struct SaveValidation: Sendable {
 }
 
 extension StateStore {
-    /// Reads what the directory has to know of a tenant; documents only if there are new ones.
-    func readDirectory(
-        of tenant: String, knowing old: DefinitionDirectory.Entry?, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<DefinitionDirectory.Entry, StateError>) -> Void
-    ) {
+    /// Reads what the directory has to know of a tenant; documents only if there are new ones. For whoever waits for it, so it has nobody's
+    /// deadline.
+    func readDirectory(of tenant: String, knowing old: DefinitionDirectory.Entry?) {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(old?.revisions)
@@ -110,16 +107,10 @@ extension StateStore {
                 }
             }
             if let old, revisions == old.revisions { definitions = old.definitions }
-            let entry = DefinitionDirectory.Entry(definitions: definitions, revisions: revisions, usesBuiltIn: usesBuiltIn)
-            resources.directory.learn(entry, of: tenant)
-            return .success(entry)
+            return .success(DefinitionDirectory.Entry(definitions: definitions, revisions: revisions, usesBuiltIn: usesBuiltIn))
         }
         query.runsAlone = false
-        submit(query, context) { result in
-            // To be read again by the next save.
-            if case .failure = result { resources.directory.forget(tenant) }
-            completion(result)
-        }
+        submit(query, OperationContext()) { resources.directory.finishReading(tenant, $0) }
     }
 }
 
