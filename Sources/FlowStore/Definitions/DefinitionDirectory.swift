@@ -1,4 +1,5 @@
 import FlowModel
+import Postgres
 import Synchronization
 
 /// Which flow types of a tenant have definitions that concern saves, as far as this server knows: at most `maximumAge` old, and at once what
@@ -44,8 +45,9 @@ final class DefinitionDirectory: Sendable {
     typealias Waiting = @Sendable (Result<Entry, StateError>) -> Void
 
     private struct Reading {
-        /// Saves that go on when it is done, in their order.
+        /// Saves that go on when it is done, in their order, and what their states take.
         var waiting: [Waiting] = []
+        var bytes = 0
         /// Something was put meanwhile: what is read may be older.
         var isOutdated = false
     }
@@ -63,9 +65,12 @@ final class DefinitionDirectory: Sendable {
         case stale(Entry)
         /// `waiting` will be called; the asker should have it read if it is the first.
         case waiting(isFirst: Bool)
+        /// Too many wait already.
+        case refused(PostgresError)
     }
 
-    func answer(_ tenant: String, orWait waiting: @escaping Waiting) -> Answer {
+    /// - Parameter bytes: what waiting would take. What waits is bounded as a lane's queue is: it waits for the database too.
+    func answer(_ tenant: String, bytes: Int, limits: Limits, orWait waiting: @escaping Waiting) -> Answer {
         state.withLock { state in
             let isBeingRead = state.readings[tenant] != nil
             if let entry = state.entries.value(tenant) {
@@ -73,7 +78,16 @@ final class DefinitionDirectory: Sendable {
                 state.readings[tenant] = Reading()
                 return .stale(entry)
             }
-            state.readings[tenant, default: Reading()].waiting.append(waiting)
+            var reading = state.readings[tenant] ?? Reading()
+            guard reading.waiting.count < limits.queuedOperations else {
+                return .refused(.overloaded(queued: reading.waiting.count, limit: limits.queuedOperations, unit: .operations))
+            }
+            guard reading.waiting.isEmpty || reading.bytes + bytes <= limits.queuedBytes else {
+                return .refused(.overloaded(queued: reading.bytes, limit: limits.queuedBytes, unit: .bytes))
+            }
+            reading.waiting.append(waiting)
+            reading.bytes += bytes
+            state.readings[tenant] = reading
             return .waiting(isFirst: !isBeingRead)
         }
     }
@@ -86,6 +100,7 @@ final class DefinitionDirectory: Sendable {
                 guard let reading = state.readings[tenant] else { return [] }
                 if !reading.waiting.isEmpty {
                     state.readings[tenant]?.waiting = []
+                    state.readings[tenant]?.bytes = 0
                     return reading.waiting
                 }
                 state.readings[tenant] = nil

@@ -23,7 +23,7 @@ struct SaveValidation: Sendable {
     func begin(_ completion: @escaping Completion) throws(StateError) -> Bool {
         guard store.validatesSaves, isConcerned else { return false }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
-        let answer = directory.answer(tenant) { result in
+        let answer = directory.answer(tenant, bytes: command.state.count + 512, limits: store.limits) { result in
             finishing(completion) { () throws(StateError) in
                 if try !validate(by: try result.get(), completion) { completion(.success(Outcome(command: command))) }
             }
@@ -36,6 +36,7 @@ struct SaveValidation: Sendable {
         case .waiting(let isFirst):
             if isFirst { store.readDirectory(of: tenant, knowing: nil) }
             return true
+        case .refused(let error): throw StateError(error)
         }
     }
 
