@@ -79,17 +79,22 @@ import Testing
 
     /// A plan is kept until somebody analyses the table, and a new server's first plans are made when there is nothing in it: whatever
     /// the statistics say, heads and idempotency records are read by their whole key.
-    @Test(arguments: [[], ["ANALYZE"], ["INSERT", "ANALYZE"]]) func keysAreUsedWhileTablesAreSmall(preparation: [String]) async throws {
-        let database = try await StoreCluster.open(try await ownDatabase("small_\(preparation.count)"))
+    @Test(arguments: [[], ["ANALYZE"], ["INSERT"], ["INSERT", "VACUUM"], ["INSERT", "ANALYZE"], ["GROW"], ["GROW", "VACUUM"]])
+    func keysAreUsedWhileTablesAreSmall(preparation: [String]) async throws {
+        let name = preparation.joined(separator: "_").lowercased()
+        let database = try await StoreCluster.open(try await ownDatabase("small_\(name)"))
         for step in preparation {
+            let rows = step == "GROW" ? 1_000 : 5
             let sql =
-                step == "ANALYZE"
-                ? "ANALYZE"
+                step == "ANALYZE" || step == "VACUUM"
+                ? step
                 : """
                 INSERT INTO flowstate.flow (tenant, flow_id, version, flow_type, phase, status, labels, created_at, updated_at)
-                SELECT 't', n::text, 1, '', '', '', '{}', now(), now() FROM generate_series(1, 5) n
+                SELECT 't', 'a flow ' || n, 1, 'type ' || n % 5, '', 'status ' || n % 4, '{}', now(), now()
+                FROM generate_series(1, \(rows)) n
                 """
-            let script = Script(statements: [(Postgres.Statement(name: step, sql: sql, parameterTypes: []), Parameters())]) { $0.count }
+            var script = Script(statements: [(Postgres.Statement(name: step, sql: sql, parameterTypes: []), Parameters())]) { $0.count }
+            script.runsAlone = true
             _ = try await database.writer(shard: 0).run(script)
         }
         for statement in keyed {

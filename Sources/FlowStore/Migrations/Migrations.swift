@@ -20,5 +20,6 @@ public enum StoreSchema {
         Migration(number: 3, name: "keys", sql: keysMigration),
         Migration(number: 4, name: "definitions", sql: definitionsMigration),
         Migration(number: 5, name: "quarantine", sql: quarantineMigration),
+        Migration(number: 6, name: "statistics", sql: statisticsMigration),
     ]
 }
