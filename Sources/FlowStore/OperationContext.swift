@@ -39,3 +39,12 @@ extension OperationContext {
         }
     }
 }
+
+/// Runs one stage of a command that has several; what it throws completes the command.
+func completing<Value>(_ completion: (Result<Value, StateError>) -> Void, _ body: () throws(StateError) -> Void) {
+    do throws(StateError) {
+        try body()
+    } catch {
+        completion(.failure(error))
+    }
+}

@@ -24,7 +24,7 @@ struct SaveValidation: Sendable {
         guard store.validatesSaves, isConcerned else { return false }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
         let answer = directory.answer(tenant, bytes: command.state.count + 512, limits: store.limits) { result in
-            finishing(completion) { () throws(StateError) in
+            completing(completion) { () throws(StateError) in
                 if try !validate(by: try result.get(), completion) { completion(.success(Outcome(command: command))) }
             }
         }
@@ -70,14 +70,6 @@ struct SaveValidation: Sendable {
         context.compute(command.state.count, completion) { () throws(StateError) in
             let (next, warnings) = try command.following(definition, limits: limits)
             return Outcome(command: next, warnings: warnings)
-        }
-    }
-
-    private func finishing(_ completion: Completion, _ body: () throws(StateError) -> Void) {
-        do throws(StateError) {
-            try body()
-        } catch {
-            completion(.failure(error))
         }
     }
 }

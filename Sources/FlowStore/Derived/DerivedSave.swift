@@ -95,12 +95,4 @@ struct DerivedSave: Sendable {
             }
         }
     }
-
-    private func completing(_ completion: Completion, _ body: () throws(StateError) -> Void) {
-        do throws(StateError) {
-            try body()
-        } catch {
-            completion(.failure(error))
-        }
-    }
 }
