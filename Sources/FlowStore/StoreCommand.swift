@@ -30,24 +30,3 @@ enum Answer: Sendable {
     /// nothing, and its snapshot cannot tell why. A new snapshot can.
     case raced
 }
-
-/// One statement with an answer of its own.
-struct Query<Value: Sendable>: SingleOperation {
-    typealias Outcome = Result<Value, StateError>
-
-    let statement: Statement
-    let parameters: Parameters
-    /// Long reads do not share a batch.
-    var runsAlone = true
-    /// Runs on the connection's thread.
-    let read: @Sendable (ResultRows) throws(PostgresError) -> Outcome
-
-    var cost: Int { parameters.byteCount }
-
-    func enqueue(into pipeline: inout Pipeline) { pipeline.execute(statement, parameters) }
-
-    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
-        guard results.count == 1 else { throw .protocolViolation("\(results.count) results for one statement") }
-        return .finished(try read(results[0]))
-    }
-}

@@ -20,13 +20,13 @@ struct BatchQueue<Element> {
         let element: Element
         let cost: Int
         let deadline: Instant?
-        let runsAlone: Bool
+        let company: Company
         /// Set when the connection was lost under it and it waits for another: until then, or it fails.
         var heldUntil: Instant?
 
         /// The same operation before its next round trip.
-        func again(cost: Int, runsAlone: Bool) -> Entry {
-            Entry(id: id, element: element, cost: cost, deadline: deadline, runsAlone: runsAlone, heldUntil: heldUntil)
+        func again(cost: Int, company: Company) -> Entry {
+            Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, heldUntil: heldUntil)
         }
     }
 
@@ -84,7 +84,7 @@ struct BatchQueue<Element> {
 
     // MARK: Operations
 
-    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, runsAlone: Bool) -> Admission {
+    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, company: Company) -> Admission {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
         guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued, unit: .operations)) }
@@ -93,7 +93,7 @@ struct BatchQueue<Element> {
         }
         let id = firstID + ID(slots.count)
         bytes += cost
-        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, runsAlone: runsAlone, heldUntil: nil))
+        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, heldUntil: nil))
         count += 1
         return .queued(id, wake: idle.popLast())
     }
@@ -132,12 +132,15 @@ struct BatchQueue<Element> {
                 removeNext()
                 continue
             }
-            let fits = batch.isEmpty || (!entry.runsAlone && bytes + entry.cost <= limits.bytes)
+            let fits = batch.isEmpty || (entry.company == .anybody && bytes + entry.cost <= limits.bytes)
             guard fits else { break }
             removeNext()
             batch.append(entry)
             bytes += entry.cost
-            if entry.runsAlone { break }
+            if entry.company != .anybody {
+                takeEquals(of: entry, into: &batch, now: now)
+                break
+            }
         }
         if !batch.isEmpty { return .batch(batch) }
         if life == .draining { return .finished }
@@ -242,6 +245,18 @@ struct BatchQueue<Element> {
         }
         compact()
         return nil
+    }
+
+    /// Takes what asks for the same as `first` from anywhere in the queue.
+    private mutating func takeEquals(of first: Entry, into batch: inout [Entry], now: Instant) {
+        guard case .equals = first.company else { return }
+        for index in head..<slots.count where batch.count < limits.operations {
+            guard let entry = slots[index], entry.company == first.company else { continue }
+            // `sweep` tells those who are late.
+            if let deadline = entry.deadline, deadline <= now { continue }
+            vacate(index, entry)
+            batch.append(entry)
+        }
     }
 
     private mutating func removeNext() {

@@ -21,9 +21,9 @@ class Job: @unchecked Sendable {
 
     /// Operations of one type can be carried out together.
     var type: ObjectIdentifier { ObjectIdentifier(Job.self) }
-    /// `Operation.cost` and `Operation.runsAlone`, of the next round trip.
+    /// `Operation.cost` and `Operation.company`, of the next round trip.
     var cost: Int { 0 }
-    var runsAlone: Bool { false }
+    var company: Company { .anybody }
     /// Whether the last round trip left something to do.
     var isUnfinished: Bool { false }
     /// The jobs, which have this one's type, as one unit.
@@ -78,7 +78,7 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
 
     override var type: ObjectIdentifier { ObjectIdentifier(O.self) }
     override var cost: Int { operation.cost }
-    override var runsAlone: Bool { operation.runsAlone }
+    override var company: Company { operation.company }
     override var isUnfinished: Bool { outcome == nil }
 
     // Jobs of one `type` have one class: a type of operations has one class of jobs.

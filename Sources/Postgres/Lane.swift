@@ -41,10 +41,10 @@ public final class Lane: Sendable {
     ) {
         let job = OperationJob(
             operation, deadline: deadline, cancellation: cancellation, executor: executor, completion: completion)
-        let (cost, runsAlone) = (operation.cost, operation.runsAlone)
+        let (cost, company) = (operation.cost, operation.company)
         var isCancelled = false
         let admission = queue.withLock { queue in
-            let admission = queue.enqueue(job, cost: cost, deadline: deadline, runsAlone: runsAlone)
+            let admission = queue.enqueue(job, cost: cost, deadline: deadline, company: company)
             // Under the lane's lock: the operation cannot finish before it is registered. The token never calls a lane under its own.
             // One cancelled before leaves the queue under the same lock, so that no connection takes it.
             if case .queued(let id, _) = admission, let cancellation, !cancellation.register(id, in: self) {
@@ -151,7 +151,7 @@ public final class Lane: Sendable {
         for entry in entries {
             if entry.element.isUnfinished, let reason = entry.element.abandonment(now: now) { entry.element.fail(reason) }
             if entry.element.isUnfinished {
-                unfinished.append(entry.again(cost: entry.element.cost, runsAlone: entry.element.runsAlone))
+                unfinished.append(entry.again(cost: entry.element.cost, company: entry.element.company))
             } else {
                 entry.element.cancellation?.unregister(entry.id, in: self)
                 finished.append(entry.element)

@@ -12,8 +12,8 @@ public protocol Operation: Sendable {
     /// Bytes this operation adds to a batch (bounds a batch in bytes).
     var cost: Int { get }
 
-    /// Long operations (lists) run in a batch of their own, so that nobody waits behind them for a commit.
-    var runsAlone: Bool { get }
+    /// With whom it may share a batch. Long operations (lists) keep to themselves, so that nobody waits behind them for a commit.
+    var company: Company { get }
 
     /// What it locks, as a number that is the same in every process: writes of one batch are sent in this order, so that two servers
     /// whose batches touch the same rows wait for each other instead of deadlocking. Operations of one number keep their order. `nil`
@@ -33,6 +33,15 @@ public protocol Operation: Sendable {
     static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>]
 }
 
+/// With whom an operation may share a batch.
+public enum Company: Sendable, Equatable {
+    case anybody
+    case nobody
+    /// With operations of the same number, which ask for the same; these come along from wherever they stand in the queue. So only for
+    /// what may change places with everybody (`lockOrder` is nil).
+    case equals(UInt64)
+}
+
 /// Where an operation stands after a round trip.
 public enum Step<O: Operation>: Sendable {
     case finished(O.Outcome)
@@ -42,7 +51,7 @@ public enum Step<O: Operation>: Sendable {
 }
 
 extension Operation {
-    public var runsAlone: Bool { false }
+    public var company: Company { .anybody }
     public var lockOrder: UInt64? { nil }
     public static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
 }

@@ -1,7 +1,7 @@
 /// The parameter values of one execution in PostgreSQL's binary format, kept in one contiguous buffer.
 ///
 /// Append the values in the order of `$1`, `$2`, …; `nil` is NULL.
-public struct Parameters: Sendable {
+public struct Parameters: Sendable, Hashable {
     /// The bytes of all values, back to back.
     private(set) var bytes: [UInt8] = []
     /// Where each value ends in `bytes`; -1 stands for NULL.

@@ -94,7 +94,7 @@ import Testing
                 FROM generate_series(1, \(rows)) n
                 """
             var script = Script(statements: [(Postgres.Statement(name: step, sql: sql, parameterTypes: []), Parameters())]) { $0.count }
-            script.runsAlone = true
+            script.company = .nobody
             _ = try await database.writer(shard: 0).run(script)
         }
         for statement in keyed {
@@ -130,7 +130,7 @@ import Testing
         let running = try await StoreCluster.running()
         let sql = Postgres.Statement(name: "create \(name)", sql: "CREATE DATABASE \(name)", parameterTypes: [])
         var create = Script(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
-        create.runsAlone = true
+        create.company = .nobody
         _ = try await running.database.writer(shard: 0).run(create)
         let conninfo = running.conninfo + " dbname=\(name)"
         try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: StoreCluster.logger)

@@ -82,7 +82,7 @@ enum StoreCluster {
 /// Several statements in one transaction.
 struct Script<Outcome: Sendable>: SingleOperation {
     var statements: [(Statement, Parameters)]
-    var runsAlone = false
+    var company = Company.anybody
     var read: @Sendable ([ResultRows]) throws(PostgresError) -> Outcome
 
     var cost: Int { 1_000 }

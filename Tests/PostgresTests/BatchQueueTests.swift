@@ -14,9 +14,9 @@ import Testing
 
     @discardableResult
     func add(
-        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, alone: Bool = false
+        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, company: Company = .anybody
     ) -> (id: Queue.ID, wake: Int?)? {
-        guard case .queued(let id, let wake) = queue.enqueue(name, cost: cost, deadline: deadline, runsAlone: alone) else {
+        guard case .queued(let id, let wake) = queue.enqueue(name, cost: cost, deadline: deadline, company: company) else {
             return nil
         }
         return (id, wake)
@@ -45,11 +45,26 @@ import Testing
     @Test func runsLongOperationsAlone() {
         var queue = queue()
         add("a", to: &queue)
-        add("list", to: &queue, alone: true)
+        add("list", to: &queue, company: .nobody)
         add("b", to: &queue)
         #expect(take(&queue) == ["a"])
         #expect(take(&queue) == ["list"])
         #expect(take(&queue) == ["b"])
+    }
+
+    @Test func takesThoseWhoAskForTheSameTogetherFromWhereverTheyStand() {
+        var queue = queue()
+        add("list a", to: &queue, company: .equals(1))
+        add("load", to: &queue)
+        add("list b", to: &queue, company: .equals(2))
+        add("late list a", to: &queue, deadline: now - .seconds(1), company: .equals(1))
+        for name in ["a2", "a3", "a4", "a5"] { add(name, to: &queue, company: .equals(1)) }
+        #expect(take(&queue) == ["list a", "a2", "a3", "a4"], "four a batch")
+        #expect(take(&queue) == ["load"])
+        #expect(take(&queue) == ["list b"])
+        #expect(queue.sweep(now: now).map(\.element) == ["late list a"])
+        #expect(take(&queue) == ["a5"])
+        #expect(queue.count == 0)
     }
 
     @Test func wakesOneIdleConnectionAnOperation() {
@@ -65,7 +80,7 @@ import Testing
         var queue = queue(queued: 2)
         add("a", to: &queue)
         let second = add("b", to: &queue)
-        guard case .refused(let error) = queue.enqueue("c", cost: 1, deadline: nil, runsAlone: false) else {
+        guard case .refused(let error) = queue.enqueue("c", cost: 1, deadline: nil, company: .anybody) else {
             Issue.record("let in")
             return
         }
@@ -78,7 +93,7 @@ import Testing
     @Test func refusesBeyondItsLimitInBytesButLetsOneIn() {
         var queue = queue(queuedBytes: 100)
         add("huge", to: &queue, cost: 1_000)
-        guard case .refused(.overloaded) = queue.enqueue("a", cost: 1, deadline: nil, runsAlone: false) else {
+        guard case .refused(.overloaded) = queue.enqueue("a", cost: 1, deadline: nil, company: .anybody) else {
             Issue.record("let in")
             return
         }
@@ -101,7 +116,7 @@ import Testing
         for name in ["a", "b", "c"] { add(name, to: &queue) }
         let first = entries(&queue)
         add("d", to: &queue)
-        let (failures, _) = queue.enqueueAgain([first[0].again(cost: 10, runsAlone: false), first[2].again(cost: 90, runsAlone: false)])
+        let (failures, _) = queue.enqueueAgain([first[0].again(cost: 10, company: .anybody), first[2].again(cost: 90, company: .anybody)])
         #expect(failures.isEmpty)
         #expect(queue.cancel(first[0].id) == "a", "known by the same number")
         #expect(take(&queue) == ["c", "d"], "bounded in bytes as they cost now")
@@ -191,7 +206,7 @@ import Testing
         var queue = queue()
         add("a", to: &queue)
         #expect(queue.drain().isEmpty)
-        guard case .refused(.shutdown) = queue.enqueue("b", cost: 1, deadline: nil, runsAlone: false) else {
+        guard case .refused(.shutdown) = queue.enqueue("b", cost: 1, deadline: nil, company: .anybody) else {
             Issue.record("let in")
             return
         }

@@ -14,7 +14,7 @@ extension ListFlowsCommand: StoreCommand {
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let (statement, parameters) = query.finish(limit: Int64(size + 1))
         let (tenant, order) = (tenant, order)
-        let reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
+        var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
             var heads: [FlowHead] = []
             heads.reserveCapacity(rows.count)
@@ -27,6 +27,8 @@ extension ListFlowsCommand: StoreCommand {
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
                 })
         }
+        // Dashboards ask for the same page at the same time.
+        reading.sharesAnswer()
         store.submit(reading, context, completion)
     }
 

@@ -106,7 +106,7 @@ struct PruneOperation: SingleOperation {
     let rewritten: [RewrittenVersion]
 
     var cost: Int { rewritten.reduce(256) { $0 + $1.stored.bytes.count } }
-    var runsAlone: Bool { true }
+    var company: Company { .nobody }
     var lockOrder: UInt64? { Digest.shard(of: key) }
 
     func enqueue(into pipeline: inout Pipeline) {

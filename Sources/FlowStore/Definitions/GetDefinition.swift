@@ -21,7 +21,7 @@ extension GetDefinitionCommand: StoreCommand {
             guard rows.count > 0 else { return .failure(.definitionNotFound(flowType: flowType, revision: revision ?? 0)) }
             return .success(try DefinitionRow.record(rows, 0))
         }
-        query.runsAlone = false
+        query.goesWithOthers()
         store.submit(query, context, completion)
     }
 

@@ -102,7 +102,7 @@ extension StateStore {
             if let old, revisions == old.revisions { definitions = old.definitions }
             return .success(DefinitionDirectory.Entry(definitions: definitions, revisions: revisions, usesBuiltIn: usesBuiltIn))
         }
-        query.runsAlone = false
+        query.goesWithOthers()
         submit(query, OperationContext()) { resources.directory.finishReading(tenant, $0) }
     }
 }

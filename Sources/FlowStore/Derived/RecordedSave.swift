@@ -19,7 +19,7 @@ struct RecordedSave: Sendable {
                 restoredVersion: try rows.int64IfPresent(0, 6), replayed: true)
             return .success(RecordedSave(requestDigest: try rows.bytes(0, 0), saved: saved))
         }
-        query.runsAlone = false
+        query.goesWithOthers()
         return query
     }
 

@@ -47,7 +47,7 @@ extension GetQuarantinedCommand: StoreCommand {
             guard rows.count > 0 else { return .failure(.quarantinedNotFound(id: id)) }
             return .success(try QuarantineRow.record(rows, 0, tenant: tenant))
         }
-        query.runsAlone = false
+        query.goesWithOthers()
         store.submit(query, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))

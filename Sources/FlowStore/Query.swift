@@ -1,0 +1,69 @@
+import FlowModel
+import Postgres
+
+/// One statement with an answer of its own.
+struct Query<Value: Sendable>: Postgres.Operation {
+    typealias Outcome = Result<Value, StateError>
+    /// The place of each operation's result.
+    typealias Layout = [Int]
+
+    let statement: Statement
+    let parameters: Parameters
+    /// Long reads do not share a batch.
+    private(set) var company = Company.nobody
+    /// Runs on the connection's thread.
+    let read: @Sendable (ResultRows) throws(PostgresError) -> Outcome
+
+    init(statement: Statement, parameters: Parameters, read: @escaping @Sendable (ResultRows) throws(PostgresError) -> Outcome) {
+        self.statement = statement
+        self.parameters = parameters
+        self.read = read
+    }
+
+    /// It is short: it goes with whatever waits.
+    mutating func goesWithOthers() { company = .anybody }
+
+    /// Those who wait at the same time with the same statement and parameters get one answer: that of a statement sent after all of them
+    /// asked. `read` must not depend on anything else.
+    mutating func sharesAnswer() {
+        var hasher = Hasher()
+        hasher.combine(statement.name)
+        hasher.combine(parameters)
+        company = .equals(UInt64(truncatingIfNeeded: hasher.finalize()))
+    }
+
+    var cost: Int { parameters.byteCount }
+
+    static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> Layout {
+        var sent: [Self] = []
+        return operations.map { operation in
+            if let place = sent.firstIndex(where: { operation.sharesAnswer(of: $0) }) { return place }
+            pipeline.execute(operation.statement, operation.parameters)
+            sent.append(operation)
+            return sent.count - 1
+        }
+    }
+
+    /// Equal numbers of different requests are possible.
+    private func sharesAnswer(of other: Self) -> Bool {
+        guard case .equals = company, company == other.company else { return false }
+        return statement.name == other.statement.name && parameters == other.parameters
+    }
+
+    static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>] {
+        var answers: [Result<Step<Self>, PostgresError>] = []
+        return zip(operations, layout).map { operation, place in
+            // Places are counted in the order in which their first operation stands.
+            if place == answers.count {
+                answers.append(
+                    Result { () throws(PostgresError) in
+                        guard place < results.count else {
+                            throw .protocolViolation("\(results.count) results for \(place + 1) statements")
+                        }
+                        return .finished(try operation.read(results[place]))
+                    })
+            }
+            return answers[place]
+        }
+    }
+}
