@@ -9,8 +9,6 @@ from storage import conversations
 
 #: Calls in flight: what rates are compared at, and what the tail is judged at.
 USUAL, MANY = 128, 256
-#: For lists, which read 50 heads each and go one by one.
-FEW = 16
 #: The peers that have clients instead; the better rate counts.
 CLIENTS = (16, 128)
 OWN_CURVE = tuple(2 ** power for power in range(11))
@@ -115,9 +113,8 @@ def headlines():
 
 def others():
     """What else a server like this is asked for."""
-    for command in ("mixed", "checkpoint"):
+    for command in ("mixed", "checkpoint", "list"):
         yield usual(command, MANY)
-    yield usual("list", FEW)
     yield ours("save", USUAL, "save unlike states", flows=FLOWS, change=100)
     for command in ("hot", "conflict", "create"):
         yield ours(command, MANY)
