@@ -21,6 +21,8 @@ extension Database {
         public var statementTimeout: Duration? = .seconds(60)
         /// Settings of each session (manual, chapter 20); those in the connection string win.
         public var settings: [String: String] = [:]
+        /// Those of the sessions behind `Database.background`, over `settings`.
+        public var backgroundSettings: [String: String] = [:]
         /// Where unqualified names are looked up, such as `flowstate, public`; `nil` leaves the server's own setting.
         public var searchPath: String?
         /// How long one attempt to connect may take.
@@ -42,8 +44,9 @@ extension Database {
 }
 
 extension Database.Configuration {
-    /// What every connection is made with.
-    func connectionOptions() throws(PostgresError) -> ConnectionOptions {
+    /// What every connection of a lane is made with.
+    func connectionOptions(for role: Lane.Role = .writes) throws(PostgresError) -> ConnectionOptions {
+        let settings = role == .background ? settings.merging(backgroundSettings) { $1 } : settings
         var options = try ConnectionOptions(conninfo: conninfo)
         options.setDefault("application_name", applicationName)
         options.set("client_encoding", "UTF8")

@@ -123,7 +123,7 @@ struct ConnectionWorker: Sendable {
         let unsettled = batches.flatMap { $0.unsettled }
         switch lane.role {
         case .reads: self.lost(lost, retry: unsettled)
-        case .writes:
+        case .writes, .background:
             for entry in unsettled {
                 entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: true))
             }

@@ -1,12 +1,13 @@
 import Logging
 import Synchronization
 
-/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections. Connections are made when it
-/// is started and again whenever they are lost; meanwhile operations fail at once with `unavailable`.
+/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one for work that takes
+/// its time. Connections are made when it is started and again whenever they are lost; meanwhile operations fail at once with
+/// `unavailable`.
 public final class Database: Sendable {
     /// The connections at one moment, for health checks.
     public struct Status: Sendable, Equatable {
-        /// Every lane has a connection.
+        /// Every lane that serves callers has a connection; `background` does not count.
         public var isAvailable: Bool
         /// Why not, in libpq's or the server's words; `nil` when it is available or still connecting for the first time.
         public var reason: String?
@@ -33,10 +34,15 @@ public final class Database: Sendable {
 
     public let configuration: Configuration
     private let options: ConnectionOptions
+    private let backgroundOptions: ConnectionOptions
     private let logger: Logger
     private let writers: [Lane]
     /// One lane, several connections.
     public let reader: Lane
+    /// One connection for operations that take long and nobody should wait behind: statistics, cleaning up. They run one after the other,
+    /// each in a transaction of its own if it says so (`Operation.company`). They may write, so none is run again when the connection
+    /// was lost under it.
+    public let background: Lane
     private let threads = ThreadGroup()
     private let state = Mutex(State())
     private let observer = Observer()
@@ -47,6 +53,7 @@ public final class Database: Sendable {
         self.configuration = configuration
         self.logger = logger
         options = try configuration.connectionOptions()
+        backgroundOptions = try configuration.connectionOptions(for: .background)
         let limits = BatchQueue<Job>.Limits(
             operations: max(configuration.batchOperations, 1), bytes: configuration.batchBytes,
             queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes)
@@ -62,16 +69,16 @@ public final class Database: Sendable {
         for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1)) }
         self.writers = writers
         reader = try makeLane(.reads, max(configuration.readers, 1))
+        background = try makeLane(.background, 1)
     }
 
     /// The lane of a shard (a hash of the flow's key): everything on one shard runs in the order in which it was submitted.
     public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
 
     public var status: Status {
-        let lanes = writers + [reader]
-        let isAvailable = lanes.allSatisfy(\.isAvailable)
+        let isAvailable = serving.allSatisfy(\.isAvailable)
         return Status(
-            isAvailable: isAvailable, reason: isAvailable ? nil : lanes.lazy.compactMap(\.unavailableReason).first,
+            isAvailable: isAvailable, reason: isAvailable ? nil : serving.lazy.compactMap(\.unavailableReason).first,
             queued: lanes.reduce(0) { $0 + $1.queued })
     }
 
@@ -114,11 +121,13 @@ public final class Database: Sendable {
         observer.body.withLock { body in body = { [weak self] in self?.report() } }
         for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
+        start(background, index: 0, name: "pg-background")
     }
 
     private func start(_ lane: Lane, index: Int, name: String) {
         let worker = ConnectionWorker(
-            lane: lane, index: index, options: options, configuration: configuration, logger: logger)
+            lane: lane, index: index, options: lane.role == .background ? backgroundOptions : options, configuration: configuration,
+            logger: logger)
         guard threads.start(name: name, worker.run) else {
             logger.error("cannot start a thread for a connection to PostgreSQL")
             return lane.attemptFailed(message: "the system refuses another thread")
@@ -135,7 +144,9 @@ public final class Database: Sendable {
         }
     }
 
-    private var lanes: [Lane] { writers + [reader] }
+    /// Without these nobody can be served.
+    private var serving: [Lane] { writers + [reader] }
+    private var lanes: [Lane] { serving + [background] }
 
     /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
     /// the connections and waits for their threads.
@@ -154,7 +165,7 @@ public final class Database: Sendable {
     private func report() {
         state.withLock { state in
             // Read under the lock: of two threads that report at once, the later one tells the later truth.
-            let isAvailable = lanes.allSatisfy(\.isAvailable)
+            let isAvailable = serving.allSatisfy(\.isAvailable)
             guard state.lastReported != isAvailable else { return }
             state.lastReported = isAvailable
             for observer in state.observers.values { observer.yield(isAvailable) }

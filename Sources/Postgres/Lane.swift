@@ -3,8 +3,9 @@ import Synchronization
 /// A bounded queue of operations, served by one or more connections, each owned by one thread. On a lane with one connection operations
 /// run in the order in which they were submitted.
 public final class Lane: Sendable {
-    /// What the lane's operations do: reads may run again when a connection was lost under them.
-    enum Role { case writes, reads }
+    /// What the lane's operations do: reads may run again when a connection was lost under them. Background operations may write, take
+    /// their time, and go one after the other.
+    enum Role { case writes, reads, background }
 
     let role: Role
     private let queue: Mutex<BatchQueue<Job>>
