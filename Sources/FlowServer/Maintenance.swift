@@ -2,23 +2,38 @@ import FlowModel
 import FlowStore
 import Logging
 
-/// Work that nobody asks for: forgets idempotency keys whose time is over, a small batch at a time so that
-/// saves do not wait for it. Every server instance may run it.
+/// Work that nobody asks for, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is over, and
+/// removes what retention no longer keeps. Every server instance runs it; only one of them cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
+    /// This server, as others see it.
+    let address: String
     let logger: Logger
-    private static let interval = Duration.seconds(60)
+    private static let longestPause: Int64 = 60
 
     /// Until cancelled.
     func run() async {
-        while (try? await Task.sleep(for: Self.interval)) != nil {
+        let pause = Duration.seconds(max(1, min(Self.longestPause, store.cleanup.intervalSeconds)))
+        while (try? await Task.sleep(for: pause)) != nil {
+            // What fails is tried again after the pause; a database that is away is reported where it is noticed.
             do {
                 let forgotten = try await store.purgeIdempotency()
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
+                if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
             } catch {
-                // Tried again in a minute; a database that is away is reported where it is noticed.
-                logger.debug("idempotency keys were not purged", metadata: ["error": "\(error)"])
+                logger.debug("maintenance failed", metadata: ["error": "\(error)"])
             }
         }
+    }
+
+    private func log(_ result: CleanupResult) {
+        let counts = result.counts
+        logger.info(
+            result.isIncomplete ? "clean-up stopped" : "cleaned up",
+            metadata: [
+                "versions": "\(counts.versions)", "bytes": "\(counts.bytes)", "flows": "\(counts.flows)",
+                "ended_flows": "\(counts.endedFlows)", "checkpoints": "\(counts.checkpoints)",
+                "quarantined": "\(counts.quarantined)",
+            ])
     }
 }

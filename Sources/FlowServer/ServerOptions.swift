@@ -1,5 +1,5 @@
 public import FlowModel
-import FlowStore
+public import FlowStore
 import GRPC
 public import Logging
 import NIOCore
@@ -30,6 +30,7 @@ public struct ServerOptions: Sendable {
     public var limits = Limits()
     /// Whether saves are held against the definitions of their flows' types.
     public var validatesSaves = true
+    public var cleanup = CleanupSettings()
     /// How long calls under way may take after SIGTERM, in seconds.
     public var graceSeconds: Int64 = 10
     public var logLevel = Logger.Level.info

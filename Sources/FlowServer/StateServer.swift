@@ -51,7 +51,8 @@ public final class StateServer: Service {
         configuration.conninfo = conninfo
         let database = try Database(configuration: configuration, logger: logger)
         let store = StateStore(
-            database: database, limits: options.limits, validatesSaves: options.validatesSaves, logger: logger)
+            database: database, limits: options.limits, validatesSaves: options.validatesSaves,
+            cleanup: options.cleanup, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
         let health = HealthService()
         let server = Server(
@@ -62,7 +63,7 @@ public final class StateServer: Service {
             result = .success(
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
-                    tasks.addTask { await Maintenance(store: store, logger: self.logger).run() }
+                    tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
                     tasks.addTask {
                         try await gracefulShutdown()
                         self.setHealth(health, isServing: false)

@@ -16,6 +16,7 @@ public struct RouteTable: Sendable {
         let lifecycle = "flowstate.v1.FlowLifecycleService"
         let recovery = "flowstate.v1.FlowRecoveryService"
         let definitions = "flowstate.v1.FlowDefinitionService"
+        let admin = "flowstate.v1.FlowAdminService"
         let built = [
             runner.route(state, CreateFlow.self),
             runner.route(state, SaveState.self),
@@ -42,6 +43,8 @@ public struct RouteTable: Sendable {
             runner.route(definitions, PutDefinition.self),
             runner.route(definitions, GetDefinition.self),
             runner.route(definitions, ListDefinitions.self),
+            runner.route(admin, Cleanup.self),
+            runner.route(admin, GetCleanupRun.self),
         ]
         routes = built + Self.planned.map(Self.unimplemented)
     }
@@ -55,7 +58,7 @@ public struct RouteTable: Sendable {
         "flowstate.v1.FlowRecoveryService": ["ListNotifications", "AcknowledgeNotification"],
         "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
         "flowstate.v1.FlowAdminService": [
-            "Cleanup", "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
+            "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
             "ListApiKeys", "RevokeApiKey",
         ],
     ].flatMap { service, methods in methods.map { (service, $0) } }

@@ -41,6 +41,12 @@ extension StateClient.Method where Request == GetDefinitionRequest, Response == 
 extension StateClient.Method where Request == ListDefinitionsRequest, Response == ListDefinitionsResponse {
     public static var listDefinitions: Self { Self("ListDefinitions", of: "FlowDefinitionService") }
 }
+extension StateClient.Method where Request == CleanupRequest, Response == CleanupResponse {
+    public static var cleanup: Self { Self("Cleanup", of: "FlowAdminService") }
+}
+extension StateClient.Method where Request == GetCleanupRunRequest, Response == GetCleanupRunResponse {
+    public static var getCleanupRun: Self { Self("GetCleanupRun", of: "FlowAdminService") }
+}
 extension StateClient.Method where Request == ValidateStateRequest, Response == ValidateStateResponse {
     public static var validateState: Self { Self("ValidateState", of: "FlowLifecycleService") }
 }

@@ -136,6 +136,12 @@ public final class StateClient: Sendable {
         try await call(.getRecoveryStatus, request)
     }
 
+    public func cleanup(_ request: CleanupRequest = CleanupRequest()) async throws -> CleanupResponse {
+        try await call(.cleanup, request)
+    }
+    public func getCleanupRun(_ request: GetCleanupRunRequest = GetCleanupRunRequest()) async throws -> GetCleanupRunResponse {
+        try await call(.getCleanupRun, request)
+    }
     public func listQuarantine(_ request: ListQuarantineRequest) async throws -> ListQuarantineResponse {
         try await call(.listQuarantine, request)
     }

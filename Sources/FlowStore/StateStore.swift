@@ -12,6 +12,7 @@ public final class StateStore: Sendable {
     public let limits: Limits
     /// Whether saves are held against the definitions of their flows' types.
     public let validatesSaves: Bool
+    public let cleanup: CleanupSettings
     private let logger: Logger
 
     private let shared: StoreResources
@@ -22,10 +23,14 @@ public final class StateStore: Sendable {
     }
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
-    public init(database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, logger: Logger) {
+    public init(
+        database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, cleanup: CleanupSettings = CleanupSettings(),
+        logger: Logger
+    ) {
         self.database = database
         self.limits = limits
         self.validatesSaves = validatesSaves
+        self.cleanup = cleanup
         self.logger = logger
         shared = StoreResources(limits: limits)
     }

@@ -46,6 +46,10 @@ struct ServeCommand: AsyncParsableCommand {
     var grace: Int?
     @Option(help: "Whether saves are held against the definitions of their flows' types. (default: true)")
     var validation: Bool?
+    @Option(help: "Hours that deleted flows keep their history; 0: for ever. (default: 72)")
+    var cleanupHours: Int?
+    @Option(help: "Seconds from one clean-up to the next. (default: 3600)")
+    var cleanupInterval: Int?
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
     @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
@@ -89,6 +93,12 @@ struct ServeCommand: AsyncParsableCommand {
         options.eventLoops = try number(eventLoops, "EVENT_LOOPS", 1...256) ?? options.eventLoops
         options.graceSeconds = Int64(try number(grace, "GRACE", 0...86_400) ?? Int(options.graceSeconds))
         options.validatesSaves = try validation ?? flag("VALIDATION") ?? options.validatesSaves
+        if let hours = try number(cleanupHours, "CLEANUP_HOURS", 0...1_000_000, hasOlderName: true) {
+            options.cleanup.deletedFlowHours = hours == 0 ? nil : Int64(hours)
+        }
+        if let seconds = try number(cleanupInterval, "CLEANUP_INTERVAL", 1...86_400) {
+            options.cleanup.intervalSeconds = Int64(seconds)
+        }
         if let level = logLevel ?? environment.text("LOG_LEVEL") {
             guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
                 throw ValidationError("--log-level: \(level) is no log level")
@@ -110,9 +120,11 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private func number(_ given: Int?, _ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+    /// - Parameter hasOlderName: also FLOW_STATE_…, as in this server's predecessor.
+    private func number(_ given: Int?, _ name: String, _ range: ClosedRange<Int>, hasOlderName: Bool = false) throws -> Int? {
         let environment = ServeEnvironment()
-        guard let text = given.map(String.init) ?? environment.text(name) else { return nil }
+        let older = hasOlderName ? environment.text(older: name) : nil
+        guard let text = given.map(String.init) ?? environment.text(name) ?? older else { return nil }
         guard let value = Int(text), range.contains(value) else {
             let option = "--" + name.lowercased().replacing("_", with: "-")
             throw ValidationError("\(option): \(text) is not a number from \(range.lowerBound) to \(range.upperBound)")

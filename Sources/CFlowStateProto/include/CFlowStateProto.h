@@ -33,6 +33,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__cleanup_request__
 static inline const ProtobufCMessageDescriptor *flowstate__v1__cleanup_response__get_descriptor(void) {
     return &flowstate__v1__cleanup_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_cleanup_run_request__get_descriptor(void) {
+    return &flowstate__v1__get_cleanup_run_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_cleanup_run_response__get_descriptor(void) {
+    return &flowstate__v1__get_cleanup_run_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__get_statistics_request__get_descriptor(void) {
     return &flowstate__v1__get_statistics_request__descriptor;
 }

@@ -35,6 +35,7 @@ public enum DefinitionReader {
             onSave: onSave(&reader))
         if let initial { take(initial, into: &definition, &reader, limits) }
         readRecovery(into: &definition, &reader, limits)
+        readRetention(into: &definition, &reader)
         return definition
     }
 
@@ -83,6 +84,18 @@ public enum DefinitionReader {
         }
         inner.finish()
         reader.take(inner.faults)
+    }
+
+    private static func readRetention(into definition: inout FlowDefinition, _ reader: inout ObjectReader) {
+        guard let object = reader.object("retention") else { return }
+        let place = JSONPointer(["retention"])
+        let (policy, faults) = RetentionPolicy.read(object, at: place)
+        definition.retention = policy
+        reader.take(faults)
+        if policy.endedHours != nil, !definition.hasEnd {
+            let message = "no flow of this type ever ends: no phase is \"terminal\", and every status has one that may follow"
+            reader.take([DefinitionFault(path: place.appending("ended_hours").description, message: message)])
+        }
     }
 
     /// A flow that is created with it must be right from the start.

@@ -18,6 +18,7 @@ public struct FlowDefinition: Sendable {
     /// What puts a broken state right, in order.
     public var repairs: [Repair] = []
     public var recovery = RecoveryPolicy()
+    public var retention = RetentionPolicy()
     /// The state of a flow that is created without one; nil: it needs one.
     public var initialState: JSONDocument?
 

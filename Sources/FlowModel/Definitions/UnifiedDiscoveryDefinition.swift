@@ -22,6 +22,7 @@ extension BuiltInDefinitions {
           ],
           "recovery": {"strategies": ["repair", "checkpoint", "reset"], "status": "running",
             "keep": ["/flow_id", "/session_id", "/client_account_id", "/engagement_id", "/user_id", "/raw_data", "/metadata"]},
+          "retention": {"versions": 5, "checkpoints": 10, "archives": 5},
           "initial_state": {
             "flow_id": "", "client_account_id": "", "engagement_id": "", "user_id": "", "current_phase": "initialization",
             "status": "running", "progress_percentage": 0,

@@ -5,24 +5,38 @@ extension StateStore {
     /// Removes the versions of a flow below `floor`, but for the newest version and those with a checkpoint. Of what stays, states that
     /// were stored as patches against a version that goes are stored anew first, so every version that stays reads as before.
     ///
-    /// Other servers may change the flow meanwhile. Long flows take a while: it reads what must be stored anew.
+    /// Other servers may change the flow meanwhile, and saves need not wait: it has a connection of its own. Long flows take a while: it
+    /// reads what must be stored anew.
     ///
-    /// - Returns: how many versions were removed.
+    /// - Parameters:
+    ///   - limit: At least so many are removed, unless there are no more; nil: all.
+    ///   - step: Versions a transaction. The newest go first: what goes later may be what those refer to.
+    /// - Returns: what was removed.
     /// - Throws: `flowNotFound`; `dataLoss` when a state that must be stored anew cannot be read: then nothing is removed.
     @discardableResult
-    public func pruneVersions(of key: FlowKey, below floor: FlowVersion, actor: String) async throws(StateError) -> Int64 {
+    public func pruneVersions(
+        of key: FlowKey, below floor: FlowVersion, actor: String, limit: Int64? = nil, step: Int64 = 1_000
+    ) async throws(StateError) -> PrunedVersions {
         let floor = try await raiseFloor(key, floor)
         // What is known may refer to a version that goes.
         defer { resources.cache.forget(key) }
-        // From here on no save refers to a version below the floor. A checkpoint that is made now may still pin one that does.
+        var pruned = PrunedVersions()
+        while limit.map({ pruned.versions < $0 }) ?? true, let low = try await lowest(key, floor, step) {
+            let removed = try await prune(key, low..<floor, actor: actor)
+            pruned.versions += removed.versions
+            pruned.bytes += removed.bytes
+        }
+        return pruned
+    }
+
+    /// Removes the versions in `range`. No save refers to a version below its end any more; a checkpoint that is made now may still pin one
+    /// that does.
+    private func prune(_ key: FlowKey, _ range: Range<FlowVersion>, actor: String) async throws(StateError) -> PrunedVersions {
         for _ in 0..<Change.maximumAttempts {
-            let dependents = try await dependents(key, floor)
-            let rewritten = try await rewrite(dependents, of: key, floor)
-            let pruning = PruneOperation(key: key, floor: floor, actor: actor, rewritten: rewritten)
-            switch try await perform(pruning, on: database.writer(shard: Digest.shard(of: key))) {
-            case .removed(let count): return count
-            case .raced: continue
-            }
+            let dependents = try await dependents(key, range.upperBound)
+            let rewritten = try await rewrite(dependents, of: key, range.upperBound)
+            let pruning = PruneOperation(key: key, range: range, actor: actor, rewritten: rewritten)
+            if case .removed(let pruned) = try await inBackground(pruning) { return pruned }
         }
         throw .contention
     }
@@ -44,26 +58,31 @@ extension StateStore {
     }
 
     private func raiseFloor(_ key: FlowKey, _ floor: FlowVersion) async throws(StateError) -> FlowVersion {
-        let rows = try await numbers(PruneSQL.raise, key, floor, on: database.writer(shard: Digest.shard(of: key)))
+        let rows = try await numbers(PruneSQL.raise, key, [floor])
         guard let floor = rows.first else { throw .flowNotFound(flowID: key.flowID, deleted: false) }
         return floor
     }
 
     private func dependents(_ key: FlowKey, _ floor: FlowVersion) async throws(StateError) -> [FlowVersion] {
-        try await numbers(PruneSQL.dependents, key, floor, on: database.reader)
+        try await numbers(PruneSQL.dependents, key, [floor])
     }
 
-    private func numbers(_ statement: Statement, _ key: FlowKey, _ floor: FlowVersion, on lane: Lane) async throws(StateError) -> [Int64] {
+    /// The lowest of the `step` newest versions below the floor that nothing pins; nil: there are none.
+    private func lowest(_ key: FlowKey, _ floor: FlowVersion, _ step: Int64) async throws(StateError) -> FlowVersion? {
+        try await numbers(PruneSQL.lowest, key, [floor, step]).last
+    }
+
+    private func numbers(_ statement: Statement, _ key: FlowKey, _ bounds: [Int64]) async throws(StateError) -> [Int64] {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
-        parameters.append(floor)
+        for bound in bounds { parameters.append(bound) }
         let query = Query<[Int64]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
             var numbers: [Int64] = []
             for row in 0..<rows.count { numbers.append(try rows.int64(row, 0)) }
             return .success(numbers)
         }
-        return try await perform(query, on: lane).get()
+        return try await inBackground(query).get()
     }
 
     /// nil: it has gone meanwhile.
@@ -77,13 +96,20 @@ extension StateStore {
         }
     }
 
-    private func perform<O: Postgres.Operation>(_ operation: O, on lane: Lane) async throws(StateError) -> O.Outcome {
+    /// Runs what nobody should wait behind. Cancelling the task cancels it.
+    func inBackground<O: Postgres.Operation>(_ operation: O) async throws(StateError) -> O.Outcome {
         do {
-            return try await lane.run(operation)
+            return try await database.background.run(operation)
         } catch {
             throw StateError(error)
         }
     }
+}
+
+public struct PrunedVersions: Sendable, Equatable {
+    public var versions: Int64 = 0
+    /// Of their states, as they were stored.
+    public var bytes: Int64 = 0
 }
 
 /// A version whose state is stored in another way than before.
@@ -95,13 +121,13 @@ struct RewrittenVersion: Sendable {
 /// Stores states anew and removes what nobody refers to any more, in one transaction.
 struct PruneOperation: SingleOperation {
     enum Outcome: Sendable, Equatable {
-        case removed(Int64)
+        case removed(PrunedVersions)
         /// A version that stays refers to one that goes: it got a checkpoint meanwhile.
         case raced
     }
 
     let key: FlowKey
-    let floor: FlowVersion
+    let range: Range<FlowVersion>
     let actor: String
     let rewritten: [RewrittenVersion]
 
@@ -113,7 +139,8 @@ struct PruneOperation: SingleOperation {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
-        parameters.append(floor)
+        parameters.append(range.upperBound)
+        parameters.append(range.lowerBound)
         pipeline.execute(PruneSQL.lock, parameters)
         var rewrite = Parameters(reservingBytes: cost)
         rewrite.append(key.tenant)
@@ -130,11 +157,12 @@ struct PruneOperation: SingleOperation {
 
     func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<PruneOperation> {
         guard results.count == 3 else { throw .protocolViolation("\(results.count) results for 3 statements") }
-        return .finished(try results[2].bool(0, 0) ? .raced : .removed(try results[2].int64(0, 1)))
+        if try results[2].bool(0, 0) { return .finished(.raced) }
+        return .finished(.removed(PrunedVersions(versions: try results[2].int64(0, 1), bytes: try results[2].int64(0, 2))))
     }
 }
 
-/// `$1` tenant, `$2` flow id, `$3` the floor.
+/// `$1` tenant, `$2` flow id, `$3` the floor, `$4` the lowest version to remove.
 private enum PruneSQL {
     private static let types: [OID] = [.text, .text, .int8]
     private static let isPinned = """
@@ -156,13 +184,20 @@ private enum PruneSQL {
 
     static let dependents = Statement(name: "prune_dependents", sql: dependent + " ORDER BY v.version", parameterTypes: types)
 
+    static let lowest = Statement(
+        name: "prune_lowest",
+        sql: """
+            SELECT v.version FROM flowstate.flow_version v
+            WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND NOT \(isPinned) ORDER BY v.version DESC LIMIT $4
+            """, parameterTypes: types + [.int8])
+
     /// Waits for checkpoints that are being made (`FOR KEY SHARE`); the statements behind it see them.
     static let lock = Statement(
         name: "prune_lock",
         sql: """
-            SELECT v.version FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3
+            SELECT v.version FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.version >= $4
             ORDER BY v.version FOR UPDATE
-            """, parameterTypes: types)
+            """, parameterTypes: types + [.int8])
 
     static let rewrite = Statement(
         name: "prune_rewrite",
@@ -176,12 +211,13 @@ private enum PruneSQL {
         sql: """
             WITH dependent AS (\(dependent) LIMIT 1),
             gone AS (DELETE FROM flowstate.flow_version v
-                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND NOT \(isPinned) AND NOT EXISTS (SELECT FROM dependent)
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.version >= $4 AND NOT \(isPinned)
+                    AND NOT EXISTS (SELECT FROM dependent)
                 RETURNING v.version, octet_length(v.state) AS bytes),
             audit AS (INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
-                SELECT $1, $2, 'versions_pruned', max(g.version), $4,
+                SELECT $1, $2, 'versions_pruned', max(g.version), $5,
                     jsonb_build_object('versions', count(*), 'bytes', sum(g.bytes)), statement_timestamp()
                 FROM gone g HAVING count(*) > 0)
-            SELECT EXISTS (SELECT FROM dependent), (SELECT count(*) FROM gone)
-            """, parameterTypes: types + [.text])
+            SELECT EXISTS (SELECT FROM dependent), count(*), coalesce(sum(g.bytes), 0)::bigint FROM gone g
+            """, parameterTypes: types + [.int8, .text])
 }

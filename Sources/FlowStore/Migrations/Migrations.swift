@@ -21,5 +21,6 @@ public enum StoreSchema {
         Migration(number: 4, name: "definitions", sql: definitionsMigration),
         Migration(number: 5, name: "quarantine", sql: quarantineMigration),
         Migration(number: 6, name: "statistics", sql: statisticsMigration),
+        Migration(number: 7, name: "retention", sql: retentionMigration),
     ]
 }

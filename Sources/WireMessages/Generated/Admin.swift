@@ -84,7 +84,7 @@ public struct CleanupRequest: WireMessage, Equatable {
 public struct CleanupResponse: WireMessage, Equatable {
     /// Versions removed.
     public var versions: Int64 = 0
-    /// Flows removed.
+    /// Deleted flows whose history was removed.
     public var flows: Int64 = 0
     /// Idempotency records removed.
     public var idempotencyRecords: Int64 = 0
@@ -94,8 +94,12 @@ public struct CleanupResponse: WireMessage, Equatable {
     public var events: Int64 = 0
     /// Bytes of state removed, as stored.
     public var bytes: Int64 = 0
-    /// `max_rows` was reached: there is more to remove.
+    /// It stopped at `max_rows` or before the call's deadline: there may be more to remove.
     public var more: Bool = false
+    /// Checkpoints removed.
+    public var checkpoints: Int64 = 0
+    /// Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
+    public var endedFlows: Int64 = 0
 
     public init(
         versions: Int64 = 0,
@@ -104,7 +108,9 @@ public struct CleanupResponse: WireMessage, Equatable {
         quarantined: Int64 = 0,
         events: Int64 = 0,
         bytes: Int64 = 0,
-        more: Bool = false
+        more: Bool = false,
+        checkpoints: Int64 = 0,
+        endedFlows: Int64 = 0
     ) {
         self.versions = versions
         self.flows = flows
@@ -113,6 +119,8 @@ public struct CleanupResponse: WireMessage, Equatable {
         self.events = events
         self.bytes = bytes
         self.more = more
+        self.checkpoints = checkpoints
+        self.endedFlows = endedFlows
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -127,6 +135,8 @@ public struct CleanupResponse: WireMessage, Equatable {
         events = c.events
         bytes = c.bytes
         more = c.more != 0
+        checkpoints = c.checkpoints
+        endedFlows = c.ended_flows
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CleanupResponse>, _ arena: inout Arena) {
@@ -137,6 +147,77 @@ public struct CleanupResponse: WireMessage, Equatable {
         c.pointee.events = events
         c.pointee.bytes = bytes
         c.pointee.more = more ? 1 : 0
+        c.pointee.checkpoints = checkpoints
+        c.pointee.ended_flows = endedFlows
+    }
+}
+
+/// The request of `FlowAdminService.GetCleanupRun`.
+public struct GetCleanupRunRequest: WireMessage, Equatable {
+    public init() {}
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_cleanup_run_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetCleanupRunRequest) throws(WireError) {
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetCleanupRunRequest>, _ arena: inout Arena) {
+    }
+}
+
+/// The response of `FlowAdminService.GetCleanupRun`.
+public struct GetCleanupRunResponse: WireMessage, Equatable {
+    /// The server that does it, or did it; empty when there was none yet.
+    public var holder: String = ""
+    /// When it began.
+    public var startedAt: Timestamp?
+    /// When it ended; not set: it is under way, or its server has gone and another one will take over.
+    public var finishedAt: Timestamp?
+    /// How far it has come: the flow looked at last.
+    public var tenant: String = ""
+    /// See `tenant`.
+    public var flowID: String = ""
+    /// What was removed so far.
+    public var removed: CleanupResponse?
+
+    public init(
+        holder: String = "",
+        startedAt: Timestamp? = nil,
+        finishedAt: Timestamp? = nil,
+        tenant: String = "",
+        flowID: String = "",
+        removed: CleanupResponse? = nil
+    ) {
+        self.holder = holder
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.tenant = tenant
+        self.flowID = flowID
+        self.removed = removed
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_cleanup_run_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetCleanupRunResponse) throws(WireError) {
+        holder = try c.holder.string("holder")
+        startedAt = try Timestamp.optional(c.started_at)
+        finishedAt = try Timestamp.optional(c.finished_at)
+        tenant = try c.tenant.string("tenant")
+        flowID = try c.flow_id.string("flow_id")
+        removed = try CleanupResponse.optional(c.removed)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetCleanupRunResponse>, _ arena: inout Arena) {
+        c.pointee.holder = arena.copy(holder)
+        c.pointee.started_at = arena.make(optional: startedAt)
+        c.pointee.finished_at = arena.make(optional: finishedAt)
+        c.pointee.tenant = arena.copy(tenant)
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.removed = arena.make(optional: removed)
     }
 }
 

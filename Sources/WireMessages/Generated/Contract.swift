@@ -9,6 +9,7 @@ extension FlowStateProto {
             name: "flowstate.v1.FlowAdminService",
             methods: [
                 MethodDescriptor("Cleanup"),
+                MethodDescriptor("GetCleanupRun"),
                 MethodDescriptor("GetStatistics"),
                 MethodDescriptor("CreateTenant"),
                 MethodDescriptor("ListTenants"),
@@ -82,6 +83,8 @@ extension FlowStateProto {
     public static let messages: [any WireMessage.Type] = [
         CleanupRequest.self,
         CleanupResponse.self,
+        GetCleanupRunRequest.self,
+        GetCleanupRunResponse.self,
         GetStatisticsRequest.self,
         GetStatisticsResponse.self,
         FlowCount.self,

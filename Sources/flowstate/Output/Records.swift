@@ -161,6 +161,27 @@ extension RecoveryStrategy {
     }
 }
 
+extension Record {
+    init(_ removed: CleanupResponse) { self.init(Self.counts(removed) + [("more", .bool(removed.more))]) }
+
+    init(_ run: GetCleanupRunResponse) {
+        self.init(
+            [
+                ("holder", .string(run.holder)), ("started_at", .time(run.startedAt)), ("finished_at", .time(run.finishedAt)),
+                ("tenant", .string(run.tenant)), ("flow_id", .string(run.flowID)),
+            ] + Self.counts(run.removed ?? CleanupResponse()))
+    }
+
+    private static func counts(_ removed: CleanupResponse) -> [(String, OutputValue)] {
+        [
+            ("versions", .integer(removed.versions)), ("flows", .integer(removed.flows)),
+            ("ended_flows", .integer(removed.endedFlows)), ("checkpoints", .integer(removed.checkpoints)),
+            ("quarantined", .integer(removed.quarantined)), ("events", .integer(removed.events)),
+            ("idempotency_records", .integer(removed.idempotencyRecords)), ("bytes", .integer(removed.bytes)),
+        ]
+    }
+}
+
 extension PhaseProgress {
     /// The contract's name without its prefix, in lower case.
     var text: String {

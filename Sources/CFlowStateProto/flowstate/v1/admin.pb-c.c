@@ -97,6 +97,96 @@ void   flowstate__v1__cleanup_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__cleanup_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__get_cleanup_run_request__init
+                     (Flowstate__V1__GetCleanupRunRequest         *message)
+{
+  static const Flowstate__V1__GetCleanupRunRequest init_value = FLOWSTATE__V1__GET_CLEANUP_RUN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_cleanup_run_request__get_packed_size
+                     (const Flowstate__V1__GetCleanupRunRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_cleanup_run_request__pack
+                     (const Flowstate__V1__GetCleanupRunRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_cleanup_run_request__pack_to_buffer
+                     (const Flowstate__V1__GetCleanupRunRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetCleanupRunRequest *
+       flowstate__v1__get_cleanup_run_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetCleanupRunRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__get_cleanup_run_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_cleanup_run_request__free_unpacked
+                     (Flowstate__V1__GetCleanupRunRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__get_cleanup_run_response__init
+                     (Flowstate__V1__GetCleanupRunResponse         *message)
+{
+  static const Flowstate__V1__GetCleanupRunResponse init_value = FLOWSTATE__V1__GET_CLEANUP_RUN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_cleanup_run_response__get_packed_size
+                     (const Flowstate__V1__GetCleanupRunResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_cleanup_run_response__pack
+                     (const Flowstate__V1__GetCleanupRunResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_cleanup_run_response__pack_to_buffer
+                     (const Flowstate__V1__GetCleanupRunResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetCleanupRunResponse *
+       flowstate__v1__get_cleanup_run_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetCleanupRunResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__get_cleanup_run_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_cleanup_run_response__free_unpacked
+                     (Flowstate__V1__GetCleanupRunResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__get_statistics_request__init
                      (Flowstate__V1__GetStatisticsRequest         *message)
 {
@@ -939,7 +1029,7 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor =
   (ProtobufCMessageInit) flowstate__v1__cleanup_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[9] =
 {
   {
     "versions",
@@ -1025,9 +1115,35 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "checkpoints",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CleanupResponse, checkpoints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_flows",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CleanupResponse, ended_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__cleanup_response__field_indices_by_name[] = {
   5,   /* field[5] = bytes */
+  7,   /* field[7] = checkpoints */
+  8,   /* field[8] = ended_flows */
   4,   /* field[4] = events */
   1,   /* field[1] = flows */
   2,   /* field[2] = idempotency_records */
@@ -1038,7 +1154,7 @@ static const unsigned flowstate__v1__cleanup_response__field_indices_by_name[] =
 static const ProtobufCIntRange flowstate__v1__cleanup_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
 {
@@ -1048,11 +1164,132 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
   "Flowstate__V1__CleanupResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__CleanupResponse),
-  7,
+  9,
   flowstate__v1__cleanup_response__field_descriptors,
   flowstate__v1__cleanup_response__field_indices_by_name,
   1,  flowstate__v1__cleanup_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__cleanup_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define flowstate__v1__get_cleanup_run_request__field_descriptors NULL
+#define flowstate__v1__get_cleanup_run_request__field_indices_by_name NULL
+#define flowstate__v1__get_cleanup_run_request__number_ranges NULL
+const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetCleanupRunRequest",
+  "GetCleanupRunRequest",
+  "Flowstate__V1__GetCleanupRunRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetCleanupRunRequest),
+  0,
+  flowstate__v1__get_cleanup_run_request__field_descriptors,
+  flowstate__v1__get_cleanup_run_request__field_indices_by_name,
+  0,  flowstate__v1__get_cleanup_run_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_cleanup_run_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__get_cleanup_run_response__field_descriptors[6] =
+{
+  {
+    "holder",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, holder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, started_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "finished_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, finished_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flow_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "removed",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetCleanupRunResponse, removed),
+    &flowstate__v1__cleanup_response__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__get_cleanup_run_response__field_indices_by_name[] = {
+  2,   /* field[2] = finished_at */
+  4,   /* field[4] = flow_id */
+  0,   /* field[0] = holder */
+  5,   /* field[5] = removed */
+  1,   /* field[1] = started_at */
+  3,   /* field[3] = tenant */
+};
+static const ProtobufCIntRange flowstate__v1__get_cleanup_run_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetCleanupRunResponse",
+  "GetCleanupRunResponse",
+  "Flowstate__V1__GetCleanupRunResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetCleanupRunResponse),
+  6,
+  flowstate__v1__get_cleanup_run_response__field_descriptors,
+  flowstate__v1__get_cleanup_run_response__field_indices_by_name,
+  1,  flowstate__v1__get_cleanup_run_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_cleanup_run_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_request__field_descriptors[1] =
@@ -2149,9 +2386,10 @@ const ProtobufCEnumDescriptor flowstate__v1__api_key_role__descriptor =
   flowstate__v1__api_key_role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method_descriptors[8] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method_descriptors[9] =
 {
   { "Cleanup", &flowstate__v1__cleanup_request__descriptor, &flowstate__v1__cleanup_response__descriptor },
+  { "GetCleanupRun", &flowstate__v1__get_cleanup_run_request__descriptor, &flowstate__v1__get_cleanup_run_response__descriptor },
   { "GetStatistics", &flowstate__v1__get_statistics_request__descriptor, &flowstate__v1__get_statistics_response__descriptor },
   { "CreateTenant", &flowstate__v1__create_tenant_request__descriptor, &flowstate__v1__create_tenant_response__descriptor },
   { "ListTenants", &flowstate__v1__list_tenants_request__descriptor, &flowstate__v1__list_tenants_response__descriptor },
@@ -2162,13 +2400,14 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method
 };
 const unsigned flowstate__v1__flow_admin_service__method_indices_by_name[] = {
   0,        /* Cleanup */
-  5,        /* CreateApiKey */
-  2,        /* CreateTenant */
-  1,        /* GetStatistics */
-  6,        /* ListApiKeys */
-  3,        /* ListTenants */
-  7,        /* RevokeApiKey */
-  4         /* UpdateTenant */
+  6,        /* CreateApiKey */
+  3,        /* CreateTenant */
+  1,        /* GetCleanupRun */
+  2,        /* GetStatistics */
+  7,        /* ListApiKeys */
+  4,        /* ListTenants */
+  8,        /* RevokeApiKey */
+  5         /* UpdateTenant */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_admin_service__descriptor =
 {
@@ -2177,7 +2416,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_admin_service__descriptor =
   "FlowAdminService",
   "Flowstate__V1__FlowAdminService",
   "flowstate.v1",
-  8,
+  9,
   flowstate__v1__flow_admin_service__method_descriptors,
   flowstate__v1__flow_admin_service__method_indices_by_name
 };
@@ -2189,13 +2428,21 @@ void flowstate__v1__flow_admin_service__cleanup(ProtobufCService *service,
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_admin_service__get_cleanup_run(ProtobufCService *service,
+                                                        const Flowstate__V1__GetCleanupRunRequest *input,
+                                                        Flowstate__V1__GetCleanupRunResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_admin_service__get_statistics(ProtobufCService *service,
                                                        const Flowstate__V1__GetStatisticsRequest *input,
                                                        Flowstate__V1__GetStatisticsResponse_Closure closure,
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__create_tenant(ProtobufCService *service,
                                                       const Flowstate__V1__CreateTenantRequest *input,
@@ -2203,7 +2450,7 @@ void flowstate__v1__flow_admin_service__create_tenant(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__list_tenants(ProtobufCService *service,
                                                      const Flowstate__V1__ListTenantsRequest *input,
@@ -2211,7 +2458,7 @@ void flowstate__v1__flow_admin_service__list_tenants(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__update_tenant(ProtobufCService *service,
                                                       const Flowstate__V1__UpdateTenantRequest *input,
@@ -2219,7 +2466,7 @@ void flowstate__v1__flow_admin_service__update_tenant(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__create_api_key(ProtobufCService *service,
                                                        const Flowstate__V1__CreateApiKeyRequest *input,
@@ -2227,7 +2474,7 @@ void flowstate__v1__flow_admin_service__create_api_key(ProtobufCService *service
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__list_api_keys(ProtobufCService *service,
                                                       const Flowstate__V1__ListApiKeysRequest *input,
@@ -2235,7 +2482,7 @@ void flowstate__v1__flow_admin_service__list_api_keys(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__revoke_api_key(ProtobufCService *service,
                                                        const Flowstate__V1__RevokeApiKeyRequest *input,
@@ -2243,7 +2490,7 @@ void flowstate__v1__flow_admin_service__revoke_api_key(ProtobufCService *service
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__init (Flowstate__V1__FlowAdminService_Service *service,
                                               Flowstate__V1__FlowAdminService_ServiceDestroy destroy)

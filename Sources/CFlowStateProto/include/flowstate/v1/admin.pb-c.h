@@ -19,6 +19,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Flowstate__V1__CleanupRequest Flowstate__V1__CleanupRequest;
 typedef struct Flowstate__V1__CleanupResponse Flowstate__V1__CleanupResponse;
+typedef struct Flowstate__V1__GetCleanupRunRequest Flowstate__V1__GetCleanupRunRequest;
+typedef struct Flowstate__V1__GetCleanupRunResponse Flowstate__V1__GetCleanupRunResponse;
 typedef struct Flowstate__V1__GetStatisticsRequest Flowstate__V1__GetStatisticsRequest;
 typedef struct Flowstate__V1__GetStatisticsResponse Flowstate__V1__GetStatisticsResponse;
 typedef struct Flowstate__V1__FlowCount Flowstate__V1__FlowCount;
@@ -98,7 +100,7 @@ struct  Flowstate__V1__CleanupResponse
    */
   int64_t versions;
   /*
-   * Flows removed.
+   * Deleted flows whose history was removed.
    */
   int64_t flows;
   /*
@@ -118,13 +120,63 @@ struct  Flowstate__V1__CleanupResponse
    */
   int64_t bytes;
   /*
-   * `max_rows` was reached: there is more to remove.
+   * It stopped at `max_rows` or before the call's deadline: there may be more to remove.
    */
   protobuf_c_boolean more;
+  /*
+   * Checkpoints removed.
+   */
+  int64_t checkpoints;
+  /*
+   * Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
+   */
+  int64_t ended_flows;
 };
 #define FLOWSTATE__V1__CLEANUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__cleanup_response__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+struct  Flowstate__V1__GetCleanupRunRequest
+{
+  ProtobufCMessage base;
+};
+#define FLOWSTATE__V1__GET_CLEANUP_RUN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_cleanup_run_request__descriptor) \
+     }
+
+
+struct  Flowstate__V1__GetCleanupRunResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The server that does it, or did it; empty when there was none yet.
+   */
+  ProtobufCBinaryData holder;
+  /*
+   * When it began.
+   */
+  Google__Protobuf__Timestamp *started_at;
+  /*
+   * When it ended; not set: it is under way, or its server has gone and another one will take over.
+   */
+  Google__Protobuf__Timestamp *finished_at;
+  /*
+   * How far it has come: the flow looked at last.
+   */
+  ProtobufCBinaryData tenant;
+  /*
+   * See `tenant`.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * What was removed so far.
+   */
+  Flowstate__V1__CleanupResponse *removed;
+};
+#define FLOWSTATE__V1__GET_CLEANUP_RUN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_cleanup_run_response__descriptor) \
+    , {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, NULL }
 
 
 struct  Flowstate__V1__GetStatisticsRequest
@@ -527,6 +579,44 @@ Flowstate__V1__CleanupResponse *
 void   flowstate__v1__cleanup_response__free_unpacked
                      (Flowstate__V1__CleanupResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetCleanupRunRequest methods */
+void   flowstate__v1__get_cleanup_run_request__init
+                     (Flowstate__V1__GetCleanupRunRequest         *message);
+size_t flowstate__v1__get_cleanup_run_request__get_packed_size
+                     (const Flowstate__V1__GetCleanupRunRequest   *message);
+size_t flowstate__v1__get_cleanup_run_request__pack
+                     (const Flowstate__V1__GetCleanupRunRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_cleanup_run_request__pack_to_buffer
+                     (const Flowstate__V1__GetCleanupRunRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetCleanupRunRequest *
+       flowstate__v1__get_cleanup_run_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_cleanup_run_request__free_unpacked
+                     (Flowstate__V1__GetCleanupRunRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetCleanupRunResponse methods */
+void   flowstate__v1__get_cleanup_run_response__init
+                     (Flowstate__V1__GetCleanupRunResponse         *message);
+size_t flowstate__v1__get_cleanup_run_response__get_packed_size
+                     (const Flowstate__V1__GetCleanupRunResponse   *message);
+size_t flowstate__v1__get_cleanup_run_response__pack
+                     (const Flowstate__V1__GetCleanupRunResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_cleanup_run_response__pack_to_buffer
+                     (const Flowstate__V1__GetCleanupRunResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetCleanupRunResponse *
+       flowstate__v1__get_cleanup_run_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_cleanup_run_response__free_unpacked
+                     (Flowstate__V1__GetCleanupRunResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__GetStatisticsRequest methods */
 void   flowstate__v1__get_statistics_request__init
                      (Flowstate__V1__GetStatisticsRequest         *message);
@@ -858,6 +948,12 @@ typedef void (*Flowstate__V1__CleanupRequest_Closure)
 typedef void (*Flowstate__V1__CleanupResponse_Closure)
                  (const Flowstate__V1__CleanupResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__GetCleanupRunRequest_Closure)
+                 (const Flowstate__V1__GetCleanupRunRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__GetCleanupRunResponse_Closure)
+                 (const Flowstate__V1__GetCleanupRunResponse *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__GetStatisticsRequest_Closure)
                  (const Flowstate__V1__GetStatisticsRequest *message,
                   void *closure_data);
@@ -920,6 +1016,10 @@ struct Flowstate__V1__FlowAdminService_Service
                   const Flowstate__V1__CleanupRequest *input,
                   Flowstate__V1__CleanupResponse_Closure closure,
                   void *closure_data);
+  void (*get_cleanup_run)(Flowstate__V1__FlowAdminService_Service *service,
+                          const Flowstate__V1__GetCleanupRunRequest *input,
+                          Flowstate__V1__GetCleanupRunResponse_Closure closure,
+                          void *closure_data);
   void (*get_statistics)(Flowstate__V1__FlowAdminService_Service *service,
                          const Flowstate__V1__GetStatisticsRequest *input,
                          Flowstate__V1__GetStatisticsResponse_Closure closure,
@@ -957,6 +1057,7 @@ void flowstate__v1__flow_admin_service__init (Flowstate__V1__FlowAdminService_Se
 #define FLOWSTATE__V1__FLOW_ADMIN_SERVICE__INIT(function_prefix__) \
     { FLOWSTATE__V1__FLOW_ADMIN_SERVICE__BASE_INIT,\
       function_prefix__ ## cleanup,\
+      function_prefix__ ## get_cleanup_run,\
       function_prefix__ ## get_statistics,\
       function_prefix__ ## create_tenant,\
       function_prefix__ ## list_tenants,\
@@ -968,6 +1069,10 @@ void flowstate__v1__flow_admin_service__cleanup(ProtobufCService *service,
                                                 const Flowstate__V1__CleanupRequest *input,
                                                 Flowstate__V1__CleanupResponse_Closure closure,
                                                 void *closure_data);
+void flowstate__v1__flow_admin_service__get_cleanup_run(ProtobufCService *service,
+                                                        const Flowstate__V1__GetCleanupRunRequest *input,
+                                                        Flowstate__V1__GetCleanupRunResponse_Closure closure,
+                                                        void *closure_data);
 void flowstate__v1__flow_admin_service__get_statistics(ProtobufCService *service,
                                                        const Flowstate__V1__GetStatisticsRequest *input,
                                                        Flowstate__V1__GetStatisticsResponse_Closure closure,
@@ -1002,6 +1107,8 @@ void flowstate__v1__flow_admin_service__revoke_api_key(ProtobufCService *service
 extern const ProtobufCEnumDescriptor    flowstate__v1__api_key_role__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__flow_count__descriptor;

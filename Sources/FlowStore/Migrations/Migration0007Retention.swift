@@ -1,0 +1,24 @@
+extension StoreSchema {
+    /// What cleaning up needs: to find deleted flows, and to know which server is at it.
+    ///
+    /// - The index holds deleted flows only. A save changes none of its columns, so updates of heads stay HOT.
+    ///   Making it counts the rows of `flow` again, so an empty table gets its first statistics once more.
+    /// - `cleanup_run` has one row at most. Who holds it says so again before `claimed_until`; else another server takes over.
+    static let retentionMigration = """
+        CREATE INDEX flow_deleted ON flowstate.flow (tenant, deleted_at, flow_id) WHERE deleted_at IS NOT NULL;
+        CREATE TABLE flowstate.cleanup_run (
+            id smallint PRIMARY KEY CHECK (id = 1),
+            holder text NOT NULL,
+            claimed_until timestamptz NOT NULL,
+            started_at timestamptz NOT NULL,
+            finished_at timestamptz,
+            tenant text NOT NULL DEFAULT '',
+            flow_id text NOT NULL DEFAULT '',
+            counts bigint[] NOT NULL
+        );
+        COMMENT ON TABLE flowstate.cleanup_run IS 'the clean-up under way, or the last one';
+        COMMENT ON COLUMN flowstate.cleanup_run.counts IS
+            'removed: versions, flows, ended flows, checkpoints, quarantined, events, idempotency records, bytes';
+        \(statisticsMigration)
+        """
+}

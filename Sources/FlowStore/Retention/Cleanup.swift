@@ -1,0 +1,36 @@
+public import FlowModel
+import Postgres
+
+/// What the store does about cleaning up by itself.
+public struct CleanupSettings: Sendable {
+    /// How long deleted flows keep their history; nil: for ever.
+    public var deletedFlowHours: Int64? = 72
+    /// How often it looks, in seconds.
+    public var intervalSeconds: Int64 = 3_600
+
+    public init() {}
+}
+
+extension CleanupCommand: StoreCommand {
+    /// It takes many round trips, so it runs as a task, which stops between them when the call ends or has little time left.
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupResult, StateError>) -> Void
+    ) throws(StateError) {
+        try check(limits: store.limits)
+        // Its answer has to be there before the deadline.
+        let end = context.deadline.map { $0 - .seconds(1) }
+        let isOver: @Sendable () -> Bool = {
+            context.cancellation?.isCancelled ?? false || end.map { $0 <= .now } ?? false
+        }
+        Task {
+            let result: Result<CleanupResult, StateError>
+            do throws(StateError) {
+                var pass = CleanupPass(store: store, command: self, isOver: isOver)
+                result = .success(try await pass.run())
+            } catch {
+                result = .failure(error)
+            }
+            context.executor.execute { completion(result) }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import FlowModel
+import Postgres
+
+/// What a pass asks.
+extension CleanupPass {
+    struct DeletedFlow: Sendable {
+        var flowID: String
+        /// Microseconds since 1970-01-01 00:00 UTC.
+        var deletedAt: Int64
+    }
+
+    struct Flow: Sendable {
+        var flowID: String
+        var flowType: String
+        var version: FlowVersion
+        var phase: String
+        var status: String
+        /// Seconds since it was changed.
+        var age: Double
+    }
+
+    struct FlowPage: Sendable {
+        var lastID: String
+        var flows: [Flow]
+    }
+
+    /// What goes of a flow.
+    struct Figures: Sendable {
+        var flowID: String
+        /// The lowest version that stays for its own sake.
+        var floor: FlowVersion
+        var versions: Int64
+        var bytes: Int64
+        var checkpoints: Int64
+        var archives: Int64
+        var events: Int64
+    }
+
+    func nextTenant(after last: String) async throws(StateError) -> String? {
+        var parameters = Parameters()
+        parameters.append(last)
+        return try await read(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in try rows.text(row, 0) }.first
+    }
+
+    /// The definitions of a tenant that say what stays, built-in ones too, by type.
+    func definitions(of tenant: String) async throws(StateError) -> [String: FlowDefinition] {
+        var parameters = Parameters()
+        parameters.append(tenant)
+        let records = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
+            try DefinitionRow.record(rows, row)
+        }
+        var definitions: [String: FlowDefinition] = [:]
+        for record in BuiltInDefinitions.records + records {
+            let definition = try store.resources.definitions.definition(record, tenant: tenant)
+            if !definition.retention.isEmpty { definitions[record.flowType] = definition }
+        }
+        return definitions
+    }
+
+    func deleted(of tenant: String, hours: Int64, after last: DeletedFlow) async throws(StateError) -> [DeletedFlow] {
+        var parameters = Parameters()
+        parameters.append(tenant)
+        parameters.append(Double(hours) * 3_600)
+        parameters.append(timestamp: last.deletedAt)
+        parameters.append(last.flowID)
+        parameters.append(Self.pageSize)
+        parameters.append(command.flowType)
+        return try await read(CleanupSQL.deleted, parameters) { rows, row throws(PostgresError) in
+            DeletedFlow(flowID: try rows.text(row, 0), deletedAt: try rows.timestamp(row, 2))
+        }
+    }
+
+    /// nil: there are no more flows.
+    func page(of tenant: String, after last: String, types: [String]) async throws(StateError) -> FlowPage? {
+        var parameters = Parameters()
+        parameters.append(tenant)
+        parameters.append(last)
+        parameters.append(Self.pageSize)
+        parameters.append(texts: types.count) { types[$0] }
+        let rows = try await read(CleanupSQL.flows, parameters) { rows, row throws(PostgresError) in
+            let lastID = try rows.text(row, 0)
+            guard let flowID = try rows.textIfPresent(row, 1) else { return (lastID, Flow?.none) }
+            return (
+                lastID,
+                Flow(
+                    flowID: flowID, flowType: try rows.text(row, 2), version: try rows.int64(row, 3), phase: try rows.text(row, 4),
+                    status: try rows.text(row, 5), age: try rows.double(row, 6))
+            )
+        }
+        return rows.first.map { FlowPage(lastID: $0.0, flows: rows.compactMap { $0.1 }) }
+    }
+
+    func figures(
+        _ flowIDs: [String], of tenant: String, _ policy: RetentionPolicy, removesEvents: Bool
+    ) async throws(StateError) -> [Figures] {
+        if flowIDs.isEmpty { return [] }
+        var parameters = Parameters()
+        parameters.append(tenant)
+        parameters.append(texts: flowIDs.count) { flowIDs[$0] }
+        parameters.append(policy.versions)
+        parameters.append(policy.versionHours.map { Double($0) * 3_600 })
+        parameters.append(policy.versionBytes)
+        parameters.append(policy.checkpoints)
+        parameters.append(policy.archives)
+        parameters.append(removesEvents)
+        return try await read(CleanupSQL.figures, parameters) { rows, row throws(PostgresError) in
+            Figures(
+                flowID: try rows.text(row, 0), floor: try rows.int64(row, 1), versions: try rows.int64(row, 2),
+                bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), archives: try rows.int64(row, 5),
+                events: try rows.int64(row, 6))
+        }
+    }
+
+    private func read<Row: Sendable>(
+        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
+    ) async throws(StateError) -> [Row] {
+        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            var result: [Row] = []
+            for index in 0..<rows.count { result.append(try row(rows, index)) }
+            return .success(result)
+        }
+        return try await store.inBackground(query).get()
+    }
+}

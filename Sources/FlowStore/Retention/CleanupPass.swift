@@ -1,0 +1,152 @@
+import FlowModel
+import Postgres
+
+/// One way through everything that is stored, removing what retention no longer keeps: a page of flows at a time, a flow at a time, in
+/// small transactions on a connection of its own. It may stop anywhere and begin anew; two at once only find less to do.
+struct CleanupPass {
+    /// Flows looked at by a statement.
+    static let pageSize: Int64 = 1_000
+
+    let store: StateStore
+    let command: CleanupCommand
+    /// Whether to stop: nobody waits any more, or too little time is left. Asked between transactions.
+    let isOver: @Sendable () -> Bool
+    /// Called after each transaction that removed something and after each page, with what was looked at last.
+    let progress: (_ tenant: String, _ flowID: String, _ counts: CleanupCounts) async throws(StateError) -> Void
+
+    private(set) var counts = CleanupCounts()
+    private var isStopped: Bool { counts.rows >= limit || isOver() }
+    private var limit: Int64 { command.maximumRows == 0 ? CleanupCommand.defaultMaximumRows : command.maximumRows }
+
+    init(
+        store: StateStore, command: CleanupCommand, isOver: @escaping @Sendable () -> Bool,
+        progress: @escaping (String, String, CleanupCounts) async throws(StateError) -> Void = { _, _, _ in }
+    ) {
+        self.store = store
+        self.command = command
+        self.isOver = isOver
+        self.progress = progress
+    }
+
+    mutating func run() async throws(StateError) -> CleanupResult {
+        if let tenant = command.tenant {
+            try await clean(tenant)
+        } else {
+            var last = ""
+            while !isStopped, let tenant = try await nextTenant(after: last) {
+                try await clean(tenant)
+                last = tenant
+            }
+        }
+        if command.tenant == nil, !command.isDryRun, !isStopped { counts.idempotencyRecords += try await store.purgeIdempotency() }
+        return CleanupResult(counts: counts, isIncomplete: isStopped)
+    }
+
+    private mutating func clean(_ tenant: String) async throws(StateError) {
+        try await cleanDeleted(tenant)
+        var definitions = try await definitions(of: tenant)
+        if let flowType = command.flowType { definitions = definitions.filter { $0.key == flowType } }
+        if definitions.isEmpty { return }
+        var last = ""
+        while !isStopped, let page = try await page(of: tenant, after: last, types: Array(definitions.keys)) {
+            for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) where !isStopped {
+                if let definition = definitions[flowType] { try await clean(flows, of: tenant, definition) }
+            }
+            last = page.lastID
+            try await progress(tenant, last, counts)
+        }
+    }
+
+    // MARK: Deleted flows
+
+    private mutating func cleanDeleted(_ tenant: String) async throws(StateError) {
+        guard let hours = store.cleanup.deletedFlowHours else { return }
+        var policy = RetentionPolicy()
+        (policy.versions, policy.checkpoints, policy.archives) = (1, 0, 0)
+        var after = DeletedFlow(flowID: "", deletedAt: .min)
+        while !isStopped {
+            let flows = try await deleted(of: tenant, hours: hours, after: after)
+            guard let last = flows.last else { return }
+            after = last
+            for figures in try await figures(flows.map(\.flowID), of: tenant, policy, removesEvents: true) where !isStopped {
+                try await remove(figures, of: tenant, policy, removesEvents: true)
+                counts.flows += 1
+            }
+            try await progress(tenant, last.flowID, counts)
+        }
+    }
+
+    // MARK: Flows of a definition
+
+    private mutating func clean(_ flows: [Flow], of tenant: String, _ definition: FlowDefinition) async throws(StateError) {
+        let policy = definition.retention
+        var remaining: [String] = []
+        for flow in flows {
+            if let hours = policy.endedHours, flow.age > Double(hours) * 3_600, definition.isEnd(phase: flow.phase, status: flow.status) {
+                if isStopped { return }
+                try await delete(flow, of: tenant)
+            } else {
+                remaining.append(flow.flowID)
+            }
+        }
+        for figures in try await figures(remaining, of: tenant, policy, removesEvents: false) where !isStopped {
+            try await remove(figures, of: tenant, policy, removesEvents: false)
+        }
+    }
+
+    private mutating func delete(_ flow: Flow, of tenant: String) async throws(StateError) {
+        if !command.isDryRun {
+            let deletion = DeleteFlowCommand(
+                key: FlowKey(stored: tenant, flowID: flow.flowID), actor: command.actor, precondition: .expected(flow.version))
+            do throws(StateError) {
+                _ = try await store.run(deletion)
+            } catch .versionConflict(_, _, _) {
+                return  // Somebody goes on with it.
+            } catch .flowNotFound(_, _) {
+                return
+            }
+        }
+        counts.endedFlows += 1
+    }
+
+    // MARK: Removing
+
+    private mutating func remove(
+        _ figures: Figures, of tenant: String, _ policy: RetentionPolicy, removesEvents: Bool
+    ) async throws(StateError) {
+        if command.isDryRun { return count(figures) }
+        let key = FlowKey(stored: tenant, flowID: figures.flowID)
+        if figures.checkpoints + figures.archives + figures.events > 0 {
+            let trimmed = try await store.inBackground(
+                TrimOperation(
+                    key: key, actor: command.actor, checkpoints: figures.checkpoints > 0 ? policy.checkpoints : nil,
+                    archives: figures.archives > 0 ? policy.archives : nil, removesEvents: removesEvents))
+            counts.checkpoints += trimmed.checkpoints
+            counts.quarantined += trimmed.archives
+            counts.events += trimmed.events
+        }
+        while figures.versions > 0, !isStopped {
+            let pruned: PrunedVersions
+            do throws(StateError) {
+                pruned = try await store.pruneVersions(of: key, below: figures.floor, actor: command.actor, limit: 1)
+            } catch .dataLoss(_, _, _) {
+                // What should stay refers to it and cannot be read. Logged where it was noticed; perhaps a person can mend it.
+                return
+            } catch .flowNotFound(_, _) {
+                return
+            }
+            counts.versions += pruned.versions
+            counts.bytes += pruned.bytes
+            try await progress(tenant, figures.flowID, counts)
+            if pruned.versions == 0 { return }
+        }
+    }
+
+    private mutating func count(_ figures: Figures) {
+        counts.versions += figures.versions
+        counts.bytes += figures.bytes
+        counts.checkpoints += figures.checkpoints
+        counts.quarantined += figures.archives
+        counts.events += figures.events
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import FlowStateClient
+
+/// `flowstate cleanup`
+struct CleanupCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cleanup",
+        abstract: "Remove what retention no longer keeps.",
+        discussion: """
+            What goes is what the definitions of flow types let go (\"retention\"), and the history of flows that were \
+            deleted long enough ago. Servers do so by themselves, one of them at a time; --status shows how far they are. \
+            Without --type or --flows-of it looks at everything. It goes on, a call after the other, until nothing is left \
+            to remove, and shows how far it has come.
+
+              flowstate cleanup --dry-run
+              flowstate cleanup --flows-of acme --type orders
+              flowstate cleanup --status
+            """)
+
+    @Option(name: .customLong("flows-of"), help: ArgumentHelp("Only flows of this tenant. (default: every tenant's)", valueName: "tenant"))
+    var flowsOf = ""
+
+    @Option(help: ArgumentHelp("Only flows of this type.", valueName: "flow type"))
+    var type = ""
+
+    @Flag(help: "Show what would go, and remove nothing.")
+    var dryRun = false
+
+    @Option(help: ArgumentHelp("Stop after about so many rows. (default: go on until nothing is left)", valueName: "rows"))
+    var maxRows: Int64?
+
+    @Flag(help: "Show the clean-up that servers do by themselves: the one under way, else the last.")
+    var status = false
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func validate() throws {
+        if let maxRows, maxRows < 1 { throw ValidationError("--max-rows must be a number from 1.") }
+        if status, dryRun || maxRows != nil || !type.isEmpty || !flowsOf.isEmpty { throw ValidationError("--status goes alone.") }
+    }
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        if status { return try console.show(Record(try await client.getCleanupRun(GetCleanupRunRequest()))) }
+        var total = CleanupResponse()
+        // What would go is still there for the next call, so a dry run is one.
+        repeat {
+            let response = try await client.cleanup(
+                CleanupRequest(tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? .max : 0)))
+            total.add(response)
+            if total.more { console.note("\(total.versions) versions removed so far, \(total.bytes) bytes") }
+        } while total.more && !dryRun && maxRows == nil
+        try console.show(Record(total))
+    }
+}
+
+extension CleanupResponse {
+    fileprivate mutating func add(_ other: CleanupResponse) {
+        versions += other.versions
+        flows += other.flows
+        endedFlows += other.endedFlows
+        checkpoints += other.checkpoints
+        quarantined += other.quarantined
+        events += other.events
+        idempotencyRecords += other.idempotencyRecords
+        bytes += other.bytes
+        more = other.more
+    }
+}
