@@ -11,7 +11,7 @@ BUILT = {
     "CreateFlow", "SaveState", "LoadState", "ListFlows", "ListVersions", "DeleteFlow", "CreateCheckpoint",
     "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint", "DiffVersions", "TransitionPhase", "CompletePhase", "ReportError",
     "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions", "RecoverFlow",
-    "GetRecoveryStatus", "ListQuarantine", "GetQuarantined"}
+    "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "Cleanup", "GetCleanupRun"}
 
 
 def methods():

@@ -22,29 +22,29 @@ public struct RetentionPolicy: Sendable, Equatable {
 }
 
 extension RetentionPolicy {
+    /// A hundred years; PostgreSQL's times end somewhere.
+    private static let mostHours = 876_600
+
     static func read(_ object: JSONValue, at place: JSONPointer) -> (RetentionPolicy, [DefinitionFault]) {
         var reader = ObjectReader(object, at: place)
         var policy = RetentionPolicy()
         policy.versions = reader.positive("versions")
-        policy.versionHours = reader.positive("version_hours")
+        policy.versionHours = reader.positive("version_hours", most: mostHours)
         policy.versionBytes = reader.positive("version_bytes")
         policy.checkpoints = reader.positive("checkpoints")
         policy.archives = reader.positive("archives")
-        policy.endedHours = reader.positive("ended_hours")
+        policy.endedHours = reader.positive("ended_hours", most: mostHours)
         reader.finish()
         return (policy, reader.faults)
     }
 }
 
 extension ObjectReader {
-    /// Of hours PostgreSQL can tell no more apart; nobody needs more of the others.
-    private static let most = 1_000_000_000_000
-
-    /// From 1.
-    fileprivate mutating func positive(_ member: String) -> Int64? {
+    /// From 1 to `most`.
+    fileprivate mutating func positive(_ member: String, most: Int = 1_000_000_000_000) -> Int64? {
         guard let count = count(member, isRequired: false) else { return nil }
-        guard (1...Self.most).contains(count) else {
-            fault(member, "is \(count); use a number from 1 to \(Self.most), or leave it out to keep everything")
+        guard (1...most).contains(count) else {
+            fault(member, "is \(count); use a number from 1 to \(most), or leave it out to keep everything")
             return nil
         }
         return Int64(count)

@@ -754,7 +754,7 @@ public struct HistoryEntry: WireMessage, Equatable {
 
 /// Something that happened to a flow and made no version.
 public struct FlowEvent: WireMessage, Equatable {
-    /// Such as `checkpoint_created`, `pruned`.
+    /// Such as `checkpoint_created`, `versions_pruned`.
     public var kind: String = ""
     /// JSON with more; may be empty.
     public var details: [UInt8] = []

@@ -526,7 +526,7 @@ struct  Flowstate__V1__FlowEvent
 {
   ProtobufCMessage base;
   /*
-   * Such as `checkpoint_created`, `pruned`.
+   * Such as `checkpoint_created`, `versions_pruned`.
    */
   ProtobufCBinaryData kind;
   /*
