@@ -1,9 +1,11 @@
 #include "CJSON.h"
 
 #include "GrammarStream.hpp"
+#include "ShallowStream.hpp"
 
 #include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -39,12 +41,15 @@ private:
     size_t left_;
 };
 
-/// Keeps a node for each value. A token begins behind the one before it, after white space, a comma or a colon. The reader calls for a
-/// bracket before it takes it, and for every other token when it has taken it.
+/// Keeps a node for each value. The reader calls for a bracket before it takes it, and for every other token when it has taken it: that
+/// begins behind the one before it, after white space, a comma or a colon.
 class NodeHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, NodeHandler> {
 public:
     NodeHandler(const uint8_t *bytes, const GrammarStream &stream, size_t maxDepth)
-        : bytes_(bytes), stream_(stream), maxDepth_(maxDepth < maxHeight ? maxDepth : maxHeight) {}
+        : bytes_(bytes), stream_(stream), maxDepth_(maxDepth) {}
+
+    /// The most that a node has room for.
+    static constexpr size_t maxHeight = (1u << 24) - 1;
 
     bool Null() { return leaf(CJSON_NULL); }
     bool Bool(bool value) { return leaf(value ? CJSON_TRUE : CJSON_FALSE); }
@@ -60,21 +65,15 @@ public:
 
 private:
     static constexpr unsigned kindBits = 8;
-    static constexpr size_t maxHeight = (1u << (32 - kindBits)) - 1;
 
-    uint32_t nextToken() const {
-        uint32_t begin = end_;
-        while (isBetweenTokens(bytes_[begin])) ++begin;
-        return begin;
-    }
+    static bool isSpace(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
 
-    static bool isBetweenTokens(uint8_t byte) {
-        return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t' || byte == ',' || byte == ':';
-    }
+    uint32_t place() const { return static_cast<uint32_t>(stream_.Tell()); }
 
     bool leaf(cjson_kind kind) {
-        const uint32_t begin = nextToken();
-        end_ = static_cast<uint32_t>(stream_.Tell());
+        uint32_t begin = end_;
+        while (isSpace(bytes_[begin]) || bytes_[begin] == ',' || bytes_[begin] == ':') ++begin;
+        end_ = place();
         nodes.push_back(cjson_node{kind, begin, end_, static_cast<uint32_t>(nodes.size() + 1)});
         return true;
     }
@@ -82,7 +81,7 @@ private:
     bool open(cjson_kind kind) {
         if (open_.size() == maxDepth_) return false;
         open_.push_back(static_cast<uint32_t>(nodes.size()));
-        const uint32_t begin = nextToken();
+        const uint32_t begin = place();
         end_ = begin + 1;
         nodes.push_back(cjson_node{kind, begin, end_, 0});
         return true;
@@ -91,7 +90,10 @@ private:
     bool close() {
         cjson_node &node = nodes[open_.back()];
         open_.pop_back();
-        end_ = nextToken() + 1;
+        // What the stream has passed over stands between the last token and the bracket; nothing else but white space can.
+        while (isSpace(bytes_[end_])) ++end_;
+        if (end_ != place()) node.kind_and_height |= CJSON_OPAQUE;
+        end_ = place() + 1;
         node.end = end_;
         node.next = static_cast<uint32_t>(nodes.size());
         node.kind_and_height += 1u << kindBits;
@@ -183,8 +185,8 @@ void fill(cjson_error *error, cjson_code code, const uint8_t *bytes, size_t offs
 constexpr uint8_t nothing = 0;
 
 /// Reads the whole text; the handler may stop it, which means that it is nested too deeply.
-template <typename Handler>
-int read(const uint8_t *bytes, size_t length, GrammarStream &stream, Handler &handler, cjson_error *error) {
+template <typename Stream, typename Handler>
+int read(const uint8_t *bytes, size_t length, Stream &stream, Handler &handler, cjson_error *error) {
     // The reader's stack holds eight bytes for each open container: usual texts stay inside this buffer.
     alignas(8) char buffer[4096];
     Allocator allocator(buffer, sizeof buffer);
@@ -204,6 +206,30 @@ int read(const uint8_t *bytes, size_t length, GrammarStream &stream, Handler &ha
     return code == CJSON_OK;
 }
 
+/// Gives the caller the nodes of what the stream shows. `usual` is how many there is room for at first.
+template <typename Stream>
+int parse(
+    const uint8_t *bytes, size_t length, Stream &stream, size_t max_depth, size_t usual, cjson_node **nodes, size_t *count,
+    cjson_error *error) {
+    *nodes = nullptr;
+    *count = 0;
+    try {
+        if (length >= UINT32_MAX) throw std::bad_alloc();
+        NodeHandler handler(bytes, stream, max_depth);
+        handler.nodes.reserve(usual);
+        if (!read(bytes, length, stream, handler, error)) return 0;
+        const size_t size = handler.nodes.size() * sizeof(cjson_node);
+        *nodes = static_cast<cjson_node *>(std::malloc(size));
+        if (*nodes == nullptr) throw std::bad_alloc();
+        std::memcpy(*nodes, handler.nodes.data(), size);
+        *count = handler.nodes.size();
+        return 1;
+    } catch (...) { // the allocator is the only thing here that could throw
+        fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
+        return 0;
+    }
+}
+
 } // namespace
 
 int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_error *error) {
@@ -212,32 +238,23 @@ int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_
         GrammarStream stream(bytes, length);
         DepthHandler handler(max_depth);
         return read(bytes, length, stream, handler, error);
-    } catch (...) { // the allocator is the only thing here that could throw
+    } catch (...) { // as above
         fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
         return 0;
     }
 }
 
 int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error) {
-    *nodes = nullptr;
-    *count = 0;
     if (bytes == nullptr) bytes = &nothing, length = 0;
-    try {
-        if (length >= UINT32_MAX) throw std::bad_alloc();
-        GrammarStream stream(bytes, length);
-        NodeHandler handler(bytes, stream, max_depth);
-        handler.nodes.reserve(16 + length / 16);
-        if (!read(bytes, length, stream, handler, error)) return 0;
-        const size_t size = handler.nodes.size() * sizeof(cjson_node);
-        *nodes = static_cast<cjson_node *>(std::malloc(size));
-        if (*nodes == nullptr) throw std::bad_alloc();
-        std::memcpy(*nodes, handler.nodes.data(), size);
-        *count = handler.nodes.size();
-        return 1;
-    } catch (...) { // as above
-        fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
-        return 0;
-    }
+    GrammarStream stream(bytes, length);
+    return parse(bytes, length, stream, std::min(max_depth, NodeHandler::maxHeight), 16 + length / 16, nodes, count, error);
+}
+
+int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count) {
+    if (bytes == nullptr) bytes = &nothing, length = 0;
+    max_depth = std::min(max_depth, NodeHandler::maxHeight);
+    ShallowStream stream(bytes, length, max_depth);
+    return parse(bytes, length, stream, max_depth, 128, nodes, count, nullptr);
 }
 
 void cjson_free(cjson_node *nodes) { std::free(nodes); }

@@ -69,6 +69,15 @@ public:
     void Put(Ch) {}
     size_t PutEnd(Ch *) { return 1; }
 
+protected:
+    const uint8_t *current() const { return current_; }
+    const uint8_t *end() const { return end_; }
+
+    bool isAtOpening() const { return current_ != end_ && state_ <= State::digit && (*current_ == '[' || *current_ == '{'); }
+
+    /// Shows nothing of what is before `place`. Only outside strings and numbers.
+    void passOver(const uint8_t *place) { current_ = place; }
+
 private:
     enum class State : uint8_t { outside, digit, string, escape, hex };
 

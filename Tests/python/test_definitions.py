@@ -120,6 +120,20 @@ def test_a_state_is_held_against_a_definition(flows):
     assert broken(validated) == [("", "syntax")]
 
 
+def test_the_minimal_depth_reads_what_its_rules_look_at(flows):
+    flows.PutDefinition(document=document())
+    minimal = {"flow_type": "order", "depth": lifecycle_pb2.VALIDATION_DEPTH_MINIMAL}
+    for state in (b'{"id": 1, "phase": "nowhere"}', b'{"data": [1, {"a": "\\"]"}], "id": [{}]}', b'{"id": {"not": JSON}}'):
+        assert flows.ValidateState(state=state, **minimal).valid, state
+    for state in (b'{"data": {"id": 1}}', b'{"id": 1, "\\u0069d": null}'):
+        assert broken(flows.ValidateState(state=state, **minimal)) == [("/id", "required")], state
+    nested = b'{"id": 1, "data": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+    for state in (b"nonsense", b'{"id": [1}', b'{"id": 1, "data": "\xff"}', b'{"id": 1, "data": ["}', nested):
+        validated = flows.ValidateState(state=state, **minimal)
+        assert broken(validated) == [("", "syntax")], state
+        assert validated == flows.ValidateState(state=state, flow_type="order"), "as when all of it is read"
+
+
 def test_a_flow_is_held_against_its_own_definition(flows):
     flows.save("free", b"anything", content_type="text/plain")
     assert flows.ValidateState(flow_id="free").valid

@@ -63,11 +63,14 @@ typedef enum cjson_kind {
     CJSON_OBJECT,
 } cjson_kind;
 
+/// Beside the kind of an array or object in which there is something that was not read: `cjson_parse_shallow`.
+#define CJSON_OPAQUE 0x80u
+
 /// One value, or the name of a member: `bytes[begin..<end]` of the text, quotes and brackets included. What is in an array or object
 /// follows it directly, of an object each name before its value; `next` is the node after all of that.
 typedef struct cjson_node {
-    /// The lowest eight bits are a `cjson_kind`, the others the height: how many arrays and objects are in each other here, this one
-    /// counted, so 0 for anything else. Kept together since a large text has millions of nodes.
+    /// The lowest seven bits are a `cjson_kind`, the next is `CJSON_OPAQUE`, the others are the height: how many arrays and objects are
+    /// in each other here, this one counted, so 0 for anything else. Kept together since a large text has millions of nodes.
     uint32_t kind_and_height;
     uint32_t begin;
     uint32_t end;
@@ -79,6 +82,14 @@ typedef struct cjson_node {
 /// Returns 1 and gives the caller `*nodes`, which `cjson_free` frees, and their number; or 0 with `error` filled. A text of 4 GiB or
 /// more is refused as CJSON_OUT_OF_MEMORY. `max_depth` is never more than 2^24 - 1 here.
 int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error);
+
+/// The same of the root and what is directly in it, several times as fast: of an array or object in the root it finds the end only, unless
+/// nothing is in it. It has CJSON_OPAQUE, no nodes for what is in it, and the height 1; what is in it can be parsed as a text of its own.
+///
+/// Accepts all that `cjson_parse` accepts. In what it passes over it looks at quotes, backslashes and brackets only: as many must close as
+/// open, outside strings and no deeper than `max_depth`, whatever their kinds; anything else passes. Returns 0 for a text that it does not
+/// accept, or without memory: `cjson_parse` says why.
+int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count);
 
 void cjson_free(cjson_node *nodes);
 

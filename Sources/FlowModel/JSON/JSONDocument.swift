@@ -1,4 +1,5 @@
 import CJSON
+import Synchronization
 
 /// A parsed JSON text: its bytes, and where each value stands in them. Values are looked up, never copied, so that what nobody touches
 /// keeps its spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
@@ -6,22 +7,32 @@ public final class JSONDocument: Sendable {
     let bytes: [UInt8]
     /// Values and the names of members; what is in an array or object follows it. As C made them: a large text has millions.
     let nodes: [cjson_node]
+    /// Of a shallow document: what somebody has looked into.
+    let opened = Mutex(OpenedParts())
 
     /// Parses a text as `JSONText.fault` checks it, in time and memory proportional to its length.
     ///
     /// - Parameter maximumDepth: of arrays and objects in each other.
-    public init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
+    public convenience init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
+        self.init(bytes, nodes: try Self.nodes(of: bytes[...], maximumDepth: maximumDepth))
+    }
+
+    init(_ bytes: [UInt8], nodes: [cjson_node]) {
+        self.bytes = bytes
+        self.nodes = nodes
+    }
+
+    static func nodes(of text: ArraySlice<UInt8>, maximumDepth: Int) throws(JSONText.Fault) -> [cjson_node] {
         var error = cjson_error()
         var nodes: UnsafeMutablePointer<cjson_node>?
         var count = 0
-        let isParsed = bytes.withUnsafeBufferPointer {
+        let isParsed = text.withUnsafeBufferPointer {
             cjson_parse($0.baseAddress, $0.count, max(0, maximumDepth), &nodes, &count, &error) == 1
         }
         // The nodes are this function's, to be freed by `cjson_free`; NULL is allowed there.
         defer { cjson_free(nodes) }
         guard isParsed, let nodes else { throw JSONText.Fault(error) }
-        self.bytes = bytes
-        self.nodes = Array(UnsafeBufferPointer(start: nodes, count: count))
+        return Array(UnsafeBufferPointer(start: nodes, count: count))
     }
 
     public var root: JSONValue { JSONValue(document: self, index: 0) }
@@ -35,7 +46,7 @@ public struct JSONValue: Sendable {
         case null, boolean, number, string, array, object
 
         init(_ node: cjson_node) {
-            switch cjson_kind(node.kind_and_height & 0xFF) {
+            switch cjson_kind(node.kind_and_height & 0x7F) {
             case CJSON_FALSE, CJSON_TRUE: self = .boolean
             case CJSON_NUMBER: self = .number
             case CJSON_STRING: self = .string
@@ -52,7 +63,7 @@ public struct JSONValue: Sendable {
     let document: JSONDocument
     let index: Int
 
-    private var node: cjson_node { document.nodes[index] }
+    var node: cjson_node { document.nodes[index] }
 
     /// The node behind this one and everything in it.
     private var end: Int { Int(node.next) }
@@ -87,7 +98,7 @@ public struct JSONValue: Sendable {
         switch kind {
         case .null: true
         case .string: size == 2
-        case .array, .object: end == index + 1
+        case .array, .object: end == index + 1 && !isOpaque
         case .boolean, .number: false
         }
     }
@@ -141,6 +152,7 @@ public struct JSONValue: Sendable {
         private let end: Int
 
         init(parent: JSONValue, isValid: Bool) {
+            let parent = parent.isOpaque ? parent.opened : parent
             document = parent.document
             next_ = parent.index + 1
             end = isValid ? parent.end : next_
@@ -159,6 +171,7 @@ public struct JSONValue: Sendable {
         private let end: Int
 
         init(parent: JSONValue, isValid: Bool) {
+            let parent = parent.isOpaque ? parent.opened : parent
             document = parent.document
             next_ = parent.index + 1
             end = isValid ? parent.end : next_

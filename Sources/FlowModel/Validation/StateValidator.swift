@@ -8,8 +8,13 @@ public struct StateValidator: Sendable {
         self.limits = limits
     }
 
-    /// All violations, not only the first. A text that is no JSON has one, of the rule `syntax`.
+    /// All violations, not only the first. A text that is no JSON has one, of the rule `syntax`. The minimal depth reads no more of the
+    /// arrays and objects in the state than its rules look into: in the others it may miss that a text is no JSON.
     public func validate(_ state: [UInt8], depth: ValidationDepth = .complete) -> ValidationReport {
+        if depth == .minimal, let document = JSONDocument(shallow: state, maximumDepth: limits.jsonDepth) {
+            let report = validate(document, depth: depth)
+            if !document.isFaulty { return report }
+        }
         do {
             return validate(try JSONDocument(state, maximumDepth: limits.jsonDepth), depth: depth)
         } catch {

@@ -11,7 +11,8 @@ public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
     case complete
     /// Whether it is built as it should be.
     case transition
-    /// Whether the flow can be told at all.
+    /// Whether the flow can be told at all. Only those of the state's arrays and objects are read that a rule of this depth
+    /// looks into; of the others the end is found. So a text that is not JSON somewhere in there passes.
     case minimal
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)

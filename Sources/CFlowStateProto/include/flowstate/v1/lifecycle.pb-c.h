@@ -56,7 +56,8 @@ typedef enum _Flowstate__V1__ValidationDepth {
    */
   FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_TRANSITION = 2,
   /*
-   * Whether the flow can be told at all.
+   * Whether the flow can be told at all. Only those of the state's arrays and objects are read that a rule of this depth
+   * looks into; of the others the end is found. So a text that is not JSON somewhere in there passes.
    */
   FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_MINIMAL = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VALIDATION_DEPTH)

@@ -1,0 +1,30 @@
+#ifndef FLOWSTATE_SHALLOW_STREAM_HPP
+#define FLOWSTATE_SHALLOW_STREAM_HPP
+
+#include "ContainerEnd.hpp"
+#include "GrammarStream.hpp"
+
+/// Shows the reader a text without what is in the arrays and objects of its root, as if they had nothing in them: the reader judges the
+/// root itself as ever, and never sees the rest. A container that cannot be passed over, since it does not end or is nested too deeply,
+/// is shown as the end of the text.
+class ShallowStream : public GrammarStream {
+public:
+    /// - `max_depth`: of the text; the root is 1.
+    ShallowStream(const uint8_t *bytes, size_t length, size_t max_depth) : GrammarStream(bytes, length), maxDepth_(max_depth) {}
+
+    /// The reader takes an opening bracket when its handler has agreed, so within the depth.
+    Ch Take() {
+        const bool isOpening = isAtOpening();
+        const Ch shown = GrammarStream::Take();
+        if (!isOpening) return shown;
+        if (isInRoot_) passOver(ContainerEnd::find(current() - 1, end(), maxDepth_ - 1));
+        isInRoot_ = true;
+        return shown;
+    }
+
+private:
+    const size_t maxDepth_;
+    bool isInRoot_ = false;
+};
+
+#endif
