@@ -78,7 +78,7 @@ let package = Package(
         .executableTarget(
             name: "FlowstateBench",
             dependencies: [
-                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", nioCore, arguments, histogram, subprocess,
+                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", "FlowModel", nioCore, arguments, histogram, subprocess,
                 systemPackage,
             ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),

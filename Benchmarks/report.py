@@ -7,7 +7,7 @@ from thresholds import judge
 
 #: Where each command writes, which thresholds are its own, and what makes it.
 RUNS = {
-    "bench": ("results.json", ("rpc", "throughput", "latency", "storage")),
+    "bench": ("results.json", ("rpc", "throughput", "latency", "storage", "validation")),
     "scale": ("results-scale.json", ("scale",)),
     "soak": ("results-soak.json", ("memory",)),
 }
@@ -43,6 +43,9 @@ TITLES = {
     "pgbench save batch": "pgbench: 32 flows a transaction, rows",
     "etcd put": "etcd: `Put` of 2,048 bytes, `h2load`",
     "etcd range": "etcd: `Range` of one key, `h2load`",
+    "validate complete": "every rule",
+    "validate transition": "the rules of a transition",
+    "validate minimal": "the rules that tell a flow",
 }
 FAILURE_LENGTH = 400
 LATENCIES = ("mean_ms", "p50_ms", "p99_ms", "p999_ms", "max_ms")
@@ -77,6 +80,7 @@ def page(runs, verdicts, drawn, notes):
     if bench:
         parts += ["## Calls a second", rates(bench), "## Latency in milliseconds", times(bench)]
         parts += ["## A conversation on disk", conversation(bench)]
+        parts += ["## Validation in microseconds", validation(bench)]
     for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak")):
         if runs[run]:
             parts += [f"## {title}", about(runs[run], ("date", "machine", "Flowstate", "PostgreSQL")), *SECTIONS[run](runs[run])]
@@ -147,6 +151,13 @@ def conversation(bench):
     return ("One call in flight; bytes are of all tables, indexes and TOAST after `VACUUM`, on a server of its own.\n\n" + table(
         ["turns", "bytes of all states", "bytes on disk", "ratio", "save p50 ms", "load latest p50 ms", "load any version p50 ms"],
         "rrrrrrr", rows)) if rows else ""
+
+
+def validation(bench):
+    rows = [[title, f"{at:,}", *(f"{bench.median(series, at, name):,.1f}" for name in ("median_us", "p99_us"))]
+            for series, title, at in points(bench, "median_us")]
+    return ("`flowstate-bench validate`: a state of `unified_discovery`, parsing included.\n\n" + table(
+        ["depth", "bytes", "median", "p99"], "lrrr", rows)) if rows else ""
 
 
 def scale(results):

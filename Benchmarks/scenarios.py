@@ -6,6 +6,7 @@ from peers.grpc_echo import GRPCEcho, GRPCEchoOnTwo
 from peers.nghttpd import Nghttpd
 from runner import Measurement
 from storage import conversations
+from validation import validation
 
 #: Calls in flight: what rates are compared at, and what the tail is judged at.
 USUAL, MANY = 128, 256
@@ -141,4 +142,4 @@ def curves(is_quick):
 
 def everything(is_quick):
     """Last is what starts the server anew."""
-    return [*headlines(), *others(), *curves(is_quick), conversations(is_quick), cold()]
+    return [*headlines(), *others(), *curves(is_quick), conversations(is_quick), validation(), cold()]

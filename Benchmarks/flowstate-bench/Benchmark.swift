@@ -60,6 +60,7 @@ enum BenchError: Error, CustomStringConvertible {
     case cannotConnect(Endpoint, String)
     case cannotPrepare(String, String)
     case cannotWrite(String, String)
+    case notValid(String)
 
     var description: String {
         switch self {
@@ -69,6 +70,7 @@ enum BenchError: Error, CustomStringConvertible {
         case .cannotConnect(let endpoint, let reason): "cannot connect to \(endpoint): \(reason)"
         case .cannotPrepare(let reason, let message): "the flows cannot be made: \(reason): \(message)"
         case .cannotWrite(let path, let reason): "cannot write \(path): \(reason)"
+        case .notValid(let violation): "the state that was made does not follow its definition: \(violation)"
         }
     }
 }

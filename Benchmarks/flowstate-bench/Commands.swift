@@ -23,7 +23,7 @@ extension MeasuringCommand {
                     return try await benchmark.run(skippingPreparation: skipsPreparation)
                 }
             }
-            try report.write(json: options.json)
+            try Console.write(report, table: report.table, json: options.json)
         } catch is Interrupted {
             throw ExitCode(130)
         } catch {

@@ -29,6 +29,6 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             SaveCommand.self, LoadCommand.self, MixedCommand.self, HotCommand.self, ConflictCommand.self,
             CreateCommand.self, CheckpointCommand.self, ListCommand.self, VersionsCommand.self, ConversationCommand.self,
-            EncodeCommand.self,
+            EncodeCommand.self, ValidateCommand.self,
         ])
 }

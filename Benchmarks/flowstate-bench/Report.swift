@@ -95,27 +95,6 @@ extension Report {
         passed = !hasErrors && !isSlow
         exitCode = hasErrors ? 2 : isSlow ? 1 : 0
     }
-
-    /// Prints the table, and writes the JSON when it is asked for.
-    func write(json path: String?) throws {
-        guard let path else { return Console.output(table) }
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.dateEncodingStrategy = .iso8601
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(self) + Data("\n".utf8)
-        if path == "-" {
-            Console.error(table)
-            FileHandle.standardOutput.write(json)
-        } else {
-            Console.output(table)
-            do {
-                try json.write(to: URL(fileURLWithPath: path), options: .atomic)
-            } catch {
-                throw BenchError.cannotWrite(path, error.localizedDescription)
-            }
-        }
-    }
 }
 
 extension Report.Operation {

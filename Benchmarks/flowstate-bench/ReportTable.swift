@@ -65,7 +65,7 @@ extension Report {
     private static func number(_ value: Double) -> String { String(format: "%g", value) }
 
     /// Columns as wide as they need to be; numbers to the right.
-    private static func align(_ rows: [[String]]) -> [String] {
+    static func align(_ rows: [[String]]) -> [String] {
         let widths = rows.reduce(into: [Int](repeating: 0, count: rows.first?.count ?? 0)) { widths, row in
             for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
         }

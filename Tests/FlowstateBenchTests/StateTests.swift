@@ -19,6 +19,14 @@ import WireMessages
         #expect(object(state)?.keys.sorted() == ["notes", "step"])
     }
 
+    @Test(arguments: [DiscoveryText.smallest, DiscoveryText.smallest + 1, 2_048, 100_000])
+    func discoveryStatesAreJSONOfTheExactSize(_ size: Int) {
+        var generator = SeededGenerator(seed: 7)
+        let state = DiscoveryText.make(size: size, using: &generator)
+        #expect(state.count == size)
+        #expect(object(state)?["current_phase"] as? String == "data_import")
+    }
+
     @Test func aSeedSaysWhatStatesThereAre() {
         func states(_ seed: UInt64) -> [[UInt8]] {
             var generator = SeededGenerator(seed: seed)

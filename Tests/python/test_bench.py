@@ -308,3 +308,18 @@ def test_encode_health_and_sizes(bench_bin):
     assert encode("health") == bytes(5)
     small, large = encode("save", "--state-size", "1000"), encode("save", "--state-size", "2000")
     assert len(large) - len(small) == 1000
+
+
+def test_validate_measures_each_depth(bench_bin, tmp_path):
+    def validate(*arguments):
+        return subprocess.run([bench_bin, "validate", *arguments], capture_output=True, text=True, timeout=60)
+
+    done = validate("--state-size", "5000", "--runs", "20", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["flow_type"], report["state_size"], report["runs"]) == ("unified_discovery", 5000, 20)
+    assert sorted(report["depths"]) == ["complete", "minimal", "transition"]
+    for times in report["depths"].values():
+        assert 0 < times["median_us"] <= times["p99_us"] <= times["max_us"]
+    assert "minimal" in done.stderr, "the table goes to standard error when JSON goes to standard output"
+    assert validate("--state-size", "10").returncode == validate("--runs", "0").returncode == USAGE

@@ -19,6 +19,7 @@ import runner  # noqa: E402
 import scenarios  # noqa: E402
 import soak  # noqa: E402
 import thresholds  # noqa: E402
+import validation  # noqa: E402
 from peers import etcd, h2load, pgbench, wire  # noqa: E402
 from programs import Failed, run  # noqa: E402
 from results import Missing, Results, latencies, percentile  # noqa: E402
@@ -83,6 +84,12 @@ def test_flowstate_bench():
     both = scenarios.points({"operations": {"load": operation, "save": operation}}, "mixed", 256)
     assert [point[:2] for point in both] == [("mixed load", 256), ("mixed save", 256)]
     assert set(both[0][2]) == set(scenarios.FIGURES)
+
+
+def test_validation():
+    depths = {depth: {"median_us": 20.0, "p99_us": 30.0, "max_us": 90.0} for depth in ("minimal", "transition", "complete")}
+    points = validation.points({"state_size": 100_000, "depths": depths})
+    assert points[-1] == ("validate minimal", 100_000, depths["minimal"]) and len(points) == 3
 
 
 def test_a_program_that_fails_or_is_missing_is_named():
