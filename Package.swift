@@ -55,11 +55,12 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .target(name: "CJSON"),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CGRPCProto", dependencies: ["CProtobufC"]),
         .target(name: "CFlowStateProto", dependencies: ["CGRPCProto", "CProtobufC"]),
 
         // Rooms
-        room("FlowModel", ["CJSON"]),
+        room("FlowModel", ["CJSON", "CRE2"]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
         room("Protobuf", ["CProtobufC"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", nioCore, nioPosix, nioExtras, logging]),

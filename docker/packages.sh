@@ -9,7 +9,7 @@ case "${1:-}" in
   build)
     packages=(
       "${runtime[@]}" make git pkg-config g++
-      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev rapidjson-dev
+      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev rapidjson-dev libre2-dev
       protobuf-compiler protobuf-c-compiler python3-venv
     ) ;;
   # pgbench is in postgresql. Of etcd only the program is used, with ports and a directory of the run's own.
@@ -25,8 +25,9 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
-# The names of these two carry their ABI version, which differs between releases.
+# The names of these carry their ABI version, which differs between releases.
 if [ "$1" = runtime ]; then
+  dpkg-query -W -f='${db:Status-Status}\n' 'libre2-[0-9]*' 2>/dev/null | grep -qx installed || missing+=('^libre2-[0-9]+(t64)?$')
   for pattern in 'libprotobuf-c1*' 'libxxhash0*'; do
     dpkg-query -W -f='${db:Status-Status}\n' "$pattern" 2>/dev/null | grep -qx installed || missing+=("${pattern%\*}")
   done

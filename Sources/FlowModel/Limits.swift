@@ -46,6 +46,15 @@ public struct Limits: Sendable, Equatable {
     public var definitionBytes = 1 << 20
     /// Arrays and objects nested in it.
     public var definitionDepth = 64
+    /// Its rules with a pattern.
+    public var definitionPatterns = 64
+    /// One pattern, in UTF-8.
+    public var patternBytes = 1_000
+    /// What one pattern may take, compiled and with what searches keep to be faster.
+    public var patternMemoryBytes = 256 << 10
+    /// Steps of the patterns in one validation, for errors and for warnings each: bytes of the texts, times instructions of the pattern. At
+    /// most 4 ns a step; usually far less than a nanosecond.
+    public var patternWork = 200_000_000
 
     // MARK: Lists
 

@@ -61,6 +61,15 @@ import Testing
         (#"{"flow_type": "f", "rules": [{"rule": "range", "path": "/a"}]}"#, ["/rules/0"]),
         (#"{"flow_type": "f", "rules": [{"rule": "range", "path": "/a", "minimum": 2, "maximum": 1}]}"#, ["/rules/0/maximum"]),
         (#"{"flow_type": "f", "rules": [{"rule": "format", "path": "/a", "format": "mail"}]}"#, ["/rules/0/format"]),
+        (#"{"flow_type": "f", "rules": [{"rule": "pattern", "path": "/a"}]}"#, ["/rules/0/pattern"]),
+        (#"{"flow_type": "f", "rules": [{"rule": "pattern", "path": "/a", "pattern": 1}]}"#, ["/rules/0/pattern"]),
+        (#"{"flow_type": "f", "rules": [{"rule": "pattern", "path": "/a", "pattern": "(a"}]}"#, ["/rules/0/pattern"]),
+        (#"{"flow_type": "f", "rules": [{"rule": "pattern", "path": "/a", "pattern": "(a)\\1|(?=b)"}]}"#, ["/rules/0/pattern"]),
+        (#"{"flow_type": "f", "rules": [{"rule": "pattern", "path": "/a", "pattern": "(\\pL{100}){9}"}]}"#, ["/rules/0/pattern"]),
+        (
+            #"{"flow_type": "f", "rules": [{"rule": "values", "path": "/a", "rules": [{"rule": "pattern", "pattern": "["}]}]}"#,
+            ["/rules/0/rules/0/pattern"]
+        ),
         (#"{"flow_type": "f", "rules": [{"rule": "one_of", "path": "/a", "values": "fases"}]}"#, ["/rules/0/values"]),
         (#"{"flow_type": "f", "rules": [{"rule": "not_empty_in_phase", "path": "/a", "phases": ["x"]}]}"#, ["/rules/0/phases"]),
         (

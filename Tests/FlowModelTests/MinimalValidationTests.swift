@@ -35,7 +35,8 @@ import Testing
             [
                 #""rule": "required""#, #""rule": "type", "type": ["string", "array"]"#, #""rule": "not_empty""#,
                 #""rule": "one_of", "values": ["a", "é", ""]"#, #""rule": "range", "minimum": 0, "maximum": 1"#,
-                #""rule": "format", "format": "uuid""#, #""rule": "keys", "values": ["a", "b", "~"]"#,
+                #""rule": "format", "format": "uuid""#, #""rule": "pattern", "pattern": "^(a|é)?$""#,
+                #""rule": "keys", "values": ["a", "b", "~"]"#,
                 #""rule": "elements", "rules": [{"rule": "required", "path": "/a"}, {"rule": "type", "type": "number"}]"#,
                 #""rule": "values", "rules": [{"rule": "elements", "rules": [{"rule": "type", "type": "string"}]}]"#,
                 #""rule": "not_listed", "in": "/b""#, #""rule": "not_empty_in_phase", "phases": ["a"]"#,

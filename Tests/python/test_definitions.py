@@ -134,6 +134,20 @@ def test_the_minimal_depth_reads_what_its_rules_look_at(flows):
         assert validated == flows.ValidateState(state=state, flow_type="order"), "as when all of it is read"
 
 
+def test_patterns(flows):
+    rule = {"rule": "pattern", "path": "/id", "pattern": r"^[A-Z]{2}-\p{Nd}+$"}
+    flows.PutDefinition(document=document(rules=[rule], on_save="enforce"))
+    flows.save("f", '{"id": "DE-٤2"}'.encode(), flow_type="order")
+    with invalid("STATE_INVALID") as refusal:
+        flows.save("f", b'{"id": "DE-4x"}')
+    violation, = refusal.detail(errors_pb2.StateInvalid).violations
+    assert (violation.path, violation.rule) == ("/id", "pattern") and rule["pattern"] in violation.message
+    with invalid("DEFINITION_INVALID") as refusal:
+        flows.PutDefinition(document=document(rules=[rule, {**rule, "pattern": "(?<=a)b"}]))
+    fault, = refusal.detail(errors_pb2.DefinitionInvalid).faults
+    assert fault.path == "/rules/1/pattern" and "invalid perl operator: (?<" in fault.message
+
+
 def test_a_flow_is_held_against_its_own_definition(flows):
     flows.save("free", b"anything", content_type="text/plain")
     assert flows.ValidateState(flow_id="free").valid

@@ -21,7 +21,8 @@ def small(limited_server):
         "message-bytes": 4_000, "state-bytes": 2_000, "json-depth": 3, "metadata-bytes": 20, "id-bytes": 40,
         "content-type-bytes": 20, "labels": 2, "label-bytes": 5, "description-bytes": 10, "idempotency-key-bytes": 6,
         "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000, "patch-operations": 2, "patch-work": 500,
-        "definition-bytes": 200, "definition-depth": 3})
+        "definition-bytes": 200, "definition-depth": 3, "definition-patterns": 1, "pattern-bytes": 9, "pattern-memory-bytes": 4_000,
+        "pattern-work": 100})
 
 
 @pytest.fixture
@@ -99,6 +100,21 @@ def test_definition_bytes_and_depth(flows):
         with invalid("DEFINITION_INVALID") as refusal:
             flows.PutDefinition(document=json.dumps({**definition, **wrong}).encode())
         assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [""]
+
+
+def test_patterns(flows):
+    def put(*patterns):
+        rules = [{"rule": "pattern", "path": "/a", "pattern": pattern} for pattern in patterns]
+        flows.PutDefinition(document=json.dumps({"flow_type": "t", "rules": rules}).encode())
+
+    for wrong, place in ((["a", "b"], 1), (["aaaaaaaaaa"], 0), (["a{500}"], 0)):
+        with invalid("DEFINITION_INVALID") as refusal:
+            put(*wrong)
+        assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [f"/rules/{place}/pattern"]
+    put("^a+$")
+    flows.save("f", b'{"a": "aaa"}', flow_type="t")
+    with invalid("STATE_INVALID"):
+        flows.save("f", b'{"a": "%s"}' % (b"a" * 200))
 
 
 def test_arena_bytes(small):

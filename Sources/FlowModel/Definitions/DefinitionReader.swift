@@ -26,8 +26,8 @@ public enum DefinitionReader {
         let phases = phases(&reader, limits)
         let statuses = statuses(&reader, limits)
         let paths = paths(&reader)
-        let (rules, faults) = RuleReader.read(
-            reader.array("rules") ?? [], at: JSONPointer(["rules"]), phases: phases.map(\.name), statuses: statuses.map(\.name))
+        let scope = RuleScope(phases: phases.map(\.name), statuses: statuses.map(\.name), limits: limits)
+        let (rules, faults) = RuleReader.read(reader.array("rules") ?? [], at: JSONPointer(["rules"]), scope)
         reader.take(faults)
         let initial = reader.object("initial_state")
         var definition = FlowDefinition(

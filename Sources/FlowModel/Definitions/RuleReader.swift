@@ -1,13 +1,26 @@
+/// What all rules of a definition refer to, and share. Not for several threads.
+final class RuleScope {
+    let phases: [String]
+    let statuses: [String]
+    let limits: Limits
+    /// How many have been read.
+    fileprivate var patterns = 0
+
+    init(phases: [String], statuses: [String], limits: Limits) {
+        self.phases = phases
+        self.statuses = statuses
+        self.limits = limits
+    }
+}
+
 /// Reads the rules of a definition. What they refer to, phases and statuses, is read before.
 public struct RuleReader {
     private var reader: ObjectReader
-    private let phases: [String]
-    private let statuses: [String]
+    private let scope: RuleScope
 
-    private init(_ object: JSONValue, at place: JSONPointer, phases: [String], statuses: [String]) {
+    private init(_ object: JSONValue, at place: JSONPointer, _ scope: RuleScope) {
         reader = ObjectReader(object, at: place)
-        self.phases = phases
-        self.statuses = statuses
+        self.scope = scope
     }
 
     /// Rules within rules, at most so deep: a list of maps of lists.
@@ -15,12 +28,12 @@ public struct RuleReader {
 
     /// - Parameter place: of the array.
     static func read(
-        _ rules: [JSONValue], at place: JSONPointer, phases: [String], statuses: [String], depth: Int = 0
+        _ rules: [JSONValue], at place: JSONPointer, _ scope: RuleScope, depth: Int = 0
     ) -> (rules: [RuleEntry], faults: [DefinitionFault]) {
         var entries: [RuleEntry] = []
         var faults: [DefinitionFault] = []
         for (number, rule) in rules.enumerated() {
-            var reader = RuleReader(rule, at: place.appending("\(number)"), phases: phases, statuses: statuses)
+            var reader = RuleReader(rule, at: place.appending("\(number)"), scope)
             reader.depth = depth
             if let entry = reader.entry() { entries.append(entry) }
             faults += reader.reader.faults
@@ -105,14 +118,38 @@ extension RuleReader {
 
     mutating func knownPhases(_ member: String) -> [String] {
         let names = reader.strings(member, isRequired: true) ?? []
-        for name in names where !phases.contains(name) { fault(member, "\"\(name)\" is no phase of this definition") }
+        for name in names where !scope.phases.contains(name) { fault(member, "\"\(name)\" is no phase of this definition") }
         return names
     }
 
     mutating func knownStatus(_ member: String) -> String {
         let name = reader.string(member) ?? ""
-        if !name.isEmpty, !statuses.contains(name) { fault(member, "\"\(name)\" is no status of this definition") }
+        if !name.isEmpty, !scope.statuses.contains(name) { fault(member, "\"\(name)\" is no status of this definition") }
         return name
+    }
+
+    /// A regular expression. nil with a fault.
+    mutating func pattern(_ member: String) -> TextPattern? {
+        guard let source = reader.string(member) else { return nil }
+        let limits = scope.limits
+        scope.patterns += 1
+        if scope.patterns > limits.definitionPatterns {
+            // One fault for all that are too many.
+            if scope.patterns == limits.definitionPatterns + 1 {
+                fault(member, "is one too many; the limit is \(limits.definitionPatterns)")
+            }
+            return nil
+        }
+        if source.utf8.count > limits.patternBytes {
+            fault(member, "is \(source.utf8.count) bytes, the limit is \(limits.patternBytes)")
+            return nil
+        }
+        do throws(TextPattern.Fault) {
+            return try TextPattern(source, memory: limits.patternMemoryBytes)
+        } catch {
+            fault(member, "is no regular expression of RE2, or too large a one: \(error.message)")
+            return nil
+        }
     }
 
     /// Rules of what is in the value.
@@ -122,9 +159,7 @@ extension RuleReader {
             fault(member, "rules are nested more than \(Self.maximumDepth) deep")
             return []
         }
-        let (entries, faults) = Self.read(
-            rules, at: reader.place.appending(member), phases: phases, statuses: statuses,
-            depth: depth + 1)
+        let (entries, faults) = Self.read(rules, at: reader.place.appending(member), scope, depth: depth + 1)
         reader.take(faults)
         return entries
     }

@@ -34,17 +34,29 @@ public struct RuleReport {
     private(set) var violations: [StateError.Violation] = []
     /// The rule that is being checked.
     var rule = ""
+    /// Steps that patterns may still take.
+    private var patternWork: Int
+
+    init(_ limits: Limits) { patternWork = limits.patternWork }
 
     /// - Parameter message: what is wrong and what would be right.
     mutating func add(_ path: JSONPointer, _ message: String) {
         violations.append(StateError.Violation(path: path.description, rule: rule, message: message))
+    }
+
+    /// Whether a pattern may take so many steps: see `TextPattern.steps`.
+    mutating func spend(_ steps: Int) -> Bool {
+        guard steps <= patternWork else { return false }
+        patternWork -= steps
+        return true
     }
 }
 
 /// Every kind of rule.
 enum RuleKinds {
     static let all: [any StateRule.Type] = [
-        RequiredRule.self, TypeRule.self, NotEmptyRule.self, OneOfRule.self, RangeRule.self, FormatRule.self, KeysRule.self,
+        RequiredRule.self, TypeRule.self, NotEmptyRule.self, OneOfRule.self, RangeRule.self, FormatRule.self, PatternRule.self,
+        KeysRule.self,
         ElementsRule.self, ValuesRule.self, NotListedRule.self, NotEmptyInPhaseRule.self, ConsistentWithStatusRule.self,
         DeprecatedRule.self,
         EmptyRule.self, SizeRule.self,

@@ -35,7 +35,7 @@ public struct StateValidator: Sendable {
             return report
         }
         let context = RuleContext(root, definition)
-        var (errors, warnings) = (RuleReport(), RuleReport())
+        var (errors, warnings) = (RuleReport(limits), RuleReport(limits))
         for entry in entries {
             let value = root[entry.path]?.unlessNull
             switch entry.severity {

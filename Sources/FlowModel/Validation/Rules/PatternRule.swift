@@ -1,0 +1,19 @@
+/// A string matches a regular expression of RE2's syntax: `"pattern": "^[a-z]+$"`. As in JSON Schema it may match anywhere in the string; `^` and
+/// `$` are its ends, a character is a code point, and nothing is normalized. A single surrogate is U+FFFD.
+struct PatternRule: StateRule {
+    static let kind = "pattern"
+
+    /// nil only in a definition that was refused.
+    private let pattern: TextPattern?
+
+    init(_ reader: inout RuleReader) { pattern = reader.pattern("pattern") }
+
+    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+        guard let pattern, let value, let text = value.string else { return }
+        guard report.spend(pattern.steps(text)), let isFound = pattern.isFound(in: text) else {
+            return report.add(
+                path, "was not looked at: the texts of this state take too much for the patterns of the definition (pattern-work)")
+        }
+        if !isFound { report.add(path, "is \(value.shown), which does not match \(pattern.source)") }
+    }
+}
