@@ -52,8 +52,8 @@ public struct Limits: Sendable, Equatable {
     public var patternBytes = 1_000
     /// What one pattern may take, compiled and with what searches keep to be faster.
     public var patternMemoryBytes = 256 << 10
-    /// Steps of the patterns in one validation, for errors and for warnings each: bytes of the texts, times instructions of the pattern. At
-    /// most 4 ns a step; usually far less than a nanosecond.
+    /// Steps of the patterns in one validation, for errors and for warnings each: bytes of the texts, times instructions of the pattern.
+    /// Some 4 ns a step with patterns that are made to be slow, usually far less than one.
     public var patternWork = 200_000_000
 
     // MARK: Lists

@@ -65,6 +65,12 @@ import Testing
         #expect(validator.validate(Array("{\"a\":[\(many)]}".utf8)).violations.last?.path == "/a/99")
     }
 
+    /// An event loop leaves to others what may take long.
+    @Test func largePatternsMakeStatesLarger() throws {
+        #expect(try definition(["^[a-z]+$"]).validationSize(1_000) == 1_000)
+        #expect(try definition(["a{1000}", "b{1000}"]).validationSize(1_000) >= 20_000)
+    }
+
     /// RE2 fills its caches while it searches.
     @Test func manySearchWithOnePatternAtOnce() async throws {
         let pattern = try TextPattern("(?:é|b)*b(?:é|b){12}$", memory: 64 << 10)

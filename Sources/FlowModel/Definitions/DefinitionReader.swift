@@ -33,6 +33,7 @@ public enum DefinitionReader {
         var definition = FlowDefinition(
             flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
             onSave: onSave(&reader))
+        definition.patternInstructions = scope.patternInstructions
         if let initial { take(initial, into: &definition, &reader, limits) }
         readRecovery(into: &definition, &reader, limits)
         readRetention(into: &definition, &reader)

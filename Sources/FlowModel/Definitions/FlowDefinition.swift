@@ -15,6 +15,8 @@ public struct FlowDefinition: Sendable {
     public var rules: [RuleEntry]
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
+    /// Of all its patterns together.
+    var patternInstructions = 0
     /// What puts a broken state right, in order.
     public var repairs: [Repair] = []
     public var recovery = RecoveryPolicy()
@@ -57,6 +59,9 @@ public struct FlowDefinition: Sendable {
 
     /// Whether it says anything about a save.
     public var concernsSaves: Bool { onSave != .off || !paths.isEmpty }
+
+    /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns.
+    public func validationSize(_ stateBytes: Int) -> Int { stateBytes * max(1, patternInstructions / 100) }
 
     /// A pointer for each phase.
     public struct PhasePointer: Sendable, Equatable {

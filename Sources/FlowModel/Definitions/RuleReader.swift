@@ -3,8 +3,9 @@ final class RuleScope {
     let phases: [String]
     let statuses: [String]
     let limits: Limits
-    /// How many have been read.
+    /// How many have been read, and what they were compiled to.
     fileprivate var patterns = 0
+    fileprivate(set) var patternInstructions = 0
 
     init(phases: [String], statuses: [String], limits: Limits) {
         self.phases = phases
@@ -145,7 +146,9 @@ extension RuleReader {
             return nil
         }
         do throws(TextPattern.Fault) {
-            return try TextPattern(source, memory: limits.patternMemoryBytes)
+            let pattern = try TextPattern(source, memory: limits.patternMemoryBytes)
+            scope.patternInstructions += pattern.instructions
+            return pattern
         } catch {
             fault(member, "is no regular expression of RE2, or too large a one: \(error.message)")
             return nil

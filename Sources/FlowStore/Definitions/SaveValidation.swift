@@ -67,7 +67,7 @@ struct SaveValidation: Sendable {
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
         let (command, limits) = (command, store.limits)
-        context.compute(command.state.count, completion) { () throws(StateError) in
+        context.compute(definition.validationSize(command.state.count), completion) { () throws(StateError) in
             let (next, warnings) = try command.following(definition, limits: limits)
             return Outcome(command: next, warnings: warnings)
         }

@@ -36,7 +36,7 @@ extension ValidateStateCommand: StoreCommand {
             do throws(StateError) {
                 let found = try result.get()
                 if found == nil, isNamed { throw .definitionNotFound(flowType: flowType, revision: 0) }
-                context.compute(state.count, completion) { () throws(StateError) in
+                context.compute(found?.definition.validationSize(state.count) ?? 0, completion) { () throws(StateError) in
                     let report = found.map { StateValidator($0.definition, limits: limits).validate(state, depth: depth) }
                     return ValidatedState(
                         report: report ?? ValidationReport(), flowType: flowType, definitionRevision: found?.revision ?? 0,

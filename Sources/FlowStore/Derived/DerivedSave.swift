@@ -65,8 +65,9 @@ struct DerivedSave: Sendable {
         _ snapshot: Snapshot, _ definition: FlowDefinition?, _ number: Int, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping Completion
     ) {
+        let size = snapshot.state.count + inputBytes
         context.compute(
-            snapshot.state.count + inputBytes,
+            definition?.validationSize(size) ?? size,
             { made in
                 completing(completion) { () throws(StateError) in
                     try save(try made.get(), after: snapshot, definition, number, store, context, completion)
