@@ -56,6 +56,10 @@ bench-scale: bench-packages build ## … with 10,000,000 flows, with 1,000 versi
 bench-soak: bench-packages build ## … memory in five minutes of saturation
 	python3 Benchmarks/soak.py --binaries $(RELEASE) $(ARGS)
 
+.PHONY: bench-cleanup
+bench-cleanup: bench-packages build ## … saves while 1,000,000 versions are removed
+	python3 Benchmarks/cleanup.py --binaries $(RELEASE) $(ARGS)
+
 .PHONY: bench-smoke
 bench-smoke: packages build ## Some seconds of load: every p99 must be below 50 ms
 	python3 Benchmarks/smoke.py --binaries $(RELEASE)

@@ -10,6 +10,7 @@ RUNS = {
     "bench": ("results.json", ("rpc", "throughput", "latency", "storage", "validation")),
     "scale": ("results-scale.json", ("scale",)),
     "soak": ("results-soak.json", ("memory",)),
+    "cleanup": ("results-cleanup.json", ("cleanup",)),
 }
 #: What the series are; those without a word here are their own.
 TITLES = {
@@ -73,7 +74,8 @@ def page(runs, verdicts, drawn, notes):
         "Written by the programs of this folder from `results*.json`; commentary is in [NOTES.md](NOTES.md) and at the end.\n\n"
         "```sh\nmake bench          # everything but the next two; exits 1 when a threshold is missed\n"
         "make bench-scale    # 1,000 and 10,000,000 flows, 1 and 1,000 versions a flow\n"
-        "make bench-soak     # memory in five minutes of saturation\n```")]
+        "make bench-soak     # memory in five minutes of saturation\n"
+        "make bench-cleanup  # saves while 1,000,000 versions are removed\n```")]
     if bench := runs["bench"]:
         parts += ["## How it was measured", *method(bench)]
     parts += ["## Beside the thresholds", *judged(verdicts)]
@@ -81,7 +83,7 @@ def page(runs, verdicts, drawn, notes):
         parts += ["## Calls a second", rates(bench), "## Latency in milliseconds", times(bench)]
         parts += ["## A conversation on disk", conversation(bench)]
         parts += ["## Validation in microseconds", validation(bench)]
-    for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak")):
+    for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak"), ("cleanup", "Cleaning up")):
         if runs[run]:
             parts += [f"## {title}", about(runs[run], ("date", "machine", "Flowstate", "PostgreSQL")), *SECTIONS[run](runs[run])]
     if drawn:
@@ -177,7 +179,17 @@ def soak(results):
     yield series_table(results)
 
 
-SECTIONS = {"scale": scale, "soak": soak}
+def cleanup(results):
+    for asked in results.places("cleanup"):
+        versions, seconds, speed, size = (
+            results.median("cleanup", asked, name) for name in ("versions", "seconds", "versions_per_second", "bytes"))
+        yield (
+            f"The server removed {versions:,.0f} versions ({size / 1e6:,.0f} MB) of 1,000 flows in {seconds:,.0f} s, {speed:,.0f} a second, "
+            "while 256 calls in flight saved those flows. Of its windows the medians; p99 is that of the worst.")
+    yield series_table(results)
+
+
+SECTIONS = {"scale": scale, "soak": soak, "cleanup": cleanup}
 
 
 def series_table(results):

@@ -26,16 +26,17 @@ MISSED = 1  # flowstate-bench: the p99 limit is missed, which is for our own thr
 class Server(Background):
     """`flowstate serve` with a PostgreSQL of its own in a temporary directory."""
 
-    def __init__(self, binaries):
+    def __init__(self, binaries, *arguments):
         super().__init__()
         self.binaries = Path(binaries)
+        self.arguments = arguments
         self.data = self.directory / "data"
 
     def ready(self):
         self.start(
             [self.binaries / "flowstate", "serve", "--port", 0, "--data-directory", self.data, "--log-level", "warning",
              # pgbench has a connection for each of its clients.
-             "--postgres-setting", "max_connections=200"],
+             "--postgres-setting", "max_connections=200", *self.arguments],
             stdout=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             if match := re.match(r"flowstate is serving on (\S+)", line):

@@ -188,7 +188,8 @@ def test_exit_codes():
 
 
 def test_thresholds_in_files_are_well_formed_and_of_figures_that_are_measured():
-    measured = set(report.TITLES) | {"conversation", "conversation load_version", "conversation load_latest", "soak"} | {
+    measured = set(report.TITLES) | {
+        "conversation", "conversation load_version", "conversation load_latest", "soak", "saves beside a clean-up"} | {
         f"{kind} {command}{alone}" for kind in ("flows", "active flows", "versions") for command in ("load", "save") for alone in ("", " alone")}
     names = []
     for _, groups in report.RUNS.values():
@@ -273,7 +274,7 @@ def test_the_page(tmp_path):
     verdicts = {"bench": [
         thresholds.Verdict("fast", "≥ 1.2", "it must", 1.5, met=True), thresholds.Verdict("slow", "< 5", "it must", 7.0),
         thresholds.Verdict("gone", "< 5", "it must", None, "x/1/y was not measured")]}
-    text = report.page({"bench": results, "scale": None, "soak": None}, verdicts, {"load-rate": "Loads a second"}, "## Notes")
+    text = report.page({"bench": results, "scale": None, "soak": None, "cleanup": None}, verdicts, {"load-rate": "Loads a second"}, "## Notes")
     assert "| `fast` | 1.50 | ≥ 1.2 | yes | it must |" in text
     assert "| `gone` | — | < 5 | **no** | x/1/y was not measured |" in text
     assert "1 of 3 are met. Missed: `slow` (7.00, not < 5); `gone` (not measured, not < 5)." in text
