@@ -57,6 +57,8 @@ public struct SaveCommand: Sendable {
     public var checkpoint: CheckpointRequest?
     /// The version before is archived in the same commit; one must be expected then.
     public var quarantine: QuarantineRequest?
+    /// Made in the same commit; a version must be expected then, and no checkpoint be made.
+    public var notification: NotificationRequest?
     public var idempotencyKey: String?
     /// What identifies the request beside its key, when the state was made from it; nil: the command itself.
     public var requestDigest: [UInt8]?

@@ -23,6 +23,7 @@ public struct PageToken: Sendable, Equatable {
         case definitions = 4
         case history = 5
         case quarantine = 6
+        case notifications = 7
     }
 
     /// The sort key of the last row shown; what a list does not use is 0 or empty.

@@ -17,6 +17,7 @@ public enum StateError: Error, Sendable, Equatable {
     /// `revision`: the one asked for; 0: any.
     case definitionNotFound(flowType: String, revision: Int64)
     case quarantinedNotFound(id: String)
+    case notificationNotFound(id: String)
     /// InvalidTransitionError: phases still missing before `to` may be entered.
     case transitionNotAllowed(from: String, to: String, missing: [String])
     /// A status that may not follow the one that the flow has; `allowed` may. Empty: the flow has ended.
@@ -80,6 +81,7 @@ extension StateError {
         case .definitionNotFound: "DEFINITION_NOT_FOUND"
         case .transitionNotAllowed, .statusNotAllowed: "TRANSITION_NOT_ALLOWED"
         case .quarantinedNotFound: "QUARANTINED_NOT_FOUND"
+        case .notificationNotFound: "NOTIFICATION_NOT_FOUND"
         case .recoveryFailed: "RECOVERY_FAILED"
         case .leaseLost: "LEASE_LOST"
         case .flowNotFound: "FLOW_NOT_FOUND"

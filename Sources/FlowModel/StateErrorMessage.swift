@@ -6,7 +6,7 @@ extension StateError: CustomStringConvertible {
         switch self {
         case .versionConflict, .flowAlreadyExists, .checkpointAlreadyExists, .idempotencyKeyReused:
             return conflictMessage
-        case .flowNotFound, .versionNotFound, .checkpointNotFound, .quarantinedNotFound:
+        case .flowNotFound, .versionNotFound, .checkpointNotFound, .quarantinedNotFound, .notificationNotFound:
             return notFoundMessage
         case .definitionInvalid, .definitionConflict, .definitionNotFound: return definitionMessage
         case .stateInvalid, .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost, .tooLarge,
@@ -47,6 +47,8 @@ extension StateError: CustomStringConvertible {
             "flow \"\(flowID)\" has no \(selector); list its versions to see what is there"
         case .quarantinedNotFound(let id):
             "nothing with the id \"\(id)\" is in quarantine in this tenant; list the quarantine to see what is there"
+        case .notificationNotFound(let id):
+            "there is no notification \"\(id)\" in this tenant; list the notifications to see what is there"
         case .checkpointNotFound(let flowID, let checkpoint):
             "flow \"\(flowID)\" has no checkpoint \"\(checkpoint)\"; list its checkpoints to see what is there"
         default: ""

@@ -25,7 +25,9 @@ enum ErrorTable {
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
         case .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost: .failedPrecondition
-        case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound: .notFound
+        case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
+            .notificationNotFound:
+            .notFound
         case .tooLarge, .overloaded: .resourceExhausted
         case .databaseUnavailable: .unavailable
         case .deadlineExceeded: .deadlineExceeded

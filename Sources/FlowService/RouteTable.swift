@@ -40,6 +40,8 @@ public struct RouteTable: Sendable {
             runner.route(recovery, GetRecoveryStatus.self),
             runner.route(recovery, ListQuarantine.self),
             runner.route(recovery, GetQuarantined.self),
+            runner.route(recovery, ListNotifications.self),
+            runner.route(recovery, AcknowledgeNotification.self),
             runner.route(definitions, PutDefinition.self),
             runner.route(definitions, GetDefinition.self),
             runner.route(definitions, ListDefinitions.self),
@@ -55,7 +57,6 @@ public struct RouteTable: Sendable {
             "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "ForkFlow",
             "AppendWrites", "ListWrites", "WatchFlows",
         ],
-        "flowstate.v1.FlowRecoveryService": ["ListNotifications", "AcknowledgeNotification"],
         "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
         "flowstate.v1.FlowAdminService": [
             "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",

@@ -83,3 +83,9 @@ extension StateClient.Method where Request == ListQuarantineRequest, Response ==
 extension StateClient.Method where Request == GetQuarantinedRequest, Response == GetQuarantinedResponse {
     public static var getQuarantined: Self { Self("GetQuarantined", of: "FlowRecoveryService") }
 }
+extension StateClient.Method where Request == ListNotificationsRequest, Response == ListNotificationsResponse {
+    public static var listNotifications: Self { Self("ListNotifications", of: "FlowRecoveryService") }
+}
+extension StateClient.Method where Request == AcknowledgeNotificationRequest, Response == AcknowledgeNotificationResponse {
+    public static var acknowledgeNotification: Self { Self("AcknowledgeNotification", of: "FlowRecoveryService") }
+}

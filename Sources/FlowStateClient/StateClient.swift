@@ -150,6 +150,16 @@ public final class StateClient: Sendable {
         try await call(.getQuarantined, request)
     }
 
+    /// What people should know about flows, newest first, page by page.
+    public func listNotifications(_ request: ListNotificationsRequest) async throws -> ListNotificationsResponse {
+        try await call(.listNotifications, request)
+    }
+
+    /// Notes that somebody has seen a notification.
+    public func acknowledgeNotification(_ request: AcknowledgeNotificationRequest) async throws -> AcknowledgeNotificationResponse {
+        try await call(.acknowledgeNotification, request)
+    }
+
     /// `grpc.health.v1.Health/Check` of the whole server.
     /// - Throws: `ClientError` when the server cannot be reached or does not know.
     public func isServing() async throws -> Bool {

@@ -121,6 +121,23 @@ public final class StateStore: Sendable {
         return .failure(error)
     }
 
+    /// Whoever reads the log learns of every notification. A message is somebody else's text, so it is kept on one line.
+    func log(_ notification: NotificationRequest, about key: FlowKey) {
+        let message = String(
+            String.UnicodeScalarView(notification.message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+        let level: Logger.Level =
+            switch notification.level {
+            case .info: .notice
+            case .warning: .warning
+            case .error: .error
+            }
+        logger.log(
+            level: level, "\(notification.title)",
+            metadata: [
+                "notification": "\(notification.id)", "tenant": "\(key.tenant)", "flow": "\(key.flowID)", "message": "\(message)",
+            ])
+    }
+
     /// What an operator must know even when no client tells.
     private func log(_ error: StateError) {
         switch error {

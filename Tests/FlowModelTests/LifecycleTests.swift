@@ -75,7 +75,7 @@ import Testing
         #"{"status": "completed"}"#, #"{"errors": null, "updated_at": []}"#, String(repeating: "[", count: 5_000), "{\"a\": \"\u{0}\"}",
     ])
     func anErrorReportIsNeverRefused(state: String) throws {
-        let command = ReportErrorCommand(try request(), message: "it \"broke\"\n", details: Array(#"{"a": 1}"#.utf8))
+        let command = ReportErrorCommand(try request(), message: "it \"broke\"\n", details: Array(#"{"a": 1}"#.utf8), notificationID: "n")
         for definition in [try definition(), try definition(BuiltInDefinitions.open), nil] {
             let save = try command.next(try snapshot(state), definition, now: now, limits: Limits())
             let metadata = try JSONDocument(save.metadata, maximumDepth: 10).root

@@ -61,7 +61,12 @@ import Testing
                 statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
             }
         }
-        statements += [SaveSQL.short] + [false, true].map { SaveSQL.archiving(idempotent: $0) }
+        statements.append(SaveSQL.short)
+        for idempotent in [false, true] {
+            for (archives, notifies) in [(true, true), (false, true), (true, false)] {
+                statements.append(SaveSQL.noting(idempotent: idempotent, archives: archives, notifies: notifies))
+            }
+        }
         return statements + SaveGroupSQL.all.map { $0.statement }
     }
 
@@ -135,6 +140,23 @@ import Testing
         let conninfo = running.conninfo + " dbname=\(name)"
         try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: StoreCluster.logger)
         return conninfo
+    }
+
+    @Test func notificationsAreReadInTheirOrder() async throws {
+        for sql in [
+            """
+            INSERT INTO flowstate.notification (tenant, flow_id, notification_id, version, level, title, message, created_at)
+            SELECT 'plans', 'flow ' || n % 100, 'n ' || n, 1, 2, 't', 'm', now() FROM generate_series(1, 10000) n
+            """, "ANALYZE flowstate.notification",
+        ] {
+            _ = try await StoreCluster.sql(sql, read: { rows throws(PostgresError) in rows.affectedRows })
+        }
+        for (statement, index) in [
+            (ListNotificationsCommand.ofTenant, "notification_tenant"), (ListNotificationsCommand.ofFlow, "notification_pkey"),
+        ] {
+            let plan = try await plan(of: statement)
+            #expect(plan.contains("Index Scan Backward using \(index)") && !plan.contains("Sort"), "\(statement.name):\n\(plan)")
+        }
     }
 
     @Test func listsReadInTheirOrder() async throws {

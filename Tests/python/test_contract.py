@@ -11,7 +11,8 @@ BUILT = {
     "CreateFlow", "SaveState", "LoadState", "ListFlows", "ListVersions", "DeleteFlow", "CreateCheckpoint",
     "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint", "DiffVersions", "TransitionPhase", "CompletePhase", "ReportError",
     "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions", "RecoverFlow",
-    "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "Cleanup", "GetCleanupRun"}
+    "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "Cleanup", "GetCleanupRun", "ListNotifications",
+    "AcknowledgeNotification"}
 
 
 def methods():

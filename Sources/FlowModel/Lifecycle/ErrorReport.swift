@@ -44,6 +44,10 @@ extension ReportErrorCommand: LifecycleDecision {
             command = try step.save(.errorReported, key: request.key, actor: request.actor, metadata: metadata)
         }
         command.status = status
+        if let status {
+            command.notification = .errorReported(
+                id: notificationID, flowID: request.key.flowID, phase: phase, status: status, error: message, isRetryable: isRetryable)
+        }
         return command
     }
 

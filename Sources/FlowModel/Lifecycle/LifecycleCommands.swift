@@ -68,10 +68,12 @@ public struct ReportErrorCommand: Sendable {
     /// JSON, or empty.
     public var details: [UInt8]
     public var isRetryable: Bool
+    /// Made for this call.
+    public var notificationID: String
 
     public init(
         _ request: LifecycleRequest, phase: String? = nil, errorType: String = "", message: String, details: [UInt8] = [],
-        isRetryable: Bool = false
+        isRetryable: Bool = false, notificationID: String
     ) {
         self.request = request
         self.phase = phase
@@ -79,6 +81,7 @@ public struct ReportErrorCommand: Sendable {
         self.message = message
         self.details = details
         self.isRetryable = isRetryable
+        self.notificationID = notificationID
     }
 }
 

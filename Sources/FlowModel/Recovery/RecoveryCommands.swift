@@ -13,10 +13,11 @@ public struct RecoverFlowCommand: Sendable {
     /// Made for this call.
     public var recoveryID: String
     public var quarantineID: String
+    public var notificationID: String
 
     public init(
         key: FlowKey, actor: String, strategy: RecoveryStrategy? = nil, checkpoint: String? = nil, isDryRun: Bool = false,
-        reason: String = "", idempotencyKey: String? = nil, recoveryID: String, quarantineID: String
+        reason: String = "", idempotencyKey: String? = nil, recoveryID: String, quarantineID: String, notificationID: String
     ) {
         self.key = key
         self.actor = actor
@@ -27,6 +28,7 @@ public struct RecoverFlowCommand: Sendable {
         self.idempotencyKey = idempotencyKey
         self.recoveryID = recoveryID
         self.quarantineID = quarantineID
+        self.notificationID = notificationID
     }
 }
 

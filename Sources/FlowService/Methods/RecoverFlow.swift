@@ -8,7 +8,8 @@ enum RecoverFlow: FlowMethod {
         RecoverFlowCommand(
             key: try context.key(request.flowID), actor: context.caller.actor, strategy: try strategy(request.strategy),
             checkpoint: request.checkpoint.given, isDryRun: request.dryRun, reason: request.reason,
-            idempotencyKey: request.idempotencyKey.given, recoveryID: context.makeID(), quarantineID: context.makeID())
+            idempotencyKey: request.idempotencyKey.given, recoveryID: context.makeID(), quarantineID: context.makeID(),
+            notificationID: context.makeID())
     }
 
     private static func strategy(

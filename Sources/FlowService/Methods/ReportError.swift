@@ -13,7 +13,7 @@ enum ReportError: FlowMethod {
         return TakeStepCommand(
             ReportErrorCommand(
                 step, phase: request.phase.given, errorType: request.errorType, message: request.message, details: request.details,
-                isRetryable: request.retryable))
+                isRetryable: request.retryable, notificationID: context.makeID()))
     }
 
     static func response(_ outcome: LifecycleOutcome, flowID: String) -> ReportErrorResponse {

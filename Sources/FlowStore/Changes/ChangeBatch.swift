@@ -89,8 +89,8 @@ struct ChangeBatch {
 
     private func canBeShort(_ save: SaveChange, _ change: Change) -> Bool {
         let command = save.command
-        guard command.idempotencyKey == nil, command.checkpoint == nil, command.quarantine == nil, change.progress.attempts == 0,
-            !change.progress.runsAlone
+        guard command.idempotencyKey == nil, command.checkpoint == nil, command.quarantine == nil, command.notification == nil,
+            change.progress.attempts == 0, !change.progress.runsAlone
         else { return false }
         switch command.precondition {
         case .expected(let version): return version > 0

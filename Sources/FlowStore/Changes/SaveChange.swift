@@ -27,7 +27,9 @@ final class SaveChange: Sendable {
     }
 
     /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
-    var canShareStatement: Bool { command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil }
+    var canShareStatement: Bool {
+        command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
+    }
 
     /// The version as it was saved.
     func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead) -> VersionRecord {

@@ -18,10 +18,16 @@ struct SaveSQL {
         }
     }
 
-    /// With a version that is archived: it expects one, and makes no checkpoint.
-    private static let archiving = [false, true].map { make(.update, idempotent: $0, checkpoint: false, archives: true) }
+    /// With a version that is archived, or a notification: they expect a version, and make no checkpoint.
+    private static let noting = [false, true].flatMap { archives in
+        [false, true].flatMap { notifies in
+            [false, true].map { make(.update, idempotent: $0, checkpoint: false, archives: archives, notifies: notifies) }
+        }
+    }
 
-    static func archiving(idempotent: Bool) -> Statement { archiving[idempotent ? 1 : 0] }
+    static func noting(idempotent: Bool, archives: Bool, notifies: Bool) -> Statement {
+        noting[(archives ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
+    }
 
     static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
         statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
@@ -49,7 +55,9 @@ struct SaveSQL {
         .int8,  // base_version
     ]
 
-    private static func make(_ head: Head, idempotent: Bool, checkpoint: Bool, archives: Bool = false) -> Statement {
+    private static func make(
+        _ head: Head, idempotent: Bool, checkpoint: Bool, archives: Bool = false, notifies: Bool = false
+    ) -> Statement {
         var types = types
         var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
@@ -81,6 +89,11 @@ struct SaveSQL {
                     SELECT $1, $2, $\(id), h.version - 1, $\(id + 1), $\(id + 2), h.updated_at FROM head h)
                 """)
         }
+        if notifies {
+            let insertion = NotificationRow.insertion(first: types.count + 1, version: "h.version", time: "h.updated_at", from: "head h")
+            types += NotificationRow.insertedTypes
+            change.additions.append("note AS (\(insertion))")
+        }
         let epoch = checkpoint ? 1 : 0
         switch head {
         case .create: change.head = create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
@@ -89,7 +102,9 @@ struct SaveSQL {
             change.head =
                 create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable + returning
         }
-        let name = (archives ? "archive_and_save" : "save_\(head)") + (idempotent ? "_idempotent" : "") + (checkpoint ? "_checkpoint" : "")
+        let name =
+            (archives ? "archive_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
+            + (checkpoint ? "_checkpoint" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 

@@ -16,13 +16,14 @@ struct SingleChange {
     /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save comes again.
     init(_ save: SaveChange, stored: StoredState, isShort: Bool) {
         let command = save.command
+        let isIdempotent = command.idempotencyKey != nil
         statement =
             isShort
             ? SaveSQL.short
-            : command.quarantine == nil
-                ? SaveSQL.statement(
-                    command.headStatement, idempotent: command.idempotencyKey != nil, checkpoint: command.checkpoint != nil)
-                : SaveSQL.archiving(idempotent: command.idempotencyKey != nil)
+            : command.quarantine == nil && command.notification == nil
+                ? SaveSQL.statement(command.headStatement, idempotent: isIdempotent, checkpoint: command.checkpoint != nil)
+                : SaveSQL.noting(
+                    idempotent: isIdempotent, archives: command.quarantine != nil, notifies: command.notification != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
         let judge = command.judge(requestDigest: save.requestDigest)
         decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
@@ -74,6 +75,7 @@ extension SaveCommand {
             parameters.append(quarantine.reason)
             parameters.append(bytes: Array(quarantine.violationsText.utf8))
         }
+        if let notification { parameters.append(notification) }
         return parameters
     }
 

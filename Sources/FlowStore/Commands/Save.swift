@@ -46,6 +46,11 @@ extension SaveCommand: StoreCommand {
     private func save(
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        store.submit(Change(key, store.resources, .save(SaveChange(self, store.resources))), context, completion)
+        let change = Change(key, store.resources, .save(SaveChange(self, store.resources)))
+        guard let notification else { return store.submit(change, context, completion) }
+        store.submit(change, context) { (result: Result<SavedVersion, StateError>) in
+            if case .success(let saved) = result, !saved.replayed { store.log(notification, about: key) }
+            completion(result)
+        }
     }
 }

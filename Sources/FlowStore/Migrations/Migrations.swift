@@ -22,5 +22,6 @@ public enum StoreSchema {
         Migration(number: 5, name: "quarantine", sql: quarantineMigration),
         Migration(number: 6, name: "statistics", sql: statisticsMigration),
         Migration(number: 7, name: "retention", sql: retentionMigration),
+        Migration(number: 8, name: "notifications", sql: notificationsMigration),
     ]
 }

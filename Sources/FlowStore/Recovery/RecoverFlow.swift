@@ -71,7 +71,9 @@ struct FlowRecovery: Sendable {
             if patient.violations.isEmpty, command.strategy == nil { return record(patient, nil, [], saved: nil) }
             var steps: [RecoveryRecord.Step] = []
             guard let cure = try await findCure(patient, &steps) else {
-                throw .recoveryFailed(flowID: command.key.flowID, tried: steps.map { "\($0.action): \($0.outcome)" })
+                let tried = steps.map { "\($0.action): \($0.outcome)" }
+                if !command.isDryRun { try await notify(patient, tried) }
+                throw .recoveryFailed(flowID: command.key.flowID, tried: tried)
             }
             if command.isDryRun { return record(patient, cure, steps, saved: nil) }
             do throws(StateError) {
@@ -200,6 +202,14 @@ struct FlowRecovery: Sendable {
         steps.append(RecoveryRecord.Step(action: action, version: version, outcome: helped ? "helped" : "no valid state"))
     }
 
+    private func notify(_ patient: Patient, _ tried: [String]) async throws(StateError) {
+        let (key, version) = (command.key, patient.version.version)
+        let notification = NotificationRequest.recoveryFailed(
+            id: command.notificationID, flowID: key.flowID, broken: version, violations: patient.violations, tried: tried)
+        _ = try await store.run(
+            NotifyCommand(key: key, version: version, notification: notification), deadline: context.deadline)
+    }
+
     // MARK: The next version
 
     private func save(_ cure: Cure, _ patient: Patient) throws(StateError) -> SaveCommand {
@@ -211,6 +221,7 @@ struct FlowRecovery: Sendable {
         save.quarantine = QuarantineRequest(
             id: command.quarantineID, reason: command.reason.isEmpty ? cure.strategy.rawValue : command.reason,
             violations: patient.violations)
+        save.notification = command.notification(cure.strategy, broken: patient.version.version, violations: patient.violations)
         save.idempotencyKey = command.idempotencyKey
         save.requestDigest = command.requestDigest
         save.metadata = Array(

@@ -91,7 +91,7 @@ public enum NotificationLevel: RawRepresentable, Hashable, Sendable {
     case unspecified
     /// For the record.
     case info
-    /// Something was put right by itself.
+    /// Nobody has to act at once: something was put right, or the flow can try again by itself.
     case warning
     /// Somebody has to act.
     case error
@@ -588,6 +588,8 @@ public struct Notification: WireMessage, Equatable {
     public var acknowledgedAt: Timestamp?
     /// Who acknowledged it; empty while nobody did.
     public var acknowledgedBy: String = ""
+    /// The version that it is about, or came with.
+    public var version: Int64 = 0
 
     public init(
         id: String = "",
@@ -597,7 +599,8 @@ public struct Notification: WireMessage, Equatable {
         message: String = "",
         createdAt: Timestamp? = nil,
         acknowledgedAt: Timestamp? = nil,
-        acknowledgedBy: String = ""
+        acknowledgedBy: String = "",
+        version: Int64 = 0
     ) {
         self.id = id
         self.flowID = flowID
@@ -607,6 +610,7 @@ public struct Notification: WireMessage, Equatable {
         self.createdAt = createdAt
         self.acknowledgedAt = acknowledgedAt
         self.acknowledgedBy = acknowledgedBy
+        self.version = version
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -622,6 +626,7 @@ public struct Notification: WireMessage, Equatable {
         createdAt = try Timestamp.optional(c.created_at)
         acknowledgedAt = try Timestamp.optional(c.acknowledged_at)
         acknowledgedBy = try c.acknowledged_by.string("acknowledged_by")
+        version = c.version
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__Notification>, _ arena: inout Arena) {
@@ -633,6 +638,7 @@ public struct Notification: WireMessage, Equatable {
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.acknowledged_at = arena.make(optional: acknowledgedAt)
         c.pointee.acknowledged_by = arena.copy(acknowledgedBy)
+        c.pointee.version = version
     }
 }
 

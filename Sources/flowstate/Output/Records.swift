@@ -123,6 +123,15 @@ extension Record {
         ])
     }
 
+    init(_ notification: Notification) {
+        self.init([
+            ("id", .string(notification.id)), ("flow_id", .string(notification.flowID)), ("version", .integer(notification.version)),
+            ("level", .string(notification.level.text)), ("title", .string(notification.title)),
+            ("message", .string(notification.message)), ("created_at", .time(notification.createdAt)),
+            ("acknowledged_at", .time(notification.acknowledgedAt)), ("acknowledged_by", .string(notification.acknowledgedBy)),
+        ])
+    }
+
     /// - Parameter severity: `error` or `warning`.
     init(_ violation: Violation, severity: String) {
         self.init([
@@ -143,6 +152,19 @@ extension RecoveryState {
         case .failed: "failed"
         case .planned: "planned"
         case .unrecognized(let value): "state_\(value)"
+        }
+    }
+}
+
+extension NotificationLevel {
+    /// As `notification list --level` has it.
+    var text: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .info: "info"
+        case .warning: "warning"
+        case .error: "error"
+        case .unrecognized(let value): "level_\(value)"
         }
     }
 }

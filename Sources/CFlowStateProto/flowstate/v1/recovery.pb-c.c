@@ -1504,7 +1504,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_quarantined_response__descri
   (ProtobufCMessageInit) flowstate__v1__get_quarantined_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__notification__field_descriptors[8] =
+static const ProtobufCFieldDescriptor flowstate__v1__notification__field_descriptors[9] =
 {
   {
     "id",
@@ -1602,6 +1602,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__notification__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__Notification, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__notification__field_indices_by_name[] = {
   6,   /* field[6] = acknowledged_at */
@@ -1612,11 +1624,12 @@ static const unsigned flowstate__v1__notification__field_indices_by_name[] = {
   2,   /* field[2] = level */
   4,   /* field[4] = message */
   3,   /* field[3] = title */
+  8,   /* field[8] = version */
 };
 static const ProtobufCIntRange flowstate__v1__notification__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__notification__descriptor =
 {
@@ -1626,7 +1639,7 @@ const ProtobufCMessageDescriptor flowstate__v1__notification__descriptor =
   "Flowstate__V1__Notification",
   "flowstate.v1",
   sizeof(Flowstate__V1__Notification),
-  8,
+  9,
   flowstate__v1__notification__field_descriptors,
   flowstate__v1__notification__field_indices_by_name,
   1,  flowstate__v1__notification__number_ranges,

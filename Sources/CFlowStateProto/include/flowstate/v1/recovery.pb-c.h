@@ -105,7 +105,7 @@ typedef enum _Flowstate__V1__NotificationLevel {
    */
   FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_INFO = 1,
   /*
-   * Something was put right by itself.
+   * Nobody has to act at once: something was put right, or the flow can try again by itself.
    */
   FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_WARNING = 2,
   /*
@@ -433,10 +433,14 @@ struct  Flowstate__V1__Notification
    * Who acknowledged it; empty while nobody did.
    */
   ProtobufCBinaryData acknowledged_by;
+  /*
+   * The version that it is about, or came with.
+   */
+  int64_t version;
 };
 #define FLOWSTATE__V1__NOTIFICATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__notification__descriptor) \
-    , {0,NULL}, {0,NULL}, FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_UNSPECIFIED, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL} }
+    , {0,NULL}, {0,NULL}, FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_UNSPECIFIED, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, 0 }
 
 
 struct  Flowstate__V1__ListNotificationsRequest

@@ -1,0 +1,46 @@
+import FlowModel
+import Postgres
+
+/// The columns of a notification, in the order in which `NotificationRow.record` reads them, and how one is written.
+enum NotificationRow {
+    static let columns = """
+        n.tenant, n.notification_id, n.flow_id, n.version, n.level, n.title, n.message, n.created_at, n.acknowledged_at, n.acknowledged_by
+        """
+    static let columnCount = 10
+
+    static func record(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> NotificationRecord {
+        let number = try rows.int16(row, 4)
+        guard let level = NotificationLevel(rawValue: number) else { throw .protocolViolation("notification level \(number)") }
+        return NotificationRecord(
+            id: try rows.text(row, 1), key: FlowKey(stored: try rows.text(row, 0), flowID: try rows.text(row, 2)),
+            version: try rows.int64(row, 3), level: level, title: try rows.text(row, 5), message: try rows.text(row, 6),
+            createdAt: try FlowRow.time(rows, row, 7),
+            acknowledgedAt: try rows.timestampIfPresent(row, 8).map { Timestamp(microseconds: $0) },
+            acknowledgedBy: try rows.textIfPresent(row, 9))
+    }
+
+    /// Of the parameters that `Parameters.append` of a request appends.
+    static let insertedTypes: [OID] = [.text, .int2, .text, .text]
+
+    /// One row a row of `source`, of the flow `$1`, `$2`.
+    ///
+    /// - Parameters:
+    ///   - first: the first of the request's parameters.
+    ///   - version, time: expressions over `source`.
+    static func insertion(first: Int, version: String, time: String, from source: String) -> String {
+        """
+        INSERT INTO flowstate.notification
+            (tenant, flow_id, notification_id, version, level, title, message, created_at, next_attempt_at)
+        SELECT $1, $2, $\(first), \(version), $\(first + 1), $\(first + 2), $\(first + 3), \(time), \(time) FROM \(source)
+        """
+    }
+}
+
+extension Parameters {
+    mutating func append(_ notification: NotificationRequest) {
+        append(notification.id)
+        append(notification.level.rawValue)
+        append(notification.title)
+        append(notification.message)
+    }
+}

@@ -1,0 +1,32 @@
+import FlowModel
+import Postgres
+
+extension NotifyCommand: StoreCommand {
+    /// - Parameter completion: whether it was made.
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Bool, StateError>) -> Void
+    ) throws(StateError) {
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(notification)
+        parameters.append(version)
+        let query = Query<Bool>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+            .success(rows.count > 0)
+        }
+        let (key, notification) = (key, notification)
+        store.submit(query, shard: Digest.shard(of: key), context) { result in
+            if case .success(true) = result { store.log(notification, about: key) }
+            completion(result)
+        }
+    }
+
+    private static let statement = Statement(
+        name: "notify",
+        sql: NotificationRow.insertion(first: 3, version: "$7", time: "o.now", from: "(SELECT statement_timestamp() AS now) o") + """
+             WHERE NOT EXISTS (SELECT FROM flowstate.notification n WHERE n.tenant = $1 AND n.flow_id = $2 AND n.version = $7
+                AND n.level = $4 AND n.acknowledged_at IS NULL)
+            RETURNING notification_id
+            """,
+        parameterTypes: [.text, .text] + NotificationRow.insertedTypes + [.int8])
+}
