@@ -31,6 +31,8 @@ public struct ServerOptions: Sendable {
     /// Whether saves are held against the definitions of their flows' types.
     public var validatesSaves = true
     public var cleanup = CleanupSettings()
+    /// Whether recovery starts by itself where a definition says so.
+    public var recoversByPolicy = true
     /// How long calls under way may take after SIGTERM, in seconds.
     public var graceSeconds: Int64 = 10
     public var logLevel = Logger.Level.info

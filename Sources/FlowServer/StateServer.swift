@@ -52,7 +52,7 @@ public final class StateServer: Service {
         let database = try Database(configuration: configuration, logger: logger)
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
-            cleanup: options.cleanup, logger: logger)
+            recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
         let health = HealthService()
         let server = Server(

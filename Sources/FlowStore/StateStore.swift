@@ -13,6 +13,8 @@ public final class StateStore: Sendable {
     /// Whether saves are held against the definitions of their flows' types.
     public let validatesSaves: Bool
     public let cleanup: CleanupSettings
+    /// Whether recovery starts by itself where a definition says so. When somebody asks it always does.
+    public let recoversByPolicy: Bool
     private let logger: Logger
 
     private let shared: StoreResources
@@ -24,13 +26,14 @@ public final class StateStore: Sendable {
 
     /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
     public init(
-        database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, cleanup: CleanupSettings = CleanupSettings(),
-        logger: Logger
+        database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, recoversByPolicy: Bool = true,
+        cleanup: CleanupSettings = CleanupSettings(), logger: Logger
     ) {
         self.database = database
         self.limits = limits
         self.validatesSaves = validatesSaves
         self.cleanup = cleanup
+        self.recoversByPolicy = recoversByPolicy
         self.logger = logger
         shared = StoreResources(limits: limits)
     }
@@ -136,6 +139,12 @@ public final class StateStore: Sendable {
             metadata: [
                 "notification": "\(notification.id)", "tenant": "\(key.tenant)", "flow": "\(key.flowID)", "message": "\(message)",
             ])
+    }
+
+    /// What began it was answered for itself, so nobody else is told.
+    func logRecovery(of key: FlowKey, failedWith error: StateError) {
+        logger.warning(
+            "recovery by policy did not end", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
     }
 
     /// What an operator must know even when no client tells.

@@ -50,6 +50,8 @@ struct ServeCommand: AsyncParsableCommand {
     var cleanupHours: Int?
     @Option(help: "Seconds from one clean-up to the next. (default: 3600)")
     var cleanupInterval: Int?
+    @Option(help: "Whether recovery starts by itself where a definition says so. (default: true)")
+    var recovery: Bool?
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
     @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
@@ -99,6 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
         if let seconds = try number(cleanupInterval, "CLEANUP_INTERVAL", 1...86_400) {
             options.cleanup.intervalSeconds = Int64(seconds)
         }
+        options.recoversByPolicy = try recovery ?? flag("RECOVERY") ?? options.recoversByPolicy
         if let level = logLevel ?? environment.text("LOG_LEVEL") {
             guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
                 throw ValidationError("--log-level: \(level) is no log level")

@@ -72,6 +72,20 @@ public enum DefinitionReader {
                 return nil
             }
         }
+        definition.recovery.triggers = (inner.strings("automatic") ?? []).compactMap { name in
+            if let trigger = RecoveryTrigger(rawValue: name) { return trigger }
+            let known = RecoveryTrigger.allCases.map(\.rawValue).joined(separator: ", ")
+            inner.fault("automatic", "\"\(name)\" starts no recovery; use \(known)")
+            return nil
+        }
+        if let name = inner.string("automatic_depth", isRequired: false) {
+            if let depth = ValidationDepth(rawValue: name) {
+                definition.recovery.automaticDepth = depth
+            } else {
+                let known = ValidationDepth.allCases.map(\.rawValue).joined(separator: ", ")
+                inner.fault("automatic_depth", "is \"\(name)\"; use \(known)")
+            }
+        }
         definition.recovery.status = inner.string("status", isRequired: false)
         if let status = definition.recovery.status, definition.status(status) == nil {
             inner.fault("status", "\"\(status)\" is no status of this definition")

@@ -20,7 +20,8 @@ extension BuiltInDefinitions {
             {"path": "/agent_confidences", "value": {}}, {"path": "/crew_status", "value": {}}, {"path": "/metadata", "value": {}},
             {"path": "/learning_scope", "value": "disabled"}, {"path": "/memory_isolation_level", "value": "strict"}
           ],
-          "recovery": {"strategies": ["repair", "checkpoint", "reset"], "status": "running",
+          "recovery": {"automatic": ["error_report"], "automatic_depth": "transition",
+            "strategies": ["repair", "checkpoint", "reset"], "status": "running",
             "keep": ["/flow_id", "/session_id", "/client_account_id", "/engagement_id", "/user_id", "/raw_data", "/metadata"]},
           "retention": {"versions": 5, "checkpoints": 10, "archives": 5},
           "initial_state": {

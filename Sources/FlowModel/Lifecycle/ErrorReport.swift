@@ -1,5 +1,6 @@
 extension ReportErrorCommand: LifecycleDecision {
     public static var operation: String { "error" }
+    public static var trigger: RecoveryTrigger { .errorReport }
 
     public var content: [[UInt8]] {
         [Array((phase ?? "").utf8), Array(errorType.utf8), Array(message.utf8), details, [isRetryable ? 1 : 0]]

@@ -127,6 +127,8 @@ public struct LifecycleOutcome: Sendable, Equatable {
     /// In the definition's order.
     public var completed: [String]
     public var replayed: Bool
+    /// Of the recovery that the flow's policy started before the step; empty: none.
+    public var recoveryID = ""
 
     public init(head: FlowHead, from: String, completed: [String], replayed: Bool) {
         self.head = head

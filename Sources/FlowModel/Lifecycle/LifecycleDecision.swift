@@ -3,6 +3,8 @@ public protocol LifecycleDecision: Sendable {
     var request: LifecycleRequest { get }
     /// Tells steps apart in idempotency records.
     static var operation: String { get }
+    /// What it is when it meets a broken state.
+    static var trigger: RecoveryTrigger { get }
     /// Everything that the client asked for, for idempotency records.
     var content: [[UInt8]] { get }
 
@@ -14,6 +16,8 @@ public protocol LifecycleDecision: Sendable {
 }
 
 extension LifecycleDecision {
+    public static var trigger: RecoveryTrigger { .step }
+
     static func checkText(_ text: String, _ field: String, _ maximum: Int) throws(StateError) {
         if text.utf8.count > maximum {
             throw .invalidArgument(field: field, message: "is \(text.utf8.count) bytes, the limit is \(maximum)")

@@ -2,6 +2,8 @@
 public struct RecoverFlowCommand: Sendable {
     public var key: FlowKey
     public var actor: String
+    /// nil: somebody asked for it; else nothing is done unless the flow's policy has this.
+    public var trigger: RecoveryTrigger?
     /// nil: what the definition says, in its order.
     public var strategy: RecoveryStrategy?
     /// For the strategy `checkpoint`: this one; nil: the newest that follows the rules.
@@ -29,6 +31,15 @@ public struct RecoverFlowCommand: Sendable {
         self.recoveryID = recoveryID
         self.quarantineID = quarantineID
         self.notificationID = notificationID
+    }
+
+    /// What the policy of the flow's type does; by the server itself. The id makes one for each call.
+    public static func byPolicy(_ trigger: RecoveryTrigger, of key: FlowKey, makeID: () -> String) -> RecoverFlowCommand {
+        var command = RecoverFlowCommand(
+            key: key, actor: "flowstate", reason: "by policy: \(trigger.rawValue)", recoveryID: makeID(), quarantineID: makeID(),
+            notificationID: makeID())
+        command.trigger = trigger
+        return command
     }
 }
 

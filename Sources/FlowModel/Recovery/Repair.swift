@@ -55,11 +55,13 @@ public struct Repair: Sendable {
 extension FlowDefinition {
     /// The state with every place put right that is missing, or in which a rule is broken. nil when it is no JSON object, or repairs cannot
     /// make it valid.
-    public func repaired(_ state: [UInt8], flowID: String, at time: Timestamp, limits: Limits) -> [UInt8]? {
+    public func repaired(
+        _ state: [UInt8], flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete
+    ) -> [UInt8]? {
         let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth)
         guard let document, document.root.kind == .object, !repairs.isEmpty else { return nil }
         let validator = StateValidator(self, limits: limits)
-        let broken = validator.validate(document).violations.map(\.path)
+        let broken = validator.validate(document, depth: depth).violations.map(\.path)
         var edit = StateEdit(document)
         for repair in repairs {
             let place = repair.path.description
@@ -72,7 +74,7 @@ extension FlowDefinition {
                 return nil
             }
         }
-        guard let result = try? edit.applied(limits), validator.validate(result).isValid else { return nil }
+        guard let result = try? edit.applied(limits), validator.validate(result, depth: depth).isValid else { return nil }
         return result
     }
 }

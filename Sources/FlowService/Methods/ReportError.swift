@@ -17,7 +17,7 @@ enum ReportError: FlowMethod {
     }
 
     static func response(_ outcome: LifecycleOutcome, flowID: String) -> ReportErrorResponse {
-        ReportErrorResponse(flow: outcome.head.message, replayed: outcome.replayed)
+        ReportErrorResponse(flow: outcome.head.message, recoveryID: outcome.recoveryID, replayed: outcome.replayed)
     }
 
     static func flowID(_ request: ReportErrorRequest) -> String { request.flowID }

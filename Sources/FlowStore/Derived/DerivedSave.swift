@@ -2,11 +2,12 @@ import FlowModel
 import Postgres
 
 /// A save whose state is made from the latest version: loads it, makes the next one, and saves that with the version expected that it was
-/// made from. If somebody else saves in between, all of it is done again, unless the client said which version it means.
+/// made from. If somebody else saves in between, all of it is done again, unless the client said which version it means. If the latest
+/// version is broken, and the policy of the flow's type says so, the flow is recovered, and all of it is done again, once.
 struct DerivedSave: Sendable {
     enum Outcome: Sendable {
-        /// What was saved, after what.
-        case saved(SavedVersion, SaveCommand, after: Snapshot, FlowDefinition?)
+        /// What was saved, after what, and the id of the recovery that came before; empty: none.
+        case saved(SavedVersion, SaveCommand, after: Snapshot, FlowDefinition?, recoveryID: String)
         /// The idempotency key was used before: this was answered then.
         case replayed(SavedVersion)
     }
@@ -18,6 +19,8 @@ struct DerivedSave: Sendable {
     let idempotencyKey: String?
     /// Identifies the request beside its key: the state that is made differs from version to version, the request does not.
     let requestDigest: [UInt8]
+    /// What it is for the policy when the latest version is broken.
+    let trigger: RecoveryTrigger
     /// Whether `derive` asks for the definition of the flow's type.
     let needsDefinition: Bool
     /// Bytes that `derive` goes through besides the state.
@@ -29,70 +32,114 @@ struct DerivedSave: Sendable {
         if case .expected(let version) = precondition, version < 1 {
             throw .invalidArgument(field: "expected_version", message: "is \(version); the flow must exist, so use a version from 1")
         }
-        guard let idempotencyKey else { return try attempt(1, store, context, completion) }
+        let run = DerivedSaveRun(save: self, store: store, context: context, completion: completion)
+        guard let idempotencyKey else { return try run.load() }
         try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
         // One that was answered before is answered again, even if it could no longer be done.
         store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { result in
             completing(completion) { () throws(StateError) in
-                guard let record = try result.get() else { return try attempt(1, store, context, completion) }
+                guard let record = try result.get() else { return try run.load() }
                 guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
                 completion(.success(.replayed(record.saved)))
             }
         }
     }
+}
 
-    private func attempt(
-        _ number: Int, _ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion
-    ) throws(StateError) {
-        try LoadCommand(key: key).submit(to: store, context: context) { result in
-            completing(completion) { () throws(StateError) in
+/// One attempt at a `DerivedSave`.
+private struct DerivedSaveRun: Sendable {
+    let save: DerivedSave
+    let store: StateStore
+    let context: OperationContext
+    let completion: DerivedSave.Completion
+    var attempts = 1
+    /// nil: recovery was not tried yet.
+    var recoveryID: String?
+
+    func load() throws(StateError) {
+        try LoadCommand(key: save.key).submit(to: store, context: context) { result in
+            completing(fail(nil)) { () throws(StateError) in
                 guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
                 let version = snapshot.version.version
-                if case .expected(let expected) = precondition, expected != version {
-                    throw .versionConflict(flowID: key.flowID, expected: expected, actual: version)
+                if case .expected(let expected) = save.precondition, expected != version {
+                    throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
                 }
-                guard needsDefinition else { return make(snapshot, nil, number, store, context, completion) }
-                try store.definition(of: snapshot.head.flowType, tenant: key.tenant, context) { found in
-                    completing(completion) { () throws(StateError) in
-                        make(snapshot, try found.get()?.definition, number, store, context, completion)
-                    }
+                guard save.needsDefinition else { return make(snapshot, nil) }
+                try store.definition(of: snapshot.head.flowType, tenant: save.key.tenant, context) { found in
+                    completing(completion) { () throws(StateError) in make(snapshot, try found.get()?.definition) }
                 }
             }
         }
     }
 
-    private func make(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, _ number: Int, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping Completion
-    ) {
-        let size = snapshot.state.count + inputBytes
+    private func make(_ snapshot: Snapshot, _ definition: FlowDefinition?) {
+        let size = snapshot.state.count + save.inputBytes
         context.compute(
             definition?.validationSize(size) ?? size,
             { made in
-                completing(completion) { () throws(StateError) in
-                    try save(try made.get(), after: snapshot, definition, number, store, context, completion)
-                }
+                completing(fail(snapshot, definition)) { () throws(StateError) in try write(try made.get(), snapshot, definition) }
             }
-        ) { () throws(StateError) in try derive(snapshot, definition) }
+        ) { () throws(StateError) in
+            try examine(snapshot, definition)
+            return try save.derive(snapshot, definition)
+        }
     }
 
-    private func save(
-        _ made: SaveCommand, after snapshot: Snapshot, _ definition: FlowDefinition?, _ number: Int, _ store: StateStore,
-        _ context: OperationContext,
-        _ completion: @escaping Completion
-    ) throws(StateError) {
+    /// An error report takes any state, so nothing else would tell that this one is broken.
+    private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?) throws(StateError) {
+        guard save.trigger == .errorReport, mayRecover(snapshot, definition), let definition else { return }
+        let report = StateValidator(definition, limits: store.limits).validate(
+            snapshot.state, depth: definition.recovery.automaticDepth)
+        if !report.isValid { throw .stateInvalid(report.violations) }
+    }
+
+    private func write(_ made: SaveCommand, _ snapshot: Snapshot, _ definition: FlowDefinition?) throws(StateError) {
         var command = made
+        // The order of ids is the order of making.
+        if recoveryID != nil { command.notification?.id = IDGenerator.next() }
         command.precondition = .expected(snapshot.version.version)
-        command.idempotencyKey = idempotencyKey
-        command.requestDigest = requestDigest
+        command.idempotencyKey = save.idempotencyKey
+        command.requestDigest = save.requestDigest
         try command.submit(to: store, context: context) { [command] result in
             switch result {
             case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
-            case .success(let saved): completion(.success(.saved(saved, command, after: snapshot, definition)))
-            case .failure(.versionConflict) where precondition.expectedVersion == nil && number < Change.maximumAttempts:
-                completing(completion) { () throws(StateError) in try attempt(number + 1, store, context, completion) }
-            case .failure(.versionConflict) where precondition.expectedVersion == nil: completion(.failure(.contention))
-            case .failure(let error): completion(.failure(error))
+            case .success(let saved):
+                completion(.success(.saved(saved, command, after: snapshot, definition, recoveryID: recoveryID ?? "")))
+            case .failure(.versionConflict) where save.precondition.expectedVersion == nil:
+                guard attempts < Change.maximumAttempts else { return completion(.failure(.contention)) }
+                var next = self
+                next.attempts += 1
+                completing(completion) { () throws(StateError) in try next.load() }
+            case .failure(let error): fail(snapshot, definition)(.failure(error))
+            }
+        }
+    }
+
+    // MARK: Recovery
+
+    /// What is not known here, only a look can tell.
+    private func mayRecover(_ snapshot: Snapshot?, _ definition: FlowDefinition?) -> Bool {
+        guard store.recoversByPolicy, recoveryID == nil else { return false }
+        guard let snapshot, let definition else { return true }
+        return definition.recovers(on: save.trigger, status: snapshot.head.status)
+    }
+
+    /// Completes with a failure, unless recovery can help.
+    private func fail(_ snapshot: Snapshot?, _ definition: FlowDefinition? = nil) -> DerivedSave.Completion {
+        { result in
+            guard case .failure(let error) = result, RecoveryByPolicy.concerns(error), mayRecover(snapshot, definition) else {
+                return completion(result)
+            }
+            Task {
+                let id = await RecoveryByPolicy.run(
+                    after: error, save.trigger, of: save.key, state: snapshot?.state, store, context)
+                context.executor.execute {
+                    // What an error report finds wrong does not keep it from being recorded.
+                    guard !id.isEmpty || save.trigger == .errorReport else { return completion(.failure(error)) }
+                    var next = self
+                    next.recoveryID = id
+                    completing(completion) { () throws(StateError) in try next.load() }
+                }
             }
         }
     }

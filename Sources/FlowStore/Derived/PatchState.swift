@@ -11,7 +11,7 @@ extension PatchCommand: StoreCommand {
         let derived = DerivedSave(
             key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
             requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: Digest.xxh3(bytes)),
-            needsDefinition: false, inputBytes: bytes.count
+            trigger: .patch, needsDefinition: false, inputBytes: bytes.count
         ) { snapshot, _ throws(StateError) in
             var command = save
             command.state = try apply(to: snapshot, limits)
@@ -22,7 +22,7 @@ extension PatchCommand: StoreCommand {
             completion(
                 result.map { outcome in
                     switch outcome {
-                    case .saved(let saved, _, after: _, _), .replayed(let saved): saved
+                    case .saved(let saved, _, after: _, _, _), .replayed(let saved): saved
                     }
                 })
         }

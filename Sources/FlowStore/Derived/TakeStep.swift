@@ -13,7 +13,7 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
         try decision.check(limits: limits)
         let derived = DerivedSave(
             key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
-            requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, needsDefinition: true,
+            requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
             inputBytes: decision.content.reduce(0) { $0 + $1.count }
         ) { snapshot, definition throws(StateError) in
             try decision.next(snapshot, definition, now: SystemClock.now, limits: limits)
@@ -21,12 +21,12 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
         try derived.submit(to: store, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(.saved(let saved, let command, after: let before, let definition)):
+            case .success(.saved(let saved, let command, after: let before, let definition, let recoveryID)):
                 var head = before.head
                 command.apply(to: &head, version: saved.version, at: saved.createdAt)
-                completion(
-                    .success(
-                        LifecycleOutcome(head, state: command.state, before: before, definition, limits: limits, replayed: false)))
+                var outcome = LifecycleOutcome(head, state: command.state, before: before, definition, limits: limits, replayed: false)
+                outcome.recoveryID = recoveryID
+                completion(.success(outcome))
             case .success(.replayed): replay(store, context, completion)
             }
         }

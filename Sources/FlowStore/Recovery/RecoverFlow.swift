@@ -104,7 +104,9 @@ struct FlowRecovery: Sendable {
         do throws(StateError) {
             guard case .snapshot(let snapshot) = try await load(.latest) else { throw .internalFault("a load without a state") }
             let definition = try await definition(of: snapshot.head.flowType)
-            let report = definition.map { StateValidator($0, limits: store.limits).validate(snapshot.state) }
+            let report =
+                isWanted(by: definition, snapshot.head)
+                ? definition.map { StateValidator($0, limits: store.limits).validate(snapshot.state, depth: depth($0)) } : nil
             return Patient(
                 head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition,
                 violations: report?.violations ?? [])
@@ -113,10 +115,22 @@ struct FlowRecovery: Sendable {
             guard case .unchanged(let head, let record) = try await load(.latest, ifVersionNot: version) else {
                 return try await examine()
             }
+            let definition = try await definition(of: head.flowType)
             let violation = StateError.Violation(path: "", rule: "corrupt", message: message)
             return Patient(
-                head: head, version: record, state: nil, definition: try await definition(of: head.flowType), violations: [violation])
+                head: head, version: record, state: nil, definition: definition,
+                violations: isWanted(by: definition, head) ? [violation] : [])
         }
+    }
+
+    private func depth(_ definition: FlowDefinition) -> ValidationDepth {
+        command.trigger == nil ? .complete : definition.recovery.automaticDepth
+    }
+
+    /// What the policy does not ask for finds nothing wrong.
+    private func isWanted(by definition: FlowDefinition?, _ head: FlowHead) -> Bool {
+        guard let trigger = command.trigger else { return true }
+        return definition?.recovers(on: trigger, status: head.status) ?? false
     }
 
     private func definition(of flowType: String) async throws(StateError) -> FlowDefinition? {
@@ -149,15 +163,20 @@ struct FlowRecovery: Sendable {
 
     private func repair(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) -> Cure? {
         let state = patient.state.flatMap { state in
-            patient.definition?.repaired(state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits)
+            patient.definition.flatMap { definition in
+                definition.repaired(
+                    state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition))
+            }
         }
         note("repair", patient.version.version, helped: state != nil, &steps)
         return state.map { Cure(strategy: .repair, state: $0, contentType: patient.version.contentType) }
     }
 
     private func reset(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) -> Cure? {
-        let state = patient.definition?.reset(
-            patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits)
+        let state = patient.definition.flatMap { definition in
+            definition.reset(
+                patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition))
+        }
         note("reset", 0, helped: state != nil, &steps)
         return state.map { Cure(strategy: .reset, state: $0, contentType: ContentType.json.text) }
     }
@@ -183,9 +202,11 @@ struct FlowRecovery: Sendable {
                 // The broken version itself is no help, nor is a tombstone.
                 if snapshot.version.version == patient.version.version || snapshot.version.kind == .deleted { continue }
                 let state =
-                    patient.definition == nil
-                    ? snapshot.state
-                    : patient.definition?.goingBack(to: snapshot.state, at: SystemClock.now, limits: store.limits)
+                    if let definition = patient.definition {
+                        definition.goingBack(to: snapshot.state, at: SystemClock.now, limits: store.limits, depth: depth(definition))
+                    } else {
+                        snapshot.state
+                    }
                 note("\(strategy.rawValue)", snapshot.version.version, helped: state != nil, &steps)
                 if let state { return Cure(strategy: strategy, state: state, contentType: snapshot.version.contentType) }
             } catch .dataLoss(_, let version, _) {

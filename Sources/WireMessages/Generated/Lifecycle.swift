@@ -387,7 +387,8 @@ public struct ReportErrorRequest: WireMessage, Equatable {
 public struct ReportErrorResponse: WireMessage, Equatable {
     /// The head afterwards.
     public var flow: Flow?
-    /// The id of the recovery that the policy started; empty when it started none.
+    /// The id of the recovery that the policy started before, whether or not something helped; empty when
+    /// it started none.
     public var recoveryID: String = ""
     /// Answered from the idempotency record; nothing was changed by this call.
     public var replayed: Bool = false

@@ -289,7 +289,8 @@ struct  Flowstate__V1__ReportErrorResponse
    */
   Flowstate__V1__Flow *flow;
   /*
-   * The id of the recovery that the policy started; empty when it started none.
+   * The id of the recovery that the policy started before, whether or not something helped; empty when
+   * it started none.
    */
   ProtobufCBinaryData recovery_id;
   /*
