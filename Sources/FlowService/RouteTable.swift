@@ -40,6 +40,7 @@ public struct RouteTable: Sendable {
             runner.route(recovery, GetRecoveryStatus.self),
             runner.route(recovery, ListQuarantine.self),
             runner.route(recovery, GetQuarantined.self),
+            runner.route(recovery, RestoreQuarantined.self),
             runner.route(recovery, ListNotifications.self),
             runner.route(recovery, AcknowledgeNotification.self),
             runner.route(definitions, PutDefinition.self),

@@ -83,6 +83,9 @@ extension StateClient.Method where Request == ListQuarantineRequest, Response ==
 extension StateClient.Method where Request == GetQuarantinedRequest, Response == GetQuarantinedResponse {
     public static var getQuarantined: Self { Self("GetQuarantined", of: "FlowRecoveryService") }
 }
+extension StateClient.Method where Request == RestoreQuarantinedRequest, Response == RestoreQuarantinedResponse {
+    public static var restoreQuarantined: Self { Self("RestoreQuarantined", of: "FlowRecoveryService") }
+}
 extension StateClient.Method where Request == ListNotificationsRequest, Response == ListNotificationsResponse {
     public static var listNotifications: Self { Self("ListNotifications", of: "FlowRecoveryService") }
 }

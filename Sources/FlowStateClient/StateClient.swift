@@ -150,6 +150,11 @@ public final class StateClient: Sendable {
         try await call(.getQuarantined, request)
     }
 
+    /// Saves an archived state as the flow's next version.
+    public func restoreQuarantined(_ request: RestoreQuarantinedRequest) async throws -> RestoreQuarantinedResponse {
+        try await call(.restoreQuarantined, request)
+    }
+
     /// What people should know about flows, newest first, page by page.
     public func listNotifications(_ request: ListNotificationsRequest) async throws -> ListNotificationsResponse {
         try await call(.listNotifications, request)

@@ -252,6 +252,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__get_quarantined_r
 static inline const ProtobufCMessageDescriptor *flowstate__v1__get_quarantined_response__get_descriptor(void) {
     return &flowstate__v1__get_quarantined_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__restore_quarantined_request__get_descriptor(void) {
+    return &flowstate__v1__restore_quarantined_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__restore_quarantined_response__get_descriptor(void) {
+    return &flowstate__v1__restore_quarantined_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__notification__get_descriptor(void) {
     return &flowstate__v1__notification__descriptor;
 }

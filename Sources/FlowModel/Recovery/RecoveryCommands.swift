@@ -171,6 +171,46 @@ public struct ListQuarantineCommand: Sendable {
     }
 }
 
+/// Saves an archived state as the next version, with the phase, status and progress that it had.
+public struct RestoreQuarantinedCommand: Sendable {
+    public var tenant: String
+    public var actor: String
+    public var id: String
+    public var precondition: Precondition
+    /// Restore it though it breaks rules that are enforced.
+    public var allowsInvalid: Bool
+    public var idempotencyKey: String?
+
+    public init(
+        tenant: String, actor: String, id: String, precondition: Precondition = .none, allowsInvalid: Bool = false,
+        idempotencyKey: String? = nil
+    ) {
+        self.tenant = tenant
+        self.actor = actor
+        self.id = id
+        self.precondition = precondition
+        self.allowsInvalid = allowsInvalid
+        self.idempotencyKey = idempotencyKey
+    }
+
+    /// The next version.
+    public func save(_ archived: Snapshot, limits: Limits) throws(StateError) -> SaveCommand {
+        let version = archived.version
+        var save = SaveCommand(
+            key: archived.head.key, actor: actor, state: archived.state,
+            contentType: try ContentType(parsing: version.contentType, limits: limits), precondition: precondition, kind: .restored)
+        save.parentVersion = version.version
+        save.phase = version.phase.isEmpty ? nil : version.phase
+        save.status = version.status.isEmpty ? nil : version.status
+        save.progress = version.progress
+        var metadata = JSONObjectText()
+        metadata.add("quarantine_id", id)
+        save.metadata = Array(metadata.text.utf8)
+        save.idempotencyKey = idempotencyKey
+        return save
+    }
+}
+
 public struct GetQuarantinedCommand: Sendable {
     public var tenant: String
     public var id: String

@@ -32,7 +32,8 @@ extension ListQuarantineCommand: StoreCommand {
 extension GetQuarantinedCommand: StoreCommand {
     public struct Outcome: Sendable {
         public let record: QuarantineRecord
-        public let state: [UInt8]
+        let snapshot: Snapshot
+        public var state: [UInt8] { snapshot.state }
     }
 
     public func submit(
@@ -56,7 +57,7 @@ extension GetQuarantinedCommand: StoreCommand {
                     completion(
                         loaded.flatMap { outcome in
                             guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
-                            return .success(Outcome(record: record, state: snapshot.state))
+                            return .success(Outcome(record: record, snapshot: snapshot))
                         })
                 }
             }

@@ -570,6 +570,129 @@ public struct GetQuarantinedResponse: WireMessage, Equatable {
     }
 }
 
+/// The request of `FlowRecoveryService.RestoreQuarantined`.
+public struct RestoreQuarantinedRequest: WireMessage, Equatable {
+    /// Not set: the same as any_version.
+    public enum Precondition: Equatable, Sendable {
+        /// The flow must be at this version, 1 or more. ABORTED (VERSION_CONFLICT) when it is not.
+        case expectedVersion(Int64)
+        /// Whatever version is the latest. `false` answers INVALID_ARGUMENT.
+        case anyVersion(Bool)
+    }
+
+    /// The entry's id; required. NOT_FOUND when there is none.
+    public var id: String = ""
+    /// Not set: the same as any_version.
+    public var precondition: Precondition?
+    /// Restore it though it breaks rules.
+    public var allowInvalid: Bool = false
+    /// Empty: a retry is a new call.
+    public var idempotencyKey: String = ""
+
+    public init(
+        id: String = "",
+        precondition: Precondition? = nil,
+        allowInvalid: Bool = false,
+        idempotencyKey: String = ""
+    ) {
+        self.id = id
+        self.precondition = precondition
+        self.allowInvalid = allowInvalid
+        self.idempotencyKey = idempotencyKey
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__restore_quarantined_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__RestoreQuarantinedRequest) throws(WireError) {
+        id = try c.id.string("id")
+        switch c.precondition_case.rawValue {
+        case 2: precondition = .expectedVersion(c.expected_version)
+        case 3: precondition = .anyVersion(c.any_version != 0)
+        default: break
+        }
+        allowInvalid = c.allow_invalid != 0
+        idempotencyKey = try c.idempotency_key.string("idempotency_key")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RestoreQuarantinedRequest>, _ arena: inout Arena) {
+        c.pointee.id = arena.copy(id)
+        switch precondition {
+        case .expectedVersion(let value):
+            c.pointee.precondition_case = .init(rawValue: 2)
+            c.pointee.expected_version = value
+        case .anyVersion(let value):
+            c.pointee.precondition_case = .init(rawValue: 3)
+            c.pointee.any_version = value ? 1 : 0
+        case nil: break
+        }
+        c.pointee.allow_invalid = allowInvalid ? 1 : 0
+        c.pointee.idempotency_key = arena.copy(idempotencyKey)
+    }
+}
+
+/// The response of `FlowRecoveryService.RestoreQuarantined`.
+public struct RestoreQuarantinedResponse: WireMessage, Equatable {
+    /// The flow.
+    public var flowID: String = ""
+    /// The new version.
+    public var version: Int64 = 0
+    /// When it was committed.
+    public var createdAt: Timestamp?
+    /// XXH3-128 of its state: 16 bytes, most significant first.
+    public var digest: [UInt8] = []
+    /// Answered from the idempotency record; nothing was changed by this call.
+    public var replayed: Bool = false
+    /// The version whose state this is.
+    public var restoredVersion: Int64 = 0
+    /// Rules that it breaks and that are not enforced.
+    public var warnings: [Violation] = []
+
+    public init(
+        flowID: String = "",
+        version: Int64 = 0,
+        createdAt: Timestamp? = nil,
+        digest: [UInt8] = [],
+        replayed: Bool = false,
+        restoredVersion: Int64 = 0,
+        warnings: [Violation] = []
+    ) {
+        self.flowID = flowID
+        self.version = version
+        self.createdAt = createdAt
+        self.digest = digest
+        self.replayed = replayed
+        self.restoredVersion = restoredVersion
+        self.warnings = warnings
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__restore_quarantined_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__RestoreQuarantinedResponse) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        version = c.version
+        createdAt = try Timestamp.optional(c.created_at)
+        digest = c.digest.bytes
+        replayed = c.replayed != 0
+        restoredVersion = c.restored_version
+        warnings = try Violation.array(c.warnings, c.n_warnings)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RestoreQuarantinedResponse>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.version = version
+        c.pointee.created_at = arena.make(optional: createdAt)
+        c.pointee.digest = arena.copy(digest)
+        c.pointee.replayed = replayed ? 1 : 0
+        c.pointee.restored_version = restoredVersion
+        c.pointee.n_warnings = warnings.count
+        c.pointee.warnings = arena.list(warnings)
+    }
+}
+
 /// Something that people should know about a flow.
 public struct Notification: WireMessage, Equatable {
     /// Generated (UUIDv7).

@@ -4,6 +4,6 @@ import ArgumentParser
 struct QuarantineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quarantine",
-        abstract: "See what recovery replaced.",
-        subcommands: [QuarantineListCommand.self, QuarantineGetCommand.self])
+        abstract: "See what recovery replaced, and bring it back.",
+        subcommands: [QuarantineListCommand.self, QuarantineGetCommand.self, QuarantineRestoreCommand.self])
 }

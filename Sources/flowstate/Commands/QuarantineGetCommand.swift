@@ -7,8 +7,6 @@ struct QuarantineGetCommand: ClientCommand {
         commandName: "get",
         abstract: "Print an archived state, byte for byte.",
         discussion: """
-            To bring it back, save it again.
-
               flowstate quarantine get 0197e2a0-… > broken.json
             """)
 

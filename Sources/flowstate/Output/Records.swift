@@ -57,6 +57,15 @@ extension Record {
         ])
     }
 
+    init(_ restored: RestoreQuarantinedResponse) {
+        self.init([
+            ("flow_id", .string(restored.flowID)), ("version", .integer(restored.version)),
+            ("created_at", .time(restored.createdAt)), ("digest", .digest(restored.digest)),
+            ("replayed", .bool(restored.replayed)), ("restored_version", .integer(restored.restoredVersion)),
+            ("warnings", .strings(restored.warnings.map { "\($0.path) \($0.rule)" })),
+        ])
+    }
+
     init(_ restored: RestoreCheckpointResponse) {
         self.init([
             ("flow_id", .string(restored.flowID)), ("version", .integer(restored.version)),

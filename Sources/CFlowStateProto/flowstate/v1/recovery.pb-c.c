@@ -457,6 +457,96 @@ void   flowstate__v1__get_quarantined_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__get_quarantined_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__restore_quarantined_request__init
+                     (Flowstate__V1__RestoreQuarantinedRequest         *message)
+{
+  static const Flowstate__V1__RestoreQuarantinedRequest init_value = FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__restore_quarantined_request__get_packed_size
+                     (const Flowstate__V1__RestoreQuarantinedRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__restore_quarantined_request__pack
+                     (const Flowstate__V1__RestoreQuarantinedRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__restore_quarantined_request__pack_to_buffer
+                     (const Flowstate__V1__RestoreQuarantinedRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__RestoreQuarantinedRequest *
+       flowstate__v1__restore_quarantined_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__RestoreQuarantinedRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__restore_quarantined_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__restore_quarantined_request__free_unpacked
+                     (Flowstate__V1__RestoreQuarantinedRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__restore_quarantined_response__init
+                     (Flowstate__V1__RestoreQuarantinedResponse         *message)
+{
+  static const Flowstate__V1__RestoreQuarantinedResponse init_value = FLOWSTATE__V1__RESTORE_QUARANTINED_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__restore_quarantined_response__get_packed_size
+                     (const Flowstate__V1__RestoreQuarantinedResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__restore_quarantined_response__pack
+                     (const Flowstate__V1__RestoreQuarantinedResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__restore_quarantined_response__pack_to_buffer
+                     (const Flowstate__V1__RestoreQuarantinedResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__RestoreQuarantinedResponse *
+       flowstate__v1__restore_quarantined_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__RestoreQuarantinedResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__restore_quarantined_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__restore_quarantined_response__free_unpacked
+                     (Flowstate__V1__RestoreQuarantinedResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__restore_quarantined_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__notification__init
                      (Flowstate__V1__Notification         *message)
 {
@@ -1504,6 +1594,212 @@ const ProtobufCMessageDescriptor flowstate__v1__get_quarantined_response__descri
   (ProtobufCMessageInit) flowstate__v1__get_quarantined_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor flowstate__v1__restore_quarantined_request__field_descriptors[5] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, precondition_case),
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, expected_version),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "any_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, precondition_case),
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, any_version),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allow_invalid",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, allow_invalid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idempotency_key",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedRequest, idempotency_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__restore_quarantined_request__field_indices_by_name[] = {
+  3,   /* field[3] = allow_invalid */
+  2,   /* field[2] = any_version */
+  1,   /* field[1] = expected_version */
+  0,   /* field[0] = id */
+  4,   /* field[4] = idempotency_key */
+};
+static const ProtobufCIntRange flowstate__v1__restore_quarantined_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__restore_quarantined_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.RestoreQuarantinedRequest",
+  "RestoreQuarantinedRequest",
+  "Flowstate__V1__RestoreQuarantinedRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__RestoreQuarantinedRequest),
+  5,
+  flowstate__v1__restore_quarantined_request__field_descriptors,
+  flowstate__v1__restore_quarantined_request__field_indices_by_name,
+  1,  flowstate__v1__restore_quarantined_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__restore_quarantined_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__restore_quarantined_response__field_descriptors[7] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, created_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restored_version",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, restored_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, n_warnings),
+    offsetof(Flowstate__V1__RestoreQuarantinedResponse, warnings),
+    &flowstate__v1__violation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__restore_quarantined_response__field_indices_by_name[] = {
+  2,   /* field[2] = created_at */
+  3,   /* field[3] = digest */
+  0,   /* field[0] = flow_id */
+  4,   /* field[4] = replayed */
+  5,   /* field[5] = restored_version */
+  1,   /* field[1] = version */
+  6,   /* field[6] = warnings */
+};
+static const ProtobufCIntRange flowstate__v1__restore_quarantined_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__restore_quarantined_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.RestoreQuarantinedResponse",
+  "RestoreQuarantinedResponse",
+  "Flowstate__V1__RestoreQuarantinedResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__RestoreQuarantinedResponse),
+  7,
+  flowstate__v1__restore_quarantined_response__field_descriptors,
+  flowstate__v1__restore_quarantined_response__field_indices_by_name,
+  1,  flowstate__v1__restore_quarantined_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__restore_quarantined_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor flowstate__v1__notification__field_descriptors[9] =
 {
   {
@@ -1965,22 +2261,24 @@ const ProtobufCEnumDescriptor flowstate__v1__notification_level__descriptor =
   flowstate__v1__notification_level__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_recovery_service__method_descriptors[6] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_recovery_service__method_descriptors[7] =
 {
   { "RecoverFlow", &flowstate__v1__recover_flow_request__descriptor, &flowstate__v1__recover_flow_response__descriptor },
   { "GetRecoveryStatus", &flowstate__v1__get_recovery_status_request__descriptor, &flowstate__v1__get_recovery_status_response__descriptor },
   { "ListQuarantine", &flowstate__v1__list_quarantine_request__descriptor, &flowstate__v1__list_quarantine_response__descriptor },
   { "GetQuarantined", &flowstate__v1__get_quarantined_request__descriptor, &flowstate__v1__get_quarantined_response__descriptor },
+  { "RestoreQuarantined", &flowstate__v1__restore_quarantined_request__descriptor, &flowstate__v1__restore_quarantined_response__descriptor },
   { "ListNotifications", &flowstate__v1__list_notifications_request__descriptor, &flowstate__v1__list_notifications_response__descriptor },
   { "AcknowledgeNotification", &flowstate__v1__acknowledge_notification_request__descriptor, &flowstate__v1__acknowledge_notification_response__descriptor },
 };
 const unsigned flowstate__v1__flow_recovery_service__method_indices_by_name[] = {
-  5,        /* AcknowledgeNotification */
+  6,        /* AcknowledgeNotification */
   3,        /* GetQuarantined */
   1,        /* GetRecoveryStatus */
-  4,        /* ListNotifications */
+  5,        /* ListNotifications */
   2,        /* ListQuarantine */
-  0         /* RecoverFlow */
+  0,        /* RecoverFlow */
+  4         /* RestoreQuarantined */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_recovery_service__descriptor =
 {
@@ -1989,7 +2287,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_recovery_service__descripto
   "FlowRecoveryService",
   "Flowstate__V1__FlowRecoveryService",
   "flowstate.v1",
-  6,
+  7,
   flowstate__v1__flow_recovery_service__method_descriptors,
   flowstate__v1__flow_recovery_service__method_indices_by_name
 };
@@ -2025,13 +2323,21 @@ void flowstate__v1__flow_recovery_service__get_quarantined(ProtobufCService *ser
   assert(service->descriptor == &flowstate__v1__flow_recovery_service__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_recovery_service__restore_quarantined(ProtobufCService *service,
+                                                               const Flowstate__V1__RestoreQuarantinedRequest *input,
+                                                               Flowstate__V1__RestoreQuarantinedResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_recovery_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_recovery_service__list_notifications(ProtobufCService *service,
                                                               const Flowstate__V1__ListNotificationsRequest *input,
                                                               Flowstate__V1__ListNotificationsResponse_Closure closure,
                                                               void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_recovery_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_recovery_service__acknowledge_notification(ProtobufCService *service,
                                                                     const Flowstate__V1__AcknowledgeNotificationRequest *input,
@@ -2039,7 +2345,7 @@ void flowstate__v1__flow_recovery_service__acknowledge_notification(ProtobufCSer
                                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_recovery_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_recovery_service__init (Flowstate__V1__FlowRecoveryService_Service *service,
                                                  Flowstate__V1__FlowRecoveryService_ServiceDestroy destroy)

@@ -27,6 +27,8 @@ typedef struct Flowstate__V1__ListQuarantineRequest Flowstate__V1__ListQuarantin
 typedef struct Flowstate__V1__ListQuarantineResponse Flowstate__V1__ListQuarantineResponse;
 typedef struct Flowstate__V1__GetQuarantinedRequest Flowstate__V1__GetQuarantinedRequest;
 typedef struct Flowstate__V1__GetQuarantinedResponse Flowstate__V1__GetQuarantinedResponse;
+typedef struct Flowstate__V1__RestoreQuarantinedRequest Flowstate__V1__RestoreQuarantinedRequest;
+typedef struct Flowstate__V1__RestoreQuarantinedResponse Flowstate__V1__RestoreQuarantinedResponse;
 typedef struct Flowstate__V1__Notification Flowstate__V1__Notification;
 typedef struct Flowstate__V1__ListNotificationsRequest Flowstate__V1__ListNotificationsRequest;
 typedef struct Flowstate__V1__ListNotificationsResponse Flowstate__V1__ListNotificationsResponse;
@@ -395,6 +397,83 @@ struct  Flowstate__V1__GetQuarantinedResponse
     , NULL, {0,NULL} }
 
 
+typedef enum {
+  FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__PRECONDITION__NOT_SET = 0,
+  FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__PRECONDITION_EXPECTED_VERSION = 2,
+  FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__PRECONDITION_ANY_VERSION = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__PRECONDITION__CASE)
+} Flowstate__V1__RestoreQuarantinedRequest__PreconditionCase;
+
+struct  Flowstate__V1__RestoreQuarantinedRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The entry's id; required. NOT_FOUND when there is none.
+   */
+  ProtobufCBinaryData id;
+  /*
+   * Restore it though it breaks rules.
+   */
+  protobuf_c_boolean allow_invalid;
+  /*
+   * Empty: a retry is a new call.
+   */
+  ProtobufCBinaryData idempotency_key;
+  Flowstate__V1__RestoreQuarantinedRequest__PreconditionCase precondition_case;
+  union {
+    /*
+     * The flow must be at this version, 1 or more. ABORTED (VERSION_CONFLICT) when it is not.
+     */
+    int64_t expected_version;
+    /*
+     * Whatever version is the latest. `false` answers INVALID_ARGUMENT.
+     */
+    protobuf_c_boolean any_version;
+  };
+};
+#define FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__restore_quarantined_request__descriptor) \
+    , {0,NULL}, 0, {0,NULL}, FLOWSTATE__V1__RESTORE_QUARANTINED_REQUEST__PRECONDITION__NOT_SET, {0} }
+
+
+struct  Flowstate__V1__RestoreQuarantinedResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The flow.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * The new version.
+   */
+  int64_t version;
+  /*
+   * When it was committed.
+   */
+  Google__Protobuf__Timestamp *created_at;
+  /*
+   * XXH3-128 of its state: 16 bytes, most significant first.
+   */
+  ProtobufCBinaryData digest;
+  /*
+   * Answered from the idempotency record; nothing was changed by this call.
+   */
+  protobuf_c_boolean replayed;
+  /*
+   * The version whose state this is.
+   */
+  int64_t restored_version;
+  /*
+   * Rules that it breaks and that are not enforced.
+   */
+  size_t n_warnings;
+  Flowstate__V1__Violation **warnings;
+};
+#define FLOWSTATE__V1__RESTORE_QUARANTINED_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__restore_quarantined_response__descriptor) \
+    , {0,NULL}, 0, NULL, {0,NULL}, 0, 0, 0,NULL }
+
+
 /*
  * Something that people should know about a flow.
  */
@@ -706,6 +785,44 @@ Flowstate__V1__GetQuarantinedResponse *
 void   flowstate__v1__get_quarantined_response__free_unpacked
                      (Flowstate__V1__GetQuarantinedResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__RestoreQuarantinedRequest methods */
+void   flowstate__v1__restore_quarantined_request__init
+                     (Flowstate__V1__RestoreQuarantinedRequest         *message);
+size_t flowstate__v1__restore_quarantined_request__get_packed_size
+                     (const Flowstate__V1__RestoreQuarantinedRequest   *message);
+size_t flowstate__v1__restore_quarantined_request__pack
+                     (const Flowstate__V1__RestoreQuarantinedRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__restore_quarantined_request__pack_to_buffer
+                     (const Flowstate__V1__RestoreQuarantinedRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__RestoreQuarantinedRequest *
+       flowstate__v1__restore_quarantined_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__restore_quarantined_request__free_unpacked
+                     (Flowstate__V1__RestoreQuarantinedRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__RestoreQuarantinedResponse methods */
+void   flowstate__v1__restore_quarantined_response__init
+                     (Flowstate__V1__RestoreQuarantinedResponse         *message);
+size_t flowstate__v1__restore_quarantined_response__get_packed_size
+                     (const Flowstate__V1__RestoreQuarantinedResponse   *message);
+size_t flowstate__v1__restore_quarantined_response__pack
+                     (const Flowstate__V1__RestoreQuarantinedResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__restore_quarantined_response__pack_to_buffer
+                     (const Flowstate__V1__RestoreQuarantinedResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__RestoreQuarantinedResponse *
+       flowstate__v1__restore_quarantined_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__restore_quarantined_response__free_unpacked
+                     (Flowstate__V1__RestoreQuarantinedResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__Notification methods */
 void   flowstate__v1__notification__init
                      (Flowstate__V1__Notification         *message);
@@ -833,6 +950,12 @@ typedef void (*Flowstate__V1__GetQuarantinedRequest_Closure)
 typedef void (*Flowstate__V1__GetQuarantinedResponse_Closure)
                  (const Flowstate__V1__GetQuarantinedResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__RestoreQuarantinedRequest_Closure)
+                 (const Flowstate__V1__RestoreQuarantinedRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__RestoreQuarantinedResponse_Closure)
+                 (const Flowstate__V1__RestoreQuarantinedResponse *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__Notification_Closure)
                  (const Flowstate__V1__Notification *message,
                   void *closure_data);
@@ -871,6 +994,10 @@ struct Flowstate__V1__FlowRecoveryService_Service
                           const Flowstate__V1__GetQuarantinedRequest *input,
                           Flowstate__V1__GetQuarantinedResponse_Closure closure,
                           void *closure_data);
+  void (*restore_quarantined)(Flowstate__V1__FlowRecoveryService_Service *service,
+                              const Flowstate__V1__RestoreQuarantinedRequest *input,
+                              Flowstate__V1__RestoreQuarantinedResponse_Closure closure,
+                              void *closure_data);
   void (*list_notifications)(Flowstate__V1__FlowRecoveryService_Service *service,
                              const Flowstate__V1__ListNotificationsRequest *input,
                              Flowstate__V1__ListNotificationsResponse_Closure closure,
@@ -891,6 +1018,7 @@ void flowstate__v1__flow_recovery_service__init (Flowstate__V1__FlowRecoveryServ
       function_prefix__ ## get_recovery_status,\
       function_prefix__ ## list_quarantine,\
       function_prefix__ ## get_quarantined,\
+      function_prefix__ ## restore_quarantined,\
       function_prefix__ ## list_notifications,\
       function_prefix__ ## acknowledge_notification  }
 void flowstate__v1__flow_recovery_service__recover_flow(ProtobufCService *service,
@@ -909,6 +1037,10 @@ void flowstate__v1__flow_recovery_service__get_quarantined(ProtobufCService *ser
                                                            const Flowstate__V1__GetQuarantinedRequest *input,
                                                            Flowstate__V1__GetQuarantinedResponse_Closure closure,
                                                            void *closure_data);
+void flowstate__v1__flow_recovery_service__restore_quarantined(ProtobufCService *service,
+                                                               const Flowstate__V1__RestoreQuarantinedRequest *input,
+                                                               Flowstate__V1__RestoreQuarantinedResponse_Closure closure,
+                                                               void *closure_data);
 void flowstate__v1__flow_recovery_service__list_notifications(ProtobufCService *service,
                                                               const Flowstate__V1__ListNotificationsRequest *input,
                                                               Flowstate__V1__ListNotificationsResponse_Closure closure,
@@ -933,6 +1065,8 @@ extern const ProtobufCMessageDescriptor flowstate__v1__list_quarantine_request__
 extern const ProtobufCMessageDescriptor flowstate__v1__list_quarantine_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_quarantined_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_quarantined_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__restore_quarantined_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__restore_quarantined_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__notification__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_notifications_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_notifications_response__descriptor;

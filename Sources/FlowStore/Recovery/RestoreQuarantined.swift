@@ -1,0 +1,77 @@
+import FlowModel
+
+extension RestoreQuarantinedCommand: StoreCommand {
+    public struct Outcome: Sendable {
+        public let saved: SavedVersion
+        /// Whose state it is.
+        public let version: FlowVersion
+    }
+
+    public func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    ) throws(StateError) {
+        if case .expected(let version) = precondition, version < 1 {
+            throw .invalidArgument(field: "expected_version", message: "is \(version); the flow exists, so use a version from 1")
+        }
+        if let idempotencyKey {
+            try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
+        }
+        try GetQuarantinedCommand(tenant: tenant, id: id).submit(to: store, context: context) { result in
+            completing(completion) { () throws(StateError) in
+                let archived = try result.get()
+                let finish: @Sendable (Result<SavedVersion, StateError>) -> Void = { saved in
+                    completion(saved.map { Outcome(saved: $0, version: archived.record.version) })
+                }
+                guard let idempotencyKey else { return try restore(archived.snapshot, store, context, finish) }
+                // One that was answered before is answered again, even if rules would refuse it now.
+                store.submit(RecordedSave.query(tenant: tenant, idempotencyKey: idempotencyKey), context) { result in
+                    completing(finish) { () throws(StateError) in
+                        guard let record = try result.get() else { return try restore(archived.snapshot, store, context, finish) }
+                        guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
+                        finish(.success(record.saved))
+                    }
+                }
+            }
+        }
+    }
+
+    private func restore(
+        _ archived: Snapshot, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        var command = try save(archived, limits: store.limits)
+        command.requestDigest = requestDigest
+        guard store.validatesSaves, !allowsInvalid else { return try command.submit(to: store, context: context, completion: completion) }
+        try store.definition(of: archived.head.flowType, tenant: tenant, context) { [command] found in
+            completing(completion) { () throws(StateError) in
+                guard let definition = try found.get()?.definition else {
+                    return try command.submit(to: store, context: context, completion: completion)
+                }
+                context.compute(
+                    command.state.count,
+                    { followed in
+                        completing(completion) { () throws(StateError) in
+                            let (command, warnings) = try followed.get()
+                            try command.submit(to: store, context: context) { result in
+                                completion(
+                                    result.map { saved in
+                                        var saved = saved
+                                        saved.warnings = warnings
+                                        return saved
+                                    })
+                            }
+                        }
+                    }
+                ) { () throws(StateError) in try command.following(definition, limits: store.limits) }
+            }
+        }
+    }
+
+    private var requestDigest: [UInt8] {
+        var content = RequestContent(operation: "restore_quarantined")
+        content.append(id)
+        content.append(precondition)
+        content.append(Int64(allowsInvalid ? 1 : 0))
+        return content.digest
+    }
+}
