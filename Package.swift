@@ -28,6 +28,8 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
@@ -44,6 +46,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
     ],
@@ -71,7 +75,10 @@ let package = Package(
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(
             "FlowServer",
-            ["FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle]),
+            [
+                "FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle,
+                httpClient, crypto,
+            ]),
         .executableTarget(
             name: "flowstate",
             dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle, yaml],

@@ -85,6 +85,15 @@ public struct Limits: Sendable, Equatable {
     /// The longest deadline of a unary call; a longer one is shortened to it.
     public var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
 
+    // MARK: Webhook
+
+    /// One request to the webhook.
+    public var webhookTimeoutMilliseconds: Int64 = 10_000
+    /// Attempts to deliver one notification; by their pauses, 16 take some six hours.
+    public var webhookAttempts = 16
+    /// A notification that is older when its turn comes is not delivered.
+    public var webhookAgeMilliseconds: Int64 = 24 * 3_600 * 1_000
+
     // MARK: Connections
 
     /// Open streams of one connection (SETTINGS_MAX_CONCURRENT_STREAMS).

@@ -33,6 +33,8 @@ public struct ServerOptions: Sendable {
     public var cleanup = CleanupSettings()
     /// Whether recovery starts by itself where a definition says so.
     public var recoversByPolicy = true
+    /// Where notifications are delivered to; nil: nowhere, they are only listed and logged.
+    public var webhook: WebhookOptions?
     /// How long calls under way may take after SIGTERM, in seconds.
     public var graceSeconds: Int64 = 10
     public var logLevel = Logger.Level.info

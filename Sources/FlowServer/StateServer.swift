@@ -64,6 +64,9 @@ public final class StateServer: Service {
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
                     tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
+                    if let webhook = self.options.webhook {
+                        tasks.addTask { await WebhookDelivery(store: store, options: webhook, logger: self.logger).run() }
+                    }
                     tasks.addTask {
                         try await gracefulShutdown()
                         self.setHealth(health, isServing: false)

@@ -52,6 +52,10 @@ struct ServeCommand: AsyncParsableCommand {
     var cleanupInterval: Int?
     @Option(help: "Whether recovery starts by itself where a definition says so. (default: true)")
     var recovery: Bool?
+    @Option(help: "An http or https URL to which notifications are delivered. (default: nowhere)")
+    var webhookUrl: String?
+    @Option(help: "The secret that signs them; better given as FLOWSTATE_WEBHOOK_SECRET, which other users of the machine cannot see.")
+    var webhookSecret: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
     @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
@@ -102,6 +106,7 @@ struct ServeCommand: AsyncParsableCommand {
             options.cleanup.intervalSeconds = Int64(seconds)
         }
         options.recoversByPolicy = try recovery ?? flag("RECOVERY") ?? options.recoversByPolicy
+        options.webhook = try webhook(environment)
         if let level = logLevel ?? environment.text("LOG_LEVEL") {
             guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
                 throw ValidationError("--log-level: \(level) is no log level")
@@ -120,6 +125,20 @@ struct ServeCommand: AsyncParsableCommand {
         case "true", "1", "yes", "on": return true
         case "false", "0", "no", "off": return false
         default: throw ValidationError("--\(name.lowercased()): \(text) is neither true nor false")
+        }
+    }
+
+    private func webhook(_ environment: ServeEnvironment) throws -> WebhookOptions? {
+        let url = webhookUrl ?? environment.text("WEBHOOK_URL") ?? environment.text(older: "WEBHOOK_URL")
+        let secret = webhookSecret ?? environment.text("WEBHOOK_SECRET") ?? environment.text(older: "WEBHOOK_SECRET")
+        guard let url else {
+            if webhookSecret != nil { throw ValidationError("--webhook-secret goes with --webhook-url") }
+            return nil
+        }
+        do {
+            return try WebhookOptions(url: url, secret: secret ?? "")
+        } catch {
+            throw ValidationError("--webhook-url: \(error)")
         }
     }
 

@@ -100,4 +100,4 @@ def test_10_checkpoints_do_not_grow_the_state(flow):  # noqa: F811
     assert flow.load("d").version.size_bytes < before + 100
 
 
-# 11 is about notifications and settings, 12 about the migrator: not built.
+# 11 is about notifications and settings: test_notifications.py, test_recovery_policy.py. 12 is about the migrator: not built.

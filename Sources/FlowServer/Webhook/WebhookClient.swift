@@ -1,0 +1,58 @@
+import AsyncHTTPClient
+import FlowModel
+import NIOCore
+
+/// Sends notifications, one request each. Runs on NIO's shared event loops, not on those that calls live on.
+struct WebhookClient: Sendable {
+    /// Why it was not delivered; for the log.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private let client: HTTPClient
+    private let options: WebhookOptions
+    private let timeout: TimeAmount
+
+    /// What a receiver answers beyond this is not read: its connection is closed.
+    private static let answerBytes = 16 << 10
+
+    /// Must be shut down.
+    init(_ options: WebhookOptions, timeoutMilliseconds: Int64) {
+        self.options = options
+        timeout = .milliseconds(timeoutMilliseconds)
+        // The body is signed for this receiver, not for one that it names.
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, timeout: .init(connect: timeout, read: timeout))
+        // The notification is tried again, after a pause.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }
+
+    /// - Throws: `Failure` when the receiver did not answer with a 2xx in time; `CancellationError`.
+    func send(_ claimed: ClaimedNotification) async throws {
+        let body = claimed.record.payload
+        // Rounded down.
+        let seconds = claimed.claimedAt.microseconds / 1_000_000
+        var request = HTTPClientRequest(url: options.url)
+        request.method = .POST
+        for (name, value) in [
+            ("Content-Type", "application/json"), ("User-Agent", "flowstate/\(Version.current)"),
+            ("Flowstate-Notification-Id", claimed.record.id), ("Idempotency-Key", claimed.record.id), ("Flowstate-Timestamp", "\(seconds)"),
+            ("Flowstate-Signature", WebhookSignature.header(body, at: seconds, secret: options.secret)),
+        ] {
+            request.headers.add(name: name, value: value)
+        }
+        request.body = .bytes(body)
+        let response: HTTPClientResponse
+        do {
+            response = try await client.execute(request, timeout: timeout)
+        } catch {
+            try Task.checkCancellation()
+            throw Failure(description: "\(error)")
+        }
+        // Read to its end, the connection can be used again. What it says matters to nobody.
+        _ = try? await response.body.collect(upTo: Self.answerBytes)
+        guard (200..<300).contains(response.status.code) else { throw Failure(description: "answered \(response.status.code)") }
+    }
+
+    func shutdown() async { try? await client.shutdown() }
+}
