@@ -42,6 +42,9 @@ public struct Limits: Sendable, Equatable {
     /// Steps of one JSON Patch: see `PatchLimits.work`.
     public var patchWork = 20_000_000
 
+    /// Steps of holding one state against a JSON Schema: see `JSONSchema`.
+    public var schemaWork = 20_000_000
+
     /// The document of one definition.
     public var definitionBytes = 1 << 20
     /// Arrays and objects nested in it.

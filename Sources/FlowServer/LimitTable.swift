@@ -23,6 +23,7 @@ public enum LimitTable {
         ("idempotency-retention-ms", .int64(\.idempotencyRetentionMilliseconds)),
         ("patch-operations", .int(\.patchOperations)),
         ("patch-work", .int(\.patchWork)),
+        ("schema-work", .int(\.schemaWork)),
         ("definition-bytes", .int(\.definitionBytes)),
         ("definition-depth", .int(\.definitionDepth)),
         ("definition-patterns", .int(\.definitionPatterns)),

@@ -29,10 +29,11 @@ public enum DefinitionReader {
         let scope = RuleScope(phases: phases.map(\.name), statuses: statuses.map(\.name), limits: limits)
         let (rules, faults) = RuleReader.read(reader.array("rules") ?? [], at: JSONPointer(["rules"]), scope)
         reader.take(faults)
+        let schema = schema(&reader, limits)
         let initial = reader.object("initial_state")
         var definition = FlowDefinition(
             flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
-            onSave: onSave(&reader))
+            schema: schema, onSave: onSave(&reader))
         definition.patternInstructions = scope.patternInstructions
         if let initial { take(initial, into: &definition, &reader, limits) }
         readRecovery(into: &definition, &reader, limits)
@@ -48,6 +49,13 @@ public enum DefinitionReader {
             if case .invalidArgument(_, let message) = error { reader.fault(member, message) }
         }
         return name
+    }
+
+    private static func schema(_ reader: inout ObjectReader, _ limits: Limits) -> JSONSchema? {
+        guard let value = reader.value("schema") else { return nil }
+        let (schema, faults) = SchemaReader.read(value, at: reader.place.appending("schema"), limits)
+        reader.take(faults)
+        return schema
     }
 
     private static func readRecovery(into definition: inout FlowDefinition, _ reader: inout ObjectReader, _ limits: Limits) {

@@ -13,6 +13,8 @@ public struct FlowDefinition: Sendable {
     public var statuses: [Status]
     /// What states must be like, in the order of the document.
     public var rules: [RuleEntry]
+    /// What states must be like as well, at the depth `complete`.
+    public var schema: JSONSchema?
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
     /// Of all its patterns together.

@@ -12,6 +12,9 @@ struct JSONName: Sendable {
         bytes = inner.contains(UInt8(ascii: "\\")) ? Self.encode(JSONString.units(text)) : inner
     }
 
+    /// As text; a single surrogate becomes U+FFFD.
+    var characters: String { JSONString.decode(spelled[...]) }
+
     /// Spelled with quotes, and with escapes only where JSON asks for them or no UTF-8 exists.
     var spelled: [UInt8] {
         var text: [UInt8] = [UInt8(ascii: "\"")]

@@ -29,7 +29,7 @@ enum JSONNumber {
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
     /// 0.d₁d₂d₃… × 10^exponent, with neither leading nor trailing zeros among the digits.
-    private struct Decimal: Hashable {
+    struct Decimal: Hashable {
         var isNegative = false
         var digits: [UInt8] = []
         /// nil: the exponent has more digits than an `Int`; then only the same spelling is the same number.
@@ -69,7 +69,8 @@ enum JSONNumber {
             return own == others ? digits.lexicographicallyPrecedes(other.digits) : own < others
         }
 
-        private var magnitude: Int {
+        /// The exponent, or the end of `Int`'s range on its side.
+        var magnitude: Int {
             if let exponent { return exponent }
             let mark = spelledExponent.firstIndex { $0 | 0x20 == UInt8(ascii: "e") } ?? spelledExponent.startIndex
             return spelledExponent[mark...].dropFirst().first == UInt8(ascii: "-") ? .min : .max

@@ -34,6 +34,18 @@ public enum JSONString {
         return units
     }
 
+    /// How many characters (code points) it has; a single surrogate is one.
+    static func count(_ text: ArraySlice<UInt8>) -> Int {
+        let inner = text.dropFirst().dropLast()
+        guard inner.contains(UInt8(ascii: "\\")) else { return inner.reduce(0) { $1 & 0xC0 == 0x80 ? $0 : $0 + 1 } }
+        var (count, isBehindLead) = (0, false)
+        forEachUnit(inner) { unit in
+            count += isBehindLead && UTF16.isTrailSurrogate(unit) ? 0 : 1
+            isBehindLead = UTF16.isLeadSurrogate(unit)
+        }
+        return count
+    }
+
     /// Spells a string: quotes, and escapes only where JSON asks for them.
     public static func spell(_ characters: String) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "\"")]

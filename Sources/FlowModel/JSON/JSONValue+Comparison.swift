@@ -34,8 +34,9 @@ extension JSONValue {
     var lastMembers: [Member] {
         let all = Array(members)
         guard all.count > 1 else { return all }
-        var last: [[UInt16]: Int] = [:]
-        for (place, member) in all.enumerated() { last[JSONString.units(member.key.text)] = place }
+        var last: [JSONName: Int] = [:]
+        last.reserveCapacity(all.count)
+        for (place, member) in all.enumerated() { last[JSONName(spelled: member.key.text)] = place }
         return last.count == all.count ? all : last.values.sorted().map { all[$0] }
     }
 }

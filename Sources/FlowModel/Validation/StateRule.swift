@@ -29,9 +29,16 @@ public struct RuleContext: Sendable {
     }
 }
 
-/// Takes what rules find.
+/// Takes what rules find: all of it, but lists no more than anybody can read. A state of millions of wrong elements would otherwise take many
+/// times its size.
 public struct RuleReport {
+    static let maximum = 1_000
+    /// Of their paths and messages: a member's name may be as long as the state.
+    static let maximumBytes = 1 << 20
+
     private(set) var violations: [StateError.Violation] = []
+    private var bytes = 0
+    private var left = 0
     /// The rule that is being checked.
     var rule = ""
     /// Steps that patterns may still take.
@@ -40,8 +47,20 @@ public struct RuleReport {
     init(_ limits: Limits) { patternWork = limits.patternWork }
 
     /// - Parameter message: what is wrong and what would be right.
-    mutating func add(_ path: JSONPointer, _ message: String) {
-        violations.append(StateError.Violation(path: path.description, rule: rule, message: message))
+    mutating func add(_ path: @autoclosure () -> JSONPointer, _ message: @autoclosure () -> String) {
+        guard violations.count < Self.maximum, bytes < Self.maximumBytes else {
+            left += 1
+            return
+        }
+        let violation = StateError.Violation(path: path().description, rule: rule, message: message())
+        bytes += violation.path.utf8.count + violation.message.utf8.count
+        violations.append(violation)
+    }
+
+    /// The violations; at the end, how many more there are.
+    var listed: [StateError.Violation] {
+        guard left > 0 else { return violations }
+        return violations + [StateError.Violation(path: "", rule: rule, message: "and \(left) more violations, which are not listed")]
     }
 
     /// Whether a pattern may take so many steps: see `TextPattern.steps`.

@@ -47,8 +47,12 @@ public struct StateValidator: Sendable {
                 entry.rule.check(value, at: entry.path, context, &warnings)
             }
         }
-        report.violations = errors.violations
-        report.warnings = warnings.violations
+        if depth == .complete, let schema = definition.schema {
+            errors.rule = JSONSchema.rule
+            schema.check(root, steps: limits.schemaWork, &errors)
+        }
+        report.violations = errors.listed
+        report.warnings = warnings.listed
         return report
     }
 }

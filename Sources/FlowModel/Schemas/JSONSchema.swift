@@ -1,0 +1,49 @@
+/// A JSON Schema, draft-07, that was read from a definition: what states must be like. Read once, never changed, safe on any thread:
+/// everything that a check writes to is its own.
+///
+/// What differs from other validators, on purpose:
+/// - `$ref` leads to places in the same document only, by pointer, by `$id` or by name. Nothing is ever fetched.
+/// - Numbers are compared by their digits, also in `multipleOf`: no rounding, no range. `1.0` is an integer.
+/// - A single surrogate counts as one character; patterns see U+FFFD in its place.
+/// - Of repeated names the last member counts, as everywhere here.
+/// - Patterns are RE2's: neither look-around nor back-references (see `SchemaPattern`).
+/// - A check has a budget of steps (`Limits.schemaWork`) and of schemas in each other (`maximumNesting`). A state on which it is spent is
+///   in breach of the schema, whatever else it is: never valid without having been looked at as a whole.
+public final class JSONSchema: Sendable {
+    /// Every place of the schema that is one; the first is the root. They name each other by their place here.
+    let subschemas: [Subschema]
+
+    /// Subschemas that are in the midst of being held against a value and what is in it. Stands between a hostile pair of schema and state
+    /// and the end of the stack: each takes up to 3 KB of it in a debug build. Enough for a state as deep as allowed with two for each value.
+    static let maximumNesting = 512
+
+    /// The rule that violations name.
+    static let rule = "schema"
+
+    /// Bytes that it takes beside its document, about: half a kilobyte a schema, and what patterns usually come to.
+    public let memory: Int
+
+    init(_ subschemas: [Subschema], patterns: Int) {
+        self.subschemas = subschemas
+        memory = subschemas.count * 512 + patterns * 8_192
+    }
+
+    /// Adds everything in which a state breaks the schema.
+    ///
+    /// - Parameter steps: at most; see `PatchLimits.work`.
+    func check(_ state: JSONValue, steps: Int, _ report: inout RuleReport) {
+        var check = SchemaCheck(self, steps: steps, report: report)
+        check.run(state)
+        report = check.report
+    }
+}
+
+/// One schema of the document.
+struct Subschema: Sendable {
+    /// All must hold.
+    var keywords: [SchemaKeyword] = []
+    /// `false`: nothing fits.
+    var isNever = false
+    /// The place of the subschema that `$ref` means; then there is nothing else here (draft-07 §8.3).
+    var target: Int?
+}

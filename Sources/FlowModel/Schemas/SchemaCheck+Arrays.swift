@@ -1,0 +1,36 @@
+extension SchemaCheck {
+    mutating func follows(_ array: JSONValue, _ schema: ArraySchema) -> Bool {
+        var (fits, contains, count) = (true, schema.contains == nil, 0)
+        for element in array.elements {
+            if isOver(fits) { return false }
+            path.append(.element(count))
+            if let number = count < schema.first.count ? schema.first[count] : schema.rest, !self.fits(element, number) { fits = false }
+            if !contains, let number = schema.contains { contains = reason(element, number) == nil }
+            path.removeLast()
+            count += 1
+        }
+        spend(count)
+        if !contains { fits = add("has no element that the schema asks for with contains") }
+        if let maximum = schema.maximum, count > maximum { fits = add("has \(count) elements, more than \(maximum)") }
+        if let minimum = schema.minimum, count < minimum { fits = add("has \(count) elements, fewer than \(minimum)") }
+        if schema.isUnique, count > 1, let (one, other) = equals(array) { fits = add("elements \(one) and \(other) are equal") }
+        return fits
+    }
+
+    /// The places of two elements that are equal.
+    private mutating func equals(_ array: JSONValue) -> (Int, Int)? {
+        if hashes == nil {
+            spend(array.document.nodes.count)
+            spend(bytes: array.document.bytes.count)
+        }
+        let all = hashes ?? JSONHashes(array.document)
+        hashes = all
+        var found: [Int: [(place: Int, value: JSONValue)]] = [:]
+        for (place, element) in array.elements.enumerated() {
+            spend(1)
+            for other in found[all[element]] ?? [] where areEqual(element, other.value) { return (other.place, place) }
+            found[all[element], default: []].append((place, element))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,61 @@
+extension SchemaCheck {
+    mutating func hasType(_ value: JSONValue, _ types: SchemaTypes) -> Bool {
+        if types.contain(value) { return true }
+        let list = types.names.map { $0 == "integer" || $0 == "array" || $0 == "object" ? "an \($0)" : "a \($0)" }
+        let own = value.kind == .number ? value.shown : "\(value.kind.article) \(value.kind.name)"
+        return add("is \(own), not \(list.joined(separator: " or "))")
+    }
+
+    mutating func isListed(_ value: JSONValue, _ values: SchemaValues) -> Bool {
+        spend(bytes: value.size)
+        if value.kind == .string, values.strings.contains(JSONName(spelled: value.text)) { return true }
+        for other in values.others where areEqual(value, other) { return true }
+        let more = values.all.count > 8 ? ", …" : ""
+        return add("is \(value.shown), not one of " + values.all.prefix(8).map(\.shown).joined(separator: ", ") + more)
+    }
+
+    mutating func isConstant(_ value: JSONValue, _ constant: JSONValue) -> Bool {
+        areEqual(value, constant) || add(constant.height > 0 ? "is not what const says" : "is \(value.shown), not \(constant.shown)")
+    }
+
+    mutating func follows(_ number: JSONValue, _ schema: NumberSchema) -> Bool {
+        spend(bytes: number.size)
+        var fits = true
+        if let bound = schema.maximum, JSONNumber.isLess(bound.text, number.text) {
+            fits = add("is \(number.shown), more than \(bound.shown)")
+        }
+        if let bound = schema.exclusiveMaximum, !JSONNumber.isLess(number.text, bound.text) {
+            fits = add("is \(number.shown), not less than \(bound.shown)")
+        }
+        if let bound = schema.minimum, JSONNumber.isLess(number.text, bound.text) {
+            fits = add("is \(number.shown), less than \(bound.shown)")
+        }
+        if let bound = schema.exclusiveMinimum, !JSONNumber.isLess(bound.text, number.text) {
+            fits = add("is \(number.shown), not more than \(bound.shown)")
+        }
+        if let divisor = schema.multipleOf, !JSONNumber.isMultiple(number.text, of: divisor.text) {
+            fits = add("is \(number.shown), not a multiple of \(divisor.shown)")
+        }
+        return fits
+    }
+
+    mutating func follows(_ string: JSONValue, _ schema: StringSchema) -> Bool {
+        spend(bytes: string.size)
+        var fits = true
+        if schema.maximum != nil || schema.minimum != nil {
+            let count = JSONString.count(string.text)
+            if let maximum = schema.maximum, count > maximum { fits = add("has \(count) characters, more than \(maximum)") }
+            if let minimum = schema.minimum, count < minimum { fits = add("has \(count) characters, fewer than \(minimum)") }
+        }
+        let text = schema.pattern != nil || schema.format != nil ? string.string ?? "" : ""
+        if let pattern = schema.pattern, !isFound(pattern, in: text) {
+            fits = add("does not match the pattern \(pattern.source.prefix(100))")
+        }
+        if let format = schema.format {
+            // The only one that makes something of the text.
+            if format == .regex { spend(1_000 + text.utf8.count) }
+            if stop == nil, !format.fits(text) { fits = add("is no \(format.rawValue)") }
+        }
+        return fits
+    }
+}

@@ -1,0 +1,148 @@
+/// The places of a document that are schemas, and what their `$id`s and `$ref`s mean. Nothing here recurses or looks twice at a place:
+/// schemas may refer to each other in any length. A class, since it grows while it is being read.
+final class SchemaIndex {
+    struct Location {
+        let value: JSONValue
+        /// In the definition.
+        let place: JSONPointer
+        /// What references in it are relative to; its own `$id` counts.
+        let base: URIReference
+    }
+
+    /// In the order in which they were found: by their place here they are named.
+    private(set) var locations: [Location] = []
+    private(set) var faults: [DefinitionFault] = []
+    /// By the node of their value.
+    private var known: [Int: Int] = [:]
+    /// By URI: the whole schema that has it as `$id`.
+    private var resources: [String: Int] = [:]
+    /// By URI, "#" and name: `"$id": "#name"`.
+    private var anchors: [String: Int] = [:]
+    /// What is in the objects and arrays on the way of references, by their node: a long list of definitions is not searched for each.
+    private var members: [Int: [JSONName: JSONValue]] = [:]
+    private var elements: [Int: [JSONValue]] = [:]
+
+    /// Of a `$id` or `$ref`: the one is part of what the other means, so many of both would take the product.
+    static let maximumURIBytes = 2_000
+
+    init(_ root: JSONValue, at place: JSONPointer) {
+        resources[""] = 0
+        _ = enlist(root, at: place, in: URIReference(""))
+    }
+
+    /// The number of a value that is a schema, and from now on of all in it.
+    private func enlist(_ value: JSONValue, at place: JSONPointer, in base: URIReference) -> Int {
+        if let number = known[value.index] { return number }
+        let number = locations.count
+        var next = number
+        add(value, at: place, in: base)
+        while next < locations.count {
+            let location = locations[next]
+            for (child, tokens) in Self.children(location.value) where known[child.index] == nil {
+                add(child, at: JSONPointer(location.place.tokens + tokens), in: location.base)
+            }
+            next += 1
+        }
+        return number
+    }
+
+    private func add(_ value: JSONValue, at place: JSONPointer, in base: URIReference) {
+        known[value.index] = locations.count
+        var base = base
+        if let id = id({ value[$0] }) {
+            let own = URIReference(id).resolved(in: base)
+            if let name = own.fragment, !name.isEmpty {
+                anchors[own.document + "#" + name] = locations.count
+            } else if resources.updateValue(locations.count, forKey: own.document) != nil, !own.document.isEmpty {
+                faults.append(
+                    DefinitionFault(path: place.appending("$id").description, message: "\"\(id)\" is another schema here already"))
+            }
+            if !id.hasPrefix("#") { base = own }
+        }
+        locations.append(Location(value: value, place: place, base: base))
+    }
+
+    /// nil beside `$ref`, where it means nothing.
+    private func id(_ member: (String) -> JSONValue?) -> String? {
+        guard member("$ref")?.kind != .string, let id = member("$id")?.string else { return nil }
+        return id.utf8.count <= Self.maximumURIBytes ? id : nil
+    }
+
+    /// The number of a schema that is in another one.
+    func number(of value: JSONValue) -> Int? { known[value.index] }
+
+    // MARK: References
+
+    /// The number of the schema that a reference in another one means; or why there is none.
+    func resolve(_ reference: String, in number: Int) -> (number: Int?, fault: String) {
+        if reference.utf8.count > Self.maximumURIBytes {
+            return (nil, "is \(reference.utf8.count) bytes, the limit is \(Self.maximumURIBytes)")
+        }
+        let target = URIReference(reference).resolved(in: locations[number].base)
+        guard let resource = resources[target.document] else {
+            return (nil, "\"\(reference)\" is not in this document; other documents are never fetched: copy it into \"definitions\"")
+        }
+        let fragment = target.fragment ?? ""
+        if fragment.isEmpty { return (resource, "") }
+        guard fragment.utf8.first == UInt8(ascii: "/") else {
+            let anchor = anchors[target.document + "#" + fragment]
+            return (anchor, "\"\(reference)\" names nothing: no schema here has \"$id\": \"#\(fragment)\"")
+        }
+        guard let pointer = URIReference.decode(fragment).flatMap({ JSONPointer($0) }) else {
+            return (nil, "\"\(reference)\" is no JSON Pointer (RFC 6901) behind \"#\"")
+        }
+        return (follow(pointer, from: resource), "\"\(reference)\" leads to nothing")
+    }
+
+    private func follow(_ pointer: JSONPointer, from number: Int) -> Int? {
+        var (value, base) = (locations[number].value, locations[number].base)
+        for (step, token) in pointer.tokens.enumerated() {
+            guard let inner = inner(token, of: value) else { return nil }
+            value = inner
+            if step < pointer.tokens.count - 1, let id = id({ self.inner($0, of: value) }), !id.hasPrefix("#") {
+                base = URIReference(id).resolved(in: base)
+            }
+        }
+        return enlist(value, at: JSONPointer(locations[number].place.tokens + pointer.tokens), in: base)
+    }
+
+    private func inner(_ token: String, of value: JSONValue) -> JSONValue? {
+        switch value.kind {
+        case .object:
+            if members[value.index] == nil {
+                let pairs = value.members.map { (JSONName(spelled: $0.key.text), $0.value) }
+                members[value.index] = Dictionary(pairs, uniquingKeysWith: { _, last in last })
+            }
+            return members[value.index]?[JSONName(bytes: Array(token.utf8)[...])]
+        case .array:
+            if elements[value.index] == nil { elements[value.index] = Array(value.elements) }
+            guard let place = JSONPointer.place(token), let all = elements[value.index], all.indices.contains(place) else { return nil }
+            return all[place]
+        default: return nil
+        }
+    }
+
+    // MARK: Schemas in a schema
+
+    private static let single = ["additionalItems", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not"]
+    private static let lists = ["allOf", "anyOf", "oneOf"]
+    private static let maps = ["definitions", "properties", "patternProperties", "dependencies"]
+
+    private static func children(_ schema: JSONValue) -> [(value: JSONValue, tokens: [String])] {
+        guard schema.kind == .object else { return [] }
+        var children: [(value: JSONValue, tokens: [String])] = []
+        for member in schema.lastMembers {
+            let (name, value) = (member.name, member.value)
+            if single.contains(name) || name == "items" && value.kind != .array {
+                children.append((value, [name]))
+            } else if lists.contains(name) || name == "items" {
+                for (number, element) in value.elements.enumerated() { children.append((element, [name, "\(number)"])) }
+            } else if maps.contains(name) {
+                for inner in value.lastMembers where name != "dependencies" || inner.value.kind != .array {
+                    children.append((inner.value, [name, inner.name]))
+                }
+            }
+        }
+        return children
+    }
+}

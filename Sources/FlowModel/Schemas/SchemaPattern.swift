@@ -1,0 +1,88 @@
+/// A regular expression of a schema: RE2's syntax, and ECMA-262's where the two only write the same thing differently, `\u00e9` and
+/// `(?<name>…)`. Look-around and back-references are refused.
+struct SchemaPattern: Sendable {
+    /// As it stands in the schema.
+    let source: String
+    private let compiled: TextPattern
+
+    init(_ source: String, _ limits: Limits) throws(TextPattern.Fault) {
+        self.source = source
+        compiled = try TextPattern(Self.translate(source), memory: limits.patternMemoryBytes)
+    }
+
+    /// See `TextPattern.steps`.
+    func steps(_ text: String) -> Int { compiled.steps(text) }
+
+    /// Whether it matches somewhere in the text; nil without memory.
+    func isFound(in text: String) -> Bool? { compiled.isFound(in: text) }
+
+    private static func translate(_ source: String) -> String {
+        guard source.contains("\\u") || source.contains("(?<") else { return source }
+        var result = ""
+        var rest = Substring(source)
+        while let character = rest.unicodeScalars.first {
+            if character == "\\" {
+                rest = translateEscape(rest, into: &result)
+            } else if rest.hasPrefix("(?<"), !rest.hasPrefix("(?<="), !rest.hasPrefix("(?<!") {
+                result += "(?P<"
+                rest = rest.dropFirst(3)
+            } else {
+                result.unicodeScalars.append(character)
+                rest = rest[rest.unicodeScalars.index(after: rest.startIndex)...]
+            }
+        }
+        return result
+    }
+
+    /// Takes the escape with which a text begins. Two of `\uXXXX` may mean one character.
+    private static func translateEscape(_ text: Substring, into result: inout String) -> Substring {
+        guard let (unit, behind) = escapedUnit(text) else {
+            let escape = text.unicodeScalars.prefix(2)
+            result.unicodeScalars += escape
+            return text[escape.endIndex...]
+        }
+        var (scalar, rest) = (UInt32(unit), behind)
+        if UTF16.isLeadSurrogate(unit), let (trail, behind) = escapedUnit(rest), UTF16.isTrailSurrogate(trail) {
+            scalar = 0x10000 + (UInt32(unit) & 0x3FF) << 10 + UInt32(trail) & 0x3FF
+            rest = behind
+        }
+        result += "\\x{" + String(scalar, radix: 16) + "}"
+        return rest
+    }
+
+    private static func escapedUnit(_ text: Substring) -> (unit: UInt16, behind: Substring)? {
+        guard text.hasPrefix("\\u") else { return nil }
+        let digits = text.dropFirst(2).prefix(4)
+        guard digits.count == 4, digits.allSatisfy(\.isHexDigit), let unit = UInt16(digits, radix: 16) else { return nil }
+        return (unit, text[digits.endIndex...])
+    }
+}
+
+/// The patterns of one schema, each compiled once however often it stands there.
+struct SchemaPatterns {
+    private let limits: Limits
+    private var bySource: [[UInt8]: SchemaPattern] = [:]
+
+    init(_ limits: Limits) { self.limits = limits }
+
+    var count: Int { bySource.count }
+
+    /// - Throws: a fault whose message says which limit it exceeds, or RE2's reason for refusing it.
+    mutating func pattern(_ source: String) throws(TextPattern.Fault) -> SchemaPattern {
+        let key = Array(source.utf8)
+        if let pattern = bySource[key] { return pattern }
+        if bySource.count >= limits.definitionPatterns {
+            throw TextPattern.Fault(message: "is one too many; the limit is \(limits.definitionPatterns)")
+        }
+        if key.count > limits.patternBytes {
+            throw TextPattern.Fault(message: "is \(key.count) bytes, the limit is \(limits.patternBytes)")
+        }
+        do throws(TextPattern.Fault) {
+            let pattern = try SchemaPattern(source, limits)
+            bySource[key] = pattern
+            return pattern
+        } catch {
+            throw TextPattern.Fault(message: "is no regular expression of RE2, or too large a one: \(error.message)")
+        }
+    }
+}

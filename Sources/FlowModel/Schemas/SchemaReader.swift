@@ -1,0 +1,140 @@
+/// Makes a schema of its JSON, or says everything that is wrong with it.
+///
+/// Keywords that draft-07 does not know are passed over, as it asks for (§6.4), but for those of later drafts: whoever writes them means
+/// something that would not be looked at.
+struct SchemaReader {
+    private let index: SchemaIndex
+    private var subschemas: [Subschema] = []
+    private var faults: [DefinitionFault] = []
+    private var patterns: SchemaPatterns
+
+    /// Schemas that are held against the same value through each other: `allOf` in `anyOf` in `not`…
+    private static let maximumInPlace = 32
+    /// A document of a megabyte can have more faults than anybody reads.
+    private static let maximumFaults = 100
+
+    private init(_ root: JSONValue, at place: JSONPointer, _ limits: Limits) {
+        index = SchemaIndex(root, at: place)
+        patterns = SchemaPatterns(limits)
+    }
+
+    /// - Parameter place: of the schema in the definition.
+    static func read(
+        _ root: JSONValue, at place: JSONPointer, _ limits: Limits
+    ) -> (schema: JSONSchema?, faults: [DefinitionFault]) {
+        var reader = SchemaReader(root, at: place, limits)
+        // A reference may lead to a place that nothing else calls a schema: then there is one more.
+        while reader.subschemas.count < reader.index.locations.count, reader.faults.count < maximumFaults {
+            reader.readNext()
+        }
+        reader.faults += reader.index.faults
+        if reader.faults.isEmpty { reader.follow() }
+        if reader.faults.isEmpty { reader.findCircles() }
+        if !reader.faults.isEmpty { return (nil, Array(reader.faults.prefix(maximumFaults))) }
+        return (JSONSchema(reader.subschemas, patterns: reader.patterns.count), [])
+    }
+
+    private mutating func readNext() {
+        let number = subschemas.count
+        let location = index.locations[number]
+        var subschema = Subschema()
+        switch location.value.kind {
+        case .boolean: subschema.isNever = !location.value.isTrue
+        case .object:
+            var object = SchemaObject(location.value, at: location.place, index)
+            if let reference = object.string("$ref") {
+                let (target, fault) = index.resolve(reference, in: number)
+                if target == nil { object.fault("$ref", fault) }
+                subschema.target = target
+            } else {
+                subschema.keywords = Self.keywords(&object, &patterns)
+            }
+            faults += object.faults
+        case let kind:
+            faults.append(DefinitionFault(path: location.place.description, message: "is \(kind.article) \(kind.name), not a schema"))
+        }
+        subschemas.append(subschema)
+    }
+
+    private static func keywords(_ object: inout SchemaObject, _ patterns: inout SchemaPatterns) -> [SchemaKeyword] {
+        object.checkNames()
+        var keywords: [SchemaKeyword] = []
+        if let types = object.types() { keywords.append(.types(types)) }
+        if let values = object.array("enum") { keywords.append(.values(SchemaValues(values))) }
+        if let constant = object.value("const") { keywords.append(.constant(constant)) }
+        if let number = object.numberSchema() { keywords.append(.number(number)) }
+        if let string = object.stringSchema(&patterns) { keywords.append(.string(string)) }
+        if let array = object.arraySchema() { keywords.append(.array(array)) }
+        if let object = object.objectSchema(&patterns) { keywords.append(.object(object)) }
+        if let all = object.schemas("allOf") { keywords.append(.allOf(all)) }
+        if let any = object.schemas("anyOf") { keywords.append(.anyOf(any)) }
+        if let one = object.schemas("oneOf") { keywords.append(.oneOf(one)) }
+        if let not = object.schema("not") { keywords.append(.not(not)) }
+        if let test = object.schema("if") {
+            let condition = ConditionSchema(test: test, positive: object.schema("then"), negative: object.schema("else"))
+            keywords.append(.condition(condition))
+        }
+        return keywords
+    }
+
+    /// Lets references to references lead to what they mean in the end.
+    private mutating func follow() {
+        for start in subschemas.indices {
+            var (number, path): (Int, Set<Int>) = (start, [])
+            while let next = subschemas[number].target {
+                guard path.insert(number).inserted else {
+                    return fault(start, "$ref", "leads back to itself and says nothing about any value")
+                }
+                number = next
+            }
+            // Whoever comes by later is at the end in one step.
+            for passed in path { subschemas[passed].target = number }
+        }
+    }
+
+    private mutating func fault(_ number: Int, _ keyword: String, _ message: String) {
+        faults.append(DefinitionFault(path: index.locations[number].place.appending(keyword).description, message: message))
+    }
+
+    // MARK: Circles
+
+    /// Finds schemas that would be held against the same value again, without end, and those that go too deep for one value. Each is
+    /// visited once, behind all that it leads to.
+    private mutating func findCircles() {
+        var depths = [Int?](repeating: nil, count: subschemas.count)
+        var isOpen = [Bool](repeating: false, count: subschemas.count)
+        for start in subschemas.indices where depths[start] == nil {
+            var path = [start]
+            while let number = path.last {
+                if depths[number] != nil {
+                    path.removeLast()
+                    continue
+                }
+                let inner = inPlace(number)
+                if isOpen[number] {
+                    let depth = inner.compactMap { depths[$0] }.max().map { $0 + 1 } ?? 0
+                    depths[number] = depth
+                    isOpen[number] = false
+                    path.removeLast()
+                    guard depth <= Self.maximumInPlace else {
+                        let message = "more than \(Self.maximumInPlace) schemas in each other are about the same value"
+                        return faults.append(DefinitionFault(path: index.locations[number].place.description, message: message))
+                    }
+                    continue
+                }
+                isOpen[number] = true
+                for next in inner where depths[next] == nil {
+                    if isOpen[next] {
+                        let message = "leads back to itself for the same value, without end"
+                        return faults.append(DefinitionFault(path: index.locations[number].place.description, message: message))
+                    }
+                    path.append(next)
+                }
+            }
+        }
+    }
+
+    private func inPlace(_ number: Int) -> [Int] {
+        subschemas[number].keywords.flatMap(\.inPlace).map { subschemas[$0].target ?? $0 }
+    }
+}
