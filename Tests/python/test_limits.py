@@ -22,7 +22,7 @@ def small(limited_server):
         "content-type-bytes": 20, "labels": 2, "label-bytes": 5, "description-bytes": 10, "idempotency-key-bytes": 6,
         "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000, "patch-operations": 2, "patch-work": 500,
         "definition-bytes": 200, "definition-depth": 3, "definition-patterns": 1, "pattern-bytes": 9, "pattern-memory-bytes": 4_000,
-        "pattern-work": 100})
+        "pattern-work": 100, "schema-work": 100})
 
 
 @pytest.fixture
@@ -115,6 +115,15 @@ def test_patterns(flows):
     flows.save("f", b'{"a": "aaa"}', flow_type="t")
     with invalid("STATE_INVALID"):
         flows.save("f", b'{"a": "%s"}' % (b"a" * 200))
+
+
+def test_schema_work(flows):
+    flows.PutDefinition(document=b'{"flow_type": "s", "schema": {"uniqueItems": true, "items": {"type": "number"}}}')
+    flows.save("f", b"[1, 2, 3]", flow_type="s")
+    with invalid("STATE_INVALID") as refusal:
+        flows.save("f", b"[%s]" % b",".join(b"%d" % number for number in range(200)))
+    [violation] = refusal.detail(errors_pb2.StateInvalid).violations
+    assert (violation.rule, violation.message) == ("schema", "cannot be held against the schema: that would take too long")
 
 
 def test_arena_bytes(small):

@@ -12,7 +12,7 @@ final class DefinitionCache: Sendable {
     private let limits: Limits
     private let kept: Mutex<LRUCache<Key, FlowDefinition>>
 
-    /// By the bytes of their documents.
+    /// By the bytes of their documents, and what schemas take beside them.
     init(limits: Limits) {
         self.limits = limits
         kept = Mutex(LRUCache(capacity: 4 * limits.definitionBytes))
@@ -24,7 +24,9 @@ final class DefinitionCache: Sendable {
         if let definition = kept.withLock({ $0.value(key) }) { return definition }
         do {
             let definition = try DefinitionReader.read(record.document, limits: limits)
-            kept.withLock { $0.insert(definition, cost: record.document.count + 1_024, for: key) }
+            let cost = record.document.count + 1_024 + (definition.schema?.memory ?? 0)
+            // The largest take a quarter each: reading them again for every save would cost more than they do.
+            kept.withLock { $0.insert(definition, cost: min(cost, limits.definitionBytes), for: key) }
             return definition
         } catch {
             let faults = error.faults.map(\.description).joined(separator: "; ")
