@@ -66,6 +66,9 @@ public struct Limits: Sendable, Equatable {
     /// Rows of a page at most; a request for more gets this many.
     public var maximumPageSize = 1_000
 
+    /// How old figures may be that somebody else has asked for before.
+    public var statisticsAgeMilliseconds: Int64 = 60_000
+
     // MARK: Operations
 
     /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.

@@ -32,6 +32,7 @@ public enum LimitTable {
         ("pattern-work", .int(\.patternWork)),
         ("page-size", .int(\.pageSize)),
         ("maximum-page-size", .int(\.maximumPageSize)),
+        ("statistics-age-ms", .int64(\.statisticsAgeMilliseconds)),
         ("queued-operations", .int(\.queuedOperations)),
         ("queued-bytes", .int(\.queuedBytes)),
         ("batch-operations", .int(\.batchOperations)),

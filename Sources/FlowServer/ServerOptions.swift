@@ -50,6 +50,7 @@ public struct ServerOptions: Sendable {
         configuration.writers = writers
         configuration.readers = readers
         configuration.settings = StoreSchema.sessionSettings
+        configuration.backgroundSettings = StoreSchema.backgroundSettings
         configuration.queueLimit = limits.queuedOperations
         configuration.queuedBytes = limits.queuedBytes
         configuration.batchOperations = limits.batchOperations

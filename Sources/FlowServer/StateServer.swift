@@ -53,6 +53,7 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, logger: logger)
+        let counting = ValidationCounting(store: store, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
         let health = HealthService()
         let server = Server(
@@ -64,6 +65,7 @@ public final class StateServer: Service {
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
                     tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
+                    tasks.addTask { await counting.run() }
                     if let webhook = self.options.webhook {
                         tasks.addTask { await WebhookDelivery(store: store, options: webhook, logger: self.logger).run() }
                     }
@@ -85,6 +87,8 @@ public final class StateServer: Service {
             result = .failure(error)
         }
         await server.shutdown(grace: .zero)
+        // No call is left that could be counted.
+        await counting.flush()
         await database.shutdown()
         try await group.shutdownGracefully()
         try result.get()

@@ -48,6 +48,7 @@ public struct RouteTable: Sendable {
             runner.route(definitions, ListDefinitions.self),
             runner.route(admin, Cleanup.self),
             runner.route(admin, GetCleanupRun.self),
+            runner.route(admin, GetStatistics.self),
         ]
         routes = built + Self.planned.map(Self.unimplemented)
     }
@@ -60,7 +61,7 @@ public struct RouteTable: Sendable {
         ],
         "flowstate.v1.FlowLeaseService": ["AcquireLease", "RenewLease", "ReleaseLease", "GetLease"],
         "flowstate.v1.FlowAdminService": [
-            "GetStatistics", "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
+            "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey",
             "ListApiKeys", "RevokeApiKey",
         ],
     ].flatMap { service, methods in methods.map { (service, $0) } }

@@ -71,6 +71,9 @@ extension StateClient.Method where Request == GetHistoryRequest, Response == Get
 extension StateClient.Method where Request == GetSummaryRequest, Response == GetSummaryResponse {
     public static var getSummary: Self { Self("GetSummary", of: "FlowLifecycleService") }
 }
+extension StateClient.Method where Request == GetStatisticsRequest, Response == GetStatisticsResponse {
+    public static var getStatistics: Self { Self("GetStatistics", of: "FlowAdminService") }
+}
 extension StateClient.Method where Request == RecoverFlowRequest, Response == RecoverFlowResponse {
     public static var recoverFlow: Self { Self("RecoverFlow", of: "FlowRecoveryService") }
 }

@@ -165,6 +165,12 @@ public final class StateClient: Sendable {
         try await call(.acknowledgeNotification, request)
     }
 
+    // MARK: For operators
+
+    public func getStatistics(_ request: GetStatisticsRequest) async throws -> GetStatisticsResponse {
+        try await call(.getStatistics, request)
+    }
+
     /// `grpc.health.v1.Health/Check` of the whole server.
     /// - Throws: `ClientError` when the server cannot be reached or does not know.
     public func isServing() async throws -> Bool {

@@ -7,6 +7,8 @@ final class StoreResources: Sendable {
     let zstd: ZstdPool
     let definitions: DefinitionCache
     let directory = DefinitionDirectory()
+    let statistics = StatisticsCache()
+    let validationCounts = ValidationCounts()
 
     init(limits: Limits) {
         self.limits = limits

@@ -50,6 +50,7 @@ enum StoreCluster {
     static func open(_ conninfo: String) async throws -> Database {
         var configuration = Database.Configuration(conninfo: conninfo)
         configuration.settings = StoreSchema.sessionSettings
+        configuration.backgroundSettings = StoreSchema.backgroundSettings
         let database = try Database(configuration: configuration, logger: logger)
         database.start()
         _ = await database.waitUntilAvailable()

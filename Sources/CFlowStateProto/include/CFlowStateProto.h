@@ -48,6 +48,21 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__get_statistics_re
 static inline const ProtobufCMessageDescriptor *flowstate__v1__flow_count__get_descriptor(void) {
     return &flowstate__v1__flow_count__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__type_statistics__get_descriptor(void) {
+    return &flowstate__v1__type_statistics__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__phase_statistics__get_descriptor(void) {
+    return &flowstate__v1__phase_statistics__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__time_in_phase__get_descriptor(void) {
+    return &flowstate__v1__time_in_phase__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__flow_activity__get_descriptor(void) {
+    return &flowstate__v1__flow_activity__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__validation_failures__get_descriptor(void) {
+    return &flowstate__v1__validation_failures__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__tenant__get_descriptor(void) {
     return &flowstate__v1__tenant__descriptor;
 }

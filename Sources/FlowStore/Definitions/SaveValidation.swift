@@ -66,10 +66,18 @@ struct SaveValidation: Sendable {
     }
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
-        let (command, limits) = (command, store.limits)
+        let (command, limits, counts) = (command, store.limits, store.resources.validationCounts)
         context.compute(definition.validationSize(command.state.count), completion) { () throws(StateError) in
-            let (next, warnings) = try command.following(definition, limits: limits)
-            return Outcome(command: next, warnings: warnings)
+            do throws(StateError) {
+                let (next, warnings) = try command.following(definition, limits: limits)
+                counts.note(warnings, isRefused: false, flowType: definition.flowType, tenant: command.key.tenant)
+                return Outcome(command: next, warnings: warnings)
+            } catch {
+                if case .stateInvalid(let violations) = error {
+                    counts.note(violations, isRefused: true, flowType: definition.flowType, tenant: command.key.tenant)
+                }
+                throw error
+            }
         }
     }
 }

@@ -13,6 +13,13 @@ public enum StoreSchema {
         "jit": "off",
     ]
 
+    /// For the sessions of `Database.background`, whose statements take long and come rarely: each is planned for its parameters, and works
+    /// on one processor, with room for sorting.
+    public static let backgroundSettings = [
+        "plan_cache_mode": "force_custom_plan", "enable_hashjoin": "on", "enable_mergejoin": "on", "enable_seqscan": "on",
+        "max_parallel_workers_per_gather": "0", "work_mem": "64MB",
+    ]
+
     /// In order; `Postgres.Migrator` applies those that are missing.
     public static let migrations: [Migration] = [
         Migration(number: 1, name: "flows", sql: flowsMigration),
@@ -23,5 +30,6 @@ public enum StoreSchema {
         Migration(number: 6, name: "statistics", sql: statisticsMigration),
         Migration(number: 7, name: "retention", sql: retentionMigration),
         Migration(number: 8, name: "notifications", sql: notificationsMigration),
+        Migration(number: 9, name: "validation counts", sql: validationCountsMigration),
     ]
 }

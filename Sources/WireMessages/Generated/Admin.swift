@@ -223,13 +223,21 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
 
 /// The request of `FlowAdminService.GetStatistics`.
 public struct GetStatisticsRequest: WireMessage, Equatable {
-    /// Only this tenant's; empty: every tenant's.
+    /// Whose flows; empty: the caller's. Another tenant than the caller's is refused with NOT_SUPPORTED until the server knows who calls.
     public var tenant: String = ""
+    /// Only flows of this type; empty: all.
+    public var flowType: String = ""
+    /// What the activity is counted of: the last stretch of time of this length, a minute to 31 days. Not set: a day.
+    public var window: Duration?
 
     public init(
-        tenant: String = ""
+        tenant: String = "",
+        flowType: String = "",
+        window: Duration? = nil
     ) {
         self.tenant = tenant
+        self.flowType = flowType
+        self.window = window
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -238,14 +246,20 @@ public struct GetStatisticsRequest: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__GetStatisticsRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
+        flowType = try c.flow_type.string("flow_type")
+        window = try ProtoDuration.optional(c.window)?.duration
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetStatisticsRequest>, _ arena: inout Arena) {
         c.pointee.tenant = arena.copy(tenant)
+        c.pointee.flow_type = arena.copy(flowType)
+        c.pointee.window = arena.make(optional: window.map { ProtoDuration($0) })
     }
 }
 
-/// The response of `FlowAdminService.GetStatistics`.
+/// Counts of what is stored, and of what was done in the window. Where there is very much of it they are extrapolated from a part of the
+/// flows or versions, which is always the same, and the fields that end in `_sample` say how large that part was. Versions that were pruned
+/// are counted nowhere.
 public struct GetStatisticsResponse: WireMessage, Equatable {
     /// Flows that are not deleted.
     public var flows: Int64 = 0
@@ -259,12 +273,26 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
     public var stateBytes: Int64 = 0
     /// Bytes of all states as stored.
     public var storedBytes: Int64 = 0
-    /// Flows by type, the most frequent first, 100 at most.
-    public var byType: [FlowCount] = []
-    /// Flows by status, the most frequent first, 100 at most.
+    /// By type, the most frequent first, 100 at most.
+    public var byType: [TypeStatistics] = []
+    /// Flows by status, the most frequent first, 100 at most. Flows without a status are under the empty one.
     public var byStatus: [FlowCount] = []
     /// When the figures were taken; they may be a minute old.
     public var time: Timestamp?
+    /// When the window begins; it ends at `time`.
+    public var since: Timestamp?
+    /// Flows created in the window, deleted ones too.
+    public var createdFlows: Int64 = 0
+    /// What was done in the window. Its bytes are what storage has grown by.
+    public var activity: FlowActivity?
+    /// What saves were refused for in the window, or made with; the most frequent first, 1,000 at most.
+    public var validationFailures: [ValidationFailures] = []
+    /// Share of the flows that were counted, more than 0: counts of flows are extrapolated from it when it is not 1.
+    public var flowSample: Double = 0
+    /// The same, of the versions, for `state_bytes`, `stored_bytes`, and `versions` where flows were pruned.
+    public var storageSample: Double = 0
+    /// The same, of the flows that changed in the window, for all that was done in it. Of a flow the newest 10,000 versions are looked at.
+    public var activitySample: Double = 0
 
     public init(
         flows: Int64 = 0,
@@ -273,9 +301,16 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         checkpoints: Int64 = 0,
         stateBytes: Int64 = 0,
         storedBytes: Int64 = 0,
-        byType: [FlowCount] = [],
+        byType: [TypeStatistics] = [],
         byStatus: [FlowCount] = [],
-        time: Timestamp? = nil
+        time: Timestamp? = nil,
+        since: Timestamp? = nil,
+        createdFlows: Int64 = 0,
+        activity: FlowActivity? = nil,
+        validationFailures: [ValidationFailures] = [],
+        flowSample: Double = 0,
+        storageSample: Double = 0,
+        activitySample: Double = 0
     ) {
         self.flows = flows
         self.deletedFlows = deletedFlows
@@ -286,6 +321,13 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         self.byType = byType
         self.byStatus = byStatus
         self.time = time
+        self.since = since
+        self.createdFlows = createdFlows
+        self.activity = activity
+        self.validationFailures = validationFailures
+        self.flowSample = flowSample
+        self.storageSample = storageSample
+        self.activitySample = activitySample
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -299,9 +341,16 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         checkpoints = c.checkpoints
         stateBytes = c.state_bytes
         storedBytes = c.stored_bytes
-        byType = try FlowCount.array(c.by_type, c.n_by_type)
+        byType = try TypeStatistics.array(c.by_type, c.n_by_type)
         byStatus = try FlowCount.array(c.by_status, c.n_by_status)
         time = try Timestamp.optional(c.time)
+        since = try Timestamp.optional(c.since)
+        createdFlows = c.created_flows
+        activity = try FlowActivity.optional(c.activity)
+        validationFailures = try ValidationFailures.array(c.validation_failures, c.n_validation_failures)
+        flowSample = c.flow_sample
+        storageSample = c.storage_sample
+        activitySample = c.activity_sample
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetStatisticsResponse>, _ arena: inout Arena) {
@@ -316,12 +365,20 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         c.pointee.n_by_status = byStatus.count
         c.pointee.by_status = arena.list(byStatus)
         c.pointee.time = arena.make(optional: time)
+        c.pointee.since = arena.make(optional: since)
+        c.pointee.created_flows = createdFlows
+        c.pointee.activity = arena.make(optional: activity)
+        c.pointee.n_validation_failures = validationFailures.count
+        c.pointee.validation_failures = arena.list(validationFailures)
+        c.pointee.flow_sample = flowSample
+        c.pointee.storage_sample = storageSample
+        c.pointee.activity_sample = activitySample
     }
 }
 
 /// How many flows have a value.
 public struct FlowCount: WireMessage, Equatable {
-    /// The type or status.
+    /// The status.
     public var value: String = ""
     /// How many flows have it.
     public var flows: Int64 = 0
@@ -346,6 +403,297 @@ public struct FlowCount: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowCount>, _ arena: inout Arena) {
         c.pointee.value = arena.copy(value)
         c.pointee.flows = flows
+    }
+}
+
+/// The flows of one type.
+public struct TypeStatistics: WireMessage, Equatable {
+    /// The type; empty: flows without one.
+    public var flowType: String = ""
+    /// Flows that are not deleted.
+    public var flows: Int64 = 0
+    /// Deleted flows whose history is still there.
+    public var deletedFlows: Int64 = 0
+    /// Flows by status, the most frequent first, 100 at most.
+    public var byStatus: [FlowCount] = []
+    /// By phase, the one with most flows first, 100 at most. Flows without a phase are in none.
+    public var byPhase: [PhaseStatistics] = []
+    /// Flows created in the window, deleted ones too.
+    public var createdFlows: Int64 = 0
+    /// What was done in the window.
+    public var activity: FlowActivity?
+
+    public init(
+        flowType: String = "",
+        flows: Int64 = 0,
+        deletedFlows: Int64 = 0,
+        byStatus: [FlowCount] = [],
+        byPhase: [PhaseStatistics] = [],
+        createdFlows: Int64 = 0,
+        activity: FlowActivity? = nil
+    ) {
+        self.flowType = flowType
+        self.flows = flows
+        self.deletedFlows = deletedFlows
+        self.byStatus = byStatus
+        self.byPhase = byPhase
+        self.createdFlows = createdFlows
+        self.activity = activity
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__type_statistics__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__TypeStatistics) throws(WireError) {
+        flowType = try c.flow_type.string("flow_type")
+        flows = c.flows
+        deletedFlows = c.deleted_flows
+        byStatus = try FlowCount.array(c.by_status, c.n_by_status)
+        byPhase = try PhaseStatistics.array(c.by_phase, c.n_by_phase)
+        createdFlows = c.created_flows
+        activity = try FlowActivity.optional(c.activity)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TypeStatistics>, _ arena: inout Arena) {
+        c.pointee.flow_type = arena.copy(flowType)
+        c.pointee.flows = flows
+        c.pointee.deleted_flows = deletedFlows
+        c.pointee.n_by_status = byStatus.count
+        c.pointee.by_status = arena.list(byStatus)
+        c.pointee.n_by_phase = byPhase.count
+        c.pointee.by_phase = arena.list(byPhase)
+        c.pointee.created_flows = createdFlows
+        c.pointee.activity = arena.make(optional: activity)
+    }
+}
+
+/// One phase of the flows of one type.
+public struct PhaseStatistics: WireMessage, Equatable {
+    /// The phase.
+    public var phase: String = ""
+    /// Flows that are in it now and not deleted.
+    public var flows: Int64 = 0
+    /// How often a flow entered it in the window, by whatever made the version: its first phase, a transition, a save, a recovery.
+    public var entries: Int64 = 0
+    /// How often a flow left it for another phase in the window.
+    public var exits: Int64 = 0
+    /// `exits`, in a second: the throughput of the phase.
+    public var exitsPerSecond: Double = 0
+    /// How long those that left it had been in it; not set: nobody left it, or not in a way that the versions still tell.
+    public var timeInPhase: TimeInPhase?
+    /// What was done in the window by versions in this phase.
+    public var activity: FlowActivity?
+
+    public init(
+        phase: String = "",
+        flows: Int64 = 0,
+        entries: Int64 = 0,
+        exits: Int64 = 0,
+        exitsPerSecond: Double = 0,
+        timeInPhase: TimeInPhase? = nil,
+        activity: FlowActivity? = nil
+    ) {
+        self.phase = phase
+        self.flows = flows
+        self.entries = entries
+        self.exits = exits
+        self.exitsPerSecond = exitsPerSecond
+        self.timeInPhase = timeInPhase
+        self.activity = activity
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__phase_statistics__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__PhaseStatistics) throws(WireError) {
+        phase = try c.phase.string("phase")
+        flows = c.flows
+        entries = c.entries
+        exits = c.exits
+        exitsPerSecond = c.exits_per_second
+        timeInPhase = try TimeInPhase.optional(c.time_in_phase)
+        activity = try FlowActivity.optional(c.activity)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__PhaseStatistics>, _ arena: inout Arena) {
+        c.pointee.phase = arena.copy(phase)
+        c.pointee.flows = flows
+        c.pointee.entries = entries
+        c.pointee.exits = exits
+        c.pointee.exits_per_second = exitsPerSecond
+        c.pointee.time_in_phase = arena.make(optional: timeInPhase)
+        c.pointee.activity = arena.make(optional: activity)
+    }
+}
+
+/// Percentiles, interpolated between the two nearest.
+public struct TimeInPhase: WireMessage, Equatable {
+    /// Half of them were that long in the phase, or less.
+    public var p50: Duration?
+    /// 95 % of them.
+    public var p95: Duration?
+    /// 99 % of them.
+    public var p99: Duration?
+
+    public init(
+        p50: Duration? = nil,
+        p95: Duration? = nil,
+        p99: Duration? = nil
+    ) {
+        self.p50 = p50
+        self.p95 = p95
+        self.p99 = p99
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__time_in_phase__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__TimeInPhase) throws(WireError) {
+        p50 = try ProtoDuration.optional(c.p50)?.duration
+        p95 = try ProtoDuration.optional(c.p95)?.duration
+        p99 = try ProtoDuration.optional(c.p99)?.duration
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TimeInPhase>, _ arena: inout Arena) {
+        c.pointee.p50 = arena.make(optional: p50.map { ProtoDuration($0) })
+        c.pointee.p95 = arena.make(optional: p95.map { ProtoDuration($0) })
+        c.pointee.p99 = arena.make(optional: p99.map { ProtoDuration($0) })
+    }
+}
+
+/// What versions of the window say about the flows that have one there.
+public struct FlowActivity: WireMessage, Equatable {
+    /// Flows with a version made in the window.
+    public var activeFlows: Int64 = 0
+    /// Versions made in the window.
+    public var versions: Int64 = 0
+    /// `versions`, in a second.
+    public var versionsPerSecond: Double = 0
+    /// Bytes of their states as clients sent them.
+    public var stateBytes: Int64 = 0
+    /// Bytes of their states as stored.
+    public var storedBytes: Int64 = 0
+    /// Phases marked complete (VERSION_EVENT_PHASE_COMPLETED).
+    public var phasesCompleted: Int64 = 0
+    /// Errors reported (VERSION_EVENT_ERROR_REPORTED).
+    public var errorsReported: Int64 = 0
+    /// Recoveries (VERSION_EVENT_RECOVERED).
+    public var recoveries: Int64 = 0
+    /// Flows with an error reported.
+    public var failedFlows: Int64 = 0
+    /// Share of the active flows that failed.
+    public var failureRate: Double = 0
+    /// Failed flows that went on after their last error: were recovered, made a transition, or completed a phase.
+    public var recoveredFlows: Int64 = 0
+    /// Share of the failed flows that went on.
+    public var recoveryRate: Double = 0
+
+    public init(
+        activeFlows: Int64 = 0,
+        versions: Int64 = 0,
+        versionsPerSecond: Double = 0,
+        stateBytes: Int64 = 0,
+        storedBytes: Int64 = 0,
+        phasesCompleted: Int64 = 0,
+        errorsReported: Int64 = 0,
+        recoveries: Int64 = 0,
+        failedFlows: Int64 = 0,
+        failureRate: Double = 0,
+        recoveredFlows: Int64 = 0,
+        recoveryRate: Double = 0
+    ) {
+        self.activeFlows = activeFlows
+        self.versions = versions
+        self.versionsPerSecond = versionsPerSecond
+        self.stateBytes = stateBytes
+        self.storedBytes = storedBytes
+        self.phasesCompleted = phasesCompleted
+        self.errorsReported = errorsReported
+        self.recoveries = recoveries
+        self.failedFlows = failedFlows
+        self.failureRate = failureRate
+        self.recoveredFlows = recoveredFlows
+        self.recoveryRate = recoveryRate
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_activity__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__FlowActivity) throws(WireError) {
+        activeFlows = c.active_flows
+        versions = c.versions
+        versionsPerSecond = c.versions_per_second
+        stateBytes = c.state_bytes
+        storedBytes = c.stored_bytes
+        phasesCompleted = c.phases_completed
+        errorsReported = c.errors_reported
+        recoveries = c.recoveries
+        failedFlows = c.failed_flows
+        failureRate = c.failure_rate
+        recoveredFlows = c.recovered_flows
+        recoveryRate = c.recovery_rate
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowActivity>, _ arena: inout Arena) {
+        c.pointee.active_flows = activeFlows
+        c.pointee.versions = versions
+        c.pointee.versions_per_second = versionsPerSecond
+        c.pointee.state_bytes = stateBytes
+        c.pointee.stored_bytes = storedBytes
+        c.pointee.phases_completed = phasesCompleted
+        c.pointee.errors_reported = errorsReported
+        c.pointee.recoveries = recoveries
+        c.pointee.failed_flows = failedFlows
+        c.pointee.failure_rate = failureRate
+        c.pointee.recovered_flows = recoveredFlows
+        c.pointee.recovery_rate = recoveryRate
+    }
+}
+
+/// How often saves broke a rule. A save that breaks several counts for each. Servers write their counts down every few seconds, and by the
+/// hour: the hour in which the window begins counts as a whole.
+public struct ValidationFailures: WireMessage, Equatable {
+    /// The type whose definition has the rule.
+    public var flowType: String = ""
+    /// The rule's name.
+    public var rule: String = ""
+    /// Violations in saves that were refused (STATE_INVALID).
+    public var refused: Int64 = 0
+    /// Violations that were warnings: the saves were let through.
+    public var warned: Int64 = 0
+
+    public init(
+        flowType: String = "",
+        rule: String = "",
+        refused: Int64 = 0,
+        warned: Int64 = 0
+    ) {
+        self.flowType = flowType
+        self.rule = rule
+        self.refused = refused
+        self.warned = warned
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__validation_failures__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__ValidationFailures) throws(WireError) {
+        flowType = try c.flow_type.string("flow_type")
+        rule = try c.rule.string("rule")
+        refused = c.refused
+        warned = c.warned
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ValidationFailures>, _ arena: inout Arena) {
+        c.pointee.flow_type = arena.copy(flowType)
+        c.pointee.rule = arena.copy(rule)
+        c.pointee.refused = refused
+        c.pointee.warned = warned
     }
 }
 

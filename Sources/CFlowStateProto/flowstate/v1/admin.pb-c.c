@@ -322,6 +322,231 @@ void   flowstate__v1__flow_count__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__flow_count__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__type_statistics__init
+                     (Flowstate__V1__TypeStatistics         *message)
+{
+  static const Flowstate__V1__TypeStatistics init_value = FLOWSTATE__V1__TYPE_STATISTICS__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__type_statistics__get_packed_size
+                     (const Flowstate__V1__TypeStatistics *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__type_statistics__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__type_statistics__pack
+                     (const Flowstate__V1__TypeStatistics *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__type_statistics__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__type_statistics__pack_to_buffer
+                     (const Flowstate__V1__TypeStatistics *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__type_statistics__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__TypeStatistics *
+       flowstate__v1__type_statistics__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__TypeStatistics *)
+     protobuf_c_message_unpack (&flowstate__v1__type_statistics__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__type_statistics__free_unpacked
+                     (Flowstate__V1__TypeStatistics *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__type_statistics__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__phase_statistics__init
+                     (Flowstate__V1__PhaseStatistics         *message)
+{
+  static const Flowstate__V1__PhaseStatistics init_value = FLOWSTATE__V1__PHASE_STATISTICS__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__phase_statistics__get_packed_size
+                     (const Flowstate__V1__PhaseStatistics *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__phase_statistics__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__phase_statistics__pack
+                     (const Flowstate__V1__PhaseStatistics *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__phase_statistics__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__phase_statistics__pack_to_buffer
+                     (const Flowstate__V1__PhaseStatistics *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__phase_statistics__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__PhaseStatistics *
+       flowstate__v1__phase_statistics__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__PhaseStatistics *)
+     protobuf_c_message_unpack (&flowstate__v1__phase_statistics__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__phase_statistics__free_unpacked
+                     (Flowstate__V1__PhaseStatistics *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__phase_statistics__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__time_in_phase__init
+                     (Flowstate__V1__TimeInPhase         *message)
+{
+  static const Flowstate__V1__TimeInPhase init_value = FLOWSTATE__V1__TIME_IN_PHASE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__time_in_phase__get_packed_size
+                     (const Flowstate__V1__TimeInPhase *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__time_in_phase__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__time_in_phase__pack
+                     (const Flowstate__V1__TimeInPhase *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__time_in_phase__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__time_in_phase__pack_to_buffer
+                     (const Flowstate__V1__TimeInPhase *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__time_in_phase__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__TimeInPhase *
+       flowstate__v1__time_in_phase__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__TimeInPhase *)
+     protobuf_c_message_unpack (&flowstate__v1__time_in_phase__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__time_in_phase__free_unpacked
+                     (Flowstate__V1__TimeInPhase *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__time_in_phase__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__flow_activity__init
+                     (Flowstate__V1__FlowActivity         *message)
+{
+  static const Flowstate__V1__FlowActivity init_value = FLOWSTATE__V1__FLOW_ACTIVITY__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__flow_activity__get_packed_size
+                     (const Flowstate__V1__FlowActivity *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_activity__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__flow_activity__pack
+                     (const Flowstate__V1__FlowActivity *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_activity__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__flow_activity__pack_to_buffer
+                     (const Flowstate__V1__FlowActivity *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_activity__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__FlowActivity *
+       flowstate__v1__flow_activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__FlowActivity *)
+     protobuf_c_message_unpack (&flowstate__v1__flow_activity__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__flow_activity__free_unpacked
+                     (Flowstate__V1__FlowActivity *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__flow_activity__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__validation_failures__init
+                     (Flowstate__V1__ValidationFailures         *message)
+{
+  static const Flowstate__V1__ValidationFailures init_value = FLOWSTATE__V1__VALIDATION_FAILURES__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__validation_failures__get_packed_size
+                     (const Flowstate__V1__ValidationFailures *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__validation_failures__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__validation_failures__pack
+                     (const Flowstate__V1__ValidationFailures *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__validation_failures__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__validation_failures__pack_to_buffer
+                     (const Flowstate__V1__ValidationFailures *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__validation_failures__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__ValidationFailures *
+       flowstate__v1__validation_failures__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__ValidationFailures *)
+     protobuf_c_message_unpack (&flowstate__v1__validation_failures__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__validation_failures__free_unpacked
+                     (Flowstate__V1__ValidationFailures *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__validation_failures__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__tenant__init
                      (Flowstate__V1__Tenant         *message)
 {
@@ -1292,7 +1517,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descri
   (ProtobufCMessageInit) flowstate__v1__get_cleanup_run_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_request__field_descriptors[3] =
 {
   {
     "tenant",
@@ -1306,14 +1531,40 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "flow_type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsRequest, flow_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsRequest, window),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__get_statistics_request__field_indices_by_name[] = {
+  1,   /* field[1] = flow_type */
   0,   /* field[0] = tenant */
+  2,   /* field[2] = window */
 };
 static const ProtobufCIntRange flowstate__v1__get_statistics_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descriptor =
 {
@@ -1323,14 +1574,14 @@ const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descript
   "Flowstate__V1__GetStatisticsRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__GetStatisticsRequest),
-  1,
+  3,
   flowstate__v1__get_statistics_request__field_descriptors,
   flowstate__v1__get_statistics_request__field_indices_by_name,
   1,  flowstate__v1__get_statistics_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__get_statistics_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_response__field_descriptors[16] =
 {
   {
     "flows",
@@ -1411,7 +1662,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_response__fi
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__GetStatisticsResponse, n_by_type),
     offsetof(Flowstate__V1__GetStatisticsResponse, by_type),
-    &flowstate__v1__flow_count__descriptor,
+    &flowstate__v1__type_statistics__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1440,22 +1691,113 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "since",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_flows",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, created_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activity",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, activity),
+    &flowstate__v1__flow_activity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validation_failures",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__GetStatisticsResponse, n_validation_failures),
+    offsetof(Flowstate__V1__GetStatisticsResponse, validation_failures),
+    &flowstate__v1__validation_failures__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flow_sample",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, flow_sample),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "storage_sample",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, storage_sample),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activity_sample",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetStatisticsResponse, activity_sample),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__get_statistics_response__field_indices_by_name[] = {
+  11,   /* field[11] = activity */
+  15,   /* field[15] = activity_sample */
   7,   /* field[7] = by_status */
   6,   /* field[6] = by_type */
   3,   /* field[3] = checkpoints */
+  10,   /* field[10] = created_flows */
   1,   /* field[1] = deleted_flows */
+  13,   /* field[13] = flow_sample */
   0,   /* field[0] = flows */
+  9,   /* field[9] = since */
   4,   /* field[4] = state_bytes */
+  14,   /* field[14] = storage_sample */
   5,   /* field[5] = stored_bytes */
   8,   /* field[8] = time */
+  12,   /* field[12] = validation_failures */
   2,   /* field[2] = versions */
 };
 static const ProtobufCIntRange flowstate__v1__get_statistics_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descriptor =
 {
@@ -1465,7 +1807,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descrip
   "Flowstate__V1__GetStatisticsResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__GetStatisticsResponse),
-  9,
+  16,
   flowstate__v1__get_statistics_response__field_descriptors,
   flowstate__v1__get_statistics_response__field_indices_by_name,
   1,  flowstate__v1__get_statistics_response__number_ranges,
@@ -1521,6 +1863,560 @@ const ProtobufCMessageDescriptor flowstate__v1__flow_count__descriptor =
   flowstate__v1__flow_count__field_indices_by_name,
   1,  flowstate__v1__flow_count__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__flow_count__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__type_statistics__field_descriptors[7] =
+{
+  {
+    "flow_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TypeStatistics, flow_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flows",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TypeStatistics, flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deleted_flows",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TypeStatistics, deleted_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "by_status",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__TypeStatistics, n_by_status),
+    offsetof(Flowstate__V1__TypeStatistics, by_status),
+    &flowstate__v1__flow_count__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "by_phase",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__TypeStatistics, n_by_phase),
+    offsetof(Flowstate__V1__TypeStatistics, by_phase),
+    &flowstate__v1__phase_statistics__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_flows",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TypeStatistics, created_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activity",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TypeStatistics, activity),
+    &flowstate__v1__flow_activity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__type_statistics__field_indices_by_name[] = {
+  6,   /* field[6] = activity */
+  4,   /* field[4] = by_phase */
+  3,   /* field[3] = by_status */
+  5,   /* field[5] = created_flows */
+  2,   /* field[2] = deleted_flows */
+  0,   /* field[0] = flow_type */
+  1,   /* field[1] = flows */
+};
+static const ProtobufCIntRange flowstate__v1__type_statistics__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__type_statistics__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.TypeStatistics",
+  "TypeStatistics",
+  "Flowstate__V1__TypeStatistics",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__TypeStatistics),
+  7,
+  flowstate__v1__type_statistics__field_descriptors,
+  flowstate__v1__type_statistics__field_indices_by_name,
+  1,  flowstate__v1__type_statistics__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__type_statistics__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__phase_statistics__field_descriptors[7] =
+{
+  {
+    "phase",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, phase),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flows",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "entries",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exits",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, exits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exits_per_second",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, exits_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_in_phase",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, time_in_phase),
+    &flowstate__v1__time_in_phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activity",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__PhaseStatistics, activity),
+    &flowstate__v1__flow_activity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__phase_statistics__field_indices_by_name[] = {
+  6,   /* field[6] = activity */
+  2,   /* field[2] = entries */
+  3,   /* field[3] = exits */
+  4,   /* field[4] = exits_per_second */
+  1,   /* field[1] = flows */
+  0,   /* field[0] = phase */
+  5,   /* field[5] = time_in_phase */
+};
+static const ProtobufCIntRange flowstate__v1__phase_statistics__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__phase_statistics__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.PhaseStatistics",
+  "PhaseStatistics",
+  "Flowstate__V1__PhaseStatistics",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__PhaseStatistics),
+  7,
+  flowstate__v1__phase_statistics__field_descriptors,
+  flowstate__v1__phase_statistics__field_indices_by_name,
+  1,  flowstate__v1__phase_statistics__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__phase_statistics__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__time_in_phase__field_descriptors[3] =
+{
+  {
+    "p50",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TimeInPhase, p50),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "p95",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TimeInPhase, p95),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "p99",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TimeInPhase, p99),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__time_in_phase__field_indices_by_name[] = {
+  0,   /* field[0] = p50 */
+  1,   /* field[1] = p95 */
+  2,   /* field[2] = p99 */
+};
+static const ProtobufCIntRange flowstate__v1__time_in_phase__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__time_in_phase__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.TimeInPhase",
+  "TimeInPhase",
+  "Flowstate__V1__TimeInPhase",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__TimeInPhase),
+  3,
+  flowstate__v1__time_in_phase__field_descriptors,
+  flowstate__v1__time_in_phase__field_indices_by_name,
+  1,  flowstate__v1__time_in_phase__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__time_in_phase__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__flow_activity__field_descriptors[12] =
+{
+  {
+    "active_flows",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, active_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "versions",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, versions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "versions_per_second",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, versions_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, state_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stored_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, stored_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "phases_completed",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, phases_completed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "errors_reported",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, errors_reported),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recoveries",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, recoveries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failed_flows",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, failed_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_rate",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, failure_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recovered_flows",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, recovered_flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recovery_rate",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowActivity, recovery_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__flow_activity__field_indices_by_name[] = {
+  0,   /* field[0] = active_flows */
+  6,   /* field[6] = errors_reported */
+  8,   /* field[8] = failed_flows */
+  9,   /* field[9] = failure_rate */
+  5,   /* field[5] = phases_completed */
+  10,   /* field[10] = recovered_flows */
+  7,   /* field[7] = recoveries */
+  11,   /* field[11] = recovery_rate */
+  3,   /* field[3] = state_bytes */
+  4,   /* field[4] = stored_bytes */
+  1,   /* field[1] = versions */
+  2,   /* field[2] = versions_per_second */
+};
+static const ProtobufCIntRange flowstate__v1__flow_activity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__flow_activity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.FlowActivity",
+  "FlowActivity",
+  "Flowstate__V1__FlowActivity",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__FlowActivity),
+  12,
+  flowstate__v1__flow_activity__field_descriptors,
+  flowstate__v1__flow_activity__field_indices_by_name,
+  1,  flowstate__v1__flow_activity__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__flow_activity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__validation_failures__field_descriptors[4] =
+{
+  {
+    "flow_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidationFailures, flow_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rule",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidationFailures, rule),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidationFailures, refused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warned",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ValidationFailures, warned),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__validation_failures__field_indices_by_name[] = {
+  0,   /* field[0] = flow_type */
+  2,   /* field[2] = refused */
+  1,   /* field[1] = rule */
+  3,   /* field[3] = warned */
+};
+static const ProtobufCIntRange flowstate__v1__validation_failures__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__validation_failures__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.ValidationFailures",
+  "ValidationFailures",
+  "Flowstate__V1__ValidationFailures",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__ValidationFailures),
+  4,
+  flowstate__v1__validation_failures__field_descriptors,
+  flowstate__v1__validation_failures__field_indices_by_name,
+  1,  flowstate__v1__validation_failures__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__validation_failures__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__tenant__field_descriptors[6] =

@@ -24,6 +24,11 @@ typedef struct Flowstate__V1__GetCleanupRunResponse Flowstate__V1__GetCleanupRun
 typedef struct Flowstate__V1__GetStatisticsRequest Flowstate__V1__GetStatisticsRequest;
 typedef struct Flowstate__V1__GetStatisticsResponse Flowstate__V1__GetStatisticsResponse;
 typedef struct Flowstate__V1__FlowCount Flowstate__V1__FlowCount;
+typedef struct Flowstate__V1__TypeStatistics Flowstate__V1__TypeStatistics;
+typedef struct Flowstate__V1__PhaseStatistics Flowstate__V1__PhaseStatistics;
+typedef struct Flowstate__V1__TimeInPhase Flowstate__V1__TimeInPhase;
+typedef struct Flowstate__V1__FlowActivity Flowstate__V1__FlowActivity;
+typedef struct Flowstate__V1__ValidationFailures Flowstate__V1__ValidationFailures;
 typedef struct Flowstate__V1__Tenant Flowstate__V1__Tenant;
 typedef struct Flowstate__V1__CreateTenantRequest Flowstate__V1__CreateTenantRequest;
 typedef struct Flowstate__V1__CreateTenantResponse Flowstate__V1__CreateTenantResponse;
@@ -183,15 +188,28 @@ struct  Flowstate__V1__GetStatisticsRequest
 {
   ProtobufCMessage base;
   /*
-   * Only this tenant's; empty: every tenant's.
+   * Whose flows; empty: the caller's. Another tenant than the caller's is refused with NOT_SUPPORTED until the server knows who calls.
    */
   ProtobufCBinaryData tenant;
+  /*
+   * Only flows of this type; empty: all.
+   */
+  ProtobufCBinaryData flow_type;
+  /*
+   * What the activity is counted of: the last stretch of time of this length, a minute to 31 days. Not set: a day.
+   */
+  Google__Protobuf__Duration *window;
 };
 #define FLOWSTATE__V1__GET_STATISTICS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_statistics_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, {0,NULL}, NULL }
 
 
+/*
+ * Counts of what is stored, and of what was done in the window. Where there is very much of it they are extrapolated from a part of the
+ * flows or versions, which is always the same, and the fields that end in `_sample` say how large that part was. Versions that were pruned
+ * are counted nowhere.
+ */
 struct  Flowstate__V1__GetStatisticsResponse
 {
   ProtobufCMessage base;
@@ -220,12 +238,12 @@ struct  Flowstate__V1__GetStatisticsResponse
    */
   int64_t stored_bytes;
   /*
-   * Flows by type, the most frequent first, 100 at most.
+   * By type, the most frequent first, 100 at most.
    */
   size_t n_by_type;
-  Flowstate__V1__FlowCount **by_type;
+  Flowstate__V1__TypeStatistics **by_type;
   /*
-   * Flows by status, the most frequent first, 100 at most.
+   * Flows by status, the most frequent first, 100 at most. Flows without a status are under the empty one.
    */
   size_t n_by_status;
   Flowstate__V1__FlowCount **by_status;
@@ -233,10 +251,39 @@ struct  Flowstate__V1__GetStatisticsResponse
    * When the figures were taken; they may be a minute old.
    */
   Google__Protobuf__Timestamp *time;
+  /*
+   * When the window begins; it ends at `time`.
+   */
+  Google__Protobuf__Timestamp *since;
+  /*
+   * Flows created in the window, deleted ones too.
+   */
+  int64_t created_flows;
+  /*
+   * What was done in the window. Its bytes are what storage has grown by.
+   */
+  Flowstate__V1__FlowActivity *activity;
+  /*
+   * What saves were refused for in the window, or made with; the most frequent first, 1,000 at most.
+   */
+  size_t n_validation_failures;
+  Flowstate__V1__ValidationFailures **validation_failures;
+  /*
+   * Share of the flows that were counted, more than 0: counts of flows are extrapolated from it when it is not 1.
+   */
+  double flow_sample;
+  /*
+   * The same, of the versions, for `state_bytes`, `stored_bytes`, and `versions` where flows were pruned.
+   */
+  double storage_sample;
+  /*
+   * The same, of the flows that changed in the window, for all that was done in it. Of a flow the newest 10,000 versions are looked at.
+   */
+  double activity_sample;
 };
 #define FLOWSTATE__V1__GET_STATISTICS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_statistics_response__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, NULL }
+    , 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, NULL, NULL, 0, NULL, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -246,7 +293,7 @@ struct  Flowstate__V1__FlowCount
 {
   ProtobufCMessage base;
   /*
-   * The type or status.
+   * The status.
    */
   ProtobufCBinaryData value;
   /*
@@ -257,6 +304,201 @@ struct  Flowstate__V1__FlowCount
 #define FLOWSTATE__V1__FLOW_COUNT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow_count__descriptor) \
     , {0,NULL}, 0 }
+
+
+/*
+ * The flows of one type.
+ */
+struct  Flowstate__V1__TypeStatistics
+{
+  ProtobufCMessage base;
+  /*
+   * The type; empty: flows without one.
+   */
+  ProtobufCBinaryData flow_type;
+  /*
+   * Flows that are not deleted.
+   */
+  int64_t flows;
+  /*
+   * Deleted flows whose history is still there.
+   */
+  int64_t deleted_flows;
+  /*
+   * Flows by status, the most frequent first, 100 at most.
+   */
+  size_t n_by_status;
+  Flowstate__V1__FlowCount **by_status;
+  /*
+   * By phase, the one with most flows first, 100 at most. Flows without a phase are in none.
+   */
+  size_t n_by_phase;
+  Flowstate__V1__PhaseStatistics **by_phase;
+  /*
+   * Flows created in the window, deleted ones too.
+   */
+  int64_t created_flows;
+  /*
+   * What was done in the window.
+   */
+  Flowstate__V1__FlowActivity *activity;
+};
+#define FLOWSTATE__V1__TYPE_STATISTICS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__type_statistics__descriptor) \
+    , {0,NULL}, 0, 0, 0,NULL, 0,NULL, 0, NULL }
+
+
+/*
+ * One phase of the flows of one type.
+ */
+struct  Flowstate__V1__PhaseStatistics
+{
+  ProtobufCMessage base;
+  /*
+   * The phase.
+   */
+  ProtobufCBinaryData phase;
+  /*
+   * Flows that are in it now and not deleted.
+   */
+  int64_t flows;
+  /*
+   * How often a flow entered it in the window, by whatever made the version: its first phase, a transition, a save, a recovery.
+   */
+  int64_t entries;
+  /*
+   * How often a flow left it for another phase in the window.
+   */
+  int64_t exits;
+  /*
+   * `exits`, in a second: the throughput of the phase.
+   */
+  double exits_per_second;
+  /*
+   * How long those that left it had been in it; not set: nobody left it, or not in a way that the versions still tell.
+   */
+  Flowstate__V1__TimeInPhase *time_in_phase;
+  /*
+   * What was done in the window by versions in this phase.
+   */
+  Flowstate__V1__FlowActivity *activity;
+};
+#define FLOWSTATE__V1__PHASE_STATISTICS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__phase_statistics__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0, NULL, NULL }
+
+
+/*
+ * Percentiles, interpolated between the two nearest.
+ */
+struct  Flowstate__V1__TimeInPhase
+{
+  ProtobufCMessage base;
+  /*
+   * Half of them were that long in the phase, or less.
+   */
+  Google__Protobuf__Duration *p50;
+  /*
+   * 95 % of them.
+   */
+  Google__Protobuf__Duration *p95;
+  /*
+   * 99 % of them.
+   */
+  Google__Protobuf__Duration *p99;
+};
+#define FLOWSTATE__V1__TIME_IN_PHASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__time_in_phase__descriptor) \
+    , NULL, NULL, NULL }
+
+
+/*
+ * What versions of the window say about the flows that have one there.
+ */
+struct  Flowstate__V1__FlowActivity
+{
+  ProtobufCMessage base;
+  /*
+   * Flows with a version made in the window.
+   */
+  int64_t active_flows;
+  /*
+   * Versions made in the window.
+   */
+  int64_t versions;
+  /*
+   * `versions`, in a second.
+   */
+  double versions_per_second;
+  /*
+   * Bytes of their states as clients sent them.
+   */
+  int64_t state_bytes;
+  /*
+   * Bytes of their states as stored.
+   */
+  int64_t stored_bytes;
+  /*
+   * Phases marked complete (VERSION_EVENT_PHASE_COMPLETED).
+   */
+  int64_t phases_completed;
+  /*
+   * Errors reported (VERSION_EVENT_ERROR_REPORTED).
+   */
+  int64_t errors_reported;
+  /*
+   * Recoveries (VERSION_EVENT_RECOVERED).
+   */
+  int64_t recoveries;
+  /*
+   * Flows with an error reported.
+   */
+  int64_t failed_flows;
+  /*
+   * Share of the active flows that failed.
+   */
+  double failure_rate;
+  /*
+   * Failed flows that went on after their last error: were recovered, made a transition, or completed a phase.
+   */
+  int64_t recovered_flows;
+  /*
+   * Share of the failed flows that went on.
+   */
+  double recovery_rate;
+};
+#define FLOWSTATE__V1__FLOW_ACTIVITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow_activity__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * How often saves broke a rule. A save that breaks several counts for each. Servers write their counts down every few seconds, and by the
+ * hour: the hour in which the window begins counts as a whole.
+ */
+struct  Flowstate__V1__ValidationFailures
+{
+  ProtobufCMessage base;
+  /*
+   * The type whose definition has the rule.
+   */
+  ProtobufCBinaryData flow_type;
+  /*
+   * The rule's name.
+   */
+  ProtobufCBinaryData rule;
+  /*
+   * Violations in saves that were refused (STATE_INVALID).
+   */
+  int64_t refused;
+  /*
+   * Violations that were warnings: the saves were let through.
+   */
+  int64_t warned;
+};
+#define FLOWSTATE__V1__VALIDATION_FAILURES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__validation_failures__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, 0 }
 
 
 /*
@@ -674,6 +916,101 @@ Flowstate__V1__FlowCount *
 void   flowstate__v1__flow_count__free_unpacked
                      (Flowstate__V1__FlowCount *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__TypeStatistics methods */
+void   flowstate__v1__type_statistics__init
+                     (Flowstate__V1__TypeStatistics         *message);
+size_t flowstate__v1__type_statistics__get_packed_size
+                     (const Flowstate__V1__TypeStatistics   *message);
+size_t flowstate__v1__type_statistics__pack
+                     (const Flowstate__V1__TypeStatistics   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__type_statistics__pack_to_buffer
+                     (const Flowstate__V1__TypeStatistics   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__TypeStatistics *
+       flowstate__v1__type_statistics__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__type_statistics__free_unpacked
+                     (Flowstate__V1__TypeStatistics *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__PhaseStatistics methods */
+void   flowstate__v1__phase_statistics__init
+                     (Flowstate__V1__PhaseStatistics         *message);
+size_t flowstate__v1__phase_statistics__get_packed_size
+                     (const Flowstate__V1__PhaseStatistics   *message);
+size_t flowstate__v1__phase_statistics__pack
+                     (const Flowstate__V1__PhaseStatistics   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__phase_statistics__pack_to_buffer
+                     (const Flowstate__V1__PhaseStatistics   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__PhaseStatistics *
+       flowstate__v1__phase_statistics__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__phase_statistics__free_unpacked
+                     (Flowstate__V1__PhaseStatistics *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__TimeInPhase methods */
+void   flowstate__v1__time_in_phase__init
+                     (Flowstate__V1__TimeInPhase         *message);
+size_t flowstate__v1__time_in_phase__get_packed_size
+                     (const Flowstate__V1__TimeInPhase   *message);
+size_t flowstate__v1__time_in_phase__pack
+                     (const Flowstate__V1__TimeInPhase   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__time_in_phase__pack_to_buffer
+                     (const Flowstate__V1__TimeInPhase   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__TimeInPhase *
+       flowstate__v1__time_in_phase__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__time_in_phase__free_unpacked
+                     (Flowstate__V1__TimeInPhase *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__FlowActivity methods */
+void   flowstate__v1__flow_activity__init
+                     (Flowstate__V1__FlowActivity         *message);
+size_t flowstate__v1__flow_activity__get_packed_size
+                     (const Flowstate__V1__FlowActivity   *message);
+size_t flowstate__v1__flow_activity__pack
+                     (const Flowstate__V1__FlowActivity   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__flow_activity__pack_to_buffer
+                     (const Flowstate__V1__FlowActivity   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__FlowActivity *
+       flowstate__v1__flow_activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__flow_activity__free_unpacked
+                     (Flowstate__V1__FlowActivity *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__ValidationFailures methods */
+void   flowstate__v1__validation_failures__init
+                     (Flowstate__V1__ValidationFailures         *message);
+size_t flowstate__v1__validation_failures__get_packed_size
+                     (const Flowstate__V1__ValidationFailures   *message);
+size_t flowstate__v1__validation_failures__pack
+                     (const Flowstate__V1__ValidationFailures   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__validation_failures__pack_to_buffer
+                     (const Flowstate__V1__ValidationFailures   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__ValidationFailures *
+       flowstate__v1__validation_failures__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__validation_failures__free_unpacked
+                     (Flowstate__V1__ValidationFailures *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__Tenant methods */
 void   flowstate__v1__tenant__init
                      (Flowstate__V1__Tenant         *message);
@@ -963,6 +1300,21 @@ typedef void (*Flowstate__V1__GetStatisticsResponse_Closure)
 typedef void (*Flowstate__V1__FlowCount_Closure)
                  (const Flowstate__V1__FlowCount *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__TypeStatistics_Closure)
+                 (const Flowstate__V1__TypeStatistics *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__PhaseStatistics_Closure)
+                 (const Flowstate__V1__PhaseStatistics *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__TimeInPhase_Closure)
+                 (const Flowstate__V1__TimeInPhase *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__FlowActivity_Closure)
+                 (const Flowstate__V1__FlowActivity *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__ValidationFailures_Closure)
+                 (const Flowstate__V1__ValidationFailures *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__Tenant_Closure)
                  (const Flowstate__V1__Tenant *message,
                   void *closure_data);
@@ -1112,6 +1464,11 @@ extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response_
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__flow_count__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__type_statistics__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__phase_statistics__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__time_in_phase__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__flow_activity__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__validation_failures__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__tenant__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__create_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__create_tenant_response__descriptor;

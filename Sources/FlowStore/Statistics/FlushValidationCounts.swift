@@ -1,0 +1,59 @@
+import FlowModel
+import Postgres
+
+extension StateStore {
+    /// Writes down how often saves broke rules since the last time. Call it every few seconds, and before the store is given up.
+    ///
+    /// - Throws: when the database cannot take it. The counts are kept for the next time then, unless they may have been written: rather
+    ///   too few than twice.
+    public func flushValidationCounts() async throws(StateError) {
+        // In the order of the key, the same on every server: two of them wait for each other instead of deadlocking.
+        let taken = resources.validationCounts.take().sorted { $0.key.order.lexicographicallyPrecedes($1.key.order) }
+        if taken.isEmpty { return }
+        var parameters = Parameters()
+        parameters.append(texts: taken.count) { taken[$0].key.names.tenant }
+        parameters.append(texts: taken.count) { taken[$0].key.names.flowID }
+        parameters.append(texts: taken.count) { taken[$0].key.rule }
+        parameters.append(bigints: taken.count) { taken[$0].count.refused }
+        parameters.append(bigints: taken.count) { taken[$0].count.warned }
+        do {
+            _ = try await runInBackground(Query(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) })
+        } catch {
+            if case .databaseUnavailable(_, outcomeUnknown: true, _) = error { throw error }
+            resources.validationCounts.putBack(taken)
+            throw error
+        }
+    }
+
+    /// Forgets counts of hours that no window reaches any more.
+    public func purgeValidationCounts() async throws(StateError) {
+        var parameters = Parameters()
+        parameters.append(Double(GetStatisticsCommand.windows.upperBound + 86_400))
+        _ = try await runInBackground(Query(statement: ValidationCountSQL.purge, parameters: parameters) { _ in .success(()) })
+    }
+}
+
+extension ValidationCounts.Key {
+    fileprivate var order: [UInt8] { Array(names.tenant.utf8) + [0] + Array(names.flowID.utf8) + [0] + Array(rule.utf8) }
+}
+
+enum ValidationCountSQL {
+    static let add = Statement(
+        name: "add_validation_counts",
+        sql: """
+            INSERT INTO flowstate.validation_count AS c (tenant, hour, flow_type, rule, refused, warned)
+                SELECT n.tenant, \(hour(of: "statement_timestamp()")), n.flow_type, n.rule, n.refused, n.warned
+                FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY n (tenant, flow_type, rule, refused, warned, number) ORDER BY n.number
+            ON CONFLICT (tenant, hour, flow_type, rule)
+                DO UPDATE SET refused = c.refused + excluded.refused, warned = c.warned + excluded.warned
+            """,
+        parameterTypes: [.textArray, .textArray, .textArray, .int8Array, .int8Array])
+
+    static let purge = Statement(
+        name: "purge_validation_counts",
+        sql: "DELETE FROM flowstate.validation_count WHERE hour < statement_timestamp() - make_interval(secs => $1)",
+        parameterTypes: [.float8])
+
+    /// The beginning of the hour, whatever the session's time zone.
+    static func hour(of time: String) -> String { "date_bin('1 hour', \(time), TIMESTAMPTZ '2000-01-01 00:00:00+00')" }
+}

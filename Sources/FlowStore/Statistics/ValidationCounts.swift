@@ -1,0 +1,64 @@
+import FlowModel
+import Synchronization
+
+/// Violations that saves were refused for, or made with, since they were last written down. Noting costs nothing where nothing is wrong,
+/// and a look-up for each violation where something is. Safe on any thread.
+final class ValidationCounts: Sendable {
+    struct Key: Hashable {
+        /// Tenant and type: compared by their bytes.
+        let names: FlowKey
+        let rule: String
+    }
+
+    struct Count {
+        var refused: Int64 = 0
+        var warned: Int64 = 0
+    }
+
+    /// Different ones between two times that they are written down; more are not counted. Definitions, and so their rules, are the tenants'.
+    private static let maximumKeys = 10_000
+
+    private let counts = Mutex<[Key: Count]>([:])
+
+    func note(_ violations: [StateError.Violation], isRefused: Bool, flowType: String, tenant: String) {
+        if violations.isEmpty { return }
+        let names = FlowKey(stored: tenant, flowID: flowType)
+        counts.withLock { counts in
+            for violation in violations {
+                let count = Count(refused: isRefused ? 1 : 0, warned: isRefused ? 0 : 1)
+                Self.add(count, Key(names: names, rule: Self.name(violation.rule)), to: &counts)
+            }
+        }
+    }
+
+    /// All of them; they count from nothing again.
+    func take() -> [(key: Key, count: Count)] {
+        counts.withLock { counts in
+            defer { counts = [:] }
+            return counts.map { ($0.key, $0.value) }
+        }
+    }
+
+    /// What was taken and could not be written down.
+    func putBack(_ taken: [(key: Key, count: Count)]) {
+        counts.withLock { counts in
+            for (key, count) in taken { Self.add(count, key, to: &counts) }
+        }
+    }
+
+    private static func add(_ count: Count, _ key: Key, to counts: inout [Key: Count]) {
+        guard counts.count < maximumKeys || counts[key] != nil else { return }
+        counts[key, default: Count()].refused += count.refused
+        counts[key, default: Count()].warned += count.warned
+    }
+
+    /// A rule may have any name, and PostgreSQL's text not any character.
+    private static func name(_ rule: String) -> String {
+        do throws(StateError) {
+            try NameRule.check(rule, field: "rule", maximumBytes: Limits().idBytes)
+            return rule
+        } catch {
+            return "unnamed"
+        }
+    }
+}

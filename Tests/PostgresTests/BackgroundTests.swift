@@ -1,0 +1,52 @@
+import Testing
+
+@testable import Postgres
+
+/// The connection for work that takes long.
+struct BackgroundTests {
+    @Test func nobodyWaitsBehindIt() async throws {
+        try await TestCluster.withDatabase { database in
+            let token = CancellationToken()
+            let (ended, continuation) = AsyncStream.makeStream(of: Result<Int64, PostgresError>.self)
+            database.background.submit(
+                SQL(number: "SELECT 1::int8 FROM pg_sleep(600)"), deadline: nil, cancellation: token, executor: InlineExecutor.shared
+            ) { continuation.yield($0) }
+            let read = try await database.reader.run(SQL(number: "SELECT 2::int8"))
+            let written = try await database.writer(shard: 0).run(SQL(number: "SELECT 3::int8"))
+            #expect(read == 2 && written == 3)
+            token.cancel()
+            for await result in ended {
+                #expect(throws: PostgresError.cancelled) { try result.get() }
+                break
+            }
+        }
+    }
+
+    @Test func itsSessionsHaveSettingsOfTheirOwn() async throws {
+        let change = { @Sendable (configuration: inout Database.Configuration) in
+            configuration.settings = ["work_mem": "1MB", "jit": "off"]
+            configuration.backgroundSettings = ["work_mem": "64MB"]
+        }
+        try await TestCluster.withDatabase(change) { database in
+            let show = SQL("SELECT current_setting('work_mem') || current_setting('jit')") { (rows) throws(PostgresError) in
+                try rows.text(0, 0)
+            }
+            let (reader, background) = (try await database.reader.run(show), try await database.background.run(show))
+            #expect(reader == "1MBoff" && background == "64MBoff")
+        }
+    }
+
+    /// What was sent may have been done: it is not done twice.
+    @Test func nothingRunsAgainWhenItsConnectionIsLost() async throws {
+        try await TestCluster.withDatabase { database in
+            let error = await failure {
+                try await database.background.run(SQL(number: "SELECT pg_terminate_backend(pg_backend_pid())::int::int8"))
+            }
+            guard case .unavailable(_, outcomeUnknown: true) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(database.isAvailable, "it serves nobody's loads or saves")
+        }
+    }
+}
