@@ -27,7 +27,8 @@ struct RootCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,
-            QuarantineCommand.self, NotificationCommand.self, CleanupCommand.self, HealthCommand.self,
+            QuarantineCommand.self, NotificationCommand.self, CleanupCommand.self, StatsCommand.self,
+            HealthCommand.self,
         ])
 
     /// `--version` is looked for here and not left to the parser: the parser would take it out of

@@ -16,6 +16,7 @@ enum OutputValue {
     /// JSON text that somebody else wrote; put in as it is, or as a string when it is no JSON.
     case json([UInt8])
     case record(Record)
+    case records([Record])
 }
 
 /// A JSON object: names and values, in this order.
@@ -52,6 +53,7 @@ extension OutputValue {
         case .json(let bytes):
             JSONLayout.format(bytes, .compact) ?? Self.quoted(String(decoding: bytes, as: UTF8.self))
         case .record(let record): record.json
+        case .records(let records): "[" + records.map(\.json).joined(separator: ",") + "]"
         }
     }
 
@@ -66,7 +68,7 @@ extension OutputValue {
         case .map(let map): TerminalText.line(map.map { "\($0.key)=\($0.value)" }.joined(separator: ","))
         case .strings(let list): TerminalText.line(list.joined(separator: ","))
         case .json([]): ""
-        case .integer, .number, .json, .record: json
+        case .integer, .number, .json, .record, .records: json
         }
     }
 
