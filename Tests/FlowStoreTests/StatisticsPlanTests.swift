@@ -8,7 +8,8 @@ import Testing
 struct StatisticsPlanTests {
     private static let tenant = "statistics plans"
 
-    private static func populate() async throws {
+    /// Once for all tests.
+    private static let populated = Task {
         for sql in [
             """
             INSERT INTO flowstate.flow (tenant, flow_id, version, flow_type, phase, status, labels, created_at, updated_at)
@@ -49,7 +50,7 @@ struct StatisticsPlanTests {
     }
 
     @Test func smallTenantsAreFoundByIndexes() async throws {
-        try await Self.populate()
+        try await Self.populated.value
         for flowType in ["NULL", "'type 3'"] {
             let (tenant, since, isTyped) = ("'\(Self.tenant)'", "now() - interval '1 hour'", flowType != "NULL")
             let statements = [
@@ -69,7 +70,7 @@ struct StatisticsPlanTests {
     }
 
     @Test func samplesReadAPartOfTheTable() async throws {
-        try await Self.populate()
+        try await Self.populated.value
         for flowType in ["NULL", "'type 3'"] {
             let (tenant, since, isTyped) = ("'statistics others'", "now() - interval '1 hour'", flowType != "NULL")
             let statements = [

@@ -153,6 +153,7 @@ struct StatisticsTests {
         #expect(abs(phase.exits - 2_000) < 400 && phase.time == FlowStatistics.TimeInPhase(p50: 600, p95: 600, p99: 600), "\(phase)")
 
         budget.smallTenant = 100
+        budget.activeVersions = 500
         budget.countedRows = try await StoreCluster.sql(
             "SELECT reltuples::bigint / 2 FROM pg_class WHERE oid = 'flowstate.flow'::regclass",
             read: { rows throws(PostgresError) in try rows.int64(0, 0) })

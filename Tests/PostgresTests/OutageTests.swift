@@ -153,7 +153,8 @@ import Testing
                 try await other.reader.run(
                     SQL(number: "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'cut-idle'"))
             }
-            #expect(cut == 4)
+            // Nobody waited for the one in the background.
+            #expect(cut >= 4)
             var seen: [Bool] = []
             for await isAvailable in changes {
                 seen.append(isAvailable)
