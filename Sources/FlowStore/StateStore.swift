@@ -102,22 +102,19 @@ public final class StateStore: Sendable {
     }
 
     /// For what takes long: nobody's loads or saves wait behind it.
-    func submitToBackground<O: SingleOperation, Value>(
+    func submitToBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
         submit(operation, to: database.background, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
     /// `submitToBackground`, for tasks. Cancelling the task cancels the operation.
-    func runInBackground<O: SingleOperation, Value>(_ operation: O) async throws(StateError) -> Value
-    where O.Outcome == Result<Value, StateError> {
-        let result: Result<Value, StateError>
-        do throws(PostgresError) {
-            result = try await database.background.run(operation)
+    func runInBackground<O: Postgres.Operation>(_ operation: O) async throws(StateError) -> O.Outcome {
+        do {
+            return try await database.background.run(operation)
         } catch {
             throw StateError(error)
         }
-        return try result.get()
     }
 
     private func submit<O: Postgres.Operation>(

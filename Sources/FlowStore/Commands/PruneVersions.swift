@@ -36,7 +36,7 @@ extension StateStore {
             let dependents = try await dependents(key, range.upperBound)
             let rewritten = try await rewrite(dependents, of: key, range.upperBound)
             let pruning = PruneOperation(key: key, range: range, actor: actor, rewritten: rewritten)
-            if case .removed(let pruned) = try await inBackground(pruning) { return pruned }
+            if case .removed(let pruned) = try await runInBackground(pruning) { return pruned }
         }
         throw .contention
     }
@@ -82,7 +82,7 @@ extension StateStore {
             for row in 0..<rows.count { numbers.append(try rows.int64(row, 0)) }
             return .success(numbers)
         }
-        return try await inBackground(query).get()
+        return try await runInBackground(query).get()
     }
 
     /// nil: it has gone meanwhile.
@@ -96,14 +96,6 @@ extension StateStore {
         }
     }
 
-    /// Runs what nobody should wait behind. Cancelling the task cancels it.
-    func inBackground<O: Postgres.Operation>(_ operation: O) async throws(StateError) -> O.Outcome {
-        do {
-            return try await database.background.run(operation)
-        } catch {
-            throw StateError(error)
-        }
-    }
 }
 
 public struct PrunedVersions: Sendable, Equatable {

@@ -9,13 +9,13 @@ extension StateStore {
     /// - Returns: what was removed; nil: it was not due, or another server is at it.
     public func cleanUpIfDue(holder: String) async throws(StateError) -> CleanupResult? {
         let claim = CleanupClaim(holder: holder + " " + IDGenerator.next())
-        guard try await inBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
+        guard try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
         var command = CleanupCommand(actor: Self.cleanupActor)
         command.maximumRows = .max
         let clock = ContinuousClock()
         var lastEnd = clock.now
         let told = { (tenant: String, flowID: String, counts: CleanupCounts, isFinished: Bool) async throws(StateError) in
-            try await self.inBackground(claim.tell(tenant, flowID, counts, isFinished: isFinished)).get()
+            try await self.runInBackground(claim.tell(tenant, flowID, counts, isFinished: isFinished)).get()
         }
         var pass = CleanupPass(store: self, command: command, isOver: { Task.isCancelled }) {
             tenant, flowID, counts throws(StateError) in

@@ -119,6 +119,6 @@ extension CleanupPass {
             for index in 0..<rows.count { result.append(try row(rows, index)) }
             return .success(result)
         }
-        return try await store.inBackground(query).get()
+        return try await store.runInBackground(query).get()
     }
 }

@@ -117,7 +117,7 @@ struct CleanupPass {
         if command.isDryRun { return count(figures) }
         let key = FlowKey(stored: tenant, flowID: figures.flowID)
         if figures.checkpoints + figures.archives + figures.events > 0 {
-            let trimmed = try await store.inBackground(
+            let trimmed = try await store.runInBackground(
                 TrimOperation(
                     key: key, actor: command.actor, checkpoints: figures.checkpoints > 0 ? policy.checkpoints : nil,
                     archives: figures.archives > 0 ? policy.archives : nil, removesEvents: removesEvents))

@@ -17,7 +17,7 @@ extension StateStore {
         parameters.append(bigints: taken.count) { taken[$0].count.refused }
         parameters.append(bigints: taken.count) { taken[$0].count.warned }
         do {
-            _ = try await runInBackground(Query(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) })
+            try await runInBackground(Query(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) }).get()
         } catch {
             if case .databaseUnavailable(_, outcomeUnknown: true, _) = error { throw error }
             resources.validationCounts.putBack(taken)
@@ -29,7 +29,7 @@ extension StateStore {
     public func purgeValidationCounts() async throws(StateError) {
         var parameters = Parameters()
         parameters.append(Double(GetStatisticsCommand.windows.upperBound + 86_400))
-        _ = try await runInBackground(Query(statement: ValidationCountSQL.purge, parameters: parameters) { _ in .success(()) })
+        try await runInBackground(Query(statement: ValidationCountSQL.purge, parameters: parameters) { _ in .success(()) }).get()
     }
 }
 
