@@ -43,7 +43,7 @@ public struct Limits: Sendable, Equatable {
     public var patchWork = 20_000_000
 
     /// Steps of holding one state against a JSON Schema: see `JSONSchema`.
-    public var schemaWork = 20_000_000
+    public var schemaWork = 10_000_000
 
     /// The document of one definition.
     public var definitionBytes = 1 << 20
