@@ -48,6 +48,10 @@ public struct SaveCommand: Sendable {
     public var progress: Double?
     /// Given labels replace all that the flow has.
     public var labels: Labels?
+    /// What the definition takes from the state. Nil when `labels` are given: they hold it then.
+    public var labelChanges: LabelChanges?
+    /// Which revision of the definition a flow follows that this save makes, or one that it moves (kind `definitionMoved`); nil: the latest.
+    public var definitionRevision: Int64?
     /// The version's own fields.
     public var versionLabel: String?
     /// The version this state was made from; nil means the one before.

@@ -34,6 +34,45 @@ public struct PutDefinitionCommand: Sendable {
     }
 }
 
+/// Lets a flow follow another revision of its type's definition.
+public struct MoveFlowCommand: Sendable {
+    public var request: LifecycleRequest
+    /// nil: the latest.
+    public var revision: Int64?
+
+    public init(_ request: LifecycleRequest, revision: Int64? = nil) {
+        self.request = request
+        self.revision = revision
+    }
+
+    /// The version with which the flow moves.
+    ///
+    /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
+    public func next(
+        _ snapshot: Snapshot, _ definition: FlowDefinition, revision: Int64, limits: Limits
+    ) throws(StateError) -> SaveCommand {
+        var command = SaveCommand(
+            key: request.key, actor: request.actor, state: snapshot.state,
+            contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits), kind: .definitionMoved)
+        command.definitionRevision = revision
+        command.metadata = Array("{\"from_revision\":\(snapshot.head.definitionRevision ?? 0),\"revision\":\(revision)}".utf8)
+        return try command.following(definition, limits: limits).command
+    }
+}
+
+public struct MovedFlow: Sendable, Equatable {
+    public var head: FlowHead
+    /// nil: the latest, whichever that was.
+    public var from: Int64?
+    public var replayed: Bool
+
+    public init(head: FlowHead, from: Int64?, replayed: Bool) {
+        self.head = head
+        self.from = from
+        self.replayed = replayed
+    }
+}
+
 public struct GetDefinitionCommand: Sendable {
     public var tenant: String
     public var flowType: String

@@ -13,6 +13,8 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
     case recovered = 9
     case migrated = 10
     case phaseCompleted = 11
+    /// The flow follows another revision of its definition from here on; its state is as it was.
+    case definitionMoved = 12
 
     /// As the API spells it, in lower case.
     public var name: String {
@@ -28,6 +30,7 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
         case .recovered: "recovered"
         case .migrated: "migrated"
         case .phaseCompleted: "phase_completed"
+        case .definitionMoved: "definition_moved"
         }
     }
 }
@@ -48,12 +51,14 @@ public struct FlowHead: Sendable, Equatable {
     /// When the newest version was written.
     public var updatedAt: Timestamp
     public var deletedAt: Timestamp?
+    /// Which revision of its type's definition it follows; nil: the latest.
+    public var definitionRevision: Int64?
 
     public var isDeleted: Bool { deletedAt != nil }
 
     public init(
         key: FlowKey, flowType: String, version: FlowVersion, phase: String, status: String, progress: Double?, labels: Labels,
-        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?
+        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil
     ) {
         self.key = key
         self.flowType = flowType
@@ -65,6 +70,7 @@ public struct FlowHead: Sendable, Equatable {
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.deletedAt = deletedAt
+        self.definitionRevision = definitionRevision
     }
 }
 

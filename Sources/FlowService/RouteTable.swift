@@ -46,6 +46,7 @@ public struct RouteTable: Sendable {
             runner.route(definitions, PutDefinition.self),
             runner.route(definitions, GetDefinition.self),
             runner.route(definitions, ListDefinitions.self),
+            runner.route(definitions, MoveFlow.self),
             runner.route(admin, Cleanup.self),
             runner.route(admin, GetCleanupRun.self),
             runner.route(admin, GetStatistics.self),

@@ -47,6 +47,9 @@ extension StateClient.Method where Request == CleanupRequest, Response == Cleanu
 extension StateClient.Method where Request == GetCleanupRunRequest, Response == GetCleanupRunResponse {
     public static var getCleanupRun: Self { Self("GetCleanupRun", of: "FlowAdminService") }
 }
+extension StateClient.Method where Request == MoveFlowRequest, Response == MoveFlowResponse {
+    public static var moveFlow: Self { Self("MoveFlow", of: "FlowDefinitionService") }
+}
 extension StateClient.Method where Request == ValidateStateRequest, Response == ValidateStateResponse {
     public static var validateState: Self { Self("ValidateState", of: "FlowLifecycleService") }
 }

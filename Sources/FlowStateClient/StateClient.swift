@@ -136,6 +136,9 @@ public final class StateClient: Sendable {
         try await call(.getRecoveryStatus, request)
     }
 
+    /// Lets a flow follow another revision of its definition.
+    public func moveFlow(_ request: MoveFlowRequest) async throws -> MoveFlowResponse { try await call(.moveFlow, request) }
+
     public func cleanup(_ request: CleanupRequest = CleanupRequest()) async throws -> CleanupResponse {
         try await call(.cleanup, request)
     }

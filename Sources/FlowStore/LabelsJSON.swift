@@ -15,6 +15,18 @@ enum LabelsJSON {
         return text
     }
 
+    /// A label that goes is null: what removes it after a merge (`jsonb_strip_nulls`).
+    static func encode(_ changes: LabelChanges) -> String {
+        var text = "{"
+        for entry in changes.entries {
+            if text.utf8.count > 1 { text += "," }
+            append(entry.name, to: &text)
+            text += ":"
+            if let value = entry.value { append(value, to: &text) } else { text += "null" }
+        }
+        return text + "}"
+    }
+
     private static func append(_ value: String, to text: inout String) {
         text += "\""
         for scalar in value.unicodeScalars {

@@ -12,7 +12,7 @@ BUILT = {
     "ListCheckpoints", "RestoreCheckpoint", "DeleteCheckpoint", "DiffVersions", "TransitionPhase", "CompletePhase", "ReportError",
     "SetStatus", "ValidateState", "GetHistory", "GetSummary", "PutDefinition", "GetDefinition", "ListDefinitions", "RecoverFlow",
     "GetRecoveryStatus", "ListQuarantine", "GetQuarantined", "Cleanup", "GetCleanupRun", "ListNotifications",
-    "AcknowledgeNotification", "RestoreQuarantined", "GetStatistics"}
+    "AcknowledgeNotification", "RestoreQuarantined", "GetStatistics", "MoveFlow"}
 
 
 def methods():

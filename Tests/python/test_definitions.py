@@ -221,7 +221,8 @@ def test_rules_can_warn(flows):
     created = flows.CreateFlow(flow_id="g", flow_type="order", state=b"{}")
     assert [warning.path for warning in created.warnings] == ["/id"]
     flows.PutDefinition(document=document())
-    assert not flows.save("f", b"{}").warnings, "off"
+    assert not flows.save("h", b"{}", flow_type="order").warnings, "off"
+    assert flows.save("f", b"{}").warnings, "it follows the revision that it was made under"
 
 
 def test_rules_hold_from_the_next_save_on(flows):

@@ -105,6 +105,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__revoke_api_key_re
 static inline const ProtobufCMessageDescriptor *flowstate__v1__revoke_api_key_response__get_descriptor(void) {
     return &flowstate__v1__revoke_api_key_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__move_flow_request__get_descriptor(void) {
+    return &flowstate__v1__move_flow_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__move_flow_response__get_descriptor(void) {
+    return &flowstate__v1__move_flow_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__flow_definition__get_descriptor(void) {
     return &flowstate__v1__flow_definition__descriptor;
 }

@@ -38,6 +38,7 @@ public enum DefinitionReader {
         if let initial { take(initial, into: &definition, &reader, limits) }
         readRecovery(into: &definition, &reader, limits)
         readRetention(into: &definition, &reader)
+        definition.labels = labels(&reader, limits)
         return definition
     }
 
@@ -107,6 +108,26 @@ public enum DefinitionReader {
         }
         inner.finish()
         reader.take(inner.faults)
+    }
+
+    private static func labels(_ reader: inout ObjectReader, _ limits: Limits) -> [(name: String, path: JSONPointer)] {
+        guard let object = reader.object("labels") else { return [] }
+        var inner = ObjectReader(object, at: JSONPointer(["labels"]))
+        let names = object.members.map(\.name)
+        if names.count > limits.labels { inner.fault("", "are \(names.count), the limit is \(limits.labels)") }
+        var labels: [(name: String, path: JSONPointer)] = []
+        for name in names {
+            do throws(StateError) {
+                try NameRule.check(name, field: name, maximumBytes: limits.labelBytes)
+            } catch {
+                if case .invalidArgument(_, let message) = error { inner.fault(name, "as the name of a label \(message)") }
+            }
+            if labels.contains(where: { $0.name.utf8.elementsEqual(name.utf8) }) { inner.fault(name, "stands there twice") }
+            if let path = inner.place(name, isRequired: true) { labels.append((name, path)) }
+        }
+        inner.finish()
+        reader.take(inner.faults)
+        return labels
     }
 
     private static func readRetention(into definition: inout FlowDefinition, _ reader: inout ObjectReader) {

@@ -23,6 +23,8 @@ public struct FlowDefinition: Sendable {
     public var repairs: [Repair] = []
     public var recovery = RecoveryPolicy()
     public var retention = RetentionPolicy()
+    /// Labels that are taken from states, so that lists find flows by what stands in them.
+    public var labels: [(name: String, path: JSONPointer)] = []
     /// The state of a flow that is created without one; nil: it needs one.
     public var initialState: JSONDocument?
 
@@ -60,7 +62,7 @@ public struct FlowDefinition: Sendable {
     }
 
     /// Whether it says anything about a save.
-    public var concernsSaves: Bool { onSave != .off || !paths.isEmpty }
+    public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty }
 
     /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns.
     public func validationSize(_ stateBytes: Int) -> Int { stateBytes * max(1, patternInstructions / 100) }

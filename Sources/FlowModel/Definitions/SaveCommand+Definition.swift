@@ -1,6 +1,6 @@
 extension SaveCommand {
     /// What a definition makes of the save: warnings, and what the state says of phase, status and progress where the client says nothing,
-    /// so that lists find the flow by them.
+    /// and of labels, so that lists find the flow by them.
     ///
     /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
     public func following(
@@ -29,6 +29,9 @@ extension SaveCommand {
         if status == nil { command.status = Self.name(root, definition.paths.status, limits) }
         if progress == nil, let value = definition.paths.progress.flatMap({ root[$0]?.double }), (0...100).contains(value) {
             command.progress = value
+        }
+        if let changes = definition.labelChanges(root, limits: limits) {
+            if let labels { command.labels = labels.applying(changes) } else { command.labelChanges = changes }
         }
         return command
     }

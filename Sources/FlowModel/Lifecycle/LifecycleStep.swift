@@ -85,6 +85,9 @@ struct LifecycleStep {
             key: key, actor: actor, state: state, contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits),
             kind: kind)
         command.metadata = metadata
+        if let definition, let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) {
+            command.labelChanges = definition.labelChanges(document.root, limits: limits)
+        }
         return command
     }
 

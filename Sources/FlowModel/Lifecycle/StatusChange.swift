@@ -37,7 +37,9 @@ extension SetStatusCommand: LifecycleDecision {
         command.progress = progress
         if !setLabels.isEmpty || !removedLabels.isEmpty {
             let kept = snapshot.head.labels.entries.filter { !removedLabels.contains($0.name) }
-            command.labels = Labels(kept + setLabels.entries)
+            let labels = Labels(kept + setLabels.entries)
+            command.labels = command.labelChanges.map { labels.applying($0) } ?? labels
+            command.labelChanges = nil
         }
         try step.check(command)
         return command

@@ -29,6 +29,7 @@ final class SaveChange: Sendable {
     /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
     var canShareStatement: Bool {
         command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
+            && command.kind != .definitionMoved
     }
 
     /// The version as it was saved.
@@ -45,7 +46,8 @@ final class SaveChange: Sendable {
     func newHead(_ key: FlowKey, at time: Timestamp) -> FlowHead {
         FlowHead(
             key: key, flowType: command.flowType ?? "", version: 1, phase: command.phase ?? "", status: command.status ?? "",
-            progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil)
+            progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil,
+            definitionRevision: command.definitionRevision)
     }
 }
 
@@ -58,6 +60,8 @@ extension SaveCommand {
         if let status { head.status = status }
         if let progress { head.progress = progress }
         if let labels { head.labels = labels }
+        if let labelChanges { head.labels = head.labels.applying(labelChanges) }
+        if kind == .definitionMoved { head.definitionRevision = definitionRevision }
     }
 
     /// What the client asked for. Not part of it: who asks, and the ids that the server made for this try.

@@ -38,6 +38,9 @@ struct SaveGroup {
     private(set) var status: String?
     private(set) var progress: Double?
     private(set) var labels: Labels?
+    private(set) var labelChanges: LabelChanges?
+    /// Of a flow that the group makes.
+    private(set) var definitionRevision: Int64?
     private(set) var idempotencyKey: String?
 
     /// - Parameter saves: of one flow, in their order, with their places in the batch.
@@ -90,7 +93,18 @@ struct SaveGroup {
         guard Self.extends(&phase, command.phase, isFirst: count == 0), Self.extends(&status, command.status, isFirst: count == 0),
             Self.extends(&progress, command.progress, isFirst: count == 0)
         else { return false }
-        if let labels = command.labels { self.labels = labels }
+        if let labels = command.labels {
+            self.labels = labels
+            labelChanges = nil
+        }
+        if let changes = command.labelChanges {
+            if let labels {
+                self.labels = labels.applying(changes)
+            } else {
+                labelChanges = labelChanges?.followed(by: changes) ?? changes
+            }
+        }
+        if count == 0 { definitionRevision = command.definitionRevision }
         count += 1
         members.append(Member(index: index, fate: .saved(offset: count)))
         return true

@@ -58,7 +58,9 @@ struct SaveGroupParameters {
         parameters.append(texts: groups.count) { groups[$0].group.status }
         parameters.append(doubles: groups.count) { groups[$0].group.progress }
         parameters.append(texts: groups.count) { groups[$0].group.labels.map(LabelsJSON.encode) }
+        parameters.append(texts: groups.count) { groups[$0].group.labelChanges.map(LabelsJSON.encode) }
         parameters.append(bigints: bases.count) { bases[$0] }
+        parameters.append(bigints: groups.count) { groups[$0].group.definitionRevision }
 
         parameters.append(smallints: rows.count) { rows[$0].save.command.kind.rawValue }
         parameters.append(texts: rows.count) { rows[$0].save.command.actor }

@@ -36,12 +36,12 @@ struct SaveGroupSQL: Hashable {
     /// One array. `SaveGroupParameters` appends them in the same order.
     private enum Column: Int {
         case tenant = 2
-        case flowID, count, first, expected, flowType, phase, status, progress, labels, base
+        case flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision
         case kind, actor, contentType, state, size, digest, codec, rowBase, versionLabel, metadata, rowPhase, rowStatus, rowProgress
         case key, requestDigest
 
         static let groups: [Column] = [
-            .tenant, .flowID, .count, .first, .expected, .flowType, .phase, .status, .progress, .labels, .base,
+            .tenant, .flowID, .count, .first, .expected, .flowType, .phase, .status, .progress, .labels, .labelChanges, .base, .revision,
         ]
         static let rows: [Column] = [
             .kind, .actor, .contentType, .state, .size, .digest, .codec, .rowBase, .versionLabel, .metadata, .rowPhase, .rowStatus,
@@ -51,10 +51,11 @@ struct SaveGroupSQL: Hashable {
 
         var type: OID {
             switch self {
-            case .tenant, .flowID, .flowType, .phase, .status, .labels, .actor, .contentType, .versionLabel, .rowPhase, .rowStatus, .key:
+            case .tenant, .flowID, .flowType, .phase, .status, .labels, .labelChanges, .actor, .contentType, .versionLabel, .rowPhase,
+                .rowStatus, .key:
                 .textArray
             case .count, .first: .int4Array
-            case .expected, .base, .size, .rowBase: .int8Array
+            case .expected, .base, .revision, .size, .rowBase: .int8Array
             case .kind, .codec: .int2Array
             case .progress, .rowProgress: .float8Array
             case .state, .digest, .metadata, .requestDigest: .byteaArray
@@ -86,7 +87,8 @@ struct SaveGroupSQL: Hashable {
         """
         UPDATE flowstate.flow f SET version = f.version + \(at(.count, "g.i")), phase = coalesce(\(at(.phase, "g.i")), f.phase),
             status = coalesce(\(at(.status, "g.i")), f.status), progress = coalesce(\(at(.progress, "g.i")), f.progress),
-            labels = coalesce(\(at(.labels, "g.i"))::jsonb, f.labels), updated_at = greatest(statement_timestamp(), f.updated_at)
+            labels = coalesce(\(at(.labels, "g.i"))::jsonb, jsonb_strip_nulls(f.labels || \(at(.labelChanges, "g.i"))::jsonb), f.labels),
+            updated_at = greatest(statement_timestamp(), f.updated_at)
         FROM generate_series(1, $1) g(i)
         WHERE f.tenant = ANY (ARRAY[\(at(.tenant, "g.i"))]) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
             AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
@@ -99,10 +101,11 @@ struct SaveGroupSQL: Hashable {
     private var creation: String {
         """
         INSERT INTO flowstate.flow AS f
-            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at)
+            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, definition_revision)
         SELECT \(at(.tenant, "g.i")), \(at(.flowID, "g.i")), \(at(.count, "g.i")), coalesce(\(at(.flowType, "g.i")), ''),
             coalesce(\(at(.phase, "g.i")), ''), coalesce(\(at(.status, "g.i")), ''), \(at(.progress, "g.i")),
-            coalesce(\(at(.labels, "g.i")), '{}')::jsonb, statement_timestamp(), statement_timestamp()
+            coalesce(\(at(.labels, "g.i"))::jsonb, jsonb_strip_nulls(\(at(.labelChanges, "g.i"))::jsonb), '{}'),
+            statement_timestamp(), statement_timestamp(), \(at(.revision, "g.i"))
         FROM generate_series(1, $1) g(i)
         WHERE true\(guardCondition)
         ON CONFLICT (tenant, flow_id) DO NOTHING

@@ -1,3 +1,4 @@
+import FlowModel
 import Postgres
 
 /// The statements of a save: three ways to write the head, with or without idempotency key and checkpoint, and a short one.
@@ -45,7 +46,7 @@ struct SaveSQL {
             """,
         parameterTypes: types)
 
-    /// `$1`…`$19`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
+    /// `$1`…`$21`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
     private static let types: [OID] = [
         .text, .text, .int8,  // tenant, flow_id, expected version
         .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
@@ -53,6 +54,7 @@ struct SaveSQL {
         .bytea, .int8, .bytea, .int2,  // state, size, digest, codec
         .int8, .text, .bytea,  // parent_version, version_label, metadata
         .int8,  // base_version
+        .text, .int8,  // label changes (NULL: none), definition_revision of a flow that is made or moved
     ]
 
     private static func make(
@@ -112,9 +114,10 @@ struct SaveSQL {
     private static func create(_ epoch: Int) -> String {
         """
         INSERT INTO flowstate.flow AS f
-            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, checkpoint_epoch)
-        SELECT $1, $2, 1, coalesce($4, ''), coalesce($5, ''), coalesce($6, ''), $7, coalesce($8, '{}')::jsonb,
-            statement_timestamp(), statement_timestamp(), \(epoch)
+            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, checkpoint_epoch,
+            definition_revision)
+        SELECT $1, $2, 1, coalesce($4, ''), coalesce($5, ''), coalesce($6, ''), $7,
+            coalesce($8::jsonb, jsonb_strip_nulls($20::jsonb), '{}'), statement_timestamp(), statement_timestamp(), \(epoch), $21
         WHERE true
         """ + " "
     }
@@ -123,7 +126,9 @@ struct SaveSQL {
     private static func update(_ epoch: Int) -> String {
         """
         SET version = f.version + 1, phase = coalesce($5, f.phase), status = coalesce($6, f.status),
-            progress = coalesce($7, f.progress), labels = coalesce($8::jsonb, f.labels),
+            progress = coalesce($7, f.progress),
+            labels = coalesce($8::jsonb, jsonb_strip_nulls(f.labels || $20::jsonb), f.labels),
+            definition_revision = CASE WHEN $9 = \(VersionKind.definitionMoved.rawValue) THEN $21 ELSE f.definition_revision END,
             updated_at = greatest(statement_timestamp(), f.updated_at), checkpoint_epoch = f.checkpoint_epoch + \(epoch)
         """
     }

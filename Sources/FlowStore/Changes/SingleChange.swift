@@ -60,6 +60,8 @@ extension SaveCommand {
         parameters.append(versionLabel)
         parameters.append(bytes: metadata.isEmpty ? nil : metadata)
         parameters.append(stored.base)
+        parameters.append(labelChanges.map(LabelsJSON.encode))
+        parameters.append(definitionRevision)
         if let idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)

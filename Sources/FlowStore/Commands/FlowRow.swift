@@ -4,9 +4,10 @@ import Postgres
 /// The columns of a head, in the order in which `FlowRow.head` reads them.
 enum FlowRow {
     static let headColumns = """
-        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels::text, f.created_at, f.updated_at, f.deleted_at
+        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels::text, f.created_at, f.updated_at, f.deleted_at, \
+        f.definition_revision
         """
-    static let headColumnCount = 9
+    static let headColumnCount = 10
 
     /// - Parameter first: the column of the head's version.
     static func head(_ rows: ResultRows, _ row: Int, from first: Int = 0, key: FlowKey) throws(PostgresError) -> FlowHead {
@@ -22,7 +23,8 @@ enum FlowRow {
             labels: labels,
             createdAt: try time(rows, row, first + 6),
             updatedAt: try time(rows, row, first + 7),
-            deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) })
+            deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) },
+            definitionRevision: try rows.int64IfPresent(row, first + 9))
     }
 
     /// Tells caches of every server that the flow's checkpoints are others now. `cause`: has a row if that is so.

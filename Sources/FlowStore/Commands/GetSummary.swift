@@ -9,7 +9,7 @@ extension GetSummaryCommand: StoreCommand {
         try LoadCommand(key: key).submit(to: store, context: context) { result in
             do throws(StateError) {
                 guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
-                try store.definition(of: snapshot.head.flowType, tenant: key.tenant, context) { found in
+                try store.definition(for: snapshot.head, context) { found in
                     do throws(StateError) {
                         Self.summarize(snapshot, try found.get()?.definition, store, context, completion)
                     } catch {

@@ -26,7 +26,7 @@ extension SaveCommand: StoreCommand {
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
-        let isWaiting = try SaveValidation(command: self, store: store, context: context).begin { result in
+        let command = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {
             case .failure(let error): context.executor.execute { completion(.failure(error)) }
             case .success(let outcome):
@@ -40,7 +40,7 @@ extension SaveCommand: StoreCommand {
                 }
             }
         }
-        if !isWaiting { save(to: store, context, completion) }
+        command?.save(to: store, context, completion)
     }
 
     private func save(

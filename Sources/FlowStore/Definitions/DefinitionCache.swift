@@ -18,6 +18,13 @@ final class DefinitionCache: Sendable {
         kept = Mutex(LRUCache(capacity: 4 * limits.definitionBytes))
     }
 
+    /// A revision that was read before.
+    func known(_ flowType: String, _ revision: Int64, tenant: String) -> FlowDefinition? {
+        let isBuiltIn = BuiltInDefinitions.documents[flowType] != nil
+        let key = Key(tenant: isBuiltIn ? "" : tenant, flowType: flowType, revision: revision)
+        return kept.withLock { $0.value(key) }
+    }
+
     /// - Throws: `internalFault` for a document that was stored and is none: it was checked when it was put.
     func definition(_ record: DefinitionRecord, tenant: String) throws(StateError) -> FlowDefinition {
         let key = Key(tenant: record.isBuiltIn ? "" : tenant, flowType: record.flowType, revision: record.revision)

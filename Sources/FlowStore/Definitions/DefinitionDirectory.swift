@@ -2,44 +2,60 @@ import FlowModel
 import Postgres
 import Synchronization
 
-/// Which flow types of a tenant have definitions that concern saves, as far as this server knows: at most `maximumAge` old, and at once what
+/// Which definitions a tenant's flow types have, as far as this server knows: at most `maximumAge` old, and at once what
 /// was put here. A save asks it, so asking costs a look-up. Safe on any thread.
 final class DefinitionDirectory: Sendable {
+    /// The latest revision of a definition.
+    struct Latest: Sendable {
+        let revision: Int64
+        /// nil: it has nothing to say about saves.
+        let definition: FlowDefinition?
+    }
+
     /// What is known of a tenant. A class: it is handed to every save.
     final class Entry: Sendable {
-        /// By type; only those that have something to say about saves.
-        let definitions: [String: FlowDefinition]
+        /// By type.
+        let types: [String: Latest]
         /// Revisions that the tenant has put, of all types: if there are no more, nothing has changed.
         let revisions: Int64
         /// Whether the tenant has flows of a built-in type among these.
         let usesBuiltIn: Bool
         let time: ContinuousClock.Instant
 
-        init(definitions: [String: FlowDefinition], revisions: Int64, usesBuiltIn: Bool, time: ContinuousClock.Instant = .now) {
-            self.definitions = definitions
+        /// Whether a flow whose type is not known could be of a type whose definition concerns saves, or did in an earlier revision.
+        private let mayConcernUnknown: Bool
+
+        init(types: [String: Latest], revisions: Int64, usesBuiltIn: Bool, time: ContinuousClock.Instant = .now) {
+            self.types = types
             self.revisions = revisions
             self.usesBuiltIn = usesBuiltIn
             self.time = time
+            mayConcernUnknown =
+                usesBuiltIn
+                || types.contains { name, latest in
+                    DefinitionDirectory.builtIn[name] == nil && (latest.definition != nil || latest.revision > 1)
+                }
         }
 
-        /// Whether a flow whose type is not known could be of one of these.
-        var hasFlowsOfThese: Bool { usesBuiltIn || definitions.count > DefinitionDirectory.builtIn.count }
+        /// Whether a save must look at its flow first: for its type, or for the revision that it follows.
+        func mustKnowFlow(ofType flowType: String?) -> Bool {
+            guard let flowType else { return mayConcernUnknown }
+            return types[flowType].map { $0.revision > 1 } ?? false
+        }
     }
 
     /// How long another server's definitions may go unnoticed.
     static let maximumAge = Duration.seconds(1)
     private static let maximumTenants = 10_000
 
-    /// Built-in definitions that concern saves.
-    static let builtIn: [String: FlowDefinition] = {
-        var definitions: [String: FlowDefinition] = [:]
+    /// Built-in definitions.
+    static let builtIn: [String: Latest] = {
+        var types: [String: Latest] = [:]
         for record in BuiltInDefinitions.records {
-            guard let definition = try? DefinitionReader.read(record.document, limits: Limits()), definition.onSave != .off else {
-                continue
-            }
-            definitions[record.flowType] = definition
+            guard let definition = try? DefinitionReader.read(record.document, limits: Limits()) else { continue }
+            types[record.flowType] = Latest(revision: record.revision, definition: definition.onSave == .off ? nil : definition)
         }
-        return definitions
+        return types
     }()
 
     typealias Waiting = @Sendable (Result<Entry, StateError>) -> Void
@@ -114,7 +130,7 @@ final class DefinitionDirectory: Sendable {
 
     /// A flow of a built-in type is being saved: whoever saves it next need not know its type.
     func noteBuiltIn(_ entry: Entry, of tenant: String) {
-        let next = Entry(definitions: entry.definitions, revisions: entry.revisions, usesBuiltIn: true, time: entry.time)
+        let next = Entry(types: entry.types, revisions: entry.revisions, usesBuiltIn: true, time: entry.time)
         state.withLock { state in
             if state.entries.value(tenant) === entry { state.entries.insert(next, cost: 1, for: tenant) }
         }

@@ -7,16 +7,30 @@ struct FoundDefinition: Sendable {
 }
 
 extension StateStore {
-    /// The latest definition of a type; nil when there is none.
+    /// The definition that a flow follows; nil when there is none.
     ///
     /// - Parameter completion: on the context's executor, or before this returns.
     func definition(
-        of flowType: String, tenant: String, _ context: OperationContext,
+        for head: FlowHead, _ context: OperationContext, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
+    ) throws(StateError) {
+        try definition(of: head.flowType, revision: head.definitionRevision, tenant: head.key.tenant, context, completion)
+    }
+
+    /// A definition of a type; nil when there is none.
+    ///
+    /// - Parameters:
+    ///   - revision: nil: the latest.
+    ///   - completion: on the context's executor, or before this returns.
+    func definition(
+        of flowType: String, revision: Int64? = nil, tenant: String, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
     ) throws(StateError) {
         if flowType.isEmpty { return completion(.success(nil)) }
         let definitions = resources.definitions
-        try GetDefinitionCommand(tenant: tenant, flowType: flowType).submit(to: self, context: context) { result in
+        if let revision, let known = definitions.known(flowType, revision, tenant: tenant) {
+            return completion(.success(FoundDefinition(definition: known, revision: revision)))
+        }
+        try GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision).submit(to: self, context: context) { result in
             switch result {
             case .success(let record):
                 completion(

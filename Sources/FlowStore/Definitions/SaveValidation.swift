@@ -3,7 +3,7 @@ import Postgres
 
 /// Whether a save's state must follow rules, and whether it does.
 struct SaveValidation: Sendable {
-    let command: SaveCommand
+    private(set) var command: SaveCommand
     let store: StateStore
     let context: OperationContext
 
@@ -18,51 +18,69 @@ struct SaveValidation: Sendable {
     /// Steps of a flow's life look after themselves, and what restores an earlier state brings it back as it was.
     private var isConcerned: Bool { command.kind == .saved || command.kind == .created }
 
-    /// - Parameter completion: not called when no definition has anything to say; else on any thread.
-    /// - Returns: whether the save waits for `completion`.
-    func begin(_ completion: @escaping Completion) throws(StateError) -> Bool {
-        guard store.validatesSaves, isConcerned else { return false }
+    /// - Parameter completion: called when this returns nil, on any thread.
+    /// - Returns: the save as it is to be made; nil: that takes a while, and `completion` will be told.
+    func begin(_ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
+        guard store.validatesSaves, isConcerned else { return command }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
         let answer = directory.answer(tenant, bytes: command.state.count + 512, limits: store.limits) { result in
             completing(completion) { () throws(StateError) in
-                if try !validate(by: try result.get(), completion) { completion(.success(Outcome(command: command))) }
+                if let command = try follow(try result.get(), completion) { completion(.success(Outcome(command: command))) }
             }
         }
         switch answer {
-        case .known(let entry): return try validate(by: entry, completion)
+        case .known(let entry): return try follow(entry, completion)
         case .stale(let entry):
             store.readDirectory(of: tenant, knowing: entry)
-            return try validate(by: entry, completion)
+            return try follow(entry, completion)
         case .waiting(let isFirst):
             if isFirst { store.readDirectory(of: tenant, knowing: nil) }
-            return true
+            return nil
         case .refused(let error): throw StateError(error)
         }
     }
 
-    private func validate(by entry: DefinitionDirectory.Entry, _ completion: @escaping Completion) throws(StateError) -> Bool {
-        if let flowType = command.flowType ?? store.resources.cache.known(command.key)?.head?.flowType {
-            guard let definition = entry.definitions[flowType] else { return false }
-            if !entry.usesBuiltIn, DefinitionDirectory.builtIn[flowType] != nil {
-                store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
-            }
-            validate(by: definition, completion)
-            return true
-        }
-        // A flow that this save makes has no type.
-        if command.precondition == .expected(0) || !entry.hasFlowsOfThese { return false }
+    private func follow(_ entry: DefinitionDirectory.Entry, _ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
+        // A flow that this save makes has the type that it names, or none.
+        let isNew = command.precondition == .expected(0)
+        if let head = isNew ? nil : store.resources.cache.known(command.key)?.head { return try follow(entry, head, completion) }
+        if isNew || !entry.mustKnowFlow(ofType: command.flowType) { return try follow(entry, nil, completion) }
         try LoadCommand(key: command.key).submit(to: store, context: context) { result in
-            switch result {
-            case .success(.snapshot(let snapshot)):
-                guard let definition = entry.definitions[snapshot.head.flowType] else {
-                    return completion(.success(Outcome(command: command)))
-                }
-                validate(by: definition, completion)
-            // Whatever is wrong with the flow, the save will be told.
-            default: completion(.success(Outcome(command: command)))
+            completing(completion) { () throws(StateError) in
+                var head: FlowHead?
+                // Whatever is wrong with the flow, the save will be told.
+                if case .success(.snapshot(let snapshot)) = result { head = snapshot.head }
+                if let command = try follow(entry, head, completion) { completion(.success(Outcome(command: command))) }
             }
         }
-        return true
+        return nil
+    }
+
+    /// - Parameter head: nil: the save makes the flow, or it does not matter which revision the flow follows.
+    private func follow(
+        _ entry: DefinitionDirectory.Entry, _ head: FlowHead?, _ completion: @escaping Completion
+    ) throws(StateError) -> SaveCommand? {
+        guard let flowType = command.flowType ?? head?.flowType, let latest = entry.types[flowType] else { return command }
+        if latest.definition != nil, !entry.usesBuiltIn, DefinitionDirectory.builtIn[flowType] != nil {
+            store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
+        }
+        var pinned = self
+        pinned.command.definitionRevision = latest.revision
+        let revision = head?.definitionRevision ?? latest.revision
+        if revision == latest.revision {
+            guard let definition = latest.definition else { return pinned.command }
+            pinned.validate(by: definition, completion)
+            return nil
+        }
+        try store.definition(of: flowType, revision: revision, tenant: command.key.tenant, context) { [pinned] found in
+            completing(completion) { () throws(StateError) in
+                guard let definition = try found.get()?.definition, definition.concernsSaves else {
+                    return completion(.success(Outcome(command: pinned.command)))
+                }
+                pinned.validate(by: definition, completion)
+            }
+        }
+        return nil
     }
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
@@ -89,12 +107,12 @@ extension StateStore {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(old?.revisions)
-        let types = Array(DefinitionDirectory.builtIn.keys)
+        let types = DefinitionDirectory.builtIn.filter { $0.value.definition != nil }.map(\.key)
         parameters.append(texts: types.count) { types[$0] }
         let resources = resources
         var query = Query<DefinitionDirectory.Entry>(statement: DirectorySQL.statement, parameters: parameters) {
             rows throws(PostgresError) in
-            var definitions = DefinitionDirectory.builtIn
+            var types = DefinitionDirectory.builtIn
             var (revisions, usesBuiltIn) = (Int64(0), false)
             for row in 0..<rows.count {
                 (revisions, usesBuiltIn) = (try rows.int64(row, 0), try rows.bool(row, 1))
@@ -102,13 +120,14 @@ extension StateStore {
                 let record = try DefinitionRow.record(rows, row, from: 2)
                 do throws(StateError) {
                     let definition = try resources.definitions.definition(record, tenant: tenant)
-                    if definition.concernsSaves { definitions[record.flowType] = definition }
+                    types[record.flowType] = DefinitionDirectory.Latest(
+                        revision: record.revision, definition: definition.concernsSaves ? definition : nil)
                 } catch {
                     return .failure(error)
                 }
             }
-            if let old, revisions == old.revisions { definitions = old.definitions }
-            return .success(DefinitionDirectory.Entry(definitions: definitions, revisions: revisions, usesBuiltIn: usesBuiltIn))
+            if let old, revisions == old.revisions { types = old.types }
+            return .success(DefinitionDirectory.Entry(types: types, revisions: revisions, usesBuiltIn: usesBuiltIn))
         }
         query.goesWithOthers()
         submit(query, OperationContext()) { resources.directory.finishReading(tenant, $0) }

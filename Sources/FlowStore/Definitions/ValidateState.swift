@@ -10,14 +10,15 @@ extension ValidateStateCommand: StoreCommand {
             if state.count > store.limits.stateBytes {
                 throw .tooLarge(what: "state", size: state.count, limit: store.limits.stateBytes)
             }
-            try validate(state, version: 0, flowType: flowType, isNamed: true, store, context, completion)
+            try validate(state, version: 0, flowType: flowType, revision: nil, isNamed: true, store, context, completion)
         case .flow(let key):
             try LoadCommand(key: key).submit(to: store, context: context) { result in
                 do throws(StateError) {
                     guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
                     try validate(
                         snapshot.state, version: snapshot.version.version, flowType: flowType ?? snapshot.head.flowType,
-                        isNamed: flowType != nil, store, context, completion)
+                        revision: flowType == nil ? snapshot.head.definitionRevision : nil, isNamed: flowType != nil, store, context,
+                        completion)
                 } catch {
                     completion(.failure(error))
                 }
@@ -25,14 +26,17 @@ extension ValidateStateCommand: StoreCommand {
         }
     }
 
-    /// - Parameter isNamed: the request names the type: then it must have a definition. One that is only the flow's own may have none, and
+    /// - Parameters:
+    ///   - revision: nil: the latest.
+    ///   - isNamed: the request names the type: then it must have a definition. One that is only the flow's own may have none, and
     ///   so no rules.
     private func validate(
-        _ state: [UInt8], version: FlowVersion, flowType: String, isNamed: Bool, _ store: StateStore, _ context: OperationContext,
+        _ state: [UInt8], version: FlowVersion, flowType: String, revision: Int64?, isNamed: Bool, _ store: StateStore,
+        _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<ValidatedState, StateError>) -> Void
     ) throws(StateError) {
         let (depth, limits) = (depth, store.limits)
-        try store.definition(of: flowType, tenant: tenant, context) { result in
+        try store.definition(of: flowType, revision: revision, tenant: tenant, context) { result in
             do throws(StateError) {
                 let found = try result.get()
                 if found == nil, isNamed { throw .definitionNotFound(flowType: flowType, revision: 0) }

@@ -65,7 +65,7 @@ private struct DerivedSaveRun: Sendable {
                     throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
                 }
                 guard save.needsDefinition else { return make(snapshot, nil) }
-                try store.definition(of: snapshot.head.flowType, tenant: save.key.tenant, context) { found in
+                try store.definition(for: snapshot.head, context) { found in
                     completing(completion) { () throws(StateError) in make(snapshot, try found.get()?.definition) }
                 }
             }

@@ -31,5 +31,6 @@ public enum StoreSchema {
         Migration(number: 7, name: "retention", sql: retentionMigration),
         Migration(number: 8, name: "notifications", sql: notificationsMigration),
         Migration(number: 9, name: "validation counts", sql: validationCountsMigration),
+        Migration(number: 10, name: "definition revision", sql: definitionRevisionMigration),
     ]
 }

@@ -103,7 +103,7 @@ struct FlowRecovery: Sendable {
     private func examine() async throws(StateError) -> Patient {
         do throws(StateError) {
             guard case .snapshot(let snapshot) = try await load(.latest) else { throw .internalFault("a load without a state") }
-            let definition = try await definition(of: snapshot.head.flowType)
+            let definition = try await definition(for: snapshot.head)
             let report =
                 isWanted(by: definition, snapshot.head)
                 ? definition.map { StateValidator($0, limits: store.limits).validate(snapshot.state, depth: depth($0)) } : nil
@@ -115,7 +115,7 @@ struct FlowRecovery: Sendable {
             guard case .unchanged(let head, let record) = try await load(.latest, ifVersionNot: version) else {
                 return try await examine()
             }
-            let definition = try await definition(of: head.flowType)
+            let definition = try await definition(for: head)
             let violation = StateError.Violation(path: "", rule: "corrupt", message: message)
             return Patient(
                 head: head, version: record, state: nil, definition: definition,
@@ -133,11 +133,12 @@ struct FlowRecovery: Sendable {
         return definition?.recovers(on: trigger, status: head.status) ?? false
     }
 
-    private func definition(of flowType: String) async throws(StateError) -> FlowDefinition? {
-        if flowType.isEmpty { return nil }
+    private func definition(for head: FlowHead) async throws(StateError) -> FlowDefinition? {
+        if head.flowType.isEmpty { return nil }
         do throws(StateError) {
             let record = try await store.run(
-                GetDefinitionCommand(tenant: command.key.tenant, flowType: flowType), deadline: context.deadline)
+                GetDefinitionCommand(tenant: command.key.tenant, flowType: head.flowType, revision: head.definitionRevision),
+                deadline: context.deadline)
             return try store.resources.definitions.definition(record, tenant: command.key.tenant)
         } catch .definitionNotFound(_, _) {
             return nil

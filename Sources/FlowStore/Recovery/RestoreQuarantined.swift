@@ -42,7 +42,7 @@ extension RestoreQuarantinedCommand: StoreCommand {
         var command = try save(archived, limits: store.limits)
         command.requestDigest = requestDigest
         guard store.validatesSaves, !allowsInvalid else { return try command.submit(to: store, context: context, completion: completion) }
-        try store.definition(of: archived.head.flowType, tenant: tenant, context) { [command] found in
+        try store.definition(for: archived.head, context) { [command] found in
             completing(completion) { () throws(StateError) in
                 guard let definition = try found.get()?.definition else {
                     return try command.submit(to: store, context: context, completion: completion)

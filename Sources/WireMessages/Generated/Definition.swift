@@ -3,6 +3,104 @@
 public import CFlowStateProto
 public import Protobuf
 
+/// The request of `FlowDefinitionService.MoveFlow`.
+public struct MoveFlowRequest: WireMessage, Equatable {
+    /// Not set: whatever the flow's version is.
+    public enum Precondition: Equatable, Sendable {
+        /// The flow must be at this version: ABORTED (VERSION_CONFLICT) else.
+        case expectedVersion(Int64)
+        /// Must be true.
+        case anyVersion(Bool)
+    }
+
+    /// Required.
+    public var flowID: String = ""
+    /// 0: the latest.
+    public var revision: Int64 = 0
+    /// Not set: whatever the flow's version is.
+    public var precondition: Precondition?
+    /// Empty: a retry moves the flow again.
+    public var idempotencyKey: String = ""
+
+    public init(
+        flowID: String = "",
+        revision: Int64 = 0,
+        precondition: Precondition? = nil,
+        idempotencyKey: String = ""
+    ) {
+        self.flowID = flowID
+        self.revision = revision
+        self.precondition = precondition
+        self.idempotencyKey = idempotencyKey
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__move_flow_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__MoveFlowRequest) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        revision = c.revision
+        switch c.precondition_case.rawValue {
+        case 3: precondition = .expectedVersion(c.expected_version)
+        case 4: precondition = .anyVersion(c.any_version != 0)
+        default: break
+        }
+        idempotencyKey = try c.idempotency_key.string("idempotency_key")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__MoveFlowRequest>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.revision = revision
+        switch precondition {
+        case .expectedVersion(let value):
+            c.pointee.precondition_case = .init(rawValue: 3)
+            c.pointee.expected_version = value
+        case .anyVersion(let value):
+            c.pointee.precondition_case = .init(rawValue: 4)
+            c.pointee.any_version = value ? 1 : 0
+        case nil: break
+        }
+        c.pointee.idempotency_key = arena.copy(idempotencyKey)
+    }
+}
+
+/// The response of `FlowDefinitionService.MoveFlow`.
+public struct MoveFlowResponse: WireMessage, Equatable {
+    /// As it is now.
+    public var flow: Flow?
+    /// The revision that it followed; 0: whichever was the latest.
+    public var fromRevision: Int64 = 0
+    /// Answered from the idempotency record; nothing was changed by this call.
+    public var replayed: Bool = false
+
+    public init(
+        flow: Flow? = nil,
+        fromRevision: Int64 = 0,
+        replayed: Bool = false
+    ) {
+        self.flow = flow
+        self.fromRevision = fromRevision
+        self.replayed = replayed
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__move_flow_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__MoveFlowResponse) throws(WireError) {
+        flow = try Flow.optional(c.flow)
+        fromRevision = c.from_revision
+        replayed = c.replayed != 0
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__MoveFlowResponse>, _ arena: inout Arena) {
+        c.pointee.flow = arena.make(optional: flow)
+        c.pointee.from_revision = fromRevision
+        c.pointee.replayed = replayed ? 1 : 0
+    }
+}
+
 /// What the server knows about a type of flow.
 public struct FlowDefinition: WireMessage, Equatable {
     /// The type, as the document names it.

@@ -29,6 +29,8 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
     case migrated
     /// A phase was marked complete.
     case phaseCompleted
+    /// The flow follows another revision of its definition; its state is as it was.
+    case definitionMoved
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
 
@@ -47,6 +49,7 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
             case 9: .recovered
             case 10: .migrated
             case 11: .phaseCompleted
+            case 12: .definitionMoved
             default: .unrecognized(rawValue)
             }
     }
@@ -65,6 +68,7 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
         case .recovered: 9
         case .migrated: 10
         case .phaseCompleted: 11
+        case .definitionMoved: 12
         case .unrecognized(let value): value
         }
     }
@@ -95,6 +99,9 @@ public struct Flow: WireMessage, Equatable {
     public var expiresAt: Timestamp?
     /// Whether the flow is deleted: its latest version is a tombstone.
     public var deleted: Bool = false
+    /// The revision of its type's definition that the flow follows: the latest one when it was made, until
+    /// `MoveFlow`. 0: always the latest, since the type had no definition when the flow was made.
+    public var definitionRevision: Int64 = 0
 
     public init(
         flowID: String = "",
@@ -107,7 +114,8 @@ public struct Flow: WireMessage, Equatable {
         createdAt: Timestamp? = nil,
         updatedAt: Timestamp? = nil,
         expiresAt: Timestamp? = nil,
-        deleted: Bool = false
+        deleted: Bool = false,
+        definitionRevision: Int64 = 0
     ) {
         self.flowID = flowID
         self.flowType = flowType
@@ -120,6 +128,7 @@ public struct Flow: WireMessage, Equatable {
         self.updatedAt = updatedAt
         self.expiresAt = expiresAt
         self.deleted = deleted
+        self.definitionRevision = definitionRevision
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -138,6 +147,7 @@ public struct Flow: WireMessage, Equatable {
         updatedAt = try Timestamp.optional(c.updated_at)
         expiresAt = try Timestamp.optional(c.expires_at)
         deleted = c.deleted != 0
+        definitionRevision = c.definition_revision
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__Flow>, _ arena: inout Arena) {
@@ -156,6 +166,7 @@ public struct Flow: WireMessage, Equatable {
         c.pointee.updated_at = arena.make(optional: updatedAt)
         c.pointee.expires_at = arena.make(optional: expiresAt)
         c.pointee.deleted = deleted ? 1 : 0
+        c.pointee.definition_revision = definitionRevision
     }
 }
 

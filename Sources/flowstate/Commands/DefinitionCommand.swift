@@ -7,5 +7,6 @@ struct DefinitionCommand: AsyncParsableCommand {
         abstract: "Say what flows of a type are like: phases, statuses, rules.",
         subcommands: [
             DefinitionPutCommand.self, DefinitionGetCommand.self, DefinitionListCommand.self, DefinitionCheckCommand.self,
+            DefinitionMoveCommand.self,
         ])
 }

@@ -10,6 +10,7 @@ extension Record {
             ("progress", flow.progress.map { .number($0) } ?? .null), ("labels", .map(flow.labels)),
             ("created_at", .time(flow.createdAt)), ("updated_at", .time(flow.updatedAt)),
             ("expires_at", .time(flow.expiresAt)), ("deleted", .bool(flow.deleted)),
+            ("definition_revision", .integer(flow.definitionRevision)),
         ])
     }
 
@@ -193,6 +194,14 @@ extension RecoveryStrategy {
 }
 
 extension Record {
+    init(_ moved: MoveFlowResponse) {
+        let flow = moved.flow ?? Flow()
+        self.init([
+            ("flow_id", .string(flow.flowID)), ("version", .integer(flow.version)), ("from_revision", .integer(moved.fromRevision)),
+            ("definition_revision", .integer(flow.definitionRevision)), ("replayed", .bool(moved.replayed)),
+        ])
+    }
+
     init(_ removed: CleanupResponse) { self.init(Self.counts(removed) + [("more", .bool(removed.more))]) }
 
     init(_ run: GetCleanupRunResponse) {
@@ -243,6 +252,7 @@ extension VersionEvent {
         case .recovered: "recovered"
         case .migrated: "migrated"
         case .phaseCompleted: "phase_completed"
+        case .definitionMoved: "definition_moved"
         case .unrecognized(let value): "event_\(value)"
         }
     }

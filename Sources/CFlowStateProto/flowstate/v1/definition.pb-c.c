@@ -7,6 +7,96 @@
 #endif
 
 #include "flowstate/v1/definition.pb-c.h"
+void   flowstate__v1__move_flow_request__init
+                     (Flowstate__V1__MoveFlowRequest         *message)
+{
+  static const Flowstate__V1__MoveFlowRequest init_value = FLOWSTATE__V1__MOVE_FLOW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__move_flow_request__get_packed_size
+                     (const Flowstate__V1__MoveFlowRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__move_flow_request__pack
+                     (const Flowstate__V1__MoveFlowRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__move_flow_request__pack_to_buffer
+                     (const Flowstate__V1__MoveFlowRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__MoveFlowRequest *
+       flowstate__v1__move_flow_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__MoveFlowRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__move_flow_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__move_flow_request__free_unpacked
+                     (Flowstate__V1__MoveFlowRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__move_flow_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__move_flow_response__init
+                     (Flowstate__V1__MoveFlowResponse         *message)
+{
+  static const Flowstate__V1__MoveFlowResponse init_value = FLOWSTATE__V1__MOVE_FLOW_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__move_flow_response__get_packed_size
+                     (const Flowstate__V1__MoveFlowResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__move_flow_response__pack
+                     (const Flowstate__V1__MoveFlowResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__move_flow_response__pack_to_buffer
+                     (const Flowstate__V1__MoveFlowResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__move_flow_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__MoveFlowResponse *
+       flowstate__v1__move_flow_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__MoveFlowResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__move_flow_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__move_flow_response__free_unpacked
+                     (Flowstate__V1__MoveFlowResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__move_flow_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__flow_definition__init
                      (Flowstate__V1__FlowDefinition         *message)
 {
@@ -322,6 +412,160 @@ void   flowstate__v1__list_definitions_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__list_definitions_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+static const ProtobufCFieldDescriptor flowstate__v1__move_flow_request__field_descriptors[5] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowRequest, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowRequest, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Flowstate__V1__MoveFlowRequest, precondition_case),
+    offsetof(Flowstate__V1__MoveFlowRequest, expected_version),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "any_version",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Flowstate__V1__MoveFlowRequest, precondition_case),
+    offsetof(Flowstate__V1__MoveFlowRequest, any_version),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idempotency_key",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowRequest, idempotency_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__move_flow_request__field_indices_by_name[] = {
+  3,   /* field[3] = any_version */
+  2,   /* field[2] = expected_version */
+  0,   /* field[0] = flow_id */
+  4,   /* field[4] = idempotency_key */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange flowstate__v1__move_flow_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__move_flow_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.MoveFlowRequest",
+  "MoveFlowRequest",
+  "Flowstate__V1__MoveFlowRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__MoveFlowRequest),
+  5,
+  flowstate__v1__move_flow_request__field_descriptors,
+  flowstate__v1__move_flow_request__field_indices_by_name,
+  1,  flowstate__v1__move_flow_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__move_flow_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__move_flow_response__field_descriptors[3] =
+{
+  {
+    "flow",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowResponse, flow),
+    &flowstate__v1__flow__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowResponse, from_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__MoveFlowResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__move_flow_response__field_indices_by_name[] = {
+  0,   /* field[0] = flow */
+  1,   /* field[1] = from_revision */
+  2,   /* field[2] = replayed */
+};
+static const ProtobufCIntRange flowstate__v1__move_flow_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__move_flow_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.MoveFlowResponse",
+  "MoveFlowResponse",
+  "Flowstate__V1__MoveFlowResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__MoveFlowResponse),
+  3,
+  flowstate__v1__move_flow_response__field_descriptors,
+  flowstate__v1__move_flow_response__field_indices_by_name,
+  1,  flowstate__v1__move_flow_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__move_flow_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor flowstate__v1__flow_definition__field_descriptors[6] =
 {
   {
@@ -705,15 +949,17 @@ const ProtobufCMessageDescriptor flowstate__v1__list_definitions_response__descr
   (ProtobufCMessageInit) flowstate__v1__list_definitions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_definition_service__method_descriptors[3] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_definition_service__method_descriptors[4] =
 {
   { "PutDefinition", &flowstate__v1__put_definition_request__descriptor, &flowstate__v1__put_definition_response__descriptor },
   { "GetDefinition", &flowstate__v1__get_definition_request__descriptor, &flowstate__v1__get_definition_response__descriptor },
   { "ListDefinitions", &flowstate__v1__list_definitions_request__descriptor, &flowstate__v1__list_definitions_response__descriptor },
+  { "MoveFlow", &flowstate__v1__move_flow_request__descriptor, &flowstate__v1__move_flow_response__descriptor },
 };
 const unsigned flowstate__v1__flow_definition_service__method_indices_by_name[] = {
   1,        /* GetDefinition */
   2,        /* ListDefinitions */
+  3,        /* MoveFlow */
   0         /* PutDefinition */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_definition_service__descriptor =
@@ -723,7 +969,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_definition_service__descrip
   "FlowDefinitionService",
   "Flowstate__V1__FlowDefinitionService",
   "flowstate.v1",
-  3,
+  4,
   flowstate__v1__flow_definition_service__method_descriptors,
   flowstate__v1__flow_definition_service__method_indices_by_name
 };
@@ -750,6 +996,14 @@ void flowstate__v1__flow_definition_service__list_definitions(ProtobufCService *
 {
   assert(service->descriptor == &flowstate__v1__flow_definition_service__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void flowstate__v1__flow_definition_service__move_flow(ProtobufCService *service,
+                                                       const Flowstate__V1__MoveFlowRequest *input,
+                                                       Flowstate__V1__MoveFlowResponse_Closure closure,
+                                                       void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_definition_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_definition_service__init (Flowstate__V1__FlowDefinitionService_Service *service,
                                                    Flowstate__V1__FlowDefinitionService_ServiceDestroy destroy)

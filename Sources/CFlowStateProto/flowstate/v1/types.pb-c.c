@@ -322,7 +322,7 @@ void   flowstate__v1__map_entry__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__map_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[11] =
+static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12] =
 {
   {
     "flow_id",
@@ -456,9 +456,22 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[11]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "definition_revision",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__Flow, definition_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__flow__field_indices_by_name[] = {
   7,   /* field[7] = created_at */
+  11,   /* field[11] = definition_revision */
   10,   /* field[10] = deleted */
   9,   /* field[9] = expires_at */
   0,   /* field[0] = flow_id */
@@ -473,7 +486,7 @@ static const unsigned flowstate__v1__flow__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__flow__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
 {
@@ -483,7 +496,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
   "Flowstate__V1__Flow",
   "flowstate.v1",
   sizeof(Flowstate__V1__Flow),
-  11,
+  12,
   flowstate__v1__flow__field_descriptors,
   flowstate__v1__flow__field_indices_by_name,
   1,  flowstate__v1__flow__number_ranges,
@@ -1069,7 +1082,7 @@ const ProtobufCMessageDescriptor flowstate__v1__map_entry__descriptor =
   (ProtobufCMessageInit) flowstate__v1__map_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[12] =
+static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[13] =
 {
   { "VERSION_EVENT_UNSPECIFIED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED", 0 },
   { "VERSION_EVENT_CREATED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_CREATED", 1 },
@@ -1083,13 +1096,15 @@ static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_num
   { "VERSION_EVENT_RECOVERED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_RECOVERED", 9 },
   { "VERSION_EVENT_MIGRATED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_MIGRATED", 10 },
   { "VERSION_EVENT_PHASE_COMPLETED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_PHASE_COMPLETED", 11 },
+  { "VERSION_EVENT_DEFINITION_MOVED", "FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_DEFINITION_MOVED", 12 },
 };
 static const ProtobufCIntRange flowstate__v1__version_event__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 13}
 };
-static const ProtobufCEnumValueIndex flowstate__v1__version_event__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex flowstate__v1__version_event__enum_values_by_name[13] =
 {
   { "VERSION_EVENT_CREATED", 1 },
+  { "VERSION_EVENT_DEFINITION_MOVED", 12 },
   { "VERSION_EVENT_DELETED", 5 },
   { "VERSION_EVENT_ERROR_REPORTED", 8 },
   { "VERSION_EVENT_FORKED", 4 },
@@ -1109,9 +1124,9 @@ const ProtobufCEnumDescriptor flowstate__v1__version_event__descriptor =
   "VersionEvent",
   "Flowstate__V1__VersionEvent",
   "flowstate.v1",
-  12,
+  13,
   flowstate__v1__version_event__enum_values_by_number,
-  12,
+  13,
   flowstate__v1__version_event__enum_values_by_name,
   1,
   flowstate__v1__version_event__value_ranges,

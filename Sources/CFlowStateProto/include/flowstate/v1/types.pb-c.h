@@ -78,7 +78,11 @@ typedef enum _Flowstate__V1__VersionEvent {
   /*
    * A phase was marked complete.
    */
-  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_PHASE_COMPLETED = 11
+  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_PHASE_COMPLETED = 11,
+  /*
+   * The flow follows another revision of its definition; its state is as it was.
+   */
+  FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_DEFINITION_MOVED = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VERSION_EVENT)
 } Flowstate__V1__VersionEvent;
 
@@ -137,6 +141,11 @@ struct  Flowstate__V1__Flow
    * Whether the flow is deleted: its latest version is a tombstone.
    */
   protobuf_c_boolean deleted;
+  /*
+   * The revision of its type's definition that the flow follows: the latest one when it was made, until
+   * `MoveFlow`. 0: always the latest, since the type had no definition when the flow was made.
+   */
+  int64_t definition_revision;
   Flowstate__V1__Flow__ProgressValueCase progress_value_case;
   union {
     /*
@@ -147,7 +156,7 @@ struct  Flowstate__V1__Flow
 };
 #define FLOWSTATE__V1__FLOW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, 0, FLOWSTATE__V1__FLOW__PROGRESS_VALUE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, 0, 0, FLOWSTATE__V1__FLOW__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 /*
