@@ -9,14 +9,34 @@ enum ErrorTable {
     static let domain = "flowstate"
 
     static func status(_ error: StateError) -> Status {
-        let code = code(error)
+        var listed = Int.max
+        while true {
+            let status = status(error, listing: listed)
+            let count = count(error)
+            if status.details.count <= Status.maxDetailsBytes || count == 0 || listed == 0 { return status }
+            // Fewer, by how much too long it is.
+            listed = min(listed, count) * Status.maxDetailsBytes / (status.details.count + 1)
+        }
+    }
+
+    /// - Parameter listed: of long lists, so many at most.
+    private static func status(_ error: StateError, listing listed: Int) -> Status {
+        let (code, message) = (code(error), Status.short(error.message))
         var details = [AnyMessage(packing: ErrorInfo(reason: error.reason, domain: domain, metadata: metadata(error)))]
-        if let detail = detail(error) { details.append(detail) }
+        if let detail = detail(error, listing: listed) { details.append(detail) }
         if let milliseconds = error.retryAfterMilliseconds {
             details.append(AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(milliseconds))))
         }
-        let full = RPCStatus(code: Int32(code.rawValue), message: error.message, details: details)
-        return Status(code, error.message, details: full.encoded())
+        return Status(code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded())
+    }
+
+    /// How long the list is that the detail of an error holds.
+    private static func count(_ error: StateError) -> Int {
+        switch error {
+        case .stateInvalid(let violations): violations.count
+        case .definitionInvalid(let faults): faults.count
+        default: 0
+        }
     }
 
     private static func code(_ error: StateError) -> StatusCode {
@@ -38,17 +58,21 @@ enum ErrorTable {
         }
     }
 
-    private static func detail(_ error: StateError) -> AnyMessage? {
+    private static func detail(_ error: StateError, listing listed: Int) -> AnyMessage? {
         switch error {
         case .versionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .flowAlreadyExists(_, let version, _):
             AnyMessage(packing: VersionConflict(expected: 0, actual: version))
         case .stateInvalid(let violations):
-            AnyMessage(packing: StateInvalid(violations: violations.map(\.wire)))
+            AnyMessage(
+                packing: StateInvalid(
+                    violations: violations.prefix(listed).map(\.wire), omitted: Int32(clamping: max(0, violations.count - listed))))
         case .definitionInvalid(let faults):
             AnyMessage(
-                packing: DefinitionInvalid(faults: faults.map { WireMessages.DefinitionFault(path: $0.path, message: $0.message) }))
+                packing: DefinitionInvalid(
+                    faults: faults.prefix(listed).map { WireMessages.DefinitionFault(path: $0.path, message: $0.message) },
+                    omitted: Int32(clamping: max(0, faults.count - listed))))
         case .definitionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .transitionNotAllowed(let from, let to, let missing):

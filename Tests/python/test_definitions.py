@@ -225,6 +225,21 @@ def test_rules_can_warn(flows):
     assert flows.save("f", b"{}").warnings, "it follows the revision that it was made under"
 
 
+@pytest.mark.parametrize("count", [1, 10, 30, 300])
+def test_violations_are_listed_as_far_as_they_fit(flows, count):
+    """Clients refuse long trailers, and with all of the details nobody would get any."""
+    rules = [{"rule": "required", "path": f"/a rather long name of a member, number {number}"} for number in range(count)]
+    flows.PutDefinition(document=document(rules=rules, on_save="enforce"))
+    with invalid("STATE_INVALID") as refusal:
+        flows.save("f", b"{}", flow_type="order")
+    detail = refusal.detail(errors_pb2.StateInvalid)
+    assert len(detail.violations) >= min(count, 15) and len(detail.violations) + detail.omitted == count
+    with invalid("DEFINITION_INVALID") as refusal:
+        flows.PutDefinition(document=document(rules=[{**rule, "path": "no pointer"} for rule in rules]))
+    detail = refusal.detail(errors_pb2.DefinitionInvalid)
+    assert len(detail.faults) >= min(count, 15) and len(detail.faults) + detail.omitted == count
+
+
 def test_rules_hold_from_the_next_save_on(flows):
     flows.save("f", b"{}", flow_type="order")
     flows.save("f", b"{}")

@@ -41,17 +41,19 @@ public struct Metadata: Sendable, Equatable {
 extension Status {
     /// Stock clients refuse trailer sections of more than 8 KiB; both together stay below, percent-encoded and as base64.
     private static let maxMessageBytes = 1_024
-    private static let maxDetailsBytes = 3_072
+    /// Details that are longer are left out.
+    public static let maxDetailsBytes = 3_072
 
-    private func short(_ message: String) -> String {
-        guard message.utf8.count > Self.maxMessageBytes else { return message }
-        return String(decoding: message.utf8.prefix(Self.maxMessageBytes), as: UTF8.self) + "…"
+    /// A message as it is sent: its beginning, if it is long.
+    public static func short(_ message: String) -> String {
+        guard message.utf8.count > maxMessageBytes else { return message }
+        return String(decoding: message.utf8.prefix(maxMessageBytes), as: UTF8.self) + "…"
     }
 
     /// The trailer fields that carry this status.
     var trailers: [HeaderField] {
         var fields = [HeaderField("grpc-status", String(code.rawValue))]
-        if !message.isEmpty { fields.append(HeaderField("grpc-message", PercentEncoding.encode(short(message)))) }
+        if !message.isEmpty { fields.append(HeaderField("grpc-message", PercentEncoding.encode(Self.short(message)))) }
         if !details.isEmpty, details.count <= Self.maxDetailsBytes {
             fields.append(HeaderField("grpc-status-details-bin", Metadata.base64(details)))
         }

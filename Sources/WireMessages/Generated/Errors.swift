@@ -36,13 +36,18 @@ public struct VersionConflict: WireMessage, Equatable {
 
 /// INVALID_ARGUMENT, reason STATE_INVALID: the state breaks rules. Nothing was saved.
 public struct StateInvalid: WireMessage, Equatable {
-    /// Every rule that was broken, in the order of the state's text.
+    /// The rules that were broken, in the order of the state's text; as many as fit into 3 KiB, since
+    /// clients refuse long trailers. `ValidateState` answers all of them.
     public var violations: [Violation] = []
+    /// How many more there are.
+    public var omitted: Int32 = 0
 
     public init(
-        violations: [Violation] = []
+        violations: [Violation] = [],
+        omitted: Int32 = 0
     ) {
         self.violations = violations
+        self.omitted = omitted
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -51,11 +56,13 @@ public struct StateInvalid: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__StateInvalid) throws(WireError) {
         violations = try Violation.array(c.violations, c.n_violations)
+        omitted = c.omitted
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__StateInvalid>, _ arena: inout Arena) {
         c.pointee.n_violations = violations.count
         c.pointee.violations = arena.list(violations)
+        c.pointee.omitted = omitted
     }
 }
 
@@ -98,13 +105,17 @@ public struct Violation: WireMessage, Equatable {
 /// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
 /// was stored.
 public struct DefinitionInvalid: WireMessage, Equatable {
-    /// Everything that is wrong with it.
+    /// What is wrong with it; as many faults as fit into 3 KiB, since clients refuse long trailers.
     public var faults: [DefinitionFault] = []
+    /// How many more there are.
+    public var omitted: Int32 = 0
 
     public init(
-        faults: [DefinitionFault] = []
+        faults: [DefinitionFault] = [],
+        omitted: Int32 = 0
     ) {
         self.faults = faults
+        self.omitted = omitted
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -113,11 +124,13 @@ public struct DefinitionInvalid: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__DefinitionInvalid) throws(WireError) {
         faults = try DefinitionFault.array(c.faults, c.n_faults)
+        omitted = c.omitted
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DefinitionInvalid>, _ arena: inout Arena) {
         c.pointee.n_faults = faults.count
         c.pointee.faults = arena.list(faults)
+        c.pointee.omitted = omitted
     }
 }
 

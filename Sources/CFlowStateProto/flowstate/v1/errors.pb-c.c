@@ -553,7 +553,7 @@ const ProtobufCMessageDescriptor flowstate__v1__version_conflict__descriptor =
   (ProtobufCMessageInit) flowstate__v1__version_conflict__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__state_invalid__field_descriptors[1] =
+static const ProtobufCFieldDescriptor flowstate__v1__state_invalid__field_descriptors[2] =
 {
   {
     "violations",
@@ -567,14 +567,27 @@ static const ProtobufCFieldDescriptor flowstate__v1__state_invalid__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "omitted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__StateInvalid, omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__state_invalid__field_indices_by_name[] = {
+  1,   /* field[1] = omitted */
   0,   /* field[0] = violations */
 };
 static const ProtobufCIntRange flowstate__v1__state_invalid__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__state_invalid__descriptor =
 {
@@ -584,7 +597,7 @@ const ProtobufCMessageDescriptor flowstate__v1__state_invalid__descriptor =
   "Flowstate__V1__StateInvalid",
   "flowstate.v1",
   sizeof(Flowstate__V1__StateInvalid),
-  1,
+  2,
   flowstate__v1__state_invalid__field_descriptors,
   flowstate__v1__state_invalid__field_indices_by_name,
   1,  flowstate__v1__state_invalid__number_ranges,
@@ -655,7 +668,7 @@ const ProtobufCMessageDescriptor flowstate__v1__violation__descriptor =
   (ProtobufCMessageInit) flowstate__v1__violation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__definition_invalid__field_descriptors[1] =
+static const ProtobufCFieldDescriptor flowstate__v1__definition_invalid__field_descriptors[2] =
 {
   {
     "faults",
@@ -669,14 +682,27 @@ static const ProtobufCFieldDescriptor flowstate__v1__definition_invalid__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "omitted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DefinitionInvalid, omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__definition_invalid__field_indices_by_name[] = {
   0,   /* field[0] = faults */
+  1,   /* field[1] = omitted */
 };
 static const ProtobufCIntRange flowstate__v1__definition_invalid__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__definition_invalid__descriptor =
 {
@@ -686,7 +712,7 @@ const ProtobufCMessageDescriptor flowstate__v1__definition_invalid__descriptor =
   "Flowstate__V1__DefinitionInvalid",
   "flowstate.v1",
   sizeof(Flowstate__V1__DefinitionInvalid),
-  1,
+  2,
   flowstate__v1__definition_invalid__field_descriptors,
   flowstate__v1__definition_invalid__field_indices_by_name,
   1,  flowstate__v1__definition_invalid__number_ranges,

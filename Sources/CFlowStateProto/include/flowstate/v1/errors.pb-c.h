@@ -62,14 +62,19 @@ struct  Flowstate__V1__StateInvalid
 {
   ProtobufCMessage base;
   /*
-   * Every rule that was broken, in the order of the state's text.
+   * The rules that were broken, in the order of the state's text; as many as fit into 3 KiB, since
+   * clients refuse long trailers. `ValidateState` answers all of them.
    */
   size_t n_violations;
   Flowstate__V1__Violation **violations;
+  /*
+   * How many more there are.
+   */
+  int32_t omitted;
 };
 #define FLOWSTATE__V1__STATE_INVALID__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__state_invalid__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 /*
@@ -104,14 +109,18 @@ struct  Flowstate__V1__DefinitionInvalid
 {
   ProtobufCMessage base;
   /*
-   * Everything that is wrong with it.
+   * What is wrong with it; as many faults as fit into 3 KiB, since clients refuse long trailers.
    */
   size_t n_faults;
   Flowstate__V1__DefinitionFault **faults;
+  /*
+   * How many more there are.
+   */
+  int32_t omitted;
 };
 #define FLOWSTATE__V1__DEFINITION_INVALID__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__definition_invalid__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 /*
