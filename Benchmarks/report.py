@@ -83,6 +83,7 @@ def page(runs, verdicts, drawn, notes):
         parts += ["## Calls a second", rates(bench), "## Latency in milliseconds", times(bench)]
         parts += ["## A conversation on disk", conversation(bench)]
         parts += ["## Validation in microseconds", validation(bench)]
+        parts += ["## Recovery", recovery(bench)]
     for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak"), ("cleanup", "Cleaning up")):
         if runs[run]:
             parts += [f"## {title}", about(runs[run], ("date", "machine", "Flowstate", "PostgreSQL")), *SECTIONS[run](runs[run])]
@@ -160,6 +161,13 @@ def validation(bench):
             for series, title, at in points(bench, "median_us")]
     return ("`flowstate-bench validate`: a state of `unified_discovery`, parsing included.\n\n" + table(
         ["depth", "bytes", "median", "p99"], "lrrr", rows)) if rows else ""
+
+
+def recovery(bench):
+    return "\n\n".join(
+        f"`flowstate recover` of a flow whose state of {at:,} bytes is broken, repaired by its definition, took "
+        f"{median:,.2f} s (median; at most {bench.median('recovery', at, 'max_s'):,.2f} s), starting the program included."
+        for at, median in bench.curve("recovery", "median_s"))
 
 
 def scale(results):

@@ -4,6 +4,7 @@ from bed import FLOWS
 from peers.etcd import Etcd
 from peers.grpc_echo import GRPCEcho, GRPCEchoOnTwo
 from peers.nghttpd import Nghttpd
+from recovery import recovery
 from runner import Measurement
 from storage import conversations
 from validation import validation
@@ -142,4 +143,4 @@ def curves(is_quick):
 
 def everything(is_quick):
     """Last is what starts the server anew."""
-    return [*headlines(), *others(), *curves(is_quick), conversations(is_quick), validation(), cold()]
+    return [*headlines(), *others(), *curves(is_quick), conversations(is_quick), validation(), recovery(), cold()]

@@ -189,7 +189,7 @@ def test_exit_codes():
 
 def test_thresholds_in_files_are_well_formed_and_of_figures_that_are_measured():
     measured = set(report.TITLES) | {
-        "conversation", "conversation load_version", "conversation load_latest", "soak", "saves beside a clean-up"} | {
+        "conversation", "conversation load_version", "conversation load_latest", "soak", "saves beside a clean-up", "recovery"} | {
         f"{kind} {command}{alone}" for kind in ("flows", "active flows", "versions") for command in ("load", "save") for alone in ("", " alone")}
     names = []
     for _, groups in report.RUNS.values():
