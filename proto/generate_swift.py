@@ -24,7 +24,7 @@ TARGETS = {
             "flowstate/v1/state.proto": ("State", "public"), "flowstate/v1/lifecycle.proto": ("Lifecycle", "public"),
             "flowstate/v1/recovery.proto": ("Recovery", "public"), "flowstate/v1/lease.proto": ("Lease", "public"),
             "flowstate/v1/definition.proto": ("Definition", "public"),
-            "flowstate/v1/admin.proto": ("Admin", "public"),
+            "flowstate/v1/admin.proto": ("Admin", "public"), "flowstate/v1/archive.proto": ("Archive", "public"),
             "google/protobuf/any.proto": ("FailureDetail", "public"),
             "google/protobuf/timestamp.proto": ("Timestamp", "public"),
             "google/protobuf/duration.proto": ("ProtoDuration", "internal"),

@@ -13,6 +13,7 @@
 #endif
 
 #include "flowstate/v1/admin.pb-c.h"
+#include "flowstate/v1/archive.pb-c.h"
 #include "flowstate/v1/definition.pb-c.h"
 #include "flowstate/v1/errors.pb-c.h"
 #include "flowstate/v1/lease.pb-c.h"
@@ -104,6 +105,18 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__revoke_api_key_re
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__revoke_api_key_response__get_descriptor(void) {
     return &flowstate__v1__revoke_api_key_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__archive_record__get_descriptor(void) {
+    return &flowstate__v1__archive_record__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__archive_header__get_descriptor(void) {
+    return &flowstate__v1__archive_header__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__archived_version__get_descriptor(void) {
+    return &flowstate__v1__archived_version__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__archive_trailer__get_descriptor(void) {
+    return &flowstate__v1__archive_trailer__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__move_flow_request__get_descriptor(void) {
     return &flowstate__v1__move_flow_request__descriptor;

@@ -198,6 +198,9 @@ public struct VersionInfo: WireMessage, Equatable {
     public var createdAt: Timestamp?
     /// Names (ids where there is no name) of the checkpoints that point at it.
     public var checkpoints: [String] = []
+    /// Per cent, 0 to 100.
+    /// How far the flow was after this version; not set while nobody had said.
+    public var progress: Double?
 
     public init(
         version: Int64 = 0,
@@ -212,7 +215,8 @@ public struct VersionInfo: WireMessage, Equatable {
         versionLabel: String = "",
         metadata: [UInt8] = [],
         createdAt: Timestamp? = nil,
-        checkpoints: [String] = []
+        checkpoints: [String] = [],
+        progress: Double? = nil
     ) {
         self.version = version
         self.parentVersion = parentVersion
@@ -227,6 +231,7 @@ public struct VersionInfo: WireMessage, Equatable {
         self.metadata = metadata
         self.createdAt = createdAt
         self.checkpoints = checkpoints
+        self.progress = progress
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -247,6 +252,7 @@ public struct VersionInfo: WireMessage, Equatable {
         metadata = c.metadata.bytes
         createdAt = try Timestamp.optional(c.created_at)
         checkpoints = try ProtobufCBinaryData.strings(c.checkpoints, c.n_checkpoints, "checkpoints")
+        if c.progress_value_case.rawValue == 14 { progress = c.progress }
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__VersionInfo>, _ arena: inout Arena) {
@@ -264,6 +270,10 @@ public struct VersionInfo: WireMessage, Equatable {
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.n_checkpoints = checkpoints.count
         c.pointee.checkpoints = arena.list(checkpoints)
+        if let progress {
+            c.pointee.progress_value_case = .init(rawValue: 14)
+            c.pointee.progress = progress
+        }
     }
 }
 

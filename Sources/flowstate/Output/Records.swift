@@ -20,7 +20,8 @@ extension Record {
             ("event", .string(version.event.text)), ("actor", .string(version.actor)),
             ("content_type", .string(version.contentType)), ("size_bytes", .integer(version.sizeBytes)),
             ("digest", .digest(version.digest)), ("phase", .string(version.phase)),
-            ("status", .string(version.status)), ("version_label", .string(version.versionLabel)),
+            ("status", .string(version.status)), ("progress", version.progress.map { .number($0) } ?? .null),
+            ("version_label", .string(version.versionLabel)),
             ("metadata", .json(version.metadata)), ("created_at", .time(version.createdAt)),
             ("checkpoints", .strings(version.checkpoints)),
         ])

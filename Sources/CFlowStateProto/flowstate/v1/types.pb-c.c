@@ -503,7 +503,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
   (ProtobufCMessageInit) flowstate__v1__flow__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descriptors[13] =
+static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descriptors[14] =
 {
   {
     "version",
@@ -661,6 +661,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "progress",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Flowstate__V1__VersionInfo, progress_value_case),
+    offsetof(Flowstate__V1__VersionInfo, progress),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__version_info__field_indices_by_name[] = {
   3,   /* field[3] = actor */
@@ -672,6 +684,7 @@ static const unsigned flowstate__v1__version_info__field_indices_by_name[] = {
   10,   /* field[10] = metadata */
   1,   /* field[1] = parent_version */
   7,   /* field[7] = phase */
+  13,   /* field[13] = progress */
   5,   /* field[5] = size_bytes */
   8,   /* field[8] = status */
   0,   /* field[0] = version */
@@ -680,7 +693,7 @@ static const unsigned flowstate__v1__version_info__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__version_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__version_info__descriptor =
 {
@@ -690,7 +703,7 @@ const ProtobufCMessageDescriptor flowstate__v1__version_info__descriptor =
   "Flowstate__V1__VersionInfo",
   "flowstate.v1",
   sizeof(Flowstate__V1__VersionInfo),
-  13,
+  14,
   flowstate__v1__version_info__field_descriptors,
   flowstate__v1__version_info__field_indices_by_name,
   1,  flowstate__v1__version_info__number_ranges,

@@ -159,6 +159,12 @@ struct  Flowstate__V1__Flow
     , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, 0, 0, FLOWSTATE__V1__FLOW__PROGRESS_VALUE__NOT_SET, {0} }
 
 
+typedef enum {
+  FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE__NOT_SET = 0,
+  FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE_PROGRESS = 14
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE__CASE)
+} Flowstate__V1__VersionInfo__ProgressValueCase;
+
 /*
  * One immutable version, without its state. All of a flow's versions together are its audit trail.
  */
@@ -218,10 +224,17 @@ struct  Flowstate__V1__VersionInfo
    */
   size_t n_checkpoints;
   ProtobufCBinaryData *checkpoints;
+  Flowstate__V1__VersionInfo__ProgressValueCase progress_value_case;
+  union {
+    /*
+     * Per cent, 0 to 100.
+     */
+    double progress;
+  };
 };
 #define FLOWSTATE__V1__VERSION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__version_info__descriptor) \
-    , 0, 0, FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0,NULL }
+    , 0, 0, FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0,NULL, FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 /*
