@@ -71,6 +71,7 @@ let package = Package(
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
         room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
         room("FlowStore", ["Postgres", "FlowModel", "CXXHash", "CZstd", logging]),
+        room("FlowArchive", ["WireMessages", "Protobuf", "CZstd", "CXXHash"]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(
@@ -81,7 +82,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "flowstate",
-            dependencies: ["FlowServer", "FlowStateClient", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle, yaml],
+            dependencies: [
+                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle, yaml,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "FlowstateBench",
@@ -98,6 +101,7 @@ let package = Package(
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
+        tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
         tests("flowstateTests", ["flowstate"]),
         tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(

@@ -28,7 +28,7 @@ struct RootCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,
             QuarantineCommand.self, NotificationCommand.self, CleanupCommand.self, StatsCommand.self,
-            HealthCommand.self,
+            ArchiveCommand.self, HealthCommand.self,
         ])
 
     /// `--version` is looked for here and not left to the parser: the parser would take it out of

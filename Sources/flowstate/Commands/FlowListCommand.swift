@@ -33,52 +33,19 @@ struct FlowListCommand: ClientCommand {
         }
     }
 
-    @Option(name: .customLong("type"), help: ArgumentHelp("Only flows of this type.", valueName: "flow-type"))
-    var flowType = ""
-
-    @Option(help: "Only flows in this phase.")
-    var phase = ""
-
-    @Option(help: "Only flows with this status.")
-    var status = ""
-
-    @Option(
-        name: .customLong("label"),
-        help: ArgumentHelp("Only flows with this label; repeat it for more.", valueName: "key=value"))
-    var labels: [LabelArgument] = []
-
-    @Option(help: ArgumentHelp("Only flows whose id begins with this.", valueName: "text"))
-    var prefix = ""
-
-    @Option(help: ArgumentHelp("Created at this time or later (RFC 3339).", valueName: "time"))
-    var createdAfter: PointInTime?
-
-    @Option(help: ArgumentHelp("Created before this time.", valueName: "time"))
-    var createdBefore: PointInTime?
-
-    @Option(help: ArgumentHelp("Last changed at this time or later.", valueName: "time"))
-    var updatedAfter: PointInTime?
-
-    @Option(help: ArgumentHelp("Last changed before this time.", valueName: "time"))
-    var updatedBefore: PointInTime?
-
     @Flag(help: "Deleted flows too.")
     var includeDeleted = false
 
     @Option(help: "The order of the list.")
     var order: Order = .updated
 
+    @OptionGroup(title: "Filters") var filters: FlowFilterOptions
     @OptionGroup(title: "Paging") var paging: PagingOptions
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
-    mutating func validate() throws { try LabelArgument.check(labels) }
-
     func call(_ client: StateClient, _ console: Console) async throws {
-        let filter = FlowFilter(
-            flowType: flowType, phase: phase, status: status, labels: LabelArgument.map(labels),
-            createdAfter: createdAfter?.timestamp, createdBefore: createdBefore?.timestamp,
-            updatedAfter: updatedAfter?.timestamp, updatedBefore: updatedBefore?.timestamp, flowIDPrefix: prefix,
-            includeDeleted: includeDeleted)
+        var filter = filters.filter
+        filter.includeDeleted = includeDeleted
         var writer = ListWriter(
             console, name: "flows",
             columns: [

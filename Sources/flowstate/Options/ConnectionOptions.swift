@@ -49,7 +49,7 @@ struct ConnectionOptions: ParsableArguments {
     /// This machine, on the port that servers listen on unless told otherwise.
     private static let defaultEndpoint = Endpoint("localhost").map { "\($0)" } ?? "localhost"
 
-    private func resolvedEndpoint() throws -> Endpoint {
+    func resolvedEndpoint() throws -> Endpoint {
         let text = endpoint ?? Self.environment("FLOWSTATE_ENDPOINT") ?? Self.defaultEndpoint
         guard let endpoint = Endpoint(text) else {
             throw ValidationError("'\(text)' is no endpoint; write host:port, http://host:port or unix:/path.")
@@ -57,7 +57,7 @@ struct ConnectionOptions: ParsableArguments {
         return endpoint
     }
 
-    private var resolvedTenant: String? { tenant ?? Self.environment("FLOWSTATE_TENANT") }
+    var resolvedTenant: String? { tenant ?? Self.environment("FLOWSTATE_TENANT") }
 
     private var resolvedActor: String? { actor ?? Self.environment("FLOWSTATE_ACTOR") ?? Self.userName }
 

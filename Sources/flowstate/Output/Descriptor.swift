@@ -29,6 +29,14 @@ struct Descriptor {
         return try body(Descriptor(number: number))
     }
 
+    /// The same for what waits for something else in between.
+    static func reading<Result>(_ path: String, _ body: (Descriptor) async throws -> Result) async throws -> Result {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw SystemError.last }
+        defer { close(number) }
+        return try await body(Descriptor(number: number))
+    }
+
     /// Reads once, up to `buffer.count` bytes.
     /// - Returns: how many bytes there were; 0 at the end.
     /// - Throws: `SystemError`.

@@ -38,5 +38,14 @@ struct ListWriter {
         }
     }
 
+    /// Ends a list that is complete with something about it as a whole.
+    /// - Parameter name: its key in the JSON document.
+    mutating func finish(_ name: String, _ record: Record) throws {
+        switch console.format {
+        case .table: try console.write("\n" + Table.lines(record))
+        case .json: try console.write((isEmpty ? beginning : "\n") + "],\(OutputValue.quoted(name)):\(record.json)}\n")
+        }
+    }
+
     private var beginning: String { "{\(OutputValue.quoted(name)):[\n" }
 }

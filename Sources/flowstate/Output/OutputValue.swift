@@ -2,7 +2,7 @@ import FlowStateClient
 import WireMessages
 
 /// A value of a result; knows its JSON and what a table's cell shows of it.
-enum OutputValue {
+enum OutputValue: Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -20,7 +20,7 @@ enum OutputValue {
 }
 
 /// A JSON object: names and values, in this order.
-struct Record {
+struct Record: Sendable {
     typealias Field = (name: String, value: OutputValue)
 
     let fields: [Field]

@@ -1,0 +1,28 @@
+/// Why a file is no archive that can be read, or a record none that can be written.
+public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The file ends before its last record.
+    case truncated
+    /// Something in it is not as it was written; with what was noticed.
+    case damaged(String)
+    /// It is something else than an archive.
+    case notAnArchive
+    /// A format that this program does not know.
+    case unknownFormat(version: Int32)
+    /// A record that is larger than `ArchiveFormat.recordBytes`.
+    case recordTooLarge(bytes: UInt64)
+    /// zstd has no memory.
+    case noMemory
+
+    public var description: String {
+        switch self {
+        case .truncated: "the archive is truncated: it ends before its last record"
+        case .damaged(let what): "the archive is damaged: \(what)"
+        case .notAnArchive: "the file is not a Flowstate archive"
+        case .unknownFormat(let version):
+            "the archive has format \(version); this program reads format \(ArchiveFormat.version) and needs to be newer"
+        case .recordTooLarge(let bytes):
+            "a record of \(bytes) bytes is larger than the \(ArchiveFormat.recordBytes) bytes that an archive may have"
+        case .noMemory: "there is not enough memory to compress or decompress"
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Protobuf
+public import WireMessages
+
+/// Reads an archive (`archive.proto`), record by record, with one record in memory, and believes nothing that it says. Belongs to one
+/// thread at a time.
+///
+/// Whoever has read until nil has read all of an archive that is as it was written: every state has its digest, nothing is missing, nothing
+/// was added.
+public final class ArchiveReader {
+    /// What an archive holds, in its order.
+    public enum Item: Sendable {
+        case flow(Flow)
+        /// Of the flow before it.
+        case version(ArchivedVersion)
+        /// Of the flow before it.
+        case event(HistoryEntry)
+    }
+
+    private let source: RecordSource
+    public let header: ArchiveHeader
+    /// What was read so far.
+    public private(set) var totals = ArchiveTotals()
+    private var flow: Flow?
+    private var lastVersion: Int64 = 0
+    private var isInEvents = false
+    private var isDone = false
+
+    /// - Parameter read: fills the beginning of an array with the next bytes of the file and answers how many there are; 0 at the end.
+    /// - Throws: `ArchiveError` when the file does not begin as an archive does, and what `read` throws.
+    public init(read: @escaping (inout [UInt8]) throws -> Int) throws {
+        source = try RecordSource(read: read)
+        guard case .header(let header) = try Self.firstRecord(source), header.format == ArchiveFormat.name else {
+            throw ArchiveError.notAnArchive
+        }
+        guard header.formatVersion == ArchiveFormat.version else { throw ArchiveError.unknownFormat(version: header.formatVersion) }
+        self.header = header
+    }
+
+    /// Whatever is wrong with the beginning, the file is most likely none of ours; what is too short is told apart.
+    private static func firstRecord(_ source: RecordSource) throws -> ArchiveRecord.Record? {
+        do {
+            return try source.next().record
+        } catch ArchiveError.damaged, ArchiveError.recordTooLarge {
+            throw ArchiveError.notAnArchive
+        }
+    }
+
+    /// The next item; nil at the end of an archive that is whole.
+    ///
+    /// - Throws: `ArchiveError`, and what `read` throws. Nothing more can be read then.
+    public func next() throws -> Item? {
+        guard !isDone else { return nil }
+        let digest = source.digest
+        switch try source.next().record {
+        case .flow(let flow)?: return .flow(try accept(flow))
+        case .version(let version)?: return .version(try accept(version))
+        case .event(let event)?:
+            guard flow != nil else { throw ArchiveError.damaged("an event stands before the first flow") }
+            isInEvents = true
+            totals.events += 1
+            return .event(event)
+        case .trailer(let trailer)?:
+            try accept(trailer, digest: digest)
+            isDone = true
+            return nil
+        case .header?: throw ArchiveError.damaged("it has two headers")
+        case nil: throw ArchiveError.damaged("a record is of an unknown kind")
+        }
+    }
+
+    private func accept(_ flow: Flow) throws(ArchiveError) -> Flow {
+        guard !flow.flowID.isEmpty, flow.version > 0 else { throw .damaged("a flow has no id or no version") }
+        self.flow = flow
+        lastVersion = 0
+        isInEvents = false
+        totals.flows += 1
+        return flow
+    }
+
+    private func accept(_ version: ArchivedVersion) throws(ArchiveError) -> ArchivedVersion {
+        guard let flow, !isInEvents else { throw .damaged("a version stands in the wrong place") }
+        if let fault = version.fault { throw .damaged(fault) }
+        let number = version.info?.version ?? 0
+        guard number > lastVersion, number <= flow.version else { throw .damaged("version \(number) stands in the wrong place") }
+        lastVersion = number
+        totals.count(version)
+        return version
+    }
+
+    private func accept(_ trailer: ArchiveTrailer, digest: [UInt8]) throws {
+        var expected = ArchiveTotals()
+        (expected.flows, expected.versions, expected.checkpoints) = (trailer.flows, trailer.versions, trailer.checkpoints)
+        (expected.events, expected.stateBytes) = (trailer.events, trailer.stateBytes)
+        guard expected == totals, trailer.digest == digest else { throw ArchiveError.damaged("it is not what its last record says") }
+        try source.expectEnd()
+    }
+}

@@ -1,0 +1,93 @@
+public import WireMessages
+
+/// Writes an archive (`archive.proto`), record by record, with one record in memory. Belongs to one thread at a time.
+///
+/// Without `finish` what was written is no archive: readers say that it is truncated.
+public final class ArchiveWriter {
+    private let compressor: ZstdCompressor
+    private let digest: RunningDigest
+    private let write: ([UInt8]) throws -> Void
+    /// What was written so far.
+    public private(set) var totals = ArchiveTotals()
+    /// Bytes of the file so far; some of what was written may still be on its way.
+    public private(set) var fileBytes: Int64 = 0
+
+    /// - Parameters:
+    ///   - header: `format` and `formatVersion` are filled in.
+    ///   - write: takes the file's bytes in order; what it throws comes back from every function here.
+    /// - Throws: `ArchiveError.noMemory`, and what `write` throws.
+    public init(_ header: ArchiveHeader, write: @escaping ([UInt8]) throws -> Void) throws {
+        guard let digest = RunningDigest() else { throw ArchiveError.noMemory }
+        self.digest = digest
+        self.write = write
+        compressor = try ZstdCompressor()
+        var header = header
+        header.format = ArchiveFormat.name
+        header.formatVersion = ArchiveFormat.version
+        try append(.header(header))
+    }
+
+    /// Begins the next flow.
+    public func append(_ flow: Flow) throws {
+        try append(.flow(flow))
+        totals.flows += 1
+    }
+
+    /// A version of the flow begun last, with a higher number than the one before.
+    ///
+    /// - Throws: `ArchiveError.damaged` when the state does not have the digest or the size that its version says;
+    ///   `ArchiveError.recordTooLarge`.
+    public func append(_ version: ArchivedVersion) throws {
+        if let fault = version.fault { throw ArchiveError.damaged(fault) }
+        try append(.version(version))
+        totals.count(version)
+    }
+
+    /// An event of the flow begun last, behind its versions.
+    public func append(_ event: HistoryEntry) throws {
+        try append(.event(event))
+        totals.events += 1
+    }
+
+    /// The trailer. Nothing may be appended afterwards.
+    public func finish() throws {
+        let trailer = ArchiveTrailer(
+            flows: totals.flows, versions: totals.versions, checkpoints: totals.checkpoints, events: totals.events,
+            stateBytes: totals.stateBytes, digest: digest.value)
+        try append(.trailer(trailer), isLast: true)
+    }
+
+    private func append(_ record: ArchiveRecord.Record, isLast: Bool = false) throws {
+        let bytes = ArchiveRecord(record: record).encoded()
+        guard bytes.count <= ArchiveFormat.recordBytes else { throw ArchiveError.recordTooLarge(bytes: UInt64(bytes.count)) }
+        let framed = Self.varint(bytes.count) + bytes
+        digest.update(framed)
+        try compressor.compress(framed, isLast: isLast) {
+            fileBytes += Int64($0.count)
+            try write($0)
+        }
+    }
+
+    /// The least significant seven bits first.
+    private static func varint(_ value: Int) -> [UInt8] {
+        var rest = UInt(value)
+        var bytes: [UInt8] = []
+        while rest > 0x7F {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        return bytes + [UInt8(truncatingIfNeeded: rest)]
+    }
+}
+
+extension ArchivedVersion {
+    /// What is wrong with its state; nil: nothing.
+    var fault: String? {
+        guard let info else { return "a version says nothing about itself" }
+        guard info.sizeBytes == Int64(state.count) else {
+            return "the state of version \(info.version) has \(state.count) bytes instead of \(info.sizeBytes)"
+        }
+        guard info.digest == RunningDigest.of(state) else { return "the state of version \(info.version) has another digest" }
+        return nil
+    }
+}

@@ -1,0 +1,73 @@
+import Protobuf
+import WireMessages
+
+/// The records in an archive's bytes, whatever they are.
+final class RecordSource {
+    private let decompressor: ZstdDecompressor
+    private let running: RunningDigest
+    /// Decompressed bytes, and which of them are still to be read.
+    private var buffer = [UInt8](repeating: 0, count: 1 << 17)
+    private var place = 0
+    private var count = 0
+
+    init(read: @escaping (inout [UInt8]) throws -> Int) throws(ArchiveError) {
+        guard let running = RunningDigest() else { throw .noMemory }
+        self.running = running
+        decompressor = try ZstdDecompressor(read: read)
+    }
+
+    /// Of all records so far, their lengths included.
+    var digest: [UInt8] { running.value }
+
+    func next() throws -> ArchiveRecord {
+        let bytes = try take(try length())
+        running.update(bytes)
+        do {
+            return try ArchiveRecord.decode(bytes)
+        } catch {
+            throw ArchiveError.damaged("a record cannot be decoded (\(error))")
+        }
+    }
+
+    /// - Throws: `ArchiveError.damaged` unless nothing more follows, and zstd's checksum is right.
+    func expectEnd() throws {
+        guard place == count, try decompressor.decompress(into: &buffer) == 0 else {
+            throw ArchiveError.damaged("something follows its last record")
+        }
+    }
+
+    private func length() throws -> Int {
+        var spelled: [UInt8] = []
+        var value: UInt64 = 0
+        repeat {
+            if place == count { try fill() }
+            spelled.append(buffer[place])
+            place += 1
+            value |= UInt64(spelled[spelled.count - 1] & 0x7F) << UInt64(7 * (spelled.count - 1))
+            // Five groups of seven bits are more than any length that is allowed.
+        } while spelled[spelled.count - 1] & 0x80 != 0 && spelled.count < 5
+        guard value <= UInt64(ArchiveFormat.recordBytes) else { throw ArchiveError.recordTooLarge(bytes: value) }
+        guard spelled[spelled.count - 1] & 0x80 == 0 else { throw ArchiveError.damaged("a length has no end") }
+        running.update(spelled)
+        return Int(value)
+    }
+
+    /// Room is made as bytes arrive, not as a length promises them.
+    private func take(_ length: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(length, 1 << 20))
+        while bytes.count < length {
+            if place == count { try fill() }
+            let taken = min(length - bytes.count, count - place)
+            bytes.append(contentsOf: buffer[place..<place + taken])
+            place += taken
+        }
+        return bytes
+    }
+
+    private func fill() throws {
+        (place, count) = (0, try decompressor.decompress(into: &buffer))
+        // A file that was cut has no end of its frame; this one was made so.
+        if count == 0 { throw ArchiveError.damaged("its last record is missing") }
+    }
+}

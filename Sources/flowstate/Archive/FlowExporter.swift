@@ -1,0 +1,100 @@
+import FlowArchive
+import FlowStateClient
+
+/// Reads flows with all their history from a server into an archive, one version at a time.
+struct FlowExporter {
+    /// Entries of a page: few, since a version's metadata may have 64 KiB and a flow's labels half of that.
+    private static let pageSize: Int32 = 100
+
+    private let client: StateClient
+    private let writer: ArchiveWriter
+    private let console: Console
+    private var progress: ProgressNotes
+    /// Flows that were deleted before their turn came.
+    private(set) var deletedFlows: Int64 = 0
+    /// Versions whose bytes the server has lost.
+    private(set) var unreadableVersions: Int64 = 0
+
+    init(_ client: StateClient, _ writer: ArchiveWriter, _ console: Console) {
+        self.client = client
+        self.writer = writer
+        self.console = console
+        progress = ProgressNotes(console)
+    }
+
+    /// Exports every flow that a filter takes, by id.
+    /// - Throws: `ClientError`, `ArchiveError`, and what the archive's file throws.
+    mutating func export(_ filter: FlowFilter) async throws {
+        var token = ""
+        repeat {
+            let page = try await client.listFlows(
+                ListFlowsRequest(filter: filter, order: .flowIDAsc, pageSize: Self.pageSize, pageToken: token))
+            for flow in page.flows { try await export(flow) }
+            token = page.nextPageToken
+        } while !token.isEmpty
+    }
+
+    /// Exports one flow.
+    /// - Throws: `LocalFailure` when there is none, and as above.
+    mutating func export(id: String) async throws {
+        guard let flow = try await client.head(ofFlow: id, includeDeleted: false) else {
+            throw LocalFailure("there is no flow '\(id)'", status: .notFound)
+        }
+        try await export(flow)
+    }
+
+    /// - Parameter flow: its head; versions that were made since are left out.
+    private mutating func export(_ flow: Flow) async throws {
+        let checkpoints: [Int64: [Checkpoint]]
+        do {
+            checkpoints = try await self.checkpoints(of: flow.flowID)
+        } catch let error as ClientError where error.reason == "FLOW_NOT_FOUND" {
+            deletedFlows += 1
+            return
+        }
+        try writer.append(flow)
+        var versions = VersionCursor(client, flowID: flow.flowID)
+        while let listed = try await versions.next(), listed.version <= flow.version {
+            try await exportVersion(listed.version, of: flow.flowID, checkpoints[listed.version] ?? [])
+        }
+        try await exportEvents(of: flow.flowID)
+    }
+
+    private mutating func exportVersion(_ number: Int64, of flowID: String, _ checkpoints: [Checkpoint]) async throws {
+        do {
+            let loaded = try await client.loadState(LoadStateRequest(flowID: flowID, selector: .version(number))).snapshot
+            guard let loaded, let info = loaded.version else {
+                throw LocalFailure("the server's answer has no snapshot", status: .failure)
+            }
+            try writer.append(ArchivedVersion(info: info, state: loaded.state, checkpoints: checkpoints))
+        } catch let error as ClientError where error.reason == "VERSION_NOT_FOUND" {
+            // Retention has removed it since it was listed.
+        } catch let error as ClientError where error.code == .dataLoss {
+            unreadableVersions += 1
+            console.note("version \(number) of flow \(TerminalText.line(flowID)) is left out: \(TerminalText.line(error.message))")
+        }
+        progress.tell(writer.totals)
+    }
+
+    /// By version, oldest first.
+    private func checkpoints(of flowID: String) async throws -> [Int64: [Checkpoint]] {
+        var found: [Int64: [Checkpoint]] = [:]
+        var token = ""
+        repeat {
+            let page = try await client.listCheckpoints(
+                ListCheckpointsRequest(flowID: flowID, pageSize: Self.pageSize, pageToken: token))
+            for checkpoint in page.checkpoints { found[checkpoint.version, default: []].append(checkpoint) }
+            token = page.nextPageToken
+        } while !token.isEmpty
+        return found.mapValues { $0.reversed() }
+    }
+
+    private func exportEvents(of flowID: String) async throws {
+        var token = ""
+        repeat {
+            let page = try await client.getHistory(GetHistoryRequest(flowID: flowID, pageSize: Self.pageSize, pageToken: token))
+            for entry in page.entries { if case .event? = entry.entry { try writer.append(entry) } }
+            token = page.nextPageToken
+        } while !token.isEmpty
+    }
+}

@@ -1,0 +1,151 @@
+import FlowArchive
+import FlowStateClient
+
+/// Saves the versions of one flow from an archive on a server. What is there already is compared, and left as it is.
+struct FlowImporter {
+    /// Why a flow could not be imported as a whole.
+    enum Problem {
+        /// It is there, and is another one.
+        case conflict(String)
+        /// The server does not take it.
+        case refused(String)
+
+        var text: String {
+            switch self {
+            case .conflict(let text), .refused(let text): text
+            }
+        }
+    }
+
+    private let client: StateClient
+    private let isDryRun: Bool
+    /// As the archive has it.
+    let flow: Flow
+    /// How many versions were there before.
+    private(set) var versionsBefore: Int64 = 0
+    private(set) var savedVersions: Int64 = 0
+    private(set) var savedCheckpoints: Int64 = 0
+    /// Versions whose origin did not fit into their metadata.
+    private(set) var versionsWithoutOrigin: Int64 = 0
+    private(set) var numbering = Renumbering()
+    private(set) var problem: Problem?
+    private var existing: VersionCursor
+
+    /// Looks whether the flow is there.
+    /// - Throws: `ClientError` when the server does not answer, here and below.
+    init(_ flow: Flow, _ client: StateClient, isDryRun: Bool) async throws {
+        self.client = client
+        self.flow = flow
+        self.isDryRun = isDryRun
+        existing = VersionCursor(client, flowID: flow.flowID)
+        do {
+            guard let head = try await client.head(ofFlow: flow.flowID, includeDeleted: true) else { return }
+            versionsBefore = head.version
+            if head.deleted {
+                problem = .conflict("it was deleted here, and its id is not used again")
+            } else if !head.flowType.utf8.elementsEqual(flow.flowType.utf8) {
+                problem = .conflict("it has the type '\(head.flowType)' here and '\(flow.flowType)' in the archive")
+            }
+        } catch let error as ClientError {
+            problem = try Self.problem(error)
+        }
+    }
+
+    /// The next version of the archive, in its order.
+    mutating func take(_ version: ArchivedVersion) async throws {
+        guard problem == nil, let info = version.info else { return }
+        let number = numbering.add(info.version)
+        do {
+            if number <= versionsBefore {
+                try await compare(version, info, number)
+            } else {
+                try await save(version, info, number)
+            }
+        } catch let error as ClientError {
+            problem = try Self.problem(error, number)
+        }
+    }
+
+    /// What is other than it was, after all versions; nil: nothing.
+    func difference() async throws -> String? {
+        guard problem == nil, !isDryRun, savedVersions > 0,
+            let head = try await client.head(ofFlow: flow.flowID, includeDeleted: false), head.version == numbering.count
+        else { return nil }
+        var names: [String] = []
+        if !head.phase.utf8.elementsEqual(flow.phase.utf8) { names.append("phase") }
+        if !head.status.utf8.elementsEqual(flow.status.utf8) { names.append("status") }
+        if head.progress != flow.progress { names.append("progress") }
+        if head.labels != flow.labels { names.append("labels") }
+        return names.isEmpty ? nil : "its \(names.joined(separator: ", ")) could not be set to what the archive says"
+    }
+
+    private mutating func compare(_ version: ArchivedVersion, _ info: VersionInfo, _ number: Int64) async throws {
+        // What retention has removed here cannot disagree.
+        guard let there = try await existing.version(number) else { return }
+        guard there.digest == info.digest, there.contentType == info.contentType else {
+            problem = .conflict("version \(number) has another state here")
+            return
+        }
+        // An import that was interrupted may have saved the version without all of its checkpoints.
+        let named = version.checkpoints.filter { !$0.name.isEmpty }
+        let unnamed = version.checkpoints.filter { $0.name.isEmpty }
+        let missing = named.filter { checkpoint in !there.checkpoints.contains { $0.utf8.elementsEqual(checkpoint.name.utf8) } }
+        let others = there.checkpoints.count - (named.count - missing.count)
+        try await create(missing + unnamed.dropFirst(max(others, 0)), number)
+    }
+
+    private mutating func save(_ version: ArchivedVersion, _ info: VersionInfo, _ number: Int64) async throws {
+        let metadata = VersionOrigin.metadata(of: info)
+        if metadata == nil { versionsWithoutOrigin += 1 }
+        savedVersions += 1
+        guard !isDryRun else {
+            savedCheckpoints += Int64(version.checkpoints.count)
+            return
+        }
+        var request = SaveStateRequest(
+            flowID: flow.flowID, flowType: number == 1 ? flow.flowType : "", change: .state(version.state),
+            contentType: info.contentType, precondition: .expectedVersion(number - 1))
+        request.phase = info.phase
+        request.status = info.status
+        request.progress = info.progress
+        // At first, so that lists find the flow from the beginning; at last, for a flow that is continued.
+        if number == 1 || info.version == flow.version { request.labels = flow.labels }
+        request.versionLabel = info.versionLabel
+        // A first version has none; of the others most come from the one before, which need not be said.
+        if number > 1, info.parentVersion != 0 { request.parentVersion = numbering.imported(info.parentVersion) ?? 0 }
+        request.metadata = metadata ?? info.metadata
+        request.checkpoint = version.checkpoints.first.map { CheckpointSpec(name: $0.name, description: $0.description) }
+        do {
+            let saved = try await client.saveState(request)
+            guard saved.digest == info.digest else {
+                throw LocalFailure("the server has saved other bytes of '\(flow.flowID)', version \(number)", status: .failure)
+            }
+        } catch {
+            savedVersions -= 1
+            throw error
+        }
+        if request.checkpoint != nil { savedCheckpoints += 1 }
+        try await create(version.checkpoints.dropFirst(), number)
+    }
+
+    private mutating func create(_ checkpoints: some Sequence<Checkpoint>, _ number: Int64) async throws {
+        for checkpoint in checkpoints {
+            if !isDryRun {
+                _ = try await client.createCheckpoint(
+                    CreateCheckpointRequest(
+                        flowID: flow.flowID, name: checkpoint.name, version: number, description: checkpoint.description))
+            }
+            savedCheckpoints += 1
+        }
+    }
+
+    /// - Throws: the error when it says nothing about the flow.
+    private static func problem(_ error: ClientError, _ number: Int64? = nil) throws -> Problem {
+        let text = (number.map { "version \($0): " } ?? "") + error.message
+        switch ExitStatus(error.code, reason: error.reason) {
+        case .conflict, .notFound: return .conflict(text)
+        case .invalidInput: return .refused(text)
+        case .failure, .unavailable: throw error
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/// What an import did, or would do, flow by flow.
+struct ImportTally {
+    /// Flows with a problem that are named in the result; all are counted.
+    private static let largestList = 20
+
+    private(set) var created: Int64 = 0
+    private(set) var continued: Int64 = 0
+    private(set) var unchanged: Int64 = 0
+    private(set) var conflicts: Int64 = 0
+    private(set) var refused: Int64 = 0
+    private(set) var different: Int64 = 0
+    private(set) var renumbered: Int64 = 0
+    private(set) var savedVersions: Int64 = 0
+    private(set) var savedCheckpoints: Int64 = 0
+    private(set) var versionsWithoutOrigin: Int64 = 0
+    private(set) var problems: [String] = []
+
+    var flows: Int64 { created + continued + unchanged + conflicts + refused }
+
+    /// A flow of which nothing more comes.
+    /// - Returns: what somebody should know about it, in one line.
+    mutating func add(_ flow: FlowImporter, difference: String?) -> String? {
+        savedVersions += flow.savedVersions
+        savedCheckpoints += flow.savedCheckpoints
+        versionsWithoutOrigin += flow.versionsWithoutOrigin
+        if flow.numbering.changesNumbers { renumbered += 1 }
+        if difference != nil { different += 1 }
+        switch flow.problem {
+        case .conflict?: conflicts += 1
+        case .refused?: refused += 1
+        case nil where flow.savedVersions == 0 && flow.savedCheckpoints == 0: unchanged += 1
+        case nil where flow.versionsBefore == 0: created += 1
+        case nil: continued += 1
+        }
+        guard let text = flow.problem?.text ?? difference else { return nil }
+        let line = "flow '\(flow.flow.flowID)': \(text)"
+        if problems.count < Self.largestList { problems.append(line) }
+        return line
+    }
+
+    func record(events: Int64, isDryRun: Bool) -> Record {
+        Record([
+            ("dry_run", .bool(isDryRun)), ("flows", .integer(flows)), ("created", .integer(created)), ("continued", .integer(continued)),
+            ("unchanged", .integer(unchanged)), ("conflicts", .integer(conflicts)), ("refused", .integer(refused)),
+            ("different", .integer(different)), ("renumbered", .integer(renumbered)), ("versions_saved", .integer(savedVersions)),
+            ("versions_without_origin", .integer(versionsWithoutOrigin)), ("checkpoints_created", .integer(savedCheckpoints)),
+            ("events_not_imported", .integer(events)), ("problems", .strings(problems)),
+        ])
+    }
+}

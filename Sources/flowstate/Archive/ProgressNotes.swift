@@ -1,0 +1,17 @@
+import FlowArchive
+
+/// Tells on standard error how far long work is, every few seconds. Short work says nothing.
+struct ProgressNotes {
+    private static let interval = Duration.seconds(5)
+
+    private let console: Console
+    private var last = ContinuousClock.now
+
+    init(_ console: Console) { self.console = console }
+
+    mutating func tell(_ totals: ArchiveTotals) {
+        guard ContinuousClock.now - last >= Self.interval else { return }
+        console.note("\(totals.flows) flows, \(totals.versions) versions, \(totals.stateBytes) bytes so far")
+        last = ContinuousClock.now
+    }
+}

@@ -1,0 +1,38 @@
+import FlowModel
+import FlowStateClient
+
+/// What a server cannot be told of a version that it did not make itself (its number, when there are gaps, its time, its actor, what made
+/// it), as a member of the version's metadata.
+enum VersionOrigin {
+    static let member = "flowstate_archive"
+
+    /// The metadata to import a version with: its own, with one member more. Metadata that is no object goes into that member. Where the
+    /// member is there already, from an import before this one, the metadata stays as it is.
+    ///
+    /// - Returns: nil when that would be more than servers take.
+    static func metadata(of info: VersionInfo, limits: Limits = Limits()) -> [UInt8]? {
+        let metadata = metadata(of: info, try? JSONDocument(info.metadata, maximumDepth: limits.jsonDepth).root)
+        guard metadata.count <= limits.metadataBytes else { return nil }
+        return JSONText.fault(in: metadata, maximumDepth: limits.jsonDepth) == nil ? metadata : nil
+    }
+
+    private static func metadata(of info: VersionInfo, _ root: JSONValue?) -> [UInt8] {
+        guard let root else { return object(info, info.metadata) }
+        guard root.kind == .object else { return object(info, Array(root.text)) }
+        if root[member] != nil { return info.metadata }
+        let separator = root.isEmpty ? "" : ","
+        return root.text.dropLast() + Array((separator + spelled(info, []) + "}").utf8)
+    }
+
+    /// - Parameter other: JSON that is no object; empty: none.
+    private static func object(_ info: VersionInfo, _ other: [UInt8]) -> [UInt8] { Array(("{" + spelled(info, other) + "}").utf8) }
+
+    private static func spelled(_ info: VersionInfo, _ other: [UInt8]) -> String {
+        var fields: [Record.Field] = [
+            ("version", .integer(info.version)), ("parent_version", .integer(info.parentVersion)), ("event", .string(info.event.text)),
+            ("actor", .string(info.actor)), ("created_at", .time(info.createdAt)),
+        ]
+        if !other.isEmpty { fields.append(("metadata", .json(other))) }
+        return OutputValue.quoted(member) + ":" + Record(fields).json
+    }
+}

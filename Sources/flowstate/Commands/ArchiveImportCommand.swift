@@ -1,0 +1,80 @@
+import ArgumentParser
+import FlowArchive
+import FlowStateClient
+
+/// `flowstate archive import`
+struct ArchiveImportCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Restore flows from an archive.",
+        discussion: """
+            The whole file is checked before anything is saved. Flows get the ids, versions, states, phases, labels and named \
+            checkpoints that they had; a flow that is there already is compared and, where its versions are those of the \
+            archive, continued. So an import that was interrupted is run again. A flow whose versions differ, or that was \
+            deleted, is a conflict, and stays as it is.
+
+            Times, actors and kinds of versions are the server's own; the original ones are in the member \
+            flowstate_archive of a version's metadata. Versions that were missing from a flow leave no gap: those behind \
+            them have lower numbers than they had. Events that made no version stay in the archive.
+
+            A state that the definition of its type, or the server's limits, do not allow stops its flow; others go on. \
+            Exit codes: 2 with a conflict, unless it is skipped; 4 when a flow was refused, or the file is no archive \
+            that is whole.
+
+              flowstate archive import flows.fsa --dry-run
+              flowstate archive import flows.fsa --tenant acme-restored --on-conflict skip
+            """)
+
+    /// What to do when a flow is there and is another one.
+    enum ConflictPolicy: String, ExpressibleByArgument, CaseIterable {
+        case fail
+        case skip
+    }
+
+    @Argument(help: "The archive.")
+    var file: String
+
+    @Flag(help: "Say what would be done, and save nothing. What definitions refuse is not known before.")
+    var dryRun = false
+
+    @Option(help: "When a flow is there and is another one: stop, or go on with the next flow.")
+    var onConflict: ConflictPolicy = .fail
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func call(_ client: StateClient, _ console: Console) async throws {
+        _ = try await ArchiveFile.verify(file)
+        let (tally, events) = try await ArchiveFile.reading(file) { reader in
+            (try await restore(reader, client, console), reader.totals.events)
+        }
+        try console.show(tally.record(events: events, isDryRun: dryRun))
+        if tally.conflicts > 0, onConflict == .fail { throw ExitStatus.conflict.code }
+        if tally.refused > 0 { throw ExitStatus.invalidInput.code }
+    }
+
+    private func restore(_ reader: ArchiveReader, _ client: StateClient, _ console: Console) async throws -> ImportTally {
+        var tally = ImportTally()
+        var progress = ProgressNotes(console)
+        var current: FlowImporter?
+        while let item = try reader.next() {
+            switch item {
+            case .flow(let flow):
+                try await finish(&current, &tally, console)
+                if tally.conflicts > 0, onConflict == .fail { return tally }
+                current = try await FlowImporter(flow, client, isDryRun: dryRun)
+            case .version(let version):
+                try await current?.take(version)
+                progress.tell(reader.totals)
+            case .event: break
+            }
+        }
+        try await finish(&current, &tally, console)
+        return tally
+    }
+
+    private func finish(_ flow: inout FlowImporter?, _ tally: inout ImportTally, _ console: Console) async throws {
+        guard let finished = flow else { return }
+        flow = nil
+        if let line = tally.add(finished, difference: try await finished.difference()) { console.note(TerminalText.line(line)) }
+    }
+}
