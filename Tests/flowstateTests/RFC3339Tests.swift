@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import WireMessages
 
 @testable import flowstate
 
@@ -26,6 +27,12 @@ import Testing
         "-026-03-01T09:30:00Z", "2026-03-01T09:30:00,5Z",
     ])
     func refuses(_ text: String) { #expect(RFC3339.parse(text) == nil) }
+
+    @Test func whatIsNoTimeIsWrittenAsTheNearestOne() {
+        #expect(RFC3339.text(Timestamp(seconds: .min, nanos: .min)) == "0001-01-01T00:00:00.000000Z")
+        #expect(RFC3339.text(Timestamp(seconds: .max, nanos: .max)) == "9999-12-31T23:59:59.999999Z")
+        #expect(RFC3339.shortText(Timestamp(seconds: .max)) == "9999-12-31 23:59:59Z")
+    }
 
     @Test func writesMicroseconds() {
         #expect(RFC3339.text(.init(seconds: 1_772_357_400, nanos: 1_999)) == "2026-03-01T09:30:00.000001Z")

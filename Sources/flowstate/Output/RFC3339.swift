@@ -5,7 +5,7 @@ enum RFC3339 {
     /// The time in UTC with microseconds, such as `2026-03-01T09:30:00.250000Z`.
     static func text(_ time: Timestamp) -> String {
         let (date, clock) = parts(time)
-        return "\(date)T\(clock).\(padded(Int64(time.nanos) / 1_000, 6))Z"
+        return "\(date)T\(clock).\(padded(Int64(min(max(time.nanos, 0), 999_999_999)) / 1_000, 6))Z"
     }
 
     /// The time in UTC for people, such as `2026-03-01 09:30:00Z`.
@@ -26,14 +26,18 @@ enum RFC3339 {
             second < 60, let nanos = fraction(&rest), let offset = offset(&rest), rest.isEmpty
         else { return nil }
         let seconds = daysFromEpoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset
-        // 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, as timestamp.proto says.
-        guard (-62_135_596_800...253_402_300_799).contains(seconds) else { return nil }
+        guard Self.seconds.contains(seconds) else { return nil }
         return Timestamp(seconds: seconds, nanos: nanos)
     }
 
+    /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, as timestamp.proto says.
+    private static let seconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
+    /// Of a time that is none, from a file or a server that is not ours, the nearest one.
     private static func parts(_ time: Timestamp) -> (date: String, clock: String) {
-        let second = ((time.seconds % 86_400) + 86_400) % 86_400
-        let (year, month, day) = civil(days: (time.seconds - second) / 86_400)
+        let seconds = min(max(time.seconds, seconds.lowerBound), seconds.upperBound)
+        let second = ((seconds % 86_400) + 86_400) % 86_400
+        let (year, month, day) = civil(days: (seconds - second) / 86_400)
         return (
             "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))",
             "\(padded(second / 3_600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
