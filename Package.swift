@@ -102,7 +102,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
         tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
-        tests("flowstateTests", ["flowstate"]),
+        tests("flowstateTests", ["flowstate", "FlowModel", "WireMessages"]),
         tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(
             "FlowServerTests",

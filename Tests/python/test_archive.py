@@ -1,18 +1,23 @@
 """`flowstate archive`: what is exported from one tenant is the same in another one."""
 
+import io
 import json
 import pathlib
 import random
 import re
 import stat
 import subprocess
+import threading
 import uuid
 
 import pytest
+import xxhash
 from flowstate.v1 import archive_pb2, state_pb2, types_pb2
+from google.protobuf.proto import parse_length_prefixed
 
 from processes import eventually
 from test_cli import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE, USAGE, Cli, cli  # noqa: F401 (a fixture)
+from test_storage import session
 
 ORIGIN = "flowstate_archive"
 STRICT = {
@@ -77,6 +82,36 @@ def make_many_kinds(flows):
     flows.save("bytes", b"", content_type="text/plain; charset=utf-8")
     flows.save("plain", b"{}")
     return ["order-é", "bytes", "plain"]
+
+
+def varint(value):
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+
+
+def packed(content, path):
+    """Compresses it as any tool would."""
+    path.write_bytes(subprocess.run(["zstd", "-c"], input=content, check=True, capture_output=True).stdout)
+    return str(path)
+
+
+def made_by_hand(path, *records):
+    """An archive of these records that is sealed as it should be."""
+    records = [archive_pb2.ArchiveRecord(header={"format": "flowstate-archive", "format_version": 1}), *records]
+    content = b"".join(varint(record.ByteSize()) + record.SerializeToString() for record in records)
+    versions = [record.version for record in records if record.HasField("version")]
+    trailer = archive_pb2.ArchiveRecord(trailer={
+        "flows": sum(record.HasField("flow") for record in records), "versions": len(versions),
+        "checkpoints": sum(len(version.checkpoints) for version in versions), "state_bytes": sum(len(version.state) for version in versions),
+        "events": sum(record.HasField("event") for record in records), "digest": xxhash.xxh3_128_digest(content)})
+    return packed(content + varint(trailer.ByteSize()) + trailer.SerializeToString(), path)
+
+
+def record(flow_id, *states, **fields):
+    """A flow with these states, as records."""
+    yield archive_pb2.ArchiveRecord(flow={"flow_id": flow_id, "version": len(states)})
+    for number, state in enumerate(states, 1):
+        info = {"version": number, "content_type": "text/plain", "size_bytes": len(state), "digest": xxhash.xxh3_128_digest(state), **fields}
+        yield archive_pb2.ArchiveRecord(version={"info": info, "state": state})
 
 
 # There and back
@@ -172,22 +207,64 @@ def test_large_states(cli, flows, other, archive):  # noqa: F811
         assert their_flows.state("large", version=number + 1) == state[:-1] + bytes([number])
 
 
+def test_a_flow_that_changes_is_exported_as_it_was(cli, flows, other, archive):  # noqa: F811
+    for number in range(200):
+        flows.save("f", b"%d" % number)
+    stopping = threading.Event()
+
+    def change():
+        while not stopping.is_set():
+            flows.save("f", b'"more"')
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        cli.ok("archive", "export", "--out", archive)
+    finally:
+        stopping.set()
+        thread.join()
+    shown = cli.json("archive", "show", archive)["flows"][0]
+    assert 200 <= shown["version"] == shown["versions"] < flows.load("f").flow.version
+    there, their_flows = other
+    there.ok("archive", "import", archive)
+    assert history(their_flows, "f") == history(flows, "f")[:shown["version"]]
+
+
+def test_an_export_that_was_killed_leaves_no_archive(cli, flows, archive, tmp_path):  # noqa: F811
+    state = random.randbytes(1 << 20)
+    for _ in range(30):
+        flows.save("f", state, content_type="application/octet-stream")
+    process = subprocess.Popen([cli.binary, "archive", "export", "--out", archive], env=cli.environment)
+    try:
+        eventually(lambda: list(tmp_path.iterdir()), what="a file beside")
+    finally:
+        process.kill()
+        process.wait()
+    assert not pathlib.Path(archive).exists()
+    cli.ok("archive", "export", "--out", archive)
+
+
+def test_a_state_that_is_lost_is_told_and_left_out(flowstate_bin, start_server, archive):
+    server = start_server(limits={"version-cache-bytes": 1})
+    there = Cli(flowstate_bin, server.endpoint)
+    flows = server.flows(there.environment["FLOWSTATE_TENANT"])
+    for number in range(3):
+        flows.save("f", random.randbytes(5_000), content_type="application/octet-stream")
+    with session(server) as opened:
+        opened.execute("UPDATE flowstate.flow_version SET state = 'rubbish' WHERE version = 2")
+    done = there.run("archive", "export", "--out", archive, "--output", "json")
+    assert done.returncode == 1 and b"version 2 of flow f is left out" in done.stderr
+    assert (json.loads(done.stdout)["versions"], json.loads(done.stdout)["unreadable_versions"]) == (2, 1)
+    assert there.json("archive", "show", archive)["flows"][0]["versions"] == 2
+
+
 def test_other_tools_read_it(cli, flows, archive):  # noqa: F811
     make_many_kinds(flows)
     cli.ok("archive", "export", "--out", archive)
-    content = subprocess.run(["zstd", "-dc", archive], check=True, capture_output=True).stdout
-    records, place = [], 0
-    while place < len(content):
-        length, shift = 0, 0
-        while True:
-            byte = content[place]
-            place += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                break
-        records.append(archive_pb2.ArchiveRecord.FromString(content[place:place + length]))
-        place += length
+    content = io.BytesIO(subprocess.run(["zstd", "-dc", archive], check=True, capture_output=True).stdout)
+    records = []
+    while (record := parse_length_prefixed(archive_pb2.ArchiveRecord, content)) is not None:
+        records.append(record)
     kinds = [record.WhichOneof("record") for record in records]
     assert (kinds[0], kinds[-1], kinds.count("flow"), kinds.count("version")) == ("header", "trailer", 3, 8)
     assert records[0].header.format == "flowstate-archive" and records[0].header.created_at.seconds > 1_700_000_000
@@ -347,7 +424,36 @@ def test_versions_that_retention_removed_leave_no_gap(cli, flows, other, archive
     assert there.json("archive", "import", archive)["unchanged"] == 1
 
 
+def test_a_phase_that_cannot_be_taken_back_is_told(cli, flows, other, archive):  # noqa: F811
+    flows.save("f", b"1", checkpoint=types_pb2.CheckpointSpec(name="c"))
+    flows.save("f", b"2", phase="work", status="busy")
+    flows.RestoreCheckpoint(flow_id="f", checkpoint="c")
+    cli.ok("archive", "export", "--out", archive)
+    there, their_flows = other
+    done = there.run("archive", "import", archive, "--output", "json")
+    assert done.returncode == 0 and json.loads(done.stdout)["different"] == 1
+    assert b"flow 'f': its phase, status could not be set to what the archive says" in done.stderr
+    assert their_flows.state("f") == b"1" and head(flows, "f")[3:5] == ("", "") and head(their_flows, "f")[3:5] == ("work", "busy")
+
+
 # Hostile files
+
+
+def test_what_a_server_does_not_take_is_refused(other, tmp_path):
+    there, their_flows = other
+    file = made_by_hand(
+        tmp_path / "a", *record("a\tb", b"1"), *record("long" * 100, b"1"), *record("status", b"1", status="x\n"), *record("fine", b"1", b"2"),
+        *record("json", b"{", content_type="application/json"), *record("progress", b"1", progress=-1),
+        *record("parent", b"1", b"2", parent_version=2), *record("last", b"", metadata=b"not JSON"),
+        *record("time", b"1", created_at={"seconds": -2**63, "nanos": -2**31}), *record("metadata", b"1", metadata=b"[" + b"0," * 100_000 + b"0]"))
+    done = there.run("archive", "import", file, "--output", "json")
+    assert done.returncode == INVALID
+    told = json.loads(done.stdout)
+    assert [line.split("'")[1] for line in told["problems"]] == [
+        "a\tb", "long" * 100, "status", "json", "progress", "parent", "metadata"]
+    assert (told["refused"], told["created"]) == (7, 3) and b"a\\tb" in done.stderr
+    assert {flow.flow_id for flow in their_flows.ListFlows().flows} == {"fine", "parent", "last", "time"}, "parent's first is right"
+    assert json.loads(their_flows.load("time").version.metadata)[ORIGIN]["created_at"] == "0001-01-01T00:00:00.000000Z"
 
 
 def test_damaged_files_are_refused_before_anything_is_saved(cli, flows, other, archive, tmp_path):  # noqa: F811
@@ -381,11 +487,11 @@ def test_damaged_files_are_refused_before_anything_is_saved(cli, flows, other, a
 def test_a_bomb_takes_little_memory(cli, tmp_path):  # noqa: F811
     """Three gigabytes of zeros in a hundred kilobytes, behind the header of an archive."""
     bomb = tmp_path / "bomb"
-    header = archive_pb2.ArchiveRecord(header=archive_pb2.ArchiveHeader(format="flowstate-archive", format_version=1)).SerializeToString()
+    header = archive_pb2.ArchiveRecord(header={"format": "flowstate-archive", "format_version": 1}).SerializeToString()
     with bomb.open("wb") as file:
         packer = subprocess.Popen(["zstd", "-c", "-1", "--long=25"], stdin=subprocess.PIPE, stdout=file)
         # One record of 64 MiB, and then what it does not say.
-        packer.stdin.write(bytes([len(header)]) + header + b"\x80\x80\x80\x20")
+        packer.stdin.write(varint(len(header)) + header + b"\x80\x80\x80\x20")
         for _ in range(3 * 1024):
             packer.stdin.write(bytes(1 << 20))
         packer.stdin.close()

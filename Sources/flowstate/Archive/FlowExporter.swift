@@ -29,7 +29,13 @@ struct FlowExporter {
         repeat {
             let page = try await client.listFlows(
                 ListFlowsRequest(filter: filter, order: .flowIDAsc, pageSize: Self.pageSize, pageToken: token))
-            for flow in page.flows { try await export(flow) }
+            for listed in page.flows {
+                if let flow = try await client.head(ofFlow: listed.flowID, includeDeleted: false) {
+                    try await export(flow)
+                } else {
+                    deletedFlows += 1
+                }
+            }
             token = page.nextPageToken
         } while !token.isEmpty
     }
@@ -43,15 +49,9 @@ struct FlowExporter {
         try await export(flow)
     }
 
-    /// - Parameter flow: its head; versions that were made since are left out.
+    /// - Parameter flow: its head as it is now; versions that are made meanwhile are left out.
     private mutating func export(_ flow: Flow) async throws {
-        let checkpoints: [Int64: [Checkpoint]]
-        do {
-            checkpoints = try await self.checkpoints(of: flow.flowID)
-        } catch let error as ClientError where error.reason == "FLOW_NOT_FOUND" {
-            deletedFlows += 1
-            return
-        }
+        let checkpoints = try await checkpoints(of: flow.flowID)
         try writer.append(flow)
         var versions = VersionCursor(client, flowID: flow.flowID)
         while let listed = try await versions.next(), listed.version <= flow.version {

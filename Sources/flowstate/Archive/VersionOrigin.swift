@@ -11,6 +11,8 @@ enum VersionOrigin {
     ///
     /// - Returns: nil when that would be more than servers take.
     static func metadata(of info: VersionInfo, limits: Limits = Limits()) -> [UInt8]? {
+        // What is longer is not looked at: it takes many times its length when it is.
+        guard info.metadata.count <= limits.metadataBytes else { return nil }
         let metadata = metadata(of: info, try? JSONDocument(info.metadata, maximumDepth: limits.jsonDepth).root)
         guard metadata.count <= limits.metadataBytes else { return nil }
         return JSONText.fault(in: metadata, maximumDepth: limits.jsonDepth) == nil ? metadata : nil
