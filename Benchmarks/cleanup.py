@@ -39,12 +39,16 @@ def window(server, seconds):
 
 
 def while_cleaning(server, seconds, since):
-    """Windows of saves until a clean-up that began after `since` has gone through everything; that clean-up too."""
+    """Windows of saves until a clean-up that began after `since` has gone through everything; that clean-up too.
+
+    One that began before the definition was there removes nothing.
+    """
     windows = []
     while True:
         windows.append(window(server, seconds))
         last = program(server, "cleanup", "--status")
-        if last["started_at"] and datetime.fromisoformat(last["started_at"]) > since and last["finished_at"]:
+        is_new = last["started_at"] and datetime.fromisoformat(last["started_at"]) > since
+        if is_new and last["finished_at"] and last["versions"] > 0:
             return windows, last
         if len(windows) * seconds > PATIENCE_SECONDS:
             raise Failed(f"the clean-up is not through after {PATIENCE_SECONDS} s: {last}")

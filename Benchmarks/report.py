@@ -72,7 +72,7 @@ def write(folder=HERE):
 def page(runs, verdicts, drawn, notes):
     parts = ["# Results", (
         "Written by the programs of this folder from `results*.json`; commentary is in [NOTES.md](NOTES.md) and at the end.\n\n"
-        "```sh\nmake bench          # everything but the next two; exits 1 when a threshold is missed\n"
+        "```sh\nmake bench          # everything but the next three; exits 1 when a threshold is missed\n"
         "make bench-scale    # 1,000 and 10,000,000 flows, 1 and 1,000 versions a flow\n"
         "make bench-soak     # memory in five minutes of saturation\n"
         "make bench-cleanup  # saves while 1,000,000 versions are removed\n```")]

@@ -49,14 +49,18 @@ public struct MoveFlowCommand: Sendable {
     ///
     /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
     public func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition, revision: Int64, limits: Limits
+        _ snapshot: Snapshot, from old: FlowDefinition?, to definition: FlowDefinition, revision: Int64, limits: Limits
     ) throws(StateError) -> SaveCommand {
         var command = SaveCommand(
             key: request.key, actor: request.actor, state: snapshot.state,
             contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits), kind: .definitionMoved)
         command.definitionRevision = revision
         command.metadata = Array("{\"from_revision\":\(snapshot.head.definitionRevision ?? 0),\"revision\":\(revision)}".utf8)
-        return try command.following(definition, limits: limits).command
+        var moved = try command.following(definition, limits: limits).command
+        // Labels that only the old one takes from states are nobody's any more.
+        let gone = LabelChanges((old?.labels ?? []).map { LabelChanges.Entry(name: $0.name, value: nil) })
+        if !gone.entries.isEmpty { moved.labelChanges = moved.labelChanges.map { gone.followed(by: $0) } ?? gone }
+        return moved
     }
 }
 

@@ -91,8 +91,10 @@ public struct Limits: Sendable, Equatable {
     /// The longest deadline of a unary call; a longer one is shortened to it.
     public var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
 
-    // MARK: Webhook
+    // MARK: Notifications
 
+    /// How long they are kept, in hours, whether somebody acknowledged them or not.
+    public var notificationHours: Int64 = 90 * 24
     /// One request to the webhook.
     public var webhookTimeoutMilliseconds: Int64 = 10_000
     /// Attempts to deliver one notification; by their pauses, 16 take some six hours.

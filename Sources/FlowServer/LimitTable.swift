@@ -42,6 +42,7 @@ public enum LimitTable {
         ("base-fetch-bytes", .int(\.baseFetchBytes)),
         ("default-deadline-ms", .int64(\.defaultDeadlineMilliseconds)),
         ("maximum-deadline-ms", .int64(\.maximumDeadlineMilliseconds)),
+        ("notification-hours", .int64(\.notificationHours)),
         ("webhook-timeout-ms", .int64(\.webhookTimeoutMilliseconds)),
         ("webhook-attempts", .int(\.webhookAttempts)),
         ("webhook-age-ms", .int64(\.webhookAgeMilliseconds)),

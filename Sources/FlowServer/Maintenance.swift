@@ -2,8 +2,8 @@ import FlowModel
 import FlowStore
 import Logging
 
-/// Work that nobody asks for, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is over, and
-/// removes what retention no longer keeps. Every server instance runs it; only one of them cleans up at a time.
+/// Work that nobody asks for, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is over,
+/// removes old notifications, and what retention no longer keeps. Every server instance runs it; only one of them cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
     /// This server, as others see it.
@@ -14,11 +14,19 @@ struct Maintenance: Sendable {
     /// Until cancelled.
     func run() async {
         let pause = Duration.seconds(max(1, min(Self.longestPause, store.cleanup.intervalSeconds)))
+        let interval = Duration.seconds(store.cleanup.intervalSeconds)
+        var notificationsDue = ContinuousClock.now
         while (try? await Task.sleep(for: pause)) != nil {
             // What fails is tried again after the pause; a database that is away is reported where it is noticed.
             do {
                 let forgotten = try await store.purgeIdempotency()
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
+                // Not at every turn: it asks for each tenant.
+                if notificationsDue <= .now {
+                    let removed = try await store.purgeNotifications()
+                    if removed > 0 { logger.debug("notifications removed", metadata: ["count": "\(removed)"]) }
+                    notificationsDue = .now + interval
+                }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
             } catch {
                 logger.debug("maintenance failed", metadata: ["error": "\(error)"])

@@ -16,6 +16,9 @@ import WireMessages
 ///
 /// With a database of its own it listens before that is there, answers UNAVAILABLE, and recovers.
 public final class StateServer: Service {
+    /// How long what was counted last may take to be written down, when the server stops.
+    private static let lastFlush = Duration.seconds(2)
+
     private let options: ServerOptions
     private let logger: Logger
     private let onReady: @Sendable (_ address: String) -> Void
@@ -88,7 +91,7 @@ public final class StateServer: Service {
         }
         await server.shutdown(grace: .zero)
         // No call is left that could be counted.
-        await counting.flush()
+        await counting.flush(deadline: ContinuousClock.now + Self.lastFlush)
         await database.shutdown()
         try await group.shutdownGracefully()
         try result.get()

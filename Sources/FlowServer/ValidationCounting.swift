@@ -21,8 +21,8 @@ struct ValidationCounting: Sendable {
     }
 
     /// Once more, when the server stops.
-    func flush() async {
-        await report { () throws(StateError) in try await store.flushValidationCounts() }
+    func flush(deadline: ContinuousClock.Instant? = nil) async {
+        await report { () throws(StateError) in try await store.flushValidationCounts(deadline: deadline) }
     }
 
     /// Tried again next time; a database that is away is reported where it is noticed.

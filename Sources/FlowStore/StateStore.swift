@@ -109,9 +109,11 @@ public final class StateStore: Sendable {
     }
 
     /// `submitToBackground`, for tasks. Cancelling the task cancels the operation.
-    func runInBackground<O: Postgres.Operation>(_ operation: O) async throws(StateError) -> O.Outcome {
+    func runInBackground<O: Postgres.Operation>(
+        _ operation: O, deadline: ContinuousClock.Instant? = nil
+    ) async throws(StateError) -> O.Outcome {
         do {
-            return try await database.background.run(operation)
+            return try await database.background.run(operation, deadline: deadline)
         } catch {
             throw StateError(error)
         }
@@ -164,7 +166,7 @@ public final class StateStore: Sendable {
     }
 
     /// What an operator must know even when no client tells.
-    private func log(_ error: StateError) {
+    func log(_ error: StateError) {
         switch error {
         case .dataLoss, .internalFault: logger.error("\(error.description)")
         default: break

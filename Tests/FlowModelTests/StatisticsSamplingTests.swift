@@ -2,17 +2,26 @@ import FlowModel
 import Testing
 
 @Suite struct StatisticsSamplingTests {
-    private static func sizes(flows: Int64, tenantFlows: Int64, pages: Int64 = 0) -> StatisticsRows.Sizes {
+    private static func sizes(flows: Int64, tenantFlows: Int64, tenantCheckpoints: Int64 = 0) -> StatisticsRows.Sizes {
         StatisticsRows.Sizes(
-            time: Timestamp(microseconds: 0), flows: flows, checkpoints: flows * 2, versionPages: pages, tenantFlows: tenantFlows)
+            time: Timestamp(microseconds: 0), flows: flows, checkpoints: flows * 2, versionPages: 0, tenantFlows: tenantFlows,
+            tenantCheckpoints: tenantCheckpoints)
     }
 
     @Test func smallTenantsAndSmallTablesAreCounted() {
         let budget = StatisticsBudget()
         #expect(StatisticsSampling(Self.sizes(flows: 2_000_000, tenantFlows: 200_001), budget).flows == 1)
         #expect(StatisticsSampling(Self.sizes(flows: 1 << 40, tenantFlows: 200_000), budget).flows == 1)
-        let large = StatisticsSampling(Self.sizes(flows: 20_000_000, tenantFlows: 200_001), budget)
+        let large = StatisticsSampling(Self.sizes(flows: 20_000_000, tenantFlows: 200_001, tenantCheckpoints: 200_001), budget)
         #expect(large.flows == 0.1 && large.checkpoints == 0.05)
+    }
+
+    @Test func flowsAndCheckpointsAreJudgedApart() {
+        let budget = StatisticsBudget()
+        let many = StatisticsSampling(Self.sizes(flows: 20_000_000, tenantFlows: 10, tenantCheckpoints: 200_001), budget)
+        #expect(many.flows == 1 && many.checkpoints == 0.05, "few flows may have many checkpoints")
+        let few = StatisticsSampling(Self.sizes(flows: 20_000_000, tenantFlows: 200_001, tenantCheckpoints: 200_000), budget)
+        #expect(few.flows == 0.1 && few.checkpoints == 1)
     }
 
     @Test func readPagesAreBounded() {

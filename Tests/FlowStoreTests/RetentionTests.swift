@@ -172,6 +172,38 @@ import Testing
         for flow in ["fresh", "working"] { #expect(try await rows(try key(tenant, flow)).count == 2) }
     }
 
+    @Test func aDeletedFlowGoesOnGoing() async throws {
+        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
+        let key = try key(tenant, "f")
+        for turn in 0..<2_500 { try await save(store, key, "[\(turn)]") }
+        _ = try await store.run(DeleteFlowCommand(key: key, actor: "a"))
+        _ = try await StoreCluster.sql(
+            "UPDATE flowstate.flow SET deleted_at = deleted_at - interval '73 hours' WHERE tenant = $1", [.text], { $0.append(tenant) },
+            read: { rows throws(PostgresError) in rows.affectedRows })
+        let first = try await clean(store, tenant, maximumRows: 1)
+        #expect(first.isIncomplete && first.counts.versions == 1_000 && first.counts.flows == 0, "a step, and it is told to stop")
+        let second = try await clean(store, tenant)
+        #expect(second.counts.versions == 1_500 && second.counts.flows == 1)
+        #expect(try await clean(store, tenant).counts == CleanupCounts(), "it is not looked at again")
+    }
+
+    @Test func aFlowEndsByTheRevisionThatItFollows() async throws {
+        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
+        let phases = "\"paths\": {\"phase\": \"/phase\"}, \"phases\": [{\"name\": \"work\"}, {\"name\": \"end\", \"terminal\": true}]"
+        let other = phases.replacing("\"work\"", with: "\"work\", \"terminal\": true")
+        for (flow, phases) in [("old", phases), ("new", other)] {
+            let document = "{\"flow_type\": \"kept\", \"on_save\": \"off\", \(phases), \"retention\": {\"ended_hours\": 1}}"
+            _ = try await store.run(PutDefinitionCommand(tenant: tenant, actor: "a", document: json(document)))
+            try await save(store, try key(tenant, flow), "{\"phase\": \"work\"}")
+        }
+        _ = try await StoreCluster.sql(
+            "UPDATE flowstate.flow SET updated_at = updated_at - interval '2 hours' WHERE tenant = $1", [.text], { $0.append(tenant) },
+            read: { rows throws(PostgresError) in rows.affectedRows })
+        #expect(try await clean(store, tenant).counts.endedFlows == 1)
+        #expect(await refusal { try await store.snapshot(try key(tenant, "new")) } == .flowNotFound(flowID: "new", deleted: true))
+        #expect(try await store.snapshot(try key(tenant, "old")).head.definitionRevision == 1)
+    }
+
     @Test func oneServerCleansUpAtATime() async throws {
         _ = try await StoreCluster.sql("DELETE FROM flowstate.cleanup_run", read: { rows throws(PostgresError) in rows.affectedRows })
         let tenant = freshTenant()

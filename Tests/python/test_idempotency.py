@@ -1,6 +1,7 @@
 """Retries with a key: applied once, answered alike."""
 
 import concurrent.futures
+import json
 
 import pytest
 
@@ -88,3 +89,21 @@ def test_retries_at_the_same_time_apply_once(server, ready):
     assert {reply.version for reply in replies} == {2}
     assert sum(not reply.replayed for reply in replies) == 1
     assert len(ready.versions("f")) == 2
+
+
+def test_a_retry_is_answered_whatever_the_definition_says_by_now(flows):
+    """What the server adds to a request (an initial state with its time, labels of the state) is not part of what a key stands for."""
+    flows.save("older", b'{"a": 1}', flow_type="order", idempotency_key="older")
+    document = {"flow_type": "order", "paths": {"id": "/id", "created": "/created"}, "initial_state": {"id": "", "created": ""}}
+    flows.PutDefinition(document=json.dumps(document).encode())
+    created = flows.CreateFlow(flow_type="order", idempotency_key="create")
+    again = flows.CreateFlow(flow_type="order", idempotency_key="create")
+    assert again.replayed and (again.flow_id, again.version) == (created.flow_id, 1)
+    flows.save("f", b'{"a": 1}', flow_type="order", labels={"own": "1"}, idempotency_key="save")
+    flows.PutDefinition(document=json.dumps({
+        "flow_type": "order", "rules": [{"rule": "required", "path": "/b"}], "labels": {"a": "/a"}}).encode())
+    assert flows.save("f", b'{"a": 1}', flow_type="order", labels={"own": "1"}, idempotency_key="save").replayed
+    # It follows the latest revision, which would refuse it.
+    assert flows.save("older", b'{"a": 1}', flow_type="order", idempotency_key="older").version == 1
+    with invalid("STATE_INVALID"):
+        flows.save("older", b'{"a": 1}', flow_type="order", idempotency_key="other")

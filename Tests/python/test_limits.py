@@ -1,4 +1,4 @@
-"""Limits of what a request may hold, lowered and hit."""
+"""Limits of what a request may hold, and of what is kept, lowered and hit."""
 
 import json
 import re
@@ -8,6 +8,8 @@ import pytest
 from flowstate.v1 import errors_pb2
 
 from errors import invalid, refused
+from postgresql import Session
+from processes import eventually
 from wire import SERVICE
 
 RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -137,3 +139,20 @@ def test_page_sizes(flows):
     for number in range(5):
         flows.save(f"f{number}")
     assert [len(flows.ListFlows(page_size=size).flows) for size in (0, 1, 3, 4, 1000)] == [2, 1, 3, 3, 3]
+
+
+def test_notification_hours(start_server, postgresql):
+    """An id says when its notification was made: one that is lower was made earlier."""
+    database = postgresql()
+    server = start_server(database_url=database.url, limits={"notification-hours": 1}, arguments=["--cleanup-interval", "1"])
+    flows = server.flows()
+    for flow_id in ("old", "young"):
+        flows.save(flow_id, b"{}")
+        flows.ReportError(flow_id=flow_id, message="it broke")
+    assert len(flows.ListNotifications().notifications) == 2
+    with Session(database.url) as session:
+        session.execute("""UPDATE flowstate.notification SET notification_id = '00000000-0000-7000-8000-000000000000'
+            WHERE flow_id = 'old'""")
+    eventually(
+        lambda: [notification.flow_id for notification in flows.ListNotifications().notifications] == ["young"],
+        what="the end of the old notification")

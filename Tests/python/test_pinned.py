@@ -62,6 +62,24 @@ def test_another_server_knows_too(start_server, postgresql):
         other.save("old", b'{"a": 5}')
 
 
+def test_a_server_that_knows_an_earlier_version_notices_a_move(start_server, postgresql):
+    database = postgresql()
+    one, other = (start_server(database_url=database.url).flows(tenant="pinned") for _ in range(2))
+    put(one, "a")
+    one.save("old", b'{"a": 1, "b": 1}', flow_type="order")
+    put(one, "b")
+    # Both know it by now.
+    assert one.save("old", b'{"a": 2, "b": 2}', expected_version=1).version == 2
+    assert other.save("old", b'{"a": 3, "b": 3}', expected_version=2).version == 3
+    assert one.MoveFlow(flow_id="old").flow.version == 4
+    for precondition in ({}, {"expected_version": 4}):
+        with invalid("STATE_INVALID"):
+            other.save("old", b'{"a": 5}', **precondition)
+    with invalid("STATE_INVALID"):
+        one.save("old", b'{"a": 5}')
+    assert other.save("old", b'{"b": 5}', expected_version=4).version == 5
+
+
 def test_a_flow_is_moved(pinned):
     with invalid("STATE_INVALID"):
         pinned.MoveFlow(flow_id="old")
@@ -140,6 +158,24 @@ def test_labels_come_from_the_state(flows):
     assert labels(flows) == {"customer": "c-2", "third": "3"}
     flows.SaveState(flow_id="f", merge_patch=b'{"customer": {"id": "c-3"}}')
     assert labels(flows) == {"customer": "c-3", "third": "3"}
+
+
+def test_labels_follow_a_restored_checkpoint(flows):
+    put(flows, labels=LABELS)
+    flows.save("f", b'{"customer": {"id": "c-1"}}', flow_type="order", labels={"own": "1"}, checkpoint={"name": "first"})
+    flows.save("f", b'{"customer": {"id": "c-2"}, "vip": true}')
+    assert labels(flows) == {"customer": "c-2", "vip": "true", "own": "1"}
+    flows.RestoreCheckpoint(flow_id="f", checkpoint="first")
+    assert labels(flows) == {"customer": "c-1", "own": "1"}
+
+
+def test_labels_that_no_revision_takes_any_more_go_with_a_move(flows):
+    put(flows, labels=LABELS)
+    flows.save("f", b'{"customer": {"id": "c-1"}, "vip": true}', flow_type="order", labels={"own": "1"})
+    put(flows, labels={"vip": "/vip"})
+    assert labels(flows) == {"customer": "c-1", "vip": "true", "own": "1"}
+    assert dict(flows.MoveFlow(flow_id="f").flow.labels) == {"vip": "true", "own": "1"}
+    assert labels(flows) == {"vip": "true", "own": "1"}
 
 
 def test_flows_are_found_by_what_stands_in_them(flows):

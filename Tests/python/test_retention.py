@@ -6,6 +6,7 @@ import pytest
 
 from errors import invalid
 from processes import eventually
+from test_cli import UNAVAILABLE, cli  # noqa: F401 (a fixture)
 
 
 def kept(flows, **retention):
@@ -110,3 +111,10 @@ def test_servers_clean_up_by_themselves_one_at_a_time(start_server, postgresql):
 def test_the_older_name_of_the_hours(start_server):
     server = start_server(environment={"FLOW_STATE_CLEANUP_HOURS": "many"}, wait=False)
     assert server.wait() == 64 and "cleanup-hours: many is not a number" in server.log_tail()
+
+
+def test_a_call_that_does_not_get_through_is_not_repeated_for_ever(cli):  # noqa: F811
+    """A call stops a second before its deadline, so one of a second looks at nothing."""
+    assert "raise --timeout" in cli.fails(UNAVAILABLE, "cleanup", "--timeout", "1")["message"]
+    done = cli.run("cleanup", "--dry-run", "--timeout", "1", "--output", "json")
+    assert done.returncode == 0 and json.loads(done.stdout)["more"] and b"raise --timeout" in done.stderr

@@ -92,6 +92,22 @@ def test_a_receiver_that_never_takes_it(start_server, postgresql, receive):
     eventually(lambda: "is given up" in server.log.read_text(), what="a line of the log")
 
 
+def test_a_receiver_whose_answer_never_ends(start_server, postgresql, receive):
+    """Its status says that it took the notification; nobody else waits for the rest."""
+    database, receiver = postgresql(), receive(["trickle"])
+    server = start_server(database_url=database.url, environment=receiver.environment, limits={"webhook-timeout-ms": 1000})
+    flows = server.flows()
+    fail(flows, "first")
+    receiver.wait_for(1)
+    fail(flows, "second")
+    assert receiver.wait_for(2)[1].notification["flow_id"] == "second"
+    rows = Rows(database.url)
+    eventually(rows.settled, what="the end of the deliveries")
+    assert rows("attempts, delivered_at IS NOT NULL") == 2 * [["1", "t"]]
+    eventually(receiver.cut_off.is_set, what="the end of the connection")
+    assert "was not delivered" not in server.log.read_text()
+
+
 def test_a_server_that_dies_while_it_delivers(start_server, postgresql, receive):
     database, receiver = postgresql(), receive(["hang"])
     options = {"database_url": database.url, "environment": receiver.environment, "limits": {"webhook-timeout-ms": 3000}}

@@ -13,8 +13,8 @@ extern "C" {
 /// threads", re2.h): any number of threads may search with it at once.
 typedef struct cre2_pattern cre2_pattern;
 
-/// Compiles `pattern[0..<length]`, which may be empty (and NULL then): UTF-8, in RE2's syntax. What it is compiled to, and what searches keep to be faster, takes about
-/// `max_memory` bytes at most (RE2's `max_mem`); a pattern for which that is not enough is refused.
+/// Compiles `pattern[0..<length]`, which may be empty (and NULL then): UTF-8, in RE2's syntax. What it is compiled to, and what searches
+/// keep to be faster, takes about `max_memory` bytes at most (RE2's `max_mem`); a pattern for which that is not enough is refused.
 ///
 /// Returns a pattern, which `cre2_free` frees; or NULL with the reason in `message`, in UTF-8 as far as the pattern is, ending with NUL,
 /// cut short where `capacity` (at least 1) ends.

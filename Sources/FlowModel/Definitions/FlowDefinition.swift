@@ -17,7 +17,7 @@ public struct FlowDefinition: Sendable {
     public var schema: JSONSchema?
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
-    /// Of all its patterns together.
+    /// Of the patterns of all its rules together.
     var patternInstructions = 0
     /// What puts a broken state right, in order.
     public var repairs: [Repair] = []
@@ -64,8 +64,14 @@ public struct FlowDefinition: Sendable {
     /// Whether it says anything about a save.
     public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty }
 
-    /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns.
-    public func validationSize(_ stateBytes: Int) -> Int { stateBytes * max(1, patternInstructions / 100) }
+    /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns,
+    /// and more than anybody computes at once when there is a schema.
+    ///
+    /// A few lines of schema can ask for 100 steps for each byte of the state and 50,000 for none, 10 ms for `{}` (`JSONSchema.check`), and
+    /// patterns have a budget of their own. Most ask for next to nothing, but only the check tells; another thread costs microseconds.
+    public func validationSize(_ stateBytes: Int) -> Int {
+        schema == nil ? stateBytes * max(1, patternInstructions / 100) : .max
+    }
 
     /// A pointer for each phase.
     public struct PhasePointer: Sendable, Equatable {

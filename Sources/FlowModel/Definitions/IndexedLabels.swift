@@ -8,6 +8,8 @@ public struct LabelChanges: Sendable, Equatable {
     /// Each name once.
     public private(set) var entries: [Entry]
 
+    public static let none = LabelChanges([])
+
     init(_ entries: [Entry]) { self.entries = entries }
 
     /// These, and then `other`.
@@ -26,6 +28,15 @@ extension Labels {
 }
 
 extension FlowDefinition {
+    /// The labels of a state that is no JSON are those of an empty one. nil: this definition takes none.
+    public func labelChanges(ofState state: [UInt8], limits: Limits) -> LabelChanges? {
+        if labels.isEmpty { return nil }
+        guard let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) else {
+            return LabelChanges(labels.map { LabelChanges.Entry(name: $0.name, value: nil) })
+        }
+        return labelChanges(document.root, limits: limits)
+    }
+
     /// The labels that a state has by this definition. What is no text, number or boolean, or is too long for a label, is none.
     func labelChanges(_ root: JSONValue, limits: Limits) -> LabelChanges? {
         if labels.isEmpty { return nil }

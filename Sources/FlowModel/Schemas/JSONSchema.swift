@@ -12,6 +12,8 @@
 public final class JSONSchema: Sendable {
     /// Every place of the schema that is one; the first is the root. They name each other by their place here.
     let subschemas: [Subschema]
+    /// Of the server that read it: texts that must be patterns have those of patterns.
+    let limits: Limits
 
     /// Subschemas that are in the midst of being held against a value and what is in it. Stands between a hostile pair of schema and state
     /// and the end of the stack: each takes up to 3 KB of it in a debug build. Enough for a state as deep as allowed with two for each value.
@@ -23,8 +25,9 @@ public final class JSONSchema: Sendable {
     /// Bytes that it takes beside its document, about: half a kilobyte a schema, and what patterns usually come to.
     public let memory: Int
 
-    init(_ subschemas: [Subschema], patterns: Int) {
+    init(_ subschemas: [Subschema], patterns: Int, _ limits: Limits) {
         self.subschemas = subschemas
+        self.limits = limits
         memory = subschemas.count * 512 + patterns * 8_192
     }
 
@@ -32,8 +35,9 @@ public final class JSONSchema: Sendable {
     ///
     /// - Parameter steps: at most, a fifth of a microsecond each in a release build; see `PatchLimits.work`. Fewer for a small state.
     func check(_ state: JSONValue, steps: Int, _ report: inout RuleReport) {
-        // A small state is looked at where nobody may wait long, and none takes a tenth of this unless it is meant to.
-        let steps = min(steps, 50_000 + 50 * state.size)
+        // Who sends little can ask for little. None takes a tenth of this unless it is meant to, or is a list of regular expressions:
+        // those are charged as much for a byte.
+        let steps = min(steps, 50_000 + 100 * state.size)
         var check = SchemaCheck(self, steps: steps, report: report)
         check.run(state)
         report = check.report

@@ -1,7 +1,6 @@
 extension SchemaCheck {
     mutating func follows(_ object: JSONValue, _ schema: ObjectSchema) -> Bool {
-        let members = object.lastMembers
-        spend(members.count)
+        guard let members = lastMembers(of: object) else { return false }
         var fits = true
         if let maximum = schema.maximum, members.count > maximum {
             fits = add("has \(members.count) members, more than \(maximum)")
@@ -9,9 +8,10 @@ extension SchemaCheck {
         if let minimum = schema.minimum, members.count < minimum {
             fits = add("has \(members.count) members, fewer than \(minimum)")
         }
+        // The smallest object can lack very many.
+        spend(bytes: schema.required.count)
         var found = [Bool](repeating: false, count: schema.required.count)
         for member in members where !isOver(fits) {
-            spend(bytes: member.key.size)
             let name = JSONName(spelled: member.key.text)
             let property = schema.properties[name]
             if let place = property?.required { found[place] = true }
@@ -20,10 +20,23 @@ extension SchemaCheck {
             path.removeLast()
         }
         for (place, isFound) in found.enumerated() where !isFound && !isOver(fits) {
-            fits = add("is missing", at: schema.required[place].characters)
+            let name = schema.required[place]
+            spend(1)
+            spend(bytes: name.bytes.count)
+            fits = add("is missing", at: name.characters)
         }
         guard !schema.dependencies.isEmpty, !isOver(fits) else { return fits }
         return follows(object, Set(members.map { JSONName(spelled: $0.key.text) }), schema.dependencies) && fits
+    }
+
+    /// The members that count; nil when that would take too long. To find them all are looked at, repeated ones too.
+    private mutating func lastMembers(of object: JSONValue) -> [JSONValue.Member]? {
+        for member in object.members {
+            spend(1)
+            spend(bytes: member.key.size)
+            if stop != nil { return nil }
+        }
+        return object.lastMembers
     }
 
     private mutating func followsMember(_ member: JSONValue.Member, _ number: Int?, _ schema: ObjectSchema) -> Bool {
@@ -47,13 +60,20 @@ extension SchemaCheck {
         _ object: JSONValue, _ names: Set<JSONName>, _ dependencies: [ObjectSchema.Dependency]
     ) -> Bool {
         var fits = true
-        for dependency in dependencies where names.contains(dependency.name) {
-            for name in dependency.names where !names.contains(name) {
+        for dependency in dependencies where has(dependency.name, names) {
+            for name in dependency.names where !has(name, names) {
                 fits = add("is missing, and must be there beside \"\(dependency.name.characters)\"", at: name.characters)
             }
             if let number = dependency.schema, !self.fits(object, number) { fits = false }
             if isOver(fits) { break }
         }
         return fits
+    }
+
+    /// Whether a name that the schema asks for is among those of an object.
+    private mutating func has(_ name: JSONName, _ names: Set<JSONName>) -> Bool {
+        spend(1)
+        spend(bytes: name.bytes.count)
+        return names.contains(name)
     }
 }

@@ -1,5 +1,8 @@
 extension SchemaCheck {
     mutating func hasType(_ value: JSONValue, _ types: SchemaTypes) -> Bool {
+        // Whether it is an integer, only all its digits say.
+        if value.kind == .number { spend(bytes: value.size) }
+        if stop != nil { return false }
         if types.contain(value) { return true }
         let list = types.names.map { $0 == "integer" || $0 == "array" || $0 == "object" ? "an \($0)" : "a \($0)" }
         let own = value.kind == .number ? value.shown : "\(value.kind.article) \(value.kind.name)"
@@ -19,7 +22,7 @@ extension SchemaCheck {
     }
 
     mutating func follows(_ number: JSONValue, _ schema: NumberSchema) -> Bool {
-        spend(bytes: number.size)
+        spend(bytes: number.size + schema.size)
         var fits = true
         if let bound = schema.maximum, JSONNumber.isLess(bound.text, number.text) {
             fits = add("is \(number.shown), more than \(bound.shown)")
@@ -51,11 +54,18 @@ extension SchemaCheck {
         if let pattern = schema.pattern, !isFound(pattern, in: text) {
             fits = add("does not match the pattern \(pattern.source.prefix(100))")
         }
-        if let format = schema.format {
-            // The only one that makes something of the text.
-            if format == .regex { spend(1_000 + text.utf8.count) }
-            if stop == nil, !format.fits(text) { fits = add("is no \(format.rawValue)") }
-        }
+        if let format = schema.format, !follows(text, format) { fits = false }
         return fits
+    }
+
+    private mutating func follows(_ text: String, _ format: SchemaFormat) -> Bool {
+        if format == .regex {
+            // The only one that makes something of the text: a class of three bytes may have hundreds of ranges.
+            let (count, limit) = (text.utf8.count, schema.limits.patternBytes)
+            if count > limit { return add("is no \(format.rawValue) that is looked at: it has \(count) bytes, the limit is \(limit)") }
+            spend(100 * count)
+        }
+        if stop != nil { return false }
+        return format.fits(text, schema.limits) || add("is no \(format.rawValue)")
     }
 }

@@ -7,7 +7,8 @@ enum SchemaFormat: String, Sendable {
     case jsonPointer = "json-pointer"
     case relativeJSONPointer = "relative-json-pointer"
 
-    func fits(_ text: String) -> Bool {
+    /// - Parameter limits: of the memory that a `regex` may take; its length is for the caller to look at.
+    func fits(_ text: String, _ limits: Limits) -> Bool {
         switch self {
         case .dateTime: TimeFormat.isDateTime(text)
         case .date: TimeFormat.isDate(text.utf8[...])
@@ -18,7 +19,7 @@ enum SchemaFormat: String, Sendable {
         case .ipv6: Self.isIPv6(text)
         case .uri: Self.hasURICharacters(text) && URIReference(text).isAbsolute
         case .uriReference: Self.hasURICharacters(text)
-        case .regex: (try? SchemaPattern(text, Limits())) != nil
+        case .regex: (try? SchemaPattern(text, limits)) != nil
         case .uuid: TextFormat.isUUID(text.utf8)
         case .jsonPointer: JSONPointer(text) != nil
         case .relativeJSONPointer: Self.isRelativeJSONPointer(text)
@@ -88,7 +89,8 @@ enum SchemaFormat: String, Sendable {
 
     // MARK: References
 
-    /// RFC 3986 §2: no other characters, and "%" only before two digits; "[" and "]" only around an address, "#" once.
+    /// RFC 3986 §2: no other characters, "%" only before two digits, "#" once. "[" and "]", which belong around an address, are taken
+    /// anywhere.
     private static func hasURICharacters(_ text: String) -> Bool {
         var (marks, rest) = (0, text.utf8[...])
         while let byte = rest.popFirst() {
@@ -109,7 +111,8 @@ enum SchemaFormat: String, Sendable {
     private static func isRelativeJSONPointer(_ text: String) -> Bool {
         let digits = text.utf8.prefix(while: isDigit)
         guard !digits.isEmpty, digits.count == 1 || digits.first != UInt8(ascii: "0") else { return false }
-        let rest = String(text.dropFirst(digits.count))
+        // Bytes: with a mark behind it the last digit is part of a longer character.
+        let rest = String(Substring(text.utf8.dropFirst(digits.count)))
         return rest == "#" || JSONPointer(rest) != nil
     }
 

@@ -28,7 +28,7 @@ enum SchemaKeyword: Sendable {
 
 /// `type`.
 struct SchemaTypes: Sendable {
-    /// As JSON Schema names them, in the order of the document.
+    /// As JSON Schema names them, in the order of the document, each once.
     let names: [String]
     private let kinds: [JSONValue.Kind]
     private let hasInteger: Bool
@@ -62,6 +62,8 @@ final class SchemaValues: Sendable {
 /// Numbers as they are spelled in the schema.
 final class NumberSchema: Sendable {
     let maximum, exclusiveMaximum, minimum, exclusiveMinimum, multipleOf: JSONValue?
+    /// Bytes of all of them.
+    let size: Int
 
     init(maximum: JSONValue?, exclusiveMaximum: JSONValue?, minimum: JSONValue?, exclusiveMinimum: JSONValue?, multipleOf: JSONValue?) {
         self.maximum = maximum
@@ -69,6 +71,7 @@ final class NumberSchema: Sendable {
         self.minimum = minimum
         self.exclusiveMinimum = exclusiveMinimum
         self.multipleOf = multipleOf
+        size = [maximum, exclusiveMaximum, minimum, exclusiveMinimum, multipleOf].reduce(0) { $0 + ($1?.size ?? 0) }
     }
 }
 

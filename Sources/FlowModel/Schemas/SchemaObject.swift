@@ -80,7 +80,7 @@ struct SchemaObject {
                 fault("type", "\(element.shown) is no type; use \(SchemaTypes.known.joined(separator: ", "))")
                 continue
             }
-            names.append(name)
+            if !names.contains(name) { names.append(name) }
         }
         if value.kind == .array, value.isEmpty { fault("type", "is empty; give one type at least") }
         return SchemaTypes(names)

@@ -20,13 +20,17 @@ struct SchemaPattern: Sendable {
         guard source.contains("\\u") || source.contains("(?<") else { return source }
         var result = ""
         var rest = Substring(source)
+        // There a group is only characters. The first "]" ends it, also directly behind "[": ECMA-262 has empty classes.
+        var isInClass = false
         while let character = rest.unicodeScalars.first {
             if character == "\\" {
                 rest = translateEscape(rest, into: &result)
-            } else if rest.hasPrefix("(?<"), !rest.hasPrefix("(?<="), !rest.hasPrefix("(?<!") {
+            } else if !isInClass, rest.hasPrefix("(?<"), !rest.hasPrefix("(?<="), !rest.hasPrefix("(?<!") {
                 result += "(?P<"
                 rest = rest.dropFirst(3)
             } else {
+                if character == "[" { isInClass = true }
+                if character == "]" { isInClass = false }
                 result.unicodeScalars.append(character)
                 rest = rest[rest.unicodeScalars.index(after: rest.startIndex)...]
             }

@@ -31,7 +31,7 @@ struct SchemaReader {
         if reader.faults.isEmpty { reader.follow() }
         if reader.faults.isEmpty { reader.findCircles() }
         if !reader.faults.isEmpty { return (nil, Array(reader.faults.prefix(maximumFaults))) }
-        return (JSONSchema(reader.subschemas, patterns: reader.patterns.count), [])
+        return (JSONSchema(reader.subschemas, patterns: reader.patterns.count, limits), [])
     }
 
     private mutating func readNext() {

@@ -8,15 +8,19 @@ public enum StatisticsRows {
         public var checkpoints: Int64
         /// Pages that all versions of all tenants take.
         public var versionPages: Int64
-        /// Flows of the tenant, or a few more than `StatisticsBudget.smallTenant`.
+        /// Rows of the tenant, or one more than `StatisticsBudget.smallTenant`.
         public var tenantFlows: Int64
+        public var tenantCheckpoints: Int64
 
-        public init(time: Timestamp, flows: Int64, checkpoints: Int64, versionPages: Int64, tenantFlows: Int64) {
+        public init(
+            time: Timestamp, flows: Int64, checkpoints: Int64, versionPages: Int64, tenantFlows: Int64, tenantCheckpoints: Int64
+        ) {
             self.time = time
             self.flows = flows
             self.checkpoints = checkpoints
             self.versionPages = versionPages
             self.tenantFlows = tenantFlows
+            self.tenantCheckpoints = tenantCheckpoints
         }
     }
 

@@ -1,6 +1,6 @@
 /// What may be read for one answer. Up to these bounds everything is counted; beyond, about as much is looked at.
 public struct StatisticsBudget: Sendable {
-    /// A tenant with no more flows than that is found by an index, however large the tables are.
+    /// Of a tenant that has no more flows, or checkpoints, than that, these are found by an index, however large their table is.
     public var smallTenant: Int64 = 200_000
     /// Flows, and checkpoints, that are counted one by one.
     public var countedRows: Int64 = 2_000_000
@@ -27,10 +27,12 @@ public struct StatisticsSampling: Sendable, Equatable {
     public let checkpoints: Double
 
     public init(_ sizes: StatisticsRows.Sizes, _ budget: StatisticsBudget) {
-        let isSmall = sizes.tenantFlows <= budget.smallTenant
-        let share = { (rows: Int64) in isSmall || rows <= budget.countedRows ? 1 : Double(budget.countedRows) / Double(rows) }
-        flows = share(sizes.flows)
-        checkpoints = share(sizes.checkpoints)
+        // Each table by itself: few flows may have many checkpoints.
+        let share = { (rows: Int64, ofTenant: Int64) -> Double in
+            ofTenant <= budget.smallTenant || rows <= budget.countedRows ? 1 : Double(budget.countedRows) / Double(rows)
+        }
+        flows = share(sizes.flows, sizes.tenantFlows)
+        checkpoints = share(sizes.checkpoints, sizes.tenantCheckpoints)
     }
 
     /// Of the pages of versions.

@@ -13,7 +13,7 @@ struct WebhookClient: Sendable {
     private let options: WebhookOptions
     private let timeout: TimeAmount
 
-    /// What a receiver answers beyond this is not read: its connection is closed.
+    /// What a receiver answers beyond this, or later than `timeout` after the request, is not read: its connection is closed.
     private static let answerBytes = 16 << 10
 
     /// Must be shut down.
@@ -36,22 +36,34 @@ struct WebhookClient: Sendable {
         request.method = .POST
         for (name, value) in [
             ("Content-Type", "application/json"), ("User-Agent", "flowstate/\(Version.current)"),
-            ("Flowstate-Notification-Id", claimed.record.id), ("Idempotency-Key", claimed.record.id), ("Flowstate-Timestamp", "\(seconds)"),
+            ("Flowstate-Notification-Id", claimed.record.id), ("Idempotency-Key", claimed.record.id),
             ("Flowstate-Signature", WebhookSignature.header(body, at: seconds, secret: options.secret)),
         ] {
             request.headers.add(name: name, value: value)
         }
         request.body = .bytes(body)
+        let end = NIODeadline.now() + timeout
         let response: HTTPClientResponse
         do {
-            response = try await client.execute(request, timeout: timeout)
+            response = try await client.execute(request, deadline: end)
         } catch {
             try Task.checkCancellation()
             throw Failure(description: "\(error)")
         }
-        // Read to its end, the connection can be used again. What it says matters to nobody.
-        _ = try? await response.body.collect(upTo: Self.answerBytes)
+        await Self.skip(response.body, until: end)
         guard (200..<300).contains(response.status.code) else { throw Failure(description: "answered \(response.status.code)") }
+    }
+
+    /// Read to its end, the connection can be used again. What it says matters to nobody, so nobody waits for one that comes byte by byte:
+    /// the client's own deadline ends with the head, and its read timeout begins anew with each byte.
+    private static func skip(_ body: HTTPClientResponse.Body, until end: NIODeadline) async {
+        let rest = Duration.nanoseconds((end - NIODeadline.now()).nanoseconds)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await body.collect(upTo: Self.answerBytes) }
+            group.addTask { _ = try? await Task.sleep(for: rest) }
+            _ = await group.next()
+            group.cancelAll()
+        }
     }
 
     func shutdown() async { try? await client.shutdown() }

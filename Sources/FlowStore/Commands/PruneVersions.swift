@@ -9,22 +9,24 @@ extension StateStore {
     /// reads what must be stored anew.
     ///
     /// - Parameters:
-    ///   - limit: At least so many are removed, unless there are no more; nil: all.
     ///   - step: Versions a transaction. The newest go first: what goes later may be what those refer to.
+    ///   - afterStep: Called after each transaction with what it removed; answers whether to go on.
     /// - Returns: what was removed.
     /// - Throws: `flowNotFound`; `dataLoss` when a state that must be stored anew cannot be read: then nothing is removed.
     @discardableResult
     public func pruneVersions(
-        of key: FlowKey, below floor: FlowVersion, actor: String, limit: Int64? = nil, step: Int64 = 1_000
+        of key: FlowKey, below floor: FlowVersion, actor: String, step: Int64 = 1_000,
+        afterStep: (PrunedVersions) async throws(StateError) -> Bool = { _ in true }
     ) async throws(StateError) -> PrunedVersions {
         let floor = try await raiseFloor(key, floor)
         // What is known may refer to a version that goes.
         defer { resources.cache.forget(key) }
         var pruned = PrunedVersions()
-        while limit.map({ pruned.versions < $0 }) ?? true, let low = try await lowest(key, floor, step) {
+        while let low = try await lowest(key, floor, step) {
             let removed = try await prune(key, low..<floor, actor: actor)
             pruned.versions += removed.versions
             pruned.bytes += removed.bytes
+            guard try await afterStep(removed) else { break }
         }
         return pruned
     }
@@ -161,10 +163,16 @@ private enum PruneSQL {
         (EXISTS (SELECT FROM flowstate.checkpoint c WHERE c.tenant = v.tenant AND c.flow_id = v.flow_id AND c.version = v.version)
             OR EXISTS (SELECT FROM flowstate.quarantine q WHERE q.tenant = v.tenant AND q.flow_id = v.flow_id AND q.version = v.version))
         """
-    /// What stays and is stored as a patch against what may go.
+    /// What stays and is stored as a patch against what may go. It reads what stays, not what goes: that may be a million versions.
     private static let dependent = """
         SELECT v.version FROM flowstate.flow_version v
-        WHERE v.tenant = $1 AND v.flow_id = $2 AND v.base_version < $3 AND (v.version >= $3 OR \(isPinned))
+            WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version >= $3 AND v.base_version < $3
+        UNION
+        SELECT v.version FROM (
+            SELECT c.version FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2
+            UNION SELECT q.version FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2) p
+        JOIN flowstate.flow_version v ON v.tenant = $1 AND v.flow_id = $2 AND v.version = p.version
+            WHERE p.version < $3 AND v.base_version < $3
         """
 
     static let raise = Statement(
@@ -174,7 +182,7 @@ private enum PruneSQL {
             WHERE f.tenant = $1 AND f.flow_id = $2 RETURNING least($3, f.version)
             """, parameterTypes: types)
 
-    static let dependents = Statement(name: "prune_dependents", sql: dependent + " ORDER BY v.version", parameterTypes: types)
+    static let dependents = Statement(name: "prune_dependents", sql: dependent + " ORDER BY version", parameterTypes: types)
 
     static let lowest = Statement(
         name: "prune_lowest",

@@ -6,6 +6,33 @@ extension RestoreCheckpointCommand: StoreCommand {
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
+        if store.resources.cache.known(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
+        let limits = store.limits
+        // Labels that a definition takes from states are those of the checkpoint's.
+        try LoadCommand(key: key, selector: .checkpoint(checkpoint)).submit(to: store, context: context) { result in
+            // Whatever is wrong, the statement tells.
+            guard case .success(.snapshot(let snapshot)) = result else { return restore(nil, store, context, completion) }
+            completing(completion) { () throws(StateError) in
+                try store.definition(for: snapshot.head, context) { found in
+                    completing(completion) { () throws(StateError) in
+                        guard let definition = try found.get()?.definition, !definition.labels.isEmpty else {
+                            return restore(nil, store, context, completion)
+                        }
+                        context.compute(
+                            snapshot.state.count, { restore(try? $0.get(), store, context, completion) }
+                        ) { () throws(StateError) in
+                            definition.labelChanges(ofState: snapshot.state, limits: limits) ?? LabelChanges.none
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func restore(
+        _ labels: LabelChanges?, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
         var content = RequestContent(operation: "restore")
         content.append(key.flowID)
         content.append(precondition)
@@ -19,6 +46,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         parameters.append(checkpoint)
         parameters.append(VersionKind.restored.rawValue)
         parameters.append(actor)
+        parameters.append(labels.map(LabelsJSON.encode))
         if let idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)
@@ -42,7 +70,7 @@ extension RestoreCheckpointCommand: StoreCommand {
     /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged. A patch keeps
     /// its base, unless that is being pruned: then nothing is written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
-        var types: [OID] = [.text, .text, .int8, .text, .int2, .text]
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text]
         var change = ChangeSQL(
             lookups: [
                 """
@@ -52,6 +80,7 @@ extension RestoreCheckpointCommand: StoreCommand {
             ],
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
+                    labels = coalesce(jsonb_strip_nulls(f.labels || $7::jsonb), f.labels),
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL

@@ -4,6 +4,15 @@ extension SaveCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
+        var command = self
+        // Of what the client asks for, before anything is added that another try would not find the same.
+        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: Digest.xxh3(state)) }
+        try command.submitRequest(to: store, context: context, completion: completion)
+    }
+
+    private func submitRequest(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
         if wantsInitialState, let flowType {
             return try store.definition(of: flowType, tenant: key.tenant, context) { found in
                 do throws(StateError) {
@@ -28,7 +37,7 @@ extension SaveCommand: StoreCommand {
         try StateCheck(limits: store.limits).check(self)
         let command = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {
-            case .failure(let error): context.executor.execute { completion(.failure(error)) }
+            case .failure(let error): refuse(error, to: store, context, completion)
             case .success(let outcome):
                 outcome.command.save(to: store, context) { result in
                     completion(
@@ -41,6 +50,20 @@ extension SaveCommand: StoreCommand {
             }
         }
         command?.save(to: store, context, completion)
+    }
+
+    /// A retry of what was saved before is answered again, even if rules would refuse it now.
+    private func refuse(
+        _ error: StateError, to store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        guard case .stateInvalid = error, let idempotencyKey else {
+            return context.executor.execute { completion(.failure(error)) }
+        }
+        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
+            if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
+            completion(.failure(error))
+        }
     }
 
     private func save(

@@ -16,7 +16,7 @@ extension MoveFlowCommand: StoreCommand {
                 try store.definition(of: flowType, revision: revision, tenant: key.tenant, context) { found in
                     completing(completion) { () throws(StateError) in
                         guard let found = try found.get() else { throw .definitionNotFound(flowType: flowType, revision: revision ?? 0) }
-                        try move(to: found, store, context, completion)
+                        try move(to: found, size: snapshot.state.count, store, context, completion)
                     }
                 }
             }
@@ -24,15 +24,16 @@ extension MoveFlowCommand: StoreCommand {
     }
 
     private func move(
-        to found: FoundDefinition, _ store: StateStore, _ context: OperationContext,
+        to found: FoundDefinition, size: Int, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<MovedFlow, StateError>) -> Void
     ) throws(StateError) {
         let limits = store.limits
         let derived = DerivedSave(
             key: request.key, precondition: request.precondition, idempotencyKey: request.idempotencyKey,
-            requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: false, inputBytes: 0
-        ) { snapshot, _ throws(StateError) in
-            try next(snapshot, found.definition, revision: found.revision, limits: limits)
+            requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: true,
+            inputBytes: min(found.definition.validationSize(size), limits.stateBytes)
+        ) { snapshot, old throws(StateError) in
+            try next(snapshot, from: old, to: found.definition, revision: found.revision, limits: limits)
         }
         try derived.submit(to: store, context) { result in
             switch result {

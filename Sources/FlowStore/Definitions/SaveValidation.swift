@@ -42,9 +42,12 @@ struct SaveValidation: Sendable {
 
     private func follow(_ entry: DefinitionDirectory.Entry, _ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
         // A flow that this save makes has the type that it names, or none.
-        let isNew = command.precondition == .expected(0)
-        if let head = isNew ? nil : store.resources.cache.known(command.key)?.head { return try follow(entry, head, completion) }
-        if isNew || !entry.mustKnowFlow(ofType: command.flowType) { return try follow(entry, nil, completion) }
+        if command.precondition == .expected(0) { return try follow(entry, nil, completion) }
+        let known = store.resources.cache.known(command.key)
+        // A flow keeps its type, but another server may have moved it to another revision: that makes a version.
+        let isCurrent = known.map { command.precondition == .expected($0.version) } ?? false
+        if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
+        if !entry.mustKnowFlow(ofType: command.flowType ?? known?.head?.flowType) { return try follow(entry, nil, completion) }
         try LoadCommand(key: command.key).submit(to: store, context: context) { result in
             completing(completion) { () throws(StateError) in
                 var head: FlowHead?

@@ -1,11 +1,13 @@
 extension StoreSchema {
     /// What cleaning up needs: to find deleted flows, and to know which server is at it.
     ///
-    /// - The index holds deleted flows only. A save changes none of its columns, so updates of heads stay HOT.
+    /// - The index holds deleted flows whose history is still there. A save changes none of its columns, so updates of heads stay HOT.
     ///   Making it counts the rows of `flow` again, so an empty table gets its first statistics once more.
     /// - `cleanup_run` has one row at most. Who holds it says so again before `claimed_until`; else another server takes over.
     static let retentionMigration = """
-        CREATE INDEX flow_deleted ON flowstate.flow (tenant, deleted_at, flow_id) WHERE deleted_at IS NOT NULL;
+        ALTER TABLE flowstate.flow ADD COLUMN history_gone boolean NOT NULL DEFAULT false;
+        COMMENT ON COLUMN flowstate.flow.history_gone IS 'deleted, and nothing is left of it but this row and its tombstone';
+        CREATE INDEX flow_deleted ON flowstate.flow (tenant, deleted_at, flow_id) WHERE deleted_at IS NOT NULL AND NOT history_gone;
         CREATE TABLE flowstate.cleanup_run (
             id smallint PRIMARY KEY CHECK (id = 1),
             holder text NOT NULL,

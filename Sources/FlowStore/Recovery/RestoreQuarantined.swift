@@ -41,14 +41,14 @@ extension RestoreQuarantinedCommand: StoreCommand {
     ) throws(StateError) {
         var command = try save(archived, limits: store.limits)
         command.requestDigest = requestDigest
-        guard store.validatesSaves, !allowsInvalid else { return try command.submit(to: store, context: context, completion: completion) }
         try store.definition(for: archived.head, context) { [command] found in
             completing(completion) { () throws(StateError) in
                 guard let definition = try found.get()?.definition else {
                     return try command.submit(to: store, context: context, completion: completion)
                 }
+                let isHeld = store.validatesSaves && !allowsInvalid
                 context.compute(
-                    command.state.count,
+                    definition.validationSize(command.state.count),
                     { followed in
                         completing(completion) { () throws(StateError) in
                             let (command, warnings) = try followed.get()
@@ -62,7 +62,11 @@ extension RestoreQuarantinedCommand: StoreCommand {
                             }
                         }
                     }
-                ) { () throws(StateError) in try command.following(definition, limits: store.limits) }
+                ) { () throws(StateError) in
+                    isHeld
+                        ? try command.following(definition, limits: store.limits)
+                        : (command.lifted(by: definition, limits: store.limits), [])
+                }
             }
         }
     }

@@ -24,7 +24,14 @@ extension StateStore {
             try? await clock.sleep(for: min(clock.now - lastEnd, .seconds(1)))
             lastEnd = clock.now
         }
-        let result = try await pass.run()
+        let result: CleanupResult
+        do throws(StateError) {
+            result = try await pass.run()
+        } catch {
+            // Tried again when it is due, not at once. Told as far as that goes: what stopped it may stop this too.
+            if !Task.isCancelled { try? await told("", "", pass.counts, true) }
+            throw error
+        }
         // One that was stopped is taken up by another server when the claim has run out.
         if !result.isIncomplete { try await told("", "", result.counts, true) }
         return result
@@ -49,7 +56,7 @@ struct CleanupClaim: Sendable {
         return Query(statement: CleanupClaimSQL.begin, parameters: parameters) { rows throws(PostgresError) in .success(rows.count == 1) }
     }
 
-    /// - Throws: `contention`, when it was another server's turn meanwhile.
+    /// - Throws: `cancelled`, when it was another server's turn meanwhile.
     func tell(_ tenant: String, _ flowID: String, _ counts: CleanupCounts, isFinished: Bool) -> Query<Void> {
         var parameters = Parameters()
         parameters.append(holder)
@@ -60,7 +67,7 @@ struct CleanupClaim: Sendable {
         parameters.append(bigints: numbers.count) { numbers[$0] }
         parameters.append(isFinished)
         return Query(statement: CleanupClaimSQL.tell, parameters: parameters) { rows throws(PostgresError) in
-            rows.count == 1 ? .success(()) : .failure(.contention)
+            rows.count == 1 ? .success(()) : .failure(.cancelled)
         }
     }
 }

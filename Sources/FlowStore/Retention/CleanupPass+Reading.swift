@@ -5,6 +5,8 @@ import Postgres
 extension CleanupPass {
     struct DeletedFlow: Sendable {
         var flowID: String
+        /// That may still be there.
+        var versions: Int64
         /// Microseconds since 1970-01-01 00:00 UTC.
         var deletedAt: Int64
     }
@@ -13,6 +15,9 @@ extension CleanupPass {
         var flowID: String
         var flowType: String
         var version: FlowVersion
+        /// That may still be there.
+        var versions: Int64
+        var definitionRevision: Int64?
         var phase: String
         var status: String
         /// Seconds since it was changed.
@@ -43,18 +48,43 @@ extension CleanupPass {
     }
 
     /// The definitions of a tenant that say what stays, built-in ones too, by type.
-    func definitions(of tenant: String) async throws(StateError) -> [String: FlowDefinition] {
+    func definitions(of tenant: String) async throws(StateError) -> [String: FoundDefinition] {
         var parameters = Parameters()
         parameters.append(tenant)
         let records = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
             try DefinitionRow.record(rows, row)
         }
-        var definitions: [String: FlowDefinition] = [:]
+        var definitions: [String: FoundDefinition] = [:]
         for record in BuiltInDefinitions.records + records {
-            let definition = try store.resources.definitions.definition(record, tenant: tenant)
-            if !definition.retention.isEmpty { definitions[record.flowType] = definition }
+            do throws(StateError) {
+                let definition = try store.resources.definitions.definition(record, tenant: tenant)
+                if !definition.retention.isEmpty {
+                    definitions[record.flowType] = FoundDefinition(definition: definition, revision: record.revision)
+                }
+            } catch {
+                // Another server may know more of definitions, or have larger limits.
+                store.log(error)
+            }
         }
         return definitions
+    }
+
+    /// nil: there is none.
+    func definition(of flowType: String, revision: Int64, tenant: String) async throws(StateError) -> FlowDefinition? {
+        if let known = store.resources.definitions.known(flowType, revision, tenant: tenant) { return known }
+        do throws(StateError) {
+            let record = try await store.run(GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision))
+            return try store.resources.definitions.definition(record, tenant: tenant)
+        } catch .definitionNotFound(_, _) {
+            return nil
+        }
+    }
+
+    func markGone(_ key: FlowKey) async throws(StateError) {
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        try await store.runInBackground(Query(statement: CleanupSQL.markGone, parameters: parameters) { _ in .success(()) }).get()
     }
 
     func deleted(of tenant: String, hours: Int64, after last: DeletedFlow) async throws(StateError) -> [DeletedFlow] {
@@ -66,7 +96,7 @@ extension CleanupPass {
         parameters.append(Self.pageSize)
         parameters.append(command.flowType)
         return try await read(CleanupSQL.deleted, parameters) { rows, row throws(PostgresError) in
-            DeletedFlow(flowID: try rows.text(row, 0), deletedAt: try rows.timestamp(row, 2))
+            DeletedFlow(flowID: try rows.text(row, 0), versions: try rows.int64(row, 1), deletedAt: try rows.timestamp(row, 2))
         }
     }
 
@@ -83,15 +113,16 @@ extension CleanupPass {
             return (
                 lastID,
                 Flow(
-                    flowID: flowID, flowType: try rows.text(row, 2), version: try rows.int64(row, 3), phase: try rows.text(row, 4),
-                    status: try rows.text(row, 5), age: try rows.double(row, 6))
+                    flowID: flowID, flowType: try rows.text(row, 2), version: try rows.int64(row, 3), versions: try rows.int64(row, 4),
+                    definitionRevision: try rows.int64IfPresent(row, 5), phase: try rows.text(row, 6), status: try rows.text(row, 7),
+                    age: try rows.double(row, 8))
             )
         }
         return rows.first.map { FlowPage(lastID: $0.0, flows: rows.compactMap { $0.1 }) }
     }
 
     func figures(
-        _ flowIDs: [String], of tenant: String, _ policy: RetentionPolicy, removesEvents: Bool
+        _ flowIDs: [String], of tenant: String, _ policy: RetentionPolicy, isDeleted: Bool
     ) async throws(StateError) -> [Figures] {
         if flowIDs.isEmpty { return [] }
         var parameters = Parameters()
@@ -102,7 +133,8 @@ extension CleanupPass {
         parameters.append(policy.versionBytes)
         parameters.append(policy.checkpoints)
         parameters.append(policy.archives)
-        parameters.append(removesEvents)
+        parameters.append(isDeleted)
+        parameters.append(policy.limitsVersions)
         return try await read(CleanupSQL.figures, parameters) { rows, row throws(PostgresError) in
             Figures(
                 flowID: try rows.text(row, 0), floor: try rows.int64(row, 1), versions: try rows.int64(row, 2),

@@ -34,12 +34,25 @@ struct CleanupPass {
         } else {
             var last = ""
             while !isStopped, let tenant = try await nextTenant(after: last) {
-                try await clean(tenant)
+                do throws(StateError) {
+                    try await clean(tenant)
+                } catch {
+                    guard Self.concernsOne(error) else { throw error }
+                    store.log(error)
+                }
                 last = tenant
             }
         }
         if command.tenant == nil, !command.isDryRun, !isStopped { counts.idempotencyRecords += try await store.purgeIdempotency() }
         return CleanupResult(counts: counts, isIncomplete: isStopped)
+    }
+
+    /// What one tenant or flow is to blame for: the others are looked at nevertheless.
+    private static func concernsOne(_ error: StateError) -> Bool {
+        switch error {
+        case .internalFault, .dataLoss, .contention, .deadlineExceeded, .flowNotFound: true
+        default: false
+        }
     }
 
     private mutating func clean(_ tenant: String) async throws(StateError) {
@@ -50,7 +63,7 @@ struct CleanupPass {
         var last = ""
         while !isStopped, let page = try await page(of: tenant, after: last, types: Array(definitions.keys)) {
             for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) where !isStopped {
-                if let definition = definitions[flowType] { try await clean(flows, of: tenant, definition) }
+                if let latest = definitions[flowType] { try await clean(flows, of: tenant, latest) }
             }
             last = page.lastID
             try await progress(tenant, last, counts)
@@ -63,14 +76,19 @@ struct CleanupPass {
         guard let hours = store.cleanup.deletedFlowHours else { return }
         var policy = RetentionPolicy()
         (policy.versions, policy.checkpoints, policy.archives) = (1, 0, 0)
-        var after = DeletedFlow(flowID: "", deletedAt: .min)
+        var after = DeletedFlow(flowID: "", versions: 0, deletedAt: .min)
         while !isStopped {
             let flows = try await deleted(of: tenant, hours: hours, after: after)
             guard let last = flows.last else { return }
             after = last
-            for figures in try await figures(flows.map(\.flowID), of: tenant, policy, removesEvents: true) where !isStopped {
-                try await remove(figures, of: tenant, policy, removesEvents: true)
-                counts.flows += 1
+            for some in Self.portions(flows, by: { $0.versions }) {
+                let found = try await figures(some.map(\.flowID), of: tenant, policy, isDeleted: true)
+                let figures = Dictionary(found.map { ($0.flowID, $0) }) { first, _ in first }
+                for flow in some where !isStopped {
+                    if let figures = figures[flow.flowID], try await !remove(figures, of: tenant, policy, isDeleted: true) { continue }
+                    if !command.isDryRun { try await markGone(FlowKey(stored: tenant, flowID: flow.flowID)) }
+                    counts.flows += 1
+                }
             }
             try await progress(tenant, last.flowID, counts)
         }
@@ -78,20 +96,30 @@ struct CleanupPass {
 
     // MARK: Flows of a definition
 
-    private mutating func clean(_ flows: [Flow], of tenant: String, _ definition: FlowDefinition) async throws(StateError) {
-        let policy = definition.retention
-        var remaining: [String] = []
+    private mutating func clean(_ flows: [Flow], of tenant: String, _ latest: FoundDefinition) async throws(StateError) {
+        let policy = latest.definition.retention
+        var remaining: [Flow] = []
         for flow in flows {
-            if let hours = policy.endedHours, flow.age > Double(hours) * 3_600, definition.isEnd(phase: flow.phase, status: flow.status) {
+            if let hours = policy.endedHours, flow.age > Double(hours) * 3_600, try await hasEnded(flow, of: tenant, latest) {
                 if isStopped { return }
                 try await delete(flow, of: tenant)
             } else {
-                remaining.append(flow.flowID)
+                remaining.append(flow)
             }
         }
-        for figures in try await figures(remaining, of: tenant, policy, removesEvents: false) where !isStopped {
-            try await remove(figures, of: tenant, policy, removesEvents: false)
+        for some in Self.portions(remaining, by: policy.limitsVersions ? { $0.versions } : nil) {
+            for figures in try await figures(some.map(\.flowID), of: tenant, policy, isDeleted: false) where !isStopped {
+                try await remove(figures, of: tenant, policy, isDeleted: false)
+            }
         }
+    }
+
+    /// By the revision that the flow follows, whatever the latest says.
+    private func hasEnded(_ flow: Flow, of tenant: String, _ latest: FoundDefinition) async throws(StateError) -> Bool {
+        let revision = flow.definitionRevision ?? latest.revision
+        let definition =
+            revision == latest.revision ? latest.definition : try await definition(of: flow.flowType, revision: revision, tenant: tenant)
+        return definition?.isEnd(phase: flow.phase, status: flow.status) ?? false
     }
 
     private mutating func delete(_ flow: Flow, of tenant: String) async throws(StateError) {
@@ -111,35 +139,59 @@ struct CleanupPass {
 
     // MARK: Removing
 
+    /// - Returns: whether all of it went.
+    @discardableResult
     private mutating func remove(
-        _ figures: Figures, of tenant: String, _ policy: RetentionPolicy, removesEvents: Bool
-    ) async throws(StateError) {
-        if command.isDryRun { return count(figures) }
+        _ figures: Figures, of tenant: String, _ policy: RetentionPolicy, isDeleted: Bool
+    ) async throws(StateError) -> Bool {
+        if command.isDryRun {
+            count(figures)
+            return true
+        }
         let key = FlowKey(stored: tenant, flowID: figures.flowID)
         if figures.checkpoints + figures.archives + figures.events > 0 {
             let trimmed = try await store.runInBackground(
                 TrimOperation(
                     key: key, actor: command.actor, checkpoints: figures.checkpoints > 0 ? policy.checkpoints : nil,
-                    archives: figures.archives > 0 ? policy.archives : nil, removesEvents: removesEvents))
+                    archives: figures.archives > 0 ? policy.archives : nil, removesEvents: isDeleted))
             counts.checkpoints += trimmed.checkpoints
             counts.quarantined += trimmed.archives
             counts.events += trimmed.events
         }
-        while figures.versions > 0, !isStopped {
-            let pruned: PrunedVersions
-            do throws(StateError) {
-                pruned = try await store.pruneVersions(of: key, below: figures.floor, actor: command.actor, limit: 1)
-            } catch .dataLoss(_, _, _) {
-                // What should stay refers to it and cannot be read. Logged where it was noticed; perhaps a person can mend it.
-                return
-            } catch .flowNotFound(_, _) {
-                return
+        if figures.versions == 0 { return true }
+        var isWhole = true
+        do throws(StateError) {
+            try await store.pruneVersions(of: key, below: figures.floor, actor: command.actor) { pruned throws(StateError) in
+                counts.versions += pruned.versions
+                counts.bytes += pruned.bytes
+                try await progress(tenant, figures.flowID, counts)
+                isWhole = !isStopped
+                return isWhole
             }
-            counts.versions += pruned.versions
-            counts.bytes += pruned.bytes
-            try await progress(tenant, figures.flowID, counts)
-            if pruned.versions == 0 { return }
+        } catch {
+            // Such as: what should stay refers to it and cannot be read. Perhaps a person can mend it.
+            guard Self.concernsOne(error) else { throw error }
+            return false
         }
+        return isWhole
+    }
+
+    /// A statement looks at so many versions at most, or at one flow.
+    private static let versionsAtOnce: Int64 = 100_000
+
+    private static func portions<Element>(_ flows: [Element], by versions: ((Element) -> Int64)?) -> [[Element]] {
+        guard let versions else { return flows.isEmpty ? [] : [flows] }
+        var (portions, sum): ([[Element]], Int64) = ([], versionsAtOnce)
+        for flow in flows {
+            let next = max(versions(flow), 1)
+            if portions.isEmpty || sum + next > versionsAtOnce {
+                portions.append([])
+                sum = 0
+            }
+            portions[portions.count - 1].append(flow)
+            sum += next
+        }
+        return portions
     }
 
     private mutating func count(_ figures: Figures) {

@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// What cleaning up asks and does. Each statement looks at a bounded number of rows.
+/// What cleaning up asks and does.
 enum CleanupSQL {
     /// `$1`: the tenant before.
     static let nextTenant = Statement(
@@ -21,9 +21,10 @@ enum CleanupSQL {
     static let deleted = Statement(
         name: "cleanup_deleted",
         sql: """
-            SELECT f.flow_id, f.version, f.deleted_at FROM flowstate.flow f
-            WHERE f.tenant = $1 AND f.deleted_at IS NOT NULL AND f.deleted_at < statement_timestamp() - make_interval(secs => $2)
-                AND (f.deleted_at, f.flow_id) > ($3, $4) AND f.version > f.base_floor AND ($6 IS NULL OR f.flow_type = $6)
+            SELECT f.flow_id, f.version - f.base_floor, f.deleted_at FROM flowstate.flow f
+            WHERE f.tenant = $1 AND f.deleted_at IS NOT NULL AND NOT f.history_gone
+                AND f.deleted_at < statement_timestamp() - make_interval(secs => $2)
+                AND (f.deleted_at, f.flow_id) > ($3, $4) AND ($6 IS NULL OR f.flow_type = $6)
             ORDER BY f.deleted_at, f.flow_id LIMIT $5
             """, parameterTypes: [.text, .float8, .timestamptz, .text, .int8, .text])
 
@@ -33,7 +34,7 @@ enum CleanupSQL {
         sql: """
             WITH page AS (
                 SELECT f.* FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id > $2 ORDER BY f.flow_id LIMIT $3)
-            SELECT last.flow_id, p.flow_id, p.flow_type, p.version, p.phase, p.status,
+            SELECT last.flow_id, p.flow_id, p.flow_type, p.version, p.version - p.base_floor, p.definition_revision, p.phase, p.status,
                 extract(epoch FROM statement_timestamp() - p.updated_at)::float8
             FROM (SELECT max(p.flow_id) AS flow_id FROM page p) last
             LEFT JOIN page p ON p.deleted_at IS NULL AND p.flow_type = ANY ($4)
@@ -41,7 +42,7 @@ enum CleanupSQL {
             """, parameterTypes: [.text, .text, .int8, .textArray])
 
     /// What goes of flows of a tenant (`$1`) with these ids (`$2`): see `RetentionPolicy`. `$3` versions, `$4` seconds, `$5` bytes,
-    /// `$6` checkpoints, `$7` archives stay; `$8`: events go. Versions are counted as if checkpoints and archives had gone already.
+    /// `$6` checkpoints, `$7` archives stay; `$8`: events go; `$9`: versions go. Versions are counted as if checkpoints and archives had gone already.
     static let figures = Statement(
         name: "cleanup_figures",
         sql: """
@@ -56,7 +57,7 @@ enum CleanupSQL {
                 v AS (
                     SELECT v.version, v.created_at, octet_length(v.state) AS bytes, row_number() OVER newest AS place,
                         sum(octet_length(v.state)) OVER newest AS total
-                    FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.flow_id = i.flow_id
+                    FROM flowstate.flow_version v WHERE $9 AND v.tenant = $1 AND v.flow_id = i.flow_id
                     WINDOW newest AS (ORDER BY v.version DESC)),
                 stays AS (
                     SELECT min(v.version) AS floor FROM v WHERE v.place = 1 OR (($3 IS NULL OR v.place <= $3)
@@ -66,13 +67,13 @@ enum CleanupSQL {
                     SELECT v.bytes FROM v, stays s WHERE v.version < s.floor
                         AND v.version NOT IN (SELECT c.version FROM c WHERE $6 IS NULL OR c.place <= $6)
                         AND v.version NOT IN (SELECT q.version FROM q WHERE $7 IS NULL OR q.place <= $7))
-                SELECT (SELECT s.floor FROM stays s), count(*), coalesce(sum(g.bytes), 0)::bigint,
+                SELECT coalesce((SELECT s.floor FROM stays s), 0), count(*), coalesce(sum(g.bytes), 0)::bigint,
                     (SELECT count(*) FROM c WHERE c.place > $6), (SELECT count(*) FROM q WHERE q.place > $7),
                     (SELECT count(*) FROM flowstate.flow_event e WHERE $8 AND e.tenant = $1 AND e.flow_id = i.flow_id)
                 FROM gone g
             ) x(floor, versions, bytes, checkpoints, archives, events)
             WHERE x.versions + x.checkpoints + x.archives + x.events > 0
-            """, parameterTypes: [.text, .textArray, .int8, .float8, .int8, .int8, .int8, .bool])
+            """, parameterTypes: [.text, .textArray, .int8, .float8, .int8, .int8, .int8, .bool, .bool])
 
     // Of one flow, in one transaction. `$1` tenant, `$2` flow id.
 
@@ -103,12 +104,22 @@ enum CleanupSQL {
             SELECT count(*) FROM gone
             """, parameterTypes: [.text, .text, .int8, .text])
 
+    /// Nothing is left of a deleted flow.
+    static let markGone = Statement(
+        name: "cleanup_gone",
+        sql: "UPDATE flowstate.flow f SET history_gone = true WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NOT NULL",
+        parameterTypes: [.text, .text])
+
     static let removeEvents = Statement(
         name: "cleanup_events",
         sql: """
             WITH gone AS (DELETE FROM flowstate.flow_event e WHERE e.tenant = $1 AND e.flow_id = $2 RETURNING 1)
             SELECT count(*) FROM gone
             """, parameterTypes: [.text, .text])
+
+    static let removeNotifications = Statement(
+        name: "cleanup_notifications", sql: "DELETE FROM flowstate.notification n WHERE n.tenant = $1 AND n.flow_id = $2",
+        parameterTypes: [.text, .text])
 
     /// `$4`: the actor.
     private static func event(_ kind: String, _ detail: String, from rows: String) -> String {

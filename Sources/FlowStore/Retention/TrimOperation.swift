@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// Removes what pins versions of a flow, in one transaction: all but the newest checkpoints and archives, and perhaps its events.
+/// Removes what pins versions of a flow, in one transaction: all but the newest checkpoints and archives, and perhaps its events and notifications.
 struct TrimOperation: SingleOperation {
     struct Outcome: Sendable, Equatable {
         var checkpoints: Int64 = 0
@@ -27,6 +27,7 @@ struct TrimOperation: SingleOperation {
             parameters.append(key.tenant)
             parameters.append(key.flowID)
             pipeline.execute(CleanupSQL.removeEvents, parameters)
+            pipeline.execute(CleanupSQL.removeNotifications, parameters)
         }
         if let checkpoints { pipeline.execute(CleanupSQL.trimCheckpoints, parameters(keeping: checkpoints)) }
         if let archives { pipeline.execute(CleanupSQL.trimArchives, parameters(keeping: archives)) }
@@ -48,7 +49,10 @@ struct TrimOperation: SingleOperation {
             guard let rows = next.next() else { throw .protocolViolation("\(results.count) results for what was to be removed") }
             return try rows.int64(0, 0)
         }
-        if removesEvents { outcome.events = try count() }
+        if removesEvents {
+            outcome.events = try count()
+            _ = next.next()
+        }
         if checkpoints != nil { outcome.checkpoints = try count() }
         if archives != nil { outcome.archives = try count() }
         return .finished(outcome)

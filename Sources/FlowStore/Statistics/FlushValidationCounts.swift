@@ -4,9 +4,10 @@ import Postgres
 extension StateStore {
     /// Writes down how often saves broke rules since the last time. Call it every few seconds, and before the store is given up.
     ///
+    /// - Parameter deadline: when to give up; nil: whenever the database is there.
     /// - Throws: when the database cannot take it. The counts are kept for the next time then, unless they may have been written: rather
     ///   too few than twice.
-    public func flushValidationCounts() async throws(StateError) {
+    public func flushValidationCounts(deadline: ContinuousClock.Instant? = nil) async throws(StateError) {
         // In the order of the key, the same on every server: two of them wait for each other instead of deadlocking.
         let taken = resources.validationCounts.take().sorted { $0.key.order.lexicographicallyPrecedes($1.key.order) }
         if taken.isEmpty { return }
@@ -16,8 +17,9 @@ extension StateStore {
         parameters.append(texts: taken.count) { taken[$0].key.rule }
         parameters.append(bigints: taken.count) { taken[$0].count.refused }
         parameters.append(bigints: taken.count) { taken[$0].count.warned }
+        let query = Query<Void>(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) }
         do {
-            try await runInBackground(Query(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) }).get()
+            try await runInBackground(query, deadline: deadline).get()
         } catch {
             if case .databaseUnavailable(_, outcomeUnknown: true, _) = error { throw error }
             resources.validationCounts.putBack(taken)

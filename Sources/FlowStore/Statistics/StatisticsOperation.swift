@@ -22,7 +22,7 @@ struct StatisticsOperation: SingleOperation {
     }
 
     var cost: Int { 512 }
-    var runsAlone: Bool { true }
+    var company: Company { .nobody }
 
     func enqueue(into pipeline: inout Pipeline) {
         switch stage {

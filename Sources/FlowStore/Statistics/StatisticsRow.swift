@@ -6,7 +6,7 @@ enum StatisticsRow {
     static func sizes(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Sizes {
         StatisticsRows.Sizes(
             time: try FlowRow.time(rows, 0, 0), flows: try rows.int64(0, 1), checkpoints: try rows.int64(0, 2),
-            versionPages: try rows.int64(0, 3), tenantFlows: try rows.int64(0, 4))
+            versionPages: try rows.int64(0, 3), tenantFlows: try rows.int64(0, 4), tenantCheckpoints: try rows.int64(0, 5))
     }
 
     static func heads(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Figures {

@@ -4,19 +4,23 @@ import Postgres
 /// The statements of `StatisticsOperation`. `$1` is the tenant, `$2` a type or NULL, `$3` the beginning of the window. They are planned for
 /// their parameters (`StoreSchema.backgroundSettings`).
 enum StatisticsSQL {
-    /// Without counting anything but whether the tenant is a small one (`$2`: up to which number of flows).
+    /// Without counting anything but whether the tenant has few flows, and few checkpoints (`$2`: up to which number).
     static let sizes = Statement(
         name: "statistics_sizes",
         sql: """
             SELECT statement_timestamp(), \(rows("flow")), \(rows("checkpoint")),
                 pg_relation_size('flowstate.flow_version') / current_setting('block_size')::bigint,
-                (SELECT count(*) FROM (SELECT FROM flowstate.flow WHERE tenant = $1 LIMIT $2 + 1) f)
+                \(rowsOfTenant("flow")), \(rowsOfTenant("checkpoint"))
             """,
         parameterTypes: [.text, .int8])
 
     /// -1: never analysed, so it is small.
     private static func rows(_ table: String) -> String {
         "(SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'flowstate.\(table)'::regclass)"
+    }
+
+    private static func rowsOfTenant(_ table: String) -> String {
+        "(SELECT count(*) FROM (SELECT FROM flowstate.\(table) WHERE tenant = $1 LIMIT $2 + 1) r)"
     }
 
     /// Heads by type, phase and status; first a row of all together, which has no names. `$4`: the percentage of the pages to look at.

@@ -12,8 +12,8 @@ struct ArchiveExportCommand: ClientCommand {
         discussion: """
             Without --flow and filters every flow of the tenant. Each is written with its versions, states, checkpoints and \
             events, up to the version that it had when its turn began; deleted flows are left out. Versions that retention \
-            has removed are missing. The file appears when it is complete, and only its owner can read it. Exit code 1 with \
-            a file that is there: the server had lost states, which are left out.
+            has removed are missing. The file appears when it is complete, and only its owner can read it. Exit code 1 \
+            although the file was written: the server had lost some states, which are left out.
 
             The file is a zstd frame of length-prefixed protobuf messages; proto/flowstate/v1/archive.proto describes it.
 

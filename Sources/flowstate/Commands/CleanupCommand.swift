@@ -10,7 +10,7 @@ struct CleanupCommand: ClientCommand {
             What goes is what the definitions of flow types let go (\"retention\"), and the history of flows that were \
             deleted long enough ago. Servers do so by themselves, one of them at a time; --status shows how far they are. \
             Without --type or --flows-of it looks at everything. It goes on, a call after the other, until nothing is left \
-            to remove, and shows how far it has come.
+            to remove, and shows how far it has come. Each call looks at all flows anew: --timeout must be enough for that.
 
               flowstate cleanup --dry-run
               flowstate cleanup --flows-of acme --type orders
@@ -47,13 +47,26 @@ struct CleanupCommand: ClientCommand {
             let response = try await client.cleanup(
                 CleanupRequest(tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? .max : 0)))
             total.add(response)
-            if total.more { console.note("\(total.versions) versions removed so far, \(total.bytes) bytes") }
+            if response.more, !dryRun {
+                guard response.hasRemoved else {
+                    throw LocalFailure(
+                        "one call does not get through all flows: raise --timeout, or give --flows-of and --type", status: .unavailable)
+                }
+                console.note("\(total.versions) versions removed so far, \(total.bytes) bytes")
+            }
         } while total.more && !dryRun && maxRows == nil
+        if dryRun, total.more {
+            console.note("not all flows were looked at" + (maxRows == nil ? ": raise --timeout, or give --flows-of and --type" : ""))
+        }
         try console.show(Record(total))
     }
 }
 
 extension CleanupResponse {
+    fileprivate var hasRemoved: Bool {
+        [versions, flows, endedFlows, checkpoints, quarantined, events, idempotencyRecords].contains { $0 > 0 }
+    }
+
     fileprivate mutating func add(_ other: CleanupResponse) {
         versions += other.versions
         flows += other.flows

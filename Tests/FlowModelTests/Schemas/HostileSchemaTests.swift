@@ -102,6 +102,62 @@ import Testing
         #expect(try violations(try schema(#"{"items": {"type": "number"}}"#).schema, numbers, steps: 10_000).count == 1)
     }
 
+    private static let givenUp = ["cannot be held against the schema: that would take too long"]
+
+    /// Of equal names only the last member counts, but to find it all are looked at, by every schema again.
+    @Test func repeatedNamesArePaidFor() throws {
+        let leaf = #"{"required": ["a"]}"#
+        var text = leaf
+        for _ in 0..<3 { text = #"{"allOf": [\#(text), \#(text)]}"# }
+        let state = "{" + Array(repeating: #""a": 1"#, count: 100_000).joined(separator: ",") + "}"
+        #expect(try violations(try schema(text).schema, state, steps: 250_000).map(\.message) == Self.givenUp)
+        #expect(try violations(try schema(leaf).schema, state, steps: 250_000).isEmpty)
+    }
+
+    @Test func longNumbersArePaidFor() throws {
+        let number = "1." + String(repeating: "0", count: 1_598)
+        let state = "[" + Array(repeating: number, count: 400).joined(separator: ",") + "]"
+        let integers = try schema(#"{"items": {"type": "integer"}}"#).schema
+        #expect(try violations(integers, state, steps: 20_000).map(\.message) == Self.givenUp)
+        #expect(try violations(integers, state, steps: 100_000).isEmpty)
+    }
+
+    /// A small element can be held against very much.
+    @Test func whatIsLongInTheSchemaIsPaidFor() throws {
+        let names = (0..<2_000).map { "\"n\($0)\"" }.joined(separator: ",")
+        let digits = String(repeating: "1", count: 20_000)
+        let cases = [
+            (#"{"not": {"required": [\#(names)]}}"#, #"{"a": 1}"#), (#"{"not": {"dependencies": {"a": [\#(names)]}}}"#, #"{"a": 1}"#),
+            (#"{"maximum": \#(digits)}"#, "1"),
+        ]
+        for (text, element) in cases {
+            let list = try schema(#"{"items": \#(text)}"#).schema
+            #expect(try violations(list, "[\(element)]", steps: 50_000).isEmpty, "\(text.prefix(40))")
+            let state = "[" + Array(repeating: element, count: 1_000).joined(separator: ",") + "]"
+            #expect(try violations(list, state, steps: 50_000).map(\.message) == Self.givenUp, "\(text.prefix(40))")
+        }
+    }
+
+    /// The limits are those of patterns in a definition.
+    @Test func textsThatMustBePatternsAreBounded() throws {
+        let text = #"{"items": {"format": "regex"}}"#
+        let long = { (count: Int) in "\"" + String(repeating: "a", count: count) + "\"" }
+        let usual = try schema(text).schema
+        #expect(try violations(usual, "[\(long(1_000))]").isEmpty)
+        let found = try violations(usual, "[\(long(1_001))]")
+        #expect(found.map(\.message) == ["is no regex that is looked at: it has 1001 bytes, the limit is 1000"])
+        let many = "[" + Array(repeating: long(200), count: 10).joined(separator: ",") + "]"
+        #expect(try violations(usual, many).isEmpty)
+        #expect(try violations(usual, many, steps: 150_000).map(\.message) == Self.givenUp)
+
+        var limits = Limits()
+        limits.patternBytes = 7
+        limits.patternMemoryBytes = 4 << 10
+        let document = try JSONDocument(Array(text.utf8), maximumDepth: limits.definitionDepth)
+        let small = SchemaReader.read(document.root, at: .root, limits).schema
+        #expect(try violations(small, #"["a{2}", "a{1000}", "aaaaaaaa"]"#).map(\.path) == ["/1", "/2"])
+    }
+
     @Test func patternsTakeNoLongerThanTheTextIsLong() throws {
         let text = "\"" + String(repeating: "ab", count: 200_000) + "c\""
         #expect(try violations(try schema(#"{"pattern": "^(a|b)*$"}"#).schema, text).count == 1)

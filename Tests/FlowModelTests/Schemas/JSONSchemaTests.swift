@@ -19,6 +19,7 @@ import Testing
     static let wrong: [(schema: String, state: String, violations: [String])] = [
         (#"{"type": "object"}"#, "[]", [" is an array, not an object"]),
         (#"{"properties": {"a/b": {"type": ["integer", "null"]}}}"#, #"{"a/b": 1.5}"#, ["/a~1b is 1.5, not an integer or a null"]),
+        (#"{"type": ["string", "null", "string"]}"#, "1", [" is 1, not a string or a null"]),
         (
             #"{"required": ["a", "b"], "properties": {"c": {"items": {"required": ["d"]}}}}"#, #"{"b": 0, "c": [{"d": 1}, {}]}"#,
             ["/c/1/d is missing", "/a is missing"]
@@ -75,6 +76,11 @@ import Testing
         let definition = try definition(#"{"required": ["b"]}"#, #", "rules": [{"rule": "required", "path": "/a"}]"#)
         let report = StateValidator(definition, limits: Limits()).validate(Array("{}".utf8))
         #expect(report.violations.map { $0.path + " " + $0.rule } == ["/a required", "/b schema"])
+    }
+
+    /// However small the state is: what a schema asks for, only the check tells.
+    @Test func noEventLoopHoldsAStateAgainstASchema() throws {
+        #expect(try definition("{}").validationSize(2) == Int.max)
     }
 
     // MARK: Faults
@@ -160,6 +166,10 @@ import Testing
         ),
         (#"{"pattern": "^.$"}"#, [#""\ud800""#, #""\u0000""#, #""é""#], [#""\ud800x""#]),
         (#"{"pattern": "^\\u00e9(?<x>\\ud83d\\ude00)?/$"}"#, [#""é/""#, #""\u00e9😀\/""#], [#""e/""#]),
+        // In a class a group is only characters.
+        (#"{"pattern": "^[(?<]$"}"#, [#""<""#, #""(""#, #""?""#], [#""P""#, "\"\""]),
+        (#"{"pattern": "^[^(?<\\](?<]=(?<n>a)$"}"#, [#""P=a""#], [#""]=a""#, #""<=a""#, #""P=b""#]),
+        (##"{"format": "relative-json-pointer"}"##, [##""1#""##, ##""10/a""##], [##""1\u0301#""##, ##""01#""##, ##""1a""##]),
         (
             #"{"properties": {"a": {"type": "null"}}, "required": ["a"]}"#, [#"{"a": null}"#, #"{"a": 1, "\u0061": null}"#],
             [#"{"a\u0000": null}"#, #"{"a": null, "a": 1}"#]
