@@ -40,16 +40,21 @@ def test_it_becomes_the_next_version(archived):
 
 
 def test_rules_hold_for_it(archived):
+    """Those of the revision that the flow follows."""
     enforce(archived)
+    assert archived.MoveFlow(flow_id="d").flow.version == 3
     with invalid("STATE_INVALID") as refusal:
         archived.RestoreQuarantined(id=archived.entry.id)
-    assert "/current_phase" in refusal.message and archived.load("d").flow.version == 2
-    assert archived.RestoreQuarantined(id=archived.entry.id, allow_invalid=True).version == 3
+    assert "/current_phase" in refusal.message and archived.load("d").flow.version == 3
+    assert archived.RestoreQuarantined(id=archived.entry.id, allow_invalid=True).version == 4
     enforce(archived, "warn")
+    assert archived.MoveFlow(flow_id="d").flow.version == 5
     restored = archived.RestoreQuarantined(id=archived.entry.id)
-    assert restored.version == 4 and "/current_phase" in [violation.path for violation in restored.warnings]
+    assert restored.version == 6 and "/current_phase" in [violation.path for violation in restored.warnings]
     archived.PutDefinition(document=b'{"flow_type": "lax", "rules": [{"rule": "required", "path": "/mark"}]}')
-    assert archived.RestoreQuarantined(id=archived.entry.id).version == 5, "it follows the rules of today"
+    assert archived.MoveFlow(flow_id="d").flow.version == 7
+    restored = archived.RestoreQuarantined(id=archived.entry.id)
+    assert restored.version == 8 and not restored.warnings, "it follows the rules of today"
 
 
 def test_preconditions(archived):

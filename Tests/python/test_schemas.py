@@ -54,7 +54,7 @@ def test_a_schema_warns_or_keeps_silent_as_rules_do(flows):
     flows.PutDefinition(document=document(on_save="warn"))
     assert places(flows.save("f", WRONG, flow_type="order").warnings) == BROKEN
     flows.PutDefinition(document=document(on_save="off"))
-    assert not flows.save("f", WRONG).warnings
+    assert not flows.save("g", WRONG, flow_type="order").warnings
 
 
 def test_a_state_is_held_against_a_schema_at_full_depth(flows):
