@@ -63,6 +63,7 @@ def test_a_state_that_only_lacks_results_is_not_recovered(flows):
     definition = json.loads(flows.GetDefinition(flow_type="lax").definition.document)
     definition["recovery"]["automatic_depth"] = "complete"
     flows.PutDefinition(document=json.dumps(definition).encode())
+    flows.MoveFlow(flow_id="d")
     assert flows.ReportError(flow_id="d", message="it broke").recovery_id
 
 
