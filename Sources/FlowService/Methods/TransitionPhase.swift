@@ -28,14 +28,3 @@ enum TransitionPhase: FlowMethod {
 
     static func flowID(_ request: TransitionPhaseRequest) -> String { request.flowID }
 }
-
-extension RequestContext {
-    func step(_ flowID: String, _ precondition: Precondition, _ idempotencyKey: String) throws(StateError) -> LifecycleRequest {
-        LifecycleRequest(
-            key: try key(flowID), actor: caller.actor, precondition: precondition, idempotencyKey: idempotencyKey.given)
-    }
-
-    func refuseLease(_ token: Int64) throws(StateError) {
-        if token != 0 { throw .unsupported(field: "lease_token", message: "this server does not support it yet; leave it out") }
-    }
-}

@@ -4,9 +4,12 @@ extension SaveCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
+        guard idempotencyKey != nil, requestDigest == nil else {
+            return try submitRequest(to: store, context: context, completion: completion)
+        }
         var command = self
         // Of what the client asks for, before anything is added that another try would not find the same.
-        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: Digest.xxh3(state)) }
+        command.requestDigest = requestDigest("save", content: Digest.xxh3(state))
         try command.submitRequest(to: store, context: context, completion: completion)
     }
 

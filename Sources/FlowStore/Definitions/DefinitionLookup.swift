@@ -42,4 +42,19 @@ extension StateStore {
             }
         }
     }
+
+    /// As above, for tasks.
+    func definition(
+        of flowType: String, revision: Int64?, tenant: String, deadline: ContinuousClock.Instant? = nil
+    ) async throws(StateError) -> FlowDefinition? {
+        if flowType.isEmpty { return nil }
+        if let revision, let known = resources.definitions.known(flowType, revision, tenant: tenant) { return known }
+        do throws(StateError) {
+            let record = try await run(
+                GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision), deadline: deadline)
+            return try resources.definitions.definition(record, tenant: tenant)
+        } catch .definitionNotFound(_, _) {
+            return nil
+        }
+    }
 }

@@ -134,15 +134,8 @@ struct FlowRecovery: Sendable {
     }
 
     private func definition(for head: FlowHead) async throws(StateError) -> FlowDefinition? {
-        if head.flowType.isEmpty { return nil }
-        do throws(StateError) {
-            let record = try await store.run(
-                GetDefinitionCommand(tenant: command.key.tenant, flowType: head.flowType, revision: head.definitionRevision),
-                deadline: context.deadline)
-            return try store.resources.definitions.definition(record, tenant: command.key.tenant)
-        } catch .definitionNotFound(_, _) {
-            return nil
-        }
+        try await store.definition(
+            of: head.flowType, revision: head.definitionRevision, tenant: command.key.tenant, deadline: context.deadline)
     }
 
     // MARK: What helps

@@ -69,17 +69,6 @@ extension CleanupPass {
         return definitions
     }
 
-    /// nil: there is none.
-    func definition(of flowType: String, revision: Int64, tenant: String) async throws(StateError) -> FlowDefinition? {
-        if let known = store.resources.definitions.known(flowType, revision, tenant: tenant) { return known }
-        do throws(StateError) {
-            let record = try await store.run(GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision))
-            return try store.resources.definitions.definition(record, tenant: tenant)
-        } catch .definitionNotFound(_, _) {
-            return nil
-        }
-    }
-
     func markGone(_ key: FlowKey) async throws(StateError) {
         var parameters = Parameters()
         parameters.append(key.tenant)

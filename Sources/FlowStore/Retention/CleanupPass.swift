@@ -118,7 +118,8 @@ struct CleanupPass {
     private func hasEnded(_ flow: Flow, of tenant: String, _ latest: FoundDefinition) async throws(StateError) -> Bool {
         let revision = flow.definitionRevision ?? latest.revision
         let definition =
-            revision == latest.revision ? latest.definition : try await definition(of: flow.flowType, revision: revision, tenant: tenant)
+            revision == latest.revision
+            ? latest.definition : try await store.definition(of: flow.flowType, revision: revision, tenant: tenant)
         return definition?.isEnd(phase: flow.phase, status: flow.status) ?? false
     }
 
