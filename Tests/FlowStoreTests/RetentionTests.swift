@@ -204,6 +204,21 @@ import Testing
         #expect(try await store.snapshot(try key(tenant, "old")).head.definitionRevision == 1)
     }
 
+    @Test func aDefinitionThatCannotBeReadStopsNobodyElse() async throws {
+        let (store, broken, other) = (try await StoreCluster.store(), freshTenant(), freshTenant())
+        for tenant in [broken, other] {
+            try await define(store, tenant, "{\"versions\": 1}")
+            for turn in 0..<3 { try await save(store, try key(tenant, "f"), "[\(turn)]") }
+        }
+        _ = try await StoreCluster.sql(
+            """
+            INSERT INTO flowstate.definition (tenant, flow_type, revision, document, actor, created_at)
+            VALUES ($1, 'of another release', 1, '{"unknown": true}', 'a', now())
+            """, [.text], { $0.append(broken) }, read: { rows throws(PostgresError) in rows.affectedRows })
+        _ = try await store.run(CleanupCommand(actor: "cleaner"))
+        for tenant in [broken, other] { #expect(try await rows(try key(tenant, "f")).map(\.version) == [3], "of \(tenant)") }
+    }
+
     @Test func oneServerCleansUpAtATime() async throws {
         _ = try await StoreCluster.sql("DELETE FROM flowstate.cleanup_run", read: { rows throws(PostgresError) in rows.affectedRows })
         let tenant = freshTenant()
