@@ -53,6 +53,7 @@ let package = Package(
     ],
     targets: [
         // C libraries and generated C
+        .systemLibrary(name: "CLinux"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
@@ -65,20 +66,21 @@ let package = Package(
 
         // Rooms
         room("FlowModel", ["CJSON", "CRE2"]),
+        room("Resources", ["CLinux"]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
         room("Protobuf", ["CProtobufC"]),
-        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", nioCore, nioPosix, nioExtras, logging]),
+        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
-        room("Postgres", ["CLibPQ", logging, subprocess, systemPackage]),
-        room("FlowStore", ["Postgres", "FlowModel", "CXXHash", "CZstd", logging]),
+        room("Postgres", ["CLibPQ", "Resources", logging, subprocess, systemPackage]),
+        room("FlowStore", ["Postgres", "FlowModel", "Resources", "CXXHash", "CZstd", logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "CZstd", "CXXHash"]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", "Resources", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(
             "FlowServer",
             [
-                "FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", nioCore, nioPosix, logging, lifecycle,
-                httpClient, crypto,
+                "FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", "Resources", nioCore, nioPosix, logging,
+                lifecycle, httpClient, crypto,
             ]),
         .executableTarget(
             name: "flowstate",
@@ -96,6 +98,7 @@ let package = Package(
 
         // Tests
         tests("FlowModelTests", ["FlowModel"], data: ["Data"]),
+        tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),

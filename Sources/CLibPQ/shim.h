@@ -2,10 +2,6 @@
 /* Swift's Glibc module leaves these two out: eventfd(2) wakes a connection's thread, flock(2) guards a data directory. */
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <pthread.h>
-
-/* Declared by <pthread.h> only under _GNU_SOURCE, which Swift's importer does not set. */
-extern int pthread_setname_np(pthread_t thread, const char *name);
 
 /* Swift does not import macros that are character constants: the field codes of PQresultErrorField again, as numbers. */
 enum {

@@ -69,6 +69,14 @@ public struct Limits: Sendable, Equatable {
     /// How old figures may be that somebody else has asked for before.
     public var statisticsAgeMilliseconds: Int64 = 60_000
 
+    // MARK: The process
+
+    /// What requests may take of the process's memory, above what it takes idle: messages that arrive, states that are loaded or computed
+    /// with, answers that wait for a reader. Beyond it the newest is answered OVERLOADED.
+    public var memoryBytes = 256 << 20
+    /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
+    public var queuedComputations = 1_024
+
     // MARK: Operations
 
     /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.

@@ -33,6 +33,8 @@ public enum LimitTable {
         ("page-size", .int(\.pageSize)),
         ("maximum-page-size", .int(\.maximumPageSize)),
         ("statistics-age-ms", .int64(\.statisticsAgeMilliseconds)),
+        ("memory-bytes", .int(\.memoryBytes)),
+        ("queued-computations", .int(\.queuedComputations)),
         ("queued-operations", .int(\.queuedOperations)),
         ("queued-bytes", .int(\.queuedBytes)),
         ("batch-operations", .int(\.batchOperations)),

@@ -1,3 +1,4 @@
+import Resources
 import Synchronization
 
 /// Runs blocking work on a thread of its own, so that it holds up no task's thread.

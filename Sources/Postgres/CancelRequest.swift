@@ -1,4 +1,5 @@
 import CLibPQ
+import Resources
 import Synchronization
 
 /// Asks PostgreSQL to cancel what a connection is doing. `PQcancel` connects anew and blocks until the server has passed the request on, so

@@ -1,4 +1,5 @@
 import Logging
+import Resources
 import Synchronization
 
 /// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one for work that takes

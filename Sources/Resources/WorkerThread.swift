@@ -1,9 +1,9 @@
-import CLibPQ
+import CLinux
 import Glibc
 import Synchronization
 
 /// Threads that run one function each.
-enum WorkerThread {
+public enum WorkerThread {
     private final class Start {
         let name: String
         let body: @Sendable () -> Void
@@ -14,7 +14,7 @@ enum WorkerThread {
     }
 
     /// Runs `body` on a thread of its own; `false` when the system refuses one. `name` shows in `ps -L`, cut to 15 bytes.
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+    public static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         let start = Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body)
         let argument = Unmanaged.passRetained(start)
         var thread = pthread_t()
@@ -37,7 +37,9 @@ enum WorkerThread {
 }
 
 /// Counts threads that run; `wait` returns when all have ended. A thread leaves as its last act, so nothing of it runs on that matters.
-final class ThreadGroup: Sendable {
+public final class ThreadGroup: Sendable {
+    public init() {}
+
     private struct State {
         var running = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -46,7 +48,7 @@ final class ThreadGroup: Sendable {
     private let state = Mutex(State())
 
     /// Starts a thread in the group; `false` when the system refuses one.
-    func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+    public func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { $0.running += 1 }
         let isStarted = WorkerThread.start(name: name) {
             body()
@@ -56,7 +58,7 @@ final class ThreadGroup: Sendable {
         return isStarted
     }
 
-    func wait() async {
+    public func wait() async {
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
                 if state.running > 0 { state.waiters.append(continuation) }

@@ -1,0 +1,162 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Threads for work whose size is decided by input: event loops and connections' threads leave to it whatever may take more than a
+/// millisecond. Safe on any thread; `submit` never blocks.
+///
+/// The number of threads and the queue are bounded, and callers take turns (`FairQueue`), so a caller who asks for much waits behind
+/// itself. Long jobs never occupy the last thread: short ones always have one with nothing long in front of them. A job is not interrupted
+/// from outside; its own budget of steps ends it, which looks at the caller's deadline and at `isStopping`.
+public final class ComputeScheduler: Sendable {
+    public enum Refusal: Error, Sendable, Equatable {
+        /// So many jobs wait, as many as may.
+        case overloaded(queued: Int)
+        /// `stop` was called.
+        case stopping
+    }
+
+    /// Jobs that go through more bytes than this are long.
+    public static let shortBytes = 256 << 10
+
+    private let core: Core
+
+    /// - Parameters:
+    ///   - threads: at least two are started, so that long jobs leave one.
+    ///   - queueLimit: jobs that may wait, of all callers together.
+    ///   - niceness: how far its threads stand back behind event loops and connections' threads (nice(1)).
+    public init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 5) {
+        core = Core(threadCount: max(threads, 2), queueLimit: queueLimit, niceness: niceness)
+    }
+
+    /// The threads end when nobody can submit any more; jobs that wait are run first.
+    deinit { core.stop() }
+
+    /// One a core, at least two.
+    public static var defaultThreads: Int { max(2, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
+
+    /// Whether running jobs should end.
+    public var isStopping: Bool { core.isStopping }
+
+    /// Jobs that wait.
+    public var queued: Int { core.queued }
+
+    /// Queues a job. It is run exactly once unless this throws.
+    ///
+    /// - Parameters:
+    ///   - size: bytes that it goes through, roughly.
+    ///   - caller: whose turn it takes; jobs of one caller and one size class begin in their order.
+    public func submit(size: Int, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
+        try core.submit(isLong: size > Self.shortBytes, caller: caller, job)
+    }
+
+    /// Runs a job and returns what it returns, for tasks: their threads are few too, and must not compute for long.
+    public func run<Value: Sendable>(
+        size: Int, caller: UInt64, _ job: @escaping @Sendable () -> Value
+    ) async throws(Refusal) -> Value {
+        let result: Result<Value, Refusal> = await withCheckedContinuation { continuation in
+            do throws(Refusal) {
+                try submit(size: size, caller: caller) { continuation.resume(returning: .success(job())) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }
+        return try result.get()
+    }
+
+    /// Refuses new jobs, tells running ones to end (`isStopping`), and returns when all have, those that waited too.
+    public func stop() async {
+        core.stop()
+        await core.threads.wait()
+    }
+}
+
+/// What the threads hold, which must not keep the scheduler itself.
+private final class Core: Sendable {
+    private struct State {
+        var short = FairQueue<@Sendable () -> Void>()
+        var long = FairQueue<@Sendable () -> Void>()
+        var runningLong = 0
+        var isStarted = false
+        var isStopping = false
+
+        /// Long jobs leave one thread to the short ones.
+        mutating func next(threads: Int) -> (job: @Sendable () -> Void, isLong: Bool)? {
+            if runningLong < threads - 1, let job = long.popFirst() {
+                runningLong += 1
+                return (job, true)
+            }
+            return short.popFirst().map { ($0, false) }
+        }
+    }
+
+    let threads = ThreadGroup()
+    private let threadCount: Int
+    private let queueLimit: Int
+    private let niceness: Int
+    private let state = Mutex(State())
+    private let stopping = Atomic(false)
+    private let work = Semaphore()
+
+    init(threadCount: Int, queueLimit: Int, niceness: Int) {
+        self.threadCount = threadCount
+        self.queueLimit = queueLimit
+        self.niceness = niceness
+    }
+
+    var isStopping: Bool { stopping.load(ordering: .relaxed) }
+    var queued: Int { state.withLock { $0.short.count + $0.long.count } }
+
+    func submit(
+        isLong: Bool, caller: UInt64, _ job: @escaping @Sendable () -> Void
+    ) throws(ComputeScheduler.Refusal) {
+        let (refusal, mustStart) = state.withLock { state -> (ComputeScheduler.Refusal?, Bool) in
+            if state.isStopping { return (.stopping, false) }
+            let queued = state.short.count + state.long.count
+            guard queued < queueLimit else { return (.overloaded(queued: queued), false) }
+            if isLong { state.long.append(job, of: caller) } else { state.short.append(job, of: caller) }
+            defer { state.isStarted = true }
+            return (nil, !state.isStarted)
+        }
+        if let refusal { throw refusal }
+        if mustStart { start() }
+        work.signal()
+    }
+
+    /// At the first job: many a store in tests and tools computes nothing.
+    private func start() {
+        let started = (0..<threadCount).count { threads.start(name: "compute-\($0)", run) }
+        // A system that refuses threads still has this one.
+        if started == 0 { run() }
+    }
+
+    private func run() {
+        if niceness > 0 { _ = clinux_set_niceness(CInt(clamping: niceness)) }
+        while true {
+            work.wait()
+            guard let (job, isLong) = state.withLock({ $0.next(threads: threadCount) }) else {
+                if isStopping { break }
+                // A long job that must leave this thread to short ones: whoever ends one takes it (`finished`).
+                continue
+            }
+            job()
+            finished(isLong: isLong)
+        }
+        work.signal()
+    }
+
+    private func finished(isLong: Bool) {
+        guard isLong else { return }
+        let waits = state.withLock { state in
+            state.runningLong -= 1
+            return !state.long.isEmpty
+        }
+        if waits { work.signal() }
+    }
+
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        stopping.store(true, ordering: .relaxed)
+        work.signal()
+    }
+}

@@ -1,0 +1,44 @@
+import Testing
+
+@testable import Resources
+
+@Suite struct FairQueueTests {
+    @Test func callersTakeTurns() {
+        var queue = FairQueue<String>()
+        for number in 1...3 { queue.append("a\(number)", of: 1) }
+        queue.append("b1", of: 2)
+        queue.append("c1", of: 3)
+        queue.append("b2", of: 2)
+        var order: [String] = []
+        while let element = queue.popFirst() { order.append(element) }
+        #expect(order == ["a1", "b1", "c1", "a2", "b2", "a3"])
+        #expect(queue.isEmpty)
+    }
+
+    @Test func aNewCallerWaitsForOneElementOfEachOther() {
+        var queue = FairQueue<String>()
+        for number in 1...100 { queue.append("a\(number)", of: 1) }
+        #expect(queue.popFirst() == "a1")
+        queue.append("b1", of: 2)
+        let next = [queue.popFirst(), queue.popFirst()]
+        #expect(next.contains("b1"))
+    }
+
+    @Test func againstAModel() {
+        var generator = SystemRandomNumberGenerator()
+        var queue = FairQueue<(caller: UInt64, number: Int)>()
+        var (appended, popped) = ([UInt64: Int](), [UInt64: Int]())
+        for _ in 0..<10_000 {
+            if Bool.random(using: &generator) {
+                let caller = UInt64.random(in: 0..<5, using: &generator)
+                queue.append((caller, appended[caller, default: 0]), of: caller)
+                appended[caller, default: 0] += 1
+            } else if let element = queue.popFirst() {
+                // Each caller's own come in their order.
+                #expect(element.number == popped[element.caller, default: 0])
+                popped[element.caller, default: 0] += 1
+            }
+            #expect(queue.count == appended.values.reduce(0, +) - popped.values.reduce(0, +))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Testing
+
+@testable import Resources
+
+@Suite struct MemoryBudgetTests {
+    @Test func atBelowAndAboveTheLimit() {
+        let budget = MemoryBudget(limit: 100)
+        let account = MemoryAccount(budget)
+        #expect(account.reserve(99))
+        #expect(!account.reserve(2))
+        #expect(account.reserve(1))
+        #expect(!account.reserve(1))
+        #expect(budget.reserved == 100)
+        account.release(40)
+        #expect(budget.reserved == 60)
+        #expect(account.reserve(40))
+    }
+
+    @Test func extremeNumbersReserveNothing() {
+        let budget = MemoryBudget(limit: 100)
+        let account = MemoryAccount(budget)
+        #expect(!account.reserve(.max))
+        #expect(account.reserve(.min))
+        account.release(.max)
+        account.release(.min)
+        #expect(budget.reserved == 0)
+    }
+
+    @Test func theLastHolderGivesEverythingBack() {
+        let budget = MemoryBudget(limit: 100)
+        var account: MemoryAccount? = MemoryAccount(budget)
+        #expect(account?.reserve(70) == true)
+        let other = account
+        account = nil
+        #expect(budget.reserved == 70)
+        withExtendedLifetime(other) {}
+    }
+
+    @Test func manyThreadsNeverPassTheLimit() async {
+        let budget = MemoryBudget(limit: 1_000)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    for _ in 0..<10_000 {
+                        let account = MemoryAccount(budget)
+                        if account.reserve(300) { #expect(budget.reserved <= 1_000) }
+                    }
+                }
+            }
+        }
+        #expect(budget.reserved == 0)
+    }
+}
