@@ -97,6 +97,7 @@ enum VersionRow {
 /// The columns of a checkpoint, in the order in which `CheckpointRow.record` reads them.
 enum CheckpointRow {
     static let columns = "c.checkpoint_id, c.name, c.version, c.description, c.actor, c.created_at"
+    static let columnCount = 6
 
     /// The checkpoint that `parameter` names: a name wins over an id.
     static func named(_ parameter: String) -> String {
