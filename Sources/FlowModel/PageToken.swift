@@ -54,11 +54,11 @@ public struct PageToken: Sendable, Equatable {
     public func position(list: List, fingerprint: Fingerprint) throws(StateError) -> Position {
         guard text.utf8.count <= 4_096, let bytes = Base64URL.decode(text),
             bytes.count >= Self.headerBytes + Self.checksumBytes
-        else { throw Self.damaged }
+        else { throw .damagedPageToken }
         let body = bytes.dropLast(Self.checksumBytes)
         guard Self.checksum(body) == UInt32(bigEndian: bytes.suffix(Self.checksumBytes)),
             let text = String(validating: body[Self.headerBytes...], as: UTF8.self)
-        else { throw Self.damaged }
+        else { throw .damagedPageToken }
         guard body[0] == Self.format, body[1] == list.rawValue, UInt64(bigEndian: body[2..<10]) == fingerprint.value else {
             throw .invalidArgument(
                 field: "page_token",
@@ -67,14 +67,17 @@ public struct PageToken: Sendable, Equatable {
         return Position(number: Int64(bitPattern: UInt64(bigEndian: body[10..<18])), text: text)
     }
 
-    private static var damaged: StateError {
-        .invalidArgument(field: "page_token", message: "is not a token of this server; start again without it")
-    }
-
     private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
         var fingerprint = Fingerprint()
         for byte in bytes { fingerprint.combine(byte: byte) }
         return UInt32(truncatingIfNeeded: fingerprint.value ^ fingerprint.value >> 32)
+    }
+}
+
+extension StateError {
+    /// A page token that says nothing.
+    public static var damagedPageToken: StateError {
+        .invalidArgument(field: "page_token", message: "is not a token of this server; start again without it")
     }
 }
 

@@ -152,9 +152,10 @@ import Testing
             _ = try await StoreCluster.sql(sql, read: { rows throws(PostgresError) in rows.affectedRows })
         }
         for (statement, index) in [
-            (ListNotificationsCommand.ofTenant, "Backward using notification_tenant"),
-            (ListNotificationsCommand.ofFlow, "Backward using notification_pkey"),
+            (ListNotificationsCommand.ofTenant, "Backward using notification_order"),
+            (ListNotificationsCommand.ofFlow, "Backward using notification_flow_order"),
             (ClaimNotificationsCommand.statement, "using notification_due"),
+            (PurgeNotificationsSQL.purge, "using notification_created"),
         ] {
             let plan = try await plan(of: statement)
             #expect(plan.contains("Index Scan \(index)") && !plan.contains("Sort"), "\(statement.name):\n\(plan)")

@@ -6,22 +6,24 @@ import Testing
 
 /// Notifications do not stay for ever.
 struct PurgeNotificationsTests {
-    /// Notifications that were made so many minutes ago, as their ids say; every other one is acknowledged. Nobody is to deliver them.
+    /// Notifications that were made so many minutes ago, by a server whose clock says something else; every other one is acknowledged.
+    /// Nobody is to deliver them.
     private static func insert(_ tenant: String, minutesAgo: [Int64]) async throws -> [String] {
         let ids = minutesAgo.enumerated().map { number, minutes in
-            UUIDv7.text(nanoseconds: UInt64(clamping: SystemClock.nanoseconds - minutes * 60_000_000_000), random: UInt64(number))
+            UUIDv7.text(nanoseconds: UInt64(clamping: minutes * 60_000_000_000), random: UInt64(number))
         }
         let sql = """
             INSERT INTO flowstate.notification
                 (tenant, flow_id, notification_id, version, level, title, message, created_at, acknowledged_at)
-            SELECT $1, 'f ' || n % 2, id, n, 3, 't', 'm', now(), CASE WHEN n % 2 = 0 THEN now() END
-            FROM unnest($2) WITH ORDINALITY i(id, n)
+            SELECT $1, 'f ' || n % 2, id, n, 3, 't', 'm', now() - minutes * interval '1 minute', CASE WHEN n % 2 = 0 THEN now() END
+            FROM unnest($2, $3) WITH ORDINALITY i(id, minutes, n)
             """
         let count = try await StoreCluster.sql(
-            sql, [.text, .textArray],
+            sql, [.text, .textArray, .int8Array],
             { parameters in
                 parameters.append(tenant)
                 parameters.append(texts: ids.count) { ids[$0] }
+                parameters.append(bigints: minutesAgo.count) { minutesAgo[$0] }
             }, read: { rows throws(PostgresError) in rows.affectedRows })
         #expect(count == ids.count)
         return ids

@@ -194,7 +194,11 @@ struct VersionStorageTests {
                 }
             }
         }
-        #expect(try await number("SELECT count(*) FROM flowstate.flow_version WHERE tenant = $1 AND base_version < 41", tenant) == 0)
+        let lost = """
+            SELECT count(*) FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.base_version IS NOT NULL AND NOT EXISTS (SELECT
+                FROM flowstate.flow_version b WHERE b.tenant = v.tenant AND b.flow_id = v.flow_id AND b.version = v.base_version)
+            """
+        #expect(try await number(lost, tenant) == 0)
         let events = try await number("SELECT count(*) FROM flowstate.flow_event WHERE tenant = $1 AND kind = 'versions_pruned'", tenant)
         #expect(events == 1)
         #expect(try await store.pruneVersions(of: key, below: 41, actor: "a").versions == 0)

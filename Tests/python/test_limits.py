@@ -142,7 +142,7 @@ def test_page_sizes(flows):
 
 
 def test_notification_hours(start_server, postgresql):
-    """An id says when its notification was made: one that is lower was made earlier."""
+    """PostgreSQL's clock says when a notification was made."""
     database = postgresql()
     server = start_server(database_url=database.url, limits={"notification-hours": 1}, arguments=["--cleanup-interval", "1"])
     flows = server.flows()
@@ -151,7 +151,7 @@ def test_notification_hours(start_server, postgresql):
         flows.ReportError(flow_id=flow_id, message="it broke")
     assert len(flows.ListNotifications().notifications) == 2
     with Session(database.url) as session:
-        session.execute("""UPDATE flowstate.notification SET notification_id = '00000000-0000-7000-8000-000000000000'
+        session.execute("""UPDATE flowstate.notification SET created_at = created_at - interval '61 minutes'
             WHERE flow_id = 'old'""")
     eventually(
         lambda: [notification.flow_id for notification in flows.ListNotifications().notifications] == ["young"],

@@ -38,7 +38,7 @@ class Rows:
     def __call__(self, columns, condition="true"):
         with Session(self.url) as session:
             return [row.split("|") for row in session.execute(
-                f"SELECT {columns} FROM flowstate.notification WHERE {condition} ORDER BY notification_id")]
+                f"SELECT {columns} FROM flowstate.notification WHERE {condition} ORDER BY sequence_number")]
 
     def settled(self):
         """None waits for another attempt."""

@@ -93,7 +93,7 @@ struct SaveGroupSQL: Hashable {
         WHERE f.tenant = ANY (ARRAY[\(at(.tenant, "g.i"))]) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
             AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
             AND (\(at(.flowType, "g.i")) IS NULL OR f.flow_type = \(at(.flowType, "g.i")))
-            AND (\(at(.base, "g.i")) IS NULL OR f.base_floor <= \(at(.base, "g.i")))\(guardCondition)
+            AND (\(at(.base, "g.i")) IS NULL OR \(at(.base, "g.i")) BETWEEN f.base_floor AND f.version)\(guardCondition)
         RETURNING g.i, f.version, f.phase, f.status, f.progress, f.updated_at
         """
     }

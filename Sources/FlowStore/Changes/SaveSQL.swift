@@ -102,7 +102,8 @@ struct SaveSQL {
         case .update: change.head = "UPDATE flowstate.flow f " + update(epoch) + updateCondition + condition + returning
         case .append:
             change.head =
-                create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable + returning
+                create(epoch) + hasBase + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable
+                + returning
         }
         let name =
             (archives ? "archive_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
@@ -133,10 +134,15 @@ struct SaveSQL {
         """
     }
 
-    /// A state must not be stored against a version that is gone.
+    /// A state must not be stored against a version that has gone, or that this database never had: from the floor on all are there.
     private static let changeable = """
-        f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR f.base_floor <= $19)
+        f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR $19 BETWEEN f.base_floor AND f.version)
         """
+
+    /// A flow that is not there has no base for its first version, whatever this server remembers.
+    private static let hasBase = """
+        AND ($19 IS NULL OR EXISTS (SELECT FROM flowstate.flow g WHERE g.tenant = $1 AND g.flow_id = $2))
+        """ + " "
 
     private static let updateCondition = """
          WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND ($16 IS NULL OR f.version >= $16)

@@ -61,11 +61,12 @@ enum VersionRow {
         WHERE p.tenant = v.tenant AND p.flow_id = v.flow_id AND p.version = v.version ORDER BY 1)
         """
 
-    /// One version of the flow (`$1`, `$2`) as `v`, for a join. OFFSET 0 keeps the planner from pulling the query up: on tables that were
-    /// never analysed it takes two columns of the key for as good as three, and would read every version of the flow.
-    static func numbered(_ number: String) -> String {
+    /// One version of the flow (`$1`, `$2`) as `v`, for a join; it cannot be pruned until the commit. (A query that locks is not pulled up
+    /// by the planner, which takes two columns of the key for as good as three while tables were never analysed.)
+    static func locked(_ number: String) -> String {
         """
-        LATERAL (SELECT * FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = \(number) OFFSET 0) v
+        LATERAL (SELECT * FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = \(number)
+            FOR KEY SHARE) v
         """
     }
 
@@ -96,6 +97,7 @@ enum VersionRow {
 /// The columns of a checkpoint, in the order in which `CheckpointRow.record` reads them.
 enum CheckpointRow {
     static let columns = "c.checkpoint_id, c.name, c.version, c.description, c.actor, c.created_at"
+    static let columnCount = 6
 
     /// The checkpoint that `parameter` names: a name wins over an id.
     static func named(_ parameter: String) -> String {

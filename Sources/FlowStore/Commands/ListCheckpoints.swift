@@ -10,45 +10,36 @@ extension ListCheckpointsCommand: StoreCommand {
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
-        let after = try position(fingerprint)
+        let after = try PageToken.position(pageToken, list: .checkpoints, fingerprint: fingerprint)
 
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
-        parameters.append(after)
         parameters.append(Int64(size + 1))
+        parameters.append(after)
         let (flowID, seal) = (key.flowID, fingerprint)
-        let query = Query<Page<CheckpointRecord>>(statement: Self.statement, parameters: parameters) {
-            rows throws(PostgresError) in
+        let query = Query<Page<CheckpointRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
-            var records: [CheckpointRecord] = []
+            var records: [(CheckpointRecord, InsertionOrder.Position)] = []
             for row in 0..<rows.count {
-                if let record = try CheckpointRow.record(rows, row) { records.append(record) }
+                guard let record = try CheckpointRow.record(rows, row) else { continue }
+                records.append((record, try InsertionOrder.position(rows, row, from: CheckpointRow.columnCount)))
             }
-            return .success(
-                Page(records, size: size) {
-                    PageToken(list: .checkpoints, fingerprint: seal, position: PageToken.Position(text: $0.id))
-                })
+            return .success(Page(records, size: size, list: .checkpoints, fingerprint: seal))
         }
         store.submit(query, context, completion)
     }
 
-    /// The id before which the page begins; nil for the first page.
-    private func position(_ fingerprint: Fingerprint) throws(StateError) -> String? {
-        guard let pageToken else { return nil }
-        return try pageToken.position(list: .checkpoints, fingerprint: fingerprint).text
-    }
-
-    /// Ids are UUIDv7: their order is the order in which the checkpoints were made, and it needs no index but the primary key.
-    private static let statement = Statement(
+    static let statement = Statement(
         name: "list_checkpoints",
         sql: """
-            SELECT c.* FROM flowstate.flow f LEFT JOIN LATERAL (
-                SELECT \(CheckpointRow.columns) FROM flowstate.checkpoint c
-                WHERE c.tenant = $1 AND c.flow_id = $2 AND ($3 IS NULL OR c.checkpoint_id < $3)
-                ORDER BY c.checkpoint_id DESC LIMIT $4) c ON true
+            SELECT \(CheckpointRow.columns), \(InsertionOrder.columns("c", id: "checkpoint_id"))
+            FROM flowstate.flow f LEFT JOIN LATERAL (
+                SELECT * FROM flowstate.checkpoint c
+                WHERE c.tenant = $1 AND c.flow_id = $2 AND \(InsertionOrder.isAfter("c", id: "checkpoint_id", first: 4))
+                ORDER BY \(InsertionOrder.newestFirst("c", id: "checkpoint_id")) LIMIT $3) c ON true
             WHERE f.tenant = $1 AND f.flow_id = $2
-            ORDER BY c.checkpoint_id DESC
+            ORDER BY \(InsertionOrder.newestFirst("c", id: "checkpoint_id"))
             """,
-        parameterTypes: [.text, .text, .text, .int8])
+        parameterTypes: [.text, .text, .int8] + InsertionOrder.types)
 }

@@ -68,14 +68,15 @@ extension RestoreCheckpointCommand: StoreCommand {
     private static let idempotent = statement(idempotent: true)
 
     /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged. A patch keeps
-    /// its base, unless that is being pruned: then nothing is written, and the next attempt finds the state stored anew.
+    /// its base, wherever that is: the lock keeps it from being pruned until the copy is committed. If it was pruned in this very moment
+    /// nothing is written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text]
         var change = ChangeSQL(
             lookups: [
                 """
-                source AS (SELECT v.* FROM (\(CheckpointRow.named("$4"))) c
-                    JOIN \(VersionRow.numbered("c.version")) ON true)
+                source AS (SELECT v.* FROM (\(CheckpointRow.named("$4"))) c JOIN \(VersionRow.locked("c.version")) ON true),
+                base AS (SELECT v.version FROM source s JOIN \(VersionRow.locked("s.base_version")) ON true)
                 """
             ],
             head: """
@@ -84,7 +85,7 @@ extension RestoreCheckpointCommand: StoreCommand {
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
-                    AND (s.base_version IS NULL OR f.base_floor <= s.base_version)
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base))
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.updated_at
                 """,

@@ -32,5 +32,6 @@ public enum StoreSchema {
         Migration(number: 8, name: "notifications", sql: notificationsMigration),
         Migration(number: 9, name: "validation counts", sql: validationCountsMigration),
         Migration(number: 10, name: "definition revision", sql: definitionRevisionMigration),
+        Migration(number: 11, name: "order", sql: orderMigration),
     ]
 }

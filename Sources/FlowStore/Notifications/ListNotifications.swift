@@ -15,37 +15,37 @@ extension ListNotificationsCommand: StoreCommand {
         fingerprint.combine(minimumLevel.name)
         var parameters = Parameters()
         parameters.append(tenant)
-        parameters.append(try pageToken?.position(list: .notifications, fingerprint: fingerprint).text)
         parameters.append(includesAcknowledged)
         parameters.append(minimumLevel.rawValue)
         parameters.append(Int64(size + 1))
+        parameters.append(try PageToken.position(pageToken, list: .notifications, fingerprint: fingerprint))
         if let flowID { parameters.append(flowID) }
         let seal = fingerprint
         let query = Query<Page<NotificationRecord>>(
             statement: flowID == nil ? Self.ofTenant : Self.ofFlow, parameters: parameters
         ) { rows throws(PostgresError) in
-            var records: [NotificationRecord] = []
-            for row in 0..<rows.count { records.append(try NotificationRow.record(rows, row)) }
-            return .success(
-                Page(records, size: size) {
-                    PageToken(list: .notifications, fingerprint: seal, position: PageToken.Position(text: $0.id))
-                })
+            var records: [(NotificationRecord, InsertionOrder.Position)] = []
+            for row in 0..<rows.count {
+                let position = try InsertionOrder.position(rows, row, from: NotificationRow.columnCount)
+                records.append((try NotificationRow.record(rows, row), position))
+            }
+            return .success(Page(records, size: size, list: .notifications, fingerprint: seal))
         }
         store.submit(query, context, completion)
     }
 
     static let ofTenant = statement("list_notifications", "true", [])
-    static let ofFlow = statement("list_notifications_of_flow", "n.flow_id = $6", [.text])
+    static let ofFlow = statement("list_notifications_of_flow", "n.flow_id = $8", [.text])
 
     private static func statement(_ name: String, _ condition: String, _ types: [OID]) -> Statement {
         Statement(
             name: name,
             sql: """
-                SELECT \(NotificationRow.columns) FROM flowstate.notification n
-                WHERE n.tenant = $1 AND \(condition) AND ($2 IS NULL OR n.notification_id < $2)
-                    AND ($3 OR n.acknowledged_at IS NULL) AND n.level >= $4
-                ORDER BY n.notification_id DESC LIMIT $5
+                SELECT \(NotificationRow.columns), \(InsertionOrder.columns("n", id: "notification_id")) FROM flowstate.notification n
+                WHERE n.tenant = $1 AND \(condition) AND \(InsertionOrder.isAfter("n", id: "notification_id", first: 5))
+                    AND ($2 OR n.acknowledged_at IS NULL) AND n.level >= $3
+                ORDER BY \(InsertionOrder.newestFirst("n", id: "notification_id")) LIMIT $4
                 """,
-            parameterTypes: [.text, .text, .bool, .int2, .int8] + types)
+            parameterTypes: [.text, .bool, .int2, .int8] + InsertionOrder.types + types)
     }
 }

@@ -14,16 +14,16 @@ extension ListQuarantineCommand: StoreCommand {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(flowID)
-        parameters.append(try pageToken?.position(list: .quarantine, fingerprint: fingerprint).text)
         parameters.append(Int64(size + 1))
+        parameters.append(try PageToken.position(pageToken, list: .quarantine, fingerprint: fingerprint))
         let (tenant, seal) = (tenant, fingerprint)
         let query = Query<Page<QuarantineRecord>>(statement: QuarantineRow.list, parameters: parameters) { rows throws(PostgresError) in
-            var records: [QuarantineRecord] = []
-            for row in 0..<rows.count { records.append(try QuarantineRow.record(rows, row, tenant: tenant)) }
-            return .success(
-                Page(records, size: size) {
-                    PageToken(list: .quarantine, fingerprint: seal, position: PageToken.Position(text: $0.id))
-                })
+            var records: [(QuarantineRecord, InsertionOrder.Position)] = []
+            for row in 0..<rows.count {
+                let position = try InsertionOrder.position(rows, row, from: QuarantineRow.columnCount)
+                records.append((try QuarantineRow.record(rows, row, tenant: tenant), position))
+            }
+            return .success(Page(records, size: size, list: .quarantine, fingerprint: seal))
         }
         store.submit(query, context, completion)
     }
@@ -55,7 +55,10 @@ extension GetQuarantinedCommand: StoreCommand {
             case .success(let record):
                 store.submit(LoadCommand(key: record.key, selector: .version(record.version)), context: context) { loaded in
                     completion(
-                        loaded.flatMap { outcome in
+                        loaded.mapError { error in
+                            // It was cleaned up between the two.
+                            if case .versionNotFound = error { .quarantinedNotFound(id: id) } else { error }
+                        }.flatMap { outcome in
                             guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
                             return .success(Outcome(record: record, snapshot: snapshot))
                         })
@@ -69,6 +72,7 @@ private enum QuarantineRow {
     private static let columns = """
         q.quarantine_id, q.flow_id, q.version, q.reason, q.violations, v.content_type, v.size, v.digest, q.created_at
         """
+    static let columnCount = 9
     private static let source = """
         flowstate.quarantine q JOIN LATERAL (SELECT * FROM flowstate.flow_version w
             WHERE w.tenant = q.tenant AND w.flow_id = q.flow_id AND w.version = q.version OFFSET 0) v ON true
@@ -85,11 +89,11 @@ private enum QuarantineRow {
     static let list = Statement(
         name: "list_quarantine",
         sql: """
-            SELECT \(columns) FROM \(source)
-            WHERE q.tenant = $1 AND ($2 IS NULL OR q.flow_id = $2) AND ($3 IS NULL OR q.quarantine_id < $3)
-            ORDER BY q.quarantine_id DESC LIMIT $4
+            SELECT \(columns), \(InsertionOrder.columns("q", id: "quarantine_id")) FROM \(source)
+            WHERE q.tenant = $1 AND ($2 IS NULL OR q.flow_id = $2) AND \(InsertionOrder.isAfter("q", id: "quarantine_id", first: 4))
+            ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id")) LIMIT $3
             """,
-        parameterTypes: [.text, .text, .text, .int8])
+        parameterTypes: [.text, .text, .int8] + InsertionOrder.types)
 
     static let get = Statement(
         name: "get_quarantined", sql: "SELECT \(columns) FROM \(source) WHERE q.tenant = $1 AND q.quarantine_id = $2",

@@ -49,10 +49,10 @@ enum CleanupSQL {
             SELECT i.flow_id, x.floor, x.versions, x.bytes, x.checkpoints, x.archives, x.events FROM unnest($2) i(flow_id)
             CROSS JOIN LATERAL (
                 WITH c AS (
-                    SELECT c.version, row_number() OVER (ORDER BY c.checkpoint_id DESC) AS place
+                    SELECT c.version, row_number() OVER (ORDER BY \(InsertionOrder.newestFirst("c", id: "checkpoint_id"))) AS place
                     FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = i.flow_id),
                 q AS (
-                    SELECT q.version, row_number() OVER (ORDER BY q.quarantine_id DESC) AS place
+                    SELECT q.version, row_number() OVER (ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id"))) AS place
                     FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = i.flow_id),
                 v AS (
                     SELECT v.version, v.created_at, octet_length(v.state) AS bytes, row_number() OVER newest AS place,
@@ -84,7 +84,7 @@ enum CleanupSQL {
             WITH gone AS (
                 DELETE FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.checkpoint_id IN (
                     SELECT o.checkpoint_id FROM flowstate.checkpoint o WHERE o.tenant = $1 AND o.flow_id = $2
-                    ORDER BY o.checkpoint_id DESC OFFSET $3)
+                    ORDER BY \(InsertionOrder.newestFirst("o", id: "checkpoint_id")) OFFSET $3)
                 RETURNING c.checkpoint_id),
             head AS (\(FlowRow.nextCheckpointEpoch("gone"))),
             audit AS (\(event("checkpoints_removed", "'checkpoints', count(*)", from: "gone")))
@@ -98,7 +98,7 @@ enum CleanupSQL {
             WITH gone AS (
                 DELETE FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2 AND q.quarantine_id IN (
                     SELECT o.quarantine_id FROM flowstate.quarantine o WHERE o.tenant = $1 AND o.flow_id = $2
-                    ORDER BY o.quarantine_id DESC OFFSET $3)
+                    ORDER BY \(InsertionOrder.newestFirst("o", id: "quarantine_id")) OFFSET $3)
                 RETURNING q.quarantine_id),
             audit AS (\(event("archives_removed", "'archives', count(*)", from: "gone")))
             SELECT count(*) FROM gone

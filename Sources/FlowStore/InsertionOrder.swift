@@ -1,0 +1,71 @@
+import FlowModel
+import Postgres
+
+/// The order in which PostgreSQL took rows in (`StoreSchema.orderMigration`): of lists, pages, and what retention calls the newest. Ids are
+/// of the clocks of several servers and say nothing about it.
+enum InsertionOrder {
+    /// Where a row stands.
+    struct Position: Sendable {
+        var sequenceNumber: Int64
+        /// Microseconds since 1970-01-01 00:00 UTC.
+        var createdAt: Int64
+        var id: String
+
+        /// Before every row.
+        static let newest = Position(sequenceNumber: .max, createdAt: 0, id: "")
+    }
+
+    static func columns(_ row: String, id: String) -> String { "\(row).sequence_number, \(row).created_at, \(row).\(id)" }
+
+    static func newestFirst(_ row: String, id: String) -> String {
+        "\(row).sequence_number DESC, \(row).created_at DESC, \(row).\(id) DESC"
+    }
+
+    /// Whether a row comes after the position in the three parameters from `$first` on, newest first.
+    static func isAfter(_ row: String, id: String, first: Int) -> String {
+        "(\(columns(row, id: id))) < ($\(first), $\(first + 1), $\(first + 2))"
+    }
+
+    /// Of those three parameters.
+    static let types: [OID] = [.int8, .timestamptz, .text]
+
+    /// - Parameter first: the first of `columns`.
+    static func position(_ rows: ResultRows, _ row: Int, from first: Int) throws(PostgresError) -> Position {
+        Position(
+            sequenceNumber: try rows.int64(row, first), createdAt: try rows.timestamp(row, first + 1), id: try rows.text(row, first + 2))
+    }
+}
+
+extension Parameters {
+    mutating func append(_ position: InsertionOrder.Position) {
+        append(position.sequenceNumber)
+        append(timestamp: position.createdAt)
+        append(position.id)
+    }
+}
+
+extension PageToken {
+    /// Where the page before ended; for the first page, before everything.
+    static func position(
+        _ token: PageToken?, list: List, fingerprint: Fingerprint
+    ) throws(StateError) -> InsertionOrder.Position {
+        guard let position = try token?.position(list: list, fingerprint: fingerprint) else { return .newest }
+        let parts = position.text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let createdAt = Int64(parts[0]) else { throw .damagedPageToken }
+        return InsertionOrder.Position(sequenceNumber: position.number, createdAt: createdAt, id: String(parts[1]))
+    }
+}
+
+extension Page {
+    /// A page of at most `size` out of rows of which one more than that was asked for.
+    init(_ rows: [(element: Element, position: InsertionOrder.Position)], size: Int, list: PageToken.List, fingerprint: Fingerprint) {
+        let elements = rows.prefix(size).map(\.element)
+        guard rows.count > size, size > 0 else {
+            self.init(elements: elements, next: nil)
+            return
+        }
+        let last = rows[size - 1].position
+        let position = PageToken.Position(number: last.sequenceNumber, text: "\(last.createdAt) \(last.id)")
+        self.init(elements: elements, next: PageToken(list: list, fingerprint: fingerprint, position: position))
+    }
+}

@@ -1,0 +1,231 @@
+import FlowModel
+import Postgres
+
+/// One pruning of one flow: a sequence of transactions, each of which leaves everything readable.
+///
+///     raise      from now on no save refers to a version below the floor
+///     repack     a version that stays and refers to one that goes is stored anew, one a transaction
+///     remove     versions that nothing refers to and nothing pins, newest first, a portion a transaction
+///
+/// What a transaction relies on it makes sure of itself, since others change the flow meanwhile:
+///
+/// - A save names its base, and compares it with `flow.base_floor` in the row that it locks. The raised floor alone harms nobody: a save
+///   that it refuses stores its state whole.
+/// - What pins a version, or copies one with its base (a checkpoint that is made, one that is restored), locks the rows that it relies on
+///   (FOR KEY SHARE). `remove` locks what it is about to remove without waiting, and looks at pins and references after that: what was
+///   committed before is seen, what is under way makes the lock fail, what comes later finds no row. It never waits with locks held, so
+///   it is part of no deadlock.
+/// - Newest first: a version that is still there never refers to one that has gone.
+struct FlowPruning {
+    enum End {
+        case done
+        /// Another pruning, or a lock on a version, was in the way: nothing is wrong, and another attempt may find it gone.
+        case raced
+    }
+
+    static let maximumAttempts = 4
+    static let pause = Duration.milliseconds(25)
+
+    let store: StateStore
+    let key: FlowKey
+    let actor: String
+    let step: Int64
+
+    /// Where the flow stood when its floor was raised.
+    private struct Bounds: Sendable {
+        /// What is below may go.
+        var floor: FlowVersion
+        /// No save refers to what is below; never lower than `floor`.
+        var baseFloor: FlowVersion
+        /// Later versions may have been made since, by restoring a checkpoint, that refer to what is below.
+        var newest: FlowVersion
+    }
+
+    /// A version that stays and refers to one below the floor.
+    private struct Dependent: Sendable {
+        var version: FlowVersion
+        /// What it refers to may go.
+        var isAffected: Bool
+    }
+
+    private struct Candidate: Sendable {
+        var version: FlowVersion
+        var bytes: Int64
+    }
+
+    func run(
+        below floor: FlowVersion, limit: Int64, _ pruned: inout PrunedVersions,
+        _ afterStep: (PrunedVersions) async throws(StateError) -> Bool
+    ) async throws(StateError) -> End {
+        let bounds = try await raise(floor)
+        var dependents = try await dependents(bounds)
+        guard try await repack(&dependents, bounds, &pruned, afterStep) else { return .raced }
+        // Versions above the floor that still refer below it; of those below only what pins them is asked.
+        let holding = dependents.map(\.version)
+        var end = bounds.floor
+        while pruned.versions < limit {
+            let most = min(step, limit - pruned.versions)
+            let versions = portion(try await candidates(below: end, bounds, holding, most))
+            guard let lowest = versions.last else { break }
+            guard let removed = try await remove(versions, bounds, holding) else { return .raced }
+            pruned.versions += removed.versions
+            pruned.bytes += removed.bytes
+            guard try await afterStep(removed) else { break }
+            end = lowest
+        }
+        return .done
+    }
+
+    /// As many as fit into a transaction.
+    private func portion(_ candidates: [Candidate]) -> [FlowVersion] {
+        var bytes: Int64 = 0
+        return candidates.prefix { candidate in
+            defer { bytes += candidate.bytes }
+            return bytes == 0 || bytes + candidate.bytes <= Int64(store.limits.batchBytes)
+        }.map(\.version)
+    }
+
+    // MARK: Storing anew
+
+    /// What one version is stored against: of the same side of the floors, so that it goes no sooner than what refers to it.
+    private func side(_ version: FlowVersion, _ bounds: Bounds) -> Int {
+        version < bounds.floor ? 0 : version < bounds.baseFloor ? 1 : 2
+    }
+
+    /// Stores anew what refers to something that may go, and leaves in `dependents` what still does. One state at a time is in memory,
+    /// with what it was stored against and what it will be.
+    ///
+    /// - Returns: false: raced.
+    private func repack(
+        _ dependents: inout [Dependent], _ bounds: Bounds, _ pruned: inout PrunedVersions,
+        _ afterStep: (PrunedVersions) async throws(StateError) -> Bool
+    ) async throws(StateError) -> Bool {
+        var remaining: [Dependent] = []
+        var anchor: VersionChain?
+        var anchorSide = 0
+        var known: [FlowVersion: [UInt8]] = [:]
+        var isStopped = false
+        for dependent in dependents {
+            guard dependent.isAffected, !isStopped else {
+                remaining.append(dependent)
+                continue
+            }
+            let side = side(dependent.version, bounds)
+            if side != anchorSide { (anchor, anchorSide) = (nil, side) }
+            let repack = RepackOperation(
+                key: key, version: dependent.version, baseFloor: bounds.baseFloor, anchor: anchor, known: known,
+                resources: store.resources)
+            switch try await store.runInBackground(repack) {
+            case .stored(let next, let base):
+                if let next { anchor = next }
+                if let base { known = [base.version: base.state] }
+            case .gone: break
+            case .raced: return false
+            case .unreadable(let error):
+                pruned.damage = pruned.damage ?? error
+                remaining.append(dependent)
+            }
+            isStopped = try await !afterStep(PrunedVersions())
+        }
+        dependents = remaining
+        return true
+    }
+
+    // MARK: Statements
+
+    private func raise(_ floor: FlowVersion) async throws(StateError) -> Bounds {
+        let rows = try await rows(PruneSQL.raise, parameters(floor)) { rows, row throws(PostgresError) in
+            Bounds(floor: try rows.int64(row, 0), baseFloor: try rows.int64(row, 1), newest: try rows.int64(row, 2))
+        }
+        guard let bounds = rows.first else { throw .flowNotFound(flowID: key.flowID, deleted: false) }
+        return bounds
+    }
+
+    private func dependents(_ bounds: Bounds) async throws(StateError) -> [Dependent] {
+        try await rows(PruneSQL.dependents, parameters(bounds.floor)) { rows, row throws(PostgresError) in
+            Dependent(version: try rows.int64(row, 0), isAffected: try rows.bool(row, 1))
+        }
+    }
+
+    private func candidates(
+        below end: FlowVersion, _ bounds: Bounds, _ holding: [FlowVersion], _ most: Int64
+    ) async throws(StateError) -> [Candidate] {
+        var parameters = parameters(bounds.floor, bounds.newest, holding)
+        parameters.append(end)
+        parameters.append(most)
+        return try await rows(PruneSQL.candidates, parameters) { rows, row throws(PostgresError) in
+            Candidate(version: try rows.int64(row, 0), bytes: try rows.int64(row, 1))
+        }
+    }
+
+    /// - Returns: nil: one of them is locked.
+    private func remove(
+        _ versions: [FlowVersion], _ bounds: Bounds, _ holding: [FlowVersion]
+    ) async throws(StateError) -> PrunedVersions? {
+        var lock = parameters()
+        lock.append(bigints: versions.count) { versions[$0] }
+        var remove = parameters(bounds.floor, bounds.newest, holding)
+        remove.append(bigints: versions.count) { versions[$0] }
+        remove.append(actor)
+        do {
+            return try await store.database.background.run(RemoveOperation(key: key, lock: lock, remove: remove), deadline: nil)
+        } catch {
+            if case .server(.lockNotAvailable, _, _, _) = error { return nil }
+            throw StateError(error)
+        }
+    }
+
+    private func parameters() -> Parameters {
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        return parameters
+    }
+
+    private func parameters(_ floor: FlowVersion) -> Parameters {
+        var parameters = parameters()
+        parameters.append(floor)
+        return parameters
+    }
+
+    private func parameters(_ floor: FlowVersion, _ newest: FlowVersion, _ holding: [FlowVersion]) -> Parameters {
+        var parameters = parameters(floor)
+        parameters.append(newest)
+        parameters.append(bigints: holding.count) { holding[$0] }
+        return parameters
+    }
+
+    private func rows<Row: Sendable>(
+        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
+    ) async throws(StateError) -> [Row] {
+        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            var result: [Row] = []
+            for index in 0..<rows.count { result.append(try row(rows, index)) }
+            return .success(result)
+        }
+        return try await store.runInBackground(query).get()
+    }
+}
+
+/// Locks versions and removes those of them that nothing pins or refers to, in one transaction.
+private struct RemoveOperation: SingleOperation {
+    let key: FlowKey
+    let lock: Parameters
+    let remove: Parameters
+
+    var cost: Int { lock.byteCount + remove.byteCount }
+    var company: Company { .nobody }
+    var lockOrder: UInt64? { Digest.shard(of: key) }
+
+    func enqueue(into pipeline: inout Pipeline) {
+        pipeline.execute(PruneSQL.lock, lock)
+        pipeline.execute(PruneSQL.remove, remove)
+    }
+
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
+        guard results.count == 2 else { throw .protocolViolation("\(results.count) results for 2 statements") }
+        return .finished(PrunedVersions(versions: try results[1].int64(0, 0), bytes: try results[1].int64(0, 1)))
+    }
+
+    typealias Outcome = PrunedVersions
+}

@@ -1,0 +1,103 @@
+import Postgres
+
+/// The statements of a pruning. `$1` tenant, `$2` flow id, `$3` the floor.
+enum PruneSQL {
+    private static let types: [OID] = [.text, .text, .int8]
+
+    /// What a checkpoint or the quarantine pins, below the floor.
+    private static let pinned = """
+        SELECT c.version FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.version < $3
+        UNION SELECT q.version FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2 AND q.version < $3
+        """
+
+    /// What must not go. `$4` the newest version when the floor was raised, `$5` the versions up to it that refer below the floor.
+    ///
+    /// Versions refer to others through `VersionChain.maximumDepth` = 2 steps, so it is what those that stay refer to, and what that
+    /// refers to.
+    private static let needed = """
+        pinned AS (\(pinned)),
+        holding AS (
+            SELECT v.base_version FROM pinned p JOIN flowstate.flow_version v
+                ON v.tenant = $1 AND v.flow_id = $2 AND v.version = p.version WHERE v.base_version IS NOT NULL
+            UNION SELECT v.base_version FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = ANY ($5) AND v.base_version IS NOT NULL
+            UNION SELECT v.base_version FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version > $4 AND v.base_version < $3),
+        needed AS (
+            SELECT p.version FROM pinned p
+            UNION SELECT h.base_version FROM holding h
+            UNION SELECT b.base_version FROM holding h JOIN flowstate.flow_version b
+                ON b.tenant = $1 AND b.flow_id = $2 AND b.version = h.base_version WHERE b.base_version IS NOT NULL)
+        """
+
+    /// Waits for the saves under way: they may refer to what is below. The newest version never goes.
+    static let raise = Statement(
+        name: "prune_raise",
+        sql: """
+            UPDATE flowstate.flow f SET base_floor = greatest(f.base_floor, least($3, f.version))
+            WHERE f.tenant = $1 AND f.flow_id = $2 RETURNING least($3, f.version), f.base_floor, f.version
+            """, parameterTypes: types)
+
+    /// Versions that stay and refer below the floor, and whether what they refer to may go. It reads what stays, not what goes: that may
+    /// be a million versions. Of those that are pinned only what may go concerns them.
+    static let dependents = Statement(
+        name: "prune_dependents",
+        sql: """
+            WITH pinned AS (\(pinned))
+            SELECT v.version, v.base_version NOT IN (SELECT p.version FROM pinned p) FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version >= $3 AND v.base_version < $3
+            UNION ALL
+            SELECT v.version, true FROM pinned p JOIN flowstate.flow_version v
+                ON v.tenant = $1 AND v.flow_id = $2 AND v.version = p.version
+                WHERE v.base_version NOT IN (SELECT o.version FROM pinned o)
+            ORDER BY 1
+            """, parameterTypes: types)
+
+    /// The `$7` newest versions below `$6` that may go, and the bytes of their states.
+    static let candidates = Statement(
+        name: "prune_candidates",
+        sql: """
+            WITH \(needed)
+            SELECT v.version, octet_length(v.state)::bigint FROM flowstate.flow_version v
+            WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $6 AND v.version NOT IN (SELECT n.version FROM needed n)
+            ORDER BY v.version DESC LIMIT $7
+            """, parameterTypes: types + [.int8, .int8Array, .int8, .int8])
+
+    /// NOWAIT: see `FlowPruning`. `$3` versions.
+    static let lock = Statement(
+        name: "prune_lock",
+        sql: """
+            SELECT v.version FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = ANY ($3)
+            FOR UPDATE NOWAIT
+            """, parameterTypes: [.text, .text, .int8Array])
+
+    /// Of the versions `$6`, which are locked, by `$7`.
+    static let remove = Statement(
+        name: "prune_remove",
+        sql: """
+            WITH \(needed),
+            gone AS (DELETE FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = ANY ($6) AND v.version NOT IN (SELECT n.version FROM needed n)
+                RETURNING v.version, octet_length(v.state) AS bytes),
+            audit AS (INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
+                SELECT $1, $2, 'versions_pruned', max(g.version), $7,
+                    jsonb_build_object('versions', count(*), 'bytes', sum(g.bytes)), statement_timestamp()
+                FROM gone g HAVING count(*) > 0)
+            SELECT count(*), coalesce(sum(g.bytes), 0)::bigint FROM gone g
+            """, parameterTypes: types + [.int8, .int8Array, .int8Array, .text])
+
+    /// Stores the version `$3` with the codec `$4` against `$5`, or whole, as `$6`. It answers no row when the floor is no longer `$7`, or
+    /// `$5` has gone; FOR KEY SHARE keeps it from going until the commit.
+    static let repack = Statement(
+        name: "prune_repack",
+        sql: """
+            WITH head AS (
+                SELECT f.base_floor FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 AND f.base_floor = $7 FOR SHARE),
+            anchor AS (
+                SELECT w.version FROM head h CROSS JOIN LATERAL (SELECT w.version FROM flowstate.flow_version w
+                    WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = $5 AND h.base_floor = $7 FOR KEY SHARE) w)
+            UPDATE flowstate.flow_version v SET codec = $4, base_version = $5, state = $6
+            FROM head h WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = $3 AND ($5 IS NULL OR EXISTS (SELECT FROM anchor))
+            RETURNING v.version
+            """, parameterTypes: [.text, .text, .int8, .int2, .int8, .bytea, .int8])
+}

@@ -1,0 +1,95 @@
+import FlowModel
+import Postgres
+
+/// Stores one version in another way: whole, or as a patch against one that stays. It reads, packs and writes on the background
+/// connection's thread, so one state at a time is in memory, and no caller's thread computes.
+struct RepackOperation: SingleOperation {
+    enum Outcome: Sendable {
+        /// - anchor: when it was stored whole: what the next ones may be stored against.
+        /// - base: what it was stored against before, which the next one may be stored against too.
+        case stored(anchor: VersionChain?, base: VersionChain.Level?)
+        /// Somebody removed it.
+        case gone
+        /// Another pruning raised the floor, or removed the anchor.
+        case raced
+        case unreadable(StateError)
+    }
+
+    private enum Stage: Sendable {
+        case read
+        case write(StoredState, Outcome)
+    }
+
+    let key: FlowKey
+    let version: FlowVersion
+    /// As it stood when the pruning began. While it does, versions above it refer to none below it.
+    let baseFloor: FlowVersion
+    /// A whole version that stays as long as this one does.
+    let anchor: VersionChain?
+    /// States that need not be read again.
+    var known: [FlowVersion: [UInt8]]
+    let resources: StoreResources
+    private var stage = Stage.read
+
+    init(
+        key: FlowKey, version: FlowVersion, baseFloor: FlowVersion, anchor: VersionChain?, known: [FlowVersion: [UInt8]],
+        resources: StoreResources
+    ) {
+        self.key = key
+        self.version = version
+        self.baseFloor = baseFloor
+        self.anchor = anchor
+        self.known = known
+        self.resources = resources
+    }
+
+    var cost: Int {
+        if case .write(let stored, _) = stage { stored.bytes.count + 256 } else { 256 }
+    }
+    var company: Company { .nobody }
+    var lockOrder: UInt64? { Digest.shard(of: key) }
+
+    func enqueue(into pipeline: inout Pipeline) {
+        var parameters = Parameters(reservingBytes: cost)
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        switch stage {
+        case .read:
+            let bases = Array(known.keys)
+            parameters.append(nil as Int64?)
+            parameters.append(Int64.max)
+            parameters.append(bigints: bases.count) { bases[$0] }
+            parameters.append(version)
+            pipeline.execute(LoadSQL.version, parameters)
+        case .write(let stored, _):
+            parameters.append(version)
+            parameters.append(stored.codec.rawValue)
+            parameters.append(stored.base)
+            parameters.append(bytes: stored.bytes)
+            parameters.append(baseFloor)
+            pipeline.execute(PruneSQL.repack, parameters)
+        }
+    }
+
+    func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
+        guard let rows = results.first else { throw .protocolViolation("no result for a version to be stored anew") }
+        if case .write(_, let outcome) = stage { return .finished(rows.count == 1 ? outcome : .raced) }
+        guard rows.count == 1 else { return .finished(.gone) }
+        let row = try LoadRow(rows, 0, key: key, known: known)
+        guard row.version != nil else { return .finished(.gone) }
+        var next = self
+        switch row.read(resources) {
+        case .failure where row.reliesOnCache: next.known = [:]
+        case .failure(let error): return .finished(.unreadable(error))
+        case .success(let (snapshot, chain)): next.stage = pack(snapshot.state, chain)
+        }
+        return .again(next)
+    }
+
+    private func pack(_ state: [UInt8], _ chain: VersionChain) -> Stage {
+        let stored = StateCompression.store(state, after: anchor, resources.zstd)
+        let next = stored.base == nil ? VersionChain(version, state: state, stored: stored) : nil
+        let base = chain.levels.first.flatMap { $0.version == version ? nil : $0 }
+        return .write(stored, .stored(anchor: next, base: base))
+    }
+}
