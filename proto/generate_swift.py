@@ -112,7 +112,7 @@ class FileWriter:
         name = escape(camel(field.name))
         if field.type == TYPE_MESSAGE:
             message, is_duration = self.message_type(field)
-            read = f"try {message}.optional(c.{field.name})" + ("?.duration" if is_duration else "")
+            read = f"try {message}.optional(c.{field.name})" + (f'?.duration("{field.name}")' if is_duration else "")
             value = f"{name}.map {{ {message}($0) }}" if is_duration else name
             return Property(name, "Duration?" if is_duration else message + "?", "nil", field.doc,
                             [f"{name} = {read}"], [f"c.pointee.{field.name} = arena.make(optional: {value})"])

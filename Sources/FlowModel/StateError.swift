@@ -10,6 +10,8 @@ public enum StateError: Error, Sendable, Equatable {
     case stateInvalid([Violation])
     /// The patch is one, but cannot be applied to this version of the flow.
     case patchNotApplicable(flowID: String, version: Int64, message: String)
+    /// The state of a version is not JSON, and what was asked for needs that.
+    case stateNotJSON(flowID: String, version: Int64, message: String)
     /// The document is no definition that can work; everything that is wrong with it.
     case definitionInvalid([DefinitionFault])
     /// The definition is at revision `actual`; 0: there is none.
@@ -77,6 +79,7 @@ extension StateError {
         case .flowAlreadyExists: "FLOW_ALREADY_EXISTS"
         case .stateInvalid: "STATE_INVALID"
         case .patchNotApplicable: "PATCH_NOT_APPLICABLE"
+        case .stateNotJSON: "STATE_NOT_JSON"
         case .definitionInvalid: "DEFINITION_INVALID"
         case .definitionNotFound: "DEFINITION_NOT_FOUND"
         case .transitionNotAllowed, .statusNotAllowed: "TRANSITION_NOT_ALLOWED"

@@ -9,7 +9,8 @@ extension StateError: CustomStringConvertible {
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .quarantinedNotFound, .notificationNotFound:
             return notFoundMessage
         case .definitionInvalid, .definitionConflict, .definitionNotFound: return definitionMessage
-        case .stateInvalid, .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost, .tooLarge,
+        case .stateInvalid, .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost,
+            .tooLarge,
             .invalidArgument:
             return refusalMessage
         default:
@@ -78,6 +79,8 @@ extension StateError: CustomStringConvertible {
                 + violations.map { $0.path.isEmpty ? $0.message : "\($0.path): \($0.message)" }.joined(separator: "; ")
         case .patchNotApplicable(let flowID, let version, let message):
             "the patch cannot be applied to version \(version) of flow \"\(flowID)\": \(message); load it and make another patch"
+        case .stateNotJSON(let flowID, let version, let message):
+            "version \(version) of flow \"\(flowID)\" is not JSON: \(message)"
         case .transitionNotAllowed(let from, let to, let missing):
             "a flow in phase \"\(from)\" cannot enter \"\(to)\""
                 + (missing.isEmpty ? "" : "; complete first: \(missing.joined(separator: ", "))")

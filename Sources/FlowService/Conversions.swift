@@ -5,7 +5,7 @@ import WireMessages
 // Values of the model as messages, and back. Empty strings of a request mean "not given".
 
 extension FlowModel.Timestamp {
-    /// Finer than a microsecond is cut off, towards the past.
+    /// The last microsecond that is not after the time.
     init(_ message: WireMessages.Timestamp, field: String) throws(StateError) {
         guard (0...999_999_999).contains(message.nanos),
             (-62_135_596_800...253_402_300_799).contains(message.seconds)
@@ -13,6 +13,12 @@ extension FlowModel.Timestamp {
             throw .invalidArgument(field: field, message: "must be a time between the years 1 and 9999")
         }
         self.init(microseconds: message.seconds * 1_000_000 + Int64(message.nanos) / 1_000)
+    }
+
+    /// The first microsecond that is not before the time; after the last one of the year 9999 the one behind it, which no flow has.
+    init(notBefore message: WireMessages.Timestamp, field: String) throws(StateError) {
+        try self.init(message, field: field)
+        if message.nanos % 1_000 != 0 { microseconds += 1 }
     }
 
     var message: WireMessages.Timestamp {
@@ -23,12 +29,13 @@ extension FlowModel.Timestamp {
 }
 
 extension TimeRange {
+    /// Of times in whole microseconds exactly those that lie in the range, also where its borders are finer.
     init(
         after: WireMessages.Timestamp?, before: WireMessages.Timestamp?, field: String
     ) throws(StateError) {
         self.init()
-        if let after { start = try Timestamp(after, field: field + "_after") }
-        if let before { end = try Timestamp(before, field: field + "_before") }
+        if let after { start = try Timestamp(notBefore: after, field: field + "_after") }
+        if let before { end = try Timestamp(notBefore: before, field: field + "_before") }
     }
 }
 

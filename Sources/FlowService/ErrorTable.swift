@@ -9,34 +9,40 @@ enum ErrorTable {
     static let domain = "flowstate"
 
     static func status(_ error: StateError) -> Status {
-        var listed = Int.max
-        while true {
-            let status = status(error, listing: listed)
-            let count = count(error)
-            if status.details.count <= Status.maxDetailsBytes || count == 0 || listed == 0 { return status }
-            // Fewer, by how much too long it is.
-            listed = min(listed, count) * Status.maxDetailsBytes / (status.details.count + 1)
+        status(code(error), error.message, error.reason, metadata(error), retryAfter: error.retryAfterMilliseconds) { detail(error, &$0) }
+    }
+
+    /// A request that cannot be decoded.
+    /// - Parameter type: the full name of the message that it should be.
+    static func status(_ error: WireError, of type: String) -> Status {
+        let plain = Status(error, type: type)
+        func badRequest(_ field: String) -> Status {
+            status(plain.code, plain.message, "INVALID_REQUEST") { _ in badField(field, plain.message) }
+        }
+        return switch error {
+        case .malformed: badRequest("")
+        case .invalidUTF8(let field), .invalidDuration(let field): badRequest(field)
+        case .tooMuchMemory(let limit):
+            status(plain.code, plain.message, "STATE_TOO_LARGE") { _ in
+                // Decoding ended there.
+                AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(limit)))
+            }
         }
     }
 
-    /// - Parameter listed: of long lists, so many at most.
-    private static func status(_ error: StateError, listing listed: Int) -> Status {
-        let (code, message) = (code(error), Status.short(error.message))
-        var details = [AnyMessage(packing: ErrorInfo(reason: error.reason, domain: domain, metadata: metadata(error)))]
-        if let detail = detail(error, listing: listed) { details.append(detail) }
-        if let milliseconds = error.retryAfterMilliseconds {
-            details.append(AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(milliseconds))))
+    private static func status(
+        _ code: StatusCode, _ message: String, _ reason: String, _ metadata: StringMap = .empty, retryAfter: Int64? = nil,
+        _ detail: (inout DetailRoom) -> AnyMessage?
+    ) -> Status {
+        let message = Status.short(message)
+        let info = ErrorInfo(reason: reason, domain: domain, metadata: metadata)
+        var status = RPCStatus(code: Int32(code.rawValue), message: message, details: [AnyMessage(packing: info)])
+        if let retryAfter {
+            status.details.append(AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(retryAfter))))
         }
-        return Status(code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded())
-    }
-
-    /// How long the list is that the detail of an error holds.
-    private static func count(_ error: StateError) -> Int {
-        switch error {
-        case .stateInvalid(let violations): violations.count
-        case .definitionInvalid(let faults): faults.count
-        default: 0
-        }
+        var room = DetailRoom(beside: status)
+        if let detail = detail(&room) { status.details.insert(detail, at: 1) }
+        return Status(code, message, details: status.encoded())
     }
 
     private static func code(_ error: StateError) -> StatusCode {
@@ -44,7 +50,8 @@ enum ErrorTable {
         case .versionConflict, .definitionConflict: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
-        case .patchNotApplicable, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost: .failedPrecondition
+        case .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost:
+            .failedPrecondition
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
             .notificationNotFound:
             .notFound
@@ -58,48 +65,68 @@ enum ErrorTable {
         }
     }
 
-    private static func detail(_ error: StateError, listing listed: Int) -> AnyMessage? {
+    private static func detail(_ error: StateError, _ room: inout DetailRoom) -> AnyMessage? {
         switch error {
         case .versionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .flowAlreadyExists(_, let version, _):
             AnyMessage(packing: VersionConflict(expected: 0, actual: version))
         case .stateInvalid(let violations):
-            AnyMessage(
-                packing: StateInvalid(
-                    violations: violations.prefix(listed).map(\.wire), omitted: Int32(clamping: max(0, violations.count - listed))))
+            packed(room.list(violations) { $0.short }) { StateInvalid(violations: $0, omitted: $1) }
         case .definitionInvalid(let faults):
-            AnyMessage(
-                packing: DefinitionInvalid(
-                    faults: faults.prefix(listed).map { WireMessages.DefinitionFault(path: $0.path, message: $0.message) },
-                    omitted: Int32(clamping: max(0, faults.count - listed))))
+            packed(room.list(faults) { $0.short }) { DefinitionInvalid(faults: $0, omitted: $1) }
         case .definitionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .transitionNotAllowed(let from, let to, let missing):
-            AnyMessage(packing: TransitionNotAllowed(from: from, to: to, missing: missing))
+            AnyMessage(packing: transition(from, to, missing, &room))
         case .statusNotAllowed(let from, let to, _):
-            AnyMessage(packing: TransitionNotAllowed(from: from, to: to))
+            AnyMessage(packing: transition(from, to, [], &room))
         case .recoveryFailed(_, let tried):
-            AnyMessage(packing: RecoveryFailed(tried: tried.map { RecoveryStep(action: $0) }))
+            packed(room.list(tried) { RecoveryStep(action: DetailRoom.text($0)) }) { RecoveryFailed(tried: $0, omitted: $1) }
         case .leaseLost(_, let holder, let token):
-            AnyMessage(packing: LeaseLost(holder: holder, token: token))
+            AnyMessage(packing: LeaseLost(holder: DetailRoom.name(holder), token: token))
         case .tooLarge(_, let size, let limit):
             AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(size)))
         case .invalidArgument(let field, let message), .unsupported(let field, let message):
-            AnyMessage(
-                packing: BadRequest(fieldViolations: [BadRequestFieldViolation(field: field, description: message)]))
+            badField(field, message)
         default: nil
         }
     }
 
+    private static func badField(_ field: String, _ message: String) -> AnyMessage {
+        AnyMessage(
+            packing: BadRequest(fieldViolations: [
+                BadRequestFieldViolation(field: DetailRoom.name(field), description: DetailRoom.text(message))
+            ]))
+    }
+
+    private static func packed<Element>(
+        _ list: (kept: [Element], omitted: Int32), _ message: ([Element], Int32) -> some WireMessage
+    ) -> AnyMessage {
+        AnyMessage(packing: message(list.kept, list.omitted))
+    }
+
+    private static func transition(_ from: String, _ to: String, _ missing: [String], _ room: inout DetailRoom) -> TransitionNotAllowed {
+        var detail = TransitionNotAllowed(from: DetailRoom.name(from), to: DetailRoom.name(to))
+        room.take(detail)
+        (detail.missing, detail.omitted) = room.list(missing)
+        return detail
+    }
+
     private static func metadata(_ error: StateError) -> StringMap {
+        StringMap(names(error).map { StringMap.Element(key: $0.key, value: DetailRoom.name($0.value)) })
+    }
+
+    /// What the error is about, whole.
+    private static func names(_ error: StateError) -> StringMap {
         switch error {
         case .versionConflict(let flowID, _, _), .flowAlreadyExists(let flowID, _, _),
             .flowNotFound(let flowID, _), .versionNotFound(let flowID, _), .checkpointNotFound(let flowID, _),
             .checkpointAlreadyExists(let flowID, _), .leaseLost(let flowID, _, _), .recoveryFailed(let flowID, _):
             ["flow_id": flowID]
         case .definitionConflict(let flowType, _, _), .definitionNotFound(let flowType, _): ["flow_type": flowType]
-        case .dataLoss(let flowID, let version, _), .patchNotApplicable(let flowID, let version, _):
+        case .dataLoss(let flowID, let version, _), .patchNotApplicable(let flowID, let version, _),
+            .stateNotJSON(let flowID, let version, _):
             ["flow_id": flowID, "version": String(version)]
         default: [:]
         }
@@ -108,4 +135,14 @@ enum ErrorTable {
 
 extension StateError.Violation {
     var wire: Violation { Violation(path: path, rule: rule, message: message) }
+
+    fileprivate var short: Violation {
+        Violation(path: DetailRoom.text(path), rule: DetailRoom.name(rule), message: DetailRoom.text(message))
+    }
+}
+
+extension FlowModel.DefinitionFault {
+    fileprivate var short: WireMessages.DefinitionFault {
+        WireMessages.DefinitionFault(path: DetailRoom.text(path), message: DetailRoom.text(message))
+    }
 }

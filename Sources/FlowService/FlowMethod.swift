@@ -33,7 +33,7 @@ struct MethodRunner: Sendable {
         do {
             request = try Method.Request.decode(message, ceiling: store.limits.arenaBytes)
         } catch {
-            return call.finish(Status(error, type: Method.Request.fullName))
+            return call.finish(ErrorTable.status(error, of: Method.Request.fullName))
         }
         let flowID = Method.flowID(request)
         do {

@@ -15,6 +15,9 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
     /// When the server says that a retry may help: how long to wait.
     public let retryDelay: Duration?
 
+    /// For INVALID_ARGUMENT with `INVALID_REQUEST`: the wrong fields of the request.
+    public let fields: [String]
+
     init(_ status: Status) {
         code = status.code
         message = status.message
@@ -26,6 +29,7 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
         }
         reason = first(ErrorInfo.self).flatMap { $0.domain == "flowstate" ? $0.reason : nil }
         conflict = first(VersionConflict.self)
+        fields = first(BadRequest.self)?.fieldViolations.map(\.field) ?? []
         retryDelay = first(RetryInfo.self)?.retryDelay
     }
 

@@ -33,20 +33,31 @@ public protocol WireDuration: WireMessage {
 }
 
 extension WireDuration {
-    /// The same length of time. Protobuf allows 315,576,000,000 seconds (10,000 years) either way; what is
-    /// beyond is cut to a second more than that, because the parts of a larger `Duration` do not fit Int64.
-    public var duration: Duration {
-        let limit: Int64 = 315_576_000_001
-        // Cut before the parts are added, which could overflow, and after, when they could pass the limit again.
-        let sum = Duration.seconds(min(max(seconds, -limit), limit)) + .nanoseconds(nanos)
-        return min(max(sum, .seconds(-limit)), .seconds(limit))
+    /// The same length of time. As duration.proto has it, the parts have the same sign, `nanos` is less than a second, and `seconds` is
+    /// 315,576,000,000 (10,000 years) at most, either way.
+    /// - Parameter field: the name of the field that holds it.
+    /// - Throws: `WireError.invalidDuration` when it is not so.
+    public func duration(_ field: String) throws(WireError) -> Duration {
+        typealias Bounds = WireDurationBounds
+        guard (-Bounds.nanos...Bounds.nanos).contains(nanos), (-Bounds.seconds...Bounds.seconds).contains(seconds),
+            seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0)
+        else { throw .invalidDuration(field: field) }
+        return .seconds(seconds) + .nanoseconds(nanos)
     }
 
-    /// The same length of time, cut to the nanosecond; its parts have the same sign, as protobuf asks.
+    /// The same length of time, cut to the nanosecond, and to the longest that protobuf has; its parts have the same sign, as protobuf asks.
     public init(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
+        let longest = Duration.seconds(WireDurationBounds.seconds)
+        let (seconds, attoseconds) = min(max(duration, .zero - longest), longest).components
         self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
     }
+}
+
+/// What duration.proto allows.
+private enum WireDurationBounds {
+    /// 10,000 years, either way.
+    static let seconds: Int64 = 315_576_000_000
+    static let nanos: Int32 = 999_999_999
 }
 
 /// The message behind `google.protobuf.Any`.

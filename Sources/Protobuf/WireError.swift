@@ -4,6 +4,8 @@ public enum WireError: Error, Equatable, Sendable {
     case malformed
     /// A string field is not valid UTF-8; `field` is its name in the proto file.
     case invalidUTF8(field: String)
+    /// A `google.protobuf.Duration` is not a length of time: its parts have different signs, or are out of range.
+    case invalidDuration(field: String)
     /// Decoding would take more memory than `limit` bytes. The bytes may well be a message.
     case tooMuchMemory(limit: Int)
 }

@@ -24,6 +24,10 @@ struct RootCommand: AsyncParsableCommand {
               4   invalid input: the server refused the request or the state; too large
               5   unavailable: no answer from the server or its database; a retry may help
               64  wrong usage of the command line
+              141 the reader of the output has gone away (SIGPIPE), as in `… | head`
+
+            What follows an option is its value, whatever it begins with: --status -5; only -- itself needs --status=--. \
+            What stands by itself and begins with a dash goes behind --, as in `flowstate flow load -- -5`.
             """,
         subcommands: [
             ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,

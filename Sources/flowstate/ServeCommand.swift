@@ -22,43 +22,45 @@ struct ServeCommand: AsyncParsableCommand {
             \(limits)
             """)
 
-    @Option(help: "Address to listen on. (default: 127.0.0.1)")
+    @Option(parsing: .unconditional, help: "Address to listen on. (default: 127.0.0.1)")
     var host: String?
-    @Option(help: "TCP port; 0 picks a free one. (default: 7420)")
+    @Option(parsing: .unconditional, help: "TCP port; 0 picks a free one. (default: 7420)")
     var port: Int?
-    @Option(help: "A unix domain socket to listen on besides.")
+    @Option(parsing: .unconditional, help: "A unix domain socket to listen on besides.")
     var unixSocket: String?
-    @Option(help: "PostgreSQL 14 or later: postgresql://user@host/database or a libpq connection string.")
+    @Option(parsing: .unconditional, help: "PostgreSQL 14 or later: postgresql://user@host/database or a libpq connection string.")
     var databaseUrl: String?
-    @Option(help: "Where the embedded PostgreSQL lives. (default: \(defaultDataDirectory))")
+    @Option(parsing: .unconditional, help: "Where the embedded PostgreSQL lives. (default: \(defaultDataDirectory))")
     var dataDirectory: String?
-    @Option(help: "The bin directory of PostgreSQL, for the embedded one. (default: found by itself)")
+    @Option(parsing: .unconditional, help: "The bin directory of PostgreSQL, for the embedded one. (default: found by itself)")
     var postgresBinaries: String?
-    @Option(help: "A setting of the embedded PostgreSQL; may be repeated.")
+    @Option(parsing: .unconditionalSingleValue, help: "A setting of the embedded PostgreSQL; may be repeated.")
     var postgresSetting: [Assignment] = []
-    @Option(help: "Database connections that write. (default: one for every four cores, at most four)")
+    @Option(parsing: .unconditional, help: "Database connections that write. (default: one for every four cores, at most four)")
     var writers: Int?
-    @Option(help: "Database connections that read. (default: as many)")
+    @Option(parsing: .unconditional, help: "Database connections that read. (default: as many)")
     var readers: Int?
-    @Option(help: "Threads that serve connections. (default: 1)")
+    @Option(parsing: .unconditional, help: "Threads that serve connections. (default: 1)")
     var eventLoops: Int?
-    @Option(help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
+    @Option(parsing: .unconditional, help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
     var grace: Int?
-    @Option(help: "Whether saves are held against the definitions of their flows' types. (default: true)")
+    @Option(parsing: .unconditional, help: "Whether saves are held against the definitions of their flows' types. (default: true)")
     var validation: Bool?
-    @Option(help: "Hours that deleted flows keep their history; 0: for ever. (default: 72)")
+    @Option(parsing: .unconditional, help: "Hours that deleted flows keep their history; 0: for ever. (default: 72)")
     var cleanupHours: Int?
-    @Option(help: "Seconds from one clean-up to the next. (default: 3600)")
+    @Option(parsing: .unconditional, help: "Seconds from one clean-up to the next. (default: 3600)")
     var cleanupInterval: Int?
-    @Option(help: "Whether recovery starts by itself where a definition says so. (default: true)")
+    @Option(parsing: .unconditional, help: "Whether recovery starts by itself where a definition says so. (default: true)")
     var recovery: Bool?
-    @Option(help: "An http or https URL to which notifications are delivered. (default: nowhere)")
+    @Option(parsing: .unconditional, help: "An http or https URL to which notifications are delivered. (default: nowhere)")
     var webhookUrl: String?
-    @Option(help: "The secret that signs them; better given as FLOWSTATE_WEBHOOK_SECRET, which other users of the machine cannot see.")
+    @Option(
+        parsing: .unconditional,
+        help: "The secret that signs them; better given as FLOWSTATE_WEBHOOK_SECRET, which other users of the machine cannot see.")
     var webhookSecret: String?
-    @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
+    @Option(parsing: .unconditional, help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
-    @Option(help: "A limit, such as message-bytes=33554432; may be repeated.")
+    @Option(parsing: .unconditionalSingleValue, help: "A limit, such as message-bytes=33554432; may be repeated.")
     var limit: [Assignment] = []
 
     func run() async throws {

@@ -73,6 +73,22 @@ import Testing
         #expect(Status(trailers: Metadata(received: status.trailers))?.message.hasSuffix("…") == true)
     }
 
+    @Test(arguments: ["a", "é", "漢", "🙂", "e\u{301}"])
+    func aTextIsNeverCutInsideACharacter(piece: String) {
+        let text = String(repeating: piece, count: 20)
+        for limit in 0...text.utf8.count + 1 {
+            let short = text.shortened(toBytes: limit)
+            #expect(short.utf8.count <= limit)
+            guard limit < text.utf8.count else {
+                #expect(short == text)
+                continue
+            }
+            #expect(short.isEmpty == (limit < 3) && (short.isEmpty || short.hasSuffix("…")))
+            #expect(text.unicodeScalars.starts(with: short.unicodeScalars.dropLast()))
+            #expect(limit < 3 || short.utf8.count > limit - 4, "as much as fits")
+        }
+    }
+
     @Test(arguments: [
         ("localhost:1", "localhost:1"), ("http://h:80/", "h:80"), ("h", "h:7420"), ("[::1]:9", "[::1]:9"),
         ("unix:/tmp/s", "unix:/tmp/s"), ("unix:///tmp/s", "unix:/tmp/s"),

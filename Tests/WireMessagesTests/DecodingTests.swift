@@ -33,12 +33,25 @@ import WireMessages
         }
     }
 
-    @Test func aDurationBeyondEveryRangeStaysOutOfRange() throws {
-        // ttl { seconds = Int64.max, nanos = Int32.max }
-        let longest: [UInt8] = [8, 255, 255, 255, 255, 255, 255, 255, 255, 127, 16, 255, 255, 255, 255, 7]
-        let ttl = try #require(try AcquireLeaseRequest.decode([0x1A, UInt8(longest.count)] + longest).ttl)
-        #expect(ttl > .seconds(315_576_000_000))
-        #expect(ttl.components.seconds > 0)
+    @Test(arguments: [
+        (Int64(1), Int32(-1)), (-1, 1), (0, 1_000_000_000), (0, -1_000_000_000), (315_576_000_001, 0), (-315_576_000_001, 0), (.max, .max),
+        (.min, .min),
+    ])
+    func whatIsNoDurationIsRefusedWithTheFieldsName(seconds: Int64, nanos: Int32) {
+        let duration = [8] + varint(UInt64(bitPattern: seconds)) + [16] + varint(UInt64(bitPattern: Int64(nanos)))
+        #expect(throws: WireError.invalidDuration(field: "ttl")) {
+            try AcquireLeaseRequest.decode([0x1A, UInt8(duration.count)] + duration)
+        }
+    }
+
+    @Test func aDurationLongerThanProtobufsIsCut() throws {
+        for (duration, cut) in [(Duration.seconds(Int64.max), Int64(315_576_000_000)), (.seconds(Int64.min), -315_576_000_000)] {
+            #expect(try AcquireLeaseRequest.decode(AcquireLeaseRequest(ttl: duration).encoded()).ttl == .seconds(cut))
+        }
+    }
+
+    private func varint(_ value: UInt64) -> [UInt8] {
+        value < 0x80 ? [UInt8(value)] : [UInt8(value & 0x7F) | 0x80] + varint(value >> 7)
     }
 
     @Test func invalidUTF8IsRefusedWithTheFieldsName() {

@@ -31,7 +31,7 @@ public final class JSONDocument: Sendable {
         }
         // The nodes are this function's, to be freed by `cjson_free`; NULL is allowed there.
         defer { cjson_free(nodes) }
-        guard isParsed, let nodes else { throw JSONText.Fault(error) }
+        guard isParsed, let nodes else { throw text.withUnsafeBytes { JSONText.Fault(error, in: $0) } }
         return Array(UnsafeBufferPointer(start: nodes, count: count))
     }
 

@@ -14,8 +14,10 @@ public enum JSONText {
         /// The text is JSON so far, only nested deeper than allowed.
         public var isTooDeep: Bool
 
-        init(_ error: cjson_error) {
-            message = String(cString: error.message)
+        /// - Parameter bytes: the text. A byte order mark is named: RFC 8259 §8.1 has none, and editors do not show it.
+        init(_ error: cjson_error, in bytes: UnsafeRawBufferPointer) {
+            let hasMark = error.offset == 0 && bytes.starts(with: [0xEF, 0xBB, 0xBF])
+            message = hasMark ? "begins with a byte order mark (U+FEFF); remove it" : String(cString: error.message)
             (offset, line, column) = (error.offset, error.line, error.column)
             isTooDeep = error.code == CJSON_TOO_DEEP
         }
@@ -29,7 +31,7 @@ public enum JSONText {
         var error = cjson_error()
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         if cjson_validate(start, bytes.count, max(0, maximumDepth), &error) == 1 { return nil }
-        return Fault(error)
+        return Fault(error, in: bytes)
     }
 
     public static func fault(in bytes: [UInt8], maximumDepth: Int) -> Fault? {

@@ -15,7 +15,7 @@ extension DiffVersionsCommand: StoreCommand {
                         let new = try Self.snapshot(later)
                         context.compute(old.state.count + new.state.count, completion) { () throws(StateError) in
                             let patch = JSONDiff.patch(
-                                from: try Self.document(old, "from_version", limits), to: try Self.document(new, "to_version", limits))
+                                from: try Self.document(old, limits), to: try Self.document(new, limits))
                             return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
                         }
                     } catch {
@@ -33,12 +33,12 @@ extension DiffVersionsCommand: StoreCommand {
         return snapshot
     }
 
-    private static func document(_ snapshot: Snapshot, _ field: String, _ limits: Limits) throws(StateError) -> JSONDocument {
+    private static func document(_ snapshot: Snapshot, _ limits: Limits) throws(StateError) -> JSONDocument {
         do {
             return try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
         } catch {
-            let type = snapshot.version.contentType
-            throw .invalidArgument(field: field, message: "version \(snapshot.version.version) (\(type)) is not JSON: \(error)")
+            let version = snapshot.version
+            throw .stateNotJSON(flowID: snapshot.head.key.flowID, version: version.version, message: "\(error) (\(version.contentType))")
         }
     }
 }

@@ -56,7 +56,7 @@ public struct RetryInfo: WireMessage, Equatable {
     }
 
     public init(_ c: Google__Rpc__RetryInfo) throws(WireError) {
-        retryDelay = try ProtoDuration.optional(c.retry_delay)?.duration
+        retryDelay = try ProtoDuration.optional(c.retry_delay)?.duration("retry_delay")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Google__Rpc__RetryInfo>, _ arena: inout Arena) {

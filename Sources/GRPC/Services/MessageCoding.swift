@@ -30,6 +30,11 @@ extension Status {
             self.init(.invalidArgument, "the request is not a \(type) message: its bytes are not valid protobuf")
         case .invalidUTF8(let field):
             self.init(.invalidArgument, "\(field) is not valid UTF-8")
+        case .invalidDuration(let field):
+            self.init(
+                .invalidArgument,
+                "\(field) is not a valid duration: seconds and nanos must have one sign, with 315,576,000,000 seconds and 999,999,999 nanoseconds at most"
+            )
         case .tooMuchMemory(let limit):
             self.init(.resourceExhausted, "decoding the \(type) takes more than \(limit) bytes of memory; send less")
         }

@@ -41,14 +41,11 @@ public struct Metadata: Sendable, Equatable {
 extension Status {
     /// Stock clients refuse trailer sections of more than 8 KiB; both together stay below, percent-encoded and as base64.
     private static let maxMessageBytes = 1_024
-    /// Details that are longer are left out.
+    /// Details that are longer are left out; who makes them keeps them shorter.
     public static let maxDetailsBytes = 3_072
 
     /// A message as it is sent: its beginning, if it is long.
-    public static func short(_ message: String) -> String {
-        guard message.utf8.count > maxMessageBytes else { return message }
-        return String(decoding: message.utf8.prefix(maxMessageBytes), as: UTF8.self) + "…"
-    }
+    public static func short(_ message: String) -> String { message.shortened(toBytes: maxMessageBytes) }
 
     /// The trailer fields that carry this status.
     var trailers: [HeaderField] {

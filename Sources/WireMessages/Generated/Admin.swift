@@ -247,7 +247,7 @@ public struct GetStatisticsRequest: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__GetStatisticsRequest) throws(WireError) {
         tenant = try c.tenant.string("tenant")
         flowType = try c.flow_type.string("flow_type")
-        window = try ProtoDuration.optional(c.window)?.duration
+        window = try ProtoDuration.optional(c.window)?.duration("window")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetStatisticsRequest>, _ arena: inout Arena) {
@@ -552,9 +552,9 @@ public struct TimeInPhase: WireMessage, Equatable {
     }
 
     public init(_ c: Flowstate__V1__TimeInPhase) throws(WireError) {
-        p50 = try ProtoDuration.optional(c.p50)?.duration
-        p95 = try ProtoDuration.optional(c.p95)?.duration
-        p99 = try ProtoDuration.optional(c.p99)?.duration
+        p50 = try ProtoDuration.optional(c.p50)?.duration("p50")
+        p95 = try ProtoDuration.optional(c.p95)?.duration("p95")
+        p99 = try ProtoDuration.optional(c.p99)?.duration("p99")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TimeInPhase>, _ arena: inout Arena) {
@@ -1010,7 +1010,7 @@ public struct CreateApiKeyRequest: WireMessage, Equatable {
         actor = try c.actor.string("actor")
         role = ApiKeyRole(rawValue: Int32(bitPattern: c.role.rawValue))
         description = try c.description.string("description")
-        ttl = try ProtoDuration.optional(c.ttl)?.duration
+        ttl = try ProtoDuration.optional(c.ttl)?.duration("ttl")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateApiKeyRequest>, _ arena: inout Arena) {

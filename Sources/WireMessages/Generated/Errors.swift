@@ -36,8 +36,7 @@ public struct VersionConflict: WireMessage, Equatable {
 
 /// INVALID_ARGUMENT, reason STATE_INVALID: the state breaks rules. Nothing was saved.
 public struct StateInvalid: WireMessage, Equatable {
-    /// The rules that were broken, in the order of the state's text; as many as fit into 3 KiB, since
-    /// clients refuse long trailers. `ValidateState` answers all of them.
+    /// The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` answers all of them.
     public var violations: [Violation] = []
     /// How many more there are.
     public var omitted: Int32 = 0
@@ -105,7 +104,7 @@ public struct Violation: WireMessage, Equatable {
 /// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
 /// was stored.
 public struct DefinitionInvalid: WireMessage, Equatable {
-    /// What is wrong with it; as many faults as fit into 3 KiB, since clients refuse long trailers.
+    /// What is wrong with it; as many faults as fit.
     public var faults: [DefinitionFault] = []
     /// How many more there are.
     public var omitted: Int32 = 0
@@ -171,17 +170,21 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
     public var from: String = ""
     /// The phase asked for.
     public var to: String = ""
-    /// Phases that must be complete first; empty when there is no way at all.
+    /// Phases that must be complete first, as many as fit; empty when there is no way at all.
     public var missing: [String] = []
+    /// How many more there are.
+    public var omitted: Int32 = 0
 
     public init(
         from: String = "",
         to: String = "",
-        missing: [String] = []
+        missing: [String] = [],
+        omitted: Int32 = 0
     ) {
         self.from = from
         self.to = to
         self.missing = missing
+        self.omitted = omitted
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -192,6 +195,7 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
         from = try c.from.string("from")
         to = try c.to.string("to")
         missing = try ProtobufCBinaryData.strings(c.missing, c.n_missing, "missing")
+        omitted = c.omitted
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TransitionNotAllowed>, _ arena: inout Arena) {
@@ -199,18 +203,23 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
         c.pointee.to = arena.copy(to)
         c.pointee.n_missing = missing.count
         c.pointee.missing = arena.list(missing)
+        c.pointee.omitted = omitted
     }
 }
 
 /// FAILED_PRECONDITION, reason RECOVERY_FAILED: nothing that was tried brought a valid state back.
 public struct RecoveryFailed: WireMessage, Equatable {
-    /// What was tried, in order.
+    /// What was tried, in order; as much as fits.
     public var tried: [RecoveryStep] = []
+    /// How much more was tried.
+    public var omitted: Int32 = 0
 
     public init(
-        tried: [RecoveryStep] = []
+        tried: [RecoveryStep] = [],
+        omitted: Int32 = 0
     ) {
         self.tried = tried
+        self.omitted = omitted
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -219,11 +228,13 @@ public struct RecoveryFailed: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__RecoveryFailed) throws(WireError) {
         tried = try RecoveryStep.array(c.tried, c.n_tried)
+        omitted = c.omitted
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RecoveryFailed>, _ arena: inout Arena) {
         c.pointee.n_tried = tried.count
         c.pointee.tried = arena.list(tried)
+        c.pointee.omitted = omitted
     }
 }
 
@@ -297,7 +308,7 @@ public struct LeaseLost: WireMessage, Equatable {
 public struct TooLarge: WireMessage, Equatable {
     /// The limit in bytes.
     public var limit: Int64 = 0
-    /// The size in bytes; for a stream, as far as it was read.
+    /// The size in bytes; of what was not read or decoded to its end, as far as that went.
     public var size: Int64 = 0
 
     public init(

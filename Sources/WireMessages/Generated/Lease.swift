@@ -82,8 +82,8 @@ public struct AcquireLeaseRequest: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__AcquireLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
         holder = try c.holder.string("holder")
-        ttl = try ProtoDuration.optional(c.ttl)?.duration
-        wait = try ProtoDuration.optional(c.wait)?.duration
+        ttl = try ProtoDuration.optional(c.ttl)?.duration("ttl")
+        wait = try ProtoDuration.optional(c.wait)?.duration("wait")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AcquireLeaseRequest>, _ arena: inout Arena) {
@@ -144,7 +144,7 @@ public struct RenewLeaseRequest: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__RenewLeaseRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
         token = c.token
-        ttl = try ProtoDuration.optional(c.ttl)?.duration
+        ttl = try ProtoDuration.optional(c.ttl)?.duration("ttl")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RenewLeaseRequest>, _ arena: inout Arena) {

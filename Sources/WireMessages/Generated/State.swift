@@ -2006,7 +2006,7 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
         default: break
         }
         includeState = c.include_state != 0
-        bookmarkInterval = try ProtoDuration.optional(c.bookmark_interval)?.duration
+        bookmarkInterval = try ProtoDuration.optional(c.bookmark_interval)?.duration("bookmark_interval")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__WatchFlowsRequest>, _ arena: inout Arena) {

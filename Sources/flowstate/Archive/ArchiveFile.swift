@@ -1,41 +1,68 @@
 import FlowArchive
 import FlowStateClient
 
-/// An archive as a file: what is wrong with it is a failure that names it.
-enum ArchiveFile {
-    /// Runs `body` with a reader at the beginning of the file.
-    /// - Throws: `LocalFailure` when the file cannot be read or is not an archive that is whole, and what else `body` throws.
-    static func reading<Result>(_ path: String, _ body: (ArchiveReader) async throws -> Result) async throws -> Result {
-        var isOpen = false
+/// An archive to be read, more than once: a file, or what came on standard input. What is wrong with it is a failure that names it.
+struct ArchiveFile {
+    /// As messages name it.
+    private let name: String
+    private let file: Descriptor
+    /// Where the archive begins in the file.
+    private let beginning: Int64
+
+    /// Runs `body` with the archive at a path; `-` is standard input. What can only be read once, such as a pipe, is copied to a file
+    /// without a name first.
+    /// - Throws: `LocalFailure` when it cannot be read, and what `body` throws.
+    static func opening<Result>(_ path: String, _ body: (ArchiveFile) async throws -> Result) async throws -> Result {
+        guard path == "-" else {
+            let name = "'\(path)'"
+            let file = try readable(name) { () throws(SystemError) in try Descriptor.openForReading(path) }
+            defer { file.close() }
+            return try await opening(file, name, body)
+        }
+        guard !Descriptor.standardInput.isTerminal else {
+            throw LocalFailure("an archive cannot be typed: standard input is a terminal", status: .invalidInput)
+        }
+        return try await opening(.standardInput, "standard input", body)
+    }
+
+    private static func opening<Result>(
+        _ file: Descriptor, _ name: String, _ body: (ArchiveFile) async throws -> Result
+    ) async throws -> Result {
+        if let beginning = file.position { return try await body(ArchiveFile(name: name, file: file, beginning: beginning)) }
+        let copy = try readable("the rest of \(name)") { () throws(SystemError) in try Descriptor.temporaryFile() }
+        defer { copy.close() }
+        try readable(name) { () throws(SystemError) in try file.copyToEnd(into: copy) }
+        return try await body(ArchiveFile(name: name, file: copy, beginning: 0))
+    }
+
+    /// Runs `body` with a reader at the beginning of the archive.
+    /// - Throws: `LocalFailure` when it cannot be read or is not an archive that is whole, and what else `body` throws.
+    func reading<Result>(_ body: (ArchiveReader) async throws -> Result) async throws -> Result {
         do {
-            return try await Descriptor.reading(path) { file in
-                isOpen = true
-                let reader = try ArchiveReader { buffer in
-                    do throws(SystemError) {
-                        return try file.read(into: &buffer)
-                    } catch {
-                        throw unreadable(path, error)
-                    }
-                }
-                return try await body(reader)
+            try Self.readable(name) { () throws(SystemError) in try file.seek(to: beginning) }
+            let reader = try ArchiveReader { [name, file] buffer in
+                try Self.readable(name) { () throws(SystemError) in try file.read(into: &buffer) }
             }
+            return try await body(reader)
         } catch let error as ArchiveError {
-            throw LocalFailure("'\(path)': \(error)", status: .invalidInput)
-        } catch let error as SystemError where !isOpen {
-            throw unreadable(path, error)
+            throw LocalFailure("\(name): \(error)", status: .invalidInput)
         }
     }
 
     /// Reads all of it, so that nothing is done because of an archive that turns out to be damaged.
     /// - Throws: as `reading`.
-    static func verify(_ path: String) async throws -> (header: ArchiveHeader, totals: ArchiveTotals) {
-        try await reading(path) { reader in
+    func verify() async throws -> (header: ArchiveHeader, totals: ArchiveTotals) {
+        try await reading { reader in
             while try reader.next() != nil {}
             return (reader.header, reader.totals)
         }
     }
 
-    private static func unreadable(_ path: String, _ error: SystemError) -> LocalFailure {
-        LocalFailure("cannot read '\(path)': \(error)", status: .failure)
+    private static func readable<Result>(_ name: String, _ body: () throws(SystemError) -> Result) throws(LocalFailure) -> Result {
+        do {
+            return try body()
+        } catch {
+            throw LocalFailure("cannot read \(name): \(error)", status: .failure)
+        }
     }
 }

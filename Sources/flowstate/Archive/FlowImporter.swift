@@ -116,7 +116,7 @@ struct FlowImporter {
         request.metadata = metadata ?? info.metadata
         request.checkpoint = version.checkpoints.first.map { CheckpointSpec(name: $0.name, description: $0.description) }
         do {
-            let saved = try await client.saveState(request)
+            let saved = try await saved(request)
             guard saved.digest == info.digest else {
                 throw LocalFailure("the server has saved other bytes of '\(flow.flowID)', version \(number)", status: .failure)
             }
@@ -126,6 +126,19 @@ struct FlowImporter {
         }
         if request.checkpoint != nil { savedCheckpoints += 1 }
         try await create(version.checkpoints.dropFirst(), number)
+    }
+
+    /// Saves a version. A flow may have more labels than the server takes, from a release that counted otherwise, or when the server adds
+    /// some of its own: then as many come along as it takes, and `difference` tells.
+    private func saved(_ request: SaveStateRequest) async throws -> SaveStateResponse {
+        var request = request
+        while true {
+            do {
+                return try await client.saveState(request)
+            } catch let error as ClientError where error.fields == ["labels"] && !request.labels.isEmpty {
+                request.labels = StringMap(request.labels.dropLast())
+            }
+        }
     }
 
     private mutating func create(_ checkpoints: some Sequence<Checkpoint>, _ number: Int64) async throws {

@@ -12,21 +12,28 @@ struct ArchiveExportCommand: ClientCommand {
         discussion: """
             Without --flow and filters every flow of the tenant. Each is written with its versions, states, checkpoints and \
             events, up to the version that it had when its turn began; deleted flows are left out. Versions that retention \
-            has removed are missing. The file appears when it is complete, and only its owner can read it. Exit code 1 \
-            although the file was written: the server had lost some states, which are left out.
+            has removed are missing. The file appears when it is complete, and only its owner can read it. On standard output \
+            an archive that is not complete has no end, which every reader sees; the result goes to standard error then. \
+            Exit code 1 although the file was written: the server had lost some states, which are left out.
 
             The file is a zstd frame of length-prefixed protobuf messages; proto/flowstate/v1/archive.proto describes it.
 
               flowstate archive export --out flows.fsa
+              flowstate archive export - | ssh backup 'cat > flows.fsa'
               flowstate archive export --flow order-17 --flow order-18 --out orders.fsa
               flowstate archive export --type order --status closed --label customer=acme --out acme.fsa --force
             """)
 
-    @Option(name: .customLong("flow"), help: ArgumentHelp("This flow; repeat it for more.", valueName: "id"))
+    @Option(
+        name: .customLong("flow"), parsing: .unconditionalSingleValue, help: ArgumentHelp("This flow; repeat it for more.", valueName: "id")
+    )
     var flows: [String] = []
 
-    @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
-    var out: String
+    @Argument(help: "The file to write; - is standard output.")
+    var file: String?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("The same.", valueName: "file"))
+    var out: String?
 
     @Flag(help: "Replace the file when it is there.")
     var force = false
@@ -35,22 +42,32 @@ struct ArchiveExportCommand: ClientCommand {
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     mutating func validate() throws {
-        if out.isEmpty || out == "-" { throw ValidationError("--out must name a file.") }
+        if (file == nil) == (out == nil) { throw ValidationError("Name the file once: as an argument, or with --out.") }
+        if path.isEmpty { throw ValidationError("The file must have a name.") }
         if !flows.isEmpty, filters.filter != FlowFilter() { throw ValidationError("Give --flow or filters, not both.") }
         if Set(flows.map { Array($0.utf8) }).count < flows.count { throw ValidationError("A flow is named twice.") }
     }
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        let (result, unreadable) = try await NewFile.writing(out, replacing: force) { file in
-            let writer = try ArchiveWriter(header) { try file.write($0) }
-            var exporter = FlowExporter(client, writer, console)
-            if flows.isEmpty { try await exporter.export(filters.filter) }
-            for id in flows { try await exporter.export(id: id) }
-            try writer.finish()
-            return (record(writer, exporter), exporter.unreadableVersions)
-        }
-        try console.show(result)
+        let (result, unreadable) =
+            try await toStandardOutput
+            ? export(.standardOutput, client, console) : NewFile.writing(path, replacing: force) { try await export($0, client, console) }
+        // Standard output has the archive then.
+        if toStandardOutput { console.showBeside(result) } else { try console.show(result) }
         if unreadable > 0 { throw ExitStatus.failure.code }
+    }
+
+    private var path: String { file ?? out ?? "" }
+    private var toStandardOutput: Bool { path == "-" }
+
+    private func export(_ file: Descriptor, _ client: StateClient, _ console: Console) async throws -> (Record, unreadable: Int64) {
+        if file.isTerminal { throw LocalFailure("an archive cannot be shown: standard output is a terminal", status: .invalidInput) }
+        let writer = try ArchiveWriter(header) { try file.write($0) }
+        var exporter = FlowExporter(client, writer, console)
+        if flows.isEmpty { try await exporter.export(filters.filter) }
+        for id in flows { try await exporter.export(id: id) }
+        try writer.finish()
+        return (record(writer, exporter), exporter.unreadableVersions)
     }
 
     private var header: ArchiveHeader {
@@ -66,7 +83,7 @@ struct ArchiveExportCommand: ClientCommand {
 
     private func record(_ writer: ArchiveWriter, _ exporter: FlowExporter) -> Record {
         Record(
-            [("file", .string(out)), ("file_bytes", .integer(writer.fileBytes))] + writer.totals.fields + [
+            [("file", .string(path)), ("file_bytes", .integer(writer.fileBytes))] + writer.totals.fields + [
                 ("deleted_flows", .integer(exporter.deletedFlows)), ("unreadable_versions", .integer(exporter.unreadableVersions)),
             ])
     }

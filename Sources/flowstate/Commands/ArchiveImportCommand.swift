@@ -8,7 +8,7 @@ struct ArchiveImportCommand: ClientCommand {
         commandName: "import",
         abstract: "Restore flows from an archive.",
         discussion: """
-            The whole file is checked before anything is saved. Flows get the ids, versions, states, phases, labels and named \
+            The whole archive is checked before anything is saved; what comes through a pipe is kept in $TMPDIR until then. Flows get the ids, versions, states, phases, labels and named \
             checkpoints that they had; a flow that is there already is compared and, where its versions are those of the \
             archive, continued. So an import that was interrupted is run again. A flow whose versions differ, or that was \
             deleted, is a conflict, and stays as it is.
@@ -23,6 +23,7 @@ struct ArchiveImportCommand: ClientCommand {
 
               flowstate archive import flows.fsa --dry-run
               flowstate archive import flows.fsa --tenant acme-restored --on-conflict skip
+              flowstate archive export - | flowstate archive import - --endpoint other:7420
             """)
 
     /// What to do when a flow is there and is another one.
@@ -31,21 +32,21 @@ struct ArchiveImportCommand: ClientCommand {
         case skip
     }
 
-    @Argument(help: "The archive.")
+    @Argument(help: "The archive; - is standard input.")
     var file: String
 
     @Flag(help: "Say what would be done, and save nothing. What definitions refuse is not known before.")
     var dryRun = false
 
-    @Option(help: "When a flow is there and is another one: stop, or go on with the next flow.")
+    @Option(parsing: .unconditional, help: "When a flow is there and is another one: stop, or go on with the next flow.")
     var onConflict: ConflictPolicy = .fail
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        _ = try await ArchiveFile.verify(file)
-        let (tally, events) = try await ArchiveFile.reading(file) { reader in
-            (try await restore(reader, client, console), reader.totals.events)
+        let (tally, events) = try await ArchiveFile.opening(file) { archive in
+            _ = try await archive.verify()
+            return try await archive.reading { (try await restore($0, client, console), $0.totals.events) }
         }
         try console.show(tally.record(events: events, isDryRun: dryRun))
         if tally.conflicts > 0, onConflict == .fail { throw ExitStatus.conflict.code }

@@ -14,26 +14,28 @@ struct ArchiveShowCommand: AsyncParsableCommand {
               flowstate archive show flows.fsa
             """)
 
-    @Argument(help: "The archive.")
+    @Argument(help: "The archive; - is standard input.")
     var file: String
 
-    @Option(help: "How to print. (default: table on a terminal, else json)")
+    @Option(parsing: .unconditional, help: "How to print. (default: table on a terminal, else json)")
     var output: OutputFormat?
 
     func run() async throws {
         let console = Console(requested: output)
         do {
-            let (header, totals) = try await ArchiveFile.verify(file)
-            var writer = ListWriter(
-                console, name: "flows",
-                columns: [
-                    .left("flow_id"), .left("flow_type"), .right("versions"), .right("checkpoints"), .right("events"),
-                    .right("state_bytes"), .left("phase"), .left("status"), .left("updated_at"),
-                ])
-            try await ArchiveFile.reading(file) { try list($0, &writer) }
-            try writer.finish("archive", record(header, totals))
+            try await ArchiveFile.opening(file) { archive in
+                let (header, totals) = try await archive.verify()
+                var writer = ListWriter(
+                    console, name: "flows",
+                    columns: [
+                        .left("flow_id"), .left("flow_type"), .right("versions"), .right("checkpoints"), .right("events"),
+                        .right("state_bytes"), .left("phase"), .left("status"), .left("updated_at"),
+                    ])
+                try await archive.reading { try list($0, &writer) }
+                try writer.finish("archive", record(header, totals))
+            }
         } catch {
-            if Failure.isClosedPipe(error) { throw ExitStatus.failure.code }
+            Failure.endIfPipeIsClosed(error)
             let failure = Failure(error)
             console.report(failure, failure.status)
             throw failure.status.code

@@ -20,10 +20,10 @@ struct CheckpointCreateCommand: ClientCommand {
     @Argument(help: "The checkpoint's name. (default: none)")
     var name = ""
 
-    @Option(help: ArgumentHelp("The version to point at. (default: the latest)", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The version to point at. (default: the latest)", valueName: "n"))
     var version: Int64?
 
-    @Option(help: ArgumentHelp("What the checkpoint is for.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("What the checkpoint is for.", valueName: "text"))
     var description = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -17,16 +17,20 @@ struct CleanupCommand: ClientCommand {
               flowstate cleanup --status
             """)
 
-    @Option(name: .customLong("flows-of"), help: ArgumentHelp("Only flows of this tenant. (default: every tenant's)", valueName: "tenant"))
+    @Option(
+        name: .customLong("flows-of"), parsing: .unconditional,
+        help: ArgumentHelp("Only flows of this tenant. (default: every tenant's)", valueName: "tenant"))
     var flowsOf = ""
 
-    @Option(help: ArgumentHelp("Only flows of this type.", valueName: "flow type"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only flows of this type.", valueName: "flow type"))
     var type = ""
 
     @Flag(help: "Show what would go, and remove nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("Stop after about so many rows. (default: go on until nothing is left)", valueName: "rows"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Stop after about so many rows. (default: go on until nothing is left)", valueName: "rows"))
     var maxRows: Int64?
 
     @Flag(help: "Show the clean-up that servers do by themselves: the one under way, else the last.")

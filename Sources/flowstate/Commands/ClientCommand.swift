@@ -30,8 +30,7 @@ extension ClientCommand {
         } catch let usage as ValidationError {
             throw usage
         } catch {
-            // A reader that has gone away (`… | head`) is no failure to talk about.
-            if Failure.isClosedPipe(error) { throw ExitStatus.failure.code }
+            Failure.endIfPipeIsClosed(error)
             failure = Failure(error)
         }
         let status = exitStatus(of: failure)

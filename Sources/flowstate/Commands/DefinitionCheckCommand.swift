@@ -16,7 +16,7 @@ struct DefinitionCheckCommand: AsyncParsableCommand {
     @Argument(help: "The file with the document, JSON or YAML (.yaml, .yml); - is standard input, JSON.")
     var file: String
 
-    @Option(help: "How to report: table or json. (default: table on a terminal, else json)")
+    @Option(parsing: .unconditional, help: "How to report: table or json. (default: table on a terminal, else json)")
     var output: OutputFormat?
 
     func run() async throws {

@@ -17,7 +17,7 @@ struct DefinitionGetCommand: ClientCommand {
     @Argument(help: "The flow type.")
     var flowType: String
 
-    @Option(help: ArgumentHelp("This revision. (default: the latest)", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("This revision. (default: the latest)", valueName: "n"))
     var revision: Int64?
 
     @Flag(help: "Print type, revision, time and actor, not the document.")

@@ -17,12 +17,12 @@ struct DefinitionMoveCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(help: ArgumentHelp("To this revision. (default: the latest)", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("To this revision. (default: the latest)", valueName: "n"))
     var revision: Int64?
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

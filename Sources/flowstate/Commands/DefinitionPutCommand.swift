@@ -18,7 +18,7 @@ struct DefinitionPutCommand: ClientCommand {
     @Argument(help: "The file with the document, JSON or YAML (.yaml, .yml); - is standard input, JSON.")
     var file: String
 
-    @Option(help: ArgumentHelp("Only if this is the latest revision; 0: only if there is none.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only if this is the latest revision; 0: only if there is none.", valueName: "n"))
     var expectedRevision: Int64?
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

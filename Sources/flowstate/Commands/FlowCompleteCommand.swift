@@ -18,12 +18,12 @@ struct FlowCompleteCommand: ClientCommand {
     @Argument(help: "The phase. (default: the one that the flow is in)")
     var phase: String?
 
-    @Option(help: ArgumentHelp("A file with the results, JSON; - is standard input.", valueName: "file"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("A file with the results, JSON; - is standard input.", valueName: "file"))
     var results: String?
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

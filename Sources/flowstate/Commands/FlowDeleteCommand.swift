@@ -17,7 +17,7 @@ struct FlowDeleteCommand: ClientCommand {
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

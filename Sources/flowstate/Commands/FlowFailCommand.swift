@@ -18,19 +18,19 @@ struct FlowFailCommand: ClientCommand {
     @Argument(help: "What happened.")
     var message: String
 
-    @Option(name: .customLong("type"), help: "The kind of error, such as an exception's class.")
+    @Option(name: .customLong("type"), parsing: .unconditional, help: "The kind of error, such as an exception's class.")
     var errorType = ""
 
-    @Option(help: "The phase in which it happened. (default: the one that the flow is in)")
+    @Option(parsing: .unconditional, help: "The phase in which it happened. (default: the one that the flow is in)")
     var phase = ""
 
-    @Option(help: ArgumentHelp("A file with more, JSON; - is standard input.", valueName: "file"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("A file with more, JSON; - is standard input.", valueName: "file"))
     var details: String?
 
     @Flag(help: "The flow itself can try again.")
     var retryable = false
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

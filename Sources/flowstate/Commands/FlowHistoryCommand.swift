@@ -16,7 +16,9 @@ struct FlowHistoryCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(name: .customLong("kind"), help: ArgumentHelp("Only this kind; repeat it for more.", valueName: "kind"))
+    @Option(
+        name: .customLong("kind"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("Only this kind; repeat it for more.", valueName: "kind"))
     var kinds: [String] = []
 
     @OptionGroup(title: "Paging") var paging: PagingOptions

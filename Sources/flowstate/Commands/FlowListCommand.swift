@@ -36,7 +36,7 @@ struct FlowListCommand: ClientCommand {
     @Flag(help: "Deleted flows too.")
     var includeDeleted = false
 
-    @Option(help: "The order of the list.")
+    @Option(parsing: .unconditional, help: "The order of the list.")
     var order: Order = .updated
 
     @OptionGroup(title: "Filters") var filters: FlowFilterOptions

@@ -19,16 +19,18 @@ struct FlowLoadCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(help: ArgumentHelp("This version.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("This version.", valueName: "n"))
     var version: Int64?
 
-    @Option(help: ArgumentHelp("The version that this checkpoint points at, by its name or id.", valueName: "checkpoint"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The version that this checkpoint points at, by its name or id.", valueName: "checkpoint"))
     var checkpoint: String?
 
-    @Option(help: ArgumentHelp("The newest version saved with this --version-label.", valueName: "label"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The newest version saved with this --version-label.", valueName: "label"))
     var label: String?
 
-    @Option(help: ArgumentHelp("The version that was the latest at this time (RFC 3339).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The version that was the latest at this time (RFC 3339).", valueName: "time"))
     var time: PointInTime?
 
     @Flag(help: "Print the flow's head and the version, not the state.")

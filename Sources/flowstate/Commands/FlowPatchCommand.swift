@@ -21,7 +21,7 @@ struct FlowPatchCommand: ClientCommand {
     @Argument(help: "The file with the patch; - is standard input.")
     var file: String?
 
-    @Option(help: ArgumentHelp("The patch itself.", valueName: "json"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The patch itself.", valueName: "json"))
     var text: String?
 
     @Flag(help: "It is a JSON Merge Patch.")
@@ -32,7 +32,7 @@ struct FlowPatchCommand: ClientCommand {
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -26,19 +26,19 @@ struct FlowSaveCommand: ClientCommand {
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
     @OptionGroup(title: "Flow") var change: ChangeOptions
 
-    @Option(help: ArgumentHelp("How far the flow is, 0 to 100.", valueName: "per-cent"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How far the flow is, 0 to 100.", valueName: "per-cent"))
     var progress: Double?
 
-    @Option(help: ArgumentHelp("A label for the new version, to load it by.", valueName: "label"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("A label for the new version, to load it by.", valueName: "label"))
     var versionLabel = ""
 
-    @Option(help: ArgumentHelp("The version this one was made from. (default: the one before)", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The version this one was made from. (default: the one before)", valueName: "n"))
     var parentVersion: Int64?
 
-    @Option(help: ArgumentHelp("Also make a checkpoint of the new version.", valueName: "name"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Also make a checkpoint of the new version.", valueName: "name"))
     var checkpoint: String?
 
-    @Option(help: ArgumentHelp("What the checkpoint is for.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("What the checkpoint is for.", valueName: "text"))
     var checkpointDescription: String?
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

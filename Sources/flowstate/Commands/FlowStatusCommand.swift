@@ -19,18 +19,22 @@ struct FlowStatusCommand: ClientCommand {
     @Argument(help: "The status. (default: stays)")
     var status: String?
 
-    @Option(help: ArgumentHelp("How far the flow is, 0 to 100.", valueName: "per-cent"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How far the flow is, 0 to 100.", valueName: "per-cent"))
     var progress: Double?
 
-    @Option(name: .customLong("label"), help: ArgumentHelp("A label to set; repeat it for more.", valueName: "key=value"))
+    @Option(
+        name: .customLong("label"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A label to set; repeat it for more.", valueName: "key=value"))
     var labels: [LabelArgument] = []
 
-    @Option(name: .customLong("remove-label"), help: ArgumentHelp("A label to remove; repeat it for more.", valueName: "key"))
+    @Option(
+        name: .customLong("remove-label"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A label to remove; repeat it for more.", valueName: "key"))
     var removedLabels: [String] = []
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -20,10 +20,10 @@ struct FlowTransitionCommand: ClientCommand {
     @Argument(help: "The phase.")
     var phase: String
 
-    @Option(help: "Why, for the audit trail.")
+    @Option(parsing: .unconditional, help: "Why, for the audit trail.")
     var reason = ""
 
-    @Option(help: ArgumentHelp("A file with JSON to keep for the phase; - is standard input.", valueName: "file"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("A file with JSON to keep for the phase; - is standard input.", valueName: "file"))
     var data: String?
 
     @Flag(help: "Go there whatever the definition says.")
@@ -31,7 +31,7 @@ struct FlowTransitionCommand: ClientCommand {
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -29,16 +29,20 @@ struct FlowValidateCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String?
 
-    @Option(name: .customLong("type"), help: ArgumentHelp("The definition. (default: the flow's own)", valueName: "flow-type"))
+    @Option(
+        name: .customLong("type"), parsing: .unconditional,
+        help: ArgumentHelp("The definition. (default: the flow's own)", valueName: "flow-type"))
     var flowType = ""
 
-    @Option(name: .customLong("file"), help: ArgumentHelp("A file with a state; - is standard input.", valueName: "file"))
+    @Option(
+        name: .customLong("file"), parsing: .unconditional,
+        help: ArgumentHelp("A file with a state; - is standard input.", valueName: "file"))
     var file: String?
 
-    @Option(help: ArgumentHelp("A state.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("A state.", valueName: "text"))
     var stateText: String?
 
-    @Option(help: "How closely to look.")
+    @Option(parsing: .unconditional, help: "How closely to look.")
     var depth: Depth = .complete
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -23,10 +23,10 @@ struct NotificationListCommand: ClientCommand {
         }
     }
 
-    @Option(help: ArgumentHelp("Only of this flow.", valueName: "id"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only of this flow.", valueName: "id"))
     var flow = ""
 
-    @Option(help: "Only this level and more urgent ones.")
+    @Option(parsing: .unconditional, help: "Only this level and more urgent ones.")
     var level = Level.info
 
     @Flag(help: "Also those that are acknowledged.")

@@ -10,7 +10,7 @@ struct QuarantineListCommand: ClientCommand {
               flowstate quarantine list --flow order-17
             """)
 
-    @Option(help: ArgumentHelp("Only of this flow.", valueName: "id"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only of this flow.", valueName: "id"))
     var flow = ""
 
     @OptionGroup(title: "Paging") var paging: PagingOptions

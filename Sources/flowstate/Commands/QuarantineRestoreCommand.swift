@@ -20,7 +20,7 @@ struct QuarantineRestoreCommand: ClientCommand {
     @Flag(help: "Restore it though it breaks rules.")
     var allowInvalid = false
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

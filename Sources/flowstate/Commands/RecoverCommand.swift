@@ -31,19 +31,19 @@ struct RecoverCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(help: "Only this. (default: what the definition says, in its order)")
+    @Option(parsing: .unconditional, help: "Only this. (default: what the definition says, in its order)")
     var strategy: Strategy?
 
-    @Option(help: ArgumentHelp("For --strategy checkpoint: this one, by its name or id.", valueName: "checkpoint"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("For --strategy checkpoint: this one, by its name or id.", valueName: "checkpoint"))
     var checkpoint = ""
 
-    @Option(help: "Why, for the audit trail.")
+    @Option(parsing: .unconditional, help: "Why, for the audit trail.")
     var reason = ""
 
     @Flag(help: "Show what would be done, and change nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -14,10 +14,12 @@ struct StatsCommand: ClientCommand {
               flowstate stats --type order --since 7d --output json
             """)
 
-    @Option(name: .customLong("type"), help: ArgumentHelp("Only flows of this type.", valueName: "flow-type"))
+    @Option(name: .customLong("type"), parsing: .unconditional, help: ArgumentHelp("Only flows of this type.", valueName: "flow-type"))
     var flowType = ""
 
-    @Option(help: ArgumentHelp("How far back to look: 90s, 15m, 24h, 7d; a minute to 31 days. (default: 24h)", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How far back to look: 90s, 15m, 24h, 7d; a minute to 31 days. (default: 24h)", valueName: "time"))
     var since: TimeSpan?
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -2,24 +2,24 @@ import ArgumentParser
 
 /// What a new version of a flow carries beside its state.
 struct ChangeOptions: ParsableArguments {
-    @Option(name: .customLong("type"), help: ArgumentHelp("The kind of flow.", valueName: "flow-type"))
+    @Option(name: .customLong("type"), parsing: .unconditional, help: ArgumentHelp("The kind of flow.", valueName: "flow-type"))
     var flowType = ""
 
-    @Option(help: "The phase the flow is in.")
+    @Option(parsing: .unconditional, help: "The phase the flow is in.")
     var phase = ""
 
-    @Option(help: "Free text such as running or failed.")
+    @Option(parsing: .unconditional, help: "Free text such as running or failed.")
     var status = ""
 
     @Option(
         name: .customLong("label"),
-        help: ArgumentHelp("A label of the flow; repeat it for more.", valueName: "key=value"))
+        parsing: .unconditionalSingleValue, help: ArgumentHelp("A label of the flow; repeat it for more.", valueName: "key=value"))
     var labels: [LabelArgument] = []
 
-    @Option(help: ArgumentHelp("JSON to keep with the version.", valueName: "json"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("JSON to keep with the version.", valueName: "json"))
     var metadata = ""
 
-    @Option(help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 
     mutating func validate() throws { try LabelArgument.check(labels) }

@@ -6,20 +6,21 @@ import Glibc
 /// Where the server is, on whose behalf to call it, and how to print: options of every client command.
 struct ConnectionOptions: ParsableArguments {
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The server: host:port, http://host:port or unix:/path. (default: $FLOWSTATE_ENDPOINT, or \(defaultEndpoint))"))
     var endpoint: String?
 
-    @Option(help: "Whose flows. (default: $FLOWSTATE_TENANT, or the server's default tenant)")
+    @Option(parsing: .unconditional, help: "Whose flows. (default: $FLOWSTATE_TENANT, or the server's default tenant)")
     var tenant: String?
 
-    @Option(help: "Who acts, for the audit trail. (default: $FLOWSTATE_ACTOR, or the name of the user)")
+    @Option(parsing: .unconditional, help: "Who acts, for the audit trail. (default: $FLOWSTATE_ACTOR, or the name of the user)")
     var actor: String?
 
-    @Option(help: ArgumentHelp("How long to wait for each answer.", valueName: "seconds"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How long to wait for each answer.", valueName: "seconds"))
     var timeout: Double = 30
 
-    @Option(help: "How to print. (default: table on a terminal, else json)")
+    @Option(parsing: .unconditional, help: "How to print. (default: table on a terminal, else json)")
     var output: OutputFormat?
 
     mutating func validate() throws {

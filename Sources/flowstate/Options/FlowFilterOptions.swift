@@ -3,33 +3,33 @@ import FlowStateClient
 
 /// Which flows a command is about; every filter that is given must match.
 struct FlowFilterOptions: ParsableArguments {
-    @Option(name: .customLong("type"), help: ArgumentHelp("Only flows of this type.", valueName: "flow-type"))
+    @Option(name: .customLong("type"), parsing: .unconditional, help: ArgumentHelp("Only flows of this type.", valueName: "flow-type"))
     var flowType = ""
 
-    @Option(help: "Only flows in this phase.")
+    @Option(parsing: .unconditional, help: "Only flows in this phase.")
     var phase = ""
 
-    @Option(help: "Only flows with this status.")
+    @Option(parsing: .unconditional, help: "Only flows with this status.")
     var status = ""
 
     @Option(
         name: .customLong("label"),
-        help: ArgumentHelp("Only flows with this label; repeat it for more.", valueName: "key=value"))
+        parsing: .unconditionalSingleValue, help: ArgumentHelp("Only flows with this label; repeat it for more.", valueName: "key=value"))
     var labels: [LabelArgument] = []
 
-    @Option(help: ArgumentHelp("Only flows whose id begins with this.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only flows whose id begins with this.", valueName: "text"))
     var prefix = ""
 
-    @Option(help: ArgumentHelp("Created at this time or later (RFC 3339).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Created at this time or later (RFC 3339).", valueName: "time"))
     var createdAfter: PointInTime?
 
-    @Option(help: ArgumentHelp("Created before this time.", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Created before this time.", valueName: "time"))
     var createdBefore: PointInTime?
 
-    @Option(help: ArgumentHelp("Last changed at this time or later.", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Last changed at this time or later.", valueName: "time"))
     var updatedAfter: PointInTime?
 
-    @Option(help: ArgumentHelp("Last changed before this time.", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Last changed before this time.", valueName: "time"))
     var updatedBefore: PointInTime?
 
     mutating func validate() throws { try LabelArgument.check(labels) }

@@ -2,13 +2,13 @@ import ArgumentParser
 
 /// How much of a list to show.
 struct PagingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Entries to show at most. (default: 50)", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Entries to show at most. (default: 50)", valueName: "n"))
     var limit: Int?
 
     @Flag(help: "Show every entry.")
     var all = false
 
-    @Option(help: ArgumentHelp("Continue where an earlier list ended: its next_page_token.", valueName: "token"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Continue where an earlier list ended: its next_page_token.", valueName: "token"))
     var pageToken = ""
 
     /// What a server answers in one page at most.

@@ -7,13 +7,13 @@ struct StateInput: ParsableArguments {
 
     @Option(
         name: [.customLong("file"), .customLong("state")],
-        help: ArgumentHelp("The file with the state; - is standard input.", valueName: "file"))
+        parsing: .unconditional, help: ArgumentHelp("The file with the state; - is standard input.", valueName: "file"))
     var file: String?
 
-    @Option(help: ArgumentHelp("The state itself.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The state itself.", valueName: "text"))
     var stateText: String?
 
-    @Option(help: ArgumentHelp("The state's media type. (default: application/json)", valueName: "type"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The state's media type. (default: application/json)", valueName: "type"))
     var contentType: String?
 
     mutating func validate() throws {

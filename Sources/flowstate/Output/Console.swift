@@ -31,6 +31,9 @@ struct Console {
         }
     }
 
+    /// Prints one result on standard error, where standard output has something else.
+    func showBeside(_ record: Record) { writeError(format == .table ? Table.lines(record) : record.json + "\n") }
+
     /// A remark for people, on standard error.
     func note(_ text: String) { writeError("flowstate: " + text + "\n") }
 

@@ -20,21 +20,51 @@ struct Descriptor {
 
     var isTerminal: Bool { isatty(number) == 1 }
 
+    /// - Returns: a file that is the caller's to close.
+    static func openForReading(_ path: String) throws(SystemError) -> Descriptor {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw SystemError.last }
+        return Descriptor(number: number)
+    }
+
+    /// A file for reading and writing that has no name and ends when it is closed, in `$TMPDIR` or `/tmp`.
+    static func temporaryFile() throws(SystemError) -> Descriptor {
+        let directory = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+        var name = Array(((directory.isEmpty ? "/tmp" : directory) + "/flowstate.XXXXXX").utf8CString)
+        let number = mkstemp(&name)
+        guard number >= 0 else { throw SystemError.last }
+        unlink(name)
+        return Descriptor(number: number)
+    }
+
+    func close() { _ = Glibc.close(number) }
+
+    /// Where the next byte is read; nil where there is no going back, as in a pipe.
+    var position: Int64? {
+        let position = lseek(number, 0, SEEK_CUR)
+        return position < 0 ? nil : Int64(position)
+    }
+
+    func seek(to position: Int64) throws(SystemError) {
+        if lseek(number, off_t(position), SEEK_SET) < 0 { throw SystemError.last }
+    }
+
+    /// Writes all that can be read into another file.
+    func copyToEnd(into other: Descriptor) throws(SystemError) {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try read(into: &chunk)
+            if count == 0 { return }
+            try other.write(Array(chunk[..<count]))
+        }
+    }
+
     /// Runs `body` with a file that is open for reading, and closes it.
     /// - Throws: `SystemError`, and what `body` throws.
     static func reading<Result>(_ path: String, _ body: (Descriptor) throws -> Result) throws -> Result {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { throw SystemError.last }
-        defer { close(number) }
-        return try body(Descriptor(number: number))
-    }
-
-    /// The same for what waits for something else in between.
-    static func reading<Result>(_ path: String, _ body: (Descriptor) async throws -> Result) async throws -> Result {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { throw SystemError.last }
-        defer { close(number) }
-        return try await body(Descriptor(number: number))
+        let file = try openForReading(path)
+        defer { file.close() }
+        return try body(file)
     }
 
     /// Reads once, up to `buffer.count` bytes.

@@ -46,8 +46,13 @@ struct Failure {
         }
     }
 
-    /// Whether the reader of the output has gone away.
-    static func isClosedPipe(_ error: any Error) -> Bool { (error as? SystemError)?.number == EPIPE }
+    /// Ends the program when the error says that the reader of the output has gone away (`… | head`): as the system ends programs then, by
+    /// SIGPIPE and without a word, which shells show as 141. The signal itself is ignored by then, for the sake of the connections.
+    static func endIfPipeIsClosed(_ error: any Error) {
+        guard (error as? SystemError)?.number == EPIPE else { return }
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+    }
 
     /// One line for people.
     var text: String {

@@ -770,7 +770,7 @@ const ProtobufCMessageDescriptor flowstate__v1__definition_fault__descriptor =
   (ProtobufCMessageInit) flowstate__v1__definition_fault__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__transition_not_allowed__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flowstate__v1__transition_not_allowed__field_descriptors[4] =
 {
   {
     "from",
@@ -808,16 +808,29 @@ static const ProtobufCFieldDescriptor flowstate__v1__transition_not_allowed__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "omitted",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__TransitionNotAllowed, omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__transition_not_allowed__field_indices_by_name[] = {
   0,   /* field[0] = from */
   2,   /* field[2] = missing */
+  3,   /* field[3] = omitted */
   1,   /* field[1] = to */
 };
 static const ProtobufCIntRange flowstate__v1__transition_not_allowed__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__transition_not_allowed__descriptor =
 {
@@ -827,14 +840,14 @@ const ProtobufCMessageDescriptor flowstate__v1__transition_not_allowed__descript
   "Flowstate__V1__TransitionNotAllowed",
   "flowstate.v1",
   sizeof(Flowstate__V1__TransitionNotAllowed),
-  3,
+  4,
   flowstate__v1__transition_not_allowed__field_descriptors,
   flowstate__v1__transition_not_allowed__field_indices_by_name,
   1,  flowstate__v1__transition_not_allowed__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__transition_not_allowed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__recovery_failed__field_descriptors[1] =
+static const ProtobufCFieldDescriptor flowstate__v1__recovery_failed__field_descriptors[2] =
 {
   {
     "tried",
@@ -848,14 +861,27 @@ static const ProtobufCFieldDescriptor flowstate__v1__recovery_failed__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "omitted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__RecoveryFailed, omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__recovery_failed__field_indices_by_name[] = {
+  1,   /* field[1] = omitted */
   0,   /* field[0] = tried */
 };
 static const ProtobufCIntRange flowstate__v1__recovery_failed__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__recovery_failed__descriptor =
 {
@@ -865,7 +891,7 @@ const ProtobufCMessageDescriptor flowstate__v1__recovery_failed__descriptor =
   "Flowstate__V1__RecoveryFailed",
   "flowstate.v1",
   sizeof(Flowstate__V1__RecoveryFailed),
-  1,
+  2,
   flowstate__v1__recovery_failed__field_descriptors,
   flowstate__v1__recovery_failed__field_indices_by_name,
   1,  flowstate__v1__recovery_failed__number_ranges,

@@ -62,8 +62,7 @@ struct  Flowstate__V1__StateInvalid
 {
   ProtobufCMessage base;
   /*
-   * The rules that were broken, in the order of the state's text; as many as fit into 3 KiB, since
-   * clients refuse long trailers. `ValidateState` answers all of them.
+   * The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` answers all of them.
    */
   size_t n_violations;
   Flowstate__V1__Violation **violations;
@@ -109,7 +108,7 @@ struct  Flowstate__V1__DefinitionInvalid
 {
   ProtobufCMessage base;
   /*
-   * What is wrong with it; as many faults as fit into 3 KiB, since clients refuse long trailers.
+   * What is wrong with it; as many faults as fit.
    */
   size_t n_faults;
   Flowstate__V1__DefinitionFault **faults;
@@ -159,14 +158,18 @@ struct  Flowstate__V1__TransitionNotAllowed
    */
   ProtobufCBinaryData to;
   /*
-   * Phases that must be complete first; empty when there is no way at all.
+   * Phases that must be complete first, as many as fit; empty when there is no way at all.
    */
   size_t n_missing;
   ProtobufCBinaryData *missing;
+  /*
+   * How many more there are.
+   */
+  int32_t omitted;
 };
 #define FLOWSTATE__V1__TRANSITION_NOT_ALLOWED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__transition_not_allowed__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0 }
 
 
 /*
@@ -176,14 +179,18 @@ struct  Flowstate__V1__RecoveryFailed
 {
   ProtobufCMessage base;
   /*
-   * What was tried, in order.
+   * What was tried, in order; as much as fits.
    */
   size_t n_tried;
   Flowstate__V1__RecoveryStep **tried;
+  /*
+   * How much more was tried.
+   */
+  int32_t omitted;
 };
 #define FLOWSTATE__V1__RECOVERY_FAILED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__recovery_failed__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 /*
@@ -241,7 +248,7 @@ struct  Flowstate__V1__TooLarge
    */
   int64_t limit;
   /*
-   * The size in bytes; for a stream, as far as it was read.
+   * The size in bytes; of what was not read or decoded to its end, as far as that went.
    */
   int64_t size;
 };
