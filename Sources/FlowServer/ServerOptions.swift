@@ -45,6 +45,16 @@ public struct ServerOptions: Sendable {
     /// batch. On two cores a second connection of each kind costs a tenth of the rate.
     public static let defaultConnections = max(1, min(4, System.coreCount / 4))
 
+    /// What SwiftNIO takes; `sun_path` has room for 107 (unix(7)).
+    static let unixSocketPathBytes = 103
+
+    /// Before anything is started that would have to be stopped.
+    func checkUnixSocket() throws {
+        guard let path = unixSocket, path.utf8.count > Self.unixSocketPathBytes else { return }
+        throw OptionError(
+            "--unix-socket: the path of a unix domain socket has at most \(Self.unixSocketPathBytes) bytes; \(path) has \(path.utf8.count)")
+    }
+
     var database: Database.Configuration {
         var configuration = Database.Configuration(conninfo: databaseURL ?? "")
         configuration.writers = writers
@@ -82,4 +92,10 @@ public struct ServerOptions: Sendable {
         configuration.keepaliveTimeout = .milliseconds(limits.keepaliveTimeoutMilliseconds)
         return configuration
     }
+}
+
+/// An option that cannot be served with; the description is for the operator.
+struct OptionError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }

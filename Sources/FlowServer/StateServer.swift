@@ -18,6 +18,8 @@ import WireMessages
 public final class StateServer: Service {
     /// How long what was counted last may take to be written down, when the server stops.
     private static let lastFlush = Duration.seconds(2)
+    /// From one attempt to prepare the database to the next.
+    private static let preparationPause = Duration.milliseconds(500)
 
     private let options: ServerOptions
     private let logger: Logger
@@ -33,6 +35,7 @@ public final class StateServer: Service {
     /// Runs until graceful shutdown (SIGTERM, SIGINT) or cancellation.
     /// - Throws: when it cannot start: the data directory is in use, the port taken, the database unusable.
     public func run() async throws {
+        try options.checkUnixSocket()
         if let databaseURL = options.databaseURL {
             return try await serve(conninfo: databaseURL)
         }
@@ -112,33 +115,42 @@ public final class StateServer: Service {
         return "\(Endpoint.tcp(host: options.host, port: address?.port ?? options.port))"
     }
 
-    /// Brings the schema up to date as soon as the database is there, then keeps health in step with it.
+    /// Brings the schema up to date as soon as the database is there, then keeps health in step with it. No connection serves before that.
     private func openDatabase(
         _ database: Database, _ conninfo: String, _ health: HealthService, _ address: String
     ) async throws {
-        // Connecting first: until there is a schema, or a database, calls are told so at once.
+        database.prepare(reason: Self.preparation)
+        try await migrate(database, conninfo)
         database.start()
-        try await migrate(conninfo)
         var wasReady = false
         for await isAvailable in database.availability() {
             setHealth(health, isServing: isAvailable)
             if isAvailable, !wasReady { onReady(address) }
             if isAvailable || wasReady {
-                logger.info("database", metadata: ["available": "\(isAvailable)"])
+                logger.info("database", metadata: ["available": "\(isAvailable)", "reason": "\(database.status.reason ?? "")"])
             }
             wasReady = wasReady || isAvailable
         }
     }
 
-    private func migrate(_ conninfo: String) async throws {
+    /// What calls are told meanwhile.
+    private static let preparation = "the server is preparing its database"
+
+    private func migrate(_ database: Database, _ conninfo: String) async throws {
+        var log = ConditionLog()
         while true {
             do {
-                try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, logger: logger)
+                try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, logger: logger) { _ in
+                    database.prepare(reason: "\(Self.preparation): other sessions hold it")
+                }
                 return
             } catch {
                 guard case .unavailable(let message, _) = error else { throw error }
-                logger.warning("waiting for the database", metadata: ["reason": "\(message)"])
-                try await Task.sleep(for: .seconds(1))
+                if log.failed("migration", message, now: .now) != nil {
+                    logger.warning("waiting for the database", metadata: ["reason": "\(message)"])
+                }
+                database.prepare(reason: "\(Self.preparation): \(message)")
+                try await Task.sleep(for: Self.preparationPause)
             }
         }
     }

@@ -92,12 +92,14 @@ public final class StateStore: Sendable {
         submit(load, to: database.reader, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
+    /// What shares a batch is short and goes with the loads; the others read much and have a connection of their own.
+    ///
     /// - Parameter shard: of the writer; nil: it reads.
     func submit<Value>(
         _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
-        let lane = if let shard { database.writer(shard: shard) } else { database.reader }
+        let lane = if let shard { database.writer(shard: shard) } else { query.company == .anybody ? database.reader : database.lists }
         submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
     }
 

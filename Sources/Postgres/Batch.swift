@@ -9,12 +9,28 @@ final class Batch {
     private(set) var isTogether = false
     /// The batch was undone.
     private(set) var isRepetition = false
+    /// By unit, the transaction's `lock_timeout` in milliseconds; `nil`: that of the session.
+    private(set) var lockWaits: [Int?] = []
+    /// The server cannot be used for now: what has no outcome was undone, and the connection is to be given up.
+    private(set) var serverError: PostgresError?
+    /// Operations whose locks another transaction holds; they left the batch.
+    private(set) var aside: [BatchQueue<Job>.Entry] = []
+    /// What operations failed with for good in the last round.
+    private(set) var failures: [PostgresError] = []
+    private(set) var hasCommitted = false
     var exchange = Exchange(units: 0)
+    private let statementTimeout: Duration?
+    private var sentAt = ContinuousClock.now
 
-    init(_ entries: [BatchQueue<Job>.Entry]) {
+    /// - Parameter statementTimeout: After that time PostgreSQL cancels a statement by itself.
+    init(_ entries: [BatchQueue<Job>.Entry], lockWait: BatchPlan.LockWait = .session, statementTimeout: Duration? = nil) {
         self.entries = entries
-        plan = BatchPlan(lockOrders: entries.map { $0.element.lockOrder })
+        self.statementTimeout = statementTimeout
+        plan = BatchPlan(lockOrders: entries.map { $0.element.lockOrder }, lockWait: lockWait)
     }
+
+    /// The locks of its operations, for a batch on trial.
+    var locks: Set<UInt64> { Set(entries.compactMap(\.lock)) }
 
     /// Makes the units of the next round; `false` when every operation has its outcome.
     func prepareRound() -> Bool {
@@ -26,7 +42,11 @@ final class Batch {
         units = places.map { places in jobs[places[0]].unit(of: places.map { jobs[$0] }) }
         members = places.map { $0.map { indices[$0] } }
         isTogether = together
+        let wait = plan.lockWait.milliseconds
+        lockWaits =
+            wait == nil ? [] : members.map { [entries] in $0.contains { entries[$0].element.lockOrder != nil } ? wait : nil }
         exchange = Exchange(units: units.count)
+        sentAt = .now
         return true
     }
 
@@ -54,6 +74,8 @@ final class Batch {
     /// - Parameter isClosed: The caller asked to shut down at once.
     func settle(isClosed: Bool) -> [BatchQueue<Job>.Entry] {
         var settled: [Int] = []
+        aside = []
+        failures = []
         for (unit, result) in exchange.results.enumerated() {
             settled += settle(result, units[unit], members[unit], isClosed: isClosed)
         }
@@ -65,26 +87,51 @@ final class Batch {
         switch result {
         case .committed(let rows):
             unit.decode(rows)
+            hasCommitted = true
             if !isTogether { for index in members { _ = plan.aloneFinished(index, error: nil) } }
             return members
+        case .failed(let error) where error.isServerUnavailable && !isClosed:
+            serverError = error
+            return []
         case .failed(let error):
             let now = ContinuousClock.now
             var settled: [Int] = []
             for index in members {
                 let job = entries[index].element
-                // Undone. One whom nobody waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
+                // Undone. One that no caller waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
                 if let reason = isClosed ? .shutdown : job.abandonment(now: now) {
                     job.fail(reason)
                     if !isTogether { plan.drop(index) }
                     settled.append(index)
-                } else if !isTogether, plan.aloneFinished(index, error: error) == .settled {
-                    job.fail(error)
-                    settled.append(index)
+                } else if !isTogether {
+                    settled += settleAlone(index, error, now)
                 }
             }
             return settled
         case .pending: return []
         }
+    }
+}
+
+extension Batch {
+    private func settleAlone(_ index: Int, _ error: PostgresError, _ now: ContinuousClock.Instant) -> [Int] {
+        // One that took its time was cancelled by PostgreSQL itself, and would be again.
+        let isTimeout = error.sqlState == .queryCanceled && statementTimeout.map { now - sentAt >= $0 * 0.9 } ?? false
+        switch isTimeout ? dropped(index) : plan.aloneFinished(index, error: error) {
+        case .runsAgain: return []
+        case .aside(let indices):
+            aside += indices.map { entries[$0] }
+            return []
+        case .settled:
+            entries[index].element.fail(error)
+            failures.append(error)
+            return [index]
+        }
+    }
+
+    private func dropped(_ index: Int) -> BatchPlan.Verdict {
+        plan.drop(index)
+        return .settled
     }
 }
 

@@ -13,6 +13,8 @@ struct BatchQueue<Element> {
         var queued: Int
         /// Bytes that may wait; one operation is always let in.
         var queuedBytes: Int
+        /// How long an operation waits for a lock that another transaction holds.
+        var lockPatience = Duration.seconds(5)
     }
 
     struct Entry {
@@ -21,12 +23,18 @@ struct BatchQueue<Element> {
         let cost: Int
         let deadline: Instant?
         let company: Company
+        /// `Operation.lockOrder`.
+        var lock: UInt64?
+        /// Set when it was put aside because of its lock: until then, or it fails.
+        var asideUntil: Instant?
         /// Set when the connection was lost under it and it waits for another: until then, or it fails.
         var heldUntil: Instant?
 
         /// The same operation before its next round trip.
         func again(cost: Int, company: Company) -> Entry {
-            Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, heldUntil: heldUntil)
+            Entry(
+                id: id, element: element, cost: cost, deadline: deadline, company: company, lock: lock, asideUntil: asideUntil,
+                heldUntil: heldUntil)
         }
     }
 
@@ -44,6 +52,8 @@ struct BatchQueue<Element> {
 
     enum Take {
         case batch([Entry])
+        /// Operations whose locks were held: each in a transaction of its own, with little patience.
+        case trial([Entry])
         /// Nothing to do: wait to be woken.
         case idle
         /// Shut down and empty: close the connection.
@@ -69,31 +79,45 @@ struct BatchQueue<Element> {
     private var bytes = 0
     /// What runs again, before all others: operations that take another round trip, and reads whose connection was lost.
     private var held: [Entry] = []
+    /// What waits for locks that other transactions hold.
+    private var aside: LockQueue<Element>
+    /// The last round was a trial: others first.
+    private var wasTrial = false
     private var connected: Set<Int> = []
     private var idle: [Int] = []
     /// Why there is no connection; `nil` before the first attempt ended, when operations are let in and wait for it.
     private var reason: String?
 
-    init(limits: Limits) { self.limits = limits }
+    init(limits: Limits) {
+        self.limits = limits
+        aside = LockQueue(patience: limits.lockPatience)
+    }
 
     var isConnected: Bool { !connected.isEmpty }
     var isDraining: Bool { life != .open }
     var isClosed: Bool { life == .closed }
+    /// Operations that wait.
+    var queued: Int { count + aside.count }
+    /// Whether locks are known that other transactions hold.
+    var hasHeldLocks: Bool { !aside.isEmpty }
+    /// When operations that were put aside are to be tried.
+    var nextTrial: Instant? { aside.nextTrial }
     /// The last reason why a connection failed or could not be made, while there is none.
     var unavailableReason: String? { connected.isEmpty ? reason : nil }
 
     // MARK: Operations
 
-    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, company: Company) -> Admission {
+    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, company: Company, lock: UInt64? = nil) -> Admission {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
-        guard count < limits.queued else { return .refused(.overloaded(queued: count, limit: limits.queued, unit: .operations)) }
-        guard count == 0 || bytes + cost <= limits.queuedBytes else {
-            return .refused(.overloaded(queued: bytes, limit: limits.queuedBytes, unit: .bytes))
+        guard queued < limits.queued else { return .refused(.overloaded(queued: queued, limit: limits.queued, unit: .operations)) }
+        let queuedBytes = bytes + aside.bytes
+        guard queued == 0 || queuedBytes + cost <= limits.queuedBytes else {
+            return .refused(.overloaded(queued: queuedBytes, limit: limits.queuedBytes, unit: .bytes))
         }
         let id = firstID + ID(slots.count)
         bytes += cost
-        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, heldUntil: nil))
+        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, lock: lock))
         count += 1
         return .queued(id, wake: idle.popLast())
     }
@@ -101,9 +125,8 @@ struct BatchQueue<Element> {
     /// Takes a waiting entry out; `nil` when it does not wait (any more).
     mutating func cancel(_ id: ID) -> Element? {
         if let index = held.firstIndex(where: { $0.id == id }) { return held.remove(at: index).element }
-        guard id >= firstID, id - firstID < ID(slots.count) else { return nil }
+        guard id >= firstID, id - firstID < ID(slots.count), let entry = slots[Int(id - firstID)] else { return aside.cancel(id) }
         let index = Int(id - firstID)
-        guard let entry = slots[index] else { return nil }
         vacate(index, entry)
         return entry.element
     }
@@ -124,12 +147,19 @@ struct BatchQueue<Element> {
     /// What the connection should do next. Entries past their deadline are dropped into `expired`.
     mutating func take(for connection: Int, now: Instant, expired: inout [Failure]) -> Take {
         if life == .closed { return .finished }
+        if !wasTrial || count + held.count == 0, let trials = takeTrials(now: now, expired: &expired) { return trials }
+        wasTrial = false
         var batch: [Entry] = []
         var bytes = 0
         while batch.count < limits.operations, let entry = next() {
             if let deadline = entry.deadline, deadline <= now {
                 expired.append(Failure(entry, .deadlineExceeded))
                 removeNext()
+                continue
+            }
+            if !aside.isEmpty, let lock = entry.lock, aside.isHeld(lock) {
+                removeNext()
+                aside.add(entry, lock: lock, now: now)
                 continue
             }
             let fits = batch.isEmpty || (entry.company == .anybody && bytes + entry.cost <= limits.bytes)
@@ -143,14 +173,59 @@ struct BatchQueue<Element> {
             }
         }
         if !batch.isEmpty { return .batch(batch) }
-        if life == .draining { return .finished }
+        if life == .draining, aside.isEmpty { return .finished }
         if !idle.contains(connection) { idle.append(connection) }
         return .idle
     }
 
-    /// Drops what is past its deadline, or was held too long for a connection.
+    private mutating func takeTrials(now: Instant, expired: inout [Failure]) -> Take? {
+        var trials: [Entry] = []
+        for entry in aside.takeTrials(now: now) {
+            guard let deadline = entry.deadline, deadline <= now else {
+                trials.append(entry)
+                continue
+            }
+            expired.append(Failure(entry, .deadlineExceeded))
+            if let lock = entry.lock { held = merged(held, aside.freed(lock)) }
+        }
+        if trials.isEmpty { return nil }
+        wasTrial = true
+        return .trial(trials)
+    }
+
+    // MARK: Locks of other transactions
+
+    /// Puts aside operations whose locks were not to be had within their batch's patience.
+    mutating func putAside(_ entries: [Entry], now: Instant) -> [Failure] {
+        if life == .closed { return entries.map { Failure($0, .shutdown) } }
+        for lock in Set(entries.compactMap(\.lock)) { aside.isHeldStill(lock, now: now) }
+        for entry in entries {
+            if let lock = entry.lock { aside.add(entry, lock: lock, now: now) }
+        }
+        return sweepAside(now: now)
+    }
+
+    /// The lock of an operation on trial was to be had, or no longer matters: those behind it go before everything that came later.
+    mutating func lockFreed(_ lock: UInt64) {
+        if !aside.isEmpty { held = merged(held, aside.freed(lock)) }
+    }
+
+    /// Both in the order in which they were submitted.
+    private func merged(_ entries: [Entry], _ others: [Entry]) -> [Entry] {
+        others.isEmpty ? entries : (entries + others).sorted { $0.id < $1.id }
+    }
+
+    private mutating func sweepAside(now: Instant) -> [Failure] {
+        aside.sweep(now: now).map { entry, isLate in
+            Failure(entry, isLate ? .deadlineExceeded : .unavailable(message: Self.heldMessage, outcomeUnknown: false))
+        }
+    }
+
+    private static var heldMessage: String { "another transaction holds what this one changes; nothing was applied" }
+
+    /// Drops what is past its deadline, or was held too long for a connection or by a lock.
     mutating func sweep(now: Instant) -> [Failure] {
-        var failures: [Failure] = []
+        var failures = aside.isEmpty ? [] : sweepAside(now: now)
         held.removeAll { entry in
             let error: PostgresError
             if let deadline = entry.deadline, deadline <= now {
@@ -226,7 +301,7 @@ struct BatchQueue<Element> {
     }
 
     private mutating func removeAll(_ error: PostgresError) -> [Failure] {
-        let failures = (held + slots[head...].compactMap { $0 }).map { Failure($0, error) }
+        let failures = (held + aside.removeAll() + slots[head...].compactMap { $0 }).map { Failure($0, error) }
         held = []
         firstID += ID(slots.count)
         slots.removeAll(keepingCapacity: true)

@@ -82,10 +82,24 @@ struct ClusterDirectory: Sendable {
     /// PostgreSQL's programs see none of the server's environment (`PGDATA`, `PGPORT`…), and write English.
     static let environment = Environment.custom(["PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"])
 
-    /// A directory for the socket; a new one under /tmp when the path would be too long.
+    /// Whether a socket's directory can be named to PostgreSQL and libpq as it is. libpq takes a comma for the end of a host's name, quoted or
+    /// not, and what else a path may hold would have to survive the command line, a list and a connection string.
+    static func isPlain(_ directory: String) -> Bool {
+        directory.utf8.count + 1 + socketName.utf8.count <= longestSocketPath
+            && directory.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    /// A directory for the socket; a new one under /tmp when the path would be too long, or has characters of which libpq makes its own.
     func makeSocketDirectory() throws(EmbeddedClusterError) -> String {
         let directory = ownSocketDirectory
-        if directory.utf8.count + 1 + Self.socketName.utf8.count <= Self.longestSocketPath {
+        if Self.isPlain(directory) {
             try user.makeDirectory(directory)
             // Left by a PostgreSQL that was killed; its process number may be somebody else's by now.
             for name in [Self.socketName, "\(Self.socketName).lock"] { unlink("\(directory)/\(name)") }

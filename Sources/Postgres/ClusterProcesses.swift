@@ -23,6 +23,12 @@ struct ClusterProcesses: Sendable {
         return pid.flatMap { running.contains($0) ? $0 : nil }
     }
 
+    /// Whether the postmaster says that it takes connections: the eighth line of `postmaster.pid` (src/include/utils/pidfile.h).
+    var isReady: Bool {
+        let lines = Files.text(lockFile)?.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) ?? []
+        return lines.contains { $0.hasPrefix("ready") }
+    }
+
     /// Ends what still runs on the directory, cleanly where there is a postmaster (SIGINT is "fast shutdown"), and removes a lock file
     /// whose process number may belong to somebody else by now. Only for the holder of the directory's lock, when its own PostgreSQL
     /// does not run.

@@ -74,9 +74,15 @@ final class ClusterServer: Sendable {
         return "\(result.terminationStatus)"
     }
 
+    /// How often a start that takes long is told of.
+    private static let progressInterval = Duration.seconds(5)
+    /// How long connecting may fail after PostgreSQL has said that it takes connections.
+    private static let connectLimit = Duration.seconds(5)
+
     /// Waits until the cluster accepts connections and has its database; returns how to connect to it.
     func waitUntilReady(socketDirectory: String, timeout: Duration) async throws(EmbeddedClusterError) -> String {
-        let deadline = ContinuousClock.now + timeout
+        let started = ContinuousClock.now
+        var (progressAt, readySince) = (started + Self.progressInterval, ContinuousClock.Instant?.none)
         let quoted = socketDirectory.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
         let conninfo = { (database: String) in
             "host='\(quoted)' port=5432 user=\(EmbeddedCluster.superuser) dbname=\(database) sslmode=disable gssencmode=disable"
@@ -89,7 +95,15 @@ final class ClusterServer: Sendable {
                 if case .cancelled = error { throw .cancelled }
                 // It refused to start. (While it recovers it runs, and refuses connections.)
                 if let lines = lastEnd.withLock(\.self) { throw .startup(lines, log: directory.log) }
-                guard ContinuousClock.now < deadline else { throw .startup([error.description], log: directory.log) }
+                let now = ContinuousClock.now
+                readySince = processes.isReady ? readySince ?? now : nil
+                // It takes connections, but not this one: that does not change by itself.
+                let isHopeless = readySince.map { now - $0 >= Self.connectLimit } ?? false
+                guard now - started < timeout, !isHopeless else { throw .startup([error.description], log: directory.log) }
+                if now >= progressAt {
+                    logger.info("PostgreSQL is starting", metadata: ["since": "\((now - started).components.seconds) s", "reason": "\(error)"])
+                    progressAt = now + Self.progressInterval
+                }
             }
             do { try await Task.sleep(for: .milliseconds(20)) } catch { throw .cancelled }
         }

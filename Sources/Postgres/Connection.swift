@@ -7,23 +7,20 @@ struct Connection: ~Copyable {
     /// Owned: `PQfinish` in `deinit`, nowhere else. A `PGconn` must not be used by two threads at once (manual, section 34.20).
     let raw: OpaquePointer
     private let notices: Notices
-
-    /// Where the server's notices go instead of standard error. Called by libpq inside calls on `raw`, so on the owning thread.
-    private final class Notices {
-        let logger: Logger
-        init(logger: Logger) { self.logger = logger }
-    }
+    /// Of the server that it leads to; `nil` when that is a standby or does not tell.
+    private(set) var identity: ServerIdentity?
+    /// Which of `ConnectionOptions.eachHost` that is.
+    private(set) var host = 0
 
     private init(raw: OpaquePointer, logger: Logger) {
         self.raw = raw
         notices = Notices(logger: logger)
         // `notices` lives as long as `raw`: both end in `deinit`, `raw` first.
-        _ = PQsetNoticeProcessor(
+        _ = PQsetNoticeReceiver(
             raw,
-            { argument, message in
-                guard let argument, let message else { return }
-                Unmanaged<Notices>.fromOpaque(argument).takeUnretainedValue().logger
-                    .debug("PostgreSQL notice: \(String(cString: message).trimmedLine)")
+            { argument, result in
+                guard let argument else { return }
+                Unmanaged<Notices>.fromOpaque(argument).takeUnretainedValue().received(result)
             }, Unmanaged.passUnretained(notices).toOpaque())
     }
 
@@ -33,20 +30,65 @@ struct Connection: ~Copyable {
     var isBroken: Bool { PQstatus(raw) == CONNECTION_BAD }
     var errorMessage: String { String(cString: PQerrorMessage(raw)).trimmedLine }
 
-    /// Connects. Blocks the calling thread, except that a signal on `wakeup` ends it with `cancelled` once `isStopped` says so.
-    /// (Only the look-up of a host name cannot be interrupted.)
+    /// Why nothing can be written here; `nil` when it can. PostgreSQL reports both settings by itself, when they change too.
+    var readOnlyReason: String? {
+        if parameter("in_hot_standby") == "on" { return "the server is a hot standby" }
+        if parameter("default_transaction_read_only") == "on" {
+            return "the server takes no writes (default_transaction_read_only is on)"
+        }
+        return nil
+    }
+
+    private func parameter(_ name: String) -> String? { PQparameterStatus(raw, name).map { String(cString: $0) } }
+
+    /// The warning with which a transaction was committed, if there was one since the last call.
+    func takeCommitWarning() -> String? { notices.takeCommitWarning() }
+
+    /// Connects to the first host that takes it and has the session begin (`begin`). Blocks the calling thread, except that a signal on
+    /// `wakeup` ends it with `cancelled` once `isStopped` says so. (Only the look-up of a host name cannot be interrupted.)
+    ///
+    /// - Parameters:
+    ///   - timeout: For one host; with several hosts each has `hostTimeout`.
+    ///   - first: The place of the host to try first.
     static func open(
-        _ options: ConnectionOptions, pipeline: Bool = true, timeout: Duration, wakeup: Wakeup, logger: Logger,
-        isStopped: () -> Bool
+        _ options: ConnectionOptions, pipeline: Bool = true, timeout: Duration, hostTimeout: Duration? = nil, first: Int? = nil,
+        wakeup: Wakeup, logger: Logger, isStopped: () -> Bool
     ) throws(PostgresError) -> Connection {
-        let deadline = ContinuousClock.now + timeout
+        let hosts = options.eachHost
+        var order = Array(hosts.indices)
+        if options.isBalanced { order.shuffle() }
+        if let first, hosts.indices.contains(first) { order = [first] + order.filter { $0 != first } }
+        let limit = options.hostTimeout ?? (hosts.count == 1 ? timeout : hostTimeout ?? timeout)
+        var reasons: [String] = []
+        for place in order {
+            do throws(PostgresError) {
+                var connection = try connect(hosts[place], limit, wakeup, logger, isStopped)
+                try connection.begin(hosts[place], pipeline: pipeline, by: .now + limit, wakeup: wakeup, isStopped: isStopped)
+                connection.host = place
+                return connection
+            } catch {
+                guard case .unavailable(let message, _) = error else { throw error }
+                reasons.append(hosts.count == 1 ? message : "\(hosts[place].hostName): \(message)")
+            }
+        }
+        throw .unavailable(message: reasons.joined(separator: "; "), outcomeUnknown: false)
+    }
+
+    private static func connect(
+        _ options: ConnectionOptions, _ limit: Duration, _ wakeup: Wakeup, _ logger: Logger, _ isStopped: () -> Bool
+    ) throws(PostgresError) -> Connection {
+        let deadline = ContinuousClock.now + limit
         guard let raw = start(options) else { throw .unavailable(message: "out of memory", outcomeUnknown: false) }
         let connection = Connection(raw: raw, logger: logger)
+        // libpq has looked at the values only.
+        if connection.isBroken, connection.errorMessage.hasPrefix("invalid ") {
+            throw .incompatible("the connection string is wrong: \(options.redacted(connection.errorMessage))")
+        }
         // "Call PQconnectPoll as if its last result were PGRES_POLLING_WRITING" at first; the socket may change from call to call.
         var interest: Wakeup.Events = .writable
         while !connection.isBroken {
             if ContinuousClock.now >= deadline {
-                throw .unavailable(message: "no answer within \(timeout)", outcomeUnknown: false)
+                throw .unavailable(message: "no answer within \(limit)", outcomeUnknown: false)
             }
             let events = wakeup.wait(socket: connection.socket, for: interest, until: deadline)
             if isStopped() { throw .cancelled }
@@ -55,7 +97,7 @@ struct Connection: ~Copyable {
             case PGRES_POLLING_READING: interest = .readable
             case PGRES_POLLING_WRITING: interest = .writable
             case PGRES_POLLING_OK:
-                try connection.prepare(pipeline: pipeline)
+                try connection.check()
                 return connection
             default: throw .unavailable(message: options.redacted(connection.errorMessage), outcomeUnknown: false)
             }
@@ -77,20 +119,57 @@ struct Connection: ~Copyable {
     }
 
     /// Checks what this room relies on, and switches to non-blocking mode.
-    private func prepare(pipeline: Bool) throws(PostgresError) {
+    private func check() throws(PostgresError) {
         let version = PQserverVersion(raw)
         guard version >= 140_000 else {
             throw .incompatible("PostgreSQL 14 or later is needed; the server is \(version / 10000).\(version % 10000)")
         }
-        let encoding = PQparameterStatus(raw, "server_encoding").map { String(cString: $0) } ?? "unknown"
+        let encoding = parameter("server_encoding") ?? "unknown"
         guard encoding == "UTF8" else {
             throw .incompatible(
                 "the database's encoding must be UTF8; it is \(encoding). Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
             )
         }
-        guard PQsetnonblocking(raw, 1) == 0, !pipeline || PQenterPipelineMode(raw) == 1 else {
-            throw .unavailable(message: errorMessage, outcomeUnknown: false)
-        }
+        guard PQsetnonblocking(raw, 1) == 0 else { throw .unavailable(message: errorMessage, outcomeUnknown: false) }
+    }
+
+    /// Sets the session's settings and asks who is at the other end, in one round trip.
+    private mutating func begin(
+        _ options: ConnectionOptions, pipeline: Bool, by deadline: ContinuousClock.Instant, wakeup: Wakeup, isStopped: () -> Bool
+    ) throws(PostgresError) {
+        if options.requiresPrimary, let reason = readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
+        let standing = try SessionStart(raw: raw, options: options, wakeup: wakeup, deadline: deadline).run(isStopped: isStopped)
+        if options.requiresPrimary, let reason = standing.readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
+        identity = standing.identity
+        guard pipeline || PQexitPipelineMode(raw) == 1 else { throw .unavailable(message: errorMessage, outcomeUnknown: false) }
+    }
+}
+
+/// Where the server's notices go instead of standard error. Called by libpq inside calls on its connection, so on the owning thread.
+final class Notices {
+    private let logger: Logger
+    private var commitWarning: String?
+
+    init(logger: Logger) { self.logger = logger }
+
+    func received(_ result: OpaquePointer?) {
+        let message = ResultError.field(result, CLIBPQ_DIAG_MESSAGE_PRIMARY) ?? ""
+        logger.debug("PostgreSQL notice: \(message.trimmedLine)")
+        guard ResultError.field(result, CLIBPQ_DIAG_SEVERITY) == "WARNING" else { return }
+        let function = ResultError.field(result, CLIBPQ_DIAG_SOURCE_FUNCTION)
+        if Self.concernsReplication(function: function, message: message) { commitWarning = message }
+    }
+
+    /// Whether a commit that stands on the primary may not be on the standbys that it had to wait for: the wait was cancelled. PostgreSQL
+    /// names the place in its source in every language; what does not tell it (a pooler) is gone by in English.
+    static func concernsReplication(function: String?, message: String) -> Bool {
+        function == "SyncRepWaitForLSN" || message.contains("synchronous replication")
+    }
+
+    func takeCommitWarning() -> String? {
+        guard let warning = commitWarning else { return nil }
+        commitWarning = nil
+        return warning
     }
 }
 
@@ -113,7 +192,7 @@ enum ResultError {
         return severity == "FATAL" || severity == "PANIC"
     }
 
-    private static func field(_ result: OpaquePointer?, _ code: some BinaryInteger) -> String? {
+    static func field(_ result: OpaquePointer?, _ code: some BinaryInteger) -> String? {
         PQresultErrorField(result, CInt(code)).map { String(cString: $0) }
     }
 }

@@ -1,8 +1,12 @@
 import CLibPQ
 
-/// What a connection is made with: the caller's connection string plus what this room needs, as libpq's keywords and values.
+/// What a connection is made with: the caller's connection string plus what this room needs, as libpq's keywords and values, and the
+/// settings of its session.
 struct ConnectionOptions: Sendable {
     private(set) var values: [String: String]
+    var settings: SessionSettings
+    /// Whether a server that does not take writes (a standby, or one with `default_transaction_read_only`) is refused.
+    var requiresPrimary = true
 
     /// - Parameter conninfo: A `postgresql://` URI or `keyword=value` pairs, as libpq reads them (manual, section 34.1.1). Environment
     ///   variables, service and password files count as with every libpq program.
@@ -20,6 +24,23 @@ struct ConnectionOptions: Sendable {
             if let value = option.pointee.val { values[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
+        settings = SessionSettings(options: values["options"])
+        try checkPorts()
+    }
+
+    /// libpq finds this out when it connects, and then it looks like a server that is away.
+    private func checkPorts() throws(PostgresError) {
+        guard let list = values["port"] else { return }
+        let ports = list.split(separator: ",", omittingEmptySubsequences: false)
+        for port in ports where !port.isEmpty {
+            guard let number = Int(port), (1...65_535).contains(number) else {
+                throw .incompatible("the connection string's port \"\(port)\" is not a number from 1 to 65535")
+            }
+        }
+        let hosts = hostCount
+        guard ports.count == 1 || ports.count == hosts else {
+            throw .incompatible("the connection string has \(ports.count) ports for \(hosts) hosts; give one for all, or one for each")
+        }
     }
 
     /// Sets a keyword that the connection string does not.
@@ -28,14 +49,6 @@ struct ConnectionOptions: Sendable {
     }
 
     mutating func set(_ keyword: String, _ value: String) { values[keyword] = value }
-
-    /// Adds a server setting to those of the connection string, for example `statement_timeout`; those of the string win.
-    mutating func addServerSetting(_ name: String, _ value: String) {
-        let given = values["options"].map { " " + $0 } ?? ""
-        // "Spaces within this string are considered to separate arguments, unless escaped with a backslash."
-        let escaped = value.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
-        values["options"] = "-c \(name)=\(escaped)\(given)"
-    }
 
     /// Hides the password, wherever libpq or the server quote it.
     func redacted(_ message: String) -> String {
@@ -49,6 +62,51 @@ struct ConnectionOptions: Sendable {
             .map { $0.offset % 2 == 0 ? String($0.element) : "…" }
             .joined(separator: "\"").trimmedLine
     }
+}
+
+// MARK: Hosts
+
+extension ConnectionOptions {
+    private var hostCount: Int {
+        let addresses = list("hostaddr").count
+        return addresses > 0 ? addresses : max(list("host").count, 1)
+    }
+
+    private func list(_ keyword: String) -> [String] {
+        guard let value = values[keyword], !value.isEmpty else { return [] }
+        return value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    /// The same for each host of the list (manual, section 34.1.1.3), in its order: libpq gives a connection that does not block no time
+    /// limit for each host, so that one that stands still would take the time of all.
+    var eachHost: [ConnectionOptions] {
+        let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"))
+        let count = hostCount
+        if count == 1 { return [self] }
+        return (0..<count).map { place in
+            var one = self
+            one.values["host"] = place < hosts.count ? hosts[place] : nil
+            one.values["hostaddr"] = place < addresses.count ? addresses[place] : nil
+            let port = ports.count == 1 ? ports[0] : place < ports.count ? ports[place] : ""
+            one.values["port"] = port.isEmpty ? nil : port
+            return one
+        }
+    }
+
+    /// Whether the hosts are to be tried in any order (libpq 16).
+    var isBalanced: Bool { values["load_balance_hosts"] == "random" }
+
+    /// What the connection string says how long one host may take; libpq heeds it only in connections that block.
+    var hostTimeout: Duration? { values["connect_timeout"].flatMap { Int($0) }.flatMap { $0 > 0 ? .seconds(max($0, 2)) : nil } }
+
+    /// A Unix-domain socket, so a server of this machine that is always the same one.
+    var isLocal: Bool {
+        let host = values["host"] ?? ""
+        return values["hostaddr"] == nil && (host.isEmpty || host.hasPrefix("/") || host.hasPrefix("@"))
+    }
+
+    /// For messages.
+    var hostName: String { "\(values["host"] ?? values["hostaddr"] ?? "local"):\(values["port"] ?? "5432")" }
 }
 
 extension StringProtocol {

@@ -7,6 +7,9 @@ struct ConnectionWorker: Sendable {
     let index: Int
     let options: ConnectionOptions
     let configuration: Database.Configuration
+    let primary: Primary
+    /// What keeps connections from being made, for the log.
+    let connecting: Conditions
     let logger: Logger
 
     private var wakeup: Wakeup { lane.wakeup(of: index) }
@@ -14,22 +17,21 @@ struct ConnectionWorker: Sendable {
     /// The thread's body.
     func run() {
         var backoff = Backoff(first: configuration.reconnectDelay, ceiling: configuration.maximumReconnectDelay)
-        var lastMessage: String?
         while !lane.isDraining {
             do throws(PostgresError) {
                 let connection = try Connection.open(
-                    options, timeout: configuration.connectTimeout, wakeup: wakeup, logger: logger,
-                    isStopped: { lane.isDraining })
+                    options, timeout: configuration.connectTimeout, hostTimeout: configuration.hostTimeout, first: primary.host,
+                    wakeup: wakeup, logger: logger, isStopped: { lane.isDraining })
+                let session = try Session(connection: connection, options: options, wakeup: wakeup, primary: primary)
                 backoff.reset()
-                lastMessage = nil
+                connecting.succeeded()
                 lane.connectionOpened(index)
                 logger.debug("connected to PostgreSQL")
-                serve(Session(connection: connection, options: options, wakeup: wakeup))
+                serve(session)
             } catch {
                 if case .cancelled = error { break }
                 let message = Self.message(error)
-                if message != lastMessage { logger.warning("cannot connect to PostgreSQL: \(message)") }
-                lastMessage = message
+                connecting.failed("connect", message)
                 lane.attemptFailed(message: message)
             }
             pause(until: .now + backoff.next())
@@ -42,18 +44,44 @@ struct ConnectionWorker: Sendable {
         var batches: [Batch] = []
         do throws(ConnectionLost) {
             while true {
+                if batches.isEmpty { try session.checkStanding() }
                 switch batches.isEmpty ? lane.take(for: index) : .idle {
                 case .batch(let entries): try send(entries, &batches, on: session)
+                case .trial(let entries): try runTrial(entries, &batches, on: session)
                 case .finished: return lane.connectionLost(index, message: "shut down", retry: [])
-                case .idle where batches.isEmpty:
-                    let probeAt = ContinuousClock.now + configuration.probeInterval
-                    if try session.waitIdle(until: probeAt).isEmpty, probeAt <= .now { try probe(session) }
+                case .idle where batches.isEmpty: try waitIdle(session)
                 case .idle: try advance(&batches, on: session)
                 }
             }
         } catch {
             lost(error, batches)
         }
+    }
+
+    private func waitIdle(_ session: Session) throws(ConnectionLost) {
+        let probeAt = ContinuousClock.now + configuration.probeInterval
+        guard let trialAt = lane.nextTrial, trialAt < probeAt else {
+            if try session.waitIdle(until: probeAt).isEmpty, probeAt <= .now { try probe(session) }
+            return
+        }
+        _ = try session.waitIdle(until: trialAt)
+        lane.sweep()
+    }
+
+    /// Tries operations whose locks another transaction held, each in a transaction of its own.
+    private func runTrial(
+        _ entries: [BatchQueue<Job>.Entry], _ batches: inout [Batch], on session: Session
+    ) throws(ConnectionLost) {
+        let batch = Batch(entries, lockWait: .trial, statementTimeout: statementTimeout)
+        batches.append(batch)
+        var locks = batch.locks
+        while batch.prepareRound() {
+            try send(batch, on: session)
+            try receive(batch, upTo: .complete, on: session)
+            locks.subtract(try finish(batch))
+        }
+        batches.removeFirst()
+        lane.locksFreed(locks)
     }
 
     /// An empty exchange: notices a connection that was cut without a word.
@@ -66,7 +94,7 @@ struct ConnectionWorker: Sendable {
     private func send(
         _ entries: [BatchQueue<Job>.Entry], _ batches: inout [Batch], on session: Session
     ) throws(ConnectionLost) {
-        let batch = Batch(entries)
+        let batch = Batch(entries, lockWait: lane.hasHeldLocks ? .cautious : .session, statementTimeout: statementTimeout)
         batches.append(batch)
         if batch.prepareRound() { try send(batch, on: session) }
     }
@@ -74,7 +102,12 @@ struct ConnectionWorker: Sendable {
     private func send(_ batch: Batch, on session: Session) throws(ConnectionLost) {
         let announces = looksAhead && batch.operationCount >= Self.announcedOperations
         try session.send(
-            batch.units, together: batch.isTogether, isRepetition: batch.isRepetition, announcesCommit: announces, &batch.exchange)
+            batch.units, together: batch.isTogether, isRepetition: batch.isRepetition, lockWaits: batch.lockWaits,
+            announcesCommit: announces, &batch.exchange)
+    }
+
+    private var statementTimeout: Duration? {
+        lane.role == .lists ? configuration.listStatementTimeout : configuration.statementTimeout
     }
 
     /// Whether batches are sent behind a batch on its way. PostgreSQL works on a write for as long as this thread does and then waits for
@@ -93,11 +126,11 @@ struct ConnectionWorker: Sendable {
             // It is run again on a connection that has nothing else in flight.
             for other in batches.dropFirst() { try receive(other, upTo: .complete, on: session) }
         }
-        finish(batch)
+        try finish(batch)
         while batch.prepareRound() {
             try send(batch, on: session)
             try receive(batch, upTo: .complete, on: session)
-            finish(batch)
+            try finish(batch)
         }
         batches.removeFirst()
     }
@@ -105,27 +138,44 @@ struct ConnectionWorker: Sendable {
     /// Sends the next batch as soon as nothing of this one can come again, so that PostgreSQL never waits for this thread.
     private func sendNext(behind batch: Batch, _ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
         try receive(batch, upTo: .answered, on: session)
-        guard batch.isAnsweredForGood, case .batch(let entries) = lane.take(for: index) else { return }
+        guard batch.isAnsweredForGood, lane.nextTrial == nil, session.isUsable, case .batch(let entries) = lane.take(for: index) else { return }
         try send(entries, &batches, on: session)
     }
 
     private func receive(_ batch: Batch, upTo stage: Exchange.Stage, on session: Session) throws(ConnectionLost) {
         try session.receive(
-            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned }, idle: lane.sweep)
+            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned }, isClosed: { lane.isClosed },
+            idle: lane.sweep)
+        // What an old primary confirms may be taken back, and what it reads has been.
+        if stage == .complete { try session.checkPrimary() }
     }
 
-    private func finish(_ batch: Batch) { lane.finish(batch.settle(isClosed: lane.isClosed)) }
+    /// Delivers what has its outcome; returns the locks that another transaction holds.
+    @discardableResult
+    private func finish(_ batch: Batch) throws(ConnectionLost) -> Set<UInt64> {
+        settle(batch)
+        if let error = batch.serverError { throw ConnectionLost(message: error.description, isOutcomeUnknown: false) }
+        return Set(batch.aside.compactMap(\.lock))
+    }
+
+    private func settle(_ batch: Batch) {
+        lane.finish(batch.settle(isClosed: lane.isClosed))
+        lane.putAside(batch.aside)
+        if !batch.aside.isEmpty { lane.conditions.failed("lock", "other transactions hold what operations change") }
+        for error in batch.failures { lane.conditions.failed(error) }
+        if batch.hasCommitted { lane.conditions.succeeded() }
+    }
 
     /// The connection was lost in these batches: what was confirmed stands; reads may run once more, for writes it is unknown whether they
     /// were committed.
     private func lost(_ lost: ConnectionLost, _ batches: [Batch]) {
-        for batch in batches { finish(batch) }
+        if !lost.isSuperseded { for batch in batches { settle(batch) } }
         let unsettled = batches.flatMap { $0.unsettled }
         switch lane.role {
-        case .reads: self.lost(lost, retry: unsettled)
+        case .reads, .lists: self.lost(lost, retry: unsettled)
         case .writes, .background:
             for entry in unsettled {
-                entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: true))
+                entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: lost.isOutcomeUnknown))
             }
             self.lost(lost, retry: [])
             lane.finish(unsettled)

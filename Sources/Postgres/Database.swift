@@ -28,18 +28,27 @@ public final class Database: Sendable {
         let body = Mutex<(@Sendable () -> Void)?>(nil)
     }
 
+    private final class Stopping: Sendable {
+        let flag = Atomic(false)
+    }
+
     /// Counted by the lanes.
     final class ConnectionLosses: Sendable {
         let count = Atomic(0)
     }
 
     public let configuration: Configuration
-    private let options: ConnectionOptions
-    private let backgroundOptions: ConnectionOptions
     private let logger: Logger
+    private let primary = Primary()
+    private let connecting: Conditions
+    /// Wakes the thread of `HostWatch`.
+    private let watchWakeup: Wakeup
+    private let stopping = Stopping()
     private let writers: [Lane]
     /// One lane, several connections.
     public let reader: Lane
+    /// For reads that take their time: lists, summaries, histories. They are run again as the others are, and no part of `isAvailable`.
+    public let lists: Lane
     /// One connection for operations that take long and nobody should wait behind: statistics, cleaning up. They run one after the other,
     /// each in a transaction of its own if it says so (`Operation.company`). They may write, so none is run again when the connection
     /// was lost under it.
@@ -53,24 +62,29 @@ public final class Database: Sendable {
     public init(configuration: Configuration, logger: Logger) throws(PostgresError) {
         self.configuration = configuration
         self.logger = logger
-        options = try configuration.connectionOptions()
-        backgroundOptions = try configuration.connectionOptions(for: .background)
+        _ = try configuration.connectionOptions()
+        watchWakeup = try Wakeup()
+        connecting = Conditions(kind: "attempts to connect to PostgreSQL", logger: logger)
         let limits = BatchQueue<Job>.Limits(
             operations: max(configuration.batchOperations, 1), bytes: configuration.batchBytes,
-            queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes)
+            queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes,
+            lockPatience: configuration.lockPatience)
         let (observer, losses) = (observer, losses)
-        let makeLane = { (role: Lane.Role, connections: Int) throws(PostgresError) -> Lane in
+        let makeLane = { (role: Lane.Role, connections: Int, conditions: Conditions) throws(PostgresError) -> Lane in
             try Lane(
-                role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow, losses: losses
+                role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow, losses: losses,
+                conditions: conditions
             ) {
                 observer.body.withLock(\.self)?()
             }
         }
         var writers: [Lane] = []
-        for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1)) }
+        let saves = Conditions(kind: "saves", logger: logger)
+        for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1, saves)) }
         self.writers = writers
-        reader = try makeLane(.reads, max(configuration.readers, 1))
-        background = try makeLane(.background, 1)
+        reader = try makeLane(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
+        lists = try makeLane(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
+        background = try makeLane(.background, 1, Conditions(kind: "background operations", logger: logger))
     }
 
     /// The lane of a shard (a hash of the flow's key): everything on one shard runs in the order in which it was submitted.
@@ -119,20 +133,40 @@ public final class Database: Sendable {
             return !state.isStarted
         }
         guard isFirst else { return }
+        for lane in lanes { lane.setPreparing(nil) }
+        primary.onReplacement { [lanes] in for lane in lanes { lane.wake() } }
         observer.body.withLock { body in body = { [weak self] in self?.report() } }
         for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
+        for index in 0..<max(configuration.lists, 1) { start(lists, index: index, name: "pg-list-\(index)") }
         start(background, index: 0, name: "pg-background")
+        startWatch()
+    }
+
+    /// Before `start`: has operations refused with a reason, while the schema is made ready for them, say.
+    public func prepare(reason: String) {
+        if state.withLock(\.isStarted) { return }
+        for lane in lanes { lane.setPreparing(reason) }
     }
 
     private func start(_ lane: Lane, index: Int, name: String) {
+        // They were read before (`init`).
+        guard let options = try? configuration.connectionOptions(for: lane.role) else { return }
         let worker = ConnectionWorker(
-            lane: lane, index: index, options: lane.role == .background ? backgroundOptions : options, configuration: configuration,
+            lane: lane, index: index, options: options, configuration: configuration, primary: primary, connecting: connecting,
             logger: logger)
         guard threads.start(name: name, worker.run) else {
             logger.error("cannot start a thread for a connection to PostgreSQL")
             return lane.attemptFailed(message: "the system refuses another thread")
         }
+    }
+
+    private func startWatch() {
+        let watch = try? HostWatch(configuration, primary: primary, wakeup: watchWakeup, logger: logger) { [stopping] in
+            stopping.flag.load(ordering: .acquiring)
+        }
+        guard let watch else { return }
+        if !threads.start(name: "pg-watch", watch.run) { logger.error("cannot start a thread that watches PostgreSQL's hosts") }
     }
 
     /// `start`, then waits until `shutdown` was called or the task is cancelled, which shuts down too.
@@ -147,11 +181,13 @@ public final class Database: Sendable {
 
     /// Without these nobody can be served.
     private var serving: [Lane] { writers + [reader] }
-    private var lanes: [Lane] { serving + [background] }
+    private var lanes: [Lane] { serving + [lists, background] }
 
     /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
     /// the connections and waits for their threads.
     public func shutdown() async {
+        stopping.flag.store(true, ordering: .releasing)
+        watchWakeup.signal()
         for lane in lanes { lane.drain() }
         let drained = Task { [threads] in await threads.wait() }
         let closer = Task { [lanes, configuration] in

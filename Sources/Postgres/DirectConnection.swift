@@ -14,7 +14,7 @@ struct DirectConnection: ~Copyable {
         self.options = options
         self.interruption = interruption
         connection = try Connection.open(
-            options, pipeline: false, timeout: timeout, wakeup: interruption.wakeup, logger: logger,
+            options, pipeline: false, timeout: timeout, hostTimeout: timeout / 2, wakeup: interruption.wakeup, logger: logger,
             isStopped: { interruption.isInterrupted })
     }
 
@@ -70,19 +70,5 @@ struct DirectConnection: ~Copyable {
             }
         }
         return PQgetResult(connection.raw)
-    }
-}
-
-/// Lends strings as C's array of pointers; they are valid only during the call.
-private func withCStrings<R>(_ strings: [String], _ body: ([UnsafePointer<CChar>?]) -> R) -> R {
-    let bytes = strings.flatMap { ContiguousArray($0.utf8CString) }
-    return bytes.withUnsafeBufferPointer { bytes in
-        var pointers: [UnsafePointer<CChar>?] = []
-        var start = 0
-        for string in strings {
-            pointers.append(bytes.baseAddress.map { $0 + start })
-            start += string.utf8CString.count
-        }
-        return body(pointers)
     }
 }

@@ -58,6 +58,7 @@ public final class EmbeddedCluster: Sendable {
     /// Takes the directory, makes the cluster if need be, starts it, and returns the connection string once it accepts connections. On an
     /// error everything it began is undone. Call it once; after `stop` again.
     public func start() async throws(EmbeddedClusterError) -> String {
+        ClusterEnvironment.removeLibpqVariables()
         let isNew = try Files.makeDirectory(configuration.directory, mode: 0o700)
         let path = try Files.realPath(configuration.directory)
         let lock = try DirectoryLock(path: ClusterDirectory.lock(in: path), directory: path)

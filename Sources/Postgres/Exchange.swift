@@ -1,8 +1,12 @@
 import CLibPQ
 
-/// The connection was lost; nothing more will come from it.
+/// The connection was lost, or is given up; nothing more will come from it.
 struct ConnectionLost: Error {
     let message: String
+    /// Whether what has no outcome may have been committed.
+    var isOutcomeUnknown = true
+    /// Another server is the primary: what this one confirms may be taken back.
+    var isSuperseded = false
 }
 
 /// What became of one unit of operations in one exchange.
@@ -20,6 +24,10 @@ struct Exchange {
     private enum Reply {
         case prepared(statement: String)
         case statement(unit: Int, statement: String)
+        /// A setting of the transaction, in front of its statements.
+        case setting
+        /// What concerns the session only, in a transaction of its own: it may fail.
+        case housekeeping
         /// The end of a transaction; its units are `units`.
         case sync(units: Range<Int>)
     }
@@ -32,6 +40,8 @@ struct Exchange {
     private var failure: PostgresError?
     private var prepareFailures: [String: PostgresError] = [:]
     private(set) var results: [ExchangeResult]
+    /// The warning with which the transaction that is answered next was committed.
+    private var commitWarning: String?
     /// Statements to prepare anew, because preparing failed or the server no longer knows them.
     private(set) var invalidated: [String] = []
 
@@ -76,6 +86,11 @@ struct Exchange {
     mutating func sentStatement(_ statement: Statement, unit: Int) {
         replies.append(.statement(unit: unit, statement: statement.name))
     }
+    mutating func sentSetting() { replies.append(.setting) }
+    mutating func sentHousekeeping() {
+        replies.append(.housekeeping)
+        replies.append(.sync(units: 0..<0))
+    }
     mutating func sentSync(units: Range<Int>) { replies.append(.sync(units: units)) }
 
     /// A unit that could not be sent.
@@ -92,12 +107,12 @@ struct Exchange {
         switch (status, isComplete ? nil : replies[next]) {
         case (PGRES_PIPELINE_SYNC, .sync(let units)):
             PQclear(result)
-            finish(units)
+            try finish(units)
             next += 1
         case (PGRES_TUPLES_OK, .statement(let unit, _)), (PGRES_COMMAND_OK, .statement(let unit, _)),
             (PGRES_EMPTY_QUERY, .statement(let unit, _)):
             rows[unit].append(ResultRows(owning: result))
-        case (PGRES_COMMAND_OK, .prepared), (PGRES_PIPELINE_ABORTED, _):
+        case (PGRES_COMMAND_OK, .prepared), (PGRES_TUPLES_OK, .setting), (PGRES_COMMAND_OK, .housekeeping), (PGRES_PIPELINE_ABORTED, _):
             PQclear(result)
         case (PGRES_FATAL_ERROR, let reply?):
             defer { PQclear(result) }
@@ -116,7 +131,7 @@ struct Exchange {
     private mutating func receivedNull() throws(ConnectionLost) {
         pendingNulls += 1
         switch isComplete ? nil : replies[next] {
-        case .prepared, .statement: next += 1
+        case .prepared, .statement, .setting, .housekeeping: next += 1
         // After the error of a commit; more than that means that libpq expects nothing any more.
         case .sync, nil: if pendingNulls > 2 { throw ConnectionLost(message: "libpq lost track of the pipeline") }
         }
@@ -131,12 +146,18 @@ struct Exchange {
             // A unit is told why its statement could not be prepared, rather than that it does not exist.
             failure = failure ?? prepareFailures[name] ?? error
             if BatchPlan.isStalePreparation(error), prepareFailures[name] == nil { invalidated.append(name) }
-        case .sync: failure = failure ?? error
+        case .sync, .setting: failure = failure ?? error
+        case .housekeeping: break
         }
     }
 
+    /// PostgreSQL warned before it confirmed the transaction that is answered now: it stands here, but perhaps not on the standbys that it
+    /// had to wait for.
+    mutating func warned(_ message: String) { commitWarning = message }
+
     /// The transaction ended: committed, unless one of its statements or the commit failed.
-    private mutating func finish(_ units: Range<Int>) {
+    private mutating func finish(_ units: Range<Int>) throws(ConnectionLost) {
+        if let commitWarning, !units.isEmpty, failure == nil { throw ConnectionLost(message: commitWarning) }
         for unit in units {
             if let failure {
                 results[unit] = .failed(failure)

@@ -3,27 +3,33 @@ import Synchronization
 /// A bounded queue of operations, served by one or more connections, each owned by one thread. On a lane with one connection operations
 /// run in the order in which they were submitted.
 public final class Lane: Sendable {
-    /// What the lane's operations do: reads may run again when a connection was lost under them. Background operations may write, take
-    /// their time, and go one after the other.
-    enum Role { case writes, reads, background }
+    /// What the lane's operations do: reads and lists, which are reads that take their time, may run again when a connection was lost under
+    /// them. Background operations may write, take their time, and go one after the other.
+    enum Role { case writes, reads, lists, background }
 
     let role: Role
+    /// What makes its operations fail, for the log.
+    let conditions: Conditions
     private let queue: Mutex<BatchQueue<Job>>
     /// One a connection.
     private let wakeups: [Wakeup]
     /// How long a read waits for another connection when it lost its own.
     private let retryWindow: Duration
     private let losses: Database.ConnectionLosses
+    /// Why operations are not let in yet; `nil` once they are.
+    private let preparing = Mutex<String?>(nil)
+    private let isPreparing = Atomic(false)
     /// Called when the lane gets its first or loses its last connection.
     private let availabilityChanged: @Sendable () -> Void
 
     init(
         role: Role, limits: BatchQueue<Job>.Limits, connections: Int, retryWindow: Duration, losses: Database.ConnectionLosses,
-        availabilityChanged: @escaping @Sendable () -> Void
+        conditions: Conditions, availabilityChanged: @escaping @Sendable () -> Void
     ) throws(PostgresError) {
         self.role = role
         self.retryWindow = retryWindow
         self.losses = losses
+        self.conditions = conditions
         self.availabilityChanged = availabilityChanged
         queue = Mutex(BatchQueue(limits: limits))
         var wakeups: [Wakeup] = []
@@ -42,10 +48,14 @@ public final class Lane: Sendable {
     ) {
         let job = OperationJob(
             operation, deadline: deadline, cancellation: cancellation, executor: executor, completion: completion)
+        if isPreparing.load(ordering: .acquiring), let reason = preparing.withLock(\.self) {
+            job.fail(.unavailable(message: reason, outcomeUnknown: false))
+            return Job.deliver([job])
+        }
         let (cost, company) = (operation.cost, operation.company)
         var isCancelled = false
         let admission = queue.withLock { queue in
-            let admission = queue.enqueue(job, cost: cost, deadline: deadline, company: company)
+            let admission = queue.enqueue(job, cost: cost, deadline: deadline, company: company, lock: job.lockOrder)
             // Under the lane's lock: the operation cannot finish before it is registered. The token never calls a lane under its own.
             // One cancelled before leaves the queue under the same lock, so that no connection takes it.
             if case .queued(let id, _) = admission, let cancellation, !cancellation.register(id, in: self) {
@@ -85,13 +95,29 @@ public final class Lane: Sendable {
     }
 
     /// Operations that wait now.
-    public var queued: Int { queue.withLock(\.count) }
+    public var queued: Int { queue.withLock(\.queued) }
     /// Whether a connection is up.
     public var isAvailable: Bool { queue.withLock(\.isConnected) }
     var unavailableReason: String? { queue.withLock(\.unavailableReason) }
     var isDraining: Bool { queue.withLock(\.isDraining) }
     /// Shut down without waiting any longer.
     var isClosed: Bool { queue.withLock(\.isClosed) }
+
+    /// Whether locks are known that other transactions hold.
+    var hasHeldLocks: Bool { queue.withLock(\.hasHeldLocks) }
+    /// When operations that were put aside because of their locks are to be tried.
+    var nextTrial: ContinuousClock.Instant? { queue.withLock(\.nextTrial) }
+
+    /// Refuses operations, saying why, until it is called with `nil`.
+    func setPreparing(_ reason: String?) {
+        preparing.withLock { $0 = reason }
+        isPreparing.store(reason != nil, ordering: .releasing)
+    }
+
+    /// Has the connections' threads look at what has changed.
+    func wake() {
+        for wakeup in wakeups { wakeup.signal() }
+    }
 
     func wakeup(of connection: Int) -> Wakeup { wakeups[connection] }
 
@@ -103,11 +129,25 @@ public final class Lane: Sendable {
             Job.deliver([job])
         } else {
             // Perhaps in flight: let the connections look at their batches.
-            for wakeup in wakeups { wakeup.signal() }
+            wake()
         }
     }
 
     // MARK: Called by the connections' threads
+
+    /// Puts aside operations whose locks another transaction holds.
+    func putAside(_ entries: [BatchQueue<Job>.Entry]) {
+        if entries.isEmpty { return }
+        let now = ContinuousClock.now
+        finish(queue.withLock { $0.putAside(entries, now: now) })
+    }
+
+    func locksFreed(_ locks: Set<UInt64>) {
+        if locks.isEmpty { return }
+        queue.withLock { queue in
+            for lock in locks { queue.lockFreed(lock) }
+        }
+    }
 
     func take(for connection: Int) -> BatchQueue<Job>.Take {
         var expired: [BatchQueue<Job>.Failure] = []
@@ -169,12 +209,12 @@ public final class Lane: Sendable {
 
     func drain() {
         finish(queue.withLock { $0.drain() })
-        for wakeup in wakeups { wakeup.signal() }
+        wake()
     }
 
     func close() {
         finish(queue.withLock { $0.close() })
-        for wakeup in wakeups { wakeup.signal() }
+        wake()
     }
 
     private func finish(_ failures: [BatchQueue<Job>.Failure]) {

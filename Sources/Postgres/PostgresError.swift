@@ -15,6 +15,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let deadlockDetected = SQLState(rawValue: "40P01")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
     public static let queryCanceled = SQLState(rawValue: "57014")
+    public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    public static let readOnlyTransaction = SQLState(rawValue: "25006")
 }
 
 /// What a full queue is full of.
@@ -48,6 +50,20 @@ public enum PostgresError: Error, Sendable, Hashable {
     var sqlState: SQLState? {
         guard case .server(let state, _, _, _) = self else { return nil }
         return state
+    }
+
+    /// The server cannot be used for now, whatever is asked of it: it takes no writes, starts, stops, has no connection left, or ended the
+    /// session. The statement was not applied.
+    var isServerUnavailable: Bool {
+        guard let state = sqlState else { return false }
+        return state == .readOnlyTransaction || state.rawValue.hasPrefix("57P") || state.rawValue == "53300"
+            || state.rawValue.hasPrefix("08") && state.rawValue != "08P01"
+    }
+
+    /// The same as a server that is not there (yet).
+    var asUnavailable: PostgresError {
+        guard case .server(let state, let message, _, _) = self else { return self }
+        return .unavailable(message: "\(message) (SQLSTATE \(state))", outcomeUnknown: false)
     }
 }
 

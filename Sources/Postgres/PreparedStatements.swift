@@ -7,21 +7,40 @@ struct PreparedStatements {
         var serverName: ContiguousArray<CChar>
         var generation: Int
         var isPrepared: Bool
+        /// The round of its last use.
+        var round: Int
     }
 
+    /// How many are kept; those that were not used for the longest time go first.
+    private let capacity: Int
     private var entries: [String: Entry] = [:]
+    private var round = 0
 
-    init() {}
+    init(capacity: Int = 256) { self.capacity = capacity }
+
+    /// Begins a round: what it uses is not forgotten in it.
+    mutating func beginRound() { round += 1 }
+
+    /// The names on the server of those to forget now.
+    mutating func evict() -> [ContiguousArray<CChar>] {
+        var names: [ContiguousArray<CChar>] = []
+        while entries.count > capacity, let (name, oldest) = entries.min(by: { $0.value.round < $1.value.round }), oldest.round < round {
+            entries[name] = nil
+            if oldest.isPrepared { names.append(oldest.serverName) }
+        }
+        return names
+    }
 
     /// The name under which `statement` is to be prepared now; `nil` when it is prepared.
     mutating func nameToPrepare(_ statement: Statement) -> ContiguousArray<CChar>? {
-        if let entry = entries[statement.name] {
-            if entry.isPrepared { return nil }
-            entries[statement.name]?.isPrepared = true
-            return entry.serverName
+        if let index = entries.index(forKey: statement.name) {
+            entries.values[index].round = round
+            if entries.values[index].isPrepared { return nil }
+            entries.values[index].isPrepared = true
+            return entries.values[index].serverName
         }
         let name = ContiguousArray(statement.name.utf8CString)
-        entries[statement.name] = Entry(serverName: name, generation: 0, isPrepared: true)
+        entries[statement.name] = Entry(serverName: name, generation: 0, isPrepared: true, round: round)
         return name
     }
 

@@ -3,14 +3,20 @@ import Logging
 
 /// One connection at work: sends exchanges and waits for their answers. Confined to the connection's thread.
 final class Session {
-    /// How long the server may take to answer after it was asked to cancel.
-    private static let cancelGrace = Duration.seconds(5)
+    /// How long the server may take to answer after it was asked to cancel. A disk that stalls takes its time, and neither a request nor
+    /// another connection makes it faster; one that was cut is noticed by `tcp_user_timeout`.
+    private static let cancelGrace = Duration.seconds(30)
+    /// The same once the caller has asked to shut down at once.
+    private static let closeGrace = Duration.seconds(2)
     /// How often a waiting thread looks after the lane's queue and repeats a cancellation that came between two statements.
     private static let tick = Duration.milliseconds(100)
 
     private let connection: Connection
     private let wakeup: Wakeup
     private let options: ConnectionOptions
+    private let primary: Primary
+    /// Of the primary (`KnownPrimary`).
+    private let generation: Int
     private var prepared = PreparedStatements()
     private var cancelRequest: CancelRequest?
     // Scratch space for libpq's arrays, kept from call to call.
@@ -19,10 +25,31 @@ final class Session {
     private var formats: [CInt] = []
     private var types: [Oid] = []
 
-    init(connection: consuming Connection, options: ConnectionOptions, wakeup: Wakeup) {
+    /// Throws when the server is an old primary.
+    init(
+        connection: consuming Connection, options: ConnectionOptions, wakeup: Wakeup, primary: Primary
+    ) throws(PostgresError) {
+        generation = try primary.admit(connection.identity, host: connection.host)
+        self.primary = primary
         self.connection = connection
         self.options = options
         self.wakeup = wakeup
+    }
+
+    deinit { primary.closed(generation: generation) }
+
+    /// Throws when the session must not be used any more: the server takes no writes now, or is not the primary.
+    func checkStanding() throws(ConnectionLost) {
+        try checkPrimary()
+        if let reason = connection.readOnlyReason { throw ConnectionLost(message: reason, isOutcomeUnknown: false) }
+    }
+
+    /// Whether `checkStanding` would not throw.
+    var isUsable: Bool { primary.generation == generation && connection.readOnlyReason == nil }
+
+    func checkPrimary() throws(ConnectionLost) {
+        guard primary.generation != generation else { return }
+        throw ConnectionLost(message: "another server is the primary now", isSuperseded: true)
     }
 
     /// Waits for work without a batch in flight. Throws when the connection was lost meanwhile.
@@ -48,11 +75,14 @@ final class Session {
     ///
     /// - Parameters:
     ///   - isRepetition: `Pipeline.isRepetition`.
+    ///   - lockWaits: By unit, the transaction's `lock_timeout` in milliseconds, if not the session's; together the first one's counts.
     ///   - announcesCommit: PostgreSQL sends its answers before it commits, and not only with the commit's confirmation.
     ///   - exchange: Of as many units; `receive` takes it then, after those that were sent before.
     func send(
-        _ units: [Unit], together: Bool, isRepetition: Bool = false, announcesCommit: Bool = false, _ exchange: inout Exchange
+        _ units: [Unit], together: Bool, isRepetition: Bool = false, lockWaits: [Int?] = [], announcesCommit: Bool = false,
+        _ exchange: inout Exchange
     ) throws(ConnectionLost) {
+        prepared.beginRound()
         var pipeline = Pipeline(isRepetition: isRepetition)
         var ends: [Int] = []
         ends.reserveCapacity(units.count)
@@ -70,6 +100,7 @@ final class Session {
         for entry in pipeline.entries { try prepare(entry.statement, &exchange) }
         var start = 0
         for (unit, end) in ends.enumerated() {
+            if unit < lockWaits.count, let wait = lockWaits[unit], !together || unit == 0 { try limitLockWait(wait, &exchange) }
             for entry in pipeline.entries[start..<end] {
                 try execute(entry)
                 exchange.sentStatement(entry.statement, unit: unit)
@@ -80,6 +111,24 @@ final class Session {
         // "Sends a request for the server to flush its output buffer" (manual, section 34.5.3), which it else does with a sync.
         if announcesCommit, PQsendFlushRequest(connection.raw) != 1 { throw lost }
         if together || units.isEmpty { try sync(0..<units.count, &exchange) }
+        for name in prepared.evict() { try forget(name, &exchange) }
+    }
+
+    /// For the rest of the transaction. (`SET LOCAL` would warn: it knows no transaction but an explicit one.)
+    private func limitLockWait(_ milliseconds: Int, _ exchange: inout Exchange) throws(ConnectionLost) {
+        let sent = PQsendQueryParams(
+            connection.raw, "SELECT pg_catalog.set_config('lock_timeout', '\(milliseconds)', true)", 0, nil, nil, nil, nil, 1)
+        guard sent == 1 else { throw lost }
+        exchange.sentSetting()
+    }
+
+    /// libpq closes prepared statements by SQL only (before version 17).
+    private func forget(_ name: ContiguousArray<CChar>, _ exchange: inout Exchange) throws(ConnectionLost) {
+        let text = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self).replacing("\"", with: "\"\"")
+        guard PQsendQueryParams(connection.raw, "DEALLOCATE \"\(text)\"", 0, nil, nil, nil, nil, 1) == 1,
+            PQpipelineSync(connection.raw) == 1
+        else { throw lost }
+        exchange.sentHousekeeping()
     }
 
     private func sync(_ units: Range<Int>, _ exchange: inout Exchange) throws(ConnectionLost) {
@@ -133,28 +182,33 @@ final class Session {
     /// Waits for the answers to what was sent. When the connection was lost in it, `exchange` has what was settled before then.
     ///
     /// - Parameters:
-    ///   - isAbandoned: Whether nobody waits for any of the operations any more; asked when the thread is woken and now and then.
+    ///   - isAbandoned: Whether no caller waits for any of the operations any more; asked when the thread is woken and now and then.
+    ///   - isClosed: Whether the caller has asked to shut down at once.
     ///   - idle: Called now and then while the thread waits.
     func receive(
         _ exchange: inout Exchange, upTo stage: Exchange.Stage = .complete, answerBy: ContinuousClock.Instant? = nil,
-        isAbandoned: () -> Bool = { false }, idle: () -> Void = {}
+        isAbandoned: () -> Bool = { false }, isClosed: () -> Bool = { false }, idle: () -> Void = {}
     ) throws(ConnectionLost) {
         do throws(ConnectionLost) {
-            try wait(for: stage, &exchange, answerBy, isAbandoned, idle)
+            try wait(for: stage, &exchange, answerBy, isAbandoned, isClosed, idle)
         } catch {
-            throw ConnectionLost(message: options.redacted(error.message))
+            throw ConnectionLost(
+                message: options.redacted(error.message), isOutcomeUnknown: error.isOutcomeUnknown, isSuperseded: error.isSuperseded)
         }
         if exchange.isComplete { for name in exchange.invalidated { prepared.invalidate(name) } }
     }
 
     private func wait(
         for stage: Exchange.Stage, _ exchange: inout Exchange, _ deadline: ContinuousClock.Instant?, _ isAbandoned: () -> Bool,
-        _ idle: () -> Void
+        _ isClosed: () -> Bool, _ idle: () -> Void
     ) throws(ConnectionLost) {
         var answerBy = deadline
+        var wasClosed = false
         while true {
             while !exchange.hasReached(stage), PQisBusy(connection.raw) == 0 {
-                try exchange.received(PQgetResult(connection.raw))
+                let result = PQgetResult(connection.raw)
+                if let warning = connection.takeCommitWarning() { exchange.warned(warning) }
+                try exchange.received(result)
                 if connection.isBroken { throw lost }
             }
             if let request = cancelRequest, request.isDone { cancelRequest = nil }
@@ -170,9 +224,15 @@ final class Session {
                 guard PQconsumeInput(connection.raw) == 1 else { throw lost }
             }
             if events.contains(.woken) || events.isEmpty {
-                if isAbandoned(), cancelRequest == nil, !exchange.isComplete {
+                try checkPrimary()
+                // A commit under way cannot be undone: a request would only end its wait for the standbys, or hit what was sent behind.
+                if cancelRequest == nil, !exchange.hasReached(.answered), isAbandoned() {
                     cancelRequest = CancelRequest(connection, wakeup: wakeup)
                     answerBy = answerBy ?? ContinuousClock.now + Self.cancelGrace
+                }
+                if !wasClosed, isClosed() {
+                    wasClosed = true
+                    answerBy = min(answerBy ?? .now + Self.closeGrace, .now + Self.closeGrace)
                 }
                 if let answerBy, answerBy <= .now { throw ConnectionLost(message: "the server does not answer") }
                 idle()

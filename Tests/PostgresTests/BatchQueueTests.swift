@@ -225,6 +225,91 @@ import Testing
         #expect(queue.close().map(\.error) == [.shutdown])
     }
 
+    @Test func whatIsPutAsideIsTriedOnItsOwnAndInItsOrder() {
+        var queue = queue()
+        for (name, lock) in [("a", 1), ("b", 2), ("c", 1)] as [(String, UInt64)] {
+            _ = queue.enqueue(name, cost: 10, deadline: nil, company: .anybody, lock: lock)
+        }
+        let batch = entries(&queue)
+        #expect(queue.putAside([batch[2], batch[0]], now: now).isEmpty)
+        _ = queue.enqueue("d", cost: 10, deadline: nil, company: .anybody, lock: 1)
+        _ = queue.enqueue("e", cost: 10, deadline: nil, company: .anybody, lock: 2)
+        #expect(take(&queue) == ["e"], "what comes later for the lock joins those that were put aside")
+        #expect(queue.queued == 3 && queue.hasHeldLocks)
+        let later = now + .milliseconds(200)
+        var expired: [Queue.Failure] = []
+        guard case .trial(let trial) = queue.take(for: 0, now: later, expired: &expired) else {
+            Issue.record("no trial")
+            return
+        }
+        #expect(trial.map(\.element) == ["a"])
+        #expect(queue.nextTrial == nil, "the others wait for it")
+        queue.lockFreed(1)
+        add("f", to: &queue)
+        #expect(take(&queue, at: later) == ["c", "d", "f"])
+        #expect(!queue.hasHeldLocks && queue.queued == 0)
+    }
+
+    @Test func aLockThatIsHeldOnIsTriedLessAndLess() {
+        var queue = queue()
+        _ = queue.enqueue("a", cost: 10, deadline: nil, company: .anybody, lock: 1)
+        var batch = entries(&queue)
+        var (time, pauses) = (now, [Duration]())
+        while queue.putAside(batch, now: time).isEmpty {
+            let next = queue.nextTrial ?? time
+            pauses.append(next - time)
+            time = next
+            var expired: [Queue.Failure] = []
+            guard case .trial(let trial) = queue.take(for: 0, now: time, expired: &expired) else { break }
+            batch = trial
+        }
+        #expect(pauses.allSatisfy { $0 <= .seconds(1) } && pauses.count >= 5 && pauses.count < 40)
+        #expect(time >= now + .seconds(5), "and answered in the end")
+        #expect(queue.queued == 0 && !queue.hasHeldLocks)
+    }
+
+    @Test func othersGoBetweenTrials() {
+        var queue = queue(queued: 100)
+        for lock in 0..<20 { _ = queue.enqueue("\(lock)", cost: 1, deadline: nil, company: .anybody, lock: UInt64(lock)) }
+        while true {
+            let batch = entries(&queue)
+            if batch.isEmpty { break }
+            _ = queue.putAside(batch, now: now)
+        }
+        add("x", to: &queue)
+        add("y", to: &queue)
+        let later = now + .seconds(1)
+        var (kinds, expired) = ([String](), [Queue.Failure]())
+        for _ in 0..<5 {
+            switch queue.take(for: 0, now: later, expired: &expired) {
+            case .trial(let entries):
+                kinds.append("trial of \(entries.count)")
+                _ = queue.putAside(entries, now: later)
+            case .batch(let entries): kinds.append("batch of \(entries.count)")
+            default: kinds.append("idle")
+            }
+        }
+        #expect(kinds == ["trial of 8", "batch of 2", "trial of 8", "trial of 4", "idle"])
+    }
+
+    @Test func whatIsPutAsideIsCancelledLateAndClosedLikeTheRest() {
+        var queue = queue()
+        for (name, seconds) in [("a", 9), ("b", 1), ("c", 9), ("d", 9)] {
+            _ = queue.enqueue(name, cost: 10, deadline: now + .seconds(seconds), company: .anybody, lock: 1)
+        }
+        let batch = entries(&queue)
+        _ = queue.putAside(batch, now: now)
+        #expect(queue.cancel(batch[2].id) == "c")
+        #expect(queue.sweep(now: now + .seconds(2)).map(\.error) == [.deadlineExceeded])
+        guard case .unavailable(_, outcomeUnknown: false)? = queue.sweep(now: now + .seconds(5)).first?.error else {
+            Issue.record("not told")
+            return
+        }
+        #expect(queue.queued == 0)
+        _ = queue.putAside([batch[0]], now: now)
+        #expect(queue.close().map(\.element) == ["a"])
+    }
+
     /// Against a plain list: order, cancellation and counting over long use, across the giving back of places.
     @Test func behavesAsAPlainList() {
         var generator = SeededGenerator(seed: 7)

@@ -82,6 +82,74 @@ import Testing
         #expect(message.contains("/tmp/no-such-directory") && !message.contains("hunter2"))
     }
 
+    /// A session that holds what `sql` takes, until it is cancelled.
+    func holding(_ sql: String) async throws -> Task<Void, any Error> {
+        let options = try ConnectionOptions(conninfo: try await TestCluster.conninfo() + " application_name=reader")
+        let (begun, continuation) = AsyncStream.makeStream(of: Void.self)
+        let task = Task {
+            try await Blocking.run(name: "pg-holder") { (interruption) throws(PostgresError) in
+                let connection = try DirectConnection(options, interruption: interruption, logger: TestCluster.logger)
+                try connection.execute(sql)
+                continuation.yield()
+                while !interruption.isInterrupted { _ = interruption.wakeup.wait(until: .now + .seconds(60)) }
+            }
+        }
+        for await _ in begun { break }
+        return task
+    }
+
+    /// A long reader (pg_dump): the migration asks for its lock again and again instead of standing in front of everybody, and says for what.
+    @Test(.timeLimit(.minutes(2))) func aMigrationWaitsForALongReaderWithoutHoldingUpOthers() async throws {
+        _ = try await run(Array(migrations.prefix(1)))
+        let reader = try await holding("BEGIN; SELECT count(*) FROM \(schema).a")
+        let (told, continuation) = AsyncStream.makeStream(of: String.self)
+        let conninfo = try await TestCluster.conninfo()
+        async let applied = Migrator.run(migrations, conninfo: conninfo, schema: schema, logger: TestCluster.logger) {
+            continuation.yield($0)
+        }
+        for await reason in told {
+            #expect(reason.contains("migration 2 waits for a lock") && reason.contains("reader, process"), "\(reason)")
+            break
+        }
+        let count = try await number("SELECT count(*) FROM a")
+        #expect(count == 1, "others read meanwhile")
+        reader.cancel()
+        _ = await reader.result
+        let numbers = try await applied
+        #expect(numbers == [2])
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aServerThatWaitsForAnotherSaysSo() async throws {
+        let other = try await holding("SELECT pg_advisory_lock(hashtextextended('flowstate schema_migration \(schema)', 0))")
+        let (told, continuation) = AsyncStream.makeStream(of: String.self)
+        let conninfo = try await TestCluster.conninfo()
+        async let applied = Migrator.run(migrations, conninfo: conninfo, schema: schema, logger: TestCluster.logger) {
+            continuation.yield($0)
+        }
+        for await reason in told {
+            #expect(reason.contains("waiting for reader, process"), "\(reason)")
+            break
+        }
+        other.cancel()
+        _ = await other.result
+        let numbers = try await applied
+        #expect(numbers == [1, 2])
+    }
+
+    /// Where nothing is missing nothing is written: a user who may only read will do.
+    @Test func anUpToDateSchemaIsOnlyRead() async throws {
+        _ = try await run(migrations)
+        let conninfo = try await TestCluster.conninfo()
+        let role = "r_\(schema)"
+        let setup = try await holding(
+            "CREATE ROLE \(role) LOGIN; GRANT USAGE ON SCHEMA \(schema) TO \(role); GRANT SELECT ON \(schema).schema_migration TO \(role)")
+        setup.cancel()
+        _ = await setup.result
+        let applied = try await Migrator.run(
+            migrations, conninfo: conninfo.replacing("user=flowstate", with: "user=\(role)"), schema: schema, logger: TestCluster.logger)
+        #expect(applied == [])
+    }
+
     @Test func cancellationEndsAMigration() async throws {
         let schema = schema
         let task = Task { try await run([Migration(number: 1, name: "slow", sql: "SELECT pg_sleep(600) /* \(schema) */")]) }

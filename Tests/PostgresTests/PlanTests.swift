@@ -48,6 +48,36 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
     }
 }
 
+/// Locks that other transactions hold.
+@Suite struct BatchPlanLockTests {
+    @Test func oneByOneOnlyTheFirstOfALockRuns() {
+        var plan = BatchPlan(lockOrders: [1, 2, 1, nil, 2])
+        #expect(plan.lockWait.milliseconds == nil)
+        plan.togetherFinished(settled: [])
+        #expect(plan.lockWait.milliseconds == 20, "little patience for each")
+        #expect(plan.nextRound() == .separately([3, 0, 1]))
+        #expect(plan.aloneFinished(0, error: nil) == .settled)
+        #expect(plan.nextRound() == .separately([3, 2, 1]))
+    }
+
+    @Test func whatMeetsAHeldLockLeavesTheBatchWithThoseBehindIt() {
+        var plan = BatchPlan(lockOrders: [1, 2, 1])
+        plan.togetherFinished(settled: [])
+        #expect(plan.aloneFinished(0, error: server("55P03")) == .aside([0, 2]))
+        #expect(plan.aloneFinished(1, error: nil) == .settled)
+        #expect(plan.nextRound() == nil)
+    }
+
+    @Test func withoutALockItFails() {
+        var plan = BatchPlan(count: 1)
+        #expect(plan.aloneFinished(0, error: server("55P03")) == .settled)
+    }
+
+    @Test func aTrialRunsOneByOneFromTheStart() {
+        #expect(BatchPlan(lockOrders: [1, 2], lockWait: .trial).nextRound() == .separately([0, 1]))
+    }
+}
+
 @Suite struct PreparedStatementsTests {
     let statement = Statement(name: "load", sql: "SELECT 1", parameterTypes: [])
 
@@ -71,6 +101,26 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
     }
 }
 
+extension PreparedStatementsTests {
+    @Test func forgetsThoseThatWereNotUsedForTheLongestTime() {
+        var prepared = PreparedStatements(capacity: 2)
+        let names = ["a", "b", "c"].map { Statement(name: $0, sql: "SELECT 1", parameterTypes: []) }
+        for name in names {
+            prepared.beginRound()
+            _ = prepared.nameToPrepare(name)
+            if name.name == "c" { _ = prepared.nameToPrepare(names[0]) }
+        }
+        let evicted = prepared.evict()
+        #expect(evicted.map { text($0) } == ["b"])
+        let kept = prepared.nameToPrepare(names[0])
+        #expect(kept == nil)
+        let again = prepared.nameToPrepare(names[1])
+        #expect(text(again) == "b", "prepared again when it is used again")
+        let none = prepared.evict()
+        #expect(none.isEmpty, "nothing that this round uses")
+    }
+}
+
 @Suite struct BackoffTests {
     @Test func doublesUpToItsCeilingWithinTheUpperHalf() {
         var backoff = Backoff(first: .milliseconds(50), ceiling: .seconds(1))
@@ -89,10 +139,12 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
         var options = try ConnectionOptions(conninfo: "postgresql://me:se%20cret@db.example:6432/flows?options=-c%20work_mem%3D8MB")
         options.setDefault("port", "1")
         options.setDefault("keepalives_idle", "10")
-        options.addServerSetting("search_path", "a, b")
+        options.settings.require("search_path", "a, b")
+        options.settings.require("work_mem", "1MB")
         #expect(options.values["port"] == "6432")
         #expect(options.values["keepalives_idle"] == "10")
-        #expect(options.values["options"] == "-c search_path=a,\\ b -c work_mem=8MB")
+        #expect(options.values["options"] == "-c work_mem=8MB")
+        #expect(options.settings.required == [.init(name: "search_path", value: "a, b")], "what the string sets wins")
         #expect(options.redacted("password se cret was wrong") == "password *** was wrong")
     }
 
@@ -100,6 +152,45 @@ private func server(_ state: String, _ message: String = "") -> PostgresError {
     func namesNoPasswordWhenItCannotBeRead(_ conninfo: String) throws {
         let error = #expect(throws: PostgresError.self) { try ConnectionOptions(conninfo: conninfo) }
         #expect(try !#require(error).description.contains("hunter2"))
+    }
+}
+
+@Suite struct HostListTests {
+    func hosts(_ conninfo: String) throws -> [String] { try ConnectionOptions(conninfo: conninfo).eachHost.map(\.hostName) }
+
+    @Test func eachHostHasItsOwnPort() throws {
+        #expect(try hosts("postgresql://a:1,b:2,c/d") == ["a:1", "b:2", "c:5432"])
+        #expect(try hosts("host=a,b port=7") == ["a:7", "b:7"])
+        #expect(try hosts("host=a") == ["a:5432"])
+        let addressed = try ConnectionOptions(conninfo: "host=a,b hostaddr=::1,::2 connect_timeout=1").eachHost
+        #expect(addressed.map { $0.values["hostaddr"] } == ["::1", "::2"] && addressed.map { $0.values["host"] } == ["a", "b"])
+        #expect(addressed[0].hostTimeout == .seconds(2), "as libpq has it, at least two")
+    }
+
+    @Test(arguments: ["host=a port=70000", "host=a port=0", "host=a port=x", "host=a,b port=1,2,3", "postgresql://h:99999/d"])
+    func anImpossiblePortIsRefusedAtOnce(_ conninfo: String) throws {
+        let error = #expect(throws: PostgresError.self) { try ConnectionOptions(conninfo: conninfo) }
+        guard case .incompatible(let message) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(message.contains("port"))
+    }
+
+    @Test func namesOfSettingsAreReadAsPostgreSQLReadsThem() {
+        #expect(
+            SessionSettings.names(in: "-c work_mem=8MB --statement-timeout=5 -cjit=off -x y") == ["work_mem", "statement_timeout", "jit"])
+    }
+
+    @Test func whatAPathMayHold() {
+        #expect(ClusterDirectory.isPlain("/var/lib/flowstate-1.2_x/socket"))
+        for odd in ["/a,b", "/a b", "/a'b", "/a\"b", "/a\\b", "/a@b", "/é", "/a\nb", "/" + String(repeating: "d", count: 94)] {
+            #expect(!ClusterDirectory.isPlain(odd))
+        }
+    }
+
+    @Test func libpqsVariablesAreToldByTheirNames() {
+        #expect(ClusterEnvironment.libpqVariables(in: ["PGSERVICE", "PATH", "PGTZ", "XPG"]) == ["PGSERVICE", "PGTZ"])
     }
 }
 

@@ -1,0 +1,56 @@
+/// What goes wrong for as long as something lasts (a full disk, a server that takes no writes): a line when it begins, one now and then while
+/// it lasts, one when it is over; not one for each operation. Pure.
+public struct ConditionLog {
+    public typealias Instant = ContinuousClock.Instant
+
+    public enum Line: Equatable {
+        case began(String)
+        /// `count`: failures since it began.
+        case lasts(String, count: Int)
+        case ended(String, count: Int)
+    }
+
+    /// How often a condition that lasts is told.
+    static let repetition = Duration.seconds(30)
+    /// A condition is over when nothing has failed because of it for that long, and something succeeded.
+    static let calm = Duration.seconds(3)
+    /// Conditions that are told apart at a time.
+    static let capacity = 16
+
+    private struct Condition {
+        var message: String
+        var count: Int
+        var last: Instant
+        var told: Instant
+    }
+
+    private var conditions: [String: Condition] = [:]
+
+    public init() {}
+
+    public var isEmpty: Bool { conditions.isEmpty }
+
+    /// - Parameter key: What tells conditions apart; messages may name a row or a time.
+    public mutating func failed(_ key: String, _ message: String, now: Instant) -> Line? {
+        guard var condition = conditions[key] else {
+            guard conditions.count < Self.capacity else { return nil }
+            conditions[key] = Condition(message: message, count: 1, last: now, told: now)
+            return .began(message)
+        }
+        condition.count += 1
+        condition.last = now
+        condition.message = message
+        defer { conditions[key] = condition }
+        guard now - condition.told >= Self.repetition else { return nil }
+        condition.told = now
+        return .lasts(message, count: condition.count)
+    }
+
+    /// Something of the same kind went well.
+    public mutating func succeeded(now: Instant) -> [Line] {
+        if conditions.isEmpty { return [] }
+        let over = conditions.filter { now - $0.value.last >= Self.calm }
+        for key in over.keys { conditions[key] = nil }
+        return over.sorted { $0.key < $1.key }.map { .ended($0.value.message, count: $0.value.count) }
+    }
+}

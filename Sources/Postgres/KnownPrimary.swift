@@ -1,0 +1,89 @@
+/// Which history of a database a server works on.
+struct ServerIdentity: Sendable, Equatable {
+    /// Of the cluster, from `initdb` on; a standby has its primary's.
+    let system: String
+    /// Raised by each promotion (manual, section 26.3.6).
+    let timeline: UInt32
+
+    /// - Parameter walFile: The name of the file that is written to; it begins with the timeline in eight hexadecimal digits.
+    init?(system: String, walFile: String) {
+        guard !system.isEmpty, let timeline = UInt32(walFile.prefix(8), radix: 16) else { return nil }
+        self.init(system: system, timeline: timeline)
+    }
+
+    init(system: String, timeline: UInt32) {
+        self.system = system
+        self.timeline = timeline
+    }
+
+    func isOlder(than other: ServerIdentity) -> Bool { system == other.system && timeline < other.timeline }
+}
+
+/// The primary that this process works with. An old primary that was replaced without being stopped goes on answering: what tells it apart
+/// is its lower timeline. As long as a newer one is known, sessions of the older are closed and none is made. Pure.
+struct KnownPrimary {
+    typealias Instant = ContinuousClock.Instant
+
+    /// How long what was seen without a session counts. Afterwards another history is taken for what it is: a backup may have been restored.
+    static let memory = Duration.seconds(10)
+
+    private(set) var identity: ServerIdentity?
+    /// Its place in the list of hosts, which is tried first.
+    private(set) var host: Int?
+    /// Raised whenever another primary takes over; a session belongs to the generation in which it was made.
+    private(set) var generation = 0
+    /// Sessions of this generation.
+    private var sessions = 0
+    private var seen: Instant?
+
+    enum Admission: Equatable {
+        /// The session may serve as long as the generation is this one.
+        case admitted(generation: Int)
+        case refused(String)
+    }
+
+    /// A session was made.
+    /// - Parameter found: `nil` when the server does not tell.
+    mutating func admit(_ found: ServerIdentity?, host: Int, now: Instant) -> Admission {
+        if let found, let identity, found != identity {
+            if found.isOlder(than: identity), isBelieved(now) {
+                return .refused("the server is an old primary: it is on timeline \(found.timeline), the one in use on \(identity.timeline)")
+            }
+            replace()
+        }
+        if let found {
+            identity = found
+            self.host = host
+            seen = now
+        }
+        sessions += 1
+        return .admitted(generation: generation)
+    }
+
+    /// A session ended.
+    mutating func closed(generation: Int) {
+        if generation == self.generation { sessions -= 1 }
+    }
+
+    /// A server that takes writes was found by a connection made for that. Returns whether it takes over.
+    /// - Parameter isOnly: There is no other host: whatever answers at the address is the server.
+    mutating func observe(_ found: ServerIdentity, host: Int, isOnly: Bool, now: Instant) -> Bool {
+        guard let identity, found != identity else {
+            if found == identity { seen = now }
+            return false
+        }
+        guard identity.isOlder(than: found) || isOnly && !found.isOlder(than: identity) else { return false }
+        replace()
+        self.identity = found
+        self.host = host
+        seen = now
+        return true
+    }
+
+    private func isBelieved(_ now: Instant) -> Bool { sessions > 0 || seen.map { now - $0 < Self.memory } ?? false }
+
+    private mutating func replace() {
+        generation += 1
+        sessions = 0
+    }
+}
