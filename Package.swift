@@ -85,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "WireMessages", arguments, logging, lifecycle, yaml,
+                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments, logging, lifecycle, yaml,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -100,7 +100,7 @@ let package = Package(
         tests("FlowModelTests", ["FlowModel"], data: ["Data"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
-        tests("GRPCTests", ["GRPC", nioCore, nioPosix, nioExtras, logging]),
+        tests("GRPCTests", ["GRPC", "HTTP2", "Resources", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),

@@ -118,18 +118,31 @@ public struct Limits: Sendable, Equatable {
     public var headerListBytes = 16 << 10
     /// Bytes held for one connection in both directions: request bodies being gathered, replies not yet taken by the peer.
     public var bufferedBytesPerConnection = 64 << 20
-    /// From accept to the end of TLS and the HTTP/2 preface.
+    /// An answer of which its client takes less than 64 KiB, or than what is left of it, in this time is given up; a connection that takes
+    /// nothing at all is closed.
+    public var readerTimeoutMilliseconds: Int64 = 30_000
+    /// After this time, give or take a tenth, a connection takes no new calls, so that its client opens another one (behind a balancer:
+    /// to another server). 0: never.
+    public var connectionAgeMilliseconds: Int64 = 0
+    /// How long its calls may go on then.
+    public var connectionAgeGraceMilliseconds: Int64 = 5 * 60_000
+    /// Frames a second that carry nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond
+    /// those that go with calls and their answers; ten times as many at once. A connection that sends more is closed.
+    public var controlFramesPerSecond = 1_000
+    /// From accept to the end of TLS and the HTTP/2 preface; and from the beginning of a header section to its end.
     public var handshakeTimeoutMilliseconds: Int64 = 10_000
-    /// A connection without streams is closed after this time.
+    /// A connection without streams is closed after this time, and a stream ended whose client neither sends nor reads.
     public var idleTimeoutMilliseconds: Int64 = 5 * 60_000
     /// A silent connection is probed with PING after this time…
     public var keepaliveTimeMilliseconds: Int64 = 60_000
     /// …and closed when no answer came after this one.
     public var keepaliveTimeoutMilliseconds: Int64 = 20_000
-    /// From the headers of a call to the end of its request message.
+    /// From the headers of a call to the end of its request message, of the first one if it streams.
     public var requestTimeoutMilliseconds: Int64 = 60_000
     /// Memory that decoding one call may take: small wire bytes can become large messages.
     public var arenaBytes = 64 << 20
-    /// Open connections of the server.
+    /// Open connections of the server, at most as many as it may have descriptors.
     public var connections = 10_000
+    /// Those of one address, so that others find a place; unix sockets have none.
+    public var connectionsPerPeer = 8_000
 }

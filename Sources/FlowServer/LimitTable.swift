@@ -51,6 +51,10 @@ public enum LimitTable {
         ("concurrent-streams", .int(\.concurrentStreams)),
         ("header-list-bytes", .int(\.headerListBytes)),
         ("buffered-bytes-per-connection", .int(\.bufferedBytesPerConnection)),
+        ("reader-timeout-ms", .int64(\.readerTimeoutMilliseconds)),
+        ("connection-age-ms", .int64(\.connectionAgeMilliseconds)),
+        ("connection-age-grace-ms", .int64(\.connectionAgeGraceMilliseconds)),
+        ("control-frames-per-second", .int(\.controlFramesPerSecond)),
         ("handshake-timeout-ms", .int64(\.handshakeTimeoutMilliseconds)),
         ("idle-timeout-ms", .int64(\.idleTimeoutMilliseconds)),
         ("keepalive-time-ms", .int64(\.keepaliveTimeMilliseconds)),
@@ -58,6 +62,7 @@ public enum LimitTable {
         ("request-timeout-ms", .int64(\.requestTimeoutMilliseconds)),
         ("arena-bytes", .int(\.arenaBytes)),
         ("connections", .int(\.connections)),
+        ("connections-per-peer", .int(\.connectionsPerPeer)),
     ]
 
     /// Every name, in the order of `Limits`.

@@ -1,9 +1,11 @@
 public import FlowModel
+import FlowService
 public import FlowStore
 import GRPC
 public import Logging
 import NIOCore
 import Postgres
+import Resources
 
 /// Everything that `flowstate serve` can be told. Defaults suit one developer's machine.
 public struct ServerOptions: Sendable {
@@ -75,14 +77,26 @@ public struct ServerOptions: Sendable {
         return configuration
     }
 
-    var grpc: ServerConfiguration {
+    /// - Parameters:
+    ///   - memory: what the process may take for requests; the store has the same.
+    ///   - descriptors: how many files and sockets the process may have open.
+    func grpc(memory: MemoryBudget, descriptors: Int) -> ServerConfiguration {
         var configuration = ServerConfiguration()
+        configuration.memory = memory
+        configuration.overloaded = TransportErrors.overloaded(memoryLimit: memory.limit)
+        configuration.answerOverloaded = TransportErrors.answerOverloaded(memoryLimit: memory.limit)
+        configuration.http2.controlFramesPerSecond = limits.controlFramesPerSecond
+        configuration.http2.controlFrameBurst = limits.controlFramesPerSecond.multipliedReportingOverflow(by: 10).partialValue
         configuration.http2.maxConcurrentStreams = limits.concurrentStreams
         configuration.http2.headerListBytes = limits.headerListBytes
         configuration.messageBytes = limits.messageBytes
         configuration.bufferedBytesPerConnection = limits.bufferedBytesPerConnection
         configuration.outboundBytesPerConnection = limits.bufferedBytesPerConnection
-        configuration.maxConnections = limits.connections
+        configuration.maxConnections = connections(descriptors: descriptors)
+        configuration.maxConnectionsPerPeer = limits.connectionsPerPeer
+        configuration.readerTimeout = .milliseconds(limits.readerTimeoutMilliseconds)
+        if limits.connectionAgeMilliseconds > 0 { configuration.connectionAge = .milliseconds(limits.connectionAgeMilliseconds) }
+        configuration.connectionAgeGrace = .milliseconds(limits.connectionAgeGraceMilliseconds)
         configuration.defaultTimeout = .milliseconds(limits.defaultDeadlineMilliseconds)
         configuration.maximumTimeout = .milliseconds(limits.maximumDeadlineMilliseconds)
         configuration.requestTimeout = .milliseconds(limits.requestTimeoutMilliseconds)
@@ -91,6 +105,12 @@ public struct ServerOptions: Sendable {
         configuration.keepaliveInterval = .milliseconds(limits.keepaliveTimeMilliseconds)
         configuration.keepaliveTimeout = .milliseconds(limits.keepaliveTimeoutMilliseconds)
         return configuration
+    }
+
+    /// The limit of connections, or what the descriptors leave beside the database's connections, listeners and event loops.
+    func connections(descriptors: Int) -> Int {
+        let others = writers + readers + 8 * eventLoops + 48
+        return min(limits.connections, max(descriptors - others, 1))
     }
 }
 

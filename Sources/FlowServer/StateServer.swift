@@ -6,6 +6,7 @@ public import Logging
 import NIOCore
 import NIOPosix
 import Postgres
+import Resources
 public import ServiceLifecycle
 import WireMessages
 
@@ -59,11 +60,13 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, logger: logger)
+        let memory = MemoryBudget(limit: options.limits.memoryBytes)
         let counting = ValidationCounting(store: store, logger: logger)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops)
+        let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)
         let health = HealthService()
         let server = Server(
-            router: router(store, group, health), configuration: options.grpc, group: group, logger: logger)
+            router: router(store, group, health), configuration: transport(memory, watch), group: group, logger: logger)
         let result: Result<Void, any Error>
         do {
             let address = try await listen(server)
@@ -97,6 +100,7 @@ public final class StateServer: Service {
         await counting.flush(deadline: ContinuousClock.now + Self.lastFlush)
         await database.shutdown()
         try await group.shutdownGracefully()
+        logger.debug("the longest turn of an event loop", metadata: ["microseconds": "\(watch.longest.nanoseconds / 1_000)"])
         try result.get()
     }
 
@@ -107,6 +111,18 @@ public final class StateServer: Service {
         let reflection = ReflectionService(
             services: services, fileDescriptorSets: [FlowStateProto.fileDescriptorSet])
         return Router(table.routes + health.routes + reflection.routes)
+    }
+
+    private func transport(_ memory: MemoryBudget, _ watch: EventLoopWatch) -> ServerConfiguration {
+        let descriptors = ProcessSettings.raiseDescriptorLimit()
+        var configuration = options.grpc(memory: memory, descriptors: descriptors)
+        configuration.eventLoopWatch = watch
+        if configuration.maxConnections < options.limits.connections {
+            logger.warning(
+                "fewer connections than the limit allows: the process may not open more files (ulimit -n)",
+                metadata: ["limit": "\(options.limits.connections)", "possible": "\(configuration.maxConnections)"])
+        }
+        return configuration
     }
 
     private func listen(_ server: Server) async throws -> String {

@@ -11,9 +11,18 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         withSession(owner) { $0.beganHeaders(frame) }
         return 0
     }
-    nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, _, owner in
-        guard let name, let value, let owner else { return 0 }
-        withSession(owner) { $0.received(name: name, value: value) }
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks) { handle, frame, name, value, _, owner in
+        guard let frame, let name, let value, let owner else { return 0 }
+        guard withSession(owner, { $0.received(name: name, value: value) }) else {
+            // "We decompress the rest of the header block but not invoke on_header_callback": HPACK's table stays right.
+            _ = nghttp2_submit_rst_stream(handle, flagNone, frame.pointee.hd.stream_id, HTTP2ErrorCode.enhanceYourCalm.rawValue)
+            return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        }
+        return 0
+    }
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, hd, owner in
+        guard let hd, let owner else { return 0 }
+        withSession(owner) { $0.began(hd) }
         return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, id, data, length, owner in
@@ -31,7 +40,8 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         withSession(owner) { $0.closed(stream: id, code: HTTP2ErrorCode(rawValue: code)) }
         return 0
     }
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { handle, frame, _ in
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { handle, frame, owner in
+        if let frame, let owner { withSession(owner) { $0.sentFrame(frame) } }
         // RFC 9113 §8.1: a server that has answered in full before the request ended asks the client to
         // stop sending with RST_STREAM and NO_ERROR.
         guard let hd = frame?.pointee.hd,

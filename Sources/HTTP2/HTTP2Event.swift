@@ -4,8 +4,9 @@ import NIOCore
 public enum HTTP2Event: Sendable, Equatable {
     /// A request's or response's header section. `endStream`: nothing follows it.
     case headers(StreamID, [HeaderField], endStream: Bool)
-    /// A header section beyond `HTTP2Settings.headerListBytes`; its fields were dropped.
-    case headersTooLarge(StreamID)
+    /// A header section beyond `HTTP2Settings.headerListBytes`, with the fields before the one that did not fit. One that is several
+    /// times as large resets its stream instead (`HeaderReader`).
+    case headersTooLarge(StreamID, [HeaderField])
     /// A piece of content. Give its bytes back with `consume` once they need no more memory.
     case data(StreamID, ByteBuffer)
     /// The trailer section; it ends the stream.

@@ -26,6 +26,16 @@ public final class HTTP2Session {
     let trailerReader: HeaderReader
     /// Of which kind the section under way is.
     var isReadingTrailers = false
+    var allowance: FrameAllowance
+    /// What was received, and what of it frames have announced that nghttp2 knows; both begin behind the client's preface.
+    var receivedBytes = -prefaceBytes
+    var announcedBytes = 0
+    /// RFC 9113 §3.4.
+    private static let prefaceBytes = 24
+    /// Counts header sections.
+    var sections = 0
+    /// The number of the section that has begun and not ended: whoever finds the same one again knows that it takes long.
+    public internal(set) var openSection: Int?
 
     /// Bytes of all streams that wait to be sent.
     public internal(set) var pendingBytes = 0
@@ -34,6 +44,7 @@ public final class HTTP2Session {
 
     public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
         self.role = role
+        allowance = FrameAllowance(burst: settings.controlFrameBurst, perSecond: settings.controlFramesPerSecond)
         handle = try SessionHandle.open(role: role, settings: settings)
         openingReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
         trailerReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
@@ -54,7 +65,16 @@ public final class HTTP2Session {
         inputBase = nil
         input = ByteBuffer()
         if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
+        guard role == .server else { return }
+        countUnknownFrames(received: bytes.readableBytes)
+        if allowance.isExceeded {
+            terminate(.enhanceYourCalm)
+            throw .flooded
+        }
     }
+
+    /// To be called about once a second: what peers may send in a time is counted by it.
+    public func secondPassed() { allowance.secondPassed() }
 
     /// Hands over what happened since the last time, in order. `body` may call the session; what it causes comes
     /// the next time.
@@ -111,6 +131,14 @@ public final class HTTP2Session {
 
     /// Gives back memory that is kept for the next requests; for a connection that is idle.
     public func trimMemory() { handle.memory.trim() }
+
+    /// What the session has allocated: streams, header sections, frames that wait. Content that waits (`pendingBytes`) is not in it.
+    public var memoryBytes: Int { handle.memory.allocatedBytes }
+
+    /// The streams on which content waits, with how much that is and how much has gone so far.
+    public func forEachWaiting(_ body: (_ id: StreamID, _ waiting: Int, _ sent: Int) -> Void) {
+        for stream in streams.values where stream.pendingBytes > 0 { body(stream.id, stream.pendingBytes, stream.sentBytes) }
+    }
 
     /// Streams that are open now.
     public var openStreams: Int { streams.count }

@@ -13,6 +13,9 @@ public struct HTTP2Settings: Sendable {
     /// RST_STREAM frames a peer may send: a burst, then so many a second (CVE-2023-44487).
     public var resetBurst: UInt64 = 2_000
     public var resetsPerSecond: UInt64 = 200
+    /// Frames without content that a peer may send beyond those that answer ours: a burst, then so many a second. See `FrameAllowance`.
+    public var controlFrameBurst = 10_000
+    public var controlFramesPerSecond = 1_000
 
     public init() {}
 }

@@ -37,6 +37,9 @@ final class HeaderReader {
     private var count = 0
     private var bytes = 0
     private var isTooLarge = false
+    /// A section that is so many times larger than the limit is not read to its end: nghttp2 would check every octet of fields that a
+    /// few bytes of HPACK repeat. Below it the request can still be answered.
+    private static let answerable = 4
 
     init(limit: Int, memory: SessionMemory) {
         self.limit = limit
@@ -55,17 +58,23 @@ final class HeaderReader {
     }
 
     /// Takes one field; `name` and `value` are nghttp2's `nghttp2_rcbuf`.
-    func add(name: OpaquePointer, value: OpaquePointer) {
+    /// - Returns: false when the rest of the section should not be read.
+    func add(name: OpaquePointer, value: OpaquePointer) -> Bool {
+        guard !isTooLarge else {
+            bytes += Self.size(name, value)
+            return bytes <= Self.answerable * limit
+        }
         if count < knownCount, Self.isSame(known[count].name, name), Self.isSame(known[count].value, value) {
-            guard hasRoom(for: known[count].size) else { return }
+            guard hasRoom(for: known[count].size) else { return true }
         } else {
             let (nameText, valueText) = (Self.text(name), Self.text(value))
-            guard hasRoom(for: nameText.count + valueText.count + 32) else { return }
+            guard hasRoom(for: nameText.count + valueText.count + 32) else { return bytes <= Self.answerable * limit }
             let field = HeaderField(String(decoding: nameText, as: UTF8.self), String(decoding: valueText, as: UTF8.self))
             if count < fields.count { fields[count] = field } else { fields.append(field) }
             remember(name, value, field: count, size: nameText.count + valueText.count + 32)
         }
         count += 1
+        return true
     }
 
     /// The section, whole; nil when it was larger than the limit.
@@ -77,6 +86,9 @@ final class HeaderReader {
         }
         return fields
     }
+
+    /// The fields of a section that is too large, as far as they fitted.
+    var beginning: [HeaderField] { Array(fields.prefix(count)) }
 
     private func hasRoom(for size: Int) -> Bool {
         bytes += size
@@ -108,6 +120,8 @@ final class HeaderReader {
         let (octets, others) = (nghttp2_rcbuf_get_buf(one), nghttp2_rcbuf_get_buf(other))
         return octets.len == others.len && memcmp(octets.base, others.base, octets.len) == 0
     }
+
+    private static func size(_ name: OpaquePointer, _ value: OpaquePointer) -> Int { text(name).count + text(value).count + 32 }
 
     /// The octets of a buffer, for as long as it is.
     private static func text(_ buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {

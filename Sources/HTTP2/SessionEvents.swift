@@ -9,17 +9,56 @@ extension HTTP2Session {
         if streams[id] == nil { streams.insert(id, Stream(id: id)) }
         isReadingTrailers = frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
         if isReadingTrailers { trailerReader.begin() } else { openingReader.begin() }
+        sections &+= 1
+        openSection = sections
     }
 
-    func received(name: OpaquePointer, value: OpaquePointer) {
-        if isReadingTrailers {
-            trailerReader.add(name: name, value: value)
-        } else {
-            openingReader.add(name: name, value: value)
+    /// False when the rest of the section should not be read.
+    func received(name: OpaquePointer, value: OpaquePointer) -> Bool {
+        let goesOn = isReadingTrailers ? trailerReader.add(name: name, value: value) : openingReader.add(name: name, value: value)
+        if !goesOn { openSection = nil }
+        return goesOn
+    }
+
+    /// A frame's head came. What makes up for its cost is told later.
+    func began(_ hd: UnsafePointer<nghttp2_frame_hd>) {
+        announcedBytes &+= Int(hd.pointee.length) + Self.frameHeadBytes
+        // A section goes on by CONTINUATION frames, whose number nghttp2 limits.
+        if hd.pointee.type != UInt8(NGHTTP2_CONTINUATION.rawValue) { allowance.spend() }
+    }
+
+    /// nghttp2 passes frames of unknown types over in silence: they are what of `count` received bytes no frame has announced.
+    func countUnknownFrames(received count: Int) {
+        receivedBytes &+= count
+        let unknown = receivedBytes &- announcedBytes
+        // The head of the next frame may be in pieces.
+        guard unknown >= Self.frameHeadBytes else { return }
+        announcedBytes = receivedBytes
+        allowance.spend(1 + unknown / Self.bytesOfUnknownFrames)
+    }
+
+    private static let frameHeadBytes = 9
+    /// So many bytes of unknown frames cost as much as a frame.
+    private static let bytesOfUnknownFrames = 64
+
+    /// A frame went out.
+    func sentFrame(_ frame: UnsafePointer<nghttp2_frame>) {
+        let hd = frame.pointee.hd
+        switch nghttp2_frame_type(UInt32(hd.type)) {
+        case NGHTTP2_DATA where hd.length >= FrameAllowance.leastContent: allowance.earn(FrameAllowance.content)
+        case NGHTTP2_RST_STREAM where Self.offences.contains(HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code)):
+            allowance.spend(FrameAllowance.offence)
+        default: break
         }
     }
 
+    /// Streams that are reset for these were broken by the peer (CVE-2025-8671, "MadeYouReset").
+    private static let offences: [HTTP2ErrorCode] = [
+        .protocolError, .flowControlError, .streamClosed, .frameSizeError, .enhanceYourCalm,
+    ]
+
     func received(data: UnsafeRawBufferPointer, stream id: StreamID) {
+        allowance.earn(1)
         // nghttp2 hands content on where it lies in the input, so a slice of it needs no copy.
         if let base = inputBase, let start = data.baseAddress, start >= base,
             let slice = input.getSlice(at: input.readerIndex + (start - base), length: data.count)
@@ -51,10 +90,14 @@ extension HTTP2Session {
     }
 
     private func receivedFields(_ id: StreamID, category: nghttp2_headers_category, endStream: Bool) {
-        guard let fields = isReadingTrailers ? trailerReader.end() : openingReader.end() else {
-            events.append(.headersTooLarge(id))
+        openSection = nil
+        let reader = isReadingTrailers ? trailerReader : openingReader
+        guard let fields = reader.end() else {
+            allowance.spend(FrameAllowance.offence)
+            events.append(.headersTooLarge(id, reader.beginning))
             return
         }
+        allowance.earn(1 + FrameAllowance.request)
         // After a 1xx response the final one arrives in the trailers' category; only it has a :status.
         let isTrailers = category == NGHTTP2_HCAT_HEADERS && fields.first?.name != ":status"
         if isTrailers {

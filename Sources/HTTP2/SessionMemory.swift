@@ -21,6 +21,8 @@ final class SessionMemory {
     /// Freed blocks by capacity, in steps of `step`; each block begins with the address of the next one. Owned.
     private let kept = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: maxSmall / step + 1)
     private var keptBytes = 0
+    /// What malloc has given, those that are kept included.
+    private(set) var allocatedBytes = 0
 
     init() { kept.initialize(repeating: nil, count: Self.maxSmall / Self.step + 1) }
 
@@ -34,7 +36,7 @@ final class SessionMemory {
         for list in 0...Self.maxSmall / Self.step {
             while let block = kept[list] {
                 kept[list] = block.load(as: UnsafeMutableRawPointer?.self)
-                free(block - Self.header)
+                giveBack(block, Self.capacity(block))
             }
         }
         keptBytes = 0
@@ -51,16 +53,22 @@ final class SessionMemory {
         }
         guard let memory = malloc(capacity + Self.header) else { return nil }
         memory.storeBytes(of: capacity, as: Int.self)
+        allocatedBytes += capacity + Self.header
         return memory + Self.header
     }
 
     func release(_ block: UnsafeMutableRawPointer?) {
         guard let block else { return }
         let capacity = Self.capacity(block)
-        guard capacity <= Self.maxSmall, keptBytes + capacity <= Self.maxKept else { return free(block - Self.header) }
+        guard capacity <= Self.maxSmall, keptBytes + capacity <= Self.maxKept else { return giveBack(block, capacity) }
         block.storeBytes(of: kept[capacity / Self.step], as: UnsafeMutableRawPointer?.self)
         kept[capacity / Self.step] = block
         keptBytes += capacity
+    }
+
+    private func giveBack(_ block: UnsafeMutableRawPointer, _ capacity: Int) {
+        allocatedBytes -= capacity + Self.header
+        free(block - Self.header)
     }
 
     func resize(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {

@@ -20,6 +20,8 @@ final class Stream {
     /// What follows it, in a stream of messages.
     private var more: CircularBuffer<ByteBuffer>?
     private(set) var pendingBytes = 0
+    /// What has gone so far.
+    private(set) var sentBytes = 0
     private(set) var end = End.open
     /// nghttp2 was told NGHTTP2_ERR_DEFERRED and must be resumed when there is more.
     private(set) var isDeferred = false
@@ -68,6 +70,7 @@ final class Stream {
             }
             written += count
             pendingBytes -= count
+            sentBytes += count
             if chunk.readableBytes == 0 { chunk = more?.popFirst() ?? ByteBuffer() }
         }
         guard pendingBytes == 0 else { return .bytes(written) }

@@ -4,7 +4,8 @@ import Synchronization
 /// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for, not what the allocator
 /// makes of it. Safe on any thread; never blocks.
 ///
-/// What does not fit is refused, so the newest request gives way to those that are under way.
+/// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that hold
+/// little: who fills the memory with large requests, or with answers that nobody reads, does not stop everybody's small ones.
 public final class MemoryBudget: Sendable {
     /// In bytes.
     public let limit: Int
@@ -15,11 +16,17 @@ public final class MemoryBudget: Sendable {
     /// Bytes that are reserved now.
     public var reserved: Int { used.load(ordering: .relaxed) }
 
+    /// An account that holds no more than this may use the last eighth too.
+    public static let smallAccountBytes = 256 << 10
+
     /// Reserves all of `bytes` or nothing. A negative number reserves nothing.
-    func reserve(_ bytes: Int) -> Bool {
+    /// - Parameter held: what the account holds already.
+    func reserve(_ bytes: Int, held: Int) -> Bool {
         if bytes <= 0 { return true }
+        let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
+        let bound = isSmall ? limit : limit - limit / 8
         var expected = used.load(ordering: .relaxed)
-        while bytes <= limit - expected {
+        while bytes <= bound - expected {
             let (isExchanged, original) = used.weakCompareExchange(
                 expected: expected, desired: expected + bytes, ordering: .relaxed)
             if isExchanged { return true }
@@ -48,10 +55,13 @@ public final class MemoryAccount: Sendable {
 
     /// Reserves so many bytes more, or nothing.
     public func reserve(_ bytes: Int) -> Bool {
-        guard budget.reserve(bytes) else { return false }
+        guard budget.reserve(bytes, held: reserved) else { return false }
         if bytes > 0 { held.add(bytes, ordering: .relaxed) }
         return true
     }
+
+    /// Gives everything back that it holds now.
+    public func releaseAll() { budget.release(held.exchange(0, ordering: .relaxed)) }
 
     /// Gives so many bytes back, at most what it holds.
     public func release(_ bytes: Int) {

@@ -34,6 +34,13 @@ public enum WorkerThread {
         pthread_detach(thread)
         return true
     }
+
+    /// The processor time of the calling thread so far (CLOCK_THREAD_CPUTIME_ID).
+    public static var processorNanoseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
 }
 
 /// Counts threads that run; `wait` returns when all have ended. A thread leaves as its last act, so nothing of it runs on that matters.

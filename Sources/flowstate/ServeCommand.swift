@@ -1,6 +1,7 @@
 import ArgumentParser
 import FlowServer
 import Logging
+import Resources
 import ServiceLifecycle
 
 /// `flowstate serve`
@@ -65,6 +66,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let options = try options()
+        ProcessSettings.configureAllocator()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "flowstate")
         logger.logLevel = options.logLevel

@@ -165,7 +165,7 @@ import Testing
         #expect(throws: MessageDeframer.Failure.tooLarge(announced: 11, limit: 10)) { try deframer.next() }
         var compressed = MessageDeframer(limit: 10)
         compressed.append(ByteBuffer(bytes: [1]))
-        #expect(throws: MessageDeframer.Failure.compressed) { try compressed.next() }
+        #expect(throws: MessageDeframer.Failure.compressed(encoding: nil)) { try compressed.next() }
         var odd = MessageDeframer(limit: 10)
         odd.append(ByteBuffer(bytes: [2]))
         #expect(throws: MessageDeframer.Failure.badFlag(2)) { try odd.next() }
@@ -207,46 +207,6 @@ import Testing
 
 extension CallState.EndAction {
     var code: StatusCode? { if case .fail(let status) = self { status.code } else { nil } }
-}
-
-@Suite struct ConnectionLifeTests {
-    private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
-
-    @Test func aSilentClientIsClosedAfterTheHandshakeTimeout() {
-        var life = ConnectionLife(ServerConfiguration(), now: start)
-        #expect(life.tick(now: start + .seconds(9), calls: 0) == .none)
-        life.heardFromPeer(now: start + .seconds(9))
-        #expect(life.tick(now: start + .seconds(10), calls: 0) == .close(reason: "no HTTP/2 preface came"))
-    }
-
-    @Test func aQuietClientWithCallsIsPingedThenClosed() {
-        var life = ConnectionLife(ServerConfiguration(), now: start)
-        life.handshakeDone()
-        #expect(life.tick(now: start + .seconds(119), calls: 1) == .none)
-        #expect(life.tick(now: start + .seconds(120), calls: 1) == .ping)
-        #expect(life.tick(now: start + .seconds(139), calls: 1) == .none)
-        #expect(life.tick(now: start + .seconds(140), calls: 1) == .close(reason: "a PING was not answered"))
-    }
-
-    @Test func anIdleConnectionIsClosed() {
-        var life = ConnectionLife(ServerConfiguration(), now: start)
-        life.handshakeDone()
-        #expect(life.tick(now: start + .minutes(30), calls: 0) == .close(reason: "idle"))
-    }
-
-    @Test func shutdownDoesNotWaitForAClientThatSaidNothing() {
-        var life = ConnectionLife(ServerConfiguration(), now: start)
-        #expect(life.shutdown() == .close(reason: "shutting down before the client said anything"))
-    }
-
-    @Test func shutdownWaitsForTheRoundTrip() {
-        var life = ConnectionLife(ServerConfiguration(), now: start)
-        life.handshakeDone()
-        #expect(life.shutdown() == .announceShutdown)
-        #expect(life.shutdown() == .none)
-        #expect(life.pingAcknowledged(now: start) == .goAway)
-        #expect(life.pingAcknowledged(now: start) == .none)
-    }
 }
 
 /// SplitMix64: the same numbers for the same seed on every machine.

@@ -16,6 +16,20 @@ import Testing
         #expect(account.reserve(40))
     }
 
+    /// One that holds little may use the last eighth, one that holds much may not.
+    @Test func theLastEighthIsForSmallAccounts() {
+        let small = MemoryBudget.smallAccountBytes
+        let budget = MemoryBudget(limit: 16 * small)
+        let (large, other) = (MemoryAccount(budget), MemoryAccount(budget))
+        #expect(large.reserve(14 * small))
+        #expect(!large.reserve(1))
+        #expect(!other.reserve(small + 1))
+        #expect(other.reserve(small))
+        #expect(!other.reserve(1))
+        large.releaseAll()
+        #expect(budget.reserved == small && large.reserved == 0)
+    }
+
     @Test func extremeNumbersReserveNothing() {
         let budget = MemoryBudget(limit: 100)
         let account = MemoryAccount(budget)

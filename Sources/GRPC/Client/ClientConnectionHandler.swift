@@ -131,7 +131,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             case .data(let id, let bytes):
                 if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
             case .trailers(let id, let fields): calls[id]?.receivedTrailers(Metadata(received: fields))
-            case .headersTooLarge(let id):
+            case .headersTooLarge(let id, _):
                 calls[id]?.abandon(Status(.internal, "the answer's header section is too large"))
             case .closed(let id, let code):
                 calls.remove(id)?.closed(code)
@@ -156,7 +156,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
         flushIsScheduled = false
         guard let context else { return }
         do {
-            try session.flush(to: context)
+            while try session.flush(to: context).hasMore {}
         } catch {
             context.close(promise: nil)
         }

@@ -8,6 +8,10 @@ final class CallExtra {
     var task: Task<Void, Never>?
     /// Who waits in `send`.
     var writers: [CheckedContinuation<Void, any Error>] = []
+    /// When the client last sent something, or was sent something.
+    var lastActive = NIODeadline.now()
+    /// The method only waits for requests: a shutdown ends them.
+    var stopsAtShutdown = false
     /// After the first.
     var cancelHandlers: [@Sendable () -> Void] = []
 
@@ -16,6 +20,14 @@ final class CallExtra {
 
     @inline(never)
     func finishRequests() { requests?.finish() }
+
+    /// Ends the requests behind those that have come, and whoever waits for a reader.
+    @inline(never)
+    func stop(_ status: Status) {
+        requests?.finish(throwing: status)
+        for writer in writers { writer.resume(throwing: status) }
+        writers = []
+    }
 
     @inline(never)
     func end() {

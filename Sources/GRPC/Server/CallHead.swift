@@ -12,6 +12,8 @@ final class CallHead: Sendable {
     let timeout: TimeAmount?
     /// The client asked for this timeout. A default one is coarse: the tick looks after it, without a timer.
     let isTimeoutExact: Bool
+    /// What the section takes in memory, roughly.
+    let bytes: Int
 
     init(
         path: String, timeout: TimeAmount?, metadata: Metadata, handler: MethodHandler, configuration: ServerConfiguration
@@ -23,6 +25,7 @@ final class CallHead: Sendable {
         self.timeout =
             kind == .unary ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout
         isTimeoutExact = timeout != nil
+        bytes = metadata.fields.reduce(0) { $0 + $1.size }
     }
 }
 

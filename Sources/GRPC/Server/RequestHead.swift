@@ -10,14 +10,13 @@ enum RequestHead {
     case refused(Status)
 
     init(_ fields: [HeaderField]) {
-        var method = "", path: String?, type: String?, encoding: String?, timeoutText: String?
+        var method = "", path: String?, type: String?, timeoutText: String?
         for field in fields {
             switch field.name {
             case ":method": method = field.value
             case ":path": path = field.value
             // Of a name that repeats the first counts, as everywhere in metadata.
             case "content-type": type = type ?? field.value
-            case "grpc-encoding": encoding = encoding ?? field.value
             case "grpc-timeout": timeoutText = timeoutText ?? field.value
             default: break
             }
@@ -31,11 +30,6 @@ enum RequestHead {
                 HTTPRefusal(status: "415", "gRPC calls have the content-type application/grpc or application/grpc+proto"))
             return
         }
-        if let encoding, encoding != "identity" {
-            self = .refused(
-                Status(.unimplemented, "the message encoding \(encoding) is not supported; send identity"))
-            return
-        }
         var timeout: TimeAmount?
         if let timeoutText {
             guard let parsed = Timeout.parse(timeoutText) else {
@@ -46,6 +40,15 @@ enum RequestHead {
             timeout = parsed
         }
         self = .call(path: path ?? "", timeout: timeout, Metadata(received: fields))
+    }
+
+    /// The answer to a header section that is too large, by the fields of it that were read.
+    init(tooLarge fields: [HeaderField]) {
+        if fields.contains(where: { $0.name == "content-type" && Self.isGRPC($0.value) }) {
+            self = .refused(Status(.resourceExhausted, "the request's metadata is larger than the server accepts; send less"))
+        } else {
+            self = .notGRPC(HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
+        }
     }
 
     private static func isGRPC(_ type: String) -> Bool {

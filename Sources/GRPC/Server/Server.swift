@@ -10,10 +10,13 @@ public final class Server: Sendable {
     private let group: any EventLoopGroup
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
+    private let refusals = RareLine("connections are refused")
 
     private struct State {
         var listeners: [any Channel] = []
         var connections: [ObjectIdentifier: any Channel] = [:]
+        /// Open connections by address.
+        var peers: [String: Int] = [:]
         var isShuttingDown = false
         var waiter: EventLoopPromise<Void>?
     }
@@ -50,40 +53,70 @@ public final class Server: Sendable {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // New connections come in portions, so that those that are open get their turn.
+            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), AcceptWatch(logger: self.logger)])
+                }
+            }
             // A no-op on unix sockets is an error there, so TCP_NODELAY is set per connection below.
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    guard let memory = self.admit(channel) else {
+                        return try channel.pipeline.syncOperations.addHandler(RefusedConnection())
+                    }
                     let handler = try ServerConnectionHandler(
-                        router: self.router, configuration: self.configuration, logger: self.logger)
+                        router: self.router, configuration: self.configuration, memory: memory, logger: self.logger)
                     try channel.pipeline.syncOperations.addHandler(handler)
                     self.opened(channel)
                 }
             }
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+            // One read of bounded size a turn: hundreds of small calls are in it.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.recvAllocator, value: ReceiveAllocator())
+    }
+
+    /// Nil when there is no place, or no memory, for another connection.
+    private func admit(_ channel: any Channel) -> ConnectionMemory? {
+        let id = ObjectIdentifier(channel)
+        // Those of a unix socket have no address.
+        let peer = channel.remoteAddress?.ipAddress
+        let refusal = state.withLockedValue { state -> String? in
+            if state.connections.count >= configuration.maxConnections { return "\(configuration.maxConnections) are open" }
+            if let peer, state.peers[peer, default: 0] >= configuration.maxConnectionsPerPeer {
+                return "\(configuration.maxConnectionsPerPeer) of its address are open"
+            }
+            state.connections[id] = channel
+            if let peer { state.peers[peer, default: 0] += 1 }
+            return nil
+        }
+        if let refusal {
+            refusals.say(logger, ["peer": "\(peer ?? "unix")", "reason": "\(refusal)"])
+            return nil
+        }
+        channel.closeFuture.whenComplete { _ in self.closed(id, peer) }
+        guard let memory = ConnectionMemory(configuration.memory) else {
+            refusals.say(logger, ["peer": "\(peer ?? "unix")", "reason": "no memory is left"])
+            return nil
+        }
+        return memory
     }
 
     private func opened(_ channel: any Channel) {
-        let id = ObjectIdentifier(channel)
         if channel.localAddress?.port != nil {
             channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { error in
                 self.logger.debug("TCP_NODELAY was refused", metadata: ["error": "\(error)"])
             }
         }
-        let (isLate, isFull) = state.withLockedValue { state in
-            state.connections[id] = channel
-            return (state.isShuttingDown, state.connections.count > configuration.maxConnections)
-        }
-        if isFull {
-            logger.warning("connection refused: \(configuration.maxConnections) are open")
-            channel.close(promise: nil)
-        }
-        channel.closeFuture.whenComplete { _ in self.closed(id) }
-        if isLate { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        if state.withLockedValue(\.isShuttingDown) { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
     }
 
-    private func closed(_ id: ObjectIdentifier) {
+    private func closed(_ id: ObjectIdentifier, _ peer: String?) {
         let waiter = state.withLockedValue { state -> EventLoopPromise<Void>? in
             state.connections[id] = nil
+            if let peer, let count = state.peers[peer] { state.peers[peer] = count > 1 ? count - 1 : nil }
             return state.connections.isEmpty && state.isShuttingDown ? state.waiter : nil
         }
         waiter?.succeed()

@@ -1,5 +1,7 @@
 import HTTP2
 import NIOCore
+public import Resources
+import Synchronization
 
 /// One call on the server: what a method reads of it, and what it answers through.
 ///
@@ -13,8 +15,17 @@ public final class ServerCall: @unchecked Sendable {
     /// When the caller stops waiting. Nil: a stream without a deadline.
     public let deadline: NIODeadline?
 
+    /// What the call has reserved of the process's memory, for what its method loads and computes with; for any thread. Whoever still
+    /// works for a call that was cancelled holds it; when the call is answered, everything in it is given back.
+    public var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
+
     let id: StreamID
+    /// What it costs its connection while it is open.
+    let openBytes: Int
     private let head: CallHead
+    private let memoryBudget: MemoryBudget
+    /// Most calls need none.
+    private let account = AtomicLazyReference<MemoryAccount>()
     /// Until the stream is gone, of which the connection tells every call.
     private var connection: ServerConnectionHandler?
     private var state: CallState
@@ -29,13 +40,18 @@ public final class ServerCall: @unchecked Sendable {
     private var unreturned = 0
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     private var held = 0
+    /// What of it the method has taken over, and `memory` counts.
+    private var handedOver = 0
     private let requestDeadline: NIODeadline
 
     init(
-        id: StreamID, head: CallHead, connection: ServerConnectionHandler, opened: NIODeadline, eventLoop: any EventLoop
+        id: StreamID, head: CallHead, openBytes: Int, connection: ServerConnectionHandler, opened: NIODeadline,
+        eventLoop: any EventLoop
     ) {
         self.id = id
         self.head = head
+        self.openBytes = openBytes
+        memoryBudget = connection.configuration.memory
         self.connection = connection
         self.eventLoop = eventLoop
         deadline = head.timeout.map { opened + $0 }
@@ -54,11 +70,20 @@ public final class ServerCall: @unchecked Sendable {
 
     /// Ends the call. Only the first end of a call counts.
     public func finish(_ status: Status) {
-        if eventLoop.inEventLoop { end(status) } else { eventLoop.execute { self.end(status) } }
+        if eventLoop.inEventLoop { finished(status) } else { eventLoop.execute { self.finished(status) } }
+    }
+
+    /// For methods that only wait for requests: when the server shuts down, the requests that have come are followed by UNAVAILABLE.
+    public func stopAtShutdown() {
+        onLoop { call in
+            guard let connection = call.connection, !call.state.isOver else { return }
+            call.withExtra { $0.stopsAtShutdown = true }
+            if connection.isShuttingDown { call.serverShutsDown() }
+        }
     }
 
     /// Sends one message of a streamed answer, and returns when the next one has room.
-    /// - Throws: `CancellationError` once the call is over.
+    /// - Throws: `CancellationError` once the call is over; a `Status` when the message finds no memory.
     public func send(_ message: FramedMessage) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             onLoop { call in
@@ -66,7 +91,12 @@ public final class ServerCall: @unchecked Sendable {
                     continuation.resume(throwing: CancellationError())
                     return
                 }
+                if let refusal = connection.refusal(ofAnswer: message) {
+                    continuation.resume(throwing: refusal)
+                    return
+                }
                 call.transmit(message)
+                call.withExtra { $0.lastActive = .now() }
                 if connection.session.isBlocked(call.id) {
                     call.withExtra { $0.writers.append(continuation) }
                 } else {
@@ -142,15 +172,21 @@ public final class ServerCall: @unchecked Sendable {
                 return end(error.status)
             }
         }
-        if !state.isOver { consume(credit.partial(buffered: partialBytes)) }
-        if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
-            end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
-        }
+        guard !state.isOver, let connection else { return }
+        consume(credit.partial(buffered: partialBytes))
+        extra?.lastActive = connection.heardAt
+        if let refusal = connection.refusalOfRequests { end(refusal) }
+    }
+
+    /// Nothing more of the request comes in this turn.
+    func settle() {
+        unaryRequest = unaryRequest?.settled
+        deframer?.settle()
     }
 
     /// Cuts what came, after what is kept, into messages.
     private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
-        var deframer = deframer ?? MessageDeframer(limit: messageLimit)
+        var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: metadata["grpc-encoding"])
         // One owner, so that `append` need not copy what is kept.
         self.deframer = nil
         deframer.append(bytes)
@@ -168,7 +204,7 @@ public final class ServerCall: @unchecked Sendable {
         case .fail(let status): end(status)
         case .deliver:
             if let extra, head.kind != .unary {
-                extra.yield(message, credit: bytes)
+                extra.yield(message.settled, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
                 unaryRequest = message
@@ -199,8 +235,28 @@ public final class ServerCall: @unchecked Sendable {
         case .invokeUnary:
             guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
             unaryRequest = nil
+            guard handOver(request) else { return end(memoryStatus) }
             method(request, self)
         }
+    }
+
+    /// A large request may outlive the call in its method's hands, so it goes to the call's account.
+    private func handOver(_ request: ByteBuffer) -> Bool {
+        guard request.readableBytes > Self.largeRequestBytes, let connection else { return true }
+        handedOver = held
+        connection.handedOver(held)
+        return memory.reserve(held)
+    }
+
+    private static let largeRequestBytes = 64 << 10
+
+    private var memoryStatus: Status { connection?.configuration.overloaded ?? Status(.resourceExhausted) }
+
+    func serverShutsDown() {
+        guard let extra, extra.stopsAtShutdown, !state.isOver else { return }
+        let waitsForReader = !extra.writers.isEmpty
+        extra.stop(Status(.unavailable, "the server is shutting down"))
+        if waitsForReader { connection?.reset(id, .refusedStream) }
     }
 
     /// Coarse time, about once a second.
@@ -208,8 +264,20 @@ public final class ServerCall: @unchecked Sendable {
         if let deadline, deadline <= now {
             // An answer that the client does not read by its own deadline would stay in memory.
             if state.isOver { connection?.reset(id, .cancel) } else { deadlinePassed() }
-        } else if state.kind == .unary, state.inbound != .ended, requestDeadline <= now {
+        } else if isRequestMissing, requestDeadline <= now {
             end(Status(.deadlineExceeded, "the request did not arrive in time"), isCancellation: true)
+        } else if let extra, let connection, case .open = state.inbound,
+            now - extra.lastActive >= connection.configuration.idleTimeout
+        {
+            end(Status(.deadlineExceeded, "the stream was idle for too long"), isCancellation: true)
+        }
+    }
+
+    /// A method that takes one message waits for it whole, any other for its first one.
+    private var isRequestMissing: Bool {
+        switch state.inbound {
+        case .ended: false
+        case .open(let messages): messages == 0 || !state.kind.streamsRequests
         }
     }
 
@@ -251,7 +319,8 @@ public final class ServerCall: @unchecked Sendable {
 
     private func answer(_ message: FramedMessage) {
         guard let connection, !state.isOver else { return }
-        guard connection.hasRoom(for: message.messageBytes) else { return end(ServerConnectionHandler.slowReader) }
+        account.load()?.releaseAll()
+        if let refusal = connection.refusal(ofAnswer: message) { return end(refusal) }
         if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
             connection.answer(id, message)
             release()
@@ -269,6 +338,11 @@ public final class ServerCall: @unchecked Sendable {
             connection?.send(id, message.buffer)
         case .message: connection?.send(id, message.buffer)
         }
+    }
+
+    private func finished(_ status: Status) {
+        account.load()?.releaseAll()
+        end(status)
     }
 
     private func end(_ status: Status, isCancellation: Bool = false) {
@@ -294,6 +368,8 @@ public final class ServerCall: @unchecked Sendable {
         deframer = nil
         // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
         consume(unreturned)
+        if handedOver != 0 { connection?.handedOverBytes -= handedOver }
+        handedOver = 0
         if held != 0 { hold(-held) }
         guard let extra else { return }
         self.extra = nil

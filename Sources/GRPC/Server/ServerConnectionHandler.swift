@@ -1,6 +1,7 @@
 import HTTP2
 import Logging
 import NIOCore
+import Resources
 
 /// One client connection: moves bytes between the socket and the HTTP/2 session, opens calls, and ends
 /// the connection. Duties: HTTP/2 and its flow control (RFC 9113), one write a turn of the event loop,
@@ -16,32 +17,51 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     let router: Router
     let logger: Logger
     private(set) var peer = "unknown"
-    /// Request bytes held by the calls of this connection.
+    /// Request bytes held by the calls of this connection, and those of them that count in their calls' own accounts.
     var bufferedBytes = 0
+    var handedOverBytes = 0
+    /// What its open calls take by being open (`ServerCall.openBytes`).
+    var openBytes = 0
+    /// Bytes that were written and that the socket had not taken when this was last looked at, and all that were written.
+    var waitingForSocket = 0
+    private(set) var writtenBytes = 0
+    let idleSessionBytes: Int
+    var memory: ConnectionMemory
 
-    private let calls = StreamTable<ServerCall>()
+    let calls = StreamTable<ServerCall>()
     /// Of the last call that was opened; the next one usually has the same.
     private var lastHead: CallHead?
-    private var deadlineTimer = DeadlineTimer()
-    private var context: ChannelHandlerContext?
+    var deadlineTimer = DeadlineTimer()
+    private(set) var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
     private var isClosing = false
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
-    private var life: ConnectionLife
-    private var heardAt = NIODeadline.now()
+    private(set) var isShuttingDown = false
+    var life: ConnectionLife
+    /// Streams on which content waits, and whether it is taken.
+    var readers: [StreamID: ReaderWatch] = [:]
+    private(set) var heardAt = NIODeadline.now()
     private var ticker: RepeatedTask?
 
     /// Two frames for each of the streams that a client may have open are honest.
     private static let maxQueuedFrames = 10_000
 
-    init(router: Router, configuration: ServerConfiguration, logger: Logger) throws(HTTP2Error) {
+    /// How long the rest of a large output waits for other connections. A task without a delay would run before they are looked at.
+    private static let turn = TimeAmount.microseconds(50)
+
+    /// - Parameter memory: what the connection has reserved.
+    init(
+        router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, logger: Logger
+    ) throws(HTTP2Error) {
         self.router = router
         self.configuration = configuration
         self.logger = logger
         session = try HTTP2Session(role: .server, settings: configuration.http2)
-        life = ConnectionLife(configuration, now: .now())
+        self.memory = memory
+        idleSessionBytes = session.memoryBytes
+        life = ConnectionLife(configuration, now: .now(), ageFactor: .random(in: 0.9...1.1))
     }
 
     // MARK: ChannelInboundHandler
@@ -85,6 +105,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         flush()
+        configuration.eventLoopWatch?.ended(since: heardAt)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -108,6 +129,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
+            isShuttingDown = true
+            for call in calls.values { call.serverShutsDown() }
             perform(life.shutdown())
             flush()
         } else {
@@ -118,23 +141,30 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     // MARK: Events of the session
 
     private func handleEvents() {
+        // The stream of the last content, as long as its end has not come.
+        var unfinished: StreamID = 0
         session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream):
                 open(id, fields)
                 if endStream { calls[id]?.receivedEnd() }
-            case .headersTooLarge(let id):
+            case .headersTooLarge(let id, let beginning):
                 if let call = calls[id] {
                     call.finish(Status(.resourceExhausted, "the request's trailer section is too large"))
                     return
                 }
-                refuse(id, HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
+                refuse(id, RequestHead(tooLarge: beginning))
             case .data(let id, let bytes):
+                if unfinished != id, unfinished != 0 { calls[unfinished]?.settle() }
+                unfinished = id
                 if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
             case .trailers(let id, _), .endStream(let id):
+                if unfinished == id { unfinished = 0 }
                 calls[id]?.receivedEnd()
             case .closed(let id, _):
-                calls.remove(id)?.closed()
+                guard let call = calls.remove(id) else { break }
+                openBytes -= call.openBytes
+                call.closed()
             case .writable(let id):
                 calls[id]?.writable()
             case .settings:
@@ -145,14 +175,20 @@ final class ServerConnectionHandler: ChannelInboundHandler {
                 break
             }
         }
+        if unfinished != 0 { calls[unfinished]?.settle() }
     }
 
     private func open(_ id: StreamID, _ fields: [HeaderField]) {
         guard let context else { return }
+        let previous = lastHead
         guard let head = head(id, fields) else { return }
-        guard hasRoom(for: 0) else { return refuse(id, Self.slowReader) }
-        let call = ServerCall(id: id, head: head, connection: self, opened: heardAt, eventLoop: context.eventLoop)
+        let bytes = Self.openBytes(head, isNew: head !== previous)
+        if let refusal = refusal(ofCall: bytes) { return refuse(id, refusal) }
+        let call = ServerCall(
+            id: id, head: head, openBytes: bytes, connection: self, opened: heardAt, eventLoop: context.eventLoop)
         calls.insert(id, call)
+        openBytes += bytes
+        life.called(now: heardAt)
         if head.isTimeoutExact, let deadline = call.deadline { watch(deadline) }
         call.start()
     }
@@ -173,6 +209,14 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             return head
         }
         return nil
+    }
+
+    private func refuse(_ id: StreamID, _ head: RequestHead) {
+        switch head {
+        case .notGRPC(let refusal): refuse(id, refusal)
+        case .refused(let status): refuse(id, status)
+        case .call: break
+        }
     }
 
     private func refuse(_ id: StreamID, _ refusal: HTTPRefusal) {
@@ -205,17 +249,25 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         context.eventLoop.execute { bound.value.flush() }
     }
 
-    private func flush() {
+    func flush() {
         flushIsScheduled = false
         guard let context, hasHeard else { return }
         do {
-            try session.flush(to: context)
+            let (bytes, hasMore) = try session.flush(to: context)
+            writtenBytes &+= bytes
+            if hasMore { scheduleRest(context) }
         } catch {
             logger.debug("HTTP/2 output failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             context.close(promise: nil)
         }
         handleEvents()
         if !session.isAlive { closeWhenWritten(context) }
+    }
+
+    private func scheduleRest(_ context: ChannelHandlerContext) {
+        flushIsScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { bound.value.flush() }
     }
 
     /// The session is over, but what it said may still be on its way to the socket.
@@ -226,42 +278,5 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
-    }
-
-    // MARK: Time
-
-    private func watch(_ deadline: NIODeadline) {
-        guard let context else { return }
-        deadlineTimer.watch(deadline, on: context.eventLoop.assumeIsolated()) { self.deadlinesDue() }
-    }
-
-    private func deadlinesDue() {
-        deadlineTimer.fired()
-        let now = NIODeadline.now()
-        if let next = calls.values.compactMap({ $0.exactDeadline(passedAt: now) }).min() { watch(next) }
-    }
-
-    private func tick() {
-        let now = NIODeadline.now()
-        for call in calls.values { call.tick(now: now) }
-        if calls.count == 0 { session.trimMemory() }
-        perform(life.tick(now: now, calls: calls.count))
-        flush()
-    }
-
-    private func perform(_ action: ConnectionLife.Action) {
-        switch action {
-        case .none: break
-        case .ping: session.ping()
-        case .announceShutdown:
-            session.announceShutdown()
-            session.ping()
-        case .goAway: session.goAway()
-        case .close(let reason):
-            logger.debug("closing connection", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
-            session.terminate(.noError)
-            flush()
-            context?.close(promise: nil)
-        }
     }
 }

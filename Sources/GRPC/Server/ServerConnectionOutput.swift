@@ -3,15 +3,6 @@ import NIOCore
 
 /// What calls say through their connection; it goes out at the end of the turn.
 extension ServerConnectionHandler {
-    /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
-    static let slowReader = Status(
-        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
-
-    /// Whether a reply may still be queued. One is always let through, however large.
-    func hasRoom(for bytes: Int) -> Bool {
-        session.pendingBytes == 0 || session.pendingBytes + bytes <= configuration.outboundBytesPerConnection
-    }
-
     func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {
         do {
             try session.respond(id, fields, endStream: endStream)

@@ -26,6 +26,7 @@ public struct ReflectionService: Sendable {
             Route(
                 service: name, method: "ServerReflectionInfo",
                 .streaming(.bidirectional) { requests, call in
+                    call.stopAtShutdown()
                     for try await message in requests {
                         try await call.send(FramedMessage(encoding: try self.answer(message)))
                     }

@@ -6,14 +6,15 @@ import NIOCore
 ///     │ flag: u8 │ length: u32, big-e │ length bytes│
 ///     └──────────┴────────────────────┴─────────────┘
 ///
-/// The flag is 0; compressed messages (1) need a `grpc-encoding` that nobody negotiated.
+/// The flag is 0. Compressed messages (1) are refused, whatever their `grpc-encoding`: a message that is not compressed is as good with one.
 struct MessageDeframer {
     static let prefixBytes = 5
 
     enum Failure: Error, Equatable {
         /// The prefix announces more than `limit` bytes. Nothing of the message was kept.
         case tooLarge(announced: Int, limit: Int)
-        case compressed
+        /// Of a call with this `grpc-encoding`.
+        case compressed(encoding: String?)
         case badFlag(UInt8)
 
         var status: Status {
@@ -22,8 +23,10 @@ struct MessageDeframer {
                 Status(
                     .resourceExhausted,
                     "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit")
-            case .compressed:
+            case .compressed(nil), .compressed("identity"):
                 Status(.internal, "a compressed message without grpc-encoding; send it as identity")
+            case .compressed(let encoding?):
+                Status(.unimplemented, "the message encoding \(Status.short(encoding)) is not supported; send identity")
             case .badFlag(let flag):
                 Status(.internal, "a message's compressed flag is \(flag); it must be 0 or 1")
             }
@@ -42,9 +45,14 @@ struct MessageDeframer {
     }
 
     let limit: Int
+    /// The call's `grpc-encoding`.
+    let encoding: String?
     private(set) var pending = ByteBuffer()
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, encoding: String? = nil) {
+        self.limit = limit
+        self.encoding = encoding
+    }
 
     /// Bytes kept of messages that are not complete yet.
     var bufferedBytes: Int { pending.readableBytes }
@@ -60,11 +68,14 @@ struct MessageDeframer {
         }
     }
 
+    /// Keeps no more memory than the partial message needs.
+    mutating func settle() { pending = pending.settled }
+
     /// The next whole message, or nil until more bytes come.
     mutating func next() throws(Failure) -> ByteBuffer? {
         let start = pending.readerIndex
         guard let flag = pending.getInteger(at: start, as: UInt8.self) else { return nil }
-        if flag == 1 { throw .compressed }
+        if flag == 1 { throw .compressed(encoding: encoding) }
         if flag > 1 { throw .badFlag(flag) }
         guard let length = pending.getInteger(at: start + 1, as: UInt32.self) else { return nil }
         guard Int(length) <= limit else { throw .tooLarge(announced: Int(length), limit: limit) }

@@ -3,16 +3,17 @@ import NIOCore
 import NIOPosix
 
 extension HTTP2Session {
-    /// Writes what is due, in few large pieces, for as long as the socket takes it; the rest goes when it is writable again.
-    func flush(to context: ChannelHandlerContext) throws(HTTP2Error) {
+    /// Writes one piece of what is due, if the socket takes it; the rest goes when it is writable again.
+    /// - Returns: the bytes written, and whether more may be due that the socket would take: other connections' turn comes first.
+    func flush(to context: ChannelHandlerContext) throws(HTTP2Error) -> (bytes: Int, hasMore: Bool) {
+        guard context.channel.isWritable else { return (0, false) }
         let output = OutputBuffer.ofThisThread
-        var more = true
-        while more, context.channel.isWritable {
-            var buffer = output.take()
-            more = try takeOutput(into: &buffer, limit: 256 << 10)
-            if buffer.readableBytes > 0 { context.writeAndFlush(NIOAny(buffer), promise: nil) }
-            output.putBack(buffer)
-        }
+        var buffer = output.take()
+        let more = try takeOutput(into: &buffer, limit: 256 << 10)
+        let bytes = buffer.readableBytes
+        if bytes > 0 { context.writeAndFlush(NIOAny(buffer), promise: nil) }
+        output.putBack(buffer)
+        return (bytes, more && context.channel.isWritable)
     }
 }
 

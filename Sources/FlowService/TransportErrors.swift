@@ -1,0 +1,30 @@
+import FlowModel
+import GRPC
+import Protobuf
+import WireMessages
+
+/// What the transport answers calls for which the process has no memory, in the words of `ErrorTable`.
+public enum TransportErrors {
+    private static let retryAfterMilliseconds: Int64 = 1_000
+
+    /// Before anything was done.
+    public static func overloaded(memoryLimit: Int) -> Status {
+        ErrorTable.status(overload(memoryLimit))
+    }
+
+    /// After the call was carried out.
+    public static func answerOverloaded(memoryLimit: Int) -> Status {
+        let error = overload(memoryLimit)
+        let message = "the call was carried out, but its answer finds no room: too many large answers wait for their readers"
+        let details = [
+            AnyMessage(packing: ErrorInfo(reason: error.reason, domain: ErrorTable.domain)),
+            AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(retryAfterMilliseconds))),
+        ]
+        let code = StatusCode.resourceExhausted
+        return Status(code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded())
+    }
+
+    private static func overload(_ limit: Int) -> StateError {
+        .overloaded(queued: limit, limit: limit, unit: "bytes", retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+}

@@ -1,0 +1,35 @@
+import CLinux
+import Glibc
+
+/// What a server's process sets for itself at its start, before it has threads.
+public enum ProcessSettings {
+    /// Allocations from this size on are mapped, and go back to the system when they are freed. glibc would raise the threshold up to 32 MiB
+    /// with the first large allocation that is freed, and keep such memory.
+    private static let mappedBytes: CInt = 256 << 10
+    /// Free memory at the end of a heap that is kept at most.
+    private static let keptBytes: CInt = 4 << 20
+    /// Heaps, each of which keeps what fragments it. By default there are eight a core.
+    private static let heaps: CInt = 4
+
+    /// Makes malloc give memory back that large requests took.
+    public static func configureAllocator() {
+        mallopt(M_MMAP_THRESHOLD, mappedBytes)
+        mallopt(M_TRIM_THRESHOLD, keptBytes)
+        mallopt(M_ARENA_MAX, heaps)
+    }
+
+    /// Gives free pages of all heaps back to the system. Takes milliseconds: not for event loops.
+    public static func trimMemory() { malloc_trim(0) }
+
+    /// Raises the limit of open descriptors as far as this user may, and returns it.
+    public static func raiseDescriptorLimit() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        if limit.rlim_cur < limit.rlim_max {
+            var raised = limit
+            raised.rlim_cur = limit.rlim_max
+            if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
+        }
+        return Int(clamping: limit.rlim_cur)
+    }
+}
