@@ -66,7 +66,6 @@ import WireMessages
 @Suite struct ArchiveCommandLineTests {
     @Test(arguments: [
         ["archive", "export"], ["archive", "export", "--out", ""], ["archive", "export", "a", "--out", "b"],
-        ["archive", "export", "--out", ""],
         ["archive", "export", "--out", "a", "--flow", "f", "--status", "s"],
         ["archive", "export", "--out", "a", "--flow", "f", "--flow", "f"], ["archive", "export", "--out", "a", "--label", "x"],
         ["archive", "import"], ["archive", "import", "a", "--on-conflict", "overwrite"], ["archive", "show"],
