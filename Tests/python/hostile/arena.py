@@ -41,10 +41,10 @@ class Arena:
             self.server = Server(self.binary, self.make_directory())
             self.server.start()
             self.observer = observer.Observer(self.server.process.pid)
-            self.customer = Worker("customer.py", self.server.endpoint)
+            self.customer = Worker("hostile/customer.py", self.server.endpoint)
             self.customer.ask()
         while len(self.attackers) < 2:
-            self.attackers.append(Worker("attacker.py"))
+            self.attackers.append(Worker("hostile/attacker.py"))
         return self
 
     def reset(self):

@@ -34,7 +34,7 @@ def merge_patch_of_900000_members(peer):
 
 @attack("computing", short=2, loop_share=0.6, prepare=lambda flows: flows.save("doubled", b'{"a":[1,2,3]}'))
 def patches_that_double(peer):
-    operations = [{"op": "copy", "from": "", "path": "/b"} for _ in range(40)]
+    operations = [{"op": "copy", "from": "", "path": f"/b{number}"} for number in range(40)]
     send(peer, SERVICE + "SaveState", patch("doubled", json_patch=json.dumps(operations).encode()))
 
 
@@ -138,7 +138,7 @@ def put_one(peer, document, in_flight=1):
 
 
 @attack("computing", short=2, loop_share=0.6)
-def definition_with_12000_labels(peer):
+def definition_with_3000_labels(peer):
     put_one(peer, definition("labels", labels={f"l{number}": f"/l{number}" for number in range(3_000)}))
 
 
@@ -149,8 +149,16 @@ def definition_with_790_patterns(peer):
 
 
 @attack("computing", short=2, loop_share=0.6)
-def definition_with_6000_phases(peer):
+def definition_with_3000_phases(peer):
     put_one(peer, definition(f"phases-{peer.share}", phases=chain(3_000)))
+
+
+@attack("computing", short=2, loop_share=0.6)
+def definition_with_900_phases_that_require_140(peer):
+    """Not too many phases, and not too many bytes."""
+    names = [f"p{number:03d}" for number in range(900)]
+    put_one(peer, definition("dense", phases=[
+        {"name": name, "requires": names[max(0, number - 140):number]} for number, name in enumerate(names)]))
 
 
 @attack("computing", short=3, loop_share=0.6, prepare=lambda flows: _try(
@@ -160,7 +168,7 @@ def saves_under_a_definition_of_3000_phases(peer):
 
 
 @attack("computing", short=2, loop_share=0.6)
-def definition_with_40000_statuses(peer):
+def definition_with_20000_statuses(peer):
     put_one(peer, definition("statuses", statuses=[{"name": f"s{number}"} for number in range(20_000)]))
 
 
@@ -178,9 +186,8 @@ def definition_of_a_schema_of_1_MB(peer):
 @attack("memory", short=5, loop_share=0.7)
 def definitions_of_1_MB_60_types(peer):
     """Each is kept by every server that the tenant uses."""
-    rules = [{"rule": "one_of", "path": f"/p{number}", "values": [f"value-{each}" for each in range(10)]} for number in range(7_000)]
-    padding = "x" * 10
-    send(peer, DEFINITIONS + "PutDefinition", lambda number: put(definition(
-        f"many-{peer.share}-{number}", initial_state=None if number < 0 else {"p": padding}, rules=rules)), in_flight=1, count=30)
+    rules = [{"rule": "one_of", "path": f"/p{number}", "values": [f"value-{each}" for each in range(85)]} for number in range(900)]
+    puts = lambda number: put(definition(f"many-{peer.share}-{number}", rules=rules))  # noqa: E731
+    send(peer, DEFINITIONS + "PutDefinition", puts, in_flight=1, count=30)
     send(peer, SERVICE + "SaveState", lambda number: save(f"m{number}", flow_type=f"many-{peer.share}-{number % 30}"), in_flight=2)
 

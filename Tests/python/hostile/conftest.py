@@ -42,5 +42,7 @@ def described(row):
         for code, count in answer.get("answers", {}).items() if isinstance(answer, dict) else ():
             codes[code] = codes.get(code, 0) + count
     texts += [str(codes)] if codes else []
-    texts += [f"{name}: {row[name]}" for name in ("alive", "errors", "exit_code", "left", "released") if row.get(name) not in (None, {}, True)]
+    for name in ("alive", "errors", "exit_code", "left", "works_on"):
+        if row.get(name) not in (None, {}, True, 0):
+            texts.append(f"{name}: {row[name]}")
     return "; ".join(texts)

@@ -32,6 +32,8 @@ class Customer:
         self.lock = threading.Lock()
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
         self.waiting = {}
+        for number in range(FLOWS):
+            self.stub.SaveState(state_pb2.SaveStateRequest(flow_id=f"customer-{number}", state=STATE), timeout=60, metadata=METADATA)
         self.forget()
 
     def forget(self):
@@ -62,7 +64,7 @@ class Customer:
         flow = f"customer-{number // 2 % FLOWS}"
         if number % 20 == 19:
             kind, method, request, metadata = "check", self.health.Check, health_pb2.HealthCheckRequest(), None
-        elif number % 2 and number > 2 * FLOWS:
+        elif number % 2:
             kind, method, request, metadata = "load", self.stub.LoadState, state_pb2.LoadStateRequest(flow_id=flow), METADATA
         else:
             kind, method, request, metadata = "save", self.stub.SaveState, state_pb2.SaveStateRequest(flow_id=flow, state=STATE), METADATA

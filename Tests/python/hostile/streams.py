@@ -7,7 +7,7 @@ import time
 
 from flowstate.v1 import state_pb2
 
-from raw import NO_WINDOW, PRIORITY, REFLECTION, SERVICE, WATCH, Closed, block, call, frame
+from raw import NO_WINDOW, PRIORITY, REFLECTION, SERVICE, WATCH, Closed, block, call, frame, literal
 from registry import attack
 from wire import DATA, END_HEADERS, HEADERS, PING, PREFACE, WINDOW_UPDATE, message
 
@@ -15,7 +15,9 @@ SAVE_SECTION = block(SERVICE + "SaveState")
 REFLECTION_SECTION = block(REFLECTION)
 TEN_MINUTES = ("grpc-timeout", "10M")
 #: A reflection request whose answer holds every file: 349 KB.
-ALL_FILES = message(b"\x22\x1eflowstate.v1.FlowStateService")
+ALL_FILES = message(b"\x22\x1dflowstate.v1.FlowStateService")
+#: Answers may be as large as they like, on a stream and on the connection.
+WIDE_WINDOW, OPEN_WINDOW = struct.pack(">HI", 4, (1 << 31) - 1), frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30))
 KEEPALIVE = frame(PRIORITY, 0, 1, struct.pack(">IB", 0, 1))
 
 
@@ -23,8 +25,11 @@ def load_of(flow):
     return message(state_pb2.LoadStateRequest(flow_id=flow).SerializeToString())
 
 
-def hold(peer, count, opening, settings=NO_WINDOW, tick=None, reads=False):
-    """Opens connections, each with what `opening` sends on it, and keeps them as long as the server lets it."""
+def hold(peer, count, opening, settings=NO_WINDOW, tick=None, reads=False, body=None):
+    """Opens connections, each with what `opening` sends on it, and keeps them as long as the server lets it.
+
+    With `body`, that is sent on each stream, as far as the windows let it through.
+    """
     with contextlib.ExitStack() as stack:
         held = []
         for _ in range(count):
@@ -32,8 +37,10 @@ def hold(peer, count, opening, settings=NO_WINDOW, tick=None, reads=False):
                 break
             with contextlib.suppress(Closed):
                 connection = stack.enter_context(peer.connect(settings))
-                connection.pump(opening(connection), reads)
                 held.append(connection)
+                connection.pump(opening(connection), reads)
+                for stream in sorted(connection.streams) if body else ():
+                    connection.send_body(stream, body, end=False)
         while peer.is_going():
             for connection in held:
                 if not connection.is_closed:
@@ -45,6 +52,10 @@ def hold(peer, count, opening, settings=NO_WINDOW, tick=None, reads=False):
 def loads(flow, count, *extra):
     section, payload = block(SERVICE + "LoadState", *extra), load_of(flow)
     return lambda connection: b"".join(call(connection.take_stream(), section, payload) for _ in range(count))
+
+
+def open_streams(section, count):
+    return lambda connection: b"".join(frame(HEADERS, END_HEADERS, connection.take_stream(), section) for _ in range(count))
 
 
 # Answers that wait for a reader
@@ -76,12 +87,7 @@ def unread_compressible_15MiB_on_100_connections(peer):
 @attack("memory", prepare=store("1MiB", incompressible(1 << 20)), short=4)
 def unread_sockets_1MiB_100_times_on_40_connections(peer):
     """The windows are open; it is the socket that is not read."""
-    wide = struct.pack(">HI", 4, (1 << 31) - 1)
-
-    def opening(connection):
-        return frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)) + loads("1MiB", 100)(connection)
-
-    hold(peer, 20, opening, settings=wide)
+    hold(peer, 20, lambda connection: OPEN_WINDOW + loads("1MiB", 100)(connection), WIDE_WINDOW)
 
 
 @attack("memory", short=4)
@@ -92,7 +98,8 @@ def unread_reflection_1000_on_40_connections(peer):
 
 @attack("memory", short=3)
 def reflection_of_16MiB_of_empty_messages(peer):
-    hold(peer, 5, lambda connection: call(connection.take_stream(), REFLECTION_SECTION, message(b"") * ((16 << 20) // 5)))
+    hold(peer, 5, lambda connection: OPEN_WINDOW + open_streams(REFLECTION_SECTION, 1)(connection), WIDE_WINDOW, reads=True,
+         body=message(b"") * ((16 << 20) // 5))
 
 
 # Requests that never end
@@ -100,27 +107,31 @@ def reflection_of_16MiB_of_empty_messages(peer):
 
 @attack("memory", short=3)
 def half_sent_48MiB_on_32_connections(peer):
-    half = message(bytes(12 << 20), length=15 << 20)
-    hold(peer, 16, lambda connection: b"".join(
-        call(connection.take_stream(), SAVE_SECTION, half, end=False) for _ in range(4)), settings=b"", reads=True)
+    hold(peer, 16, open_streams(SAVE_SECTION, 4), reads=True, body=message(bytes(12 << 20), length=15 << 20))
 
 
 @attack("streams", short=2)
 def streams_never_ended_1000_on_10_connections(peer):
-    hold(peer, 5, lambda connection: b"".join(
-        frame(HEADERS, END_HEADERS, connection.take_stream(), SAVE_SECTION) for _ in range(1_000)))
+    hold(peer, 5, open_streams(SAVE_SECTION, 1_000))
 
 
 @attack("memory", short=4)
 def streams_with_16KiB_of_metadata_1000_on_20_connections(peer):
-    section = block(SERVICE + "SaveState", *[(f"x-{number}", "v" * 2_500) for number in range(6)])
-    hold(peer, 10, lambda connection: b"".join(
-        frame(HEADERS, END_HEADERS, connection.take_stream(), section) for _ in range(1_000)), settings=b"", reads=True)
+    """Each stream's are others: equal ones might be kept once."""
+    def opening(connection):
+        found = []
+        for _ in range(1_000):
+            stream = connection.take_stream()
+            fields = [literal(b"x-%d" % number, (b"%d-%d-" % (stream, number)).ljust(2_500, b"v")) for number in range(6)]
+            found.append(frame(HEADERS, END_HEADERS, stream, SAVE_SECTION + b"".join(fields)))
+        return b"".join(found)
+
+    hold(peer, 10, opening, reads=True)
 
 
 @attack("streams", short=2)
 def header_sections_and_then_nothing_on_1000_connections(peer):
-    hold(peer, 500, lambda connection: frame(HEADERS, END_HEADERS, connection.take_stream(), SAVE_SECTION))
+    hold(peer, 500, open_streams(SAVE_SECTION, 1))
 
 
 @attack("streams", short=3)
@@ -166,10 +177,12 @@ def slowloris_of_header_sections_2000(peer):
 # All that must have an end
 
 
-def _first_bytes(length):
-    def opening(connection):
-        return call(connection.take_stream(), SAVE_SECTION, message(bytes(length), length=14 << 20), end=False)
-    return opening
+def _first_megabyte(connection):
+    """Half of a request."""
+    stream = connection.take_stream()
+    connection.pump(frame(HEADERS, END_HEADERS, stream, SAVE_SECTION))
+    connection.send_body(stream, message(bytes(1 << 20), length=14 << 20), end=False)
+    return b""
 
 
 def _one_byte(connection):
@@ -190,8 +203,8 @@ HOLDERS = {
     "answers of reflection, unread, with PINGs": (
         lambda connection: call(connection.take_stream(), REFLECTION_SECTION, ALL_FILES * 4, end=False), NO_WINDOW,
         lambda connection: frame(PING, 0, 0, b"12345678")),
-    "half a request": (_first_bytes(1 << 20), b"", None),
-    "half a request, then a byte a second": (_first_bytes(1 << 20), b"", _one_byte),
+    "half a request": (_first_megabyte, b"", None),
+    "half a request, then a byte a second": (_first_megabyte, b"", _one_byte),
     "half a message of a stream": (
         lambda connection: call(connection.take_stream(), REFLECTION_SECTION, ALL_FILES[:10], end=False), b"", None),
     "a call without a request": (lambda connection: frame(HEADERS, END_HEADERS, connection.take_stream(), SAVE_SECTION), b"", None),

@@ -36,7 +36,8 @@ def mixed():
     """Attacks of different families at once."""
     fixed = [
         ("hpack_bomb", "not_listed_of_60000_in_60000"), ("unread_8MiB_on_200_connections", "rapid_reset"),
-        ("saves_of_15MiB_of_JSON", "merge_patches_of_14_bytes_of_13MiB"), ("definition_with_6000_phases", "half_sent_48MiB_on_32_connections")]
+        ("saves_of_15MiB_of_JSON", "merge_patches_of_14_bytes_of_13MiB"),
+        ("definition_with_3000_phases", "half_sent_48MiB_on_32_connections")]
     rng = random.Random(SEED)
     return fixed + [tuple(rng.sample(sorted(ATTACKS), 2)) for _ in range(20 if IS_LONG else 0)]
 
@@ -65,7 +66,7 @@ def arena(flowstate_bin, scratch):
 def holders(flowstate_bin, scratch):
     """Connections of every kind that hold something, on a server of their own, kept while the other tests run."""
     server = Server(flowstate_bin, scratch())
-    worker = Worker("attacker.py")
+    worker = Worker("hostile/attacker.py")
     answer = []
     try:
         server.start()

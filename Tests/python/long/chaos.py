@@ -41,9 +41,10 @@ class Writer:
         self.pad = json.dumps([self.rng.random() for _ in range(self.rng.choice([5, 500, 20_000]))])
 
     def __call__(self, callers):
-        self.callers = callers
+        steps = [
+            *[self.save] * 6, self.checkpoint, self.save_with_checkpoint, self.restore, self.load, self.load, self.load_checkpoint]
         while callers.is_going() or not self.latest:
-            self.rng.choice([self.save] * 6 + [self.checkpoint, self.save_with_checkpoint, self.restore, self.load, self.load, self.load_checkpoint])()
+            self.rng.choice(steps)()
 
     def until_known(self, what, call, fitting=()):
         """The answer of a call that is made until its outcome is known; None: it was refused with a code that fits."""

@@ -3,7 +3,8 @@
 import json
 
 PHASES, STATUSES = [f"p{number}" for number in range(6)], ["new", "running", "failed", "done"]
-PATTERNS = ["^[a-z]+$", "(a?){40}a{40}", "(a*a*)*b$", "(x+x+)+y", "\\pL{1,300}", "^.{0,900}$", "[^\\x00-\\x{10FFFF}]", "(", "(?i)é", ".*.*.*.*=.*"]
+PATTERNS = [
+    "^[a-z]+$", "(a?){40}a{40}", "(a*a*)*b$", "(x+x+)+y", "\\pL{1,300}", "^.{0,900}$", "[^\\x00-\\x{10FFFF}]", "(", "(?i)é", ".*.*.*.*=.*"]
 
 
 def compact(value):
@@ -40,14 +41,16 @@ def schema(rng, depth=0):
     if depth > 4:
         return {}
     inner = lambda: schema(rng, depth + 1)  # noqa: E731
-    kind = rng.randrange(9)
-    return [
-        lambda: {"type": rng.choice(["object", "array", "string", "number"])}, lambda: {"items": inner(), "uniqueItems": rng.random() < 0.5},
+    return rng.choice([
+        lambda: {"type": rng.choice(["object", "array", "string", "number"])},
+        lambda: {"items": inner(), "uniqueItems": rng.random() < 0.5},
         lambda: {"properties": {f"k{number}": inner() for number in range(rng.choice([1, 5, 200 if depth < 1 else 2]))}},
         lambda: {"patternProperties": {rng.choice(PATTERNS) + str(number): {} for number in range(rng.choice([1, 8, 100]))}},
         lambda: {rng.choice(["anyOf", "oneOf", "allOf"]): [inner() for _ in range(rng.choice([1, 2, 12]))]},
-        lambda: {"not": inner(), "if": inner(), "then": inner()}, lambda: {"enum": [f"e{number}" for number in range(rng.choice([1, 3_000]))]},
-        lambda: {"multipleOf": rng.choice([0.1, 1e-300, 7]), "minimum": -1e308}, lambda: {"pattern": rng.choice(PATTERNS), "contains": inner()}][kind]()
+        lambda: {"not": inner(), "if": inner(), "then": inner()},
+        lambda: {"enum": [f"e{number}" for number in range(rng.choice([1, 3_000]))]},
+        lambda: {"multipleOf": rng.choice([0.1, 1e-300, 7]), "minimum": -1e308},
+        lambda: {"pattern": rng.choice(PATTERNS), "contains": inner()}])()
 
 
 def definition(rng, flow_type):
@@ -79,10 +82,11 @@ def state(rng, scale=None):
     """A state of some bytes to some megabytes, whose parts the rules look at."""
     count = scale or rng.choice([3, 3, 30, 300, 3_000, 60_000])
     texts = lambda letter: [f"{letter}{number % max(1, count // 2)}" for number in range(count)]  # noqa: E731
-    element = rng.choice([lambda: texts("x"), lambda: ["a" * min(count, 20_000)] * 8, lambda: list(range(count)), lambda: [[1, {"k": []}]] * count])
+    element = rng.choice([
+        lambda: texts("x"), lambda: ["a" * min(count, 20_000)] * 8, lambda: list(range(count)), lambda: [[1, {"k": []}]] * count])
     document = {
-        "a": element(), "b": texts(rng.choice("xy")), "o": {f"k{number}": number for number in range(min(count, 5_000))}, "n": rng.choice([1, -1e308, 0.1]),
-        "phase": rng.choice(PHASES), "status": rng.choice(STATUSES), "é": "é"}
+        "a": element(), "b": texts(rng.choice("xy")), "o": {f"k{number}": number for number in range(min(count, 5_000))},
+        "n": rng.choice([1, -1e308, 0.1]), "phase": rng.choice(PHASES), "status": rng.choice(STATUSES), "é": "é"}
     return compact(document)
 
 
@@ -90,7 +94,8 @@ def patch(rng):
     """A JSON Patch."""
     kind = rng.choice(["copy", "add", "move", "test"])
     if kind == "copy":
-        return compact([{"op": "copy", "from": "/a", "path": "/o/k0"}] * rng.choice([1, 100]) + [{"op": "copy", "from": "", "path": "/o/k1"}] * rng.choice([0, 30]))
+        doubling = [{"op": "copy", "from": "", "path": f"/o/c{number}"} for number in range(rng.choice([0, 30]))]
+        return compact([{"op": "copy", "from": "/a", "path": "/o/k0"}] * rng.choice([1, 100]) + doubling)
     if kind == "move":
         return compact([{"op": "move", "from": "/a/0", "path": "/a/-"}] * rng.choice([1, 10_000]))
     return compact([{"op": kind, "path": "/n", "value": 1}] * rng.choice([1, 10_000, 10_001]))

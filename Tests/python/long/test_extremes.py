@@ -23,7 +23,8 @@ DOUBLES = [math.nan, math.inf, -math.inf, -0.0, 0.0, 100.0, 100.00000001, -1e-30
 TEXTS = ["", "a", "b", "c0", "c1", "kept", "t", "running", "p1", "p2", "é", "é", "x" * 255, "\u2028", "x" * 256, "a\0"]
 DOCUMENTS = [
     b"", b"{}", b"null", b'{"n":1}', b'{"n":9223372036854775808}', b'{"n":1e999}', b'[{"op":"add","path":"/n","value":-0.0}]',
-    b'[{"op":"test","path":"/n","value":1e400}]', b'[{"op":"add","path":"/99999999999999999999","value":1}]', b'{"n":null}', b"[1,2", b"\xff"]
+    b'[{"op":"test","path":"/n","value":1e400}]', b'[{"op":"add","path":"/99999999999999999999","value":1}]', b'{"n":null}', b"[1,2",
+    b"\xff"]
 RANGES = {
     Field.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1), Field.CPPTYPE_UINT32: (0, (1 << 32) - 1),
     Field.CPPTYPE_INT64: (-(1 << 63), (1 << 63) - 1), Field.CPPTYPE_UINT64: (0, (1 << 64) - 1)}
@@ -91,7 +92,9 @@ def one_extreme(name, flow, rng):
     request = descriptor._concrete_class(**BASES.get(name, {}))
     if "flow_id" in descriptor.fields_by_name:
         request.flow_id = flow
-    for path in rng.choices(list(leaves(descriptor)), k=rng.choice([1, 1, 2])) if list(leaves(descriptor)) else ():
+    paths = list(leaves(descriptor))
+    weights = [4 if "version" in path[-1].name else 1 for path in paths]
+    for path in rng.choices(paths, weights, k=rng.choice([1, 1, 2])) if paths else ():
         at = request
         for field in path[:-1]:
             inner = getattr(at, field.name)
@@ -115,8 +118,8 @@ class Caller:
         while callers.is_going():
             self.flow = f"{self.rng.choice('abc')}-{int((time.monotonic() - began) / ROUND)}"
             if self.rng.random() < 0.1:
-                self.start("SaveState", self.flows.message("SaveState", flow_id=self.flow, state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={
-                    "name": "c0"})).exception()
+                self.start("SaveState", self.flows.message(
+                    "SaveState", flow_id=self.flow, state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={"name": "c0"})).exception()
             self.round()
 
     def start(self, name, request):

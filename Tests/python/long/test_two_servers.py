@@ -25,8 +25,9 @@ def test_saves_of_every_kind_through_two_servers(flowstate_bin, scratch, postgre
         table, times, refusals = Table(TENANTS, FLOWS_OF_A_TENANT), [], collections.Counter()
 
         def caller(number):
+            own = [of_server[number % len(of_server)] for of_server in channels]
             clients = [
-                {tenant: server.flows(tenant, channel=own[number % len(own)]) for tenant in TENANTS} for server, own in zip(servers, channels)]
+                {tenant: server.flows(tenant, channel=channel) for tenant in TENANTS} for server, channel in zip(servers, own)]
             return Caller(number, table, clients, times, refusals)
 
         Callers(SECONDS, [caller(number) for number in range(CALLERS)]).run()
@@ -35,8 +36,9 @@ def test_saves_of_every_kind_through_two_servers(flowstate_bin, scratch, postgre
             [deadlocks] = session.execute("SELECT sum(deadlocks) FROM pg_stat_database")
         logged = (database.directory / "log").read_text(errors="replace").count("deadlock detected")
         report(
-            f"two servers: {len(times)} calls in {SECONDS:.0f} s, p50 {percentile(times, 0.5)} ms, p99 {percentile(times, 0.99)} ms, longest "
-            f"{percentile(times, 1)} ms; {max(int(deadlocks), logged)} deadlocks; refused: {dict(refusals.most_common(5)) or 'none'}")
+            f"two servers: {len(times)} calls in {SECONDS:.0f} s, p50 {percentile(times, 0.5)} ms, p99 {percentile(times, 0.99)} ms, "
+            f"longest {percentile(times, 1)} ms; {max(int(deadlocks), logged)} deadlocks; "
+            f"refused: {dict(refusals.most_common(5)) or 'none'}")
         reader = {tenant: servers[1].flows(tenant) for tenant in TENANTS}
         checked = sum(check(flow, reader[flow.tenant]) for flow in table.all)
         report(f"two servers: {checked} versions of {len(table.all)} flows read back")

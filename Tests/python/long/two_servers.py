@@ -36,7 +36,8 @@ class Flow:
 
     def acknowledge(self, version, caller, what, state=None):
         with self.lock:
-            assert version not in self.acknowledged, f"{self.id}: version {version} for {what} and {self.acknowledged[version]} (seed {SEED})"
+            other = self.acknowledged.get(version)
+            assert other is None, f"{self.id}: version {version} for {what} and {other} (seed {SEED})"
             self.acknowledged[version] = (caller, what, state)
             assert version > self.latest_of[caller], f"{self.id}: {what} made {version} after {self.latest_of[caller]} (seed {SEED})"
             self.latest_of[caller] = version
@@ -71,9 +72,9 @@ class Caller:
 
     def __call__(self, callers):
         steps = [
-            *[self.save] * 6, *[self.save_with_key] * 3, *[self.save_with_checkpoint] * 3, self.save_of_parent, self.save_expecting, self.merge,
-            self.json_patch, self.set_status, self.transition, self.complete, self.report, self.checkpoint, self.restore, self.batch,
-            self.create, self.key_on_both]
+            *[self.save] * 6, *[self.save_with_key] * 3, *[self.save_with_checkpoint] * 3, self.save_of_parent, self.save_expecting,
+            self.merge, self.json_patch, self.set_status, self.transition, self.complete, self.report, self.checkpoint, self.restore,
+            self.batch, self.create, self.key_on_both]
         while callers.is_going():
             place = self.rng.choice(list(self.table.flows))
             self.tenant, self.place = place
@@ -95,8 +96,9 @@ class Caller:
         self.times.append(time.monotonic() - began)
 
     def state(self):
-        return json.dumps({"caller": f"c{self.number}", "n": next(self.counter), "phase": self.rng.choice(PHASES), "pad": "x" * self.rng.choice(
-            [10, 10, 1_000, 20_000])}).encode()
+        size = self.rng.choice([10, 10, 1_000, 20_000])
+        return json.dumps({
+            "caller": f"c{self.number}", "n": next(self.counter), "phase": self.rng.choice(PHASES), "pad": "x" * size}).encode()
 
     def name(self):
         return f"{self.number}-{next(self.counter)}"
@@ -212,8 +214,10 @@ def check(flow, client):
     lost = set(flow.acknowledged) - set(numbers)
     assert not lost, f"{flow.id}: acknowledged versions {sorted(lost)[:10]} are lost (seed {SEED})"
     extra = len(numbers) - len(flow.acknowledged)
-    assert extra <= flow.unknown, f"{flow.id}: {extra} versions more than were acknowledged, {flow.unknown} of unknown outcome (seed {SEED})"
+    assert extra <= flow.unknown, (
+        f"{flow.id}: {extra} versions more than were acknowledged, {flow.unknown} of unknown outcome (seed {SEED})")
     for version, (_, what, state) in flow.acknowledged.items():
         if state is not None and (version % 7 == 0 or version > len(numbers) - 10):
-            assert client.state(flow.id, version=version) == state, f"{flow.id}: version {version}, {what}, is not what was saved (seed {SEED})"
+            stored = client.state(flow.id, version=version)
+            assert stored == state, f"{flow.id}: version {version}, {what}, is not what was saved (seed {SEED})"
     return len(numbers)

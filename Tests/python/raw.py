@@ -9,7 +9,9 @@ import time
 
 import hpack
 
-from wire import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SERVICE, SETTINGS, Closed
+from wire import (
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, PREFACE, RST_STREAM, SERVICE, SETTINGS, WINDOW_UPDATE,
+    Closed)
 
 PRIORITY = 2
 UNKNOWN = 0xBB
@@ -31,6 +33,15 @@ def block(path, *extra, tenant=TENANT):
         (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"), ("te", "trailers"),
         ("content-type", "application/grpc"), ("flowstate-tenant", tenant), *extra]
     return hpack.Encoder().encode([(name, value, True) for name, value in fields], huffman=False)
+
+
+def literal(name, value):
+    """A header field that is never indexed, as RFC 7541 §6.2.3 writes it."""
+    rest, length = len(value) - 127, bytearray([min(len(value), 127)])
+    while rest >= 0:
+        length.append(rest & 127 | (128 if rest > 127 else 0))
+        rest = (rest >> 7) or -1
+    return b"\x10" + bytes([len(name)]) + name + bytes(length) + value
 
 
 def data(stream, payload, end=True):
@@ -65,9 +76,9 @@ class Peer:
     def pause(self, seconds):
         time.sleep(max(0, min(seconds, self.ends - time.monotonic())))
 
-    def connect(self, settings=b"", preface=True):
-        """A connection; raises Closed when the server takes none."""
-        return Connection(self, settings, preface)
+    def connect(self, settings=b"", preface=True, keeps=True):
+        """A connection; raises Closed when the server takes none. One that keeps looks at the frames that come."""
+        return Connection(self, settings, preface, keeps)
 
     def count(self, answer):
         self.answers[answer] = self.answers.get(answer, 0) + 1
@@ -81,12 +92,14 @@ class Peer:
 
 
 class Connection:
-    def __init__(self, peer, settings, preface):
-        self.peer = peer
+    def __init__(self, peer, settings, preface, keeps):
+        self.peer, self.keeps = peer, keeps
         self.began = time.monotonic()
         self.next_stream = 1
         self.received = bytearray()
         self.ended, self.streams = set(), set()
+        #: What the server lets through of a stream at first; by stream (0: the connection), what more since, less what was sent.
+        self.first_window, self.credit = 65_535, {0: 65_535}
         self.is_closed = False
         try:
             self.socket = socket.create_connection(peer.address, timeout=5)
@@ -132,7 +145,28 @@ class Connection:
                 view = view[count:]
                 self.peer.sent += count
 
-    def drain(self, keep=False):
+    def send_body(self, stream, payload, end=True):
+        """DATA as the server's windows let it through; less of it when the time is up or the stream is ended."""
+        offset = 0
+        while offset < len(payload) and self.peer.is_going() and stream not in self.ended:
+            room = min(16_384, self.credit[0], self.first_window + self.credit.get(stream, 0), len(payload) - offset)
+            if room <= 0:
+                self.wait_readable()
+                self.settle()
+                if self.is_closed:
+                    raise Closed
+                continue
+            self.pump(frame(DATA, END_STREAM if end and offset + room == len(payload) else 0, stream, payload[offset:offset + room]))
+            for window in (0, stream):
+                self.credit[window] = self.credit.get(window, 0) - room
+            offset += room
+
+    def wait_readable(self):
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        poll.poll(100)
+
+    def drain(self):
         """Reads what is there."""
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -142,19 +176,26 @@ class Connection:
                     part = b""
                 if not part:
                     self._fail()
-                if keep:
+                if self.keeps:
                     self.received += part
 
     def settle(self):
         """Reads frames; remembers which streams the server has ended."""
         with contextlib.suppress(Closed):
             if not self.is_closed:
-                self.drain(keep=True)
+                self.drain()
         while len(self.received) >= 9:
             length = int.from_bytes(self.received[:3], "big")
             if len(self.received) < 9 + length:
                 return
             kind, flags, stream = self.received[3], self.received[4], int.from_bytes(self.received[5:9], "big") & 0x7FFFFFFF
+            payload = self.received[9:9 + length]
+            if kind == WINDOW_UPDATE:
+                self.credit[stream] = self.credit.get(stream, 0) + int.from_bytes(payload, "big")
+            elif kind == SETTINGS and not flags & ACK:
+                # Before it is acknowledged, the server holds streams to the window of the protocol.
+                self.pump(frame(SETTINGS, ACK, 0), reads=False)
+                self.first_window = dict(struct.iter_unpack(">HI", payload)).get(INITIAL_WINDOW_SIZE, self.first_window)
             if kind == RST_STREAM or kind in (HEADERS, DATA) and flags & END_STREAM:
                 self.ended.add(stream)
             del self.received[:9 + length]
@@ -172,10 +213,10 @@ class Connection:
         raise Closed
 
 
-def flood(peer, chunk, reads=True, setup=None, settings=b"", pause=0):
+def flood(peer, chunk, reads=True, setup=None, settings=b"", pause=0, keeps=False):
     """Sends the same again and again, on a new connection whenever the server has closed the last."""
     while peer.is_going():
-        with contextlib.suppress(Closed), peer.connect(settings) as connection:
+        with contextlib.suppress(Closed), peer.connect(settings, keeps=keeps) as connection:
             if setup:
                 connection.pump(setup(connection), reads)
             while peer.is_going():

@@ -16,10 +16,10 @@ STUBS = pathlib.Path(state_pb2.__file__).resolve().parents[2]
 
 class Worker:
     def __init__(self, script, *arguments):
-        paths = os.pathsep.join(map(str, (STUBS, HERE, HERE.parent)))
+        """Runs a script that stands below this folder."""
         self.process = subprocess.Popen(
-            [sys.executable, script if os.path.isabs(script) else HERE / script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**os.environ, "PYTHONPATH": paths})
+            [sys.executable, HERE / script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": f"{STUBS}{os.pathsep}{HERE}"})
         self.answers = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
