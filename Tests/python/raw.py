@@ -194,7 +194,8 @@ class Connection:
                 self.credit[stream] = self.credit.get(stream, 0) + int.from_bytes(payload, "big")
             elif kind == SETTINGS and not flags & ACK:
                 # Before it is acknowledged, the server holds streams to the window of the protocol.
-                self.pump(frame(SETTINGS, ACK, 0), reads=False)
+                with contextlib.suppress(Closed):
+                    self.pump(frame(SETTINGS, ACK, 0), reads=False)
                 self.first_window = dict(struct.iter_unpack(">HI", payload)).get(INITIAL_WINDOW_SIZE, self.first_window)
             if kind == RST_STREAM or kind in (HEADERS, DATA) and flags & END_STREAM:
                 self.ended.add(stream)

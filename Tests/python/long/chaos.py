@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from long_run import SEED, UNKNOWN_OUTCOME, generator
+from long_run import SEED, UNKNOWN_OUTCOME, digest, generator
 
 KEPT_VERSIONS, KEPT_CHECKPOINTS = 3, 3
 DEFINITION = json.dumps({
@@ -34,7 +34,8 @@ class Writer:
         self.clients = endpoints.clients()
         self.rng = generator("chaos", number)
         self.counter = itertools.count()
-        self.states = {}
+        #: By version, the digest of its state.
+        self.digests = {}
         self.latest = 0
         #: Oldest first: name and version.
         self.checkpoints = []
@@ -71,15 +72,15 @@ class Writer:
     def key(self):
         return f"{self.flow_id}-{next(self.counter)}"
 
-    def acknowledge(self, version, state):
+    def acknowledge(self, version, state_digest):
         assert version == self.latest + 1, f"{self.flow_id}: version {version} after {self.latest} (seed {SEED})"
-        self.latest, self.states[version] = version, state
+        self.latest, self.digests[version] = version, state_digest
 
     def save(self, **fields):
         state, key = self.state(), self.key()
         reply = self.until_known("save", lambda client: client.save(
             self.flow_id, state, flow_type="kept", idempotency_key=key, timeout=10, **fields))
-        self.acknowledge(reply.version, state)
+        self.acknowledge(reply.version, digest(state))
 
     def save_with_checkpoint(self):
         name = self.key()
@@ -102,7 +103,7 @@ class Writer:
         reply = self.until_known("restore", lambda client: client.RestoreCheckpoint(
             flow_id=self.flow_id, checkpoint=name, idempotency_key=key, timeout=10))
         assert reply.restored_version == version, f"{self.flow_id}: {name} restored {reply.restored_version}, not {version} (seed {SEED})"
-        self.acknowledge(reply.version, self.states[version])
+        self.acknowledge(reply.version, self.digests[version])
 
     def load(self):
         if not self.latest:
@@ -117,7 +118,8 @@ class Writer:
 
     def compare(self, snapshot, version, what):
         assert snapshot.version.version == version, f"{self.flow_id}: {what} is {snapshot.version.version}, not {version} (seed {SEED})"
-        assert snapshot.state == self.states[version], f"{self.flow_id}: {what}, version {version}, is not what was saved (seed {SEED})"
+        is_right = digest(snapshot.state) == self.digests[version]
+        assert is_right, f"{self.flow_id}: {what}, version {version}, is not what was saved (seed {SEED})"
 
     def check(self, client):
         """Afterwards, with everything at rest."""
@@ -137,7 +139,7 @@ class Writer:
             self.compare(client.load(self.flow_id, checkpoint=name), of[name], name)
         for name in listed:
             restored = client.RestoreCheckpoint(flow_id=self.flow_id, checkpoint=name)
-            self.acknowledge(restored.version, self.states[of[name]])
+            self.acknowledge(restored.version, self.digests[of[name]])
             self.compare(client.load(self.flow_id), self.latest, f"{name}, restored")
         return len(versions), len(listed)
 

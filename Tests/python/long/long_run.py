@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+import xxhash
 
 #: Each run takes so long. `make fuzz` gives each ten minutes.
 SECONDS = float(os.environ.get("FLOWSTATE_LONG_SECONDS", "10"))
@@ -19,6 +20,11 @@ UNKNOWN_OUTCOME = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDE
 def generator(*parts):
     """Random choices that the seed and these parts fix."""
     return random.Random("/".join(map(str, (SEED, *parts))))
+
+
+def digest(state):
+    """What is remembered of a state: minutes of them would fill the memory."""
+    return xxhash.xxh3_128_digest(state)
 
 
 def percentile(times, share):

@@ -105,21 +105,21 @@ def one_extreme(name, flow, rng):
 
 
 class Caller:
-    """Calls of one flow, several at once, some of them the same; now and then behind a large save, so that they share a batch."""
+    """Calls of few flows, several at once, some of them the same; now and then behind a large save, so that they share a batch."""
 
     def __init__(self, server, number, counts):
         self.server, self.counts = server, counts
         self.rng, self.flows = generator("extremes", number), server.flows("extremes")
-        self.methods = [*UNARY, *[name for name in UNARY if name in BASES] * 3, *["SaveState", "DeleteFlow"] * 5]
+        self.methods = [*UNARY, *[name for name in UNARY if name in BASES] * 3, *["SaveState", "SaveState", "DeleteFlow"] * 15]
         self.big = b'"%s"' % (b"x" * 2_000_000)
 
     def __call__(self, callers):
         began = time.monotonic()
         while callers.is_going():
-            self.flow = f"{self.rng.choice('abc')}-{int((time.monotonic() - began) / ROUND)}"
-            if self.rng.random() < 0.1:
+            self.names = [f"{letter}-{int((time.monotonic() - began) / ROUND)}" for letter in "abcdefgh"]
+            if self.rng.random() < 0.2:
                 self.start("SaveState", self.flows.message(
-                    "SaveState", flow_id=self.flow, state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={"name": "c0"})).exception()
+                    "SaveState", flow_id=self.rng.choice(self.names), state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={"name": "c0"})).exception()
             self.round()
 
     def start(self, name, request):
@@ -127,15 +127,15 @@ class Caller:
         return stub.future(request, metadata=self.flows.metadata, timeout=TIMEOUT)
 
     def round(self):
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.7:
             # The future is kept: a call whose future has gone is cancelled.
             self.large = self.start("SaveState", self.flows.message("SaveState", flow_id="big", state=self.big))
             time.sleep(self.rng.choice([0.003, 0.01, 0.02]))
         calls = []
         while len(calls) < AT_ONCE:
             name = self.rng.choice(self.methods)
-            if self.rng.random() < 0.75:
-                request = one_extreme(name, self.flow, self.rng)
+            if self.rng.random() < 0.9:
+                request = one_extreme(name, self.rng.choice(self.names), self.rng)
             else:
                 request = message(METHODS[name].input_type, self.rng)
             calls += [(name, request, self.start(name, request)) for _ in range(self.rng.choice([1, 2, 2, 4]))]
