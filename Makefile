@@ -32,13 +32,25 @@ test: deps lint ## Build, and run every test
 	swift build --build-tests $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
 	swift test --skip-build --scratch-path $(BUILD_DIR)
 	$(MAKE) test-end-to-end
+	$(MAKE) test-hostile
 	$(MAKE) docker-check
 	$(MAKE) bench-smoke
 
 .PHONY: test-end-to-end
 test-end-to-end: ## The tests with stock gRPC clients, against the debug build
 	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench \
-	  $(VENV)/bin/python -m pytest -q Tests/python
+	  $(VENV)/bin/python -m pytest -q Tests/python --ignore=Tests/python/hostile --ignore=Tests/python/long
+
+# Figures of a debug build say nothing here: these run against the release.
+.PHONY: test-hostile
+test-hostile: deps build ## Attacks beside a client that does no harm, random runs of 10 s (FLOWSTATE_LONG_SECONDS=30: latencies too)
+	FLOWSTATE_BIN=$(RELEASE)/flowstate $(VENV)/bin/python -m pytest -q Tests/python/hostile
+	FLOWSTATE_BIN=$(RELEASE)/flowstate FLOWSTATE_LONG_SECONDS=10 $(VENV)/bin/python -m pytest -q Tests/python/long
+
+.PHONY: fuzz
+fuzz: deps build ## The random runs, each for FLOWSTATE_LONG_SECONDS (600); FLOWSTATE_SEED=… repeats one
+	FLOWSTATE_BIN=$(RELEASE)/flowstate FLOWSTATE_LONG_SECONDS=$${FLOWSTATE_LONG_SECONDS:-600} \
+	  $(VENV)/bin/python -m pytest -q Tests/python/long
 
 .PHONY: docker-check
 docker-check: build ## Every step of the Dockerfile, without Docker

@@ -54,6 +54,8 @@ class Wire:
         self.decoder.max_header_list_size = 1 << 20
         self.replies, self.goaway, self.settings, self.pings, self.pongs = {}, None, None, 0, 0
         self.next_stream = 1
+        #: By stream (0: the connection), how many bytes more the server's windows had let through than at the start.
+        self.credit = {}
         if preface:
             self.send(PREFACE)
             self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *setting) for setting in settings))
@@ -90,6 +92,28 @@ class Wire:
         for offset in range(0, max(len(payload), 1), 16384):
             part = payload[offset:offset + 16384]
             self.frame(DATA, END_STREAM if end and offset + 16384 >= len(payload) else 0, stream, part)
+
+    def data_within_windows(self, stream, payload):
+        """DATA as a well-behaved client sends it: no more than the windows of the server let through."""
+        sent = 0
+        for offset in range(0, max(len(payload), 1), 16384):
+            part = payload[offset:offset + 16384]
+            self.read_until(lambda: self._is_ended(stream) or sent + len(part) <= self._window(stream))
+            if self._is_ended(stream):
+                return
+            self.frame(DATA, END_STREAM if offset + 16384 >= len(payload) else 0, stream, part)
+            self.credit[0] = self.credit.get(0, 0) - len(part)
+            sent += len(part)
+
+    def _is_ended(self, stream):
+        reply = self.reply_so_far(stream)
+        return reply.ended or reply.reset is not None
+
+    def _window(self, stream):
+        """What may be sent on the stream in all, as far as the connection's window lets it."""
+        if 65_535 + self.credit.get(0, 0) < 16_384:
+            return 0
+        return (self.settings or {}).get(INITIAL_WINDOW_SIZE, 65_535) + self.credit.get(stream, 0)
 
     def call(self, method, payload, **options):
         """A whole unary call of FlowStateService; `payload` with its prefix."""
@@ -147,6 +171,8 @@ class Wire:
                     self.frame(WINDOW_UPDATE, 0, target, struct.pack(">I", len(payload)))
         elif kind == RST_STREAM:
             reply.reset = int.from_bytes(payload, "big")
+        elif kind == WINDOW_UPDATE:
+            self.credit[stream] = self.credit.get(stream, 0) + int.from_bytes(payload, "big")
         elif kind == GOAWAY:
             self.goaway = int.from_bytes(payload[4:8], "big")
         if kind in (HEADERS, DATA) and flags & END_STREAM:
