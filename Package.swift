@@ -85,7 +85,8 @@ let package = Package(
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments, logging, lifecycle, yaml,
+                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments, logging,
+                lifecycle, yaml,
             ],
             swiftSettings: strict),
         .executableTarget(

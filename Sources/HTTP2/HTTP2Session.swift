@@ -27,6 +27,9 @@ public final class HTTP2Session {
     /// Of which kind the section under way is.
     var isReadingTrailers = false
     var allowance: FrameAllowance
+    /// The same for bytes of frames that nothing comes of. Who is answered before the request has ended may still send a window of it.
+    var ignoredBytes = FrameAllowance(burst: 16 << 20, perSecond: 1 << 20)
+    let streamWindow: Int
     /// What was received, and what of it frames have announced that nghttp2 knows; both begin behind the client's preface.
     var receivedBytes = -prefaceBytes
     var announcedBytes = 0
@@ -44,6 +47,7 @@ public final class HTTP2Session {
 
     public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
         self.role = role
+        streamWindow = settings.streamWindow
         allowance = FrameAllowance(burst: settings.controlFrameBurst, perSecond: settings.controlFramesPerSecond)
         handle = try SessionHandle.open(role: role, settings: settings)
         openingReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
@@ -66,15 +70,18 @@ public final class HTTP2Session {
         input = ByteBuffer()
         if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
         guard role == .server else { return }
-        countUnknownFrames(received: bytes.readableBytes)
-        if allowance.isExceeded {
+        countIgnored(received: bytes.readableBytes)
+        if allowance.isExceeded || ignoredBytes.isExceeded {
             terminate(.enhanceYourCalm)
             throw .flooded
         }
     }
 
     /// To be called about once a second: what peers may send in a time is counted by it.
-    public func secondPassed() { allowance.secondPassed() }
+    public func secondPassed() {
+        allowance.secondPassed()
+        ignoredBytes.secondPassed()
+    }
 
     /// Hands over what happened since the last time, in order. `body` may call the session; what it causes comes
     /// the next time.

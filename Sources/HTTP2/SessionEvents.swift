@@ -27,19 +27,18 @@ extension HTTP2Session {
         if hd.pointee.type != UInt8(NGHTTP2_CONTINUATION.rawValue) { allowance.spend() }
     }
 
-    /// nghttp2 passes frames of unknown types over in silence: they are what of `count` received bytes no frame has announced.
-    func countUnknownFrames(received count: Int) {
+    /// nghttp2 passes frames of unknown types over in silence, and content of streams that are gone: they are what of `count` received
+    /// bytes no frame has announced.
+    func countIgnored(received count: Int) {
         receivedBytes &+= count
-        let unknown = receivedBytes &- announcedBytes
+        let ignored = receivedBytes &- announcedBytes
         // The head of the next frame may be in pieces.
-        guard unknown >= Self.frameHeadBytes else { return }
+        guard ignored >= Self.frameHeadBytes else { return }
         announcedBytes = receivedBytes
-        allowance.spend(1 + unknown / Self.bytesOfUnknownFrames)
+        ignoredBytes.spend(ignored)
     }
 
     private static let frameHeadBytes = 9
-    /// So many bytes of unknown frames cost as much as a frame.
-    private static let bytesOfUnknownFrames = 64
 
     /// A frame went out.
     func sentFrame(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -98,6 +97,7 @@ extension HTTP2Session {
             return
         }
         allowance.earn(1 + FrameAllowance.request)
+        ignoredBytes.earn(streamWindow)
         // After a 1xx response the final one arrives in the trailers' category; only it has a :status.
         let isTrailers = category == NGHTTP2_HCAT_HEADERS && fields.first?.name != ":status"
         if isTrailers {

@@ -34,7 +34,7 @@ class Server:
     #: Those that have a process, for the report of a failed test.
     running = []
 
-    def __init__(self, binary, directory, limits=None, arguments=(), database_url=None, environment=None):
+    def __init__(self, binary, directory, limits=None, arguments=(), database_url=None, environment=None, descriptors=None):
         self.binary = binary
         self.data = pathlib.Path(directory) / "data"
         self.log = pathlib.Path(directory) / "stderr"
@@ -42,6 +42,7 @@ class Server:
         self.arguments += ["--database-url", database_url] if database_url else ["--data-directory", str(self.data)]
         for name, value in (limits or {}).items():
             self.arguments += ["--limit", f"{name}={value}"]
+        self.descriptors = descriptors
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.endpoint = None
@@ -53,8 +54,9 @@ class Server:
         """Starts it (again, on the same data) and waits for the line that says that it serves."""
         assert self.process is None
         with open(self.log, "ab") as log:
+            limited = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}"]
             self.process = subprocess.Popen(
-                [self.binary, "serve", "--port", str(port), *self.arguments], stdin=subprocess.DEVNULL,
+                [*limited, self.binary, "serve", "--port", str(port), *self.arguments], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env=self.environment)
         Server.running.append(self)
         lines = queue.SimpleQueue()

@@ -14,6 +14,7 @@ from wire import SERVICE, Closed, Wire, message
 
 LOAD = message(state_pb2.LoadStateRequest(flow_id="nobody").SerializeToString())
 RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+NOT_FOUND = grpc.StatusCode.NOT_FOUND.value[0]
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +53,44 @@ def test_a_flood_whose_answers_are_not_read(server, frame):
     client.socket.close()
 
 
-def test_a_flood_of_empty_frames(server):
+@pytest.mark.parametrize("frame", [
+    (wire.DATA, 0, 1, b""), (wire.DATA, 8, 1, b"\x09" + bytes(9)), (wire.PRIORITY, 0, 1, b"\0\0\0\0\1"),
+    (wire.WINDOW_UPDATE, 0, 0, b"\0\0\0\1"), (wire.WINDOW_UPDATE, 0, 1, b"\0\0\0\1"), (99, 0, 0, bytes(1_000))],
+    ids=["empty", "padding", "priority", "window", "window of a stream", "unknown"])
+def test_a_flood_of_frames_that_carry_nothing(server, frame):
+    """Beside an open call: the connection is closed, and told why (ENHANCE_YOUR_CALM)."""
     with Wire(server) as client:
-        stream = client.headers(SERVICE + "SaveState")
-        empty = struct.pack(">I", 0)[1:] + struct.pack(">BBI", wire.DATA, 0, stream)
+        assert client.headers(SERVICE + "SaveState") == frame[2] or frame[2] == 0
+        client.ping()
+        one = struct.pack(">I", len(frame[3]))[1:] + struct.pack(">BBI", *frame[:3]) + frame[3]
         with contextlib.suppress(Closed):
             for _ in range(100):
-                client.send(empty * 1_000)
-            client.data(stream, LOAD)
-            assert client.reply(stream).grpc_status is not None
+                client.send(one * 1_000)
+        assert client.read_to_end().goaway in (None, 11)
+
+
+def test_calls_that_make_the_server_reset_them(server):
+    """MadeYouReset (CVE-2025-8671): a WINDOW_UPDATE of 0 is an error of the stream, which the server must reset."""
+    with Wire(server) as client:
+        with contextlib.suppress(Closed):
+            for _ in range(20_000):
+                client.frame(wire.WINDOW_UPDATE, 0, client.headers(SERVICE + "SaveState"), bytes(4))
+            raise AssertionError("20,000 streams were reset")
+        client.read_to_end()
+
+
+def test_an_honest_client_is_not_taken_for_a_flood(server, flows):
+    """Windows opened frame by frame, a PING with each call, many calls given up."""
+    flows.save("f", bytes(200_000), content_type="a/b")
+    load = message(flows.message("LoadState", flow_id="f").SerializeToString())
+    with Wire(server) as client:
+        for _ in range(150):
+            assert client.call("LoadState", load, extra=flows.metadata).grpc_status == 0
+            client.ping()
+        for _ in range(900):
+            client.frame(wire.RST_STREAM, 0, client.headers(SERVICE + "LoadState"), struct.pack(">I", 8))
+        client.ping()
+        assert client.goaway is None
 
 
 def test_a_header_section_without_an_end(server):
@@ -78,8 +108,8 @@ def test_a_header_section_that_is_too_large(server):
     with Wire(server) as client:
         client.ping()  # now the server's larger frames are agreed
         reply = client.call("LoadState", LOAD, extra=[(f"x-{number}", "v" * 1_000) for number in range(20)])
-        assert reply.status == "431"
-        assert client.call("LoadState", LOAD).status == "200"
+        assert reply.grpc_status == RESOURCE_EXHAUSTED and "metadata" in reply.message
+        assert client.call("LoadState", LOAD).grpc_status == NOT_FOUND
 
 
 def test_a_table_bomb(server):
@@ -93,10 +123,12 @@ def test_a_table_bomb(server):
             ("content-type", "application/grpc"), ("x", "v" * 4_000)])
         bomb = client.encoder.encode([("x", "v" * 4_000)])
         assert len(bomb) == 1
-        client.frame(wire.HEADERS, 5, client.next_stream, block + bomb * 10_000)
+        stream, client.next_stream = client.next_stream, client.next_stream + 2
+        client.frame(wire.HEADERS, 5, stream, block + bomb * 10_000)
         with contextlib.suppress(Closed):
-            reply = client.reply(client.next_stream)
-            assert reply.status == "431" or reply.reset is not None
+            reply = client.reply(stream)
+            assert reply.reset == 11, "ENHANCE_YOUR_CALM, which clients take for RESOURCE_EXHAUSTED"
+            assert client.call("LoadState", LOAD, extra=[("x", "v" * 4_000)]).grpc_status == NOT_FOUND, "HPACK's table is right"
 
 
 def test_more_streams_than_allowed(server):

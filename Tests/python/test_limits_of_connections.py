@@ -1,6 +1,7 @@
 """Limits of connections, queues and time, lowered and hit."""
 
 import contextlib
+import struct
 import time
 
 import grpc
@@ -9,9 +10,12 @@ import pytest
 import wire
 from errors import refused
 from postgresql import Session
-from processes import eventually
+from processes import eventually, memory_bytes
 from wire import SERVICE, Closed, Wire, message
 
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+#: Reflection's list_services.
+LIST = message(b"\x3a\x01*")
 RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -22,7 +26,7 @@ def strict(limited_server):
         "queued-operations": 4, "batch-operations": 1, "concurrent-streams": 20, "header-list-bytes": 2_000,
         "handshake-timeout-ms": 300, "request-timeout-ms": 1_500, "idle-timeout-ms": 6_000, "keepalive-time-ms": 1_000,
         "keepalive-timeout-ms": 500, "default-deadline-ms": 2_500, "maximum-deadline-ms": 3_500, "connections": 8,
-        "buffered-bytes-per-connection": 100_000})
+        "buffered-bytes-per-connection": 100_000, "reader-timeout-ms": 1_000, "control-frames-per-second": 100})
 
 
 @contextlib.contextmanager
@@ -73,7 +77,11 @@ def test_concurrent_streams(strict):
 def test_header_list_bytes(strict):
     with Wire(strict) as client:
         reply = client.call("LoadState", message(b""), extra=[("x", "y" * 2_000)])
-        assert reply.status == "431" and client.settings[6] == 2_000
+        assert reply.grpc_status == RESOURCE_EXHAUSTED.value[0] and client.settings[6] == 2_000
+        reply = client.call("LoadState", message(b""), content_type="text/html", extra=[("x", "y" * 2_000)])
+        assert reply.status == "431"
+        reply = client.call("LoadState", message(b""), extra=[("x", "y" * 1_600)])
+        assert reply.grpc_status not in (None, RESOURCE_EXHAUSTED.value[0])
 
 
 @pytest.mark.parametrize("text", [b"", wire.PREFACE[:20], wire.PREFACE])
@@ -92,10 +100,107 @@ def test_request_timeout(strict):
             assert client.reply(stream).grpc_status == DEADLINE_EXCEEDED.value[0]
 
 
-def test_idle_timeout(strict):
+def test_a_stream_whose_first_message_does_not_come(strict):
+    with Wire(strict) as client:
+        stream = client.headers(REFLECTION)
+        assert client.reply(stream).grpc_status == DEADLINE_EXCEEDED.value[0]
+
+
+def test_a_stream_whose_client_neither_sends_nor_reads(strict):
+    """Its connection lives: it answers PINGs, and another stream on it goes on."""
+    with Wire(strict) as client:
+        stream, other = client.headers(REFLECTION), client.headers(REFLECTION)
+        client.data(stream, LIST, end=False)
+        begun = time.monotonic()
+        while not client.reply_so_far(stream).ended:
+            client.data(other, LIST, end=False)
+            client.ping()
+            assert time.monotonic() - begun < 15
+            time.sleep(0.2)
+        assert client.replies[stream].grpc_status == DEADLINE_EXCEEDED.value[0] and time.monotonic() - begun > 5
+        assert not client.replies[other].ended
+
+
+def test_a_header_section_that_comes_octet_by_octet(strict):
+    """Each octet is a sign of life, and the section must end all the same (slowloris)."""
+    with Wire(strict) as client:
+        stream = client.headers("/grpc.health.v1.Health/Watch")
+        client.data(stream, message(b""))
+        client.send(b"\0\0\x40\1\5\0\0\0\3")
+        begun = time.monotonic()
+        with contextlib.suppress(Closed):
+            for octet in b"\x83" * 60:
+                client.send(bytes([octet]))
+                time.sleep(0.1)
+            raise AssertionError("the section took 6 s")
+        assert time.monotonic() - begun < 4
+
+
+def test_reader_timeout(strict):
+    """An answer that is not read, whatever else the client sends: PING, and a window of one octet now and then."""
+    strict.flows("readers").save("f", bytes(50_000), content_type="a/b")
+    load = message(strict.flows().message("LoadState", flow_id="f").SerializeToString())
+    with Wire(strict, settings=[(wire.INITIAL_WINDOW_SIZE, 0)], polite=False) as client:
+        client.frame(wire.SETTINGS, wire.ACK, 0)
+        unread = client.headers(SERVICE + "LoadState", extra=[("flowstate-tenant", "readers")], grpc_timeout="3S")
+        streams = [unread, client.headers(REFLECTION)]
+        client.data(unread, load)
+        client.data(streams[1], LIST, end=False)
+        begun = time.monotonic()
+        while any(client.reply_so_far(stream).reset is None for stream in streams):
+            for stream in streams:
+                client.frame(wire.WINDOW_UPDATE, 0, stream, b"\0\0\0\1")
+            client.ping()
+            assert time.monotonic() - begun < 8
+            time.sleep(0.1)
+        assert time.monotonic() - begun > 0.9
+        assert client.replies[unread].reset == client.replies[streams[1]].reset == 11, "ENHANCE_YOUR_CALM"
+        client.ping()
+
+
+def test_a_connection_that_takes_nothing(strict):
+    """Windows are open, and the socket is not read."""
+    flows = strict.flows("readers")
+    flows.save("f", bytes(50_000), content_type="a/b")
+    load = message(flows.message("LoadState", flow_id="f").SerializeToString())
+    client = Wire(strict, settings=[(wire.INITIAL_WINDOW_SIZE, 1 << 30)], polite=False, receive_bytes=4_096)
+    with client:
+        client.frame(wire.SETTINGS, wire.ACK, 0)
+        client.frame(wire.WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30))
+        begun = time.monotonic()
+        try:
+            while time.monotonic() - begun < 20:
+                client.data(client.headers(SERVICE + "LoadState", extra=flows.metadata), load)
+                time.sleep(0.02)
+        except (Closed, OSError):
+            return
+        raise AssertionError("nothing was read for 20 s, and the connection is open")
+
+
+def test_control_frames_per_second(strict):
+    with Wire(strict) as client:
+        for _ in range(900):
+            client.frame(wire.PING, 0, 0, b"12345678")
+        client.read_until(lambda: client.pongs == 900)
+        with contextlib.suppress(Closed):
+            for _ in range(900):
+                client.frame(wire.PING, 0, 0, b"12345678")
+        assert client.read_to_end().goaway in (None, 11)
+
+
+@pytest.mark.parametrize("talk", [lambda client: None, lambda client: client.ping()], ids=["silent", "pings"])
+def test_idle_timeout(strict, talk):
+    """A connection without calls is closed, whatever else it says."""
     with Wire(strict) as client:
         client.ping()
         begun = time.monotonic()
+        with contextlib.suppress(Closed):
+            while time.monotonic() - begun < 10:
+                talk(client)
+                client.socket.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    client.read_frame()
+        client.socket.settimeout(10)
         assert client.read_to_end(timeout=12).goaway == 0
         assert time.monotonic() - begun > 5
 
@@ -146,3 +251,123 @@ def test_connections(strict):
     for client in clients:
         client.socket.close()
     eventually(opened).socket.close()
+
+
+def test_connections_per_peer(start_server):
+    server = start_server(limits={"connections-per-peer": 2})
+    with Wire(server) as first, Wire(server) as second:
+        first.ping()
+        second.ping()
+        with Wire(server) as third:
+            with contextlib.suppress(Closed):
+                third.ping()
+            assert third.read_to_end().goaway in (None, 11)
+        first.ping()
+    def opened():
+        with contextlib.suppress(Closed), Wire(server) as client:
+            client.ping()
+            return True
+    eventually(opened, what="a place for another connection")
+    server.stop()
+
+
+def test_connection_age(start_server):
+    """An old connection takes no new calls; stock clients open another one and notice nothing."""
+    server = start_server(limits={"connection-age-ms": 1_500, "connection-age-grace-ms": 1_000})
+    with Wire(server) as client:
+        client.headers("/grpc.health.v1.Health/Watch")
+        begun = time.monotonic()
+        client.read_until(lambda: client.goaway is not None)
+        assert client.goaway == 0 and time.monotonic() - begun > 1.2
+        client.read_to_end(timeout=10)
+    flows, begun = server.flows(), time.monotonic()
+    while time.monotonic() - begun < 4:
+        flows.save("f")
+    server.stop()
+
+
+def test_memory_bytes(start_server):
+    """Each way to make the server hold something, by many connections at once: it stays below the bound and tells the newest."""
+    server = start_server(limits={"memory-bytes": 32 << 20})
+    flows = server.flows()
+    flows.save("f", bytes(4 << 20), content_type="a/b")
+    load = message(flows.message("LoadState", flow_id="f").SerializeToString())
+    half = message(bytes(3 << 20), length=4 << 20)
+    small = flows.message("LoadState", flow_id="none").SerializeToString()
+    before = memory_bytes(server.process.pid)
+
+    def unread(client):
+        client.data(client.headers(SERVICE + "LoadState", extra=flows.metadata), load)
+
+    def half_sent(client):
+        stream = client.headers(SERVICE + "SaveState")
+        for start in range(0, len(half), 1 << 19):
+            client.data(stream, half[start:start + (1 << 19)], end=False)
+            client.ping()
+
+    def metadata(client):
+        for number in range(20):
+            client.headers(SERVICE + "SaveState", extra=[(f"x-{client.next_stream}", "v" * 12_000)])
+        client.ping()
+
+    for attack in (unread, half_sent, metadata):
+        clients = [Wire(server, settings=[(wire.INITIAL_WINDOW_SIZE, 0)], polite=False) for _ in range(20)]
+        try:
+            for _ in range(10):
+                for client in clients:
+                    with contextlib.suppress(Closed):
+                        attack(client)
+
+            def refused_calls():
+                for client in clients:
+                    with contextlib.suppress(Closed):
+                        client.ping()
+                return [reply for client in clients for reply in client.replies.values() if reply.grpc_status == 8]
+
+            assert eventually(refused_calls, what=f"OVERLOADED in {attack.__name__}")
+            assert memory_bytes(server.process.pid) < before + (100 << 20), attack.__name__
+            with Wire(server) as honest:
+                reply = honest.call("LoadState", message(small), extra=flows.metadata)
+                assert reply.grpc_status == grpc.StatusCode.NOT_FOUND.value[0], reply.message
+        finally:
+            for client in clients:
+                client.socket.close()
+        eventually(lambda: flows.state("f") == bytes(4 << 20), what="room again")
+    server.stop()
+
+
+def test_descriptors(start_server):
+    """The soft limit is raised to the hard one. Where that is too low, connections wait for a place, and the log says so once."""
+    server = start_server(descriptors=150)
+    clients = []
+    try:
+        for _ in range(200):
+            with contextlib.suppress(Closed):
+                clients.append(Wire(server))
+        clients[0].ping()
+        assert "ulimit -n" in server.log_tail()
+        eventually(lambda: "connections are refused" in server.log_tail(), what="a line about refused connections")
+    finally:
+        for client in clients:
+            client.socket.close()
+    flows = server.flows()
+    assert eventually(lambda: flows.save("f").version > 0, what="a place")
+    server.stop()
+
+
+def test_shutdown_ends_streams_that_only_wait(start_server):
+    """Reflection and health: SIGTERM does not wait for them."""
+    server = start_server(arguments=["--grace", "60"])
+    with Wire(server) as client, Wire(server, settings=[(wire.INITIAL_WINDOW_SIZE, 0)]) as unread:
+        stream = client.headers(REFLECTION)
+        client.data(stream, LIST, end=False)
+        client.read_until(lambda: client.reply_so_far(stream).body)
+        for _ in range(20):
+            unread.data(unread.headers(REFLECTION), LIST, end=False)
+        unread.ping()
+        begun = time.monotonic()
+        server.terminate()
+        assert client.reply(stream).grpc_status == grpc.StatusCode.UNAVAILABLE.value[0]
+        client.read_to_end()
+        unread.read_to_end()
+    assert server.wait() == 0 and time.monotonic() - begun < 20

@@ -7,7 +7,7 @@ import time
 import hpack
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW_SIZE = 4
 SERVICE = "/flowstate.v1.FlowStateService/"
@@ -46,8 +46,12 @@ class Reply:
 class Wire:
     """One connection. It acknowledges nothing and opens no window by itself unless `polite`."""
 
-    def __init__(self, server, settings=(), polite=True, preface=True):
-        self.socket = socket.create_connection(server.host_port, timeout=30)
+    def __init__(self, server, settings=(), polite=True, preface=True, receive_bytes=None):
+        self.socket = socket.socket()
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(30)
+        self.socket.connect(server.host_port)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.polite = polite
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
@@ -85,7 +89,7 @@ class Wire:
         usual.update({name.replace("_", "-") if name[0] != "_" else ":" + name[1:]: value for name, value in changes.items()})
         fields = [(name, value) for name, value in usual.items() if value is not None] + list(extra)
         stream, self.next_stream = self.next_stream, self.next_stream + 2
-        self.frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, self.encoder.encode(fields))
+        self.frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, self.encoder.encode(fields, huffman=len(extra) == 0))
         return stream
 
     def data(self, stream, payload, end=True):

@@ -16,7 +16,8 @@ final class RareLine: Sendable {
         let due = next.load(ordering: .relaxed)
         guard now.uptimeNanoseconds >= due,
             next.compareExchange(
-                expected: due, desired: (now + Self.pause).uptimeNanoseconds, ordering: .relaxed).exchanged
+                expected: due, desired: (now + Self.pause).uptimeNanoseconds, ordering: .relaxed
+            ).exchanged
         else { return }
         logger.warning(message, metadata: metadata())
     }

@@ -254,9 +254,7 @@ public final class ServerCall: @unchecked Sendable {
 
     func serverShutsDown() {
         guard let extra, extra.stopsAtShutdown, !state.isOver else { return }
-        let waitsForReader = !extra.writers.isEmpty
         extra.stop(Status(.unavailable, "the server is shutting down"))
-        if waitsForReader { connection?.reset(id, .refusedStream) }
     }
 
     /// Coarse time, about once a second.

@@ -103,6 +103,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        // It also comes when there was nothing to read.
+        guard isReading else { return flush() }
         isReading = false
         flush()
         configuration.eventLoopWatch?.ended(since: heardAt)

@@ -31,17 +31,21 @@ extension ServerConnectionHandler {
         flush()
     }
 
+    /// A server that ends waits less long for readers.
+    private static let shutdownPatience = TimeAmount.seconds(2)
+
     /// Gives up answers that their client does not take.
     private func resetUnread(now: NIODeadline) {
         guard session.pendingBytes > 0 else {
             if !readers.isEmpty { readers = [:] }
             return
         }
+        let timeout = isShuttingDown ? min(configuration.readerTimeout, Self.shutdownPatience) : configuration.readerTimeout
         var watched: [StreamID: ReaderWatch] = [:]
         var unread: [StreamID] = []
         session.forEachWaiting { id, waiting, sent in
             var reader = readers[id] ?? ReaderWatch()
-            if reader.isStalled(waiting: waiting, taken: sent, now: now, timeout: configuration.readerTimeout) { unread.append(id) }
+            if reader.isStalled(waiting: waiting, taken: sent, now: now, timeout: timeout) { unread.append(id) }
             watched[id] = reader
         }
         readers = watched
