@@ -85,8 +85,11 @@ struct BatchQueue<Element> {
     private var wasTrial = false
     private var connected: Set<Int> = []
     private var idle: [Int] = []
-    /// Why there is no connection; `nil` before the first attempt ended, when operations are let in and wait for it.
+    /// Why there is no connection; `nil` until an attempt to make one has ended, the first or the one after a loss: meanwhile operations are
+    /// let in and wait for it.
     private var reason: String?
+    /// What the last connection was lost with.
+    private var loss: String?
 
     init(limits: Limits) {
         self.limits = limits
@@ -103,7 +106,7 @@ struct BatchQueue<Element> {
     /// When operations that were put aside are to be tried.
     var nextTrial: Instant? { aside.nextTrial }
     /// The last reason why a connection failed or could not be made, while there is none.
-    var unavailableReason: String? { connected.isEmpty ? reason : nil }
+    var unavailableReason: String? { connected.isEmpty ? reason ?? loss : nil }
 
     // MARK: Operations
 
@@ -250,14 +253,16 @@ struct BatchQueue<Element> {
 
     mutating func connectionOpened(_ connection: Int) { connected.insert(connection) }
 
-    /// The connection was lost. `retry` are reads of its batch that may run once more, on another connection, until `heldUntil`.
-    /// Returns who failed, and which idle connection should take the retries.
+    /// The connection was lost. What waits goes on waiting until an attempt to make another one has ended: PostgreSQL may have closed it for
+    /// being idle. `retry` are reads of its batch that may run once more, on another connection, until `heldUntil`. Returns who failed, and which idle connection should take the retries.
     mutating func connectionLost(
         _ connection: Int, message: String, retry: [Entry] = [], heldUntil: Instant
     ) -> (failures: [Failure], wake: Int?) {
         connected.remove(connection)
         idle.removeAll { $0 == connection }
-        var failures = failAll(unlessConnected: message)
+        loss = message
+        reason = nil
+        var failures = life == .open ? [] : failAll(unlessConnected: message)
         for var entry in retry {
             // Run once more only, and not for a caller who asked to shut down.
             if life == .open, entry.heldUntil == nil {

@@ -12,12 +12,16 @@ struct ConnectionWorker: Sendable {
     let connecting: Conditions
     let logger: Logger
 
+    /// A connection that lasted that long is not one that fails each time.
+    private static let steady = Duration.milliseconds(500)
+
     private var wakeup: Wakeup { lane.wakeup(of: index) }
 
     /// The thread's body.
     func run() {
         var backoff = Backoff(first: configuration.reconnectDelay, ceiling: configuration.maximumReconnectDelay)
         while !lane.isDraining {
+            let began = ContinuousClock.now
             do throws(PostgresError) {
                 let connection = try Connection.open(
                     options, timeout: configuration.connectTimeout, hostTimeout: configuration.hostTimeout, first: primary.host,
@@ -28,6 +32,8 @@ struct ConnectionWorker: Sendable {
                 lane.connectionOpened(index)
                 logger.debug("connected to PostgreSQL")
                 serve(session)
+                // One that has served is replaced at once.
+                if ContinuousClock.now - began > Self.steady { continue }
             } catch {
                 if case .cancelled = error { break }
                 let message = Self.message(error)

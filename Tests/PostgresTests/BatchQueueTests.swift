@@ -127,7 +127,8 @@ import Testing
         add("a", to: &queue)
         let taken = entries(&queue)
         _ = queue.enqueueAgain(taken)
-        let (failures, _) = queue.connectionLost(0, message: "gone", heldUntil: now)
+        #expect(queue.connectionLost(0, message: "lost", heldUntil: now).failures.isEmpty, "another may be there at once")
+        let failures = queue.attemptFailed(message: "gone")
         #expect(failures.map(\.element) == ["a"])
         #expect(failures.first?.error == .unavailable(message: "gone", outcomeUnknown: false))
         #expect(queue.enqueueAgain(taken).failures.map(\.error) == [.unavailable(message: "gone", outcomeUnknown: false)])
@@ -175,8 +176,12 @@ import Testing
         var queue = queue(connections: 2)
         add("a", to: &queue)
         #expect(queue.connectionLost(0, message: "gone", heldUntil: now).failures.isEmpty)
-        #expect(queue.connectionLost(1, message: "gone", heldUntil: now).failures.map(\.element) == ["a"])
+        #expect(queue.connectionLost(1, message: "lost", heldUntil: now).failures.isEmpty)
+        #expect(queue.unavailableReason == "lost")
+        #expect(add("b", to: &queue) != nil, "it waits for the next attempt")
+        #expect(queue.attemptFailed(message: "gone").map(\.element) == ["a", "b"])
         #expect(queue.unavailableReason == "gone")
+        #expect(add("c", to: &queue) == nil)
     }
 
     @Test func runsReadsOfALostConnectionOnceMore() {

@@ -7,6 +7,7 @@ programs under test; without them the debug build is taken.
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -135,12 +136,14 @@ def postgresql(scratch):
     from postgresql import PostgreSQL
     made = []
 
-    def make(start=True):
-        made.append(PostgreSQL(scratch()))
+    def make(start=True, **options):
+        made.append(PostgreSQL(scratch(), **options))
         return made[-1].start() if start else made[-1]
 
     yield make
-    for database in made:
+    for database in reversed(made):
+        if database.process is not None:
+            database.send_signal(signal.SIGCONT)
         database.stop()
 
 

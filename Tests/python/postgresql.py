@@ -15,10 +15,13 @@ def binaries():
 
 
 class PostgreSQL:
-    def __init__(self, directory):
+    def __init__(self, directory, settings=None, primary=None):
+        """`settings` come over PostgreSQL's defaults; with `primary`, another one of these, it is its standby."""
         self.directory = directory
         self.data = directory / "data"
         self.process = None
+        self.settings = {"listen_addresses": "", **(settings or {})}
+        self.primary = primary
         # PostgreSQL refuses root. (Not Popen's `user`: it forks, which threads inside gRPC do not survive; vfork they do.)
         is_root = os.geteuid() == 0
         self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if is_root else []
@@ -29,12 +32,18 @@ class PostgreSQL:
 
     def start(self):
         """Starts it, on the same data every time, and waits until it takes connections."""
+        if not self.data.exists() and self.primary:
+            subprocess.run(
+                [*self.user, binaries() / "pg_basebackup", "-D", self.data, "-h", self.primary.directory, "-U", "postgres", "-R",
+                 "-X", "stream", "-c", "fast"],
+                check=True, stdout=self.log, stderr=self.log, cwd="/", timeout=60)
         if not self.data.exists():
             subprocess.run(
                 [*self.user, binaries() / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"],
                 check=True, stdout=self.log, stderr=self.log, cwd="/", timeout=60)
         self.process = subprocess.Popen(
-            [*self.user, binaries() / "postgres", "-D", self.data, "-k", self.directory, "-c", "listen_addresses="],
+            [*self.user, binaries() / "postgres", "-D", self.data, "-k", self.directory,
+             *(word for name, value in self.settings.items() for word in ("-c", f"{name}={value}"))],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True)
         eventually(self.is_ready, what="PostgreSQL's start")
         return self
@@ -42,6 +51,19 @@ class PostgreSQL:
     def is_ready(self):
         return subprocess.run(
             [binaries() / "pg_isready", "-q", "-h", self.directory, "-t", "5"], timeout=30).returncode == 0
+
+    def promote(self):
+        """Makes a standby the primary; returns when it takes writes."""
+        subprocess.run([*self.user, binaries() / "pg_ctl", "-D", self.data, "-w", "promote"], check=True, stdout=self.log, cwd="/", timeout=60)
+
+    def execute(self, *statements):
+        with Session(self.url) as session:
+            return [session.execute(sql) for sql in statements][-1]
+
+    def send_signal(self, number):
+        """To all of its processes."""
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            kill(pid, number)
 
     def stop(self, number=signal.SIGINT):
         """Ends it; SIGINT cuts connections, SIGKILL is a crash."""
