@@ -101,6 +101,8 @@ class Connection:
         #: What the server lets through of a stream at first; by stream (0: the connection), what more since, less what was sent.
         self.first_window, self.credit = 65_535, {0: 65_535}
         self.is_closed = False
+        #: Off where a frame would come amid a header section.
+        self.acknowledges = True
         try:
             self.socket = socket.create_connection(peer.address, timeout=5)
         except OSError:
@@ -194,8 +196,9 @@ class Connection:
                 self.credit[stream] = self.credit.get(stream, 0) + int.from_bytes(payload, "big")
             elif kind == SETTINGS and not flags & ACK:
                 # Before it is acknowledged, the server holds streams to the window of the protocol.
-                with contextlib.suppress(Closed):
-                    self.pump(frame(SETTINGS, ACK, 0), reads=False)
+                if self.acknowledges:
+                    with contextlib.suppress(Closed):
+                        self.pump(frame(SETTINGS, ACK, 0), reads=False)
                 self.first_window = dict(struct.iter_unpack(">HI", payload)).get(INITIAL_WINDOW_SIZE, self.first_window)
             if kind == RST_STREAM or kind in (HEADERS, DATA) and flags & END_STREAM:
                 self.ended.add(stream)

@@ -10,7 +10,7 @@ from processes import working_in
 from registry import ATTACKS
 from worker import Worker
 
-LONG_SECONDS = float(os.environ.get("FLOWSTATE_LONG_SECONDS", "0"))
+LONG_SECONDS = float(os.environ.get("FLOWSTATE_LONG_SECONDS") or 0)
 IS_LONG = LONG_SECONDS > 0
 #: How long an attack takes unless it says otherwise, and the customer's own baseline before it.
 SHORT_SECONDS, BASELINE_SECONDS = (1, 0.4) if not IS_LONG else (LONG_SECONDS, min(5, LONG_SECONDS))

@@ -42,7 +42,7 @@ def described(row):
         for code, count in answer.get("answers", {}).items() if isinstance(answer, dict) else ():
             codes[code] = codes.get(code, 0) + count
     texts += [str(codes)] if codes else []
-    for name in ("alive", "errors", "exit_code", "left", "works_on"):
-        if row.get(name) not in (None, {}, True, 0):
-            texts.append(f"{name}: {row[name]}")
+    texts += [f"{name}: {row[name]}" for name in ("errors", "exit_code", "left") if row.get(name)]
+    texts += ["dead"] if row.get("alive") is False else []
+    texts += [f"goes on with {row['works_on']} cpu"] if row.get("works_on", 0) >= 0.5 else []
     return "; ".join(texts)

@@ -194,6 +194,25 @@ def _one_byte_of_window(connection):
     return b"".join(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", 1)) for stream in (0, *connection.streams))
 
 
+def _half_a_section(connection):
+    connection.acknowledges = False
+    return frame(HEADERS, 0, connection.take_stream(), SAVE_SECTION[:40])
+
+
+def _nothing_yet(connection):
+    connection.acknowledges, connection.rest = False, frame(HEADERS, END_HEADERS, 1, SAVE_SECTION)
+    return b""
+
+
+def _next_byte(connection):
+    found, connection.rest = connection.rest[:1], connection.rest[1:]
+    return found
+
+
+def _half_a_preface(connection):
+    return PREFACE[:9]
+
+
 #: By name: what a connection begins with, its settings, and what it sends each second to look alive.
 HOLDERS = {
     "answers of calls, unread": (loads("1MiB", 4, TEN_MINUTES), NO_WINDOW, None),
@@ -208,38 +227,34 @@ HOLDERS = {
     "half a message of a stream": (
         lambda connection: call(connection.take_stream(), REFLECTION_SECTION, ALL_FILES[:10], end=False), b"", None),
     "a call without a request": (lambda connection: frame(HEADERS, END_HEADERS, connection.take_stream(), SAVE_SECTION), b"", None),
-    "half a header section": (
-        lambda connection: frame(HEADERS, 0, connection.take_stream(), SAVE_SECTION[:40]), b"", None),
+    "half a header section": (_half_a_section, b"", None),
+    "a header section, a byte a second": (_nothing_yet, b"", _next_byte),
+    "half a preface": (_half_a_preface, b"", None),
 }
 
 
 def release_times(peer, each=5):
     """Seconds until the server had let go of what each kind of holder holds; None: it had not when the time was up."""
     with contextlib.ExitStack() as stack:
-        held = {name: [] for name in (*HOLDERS, "a header section, a byte a second", "half a preface")}
-        for name, connections in held.items():
+        held = {name: [] for name in HOLDERS}
+        for name, (opening, settings, _) in HOLDERS.items():
             for _ in range(each):
-                opening, settings, _ = HOLDERS.get(name, (None, b"", None))
-                connection = stack.enter_context(peer.connect(settings, preface=name != "half a preface"))
-                connection.pump(opening(connection) if opening else b"PRI * HTTP"[:9] if name == "half a preface" else b"", reads=False)
-                connections.append(connection)
-        began, seconds, waiting = time.monotonic(), dict.fromkeys(held), set(held)
-        slow_section = frame(HEADERS, END_HEADERS, 1, SAVE_SECTION)
-        for turn in range(1 << 30):
-            for name in list(waiting):
+                connection = stack.enter_context(peer.connect(settings, preface=opening is not _half_a_preface))
+                connection.pump(opening(connection), reads=False)
+                held[name].append(connection)
+        began, seconds = time.monotonic(), dict.fromkeys(held)
+        while None in seconds.values() and peer.is_going():
+            for name in [name for name, when in seconds.items() if when is None]:
                 if all([connection.is_released() for connection in held[name]]):
                     seconds[name] = round(time.monotonic() - began, 1)
-                    waiting.discard(name)
-                    continue
-                tick = HOLDERS.get(name, (None, b"", None))[2]
-                if name == "a header section, a byte a second":
-                    tick = lambda connection: slow_section[turn % len(slow_section):][:1]  # noqa: E731
-                for connection in held[name] if tick else ():
-                    if not connection.is_closed:
-                        with contextlib.suppress(Closed):
-                            connection.pump(tick(connection), reads=False)
-            if not waiting or not peer.is_going():
-                return seconds
+                elif tick := HOLDERS[name][2]:
+                    keep_alive(held[name], tick)
             peer.pause(1)
+        return seconds
 
 
+def keep_alive(connections, tick):
+    for connection in connections:
+        if not connection.is_closed:
+            with contextlib.suppress(Closed):
+                connection.pump(tick(connection), reads=False)

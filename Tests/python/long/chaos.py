@@ -8,9 +8,12 @@ import grpc
 
 from long_run import SEED, UNKNOWN_OUTCOME, digest, generator
 
-KEPT_VERSIONS, KEPT_CHECKPOINTS = 3, 3
-DEFINITION = json.dumps({
-    "flow_type": "kept", "retention": {"versions": KEPT_VERSIONS, "checkpoints": KEPT_CHECKPOINTS, "archives": 2}}).encode()
+KEPT_CHECKPOINTS = 3
+#: By type, how many versions stay.
+KEPT_VERSIONS = {"kept": 3, "latest-only": 1}
+DEFINITIONS = [
+    json.dumps({"flow_type": name, "retention": {"versions": versions, "checkpoints": KEPT_CHECKPOINTS, "archives": 2}}).encode()
+    for name, versions in KEPT_VERSIONS.items()]
 TENANT = "chaos"
 #: Nothing is away for longer.
 PATIENCE = 60
@@ -31,6 +34,7 @@ class Writer:
 
     def __init__(self, number, endpoints, counts):
         self.flow_id, self.number, self.counts = f"flow-{number}", number, counts
+        self.flow_type = list(KEPT_VERSIONS)[number % 2]
         self.clients = endpoints.clients()
         self.rng = generator("chaos", number)
         self.counter = itertools.count()
@@ -39,7 +43,7 @@ class Writer:
         self.latest = 0
         #: Oldest first: name and version.
         self.checkpoints = []
-        self.pad = json.dumps([self.rng.random() for _ in range(self.rng.choice([5, 500, 20_000]))])
+        self.pad = json.dumps([self.rng.random() for _ in range([5, 500, 20_000, 20_000][number % 4])])
 
     def __call__(self, callers):
         steps = [
@@ -79,7 +83,7 @@ class Writer:
     def save(self, **fields):
         state, key = self.state(), self.key()
         reply = self.until_known("save", lambda client: client.save(
-            self.flow_id, state, flow_type="kept", idempotency_key=key, timeout=10, **fields))
+            self.flow_id, state, flow_type=self.flow_type, idempotency_key=key, timeout=10, **fields))
         self.acknowledge(reply.version, digest(state))
 
     def save_with_checkpoint(self):
@@ -125,7 +129,7 @@ class Writer:
         """Afterwards, with everything at rest."""
         self.compare(client.load(self.flow_id), self.latest, "the latest")
         versions = [each.version for each in client.versions(self.flow_id)]
-        newest = list(range(max(1, self.latest - KEPT_VERSIONS + 1), self.latest + 1))
+        newest = list(range(max(1, self.latest - KEPT_VERSIONS[self.flow_type] + 1), self.latest + 1))
         assert versions[-len(newest):] == newest, f"{self.flow_id}: versions {versions[-5:]}, of {newest} (seed {SEED})"
         for version in versions:
             self.compare(client.load(self.flow_id, version=version), version, "a version that is listed")
@@ -142,6 +146,29 @@ class Writer:
             self.acknowledge(restored.version, self.digests[of[name]])
             self.compare(client.load(self.flow_id), self.latest, f"{name}, restored")
         return len(versions), len(listed)
+
+
+def reader(number, endpoints, writers, counts):
+    """Loads flows that others write: what was acknowledged before must be seen, and nothing healthy is lost."""
+    def run(callers):
+        rng, clients = generator("reader", number), endpoints.clients()
+        while callers.is_going():
+            writer = rng.choice(writers)
+            acknowledged = writer.latest
+            try:
+                snapshot = rng.choice(clients).load(writer.flow_id, timeout=10) if acknowledged else None
+            except grpc.RpcError as error:
+                assert error.code() in UNKNOWN_OUTCOME, f"{writer.flow_id}: load: {error.code().name}: {error.details()} (seed {SEED})"
+                continue
+            if snapshot:
+                version = snapshot.version.version
+                assert version >= acknowledged, f"{writer.flow_id}: {version} was loaded after {acknowledged} (seed {SEED})"
+                expected = writer.digests.get(version)
+                is_right = expected in (None, digest(snapshot.state))
+                assert is_right, f"{writer.flow_id}: version {version} is not what was saved (seed {SEED})"
+                counts["loads of readers"] += 1
+
+    return run
 
 
 def cleaner(endpoints, counts):

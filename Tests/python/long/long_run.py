@@ -9,7 +9,7 @@ import grpc
 import xxhash
 
 #: Each run takes so long. `make fuzz` gives each ten minutes.
-SECONDS = float(os.environ.get("FLOWSTATE_LONG_SECONDS", "10"))
+SECONDS = float(os.environ.get("FLOWSTATE_LONG_SECONDS") or 10)
 SEED = int(os.environ.get("FLOWSTATE_SEED") or random.randrange(1 << 32))
 #: A server that answers one of these is at fault, whatever it was asked.
 FAULTS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS}

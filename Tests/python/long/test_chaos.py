@@ -13,12 +13,12 @@ import subprocess
 
 import pytest
 
-from chaos import DEFINITION, TENANT, Endpoints, Writer, cleaner, killer
+from chaos import DEFINITIONS, TENANT, Endpoints, Writer, cleaner, killer, reader
 from flowstate_server import Server
 from long_run import SECONDS, SEED, Callers
 from processes import children, kill
 
-WRITERS = 8
+WRITERS, READERS = 8, 3
 #: User and database in the title of a session's process.
 BACKEND = "postgres postgres"
 SOURCE = pathlib.Path(__file__).with_name("skewed_clock.c")
@@ -80,18 +80,21 @@ def test_chaos(flowstate_bin, scratch, postgresql, report, offset):
             server.start()
         if offset:
             assert is_off(servers[1]), "the clock of the second server is not set back"
-        servers[0].flows(TENANT).PutDefinition(document=DEFINITION)
+        for definition in DEFINITIONS:
+            servers[0].flows(TENANT).PutDefinition(document=definition)
         endpoints, counts = Endpoints(servers), collections.Counter()
         writers = [Writer(number, endpoints, counts) for number in range(WRITERS)]
         pause = (1, 3) if SECONDS < 60 else (1, 20)
-        Callers(SECONDS, [*writers, cleaner(endpoints, counts), killer(blows_on(servers, database), counts, pause)]).run()
+        readers = [reader(number, endpoints, writers, counts) for number in range(READERS)]
+        blows = killer(blows_on(servers, database), counts, pause)
+        Callers(SECONDS, [*writers, *readers, cleaner(endpoints, counts), blows]).run()
         for server in servers:
             server.wait_until_healthy()
         report(f"chaos, clock {offset:+d} ms: {dict(sorted(counts.items()))}")
-        reader = servers[0].flows(TENANT)
+        client = servers[0].flows(TENANT)
         for _ in range(2):  # before and after a clean-up that nothing disturbs
-            found = [writer.check(reader) for writer in writers]
-            with_all = reader.Cleanup(tenant=TENANT, timeout=60)
+            found = [writer.check(client) for writer in writers]
+            with_all = client.Cleanup(tenant=TENANT, timeout=60)
             assert not with_all.more
         report(f"chaos: {sum(versions for versions, _ in found)} versions and {sum(each for _, each in found)} checkpoints read back")
         for server in servers:

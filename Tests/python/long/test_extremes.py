@@ -118,8 +118,9 @@ class Caller:
         while callers.is_going():
             self.names = [f"{letter}-{int((time.monotonic() - began) / ROUND)}" for letter in "abcdefgh"]
             if self.rng.random() < 0.2:
+                flow = self.rng.choice(self.names)
                 self.start("SaveState", self.flows.message(
-                    "SaveState", flow_id=self.rng.choice(self.names), state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={"name": "c0"})).exception()
+                    "SaveState", flow_id=flow, state=b'{"n":1}', flow_type="kept", phase="p1", checkpoint={"name": "c0"})).exception()
             self.round()
 
     def start(self, name, request):
