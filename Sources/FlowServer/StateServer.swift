@@ -75,6 +75,7 @@ public final class StateServer: Service {
                     tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
                     tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
                     tasks.addTask { await counting.run() }
+                    tasks.addTask { await MemoryTrimming(memory: memory, logger: self.logger).run() }
                     if let webhook = self.options.webhook {
                         tasks.addTask { await WebhookDelivery(store: store, options: webhook, logger: self.logger).run() }
                     }

@@ -4,8 +4,8 @@ import Synchronization
 /// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for, not what the allocator
 /// makes of it. Safe on any thread; never blocks.
 ///
-/// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that hold
-/// little: who fills the memory with large requests, or with answers that nobody reads, does not stop everybody's small ones.
+/// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that
+/// hold little: who fills the memory with large requests, or with answers that nobody reads, does not stop everybody's small ones.
 public final class MemoryBudget: Sendable {
     /// In bytes.
     public let limit: Int

@@ -3,8 +3,8 @@ import Glibc
 
 /// What a server's process sets for itself at its start, before it has threads.
 public enum ProcessSettings {
-    /// Allocations from this size on are mapped, and go back to the system when they are freed. glibc would raise the threshold up to 32 MiB
-    /// with the first large allocation that is freed, and keep such memory.
+    /// Allocations from this size on are mapped, and go back to the system when they are freed. glibc would raise the threshold up to
+    /// 32 MiB with the first large allocation that is freed, and keep such memory.
     private static let mappedBytes: CInt = 256 << 10
     /// Free memory at the end of a heap that is kept at most.
     private static let keptBytes: CInt = 4 << 20
@@ -20,6 +20,17 @@ public enum ProcessSettings {
 
     /// Gives free pages of all heaps back to the system. Takes milliseconds: not for event loops.
     public static func trimMemory() { malloc_trim(0) }
+
+    /// Memory of this process that is resident (proc_pid_statm(5)); 0 where that cannot be read.
+    public static var residentBytes: Int {
+        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        guard fgets(&line, CInt(line.count), file) != nil else { return 0 }
+        let fields = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
+        return pages * Int(sysconf(CInt(_SC_PAGESIZE)))
+    }
 
     /// Raises the limit of open descriptors as far as this user may, and returns it.
     public static func raiseDescriptorLimit() -> Int {

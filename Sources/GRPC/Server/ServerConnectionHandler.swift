@@ -51,6 +51,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// How long the rest of a large output waits for other connections. A task without a delay would run before they are looked at.
     private static let turn = TimeAmount.microseconds(50)
 
+    private static let callsClosedAtOnce = 64
+
     /// - Parameter memory: what the connection has reserved.
     init(
         router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, logger: Logger
@@ -116,11 +118,20 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        for call in calls.values { call.closed() }
+        closeCalls(calls.values[...], context.eventLoop)
         calls.removeAll()
         ticker?.cancel()
         deadlineTimer.cancel()
         context.fireChannelInactive()
+    }
+
+    /// A portion in a turn: there may be thousands, of many connections at once.
+    private func closeCalls(_ calls: ArraySlice<ServerCall>, _ eventLoop: any EventLoop) {
+        for call in calls.prefix(Self.callsClosedAtOnce) { call.closed() }
+        let rest = calls.dropFirst(Self.callsClosedAtOnce)
+        guard !rest.isEmpty else { return }
+        let bound = NIOLoopBound((self, rest), eventLoop: eventLoop)
+        eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { bound.value.0.closeCalls(bound.value.1, eventLoop) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -258,6 +269,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             let (bytes, hasMore) = try session.flush(to: context)
             writtenBytes &+= bytes
             if hasMore { scheduleRest(context) }
+            if !context.channel.isWritable { settleMemory() }
         } catch {
             logger.debug("HTTP/2 output failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             context.close(promise: nil)

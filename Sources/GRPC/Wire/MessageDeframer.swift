@@ -6,7 +6,7 @@ import NIOCore
 ///     │ flag: u8 │ length: u32, big-e │ length bytes│
 ///     └──────────┴────────────────────┴─────────────┘
 ///
-/// The flag is 0. Compressed messages (1) are refused, whatever their `grpc-encoding`: a message that is not compressed is as good with one.
+/// The flag is 0. Compressed messages (1) are refused, whatever their `grpc-encoding`; one that is not compressed is as good with one.
 struct MessageDeframer {
     static let prefixBytes = 5
 
