@@ -101,7 +101,8 @@ final class ClusterServer: Sendable {
                 let isHopeless = readySince.map { now - $0 >= Self.connectLimit } ?? false
                 guard now - started < timeout, !isHopeless else { throw .startup([error.description], log: directory.log) }
                 if now >= progressAt {
-                    logger.info("PostgreSQL is starting", metadata: ["since": "\((now - started).components.seconds) s", "reason": "\(error)"])
+                    logger.info(
+                        "PostgreSQL is starting", metadata: ["since": "\((now - started).components.seconds) s", "reason": "\(error)"])
                     progressAt = now + Self.progressInterval
                 }
             }

@@ -46,8 +46,8 @@ extension Database {
         /// The first pause after a failed attempt; doubled up to `maximumReconnectDelay`.
         public var reconnectDelay = Duration.milliseconds(50)
         public var maximumReconnectDelay = Duration.seconds(1)
-        /// An idle connection is tried out after that time.
-        public var probeInterval = Duration.seconds(15)
+        /// An idle connection is tried out after that time; PostgreSQL tells an idle session only then that its settings have changed.
+        public var probeInterval = Duration.seconds(5)
         /// How long the server may take to answer the trial.
         public var probeTimeout = Duration.seconds(5)
         /// How long a read whose connection was lost waits for another.

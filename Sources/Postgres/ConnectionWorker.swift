@@ -144,7 +144,9 @@ struct ConnectionWorker: Sendable {
     /// Sends the next batch as soon as nothing of this one can come again, so that PostgreSQL never waits for this thread.
     private func sendNext(behind batch: Batch, _ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
         try receive(batch, upTo: .answered, on: session)
-        guard batch.isAnsweredForGood, lane.nextTrial == nil, session.isUsable, case .batch(let entries) = lane.take(for: index) else { return }
+        guard batch.isAnsweredForGood, lane.nextTrial == nil, session.isUsable, case .batch(let entries) = lane.take(for: index) else {
+            return
+        }
         try send(entries, &batches, on: session)
     }
 

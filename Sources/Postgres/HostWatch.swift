@@ -34,7 +34,8 @@ struct HostWatch: Sendable {
             for (place, host) in hosts.enumerated() {
                 if isStopped() { return }
                 guard let identity = look(at: host), primary.observe(identity, host: place, isOnly: isOnly) else { continue }
-                logger.warning("another server is the primary now", metadata: ["host": "\(host.hostName)", "timeline": "\(identity.timeline)"])
+                logger.warning(
+                    "another server is the primary now", metadata: ["host": "\(host.hostName)", "timeline": "\(identity.timeline)"])
             }
             let end = ContinuousClock.now + pause
             while !isStopped(), ContinuousClock.now < end { _ = wakeup.wait(until: end) }

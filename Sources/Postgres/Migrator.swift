@@ -60,10 +60,12 @@ public enum Migrator {
             // A schema that is up to date is only read: by a user who may not change it, say.
             if try pending(checksums, on: connection).isEmpty { return [] }
             try takeTurn(on: connection)
+            // An operator may have made it for a user who may not make any.
+            let schemas = try connection.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [schema])
             try retrying("the record of migrations", on: connection) { (connection) throws(PostgresError) in
                 try connection.execute(
                     """
-                    CREATE SCHEMA IF NOT EXISTS \(name);
+                    \(schemas.isEmpty ? "CREATE SCHEMA IF NOT EXISTS \(name);" : "")
                     CREATE TABLE IF NOT EXISTS \(name).schema_migration (
                       number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
                       applied_at timestamptz NOT NULL DEFAULT now());

@@ -91,7 +91,9 @@ struct SessionStart {
 
     private func next(_ isStopped: () -> Bool) throws(PostgresError) -> OpaquePointer? {
         while PQisBusy(raw) == 1 {
-            if ContinuousClock.now >= deadline { throw .unavailable(message: "no answer within the time to connect", outcomeUnknown: false) }
+            if ContinuousClock.now >= deadline {
+                throw .unavailable(message: "no answer within the time to connect", outcomeUnknown: false)
+            }
             let flush = PQflush(raw)
             let events = wakeup.wait(socket: PQsocket(raw), for: flush == 1 ? [.readable, .writable] : .readable, until: deadline)
             if isStopped() { throw .cancelled }

@@ -17,7 +17,9 @@ import Testing
         }
         try await TestCluster.withDatabase(change) { database in
             var found: [String] = []
-            for name in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "enable_seqscan", "client_min_messages"] {
+            for name in [
+                "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "enable_seqscan", "client_min_messages",
+            ] {
                 found.append(try await database.writer(shard: 0).run(Self.show(name)))
             }
             #expect(found == ["1700ms", "1min", "30s", "off", "warning"])
@@ -33,7 +35,9 @@ import Testing
             configuration.settings = ["enable_seqscan": "off"]
         }
         try await TestCluster.withDatabase(change) { database in
-            let found = [try await database.reader.run(Self.show("lock_timeout")), try await database.reader.run(Self.show("enable_seqscan"))]
+            let found = [
+                try await database.reader.run(Self.show("lock_timeout")), try await database.reader.run(Self.show("enable_seqscan")),
+            ]
             #expect(found == ["900ms", "on"])
         }
     }

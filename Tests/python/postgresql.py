@@ -34,8 +34,8 @@ class PostgreSQL:
         """Starts it, on the same data every time, and waits until it takes connections."""
         if not self.data.exists() and self.primary:
             subprocess.run(
-                [*self.user, binaries() / "pg_basebackup", "-D", self.data, "-h", self.primary.directory, "-U", "postgres", "-R",
-                 "-X", "stream", "-c", "fast"],
+                [*self.user, binaries() / "pg_basebackup", "-D", self.data, "-h", self.primary.directory, "-p",
+                 str(self.primary.settings.get("port", 5432)), "-U", "postgres", "-R", "-X", "stream", "-c", "fast"],
                 check=True, stdout=self.log, stderr=self.log, cwd="/", timeout=60)
         if not self.data.exists():
             subprocess.run(
@@ -49,12 +49,14 @@ class PostgreSQL:
         return self
 
     def is_ready(self):
+        port = str(self.settings.get("port", 5432))
         return subprocess.run(
-            [binaries() / "pg_isready", "-q", "-h", self.directory, "-t", "5"], timeout=30).returncode == 0
+            [binaries() / "pg_isready", "-q", "-h", self.directory, "-p", port, "-t", "5"], timeout=30).returncode == 0
 
     def promote(self):
         """Makes a standby the primary; returns when it takes writes."""
-        subprocess.run([*self.user, binaries() / "pg_ctl", "-D", self.data, "-w", "promote"], check=True, stdout=self.log, cwd="/", timeout=60)
+        subprocess.run(
+            [*self.user, binaries() / "pg_ctl", "-D", self.data, "-w", "promote"], check=True, stdout=self.log, cwd="/", timeout=60)
 
     def execute(self, *statements):
         with Session(self.url) as session:

@@ -89,7 +89,7 @@ def pooler(scratch):
 
     yield start
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
 
 
