@@ -24,6 +24,7 @@ public struct PageToken: Sendable, Equatable {
         case history = 5
         case quarantine = 6
         case notifications = 7
+        case cleanup = 8
     }
 
     /// The sort key of the last row shown; what a list does not use is 0 or empty.

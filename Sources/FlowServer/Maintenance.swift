@@ -29,7 +29,7 @@ struct Maintenance: Sendable {
                 }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
             } catch {
-                logger.debug("maintenance failed", metadata: ["error": "\(error)"])
+                logger.log(level: Task.isCancelled ? .debug : .warning, "maintenance did not end", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -41,7 +41,7 @@ struct Maintenance: Sendable {
             metadata: [
                 "versions": "\(counts.versions)", "bytes": "\(counts.bytes)", "flows": "\(counts.flows)",
                 "ended_flows": "\(counts.endedFlows)", "checkpoints": "\(counts.checkpoints)",
-                "quarantined": "\(counts.quarantined)",
+                "quarantined": "\(counts.quarantined)", "skipped": "\(counts.skipped)",
             ])
     }
 }

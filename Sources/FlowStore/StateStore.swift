@@ -167,6 +167,16 @@ public final class StateStore: Sendable {
             "recovery by policy did not end", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
     }
 
+    /// What should go of a flow stays for now.
+    func logSkipped(_ key: FlowKey, _ error: StateError) {
+        logger.warning(
+            "clean-up passes over a flow", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "reason": "\(error)"])
+    }
+
+    func logSkipped(more flows: Int64) {
+        logger.warning("clean-up passed over more flows", metadata: ["flows": "\(flows)"])
+    }
+
     /// What an operator must know even when no client tells.
     func log(_ error: StateError) {
         switch error {

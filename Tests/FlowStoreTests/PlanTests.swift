@@ -55,7 +55,7 @@ import Testing
 
     /// Everything that a save or a load by its key runs.
     private var keyed: [Postgres.Statement] {
-        var statements = [LoadSQL.latest, LoadSQL.check, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
+        var statements = [LoadSQL.latest, LoadSQL.check, LoadSQL.newest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
         for head in SaveSQL.Head.allCases {
             for (idempotent, checkpoint) in [(false, false), (true, false), (true, true)] {
                 statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
@@ -118,7 +118,7 @@ import Testing
     /// Before the first ANALYZE two columns of a key seem as good as three; then a load must not read all versions of its flow.
     @Test func oneVersionIsReadWithoutStatisticsToo() async throws {
         let database = try await StoreCluster.open(try await ownDatabase("unanalysed"))
-        let statements = [LoadSQL.latest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
+        let statements = [LoadSQL.latest, LoadSQL.newest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
         for statement in statements + [RestoreCheckpointCommand.plain, CreateCheckpointCommand.statement] {
             let plan = try await plan(of: statement, in: database).split(separator: "\n")
             let scans = plan.indices.filter { plan[$0].contains("Scan using flow_version_pkey on flow_version w") }

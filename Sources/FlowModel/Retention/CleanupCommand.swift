@@ -6,17 +6,23 @@ public struct CleanupCommand: Sendable {
     public var flowType: String?
     /// Only says what would go.
     public var isDryRun: Bool
-    /// Stops after so many rows; 0 means the default.
+    /// Removes so many rows at most; 0 means the default.
     public var maximumRows: Int64
+    /// Where an earlier one stopped (`CleanupResult.next`); nil: from the beginning.
+    public var cursor: PageToken?
     public var actor: String
 
     public static let defaultMaximumRows: Int64 = 100_000
 
-    public init(tenant: String? = nil, flowType: String? = nil, isDryRun: Bool = false, maximumRows: Int64 = 0, actor: String) {
+    public init(
+        tenant: String? = nil, flowType: String? = nil, isDryRun: Bool = false, maximumRows: Int64 = 0, cursor: PageToken? = nil,
+        actor: String
+    ) {
         self.tenant = tenant
         self.flowType = flowType
         self.isDryRun = isDryRun
         self.maximumRows = maximumRows
+        self.cursor = cursor
         self.actor = actor
     }
 
@@ -41,6 +47,8 @@ public struct CleanupCounts: Sendable, Equatable {
     public var idempotencyRecords: Int64 = 0
     /// Of states, as they were stored.
     public var bytes: Int64 = 0
+    /// Flows that something was wrong with: what should go of them stayed, all or some of it, and the next clean-up tries again.
+    public var skipped: Int64 = 0
 
     public init() {}
 
@@ -52,10 +60,53 @@ public struct CleanupResult: Sendable, Equatable {
     public var counts: CleanupCounts
     /// It stopped before the end: there may be more to remove.
     public var isIncomplete: Bool
+    /// Where to go on; nil: it came to the end.
+    public var next: PageToken?
 
-    public init(counts: CleanupCounts, isIncomplete: Bool) {
+    public init(counts: CleanupCounts, isIncomplete: Bool, next: PageToken? = nil) {
         self.counts = counts
         self.isIncomplete = isIncomplete
+        self.next = next
+    }
+}
+
+/// How far a clean-up has come: through all flows of the tenants before this one, and through its own up to this one. Pure.
+public struct CleanupPlace: Sendable, Equatable {
+    public var tenant: String
+    /// Empty: nothing is known of the tenant's flows yet.
+    public var flowID: String
+
+    /// Before everything.
+    public static let start = CleanupPlace(tenant: "", flowID: "")
+
+    public init(tenant: String, flowID: String) {
+        self.tenant = tenant
+        self.flowID = flowID
+    }
+
+    /// Names have no line breaks.
+    public func token(_ command: CleanupCommand) -> PageToken {
+        PageToken(
+            list: .cleanup, fingerprint: Self.fingerprint(command), position: PageToken.Position(text: "\(tenant)\n\(flowID)"))
+    }
+
+    /// Where a command begins.
+    public init(_ command: CleanupCommand) throws(StateError) {
+        guard let cursor = command.cursor else {
+            self = .start
+            return
+        }
+        let text = try cursor.position(list: .cleanup, fingerprint: Self.fingerprint(command)).text
+        let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw .damagedPageToken }
+        self.init(tenant: String(parts[0]), flowID: String(parts[1]))
+    }
+
+    private static func fingerprint(_ command: CleanupCommand) -> Fingerprint {
+        var fingerprint = Fingerprint()
+        fingerprint.combine(command.tenant ?? "")
+        fingerprint.combine(command.flowType ?? "")
+        return fingerprint
     }
 }
 

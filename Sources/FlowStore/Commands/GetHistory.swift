@@ -2,12 +2,6 @@ import FlowModel
 import Postgres
 
 extension GetHistoryCommand: StoreCommand {
-    /// Where the next page begins: before this version, and before this event.
-    private struct Bounds {
-        var version = FlowVersion.max
-        var event = Int64.max
-    }
-
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<HistoryRecord>, StateError>) -> Void
     ) throws(StateError) {
@@ -17,13 +11,13 @@ extension GetHistoryCommand: StoreCommand {
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
         for kind in kinds { fingerprint.combine(kind) }
-        let (bounds, isFirst) = (try bounds(fingerprint), pageToken == nil)
+        let (place, isFirst) = (try place(fingerprint), pageToken == nil)
 
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
-        parameters.append(bounds.version)
-        parameters.append(bounds.event)
+        parameters.append(place.version)
+        parameters.append(place.event)
         parameters.append(Int64(size + 1))
         let versionKinds = VersionKind.allCases.filter { kinds.isEmpty || kinds.contains($0.name) }
         parameters.append(smallints: versionKinds.count) { versionKinds[$0].rawValue }
@@ -33,38 +27,30 @@ extension GetHistoryCommand: StoreCommand {
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<HistoryRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 || !isFirst else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
-            var records: [HistoryRecord] = []
+            var (versions, events): ([VersionRecord], [EventRecord]) = ([], [])
             for row in 0..<rows.count {
-                if let record = try Self.record(rows, row) { records.append(record) }
+                switch try Self.record(rows, row) {
+                case .version(let version): versions.append(version)
+                case .event(let event): events.append(event)
+                case nil: break
+                }
             }
-            return .success(Self.page(records, size, after: bounds, seal))
+            var merge = HistoryMerge(place: place, versions: versions[...], events: events[...])
+            let page = merge.next(size)
+            return .success(
+                Page(
+                    elements: page,
+                    next: merge.isEmpty ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
         }
         store.submit(query, context, completion)
     }
 
-    private func bounds(_ fingerprint: Fingerprint) throws(StateError) -> Bounds {
-        guard let pageToken else { return Bounds() }
-        let position = try pageToken.position(list: .history, fingerprint: fingerprint)
-        return Bounds(version: position.number, event: Int64(position.text) ?? .max)
-    }
-
-    /// Versions and events come each in their own order, which never disagrees with their times; here they are merged.
-    private static func page(_ records: [HistoryRecord], _ size: Int, after bounds: Bounds, _ seal: Fingerprint) -> Page<HistoryRecord> {
-        // Of one time the version goes first: an event about it came after it.
-        let merged = records.enumerated().sorted { one, other in
-            one.element.time == other.element.time ? one.offset > other.offset : one.element.time > other.element.time
-        }.map(\.element)
-        guard merged.count > size else { return Page(elements: merged, next: nil) }
-        let shown = Array(merged.prefix(size))
-        var next = bounds
-        for record in shown {
-            switch record {
-            case .version(let version): next.version = min(next.version, version.version)
-            case .event(let event): next.event = min(next.event, event.id)
-            }
+    private func place(_ fingerprint: Fingerprint) throws(StateError) -> HistoryMerge.Place {
+        guard let pageToken else { return HistoryMerge.Place() }
+        guard let place = HistoryMerge.Place(try pageToken.position(list: .history, fingerprint: fingerprint)) else {
+            throw .damagedPageToken
         }
-        let position = PageToken.Position(number: next.version, text: "\(next.event)")
-        return Page(elements: shown, next: PageToken(list: .history, fingerprint: seal, position: position))
+        return place
     }
 
     private static func record(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> HistoryRecord? {

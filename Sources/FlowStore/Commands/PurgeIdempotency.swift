@@ -35,15 +35,22 @@ extension PurgeIdempotencyCommand: StoreCommand {
 extension StateStore {
     /// Forgets every idempotency key that is past its retention, in small transactions. Call it from time to time.
     ///
+    /// - Parameters:
+    ///   - batch: Keys forgotten by a transaction at most.
+    ///   - limit: Keys forgotten at most.
+    ///   - isOver: Asked between transactions.
     /// - Returns: how many were forgotten.
     @discardableResult
-    public func purgeIdempotency(batch: Int = 1_000) async throws(StateError) -> Int64 {
-        let command = PurgeIdempotencyCommand(ageMilliseconds: limits.idempotencyRetentionMilliseconds, limit: batch)
+    public func purgeIdempotency(
+        batch: Int = 1_000, limit: Int64 = .max, isOver: @Sendable () -> Bool = { Task.isCancelled }
+    ) async throws(StateError) -> Int64 {
         var total: Int64 = 0
-        while !Task.isCancelled {
-            let count = try await run(command)
+        while total < limit, !isOver() {
+            let most = min(Int64(batch), limit - total)
+            let count = try await run(
+                PurgeIdempotencyCommand(ageMilliseconds: limits.idempotencyRetentionMilliseconds, limit: Int(most)))
             total += count
-            if count < Int64(batch) { break }
+            if count < most { break }
         }
         return total
     }

@@ -11,17 +11,27 @@ final class LoadOperation: Sendable {
         case latest
         /// By version, checkpoint, label or time.
         case selected
-        /// The version selected is large: it was left out, and is asked for alone.
-        case large(FlowVersion, size: Int)
+        /// The version selected is large: it was left out. The same is asked for again, alone, and may take so many bytes: by then it may
+        /// be another version, since that one may have been pruned.
+        case large(size: Int)
     }
 
     let command: LoadCommand
     let resources: StoreResources
     let form: Form
+    /// Round trips before this one.
+    private let looks: Int
+
+    /// What is found missing or damaged is looked at so often in all: a statement has one snapshot, but others may have changed the flow
+    /// between this one and what it was made of.
+    private static let looksBeforeLoss = 3
+    /// A flow that grows faster than it can be read.
+    private static let maximumLooks = 10
 
     init(_ command: LoadCommand, _ resources: StoreResources) {
         self.command = command
         self.resources = resources
+        looks = 0
         if command.selector == .latest, let known = resources.cache.known(command.key), known.outcome != nil {
             form = .check(known)
         } else {
@@ -32,10 +42,26 @@ final class LoadOperation: Sendable {
     private init(_ load: LoadOperation, _ form: Form) {
         command = load.command
         resources = load.resources
+        looks = load.looks + 1
         self.form = form
     }
 
-    private func again(_ form: Form) -> Step<LoadOperation> { .again(LoadOperation(self, form)) }
+    private func again(_ form: Form) -> Step<LoadOperation> {
+        looks < Self.maximumLooks ? .again(LoadOperation(self, form)) : .finished(.failure(.contention))
+    }
+
+    /// A loss is looked at again, by a fresh snapshot and without what is remembered of the flow.
+    private func lost(_ error: StateError) -> Step<LoadOperation> {
+        guard looks + 1 < Self.looksBeforeLoss else { return .finished(.failure(error)) }
+        resources.cache.forget(command.key)
+        return again(form)
+    }
+
+    /// The largest state that is sent along.
+    private var largest: Int64 {
+        if case .large(let size) = form { return Int64(size) }
+        return Int64(resources.limits.batchedStateBytes)
+    }
 }
 
 extension LoadOperation: Postgres.Operation {
@@ -50,7 +76,7 @@ extension LoadOperation: Postgres.Operation {
 
     var cost: Int {
         switch form {
-        case .large(_, let size): size
+        case .large(let size): size
         default: command.key.flowID.utf8.count + 256
         }
     }
@@ -84,16 +110,10 @@ extension LoadOperation: Postgres.Operation {
         parameters.append(command.key.tenant)
         parameters.append(command.key.flowID)
         parameters.append(command.ifVersionNot)
-        if case .large(let version, _) = form {
-            parameters.append(Int64.max)
-            parameters.append(bigints: known.count) { known[$0] }
-            parameters.append(version)
-            return pipeline.execute(LoadSQL.version, parameters)
-        }
-        parameters.append(Int64(resources.limits.batchedStateBytes))
+        parameters.append(largest)
         parameters.append(bigints: known.count) { known[$0] }
         switch command.selector {
-        case .latest: break
+        case .latest: pipeline.execute(LoadSQL.newest, parameters)
         case .version(let version):
             parameters.append(version)
             pipeline.execute(LoadSQL.version, parameters)
@@ -162,30 +182,29 @@ extension LoadOperation: Postgres.Operation {
         if loaded.head.isDeleted && command.selector == .latest {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
-        guard let version = loaded.version else { return .finished(.failure(missing(loaded.head))) }
+        guard let version = loaded.version else { return missing(loaded.head) }
         if version.version == command.ifVersionNot { return .finished(.success(.unchanged(loaded.head, version))) }
-        if case .large = form {
-        } else if version.size > Int64(resources.limits.batchedStateBytes) {
-            return again(.large(version.version, size: Int(clamping: version.size)))
+        if version.size > largest { return again(.large(size: Int(clamping: version.size))) }
+        switch loaded.read(resources) {
+        case .success(let read): return .finished(.success(.snapshot(read.snapshot)))
+        case .failure(let error):
+            if case .dataLoss = error { return lost(error) }
+            return .finished(.failure(error))
         }
-        let result = loaded.read(resources)
-        if case .failure = result, loaded.reliesOnCache {
-            // A restored backup may have another state under the number of a known base: without it then.
-            resources.cache.forget(command.key)
-            return again(form)
-        }
-        return .finished(result.map { .snapshot($0.snapshot) })
     }
 
-    private func missing(_ head: FlowHead) -> StateError {
+    private func missing(_ head: FlowHead) -> Step<LoadOperation> {
         let flowID = command.key.flowID
-        switch command.selector {
-        // The head names a version that is not there: not the client's fault.
-        case .latest: return .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
-        case .version(let version): return .versionNotFound(flowID: flowID, selector: "version \(version)")
-        case .checkpoint(let checkpoint): return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
-        case .label(let label): return .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
-        case .time: return .versionNotFound(flowID: flowID, selector: "version at this time or before")
-        }
+        let error: StateError =
+            switch command.selector {
+            // The head names a version that is not there: not the client's fault.
+            case .latest: .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
+            case .version(let version): .versionNotFound(flowID: flowID, selector: "version \(version)")
+            case .checkpoint(let checkpoint): .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
+            case .label(let label): .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
+            case .time: .versionNotFound(flowID: flowID, selector: "version at this time or before")
+            }
+        if case .dataLoss = error { return lost(error) }
+        return .finished(.failure(error))
     }
 }

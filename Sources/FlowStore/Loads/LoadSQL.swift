@@ -26,6 +26,7 @@ enum LoadSQL {
 
     // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the bases whose
     // states are known and not sent, `$6` the selector.
+    static let newest = single("load_newest", number: "f.version", type: nil)
     static let version = single("load_version", number: "$6", type: .int8)
     static let checkpoint = single(
         "load_checkpoint", number: "(SELECT n.version FROM (\(CheckpointRow.named("$6"))) n)", type: .text)
@@ -35,15 +36,16 @@ enum LoadSQL {
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
                 AND l.version_label = $6 ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
-    /// Times grow with the versions, so this walks back from the newest version to the first that is old enough.
+    /// Times grow with the versions, so this walks back from the newest version to the first that is old enough. Whatever its time says, a
+    /// version that is there was made by now: after PostgreSQL's clock was set back, the newest ones have times that are still to come.
     static let time = single(
         "load_time",
         number: """
             (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
-                AND t.created_at <= $6 ORDER BY t.version DESC LIMIT 1)
+                AND (t.created_at <= $6 OR $6 >= statement_timestamp()) ORDER BY t.version DESC LIMIT 1)
             """, type: .timestamptz)
 
-    private static func single(_ name: String, number: String, type: OID) -> Statement {
+    private static func single(_ name: String, number: String, type: OID?) -> Statement {
         Statement(
             name: name,
             sql: """
@@ -52,7 +54,7 @@ enum LoadSQL {
                 \(Self.version(number))
                 WHERE f.tenant = $1 AND f.flow_id = $2
                 """,
-            parameterTypes: [.text, .text, .int8, .int8, .int8Array, type])
+            parameterTypes: [.text, .text, .int8, .int8, .int8Array] + (type.map { [$0] } ?? []))
     }
 
     static func parameters(latest keys: [FlowKey], have: [FlowVersion?]? = nil, largest: [Int64]) -> Parameters {

@@ -33,5 +33,6 @@ public enum StoreSchema {
         Migration(number: 9, name: "validation counts", sql: validationCountsMigration),
         Migration(number: 10, name: "definition revision", sql: definitionRevisionMigration),
         Migration(number: 11, name: "order", sql: orderMigration),
+        Migration(number: 12, name: "cleanup place", sql: cleanupPlaceMigration),
     ]
 }

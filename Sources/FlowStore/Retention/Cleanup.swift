@@ -17,6 +17,7 @@ extension CleanupCommand: StoreCommand {
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupResult, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)
+        let place = try CleanupPlace(self)
         // Its answer has to be there before the deadline.
         let end = context.deadline.map { $0 - .seconds(1) }
         let isOver: @Sendable () -> Bool = {
@@ -25,7 +26,7 @@ extension CleanupCommand: StoreCommand {
         Task {
             let result: Result<CleanupResult, StateError>
             do throws(StateError) {
-                var pass = CleanupPass(store: store, command: self, isOver: isOver)
+                var pass = CleanupPass(store: store, command: self, from: place, isOver: isOver)
                 result = .success(try await pass.run())
             } catch {
                 result = .failure(error)

@@ -2,39 +2,40 @@ public import FlowModel
 import Postgres
 
 extension StateStore {
-    /// Cleans up if that is due and no other server is at it. It works half of the time at most, so that callers hardly notice.
+    /// Cleans up if that is due and no other server is at it, from where the last clean-up stopped. It works half of the time at most, so
+    /// that callers hardly notice.
     ///
     /// - Parameters:
     ///   - holder: This server, for people.
     /// - Returns: what was removed; nil: it was not due, or another server is at it.
     public func cleanUpIfDue(holder: String) async throws(StateError) -> CleanupResult? {
         let claim = CleanupClaim(holder: holder + " " + IDGenerator.next())
-        guard try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
+        guard let place = try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
         var command = CleanupCommand(actor: Self.cleanupActor)
         command.maximumRows = .max
         let clock = ContinuousClock()
         var lastEnd = clock.now
-        let told = { (tenant: String, flowID: String, counts: CleanupCounts, isFinished: Bool) async throws(StateError) in
-            try await self.runInBackground(claim.tell(tenant, flowID, counts, isFinished: isFinished)).get()
-        }
-        var pass = CleanupPass(store: self, command: command, isOver: { Task.isCancelled }) {
-            tenant, flowID, counts throws(StateError) in
-            try await told(tenant, flowID, counts, false)
+        var pass = CleanupPass(store: self, command: command, from: place, isOver: { Task.isCancelled }) {
+            place, counts throws(StateError) in
+            try await self.runInBackground(claim.tell(place, counts)).get()
             // As long as the last transaction took.
             try? await clock.sleep(for: min(clock.now - lastEnd, .seconds(1)))
             lastEnd = clock.now
         }
-        let result: CleanupResult
         do throws(StateError) {
-            result = try await pass.run()
+            let result = try await pass.run()
+            await end(claim, result.isIncomplete ? pass.place : .start, result.counts, isAtTheEnd: !result.isIncomplete)
+            return result
         } catch {
-            // Tried again when it is due, not at once. Told as far as that goes: what stopped it may stop this too.
-            if !Task.isCancelled { try? await told("", "", pass.counts, true) }
+            await end(claim, pass.place, pass.counts, isAtTheEnd: false)
             throw error
         }
-        // One that was stopped is taken up by another server when the claim has run out.
-        if !result.isIncomplete { try await told("", "", result.counts, true) }
-        return result
+    }
+
+    /// Told as far as that goes, since what ended it may end this too, and in a task of its own, since this one may have been cancelled.
+    private func end(_ claim: CleanupClaim, _ place: CleanupPlace, _ counts: CleanupCounts, isAtTheEnd: Bool) async {
+        let query = claim.end(place, counts, isAtTheEnd: isAtTheEnd)
+        await Task { _ = try? await runInBackground(query, deadline: .now + .seconds(2)).get() }.value
     }
 
     /// Who acts when nobody asked.
@@ -48,25 +49,43 @@ struct CleanupClaim: Sendable {
 
     let holder: String
 
-    func begin(intervalSeconds: Int64) -> Query<Bool> {
+    /// Where to begin; nil: it is not due, or another server is at it.
+    func begin(intervalSeconds: Int64) -> Query<CleanupPlace?> {
         var parameters = Parameters()
         parameters.append(holder)
         parameters.append(Self.seconds)
         parameters.append(Double(intervalSeconds))
-        return Query(statement: CleanupClaimSQL.begin, parameters: parameters) { rows throws(PostgresError) in .success(rows.count == 1) }
+        parameters.append(Double(min(intervalSeconds, Self.longestPause)))
+        return Query(statement: CleanupClaimSQL.begin, parameters: parameters) { rows throws(PostgresError) in
+            guard rows.count == 1 else { return .success(nil) }
+            return .success(CleanupPlace(tenant: try rows.text(0, 0), flowID: try rows.text(0, 1)))
+        }
     }
 
+    /// A pass that stopped on its way goes on after so many seconds, however rarely passes are wanted.
+    private static let longestPause: Int64 = 60
+
     /// - Throws: `cancelled`, when it was another server's turn meanwhile.
-    func tell(_ tenant: String, _ flowID: String, _ counts: CleanupCounts, isFinished: Bool) -> Query<Void> {
+    func tell(_ place: CleanupPlace, _ counts: CleanupCounts) -> Query<Void> {
+        query(CleanupClaimSQL.tell, place, counts) { $0.append(Self.seconds) }
+    }
+
+    /// The pass is over: it came to the end, or the next one goes on.
+    func end(_ place: CleanupPlace, _ counts: CleanupCounts, isAtTheEnd: Bool) -> Query<Void> {
+        query(CleanupClaimSQL.end, place, counts) { $0.append(isAtTheEnd) }
+    }
+
+    private func query(
+        _ statement: Statement, _ place: CleanupPlace, _ counts: CleanupCounts, _ append: (inout Parameters) -> Void
+    ) -> Query<Void> {
         var parameters = Parameters()
         parameters.append(holder)
-        parameters.append(Self.seconds)
-        parameters.append(tenant)
-        parameters.append(flowID)
+        parameters.append(place.tenant)
+        parameters.append(place.flowID)
         let numbers = counts.numbers
         parameters.append(bigints: numbers.count) { numbers[$0] }
-        parameters.append(isFinished)
-        return Query(statement: CleanupClaimSQL.tell, parameters: parameters) { rows throws(PostgresError) in
+        append(&parameters)
+        return Query(statement: statement, parameters: parameters) { rows throws(PostgresError) in
             rows.count == 1 ? .success(()) : .failure(.cancelled)
         }
     }
@@ -93,44 +112,60 @@ extension GetCleanupRunCommand: StoreCommand {
 
 extension CleanupCounts {
     /// In the order of `cleanup_run.counts`.
-    fileprivate var numbers: [Int64] {
-        [versions, flows, endedFlows, checkpoints, quarantined, events, idempotencyRecords, bytes]
-    }
+    private static let fields: [WritableKeyPath<CleanupCounts, Int64> & Sendable] = [
+        \.versions, \.flows, \.endedFlows, \.checkpoints, \.quarantined, \.events, \.idempotencyRecords, \.bytes, \.skipped,
+    ]
+    fileprivate static var fieldCount: Int { fields.count }
+
+    fileprivate var numbers: [Int64] { Self.fields.map { self[keyPath: $0] } }
 
     fileprivate init(numbers: [Int64]) {
         self.init()
-        guard numbers.count == 8 else { return }
-        (versions, flows, endedFlows, checkpoints) = (numbers[0], numbers[1], numbers[2], numbers[3])
-        (quarantined, events, idempotencyRecords, bytes) = (numbers[4], numbers[5], numbers[6], numbers[7])
+        for (field, number) in zip(Self.fields, numbers) { self[keyPath: field] = number }
     }
 }
 
 private enum CleanupClaimSQL {
-    /// `$1` holder, `$2` seconds until another one may take over, `$3` seconds between two.
+    private static let fields = 1...CleanupCounts.fieldCount
+
+    /// `$1` holder, `$2` seconds until another one may take over, `$3` seconds between two, `$4` after one that stopped on its way. Of one
+    /// whose server has gone the flow that it was at is passed over: it may be why.
     static let begin = Statement(
         name: "cleanup_begin",
         sql: """
             INSERT INTO flowstate.cleanup_run AS r (id, holder, claimed_until, started_at, counts)
-            VALUES (1, $1, statement_timestamp() + make_interval(secs => $2), statement_timestamp(), '{0,0,0,0,0,0,0,0}')
+            VALUES (1, $1, statement_timestamp() + make_interval(secs => $2), statement_timestamp(),
+                '{\(fields.map { _ in "0" }.joined(separator: ","))}')
             ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, claimed_until = excluded.claimed_until,
-                started_at = excluded.started_at, finished_at = NULL, tenant = '', flow_id = '', counts = excluded.counts
+                started_at = excluded.started_at, finished_at = NULL, counts = excluded.counts
             WHERE CASE WHEN r.finished_at IS NULL THEN r.claimed_until < statement_timestamp()
-                ELSE r.started_at < statement_timestamp() - make_interval(secs => $3) END
-            RETURNING true
-            """, parameterTypes: [.text, .float8, .float8])
+                ELSE r.started_at < statement_timestamp() - make_interval(secs => $3)
+                    OR r.tenant <> '' AND r.finished_at < statement_timestamp() - make_interval(secs => $4) END
+            RETURNING r.tenant, r.flow_id
+            """, parameterTypes: [.text, .float8, .float8, .float8])
 
+    /// `$1` holder, `$2` tenant and `$3` flow, `$4` counts.
     static let tell = Statement(
         name: "cleanup_tell",
         sql: """
-            UPDATE flowstate.cleanup_run r SET claimed_until = statement_timestamp() + make_interval(secs => $2),
-                tenant = $3, flow_id = $4, counts = $5, finished_at = CASE WHEN $6 THEN statement_timestamp() END
+            UPDATE flowstate.cleanup_run r SET tenant = $2, flow_id = $3, counts = $4,
+                claimed_until = statement_timestamp() + make_interval(secs => $5)
             WHERE r.id = 1 AND r.holder = $1 RETURNING true
-            """, parameterTypes: [.text, .float8, .text, .text, .int8Array, .bool])
+            """, parameterTypes: [.text, .text, .text, .int8Array, .float8])
+
+    /// `$5`: it came to the end.
+    static let end = Statement(
+        name: "cleanup_end",
+        sql: """
+            UPDATE flowstate.cleanup_run r SET finished_at = statement_timestamp(), counts = $4,
+                tenant = CASE WHEN $5 THEN '' ELSE $2 END, flow_id = CASE WHEN $5 THEN '' ELSE $3 END
+            WHERE r.id = 1 AND r.holder = $1 RETURNING true
+            """, parameterTypes: [.text, .text, .text, .int8Array, .bool])
 
     static let get = Statement(
         name: "cleanup_get",
         sql: """
             SELECT r.holder, r.started_at, r.finished_at, r.tenant, r.flow_id, \
-            \((1...8).map { "coalesce(r.counts[\($0)], 0)" }.joined(separator: ", ")) FROM flowstate.cleanup_run r WHERE r.id = 1
+            \(fields.map { "coalesce(r.counts[\($0)], 0)" }.joined(separator: ", ")) FROM flowstate.cleanup_run r WHERE r.id = 1
             """, parameterTypes: [])
 }

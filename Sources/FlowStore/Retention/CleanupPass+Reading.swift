@@ -32,18 +32,22 @@ extension CleanupPass {
     /// What goes of a flow.
     struct Figures: Sendable {
         var flowID: String
-        /// The lowest version that stays for its own sake.
-        var floor: FlowVersion
-        var versions: Int64
-        var bytes: Int64
-        var checkpoints: Int64
-        var archives: Int64
-        var events: Int64
+        /// The lowest version that stays for its own sake; 0: all do.
+        var floor: FlowVersion = 0
+        var versions: Int64 = 0
+        var bytes: Int64 = 0
+        var checkpoints: Int64 = 0
+        var archives: Int64 = 0
+        var events: Int64 = 0
+
+        var isEmpty: Bool { versions == 0 && checkpoints == 0 && archives == 0 && events == 0 }
     }
 
-    func nextTenant(after last: String) async throws(StateError) -> String? {
+    /// - Parameter isIncluded: whether it may be `tenant` itself.
+    func nextTenant(from tenant: String, isIncluded: Bool) async throws(StateError) -> String? {
         var parameters = Parameters()
-        parameters.append(last)
+        parameters.append(tenant)
+        parameters.append(isIncluded)
         return try await read(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in try rows.text(row, 0) }.first
     }
 
@@ -130,6 +134,41 @@ extension CleanupPass {
                 bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), archives: try rows.int64(row, 5),
                 events: try rows.int64(row, 6))
         }
+    }
+
+    /// A part of what goes of one flow, of which there is too much for one statement.
+    struct Range: Sendable {
+        var versions: Int64
+        var lowest: FlowVersion
+        var bytes: Int64
+        var newestToGo: FlowVersion?
+        /// Of those that nothing pins.
+        var freeVersions: Int64
+        var freeBytes: Int64
+    }
+
+    func range(
+        of key: FlowKey, _ policy: RetentionPolicy, below end: FlowVersion, places: Int64, bytes: Int64
+    ) async throws(StateError) -> Range {
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(policy.versions)
+        parameters.append(policy.versionHours.map { Double($0) * 3_600 })
+        parameters.append(policy.versionBytes)
+        parameters.append(end)
+        parameters.append(rangeSize)
+        parameters.append(places)
+        parameters.append(bytes)
+        parameters.append(policy.checkpoints)
+        parameters.append(policy.archives)
+        let ranges = try await read(CleanupSQL.range, parameters) { rows, row throws(PostgresError) in
+            Range(
+                versions: try rows.int64(row, 0), lowest: try rows.int64(row, 1), bytes: try rows.int64(row, 2),
+                newestToGo: try rows.int64IfPresent(row, 3), freeVersions: try rows.int64(row, 4), freeBytes: try rows.int64(row, 5))
+        }
+        guard let range = ranges.first else { throw .internalFault("a sum without a row") }
+        return range
     }
 
     private func read<Row: Sendable>(

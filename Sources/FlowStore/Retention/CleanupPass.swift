@@ -2,131 +2,225 @@ import FlowModel
 import Postgres
 
 /// One way through everything that is stored, removing what retention no longer keeps: a page of flows at a time, a flow at a time, in
-/// small transactions on a connection of its own. It may stop anywhere and begin anew; two at once only find less to do.
+/// small transactions on a connection of its own. It may stop anywhere, and another goes on from there; two at once only find less to do.
+///
+/// What is wrong with one flow (damage, a lock, a limit or a time-out of PostgreSQL) is passed over and told. Only a database that is away
+/// ends it.
 struct CleanupPass {
     /// Flows looked at by a statement.
     static let pageSize: Int64 = 1_000
+    /// Versions looked at by a statement at most, unless it is about one flow and there is a better way.
+    var versionsAtOnce: Int64 = 100_000
+    /// Versions looked at by a statement about a part of one flow.
+    var rangeSize: Int64 = 50_000
+    /// Rows beside versions removed by a transaction at most.
+    private static let trimStep: Int64 = 1_000
+    /// Flows passed over one after the other: then it is not the flows.
+    private static let mostSkippedInARow = 100
+    /// Lines in the log about flows that were passed over.
+    private static let mostTold = 10
+    /// How long a lost connection may take to come back.
+    private static let patience = Duration.seconds(10)
 
     let store: StateStore
     let command: CleanupCommand
     /// Whether to stop: nobody waits any more, or too little time is left. Asked between transactions.
     let isOver: @Sendable () -> Bool
-    /// Called after each transaction that removed something and after each page, with what was looked at last.
-    let progress: (_ tenant: String, _ flowID: String, _ counts: CleanupCounts) async throws(StateError) -> Void
+    /// Called before a flow is begun and after each transaction and each page, with the flow that is looked at.
+    let progress: (_ place: CleanupPlace, _ counts: CleanupCounts) async throws(StateError) -> Void
 
     private(set) var counts = CleanupCounts()
-    private var isStopped: Bool { counts.rows >= limit || isOver() }
+    /// What is done with.
+    private(set) var place: CleanupPlace
+    private var skippedInARow = 0
+
     private var limit: Int64 { command.maximumRows == 0 ? CleanupCommand.defaultMaximumRows : command.maximumRows }
+    private var rowsLeft: Int64 { limit - counts.rows }
+    private var isStopped: Bool { rowsLeft <= 0 || isOver() }
 
     init(
-        store: StateStore, command: CleanupCommand, isOver: @escaping @Sendable () -> Bool,
-        progress: @escaping (String, String, CleanupCounts) async throws(StateError) -> Void = { _, _, _ in }
+        store: StateStore, command: CleanupCommand, from place: CleanupPlace = .start, isOver: @escaping @Sendable () -> Bool,
+        progress: @escaping (CleanupPlace, CleanupCounts) async throws(StateError) -> Void = { _, _ in }
     ) {
         self.store = store
         self.command = command
+        self.place = place
         self.isOver = isOver
         self.progress = progress
     }
 
     mutating func run() async throws(StateError) -> CleanupResult {
+        let isIncomplete = try await cleanAll()
+        if counts.skipped > Self.mostTold { store.logSkipped(more: counts.skipped - Int64(Self.mostTold)) }
+        return CleanupResult(counts: counts, isIncomplete: isIncomplete, next: isIncomplete ? place.token(command) : nil)
+    }
+
+    private mutating func cleanAll() async throws(StateError) -> Bool {
         if let tenant = command.tenant {
-            try await clean(tenant)
+            if place.tenant != tenant { place = CleanupPlace(tenant: tenant, flowID: "") }
+            try await cleanTenant()
         } else {
-            var last = ""
-            while !isStopped, let tenant = try await nextTenant(after: last) {
-                do throws(StateError) {
-                    try await clean(tenant)
-                } catch {
-                    guard Self.concernsOne(error) else { throw error }
-                    store.log(error)
-                }
-                last = tenant
+            var isIncluded = true
+            while !isStopped, let tenant = try await nextTenant(from: place.tenant, isIncluded: isIncluded) {
+                if tenant != place.tenant { place = CleanupPlace(tenant: tenant, flowID: "") }
+                try await cleanTenant()
+                isIncluded = false
             }
         }
-        if command.tenant == nil, !command.isDryRun, !isStopped { counts.idempotencyRecords += try await store.purgeIdempotency() }
-        return CleanupResult(counts: counts, isIncomplete: isStopped)
+        if command.tenant == nil, !command.isDryRun, !isStopped {
+            counts.idempotencyRecords += try await store.purgeIdempotency(limit: rowsLeft, isOver: isOver)
+        }
+        return isStopped
     }
 
-    /// What one tenant or flow is to blame for: the others are looked at nevertheless.
-    private static func concernsOne(_ error: StateError) -> Bool {
-        switch error {
-        case .internalFault, .dataLoss, .contention, .deadlineExceeded, .flowNotFound: true
-        default: false
+    /// What is wrong with a tenant as a whole is no reason to leave out the others.
+    private mutating func cleanTenant() async throws(StateError) {
+        do throws(StateError) {
+            if place.flowID.isEmpty { try await cleanDeleted() }
+            try await cleanFlows()
+        } catch {
+            try await skip("", error)
         }
     }
 
-    private mutating func clean(_ tenant: String) async throws(StateError) {
-        try await cleanDeleted(tenant)
-        var definitions = try await definitions(of: tenant)
-        if let flowType = command.flowType { definitions = definitions.filter { $0.key == flowType } }
-        if definitions.isEmpty { return }
-        var last = ""
-        while !isStopped, let page = try await page(of: tenant, after: last, types: Array(definitions.keys)) {
-            for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) where !isStopped {
-                if let latest = definitions[flowType] { try await clean(flows, of: tenant, latest) }
-            }
-            last = page.lastID
-            try await progress(tenant, last, counts)
+    private func key(_ flowID: String) -> FlowKey { FlowKey(stored: place.tenant, flowID: flowID) }
+
+    /// Tells that a flow is passed over, unless it is no flow's fault.
+    private mutating func skip(_ flowID: String, _ error: StateError) async throws(StateError) {
+        if case .cancelled = error { throw error }
+        guard !isOver(), await isDatabaseThere(), skippedInARow < Self.mostSkippedInARow else { throw error }
+        skippedInARow += 1
+        counts.skipped += 1
+        if counts.skipped <= Self.mostTold { store.logSkipped(key(flowID), error) }
+    }
+
+    /// A connection that was lost may be back at once: then it was lost at this flow.
+    private func isDatabaseThere() async -> Bool {
+        let end = ContinuousClock.now + Self.patience
+        while !store.database.background.isAvailable {
+            guard !isOver(), ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(50))) != nil else { return false }
         }
+        return true
     }
 
     // MARK: Deleted flows
 
-    private mutating func cleanDeleted(_ tenant: String) async throws(StateError) {
+    private mutating func cleanDeleted() async throws(StateError) {
         guard let hours = store.cleanup.deletedFlowHours else { return }
         var policy = RetentionPolicy()
         (policy.versions, policy.checkpoints, policy.archives) = (1, 0, 0)
         var after = DeletedFlow(flowID: "", versions: 0, deletedAt: .min)
         while !isStopped {
-            let flows = try await deleted(of: tenant, hours: hours, after: after)
+            let flows = try await deleted(of: place.tenant, hours: hours, after: after)
             guard let last = flows.last else { return }
             after = last
-            for some in Self.portions(flows, by: { $0.versions }) {
-                let found = try await figures(some.map(\.flowID), of: tenant, policy, isDeleted: true)
-                let figures = Dictionary(found.map { ($0.flowID, $0) }) { first, _ in first }
-                for flow in some where !isStopped {
-                    if let figures = figures[flow.flowID], try await !remove(figures, of: tenant, policy, isDeleted: true) { continue }
-                    if !command.isDryRun { try await markGone(FlowKey(stored: tenant, flowID: flow.flowID)) }
-                    counts.flows += 1
-                }
+            let sizes = flows.map { CleanupPortion.Flow(id: $0.flowID, versions: $0.versions) }
+            let found = try await figures(sizes, policy, isDeleted: true)
+            let figures = Dictionary(found.map { ($0.flowID, $0) }) { first, _ in first }
+            for flow in flows where !isStopped {
+                if try await cleanDeleted(flow, figures[flow.flowID], policy) { counts.flows += 1 }
             }
-            try await progress(tenant, last.flowID, counts)
+            try await progress(place, counts)
+        }
+    }
+
+    /// - Returns: whether nothing is left of it.
+    private mutating func cleanDeleted(
+        _ flow: DeletedFlow, _ figures: Figures?, _ policy: RetentionPolicy
+    ) async throws(StateError) -> Bool {
+        do throws(StateError) {
+            guard try await remove(figures ?? Figures(flowID: flow.flowID), policy, isDeleted: true) else { return false }
+            if !command.isDryRun { try await markGone(key(flow.flowID)) }
+            skippedInARow = 0
+            return true
+        } catch {
+            try await skip(flow.flowID, error)
+            return false
         }
     }
 
     // MARK: Flows of a definition
 
-    private mutating func clean(_ flows: [Flow], of tenant: String, _ latest: FoundDefinition) async throws(StateError) {
-        let policy = latest.definition.retention
-        var remaining: [Flow] = []
-        for flow in flows {
-            if let hours = policy.endedHours, flow.age > Double(hours) * 3_600, try await hasEnded(flow, of: tenant, latest) {
+    /// What is to be done with a flow.
+    private enum Work {
+        case delete(Flow)
+        case remove(Figures, RetentionPolicy)
+
+        var flowID: String {
+            switch self {
+            case .delete(let flow): flow.flowID
+            case .remove(let figures, _): figures.flowID
+            }
+        }
+    }
+
+    private mutating func cleanFlows() async throws(StateError) {
+        var definitions = try await definitions(of: place.tenant)
+        if let flowType = command.flowType { definitions = definitions.filter { $0.key == flowType } }
+        if definitions.isEmpty { return }
+        while !isStopped, let page = try await page(of: place.tenant, after: place.flowID, types: Array(definitions.keys)) {
+            var work: [Work] = []
+            for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) {
+                if let latest = definitions[flowType] { work += try await self.work(flows, latest) }
+            }
+            // In the order of their ids, so that one id says what is done.
+            work.sort { $0.flowID.utf8.lexicographicallyPrecedes($1.flowID.utf8) }
+            for item in work {
                 if isStopped { return }
-                try await delete(flow, of: tenant)
-            } else {
-                remaining.append(flow)
+                guard try await carryOut(item) else { return }
+                place.flowID = item.flowID
             }
+            place.flowID = page.lastID
+            try await progress(place, counts)
         }
-        for some in Self.portions(remaining, by: policy.limitsVersions ? { $0.versions } : nil) {
-            for figures in try await figures(some.map(\.flowID), of: tenant, policy, isDeleted: false) where !isStopped {
-                try await remove(figures, of: tenant, policy, isDeleted: false)
+    }
+
+    private mutating func work(_ flows: [Flow], _ latest: FoundDefinition) async throws(StateError) -> [Work] {
+        let policy = latest.definition.retention
+        var work: [Work] = []
+        var remaining: [CleanupPortion.Flow] = []
+        for flow in flows {
+            do throws(StateError) {
+                if let hours = policy.endedHours, flow.age > Double(hours) * 3_600, try await hasEnded(flow, latest) {
+                    work.append(.delete(flow))
+                    continue
+                }
+            } catch {
+                try await skip(flow.flowID, error)
             }
+            remaining.append(CleanupPortion.Flow(id: flow.flowID, versions: policy.limitsVersions ? flow.versions : 0))
         }
+        for figures in try await figures(remaining, policy, isDeleted: false) { work.append(.remove(figures, policy)) }
+        return work
+    }
+
+    /// - Returns: whether it is done with; false: stopped in the middle of it.
+    private mutating func carryOut(_ work: Work) async throws(StateError) -> Bool {
+        do throws(StateError) {
+            try await progress(CleanupPlace(tenant: place.tenant, flowID: work.flowID), counts)
+            switch work {
+            case .delete(let flow): try await delete(flow)
+            case .remove(let figures, let policy): if try await !remove(figures, policy, isDeleted: false), isStopped { return false }
+            }
+            skippedInARow = 0
+        } catch {
+            try await skip(work.flowID, error)
+        }
+        return true
     }
 
     /// By the revision that the flow follows, whatever the latest says.
-    private func hasEnded(_ flow: Flow, of tenant: String, _ latest: FoundDefinition) async throws(StateError) -> Bool {
+    private func hasEnded(_ flow: Flow, _ latest: FoundDefinition) async throws(StateError) -> Bool {
         let revision = flow.definitionRevision ?? latest.revision
         let definition =
             revision == latest.revision
-            ? latest.definition : try await store.definition(of: flow.flowType, revision: revision, tenant: tenant)
+            ? latest.definition : try await store.definition(of: flow.flowType, revision: revision, tenant: place.tenant)
         return definition?.isEnd(phase: flow.phase, status: flow.status) ?? false
     }
 
-    private mutating func delete(_ flow: Flow, of tenant: String) async throws(StateError) {
+    private mutating func delete(_ flow: Flow) async throws(StateError) {
         if !command.isDryRun {
-            let deletion = DeleteFlowCommand(
-                key: FlowKey(stored: tenant, flowID: flow.flowID), actor: command.actor, precondition: .expected(flow.version))
+            let deletion = DeleteFlowCommand(key: key(flow.flowID), actor: command.actor, precondition: .expected(flow.version))
             do throws(StateError) {
                 _ = try await store.run(deletion)
             } catch .versionConflict(_, _, _) {
@@ -138,68 +232,132 @@ struct CleanupPass {
         counts.endedFlows += 1
     }
 
+    // MARK: What goes
+
+    /// What goes of flows, a portion at a time; a portion that PostgreSQL refuses flow by flow, and one flow range by range.
+    private mutating func figures(
+        _ flows: [CleanupPortion.Flow], _ policy: RetentionPolicy, isDeleted: Bool
+    ) async throws(StateError) -> [Figures] {
+        var result: [Figures] = []
+        for portion in CleanupPortion.portions(flows, most: versionsAtOnce) where !isOver() {
+            let isRanged = portion.count == 1 && portion[0].versions > versionsAtOnce
+            do throws(StateError) {
+                result +=
+                    isRanged
+                    ? try await ranged(portion[0].id, policy, isDeleted: isDeleted)
+                    : try await figures(portion.map(\.id), of: place.tenant, policy, isDeleted: isDeleted)
+            } catch {
+                guard !isOver(), await isDatabaseThere() else { throw error }
+                for flow in portion where !isOver() {
+                    do throws(StateError) {
+                        result += try await ranged(flow.id, policy, isDeleted: isDeleted)
+                    } catch {
+                        try await skip(flow.id, error)
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// The same of a flow with so many versions that no statement should look at all of them.
+    private func ranged(_ flowID: String, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> [Figures] {
+        // What is beside the versions.
+        var others = policy
+        (others.versions, others.versionHours, others.versionBytes) = (nil, nil, nil)
+        var figures =
+            try await self.figures([flowID], of: place.tenant, others, isDeleted: isDeleted).first
+            ?? Figures(flowID: flowID)
+        var (end, places, bytes) = (FlowVersion.max, Int64(0), Int64(0))
+        while policy.limitsVersions, !isOver() {
+            let range = try await range(of: key(flowID), policy, below: end, places: places, bytes: bytes)
+            if figures.floor == 0, let newest = range.newestToGo {
+                figures.floor = newest + 1
+                // How many there are only those ask who want to know beforehand.
+                guard command.isDryRun else {
+                    figures.versions = .max
+                    break
+                }
+                (end, places, bytes) = (newest + 1, 1, 0)
+                continue
+            }
+            if figures.floor > 0 {
+                figures.versions += range.freeVersions
+                figures.bytes += range.freeBytes
+            }
+            guard range.versions == rangeSize else { break }
+            (end, places, bytes) = (range.lowest, places + range.versions, bytes + range.bytes)
+        }
+        return figures.isEmpty ? [] : [figures]
+    }
+
     // MARK: Removing
 
     /// - Returns: whether all of it went.
-    @discardableResult
-    private mutating func remove(
-        _ figures: Figures, of tenant: String, _ policy: RetentionPolicy, isDeleted: Bool
-    ) async throws(StateError) -> Bool {
+    private mutating func remove(_ figures: Figures, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
         if command.isDryRun {
             count(figures)
             return true
         }
-        let key = FlowKey(stored: tenant, flowID: figures.flowID)
-        if figures.checkpoints + figures.archives + figures.events > 0 {
-            let trimmed = try await store.runInBackground(
-                TrimOperation(
-                    key: key, actor: command.actor, checkpoints: figures.checkpoints > 0 ? policy.checkpoints : nil,
-                    archives: figures.archives > 0 ? policy.archives : nil, removesEvents: isDeleted))
-            counts.checkpoints += trimmed.checkpoints
-            counts.quarantined += trimmed.archives
-            counts.events += trimmed.events
-        }
+        guard try await trim(figures, policy, isDeleted: isDeleted) else { return false }
         if figures.versions == 0 { return true }
+        if isStopped { return false }
+        let place = isDeleted ? place : CleanupPlace(tenant: place.tenant, flowID: figures.flowID)
         var isWhole = true
-        do throws(StateError) {
-            try await store.pruneVersions(of: key, below: figures.floor, actor: command.actor) { pruned throws(StateError) in
-                counts.versions += pruned.versions
-                counts.bytes += pruned.bytes
-                try await progress(tenant, figures.flowID, counts)
-                isWhole = !isStopped
-                return isWhole
-            }
-        } catch {
-            // Such as: what should stay refers to it and cannot be read. Perhaps a person can mend it.
-            guard Self.concernsOne(error) else { throw error }
-            return false
+        let pruned = try await store.pruneVersions(
+            of: key(figures.flowID), below: figures.floor, actor: command.actor, limit: rowsLeft
+        ) { pruned throws(StateError) in
+            counts.versions += pruned.versions
+            counts.bytes += pruned.bytes
+            try await progress(place, counts)
+            isWhole = !isStopped
+            return isWhole
         }
+        // Perhaps a person can mend it.
+        if let damage = pruned.damage { throw damage }
         return isWhole
     }
 
-    /// A statement looks at so many versions at most, or at one flow.
-    private static let versionsAtOnce: Int64 = 100_000
-
-    private static func portions<Element>(_ flows: [Element], by versions: ((Element) -> Int64)?) -> [[Element]] {
-        guard let versions else { return flows.isEmpty ? [] : [flows] }
-        var (portions, sum): ([[Element]], Int64) = ([], versionsAtOnce)
-        for flow in flows {
-            let next = max(versions(flow), 1)
-            if portions.isEmpty || sum + next > versionsAtOnce {
-                portions.append([])
-                sum = 0
+    /// - Returns: whether all of it went.
+    private mutating func trim(_ figures: Figures, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
+        var left = TrimOperation.Outcome(
+            checkpoints: figures.checkpoints, archives: figures.archives, events: figures.events,
+            notifications: isDeleted ? Self.trimStep : 0)
+        while !left.isEmpty, !isStopped {
+            var most = min(rowsLeft, Self.trimStep)
+            func some(_ rows: Int64) -> Int64 {
+                let some = min(rows, most)
+                most -= some
+                return some
             }
-            portions[portions.count - 1].append(flow)
-            sum += next
+            let limit = TrimOperation.Outcome(
+                checkpoints: some(left.checkpoints), archives: some(left.archives), events: some(left.events),
+                notifications: left.notifications)
+            let trimmed = try await store.runInBackground(
+                TrimOperation(
+                    key: key(figures.flowID), actor: command.actor, checkpointsKept: policy.checkpoints ?? .max,
+                    archivesKept: policy.archives ?? .max, limit: limit))
+            counts.checkpoints += trimmed.checkpoints
+            counts.quarantined += trimmed.archives
+            counts.events += trimmed.events
+            // What is locked, or has gone meanwhile, is not waited for.
+            left.checkpoints -= limit.checkpoints
+            left.archives -= limit.archives
+            left.events -= limit.events
+            left.notifications = trimmed.notifications == Self.trimStep ? Self.trimStep : 0
         }
-        return portions
+        return left.isEmpty
     }
 
+    /// As if it had gone, within the limit.
     private mutating func count(_ figures: Figures) {
-        counts.versions += figures.versions
-        counts.bytes += figures.bytes
-        counts.checkpoints += figures.checkpoints
-        counts.quarantined += figures.archives
-        counts.events += figures.events
+        func some(_ rows: Int64) -> Int64 { max(0, min(rows, rowsLeft)) }
+        counts.checkpoints += some(figures.checkpoints)
+        counts.quarantined += some(figures.archives)
+        counts.events += some(figures.events)
+        let versions = some(figures.versions)
+        // Of a part of them nobody has asked.
+        if versions == figures.versions { counts.bytes += figures.bytes }
+        counts.versions += versions
     }
 }

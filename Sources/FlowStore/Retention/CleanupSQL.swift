@@ -3,10 +3,11 @@ import Postgres
 
 /// What cleaning up asks and does.
 enum CleanupSQL {
-    /// `$1`: the tenant before.
+    /// The first tenant after `$1`, or `$1` itself if `$2` says so.
     static let nextTenant = Statement(
-        name: "cleanup_tenant", sql: "SELECT f.tenant FROM flowstate.flow f WHERE f.tenant > $1 ORDER BY f.tenant LIMIT 1",
-        parameterTypes: [.text])
+        name: "cleanup_tenant",
+        sql: "SELECT f.tenant FROM flowstate.flow f WHERE f.tenant >= $1 AND ($2 OR f.tenant > $1) ORDER BY f.tenant LIMIT 1",
+        parameterTypes: [.text, .bool])
 
     /// The latest definition of each type of a tenant (`$1`).
     static let definitions = Statement(
@@ -41,6 +42,14 @@ enum CleanupSQL {
             WHERE last.flow_id IS NOT NULL
             """, parameterTypes: [.text, .text, .int8, .textArray])
 
+    /// Whether a version stays for its own sake: by its place and the bytes up to it, newest first, and its time. From the first that does
+    /// not, all go, whatever their times say: clocks are set back.
+    private static let stays = """
+        v.place = 1 OR (($3 IS NULL OR v.place <= $3)
+            AND ($4 IS NULL OR v.created_at >= statement_timestamp() - make_interval(secs => $4))
+            AND ($5 IS NULL OR v.total <= $5))
+        """
+
     /// What goes of flows of a tenant (`$1`) with these ids (`$2`): see `RetentionPolicy`. `$3` versions, `$4` seconds, `$5` bytes,
     /// `$6` checkpoints, `$7` archives stay; `$8`: events go; `$9`: versions go. Versions are counted as if checkpoints and archives had gone already.
     static let figures = Statement(
@@ -59,15 +68,13 @@ enum CleanupSQL {
                         sum(octet_length(v.state)) OVER newest AS total
                     FROM flowstate.flow_version v WHERE $9 AND v.tenant = $1 AND v.flow_id = i.flow_id
                     WINDOW newest AS (ORDER BY v.version DESC)),
-                stays AS (
-                    SELECT min(v.version) AS floor FROM v WHERE v.place = 1 OR (($3 IS NULL OR v.place <= $3)
-                        AND ($4 IS NULL OR v.created_at >= statement_timestamp() - make_interval(secs => $4))
-                        AND ($5 IS NULL OR v.total <= $5))),
+                floor AS (
+                    SELECT coalesce(max(v.version) FILTER (WHERE NOT (\(stays))) + 1, 0) AS version FROM v),
                 gone AS (
-                    SELECT v.bytes FROM v, stays s WHERE v.version < s.floor
+                    SELECT v.bytes FROM v, floor f WHERE v.version < f.version
                         AND v.version NOT IN (SELECT c.version FROM c WHERE $6 IS NULL OR c.place <= $6)
                         AND v.version NOT IN (SELECT q.version FROM q WHERE $7 IS NULL OR q.place <= $7))
-                SELECT coalesce((SELECT s.floor FROM stays s), 0), count(*), coalesce(sum(g.bytes), 0)::bigint,
+                SELECT (SELECT f.version FROM floor f), count(*), coalesce(sum(g.bytes), 0)::bigint,
                     (SELECT count(*) FROM c WHERE c.place > $6), (SELECT count(*) FROM q WHERE q.place > $7),
                     (SELECT count(*) FROM flowstate.flow_event e WHERE $8 AND e.tenant = $1 AND e.flow_id = i.flow_id)
                 FROM gone g
@@ -75,34 +82,72 @@ enum CleanupSQL {
             WHERE x.versions + x.checkpoints + x.archives + x.events > 0
             """, parameterTypes: [.text, .textArray, .int8, .float8, .int8, .int8, .int8, .bool, .bool])
 
-    // Of one flow, in one transaction. `$1` tenant, `$2` flow id.
+    /// A part of a flow (`$1`, `$2` id), for one with very many versions: the `$7` newest versions below `$6`. `$3` versions, `$4` seconds,
+    /// `$5` bytes stay; `$8` versions with `$9` bytes are above these; the newest `$10` checkpoints and `$11` archives stay. It answers how
+    /// many it looked at, the lowest of them, their bytes, the newest that does not stay for its own sake, and, of those that nothing pins,
+    /// the number and the bytes.
+    static let range = Statement(
+        name: "cleanup_range",
+        sql: """
+            WITH pinned AS (
+                (SELECT c.version FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2
+                    ORDER BY \(InsertionOrder.newestFirst("c", id: "checkpoint_id")) LIMIT $10)
+                UNION (SELECT q.version FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2
+                    ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id")) LIMIT $11)),
+            v AS (
+                SELECT r.*, $8 + row_number() OVER newest AS place, $9 + sum(r.bytes) OVER newest AS total,
+                    r.version IN (SELECT p.version FROM pinned p) AS is_pinned
+                FROM (
+                    SELECT w.version, w.created_at, octet_length(w.state) AS bytes FROM flowstate.flow_version w
+                    WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version < $6 ORDER BY w.version DESC LIMIT $7) r
+                WINDOW newest AS (ORDER BY r.version DESC))
+            SELECT count(*), coalesce(min(v.version), 0), coalesce(sum(v.bytes), 0)::bigint,
+                max(v.version) FILTER (WHERE NOT (\(stays))), count(*) FILTER (WHERE NOT v.is_pinned),
+                coalesce(sum(v.bytes) FILTER (WHERE NOT v.is_pinned), 0)::bigint
+            FROM v
+            """, parameterTypes: [.text, .text, .int8, .float8, .int8, .int8, .int8, .int8, .int8, .int8, .int8])
 
-    /// All but the newest `$3` checkpoints go.
+    // Of one flow, in one transaction. `$1` tenant, `$2` flow id. The head's lock is the only one that is waited for: changes of a flow
+    // take it first, so whoever has it waits for nothing that is held here.
+
+    static let lockHead = Statement(
+        name: "cleanup_lock", sql: "SELECT f.version FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 FOR NO KEY UPDATE",
+        parameterTypes: [.text, .text])
+
+    /// All but the newest `$3` checkpoints go, oldest first, `$5` of them at most.
     static let trimCheckpoints = Statement(
         name: "cleanup_checkpoints",
         sql: """
-            WITH gone AS (
-                DELETE FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.checkpoint_id IN (
-                    SELECT o.checkpoint_id FROM flowstate.checkpoint o WHERE o.tenant = $1 AND o.flow_id = $2
-                    ORDER BY \(InsertionOrder.newestFirst("o", id: "checkpoint_id")) OFFSET $3)
-                RETURNING c.checkpoint_id),
+            WITH \(trimmed("checkpoint")),
             head AS (\(FlowRow.nextCheckpointEpoch("gone"))),
             audit AS (\(event("checkpoints_removed", "'checkpoints', count(*)", from: "gone")))
             SELECT count(*) FROM gone
-            """, parameterTypes: [.text, .text, .int8, .text])
+            """, parameterTypes: [.text, .text, .int8, .text, .int8])
 
-    /// All but the newest `$3` archives go.
+    /// The same of archives.
     static let trimArchives = Statement(
         name: "cleanup_archives",
         sql: """
-            WITH gone AS (
-                DELETE FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2 AND q.quarantine_id IN (
-                    SELECT o.quarantine_id FROM flowstate.quarantine o WHERE o.tenant = $1 AND o.flow_id = $2
-                    ORDER BY \(InsertionOrder.newestFirst("o", id: "quarantine_id")) OFFSET $3)
-                RETURNING q.quarantine_id),
+            WITH \(trimmed("quarantine")),
             audit AS (\(event("archives_removed", "'archives', count(*)", from: "gone")))
             SELECT count(*) FROM gone
-            """, parameterTypes: [.text, .text, .int8, .text])
+            """, parameterTypes: [.text, .text, .int8, .text, .int8])
+
+    private static func trimmed(_ table: String) -> String {
+        let id = "\(table)_id"
+        return """
+            beyond AS (
+                SELECT o.* FROM flowstate.\(table) o WHERE o.tenant = $1 AND o.flow_id = $2
+                ORDER BY \(InsertionOrder.newestFirst("o", id: id)) OFFSET $3),
+            old AS (
+                SELECT c.\(id) FROM flowstate.\(table) c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.\(id) IN (
+                    SELECT b.\(id) FROM beyond b ORDER BY \(InsertionOrder.columns("b", id: id)) LIMIT $5)
+                FOR UPDATE SKIP LOCKED),
+            gone AS (
+                DELETE FROM flowstate.\(table) c USING old o WHERE c.tenant = $1 AND c.flow_id = $2 AND c.\(id) = o.\(id)
+                RETURNING c.\(id))
+            """
+    }
 
     /// Nothing is left of a deleted flow.
     static let markGone = Statement(
@@ -110,16 +155,27 @@ enum CleanupSQL {
         sql: "UPDATE flowstate.flow f SET history_gone = true WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NOT NULL",
         parameterTypes: [.text, .text])
 
+    /// The oldest events go, `$3` of them at most.
     static let removeEvents = Statement(
         name: "cleanup_events",
         sql: """
-            WITH gone AS (DELETE FROM flowstate.flow_event e WHERE e.tenant = $1 AND e.flow_id = $2 RETURNING 1)
+            WITH gone AS (
+                DELETE FROM flowstate.flow_event e WHERE e.tenant = $1 AND e.flow_id = $2 AND e.event_id IN (
+                    SELECT o.event_id FROM flowstate.flow_event o WHERE o.tenant = $1 AND o.flow_id = $2 ORDER BY o.event_id LIMIT $3)
+                RETURNING 1)
             SELECT count(*) FROM gone
-            """, parameterTypes: [.text, .text])
+            """, parameterTypes: [.text, .text, .int8])
 
     static let removeNotifications = Statement(
-        name: "cleanup_notifications", sql: "DELETE FROM flowstate.notification n WHERE n.tenant = $1 AND n.flow_id = $2",
-        parameterTypes: [.text, .text])
+        name: "cleanup_notifications",
+        sql: """
+            WITH gone AS (
+                DELETE FROM flowstate.notification n WHERE n.tenant = $1 AND n.flow_id = $2 AND n.notification_id IN (
+                    SELECT o.notification_id FROM flowstate.notification o WHERE o.tenant = $1 AND o.flow_id = $2 LIMIT $3
+                    FOR UPDATE SKIP LOCKED)
+                RETURNING 1)
+            SELECT count(*) FROM gone
+            """, parameterTypes: [.text, .text, .int8])
 
     /// `$4`: the actor.
     private static func event(_ kind: String, _ detail: String, from rows: String) -> String {

@@ -59,7 +59,7 @@ struct FlowPruning {
     ) async throws(StateError) -> End {
         let bounds = try await raise(floor)
         var dependents = try await dependents(bounds)
-        guard try await repack(&dependents, bounds, &pruned, afterStep) else { return .raced }
+        if let end = try await repack(&dependents, bounds, &pruned, afterStep) { return end }
         // Versions above the floor that still refer below it; of those below only what pins them is asked.
         let holding = dependents.map(\.version)
         var end = bounds.floor
@@ -95,18 +95,17 @@ struct FlowPruning {
     /// Stores anew what refers to something that may go, and leaves in `dependents` what still does. One state at a time is in memory,
     /// with what it was stored against and what it will be.
     ///
-    /// - Returns: false: raced.
+    /// - Returns: why it ends here; nil: it goes on.
     private func repack(
         _ dependents: inout [Dependent], _ bounds: Bounds, _ pruned: inout PrunedVersions,
         _ afterStep: (PrunedVersions) async throws(StateError) -> Bool
-    ) async throws(StateError) -> Bool {
+    ) async throws(StateError) -> End? {
         var remaining: [Dependent] = []
         var anchor: VersionChain?
         var anchorSide = 0
         var known: [FlowVersion: [UInt8]] = [:]
-        var isStopped = false
         for dependent in dependents {
-            guard dependent.isAffected, !isStopped else {
+            guard dependent.isAffected else {
                 remaining.append(dependent)
                 continue
             }
@@ -120,15 +119,15 @@ struct FlowPruning {
                 if let next { anchor = next }
                 if let base { known = [base.version: base.state] }
             case .gone: break
-            case .raced: return false
+            case .raced: return .raced
             case .unreadable(let error):
                 pruned.damage = pruned.damage ?? error
                 remaining.append(dependent)
             }
-            isStopped = try await !afterStep(PrunedVersions())
+            guard try await afterStep(PrunedVersions()) else { return .done }
         }
         dependents = remaining
-        return true
+        return nil
     }
 
     // MARK: Statements

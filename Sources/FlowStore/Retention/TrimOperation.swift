@@ -1,60 +1,62 @@
 import FlowModel
 import Postgres
 
-/// Removes what pins versions of a flow, in one transaction: all but the newest checkpoints and archives, and perhaps its events and notifications.
+/// Removes, in one transaction, a portion of what is beside the versions of a flow: all but the newest checkpoints and archives, which pin
+/// versions, and of a deleted flow its events and notifications.
 struct TrimOperation: SingleOperation {
+    /// Rows removed, or, as a limit, to be removed at most.
     struct Outcome: Sendable, Equatable {
         var checkpoints: Int64 = 0
         var archives: Int64 = 0
         var events: Int64 = 0
+        /// Nobody counts them.
+        var notifications: Int64 = 0
+
+        var isEmpty: Bool { self == Outcome() }
     }
 
     let key: FlowKey
     let actor: String
-    /// So many stay; nil: all.
-    let checkpoints: Int64?
-    let archives: Int64?
-    let removesEvents: Bool
+    /// So many stay.
+    let checkpointsKept: Int64
+    let archivesKept: Int64
+    let limit: Outcome
 
     var cost: Int { 256 }
     var company: Company { .nobody }
     var lockOrder: UInt64? { Digest.shard(of: key) }
 
     func enqueue(into pipeline: inout Pipeline) {
+        pipeline.execute(CleanupSQL.lockHead, parameters())
         // Before the others write theirs.
-        if removesEvents {
-            var parameters = Parameters()
-            parameters.append(key.tenant)
-            parameters.append(key.flowID)
-            pipeline.execute(CleanupSQL.removeEvents, parameters)
-            pipeline.execute(CleanupSQL.removeNotifications, parameters)
+        for (statement, limit) in [(CleanupSQL.removeEvents, limit.events), (CleanupSQL.removeNotifications, limit.notifications)] {
+            var parameters = parameters()
+            parameters.append(limit)
+            pipeline.execute(statement, parameters)
         }
-        if let checkpoints { pipeline.execute(CleanupSQL.trimCheckpoints, parameters(keeping: checkpoints)) }
-        if let archives { pipeline.execute(CleanupSQL.trimArchives, parameters(keeping: archives)) }
+        for (statement, kept, limit) in [
+            (CleanupSQL.trimCheckpoints, checkpointsKept, limit.checkpoints), (CleanupSQL.trimArchives, archivesKept, limit.archives),
+        ] {
+            var parameters = parameters()
+            parameters.append(kept)
+            parameters.append(actor)
+            parameters.append(limit)
+            pipeline.execute(statement, parameters)
+        }
     }
 
-    private func parameters(keeping count: Int64) -> Parameters {
+    private func parameters() -> Parameters {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
-        parameters.append(count)
-        parameters.append(actor)
         return parameters
     }
 
     func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<TrimOperation> {
-        var outcome = Outcome()
-        var next = results.makeIterator()
-        func count() throws(PostgresError) -> Int64 {
-            guard let rows = next.next() else { throw .protocolViolation("\(results.count) results for what was to be removed") }
-            return try rows.int64(0, 0)
-        }
-        if removesEvents {
-            outcome.events = try count()
-            _ = next.next()
-        }
-        if checkpoints != nil { outcome.checkpoints = try count() }
-        if archives != nil { outcome.archives = try count() }
-        return .finished(outcome)
+        guard results.count == 5 else { throw .protocolViolation("\(results.count) results for 5 statements") }
+        return .finished(
+            Outcome(
+                checkpoints: try results[3].int64(0, 0), archives: try results[4].int64(0, 0), events: try results[1].int64(0, 0),
+                notifications: try results[2].int64(0, 0)))
     }
 }

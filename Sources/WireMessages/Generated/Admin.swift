@@ -46,19 +46,23 @@ public struct CleanupRequest: WireMessage, Equatable {
     public var flowType: String = ""
     /// Say what would be removed and remove nothing.
     public var dryRun: Bool = false
-    /// Stop after so many rows; 0: 100,000.
+    /// Remove so many rows at most; 0: 100,000.
     public var maxRows: Int64 = 0
+    /// `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `tenant` and `flow_type`.
+    public var cursor: String = ""
 
     public init(
         tenant: String = "",
         flowType: String = "",
         dryRun: Bool = false,
-        maxRows: Int64 = 0
+        maxRows: Int64 = 0,
+        cursor: String = ""
     ) {
         self.tenant = tenant
         self.flowType = flowType
         self.dryRun = dryRun
         self.maxRows = maxRows
+        self.cursor = cursor
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -70,6 +74,7 @@ public struct CleanupRequest: WireMessage, Equatable {
         flowType = try c.flow_type.string("flow_type")
         dryRun = c.dry_run != 0
         maxRows = c.max_rows
+        cursor = try c.cursor.string("cursor")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CleanupRequest>, _ arena: inout Arena) {
@@ -77,6 +82,7 @@ public struct CleanupRequest: WireMessage, Equatable {
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.dry_run = dryRun ? 1 : 0
         c.pointee.max_rows = maxRows
+        c.pointee.cursor = arena.copy(cursor)
     }
 }
 
@@ -100,6 +106,11 @@ public struct CleanupResponse: WireMessage, Equatable {
     public var checkpoints: Int64 = 0
     /// Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
     public var endedFlows: Int64 = 0
+    /// Flows that were passed over since something is wrong with them, which the server's log names: what should go of them stayed, all or
+    /// some of it.
+    public var skipped: Int64 = 0
+    /// Where it stopped; empty: it came to the end.
+    public var cursor: String = ""
 
     public init(
         versions: Int64 = 0,
@@ -110,7 +121,9 @@ public struct CleanupResponse: WireMessage, Equatable {
         bytes: Int64 = 0,
         more: Bool = false,
         checkpoints: Int64 = 0,
-        endedFlows: Int64 = 0
+        endedFlows: Int64 = 0,
+        skipped: Int64 = 0,
+        cursor: String = ""
     ) {
         self.versions = versions
         self.flows = flows
@@ -121,6 +134,8 @@ public struct CleanupResponse: WireMessage, Equatable {
         self.more = more
         self.checkpoints = checkpoints
         self.endedFlows = endedFlows
+        self.skipped = skipped
+        self.cursor = cursor
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -137,6 +152,8 @@ public struct CleanupResponse: WireMessage, Equatable {
         more = c.more != 0
         checkpoints = c.checkpoints
         endedFlows = c.ended_flows
+        skipped = c.skipped
+        cursor = try c.cursor.string("cursor")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CleanupResponse>, _ arena: inout Arena) {
@@ -149,6 +166,8 @@ public struct CleanupResponse: WireMessage, Equatable {
         c.pointee.more = more ? 1 : 0
         c.pointee.checkpoints = checkpoints
         c.pointee.ended_flows = endedFlows
+        c.pointee.skipped = skipped
+        c.pointee.cursor = arena.copy(cursor)
     }
 }
 
@@ -175,7 +194,7 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
     public var startedAt: Timestamp?
     /// When it ended; not set: it is under way, or its server has gone and another one will take over.
     public var finishedAt: Timestamp?
-    /// How far it has come: the flow looked at last.
+    /// How far it has come: the flow looked at last. Empty when it came to the end.
     public var tenant: String = ""
     /// See `tenant`.
     public var flowID: String = ""

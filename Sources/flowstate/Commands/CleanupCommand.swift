@@ -10,7 +10,7 @@ struct CleanupCommand: ClientCommand {
             What goes is what the definitions of flow types let go (\"retention\"), and the history of flows that were \
             deleted long enough ago. Servers do so by themselves, one of them at a time; --status shows how far they are. \
             Without --type or --flows-of it looks at everything. It goes on, a call after the other, until nothing is left \
-            to remove, and shows how far it has come. Each call looks at all flows anew: --timeout must be enough for that.
+            to remove, and shows how far it has come. What is wrong with a flow is passed over and counted (\"skipped\").
 
               flowstate cleanup --dry-run
               flowstate cleanup --flows-of acme --type orders
@@ -30,7 +30,7 @@ struct CleanupCommand: ClientCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Stop after about so many rows. (default: go on until nothing is left)", valueName: "rows"))
+        help: ArgumentHelp("Remove so many rows at most. (default: go on until nothing is left)", valueName: "rows"))
     var maxRows: Int64?
 
     @Flag(help: "Show the clean-up that servers do by themselves: the one under way, else the last.")
@@ -46,21 +46,19 @@ struct CleanupCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         if status { return try console.show(Record(try await client.getCleanupRun(GetCleanupRunRequest()))) }
         var total = CleanupResponse()
-        // What would go is still there for the next call, so a dry run is one.
         repeat {
             let response = try await client.cleanup(
-                CleanupRequest(tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? .max : 0)))
+                CleanupRequest(
+                    tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? .max : 0), cursor: total.cursor))
+            let isStuck = response.more && !response.hasRemoved && response.cursor == total.cursor
             total.add(response)
-            if response.more, !dryRun {
-                guard response.hasRemoved else {
-                    throw LocalFailure(
-                        "one call does not get through all flows: raise --timeout, or give --flows-of and --type", status: .unavailable)
-                }
-                console.note("\(total.versions) versions removed so far, \(total.bytes) bytes")
-            }
-        } while total.more && !dryRun && maxRows == nil
-        if dryRun, total.more {
-            console.note("not all flows were looked at" + (maxRows == nil ? ": raise --timeout, or give --flows-of and --type" : ""))
+            if isStuck || response.more && maxRows != nil { break }
+            if response.more { console.note("\(total.versions) versions \(dryRun ? "found" : "removed") so far, \(total.bytes) bytes") }
+        } while total.more
+        if total.more, maxRows == nil {
+            let advice = "one call does not get any further: raise --timeout, or give --flows-of and --type"
+            guard dryRun else { throw LocalFailure(advice, status: .unavailable) }
+            console.note(advice)
         }
         try console.show(Record(total))
     }
@@ -80,6 +78,7 @@ extension CleanupResponse {
         events += other.events
         idempotencyRecords += other.idempotencyRecords
         bytes += other.bytes
-        more = other.more
+        skipped += other.skipped
+        (more, cursor) = (other.more, other.cursor)
     }
 }

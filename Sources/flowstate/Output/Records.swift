@@ -219,6 +219,7 @@ extension Record {
             ("ended_flows", .integer(removed.endedFlows)), ("checkpoints", .integer(removed.checkpoints)),
             ("quarantined", .integer(removed.quarantined)), ("events", .integer(removed.events)),
             ("idempotency_records", .integer(removed.idempotencyRecords)), ("bytes", .integer(removed.bytes)),
+            ("skipped", .integer(removed.skipped)),
         ]
     }
 }

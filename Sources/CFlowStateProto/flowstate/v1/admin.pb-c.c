@@ -1177,7 +1177,7 @@ void   flowstate__v1__revoke_api_key_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__revoke_api_key_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_descriptors[5] =
 {
   {
     "tenant",
@@ -1227,8 +1227,21 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cursor",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CleanupRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__cleanup_request__field_indices_by_name[] = {
+  4,   /* field[4] = cursor */
   2,   /* field[2] = dry_run */
   1,   /* field[1] = flow_type */
   3,   /* field[3] = max_rows */
@@ -1237,7 +1250,7 @@ static const unsigned flowstate__v1__cleanup_request__field_indices_by_name[] = 
 static const ProtobufCIntRange flowstate__v1__cleanup_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor =
 {
@@ -1247,14 +1260,14 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor =
   "Flowstate__V1__CleanupRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__CleanupRequest),
-  4,
+  5,
   flowstate__v1__cleanup_request__field_descriptors,
   flowstate__v1__cleanup_request__field_indices_by_name,
   1,  flowstate__v1__cleanup_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__cleanup_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[11] =
 {
   {
     "versions",
@@ -1364,22 +1377,48 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "skipped",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CleanupResponse, skipped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CleanupResponse, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__cleanup_response__field_indices_by_name[] = {
   5,   /* field[5] = bytes */
   7,   /* field[7] = checkpoints */
+  10,   /* field[10] = cursor */
   8,   /* field[8] = ended_flows */
   4,   /* field[4] = events */
   1,   /* field[1] = flows */
   2,   /* field[2] = idempotency_records */
   6,   /* field[6] = more */
   3,   /* field[3] = quarantined */
+  9,   /* field[9] = skipped */
   0,   /* field[0] = versions */
 };
 static const ProtobufCIntRange flowstate__v1__cleanup_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
 {
@@ -1389,7 +1428,7 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
   "Flowstate__V1__CleanupResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__CleanupResponse),
-  9,
+  11,
   flowstate__v1__cleanup_response__field_descriptors,
   flowstate__v1__cleanup_response__field_indices_by_name,
   1,  flowstate__v1__cleanup_response__number_ranges,

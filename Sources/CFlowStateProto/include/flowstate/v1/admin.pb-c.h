@@ -88,13 +88,17 @@ struct  Flowstate__V1__CleanupRequest
    */
   protobuf_c_boolean dry_run;
   /*
-   * Stop after so many rows; 0: 100,000.
+   * Remove so many rows at most; 0: 100,000.
    */
   int64_t max_rows;
+  /*
+   * `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `tenant` and `flow_type`.
+   */
+  ProtobufCBinaryData cursor;
 };
 #define FLOWSTATE__V1__CLEANUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__cleanup_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL} }
 
 
 struct  Flowstate__V1__CleanupResponse
@@ -136,10 +140,19 @@ struct  Flowstate__V1__CleanupResponse
    * Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
    */
   int64_t ended_flows;
+  /*
+   * Flows that were passed over since something is wrong with them, which the server's log names: what should go of them stayed, all or
+   * some of it.
+   */
+  int64_t skipped;
+  /*
+   * Where it stopped; empty: it came to the end.
+   */
+  ProtobufCBinaryData cursor;
 };
 #define FLOWSTATE__V1__CLEANUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__cleanup_response__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 struct  Flowstate__V1__GetCleanupRunRequest
@@ -167,7 +180,7 @@ struct  Flowstate__V1__GetCleanupRunResponse
    */
   Google__Protobuf__Timestamp *finished_at;
   /*
-   * How far it has come: the flow looked at last.
+   * How far it has come: the flow looked at last. Empty when it came to the end.
    */
   ProtobufCBinaryData tenant;
   /*

@@ -1,0 +1,23 @@
+/// Which flows one statement looks at. Pure.
+enum CleanupPortion {
+    struct Flow: Equatable {
+        var id: String
+        /// That may be there.
+        var versions: Int64
+    }
+
+    /// In their order, each with no more than `most` versions together, unless it is one flow.
+    static func portions(_ flows: [Flow], most: Int64) -> [[Flow]] {
+        var (portions, sum): ([[Flow]], Int64) = ([], 0)
+        for flow in flows {
+            let next = max(flow.versions, 1)
+            if portions.isEmpty || next > most - sum {
+                portions.append([])
+                sum = 0
+            }
+            portions[portions.count - 1].append(flow)
+            sum += next
+        }
+        return portions
+    }
+}
