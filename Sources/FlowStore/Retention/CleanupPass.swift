@@ -58,11 +58,11 @@ struct CleanupPass {
     private mutating func clean(_ tenant: String) async throws(StateError) {
         try await cleanDeleted(tenant)
         var definitions = try await definitions(of: tenant)
-        if let flowType = command.flowType { definitions = definitions.filter { $0.key == flowType } }
+        if let flowType = command.flowType { definitions = definitions.filter { $0.key == Name(flowType) } }
         if definitions.isEmpty { return }
         var last = ""
-        while !isStopped, let page = try await page(of: tenant, after: last, types: Array(definitions.keys)) {
-            for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) where !isStopped {
+        while !isStopped, let page = try await page(of: tenant, after: last, types: definitions.keys.map(\.text)) {
+            for (flowType, flows) in Dictionary(grouping: page.flows, by: { Name($0.flowType) }) where !isStopped {
                 if let latest = definitions[flowType] { try await clean(flows, of: tenant, latest) }
             }
             last = page.lastID
