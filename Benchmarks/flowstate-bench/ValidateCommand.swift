@@ -24,7 +24,9 @@ struct ValidateCommand: ParsableCommand {
     func run() throws {
         let type = BuiltInDefinitions.unifiedDiscovery
         let document = Array((BuiltInDefinitions.documents[type] ?? "").utf8)
-        let validator = StateValidator(try DefinitionReader.read(document, limits: Limits()), limits: Limits())
+        let limits = Limits()
+        let definition = try DefinitionReader.read(document, limits: limits, budget: WorkBudget(steps: limits.work))
+        let validator = StateValidator(definition, limits: limits)
         var generator = SeededGenerator(seed: 1)
         let state = DiscoveryText.make(size: stateSize, using: &generator)
         var depths: [String: ValidationFigures.Times] = [:]
@@ -38,7 +40,7 @@ struct ValidateCommand: ParsableCommand {
 
     private static func microseconds(_ validator: StateValidator, _ state: [UInt8], _ depth: ValidationDepth) throws -> Double {
         let begin = ContinuousClock.now
-        let report = validator.validate(state, depth: depth)
+        let report = try validator.validate(state, depth: depth, budget: WorkBudget(steps: Limits().work))
         let time = ContinuousClock.now - begin
         if let violation = report.violations.first { throw BenchError.notValid("\(violation.path): \(violation.message)") }
         return time / .microseconds(1)

@@ -15,18 +15,13 @@ public struct PutDefinitionCommand: Sendable {
     }
 
     /// - Throws: `definitionInvalid` for a document that cannot work, `invalidArgument` for one that must not be put.
-    public func check(limits: Limits) throws(StateError) -> FlowDefinition {
+    public func check(limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
-        if let expectedRevision, expectedRevision < 0 {
-            throw .invalidArgument(field: "expected_revision", message: "is \(expectedRevision); use 0 for \"must not exist\"")
+        if let expectedRevision {
+            try WireNumber.check(expectedRevision, field: "expected_revision", hint: "use 0 for \"must not exist\"")
         }
-        let definition: FlowDefinition
-        do {
-            definition = try DefinitionReader.read(document, limits: limits)
-        } catch {
-            throw .definitionInvalid(error.faults)
-        }
-        if BuiltInDefinitions.documents[definition.flowType] != nil {
+        let definition = try DefinitionReader.read(document, limits: limits, budget: budget)
+        if BuiltInDefinitions.isBuiltIn(definition.flowType) {
             let message = "\"\(definition.flowType)\" is built in and cannot be replaced; choose another flow_type"
             throw .definitionInvalid([DefinitionFault(path: "/flow_type", message: message)])
         }
@@ -49,14 +44,14 @@ public struct MoveFlowCommand: Sendable {
     ///
     /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
     public func next(
-        _ snapshot: Snapshot, from old: FlowDefinition?, to definition: FlowDefinition, revision: Int64, limits: Limits
+        _ snapshot: Snapshot, from old: FlowDefinition?, to definition: FlowDefinition, revision: Int64, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         var command = SaveCommand(
             key: request.key, actor: request.actor, state: snapshot.state,
             contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits), kind: .definitionMoved)
         command.definitionRevision = revision
         command.metadata = Array("{\"from_revision\":\(snapshot.head.definitionRevision ?? 0),\"revision\":\(revision)}".utf8)
-        var moved = try command.following(definition, limits: limits).command
+        var moved = try command.following(definition, from: .unknown, limits: limits, budget: budget).command
         // Labels that only the old one takes from states are nobody's any more.
         let gone = LabelChanges((old?.labels ?? []).map { LabelChanges.Entry(name: $0.name, value: nil) })
         if !gone.entries.isEmpty { moved.labelChanges = moved.labelChanges.map { gone.followed(by: $0) } ?? gone }
@@ -91,9 +86,7 @@ public struct GetDefinitionCommand: Sendable {
 
     public func check(limits: Limits) throws(StateError) {
         try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes)
-        if let revision, revision < 0 {
-            throw .invalidArgument(field: "revision", message: "is \(revision); revisions start at 1, 0 is the latest")
-        }
+        if let revision { try WireNumber.check(revision, field: "revision", hint: "revisions start at 1, 0 is the latest") }
     }
 }
 
@@ -140,7 +133,7 @@ extension BuiltInDefinitions {
         DefinitionRecord(flowType: flowType, revision: 1, document: Array(document.utf8), actor: "", createdAt: nil)
     }.sorted { $0.flowType.utf8.lexicographicallyPrecedes($1.flowType.utf8) }
 
-    public static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType == flowType } }
+    public static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType.hasSameBytes(as: flowType) } }
 }
 
 /// Holds a state against a definition. Changes nothing.

@@ -24,19 +24,13 @@ public struct FlowKey: Sendable, Hashable {
     }
 
     public static func == (left: FlowKey, right: FlowKey) -> Bool {
-        areSameBytes(left.flowID, right.flowID) && areSameBytes(left.tenant, right.tenant)
-    }
-
-    private static func areSameBytes(_ left: String, _ right: String) -> Bool {
-        var (left, right) = (left, right)
-        return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
+        left.flowID.hasSameBytes(as: right.flowID) && left.tenant.hasSameBytes(as: right.tenant)
     }
 
     public func hash(into hasher: inout Hasher) {
-        var (tenant, flowID) = (tenant, flowID)
-        tenant.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        tenant.hashBytes(into: &hasher)
         // No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
         hasher.combine(0 as UInt8)
-        flowID.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        flowID.hashBytes(into: &hasher)
     }
 }

@@ -106,18 +106,20 @@ extension FlowSummary.Phase {
     /// - Parameter visits: by phase, when the flow was in it; may have phases that the definition has not.
     public static func all(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)],
-        limits: Limits
-    ) -> [FlowSummary.Phase] {
-        let step = LifecycleStep(leaving: snapshot, definition, now: snapshot.head.updatedAt, limits: limits)
+        limits: Limits, budget: WorkBudget
+    ) throws(StateError) -> [FlowSummary.Phase] {
+        let step = try LifecycleStep(leaving: snapshot, definition, now: snapshot.head.updatedAt, limits: limits, budget: budget)
+        let complete = try step.completions()
         let known = definition?.phases.map(\.name) ?? []
-        let others = visits.filter { !known.contains($0.phase) && !$0.phase.isEmpty }.sorted { visit, other in
+        let others = visits.filter { definition?.phase($0.phase) == nil && !$0.phase.isEmpty }.sorted { visit, other in
             (visit.enteredAt ?? .latest) < (other.enteredAt ?? .latest)
         }
+        let byPhase = Dictionary(visits.map { (Name($0.phase), $0) }, uniquingKeysWith: { first, _ in first })
         return (known + others.map(\.phase)).map { name in
-            let visit = visits.first { $0.phase == name }
-            let isComplete = known.isEmpty ? visit?.completedAt != nil : step.isComplete(name)
+            let visit = byPhase[Name(name)]
+            let isComplete = known.isEmpty ? visit?.completedAt != nil : complete.contains(JSONName(name))
             let progress: FlowSummary.Phase.Progress =
-                isComplete ? .complete : name == step.phase ? .active : visit?.enteredAt != nil ? .left : .pending
+                isComplete ? .complete : name.hasSameBytes(as: step.phase) ? .active : visit?.enteredAt != nil ? .left : .pending
             return FlowSummary.Phase(name: name, progress: progress, enteredAt: visit?.enteredAt, completedAt: visit?.completedAt)
         }
     }

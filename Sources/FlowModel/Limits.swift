@@ -18,6 +18,9 @@ public struct Limits: Sendable, Equatable {
     /// The JSON document that travels with a version.
     public var metadataBytes = 64 << 10
 
+    /// The JSON document that describes a reported error; the metadata of its version keeps all of it.
+    public var errorDetailsBytes = 64 << 10
+
     // MARK: Names
 
     /// A tenant, a flow id, a flow type, a phase, a status, an actor, a checkpoint or a version label, in UTF-8.
@@ -39,25 +42,28 @@ public struct Limits: Sendable, Equatable {
 
     /// Operations in one JSON Patch.
     public var patchOperations = 10_000
-    /// Steps of one JSON Patch: see `PatchLimits.work`.
-    public var patchWork = 20_000_000
-
-    /// Steps of holding one state against a JSON Schema: see `JSONSchema`.
-    public var schemaWork = 10_000_000
+    /// Steps of everything that one call computes from its input: reading, validating, patching, comparing. See `WorkBudget`: this is one
+    /// to two seconds of a slow processor, and the largest state that fits a message can be opened for half of it.
+    public var work = 20_000_000
 
     /// The document of one definition.
     public var definitionBytes = 1 << 20
     /// Arrays and objects nested in it.
     public var definitionDepth = 64
-    /// Its rules with a pattern.
+    /// Its phases.
+    public var definitionPhases = 1_000
+    /// Its statuses.
+    public var definitionStatuses = 1_000
+    /// Its rules, those within rules counted.
+    public var definitionRules = 1_000
+    /// The places of its JSON Schema that are schemas.
+    public var definitionSchemas = 10_000
+    /// Its patterns: those of rules, and those of its schema, each.
     public var definitionPatterns = 64
     /// One pattern, in UTF-8.
     public var patternBytes = 1_000
     /// What one pattern may take, compiled and with what searches keep to be faster.
     public var patternMemoryBytes = 256 << 10
-    /// Steps of the patterns in one validation, for errors and for warnings each: bytes of the texts, times instructions of the pattern.
-    /// Some 4 ns a step with patterns that are made to be slow, usually far less than one.
-    public var patternWork = 200_000_000
 
     // MARK: Lists
 

@@ -17,15 +17,14 @@ public struct StateCheck: Sendable {
         try checkProgress(command.progress)
         try command.labels?.check(limits: limits)
         try checkVersion(command.precondition)
-        if let parent = command.parentVersion, parent < 1 {
-            throw .invalidArgument(field: "parent_version", message: "is \(parent); versions start at 1")
-        }
+        try checkVersionNumber(command.parentVersion, "parent_version")
         if command.parentVersion != nil, command.precondition == .expected(0) {
             throw .invalidArgument(field: "parent_version", message: "a flow that must not exist has no version to come from")
         }
         if let checkpoint = command.checkpoint { try checkCheckpoint(checkpoint) }
         try checkIdempotencyKey(command.idempotencyKey)
-        try checkMetadata(command.metadata)
+        // Of the other kinds the server writes it.
+        if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
         try checkState(command.state, command.contentType)
     }
 
@@ -61,9 +60,7 @@ public struct StateCheck: Sendable {
         case .label(let label): try checkName(label, "version_label", mayBeEmpty: false)
         case .time(let time): try time.check(field: "time")
         }
-        if let version = command.ifVersionNot, version < 0 {
-            throw .invalidArgument(field: "if_version_not", message: "is \(version); versions are not negative")
-        }
+        if let version = command.ifVersionNot { try WireNumber.check(version, field: "if_version_not") }
     }
 
     public func check(_ command: ListFlowsCommand) throws(StateError) {
@@ -134,23 +131,18 @@ extension StateCheck {
     }
 
     private func checkVersion(_ precondition: Precondition) throws(StateError) {
-        if case .expected(let version) = precondition, version < 0 {
-            throw .invalidArgument(
-                field: "expected_version", message: "is \(version); use 0 for \"must not exist\" or a version from 1")
-        }
+        guard case .expected(let version) = precondition else { return }
+        try WireNumber.check(version, field: "expected_version", hint: "use 0 for \"must not exist\" or a version from 1")
     }
 
     /// For changes of flows that are there.
-    private func checkExisting(_ precondition: Precondition) throws(StateError) {
-        if case .expected(let version) = precondition, version < 1 {
-            throw .invalidArgument(field: "expected_version", message: "is \(version); the flow must exist, so use a version from 1")
-        }
+    public func checkExisting(_ precondition: Precondition) throws(StateError) {
+        guard case .expected(let version) = precondition else { return }
+        try WireNumber.check(version, field: "expected_version", from: 1, hint: "the flow must exist, so use a version from 1")
     }
 
-    private func checkVersionNumber(_ version: FlowVersion?, _ field: String) throws(StateError) {
-        if let version, version < 1 {
-            throw .invalidArgument(field: field, message: "is \(version); versions start at 1")
-        }
+    public func checkVersionNumber(_ version: FlowVersion?, _ field: String) throws(StateError) {
+        if let version { try WireNumber.check(version, field: field, from: 1, hint: "versions start at 1") }
     }
 
     private func checkIdempotencyKey(_ key: String?) throws(StateError) {

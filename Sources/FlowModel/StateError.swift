@@ -40,6 +40,8 @@ public enum StateError: Error, Sendable, Equatable {
     case idempotencyKeyReused(key: String)
     /// `outcomeUnknown`: the request was sent, the answer never came, so it may have been applied.
     case databaseUnavailable(message: String, outcomeUnknown: Bool, retryAfterMilliseconds: Int64)
+    /// What the request asks for takes more steps than one may (`Limits.work`); nothing was applied.
+    case workLimitExceeded(limit: Int)
     /// Too many operations wait; nothing was applied.
     /// `unit`: what is counted, `operations` or `bytes`.
     case overloaded(queued: Int, limit: Int, unit: String, retryAfterMilliseconds: Int64)
@@ -94,6 +96,7 @@ extension StateError {
         case .tooLarge: "STATE_TOO_LARGE"
         case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
         case .databaseUnavailable: "DATABASE_UNAVAILABLE"
+        case .workLimitExceeded: "WORK_LIMIT_EXCEEDED"
         case .overloaded: "OVERLOADED"
         case .invalidArgument: "INVALID_REQUEST"
         case .deadlineExceeded: "DEADLINE_EXCEEDED"

@@ -108,6 +108,8 @@ extension StateError: CustomStringConvertible {
                     : "nothing was applied: try again")
         case .overloaded(let queued, let limit, let unit, _):
             "the server is overloaded (\(queued) \(unit) wait, the limit is \(limit) \(unit)); nothing was applied: try again later"
+        case .workLimitExceeded(let limit):
+            "the request takes more than \(limit) steps of work (limit work); nothing was applied: send less at once, or use smaller states"
         case .deadlineExceeded(let outcomeUnknown):
             outcomeUnknown
                 ? "the deadline passed while the request ran; whether it was applied is unknown: repeat it with its idempotency key, or load and compare"

@@ -55,7 +55,7 @@ enum ErrorTable {
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
             .notificationNotFound:
             .notFound
-        case .tooLarge, .overloaded: .resourceExhausted
+        case .tooLarge, .workLimitExceeded, .overloaded: .resourceExhausted
         case .databaseUnavailable: .unavailable
         case .deadlineExceeded: .deadlineExceeded
         case .cancelled: .cancelled

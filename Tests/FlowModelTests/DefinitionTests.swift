@@ -5,12 +5,7 @@ import Testing
 /// What a definition's document may say, and what is answered to one that cannot work.
 @Suite struct DefinitionTests {
     private func faults(_ document: String) -> [String] {
-        do {
-            _ = try DefinitionReader.read(Array(document.utf8), limits: Limits())
-            return []
-        } catch {
-            return error.faults.map(\.path)
-        }
+        DefinitionReader.faults(document).map(\.path)
     }
 
     @Test(arguments: Array(BuiltInDefinitions.documents.keys)) func builtInDefinitionsAreValid(flowType: String) throws {
@@ -87,12 +82,12 @@ import Testing
     @Test func limitsHold() {
         var limits = Limits()
         limits.definitionBytes = 30
-        #expect(throws: DefinitionFaults.self) {
+        #expect(throws: StateError.self) {
             try DefinitionReader.read(Array(#"{"flow_type": "f", "description": "long"}"#.utf8), limits: limits)
         }
         limits = Limits()
         limits.definitionDepth = 2
-        #expect(throws: DefinitionFaults.self) {
+        #expect(throws: StateError.self) {
             try DefinitionReader.read(Array(#"{"flow_type": "f", "paths": {"phase": ["/a"]}}"#.utf8), limits: limits)
         }
         #expect(faults(#"{"flow_type": "f", "description": "\#(String(repeating: "x", count: 5_000))"}"#) == ["/description"])
@@ -138,10 +133,11 @@ import Testing
             do {
                 let definition = try DefinitionReader.read(damaged, limits: Limits())
                 read += 1
-                _ = StateValidator(definition, limits: Limits()).validate(Array(#"{"a": [1], "current_phase": "x"}"#.utf8))
+                _ = try StateValidator(definition, limits: Limits()).validate(Array(#"{"a": [1], "current_phase": "x"}"#.utf8))
                 _ = try? definition.initialState(of: "f", at: Timestamp(microseconds: 0), limits: Limits())
             } catch {
-                #expect(!error.faults.isEmpty && error.faults.allSatisfy { !$0.message.isEmpty })
+                guard case StateError.definitionInvalid(let faults) = error else { throw error }
+                #expect(!faults.isEmpty && faults.allSatisfy { !$0.message.isEmpty })
             }
         }
         #expect(read > 20, "seed \(seed): only \(read) were still definitions")

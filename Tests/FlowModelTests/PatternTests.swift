@@ -14,7 +14,8 @@ import Testing
             _ = try definition(patterns, limits: limits)
             return []
         } catch {
-            return (error as? DefinitionFaults)?.faults ?? []
+            guard case StateError.definitionInvalid(let faults) = error else { return [] }
+            return faults
         }
     }
 
@@ -53,16 +54,17 @@ import Testing
         let text = { (count: Int) in "\"" + String(repeating: "ab", count: count) + "\"" }
         for pattern in ["(a*b*)*c", "(?:a|b)*a(?:a|b){500}c", "(((a+b?)+)+)+$"] {
             let validator = StateValidator(try definition([pattern]), limits: Limits())
-            #expect(validator.validate(Array("{\"a\":[\(text(20_000))]}".utf8)).violations.allSatisfy { $0.path == "/a/0" }, "\(pattern)")
+            #expect(try validator.validate(Array("{\"a\":[\(text(20_000))]}".utf8)).violations.allSatisfy { $0.path == "/a/0" }, "\(pattern)")
         }
         var limits = Limits()
-        limits.patternWork = 2_000
+        limits.work = 500
         let validator = StateValidator(try definition(["^[ab]+$"]), limits: limits)
-        #expect(validator.validate(Array("{\"a\":[\(text(20)),\(text(20))]}".utf8)).isValid)
-        let long = validator.validate(Array("{\"a\":[\(text(1_000)),\(text(20))]}".utf8))
-        #expect(long.violations.map(\.path) == ["/a/0"] && long.violations.allSatisfy { $0.message.contains("pattern-work") })
-        let many = Array(repeating: text(20), count: 100).joined(separator: ",")
-        #expect(validator.validate(Array("{\"a\":[\(many)]}".utf8)).violations.last?.path == "/a/99")
+        let validate = { (texts: [String]) in
+            try validator.validate(Array("{\"a\":[\(texts.joined(separator: ","))]}".utf8), budget: WorkBudget(steps: limits.work)).violations
+        }
+        #expect(try validate([text(20), text(20)]).isEmpty)
+        #expect(try validate([text(2_000), text(20)]).map(\.rule) == ["work"])
+        #expect(try validate(Array(repeating: text(20), count: 100)).map(\.rule) == ["work"])
     }
 
     /// An event loop leaves to others what may take long.

@@ -10,7 +10,7 @@ import Testing
         let paths = #""paths": {"phase": "/phase", "status": "/status"},"#
         let document = #"{"flow_type": "t", \#(Self.phases) \#(paths) "rules": [\#(rule)]}"#
         let definition = try DefinitionReader.read(Array(document.utf8), limits: Limits())
-        return StateValidator(definition, limits: Limits()).validate(Array(state.utf8), depth: depth)
+        return try StateValidator(definition, limits: Limits()).validate(Array(state.utf8), depth: depth)
     }
 
     /// The rule, states that pass, states with the places of their violations.

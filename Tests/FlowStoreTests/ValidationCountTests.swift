@@ -84,7 +84,7 @@ struct ValidationCountTests {
         counts.note([.init(path: "", rule: "7", message: "")], isRefused: true, flowType: "t", tenant: "x")
         let taken = counts.take()
         #expect(taken.count == 10_000)
-        #expect(taken.first { $0.key.rule == "7" }?.count.refused == 2, "one that is known is counted on")
+        #expect(taken.first { $0.key.rule == Name("7") }?.count.refused == 2, "one that is known is counted on")
     }
 
     @Test func oldHoursAreForgotten() async throws {

@@ -4,8 +4,10 @@ public enum BuiltInDefinitions {
     public static let open = "open"
     public static let unifiedDiscovery = "unified_discovery"
 
-    /// By type.
+    /// By type. Their names are ASCII, so that texts and bytes are the same.
     public static let documents = [open: openDocument, unifiedDiscovery: unifiedDiscoveryDocument]
+
+    public static func isBuiltIn(_ flowType: String) -> Bool { record(flowType) != nil }
 
     static let openDocument = """
         {"flow_type": "open", "description": "No rules: any phase, any status, any state.", "on_save": "off"}

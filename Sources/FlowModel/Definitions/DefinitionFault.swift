@@ -1,4 +1,4 @@
-/// Why a document is no definition that can work, and where in it.
+/// Why a document is not a definition that can work, and where in it.
 public struct DefinitionFault: Error, Sendable, Equatable {
     /// JSON Pointer into the document.
     public var path: String
@@ -10,7 +10,34 @@ extension DefinitionFault: CustomStringConvertible {
     public var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 
-/// Every fault found in a document; there is at least one.
-public struct DefinitionFaults: Error, Sendable, Equatable {
-    public var faults: [DefinitionFault]
+/// The faults found in a part of a document: all are counted, the first ones listed. A document of a megabyte can have more of them than it
+/// has bytes to read, and each may list names.
+struct FaultList {
+    private static let maximum = 100
+    /// Of a path, and of a message: a name may be as long as the document.
+    private static let maximumBytes = 2_000
+
+    private var first: [DefinitionFault] = []
+    private var left = 0
+
+    var isEmpty: Bool { first.isEmpty }
+
+    mutating func add(_ path: @autoclosure () -> String, _ message: @autoclosure () -> String) {
+        guard first.count < Self.maximum else {
+            left += 1
+            return
+        }
+        first.append(DefinitionFault(path: path().prefixed(Self.maximumBytes), message: message().prefixed(Self.maximumBytes)))
+    }
+
+    mutating func take(_ others: FaultList) {
+        let taken = others.first.prefix(Self.maximum - first.count)
+        first += taken
+        left += others.first.count - taken.count + others.left
+    }
+
+    /// At the end, how many more there are.
+    var listed: [DefinitionFault] {
+        left == 0 ? first : first + [DefinitionFault(path: "", message: "and \(left) more faults, which are not listed")]
+    }
 }

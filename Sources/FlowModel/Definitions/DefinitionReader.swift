@@ -1,48 +1,109 @@
+import CJSON
+
 /// Makes a definition of its document, or says everything that is wrong with it.
 public enum DefinitionReader {
-    public static func read(_ document: [UInt8], limits: Limits) throws(DefinitionFaults) -> FlowDefinition {
-        if document.count > limits.definitionBytes {
-            throw DefinitionFaults("is \(document.count) bytes, the limit is \(limits.definitionBytes)")
-        }
-        let parsed: JSONDocument
-        do {
-            parsed = try JSONDocument(document, maximumDepth: limits.definitionDepth)
-        } catch {
-            throw DefinitionFaults("is not JSON: \(error)")
-        }
-        var reader = ObjectReader(parsed.root, at: .root)
-        let definition = definition(&reader, limits)
-        reader.finish()
-        if !reader.faults.isEmpty { throw DefinitionFaults(faults: reader.faults) }
-        return definition
+    /// Reads a document that is to be accepted: it is within the limits, and what it makes is right by its own rules.
+    ///
+    /// - Throws: `definitionInvalid`, or why the reading was stopped.
+    public static func read(_ document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
+        try read(document, DefinitionScope(limits, isStored: false, budget))
     }
 
-    private static func definition(_ reader: inout ObjectReader, _ limits: Limits) -> FlowDefinition {
+    /// Reads a document that was accepted once: no limit for accepting is applied to it, only the budget.
+    public static func read(stored document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
+        try read(document, DefinitionScope(limits, isStored: true, budget))
+    }
+
+    /// A document is read a part at a time, each value of it once or a few times.
+    private static let stepsPerValue = 8
+
+    private static func read(_ document: [UInt8], _ scope: DefinitionScope) throws(StateError) -> FlowDefinition {
+        if document.count > scope.limits.definitionBytes {
+            throw refusal("is \(document.count) bytes, the limit is \(scope.limits.definitionBytes)")
+        }
+        let parsed = try StateError.counting { () throws(WorkStopped) in
+            let parsed = try JSONDocument.parse(document, maximumDepth: scope.limits.definitionDepth, scope.budget)
+            try scope.budget.spend(stepsPerValue * (parsed.value?.nodes.count ?? 0))
+            return parsed
+        }
+        switch parsed {
+        case .failure(let fault): throw refusal("is not JSON: \(fault)")
+        case .success(let parsed):
+            var reader = ObjectReader(parsed.root, at: .root)
+            var definition = definition(&reader, scope)
+            try StateError.counting { () throws(WorkStopped) in
+                if let stopped = scope.patterns.stopped { throw stopped }
+            }
+            if !scope.isStored, reader.faults.isEmpty { try check(definition, &reader, scope) }
+            reader.finish()
+            if !reader.faults.isEmpty { throw .definitionInvalid(reader.faults.listed) }
+            definition.memory += memory(parsed)
+            return definition
+        }
+    }
+
+    private static func refusal(_ message: String) -> StateError { .definitionInvalid([DefinitionFault(path: "", message: message)]) }
+
+    /// Bytes of a document that values refer to.
+    private static func memory(_ document: JSONDocument) -> Int {
+        document.bytes.count + document.nodes.count * MemoryLayout<cjson_node>.stride
+    }
+
+    private static func definition(_ reader: inout ObjectReader, _ scope: DefinitionScope) -> FlowDefinition {
+        let limits = scope.limits
         let flowType = name("flow_type", &reader, limits)
         let description = reader.string("description", isRequired: false) ?? ""
         if description.utf8.count > limits.descriptionBytes {
             reader.fault("description", "is \(description.utf8.count) bytes, the limit is \(limits.descriptionBytes)")
         }
-        let phases = phases(&reader, limits)
-        let statuses = statuses(&reader, limits)
+        let phases = PhaseReader.phases(&reader, limits)
+        let statuses = PhaseReader.statuses(&reader, limits)
         let paths = paths(&reader)
-        let scope = RuleScope(phases: phases.map(\.name), statuses: statuses.map(\.name), limits: limits)
+        scope.phases = NameSet(phases.map(\.name))
+        scope.statuses = NameSet(statuses.map(\.name))
         let (rules, faults) = RuleReader.read(reader.array("rules") ?? [], at: JSONPointer(["rules"]), scope)
         reader.take(faults)
-        let schema = schema(&reader, limits)
+        let schema = schema(&reader, scope)
         let initial = reader.object("initial_state")
         var definition = FlowDefinition(
             flowType: flowType, description: description, paths: paths, phases: phases, statuses: statuses, rules: rules,
             schema: schema, onSave: onSave(&reader))
-        definition.patternInstructions = scope.patternInstructions
+        definition.patternInstructions = scope.patterns.instructions
         if let initial { take(initial, into: &definition, &reader, limits) }
-        readRecovery(into: &definition, &reader, limits)
+        readRepairs(into: &definition, &reader)
+        readRecovery(into: &definition, &reader)
         readRetention(into: &definition, &reader)
         definition.labels = labels(&reader, limits)
+        definition.memory = scope.patterns.memory + (schema?.memory ?? 0) + (definition.initialState.map(memory) ?? 0)
+        // What a phase, a status or a rule is as a value, with its names and its places in sets.
+        definition.memory += 512 * (phases.count + statuses.count + rules.count) + 4_096
         return definition
     }
 
-    private static func name(_ member: String, _ reader: inout ObjectReader, _ limits: Limits) -> String {
+    /// Tries out what the definition makes: a new flow must be right from the start, and so must what repairs make of nothing.
+    private static func check(_ definition: FlowDefinition, _ reader: inout ObjectReader, _ scope: DefinitionScope) throws(StateError) {
+        let (limits, time) = (scope.limits, Timestamp(microseconds: 0))
+        do throws(StateError) {
+            if let state = try definition.initialState(of: "a flow", at: time, limits: limits, budget: scope.budget) {
+                for violation in try StateValidator(definition, limits: limits).validate(state, budget: scope.budget).violations {
+                    reader.fault("initial_state", "breaks rule \(violation.rule): \(violation.path) \(violation.message)")
+                }
+            }
+        } catch {
+            switch error {
+            case .stateInvalid, .tooLarge: reader.fault("initial_state", error.message)
+            default: throw error
+            }
+        }
+        // A state of which nothing is left must come out right, or a repair can never help.
+        if !definition.repairs.isEmpty,
+            try definition.repaired(Array("{}".utf8), flowID: "a flow", at: time, limits: limits, budget: scope.budget) == nil
+        {
+            reader.fault("repairs", "leave an empty state in breach of the rules: something required is not repaired, or wrongly")
+        }
+    }
+
+    static func name(_ member: String, _ reader: inout ObjectReader, _ limits: Limits) -> String {
         guard let name = reader.string(member) else { return "" }
         do throws(StateError) {
             try NameRule.check(name, field: member, maximumBytes: limits.idBytes)
@@ -52,25 +113,22 @@ public enum DefinitionReader {
         return name
     }
 
-    private static func schema(_ reader: inout ObjectReader, _ limits: Limits) -> JSONSchema? {
+    private static func schema(_ reader: inout ObjectReader, _ scope: DefinitionScope) -> JSONSchema? {
         guard let value = reader.value("schema") else { return nil }
-        let (schema, faults) = SchemaReader.read(value, at: reader.place.appending("schema"), limits)
+        let (schema, faults) = SchemaReader.read(value, at: reader.place.appending("schema"), scope)
         reader.take(faults)
         return schema
     }
 
-    private static func readRecovery(into definition: inout FlowDefinition, _ reader: inout ObjectReader, _ limits: Limits) {
+    private static func readRepairs(into definition: inout FlowDefinition, _ reader: inout ObjectReader) {
         for (number, object) in (reader.array("repairs") ?? []).enumerated() {
             let (repair, faults) = Repair.read(object, at: JSONPointer(["repairs", "\(number)"]))
             if let repair { definition.repairs.append(repair) }
             reader.take(faults)
         }
-        // A state of which nothing is left must come out right, or a repair can never help.
-        if !definition.repairs.isEmpty, reader.faults.isEmpty,
-            definition.repaired(Array("{}".utf8), flowID: "a flow", at: Timestamp(microseconds: 0), limits: limits) == nil
-        {
-            reader.fault("repairs", "leave an empty state in breach of the rules: something required is not repaired, or wrongly")
-        }
+    }
+
+    private static func readRecovery(into definition: inout FlowDefinition, _ reader: inout ObjectReader) {
         guard let object = reader.object("recovery") else { return }
         var inner = ObjectReader(object, at: JSONPointer(["recovery"]))
         if let names = inner.strings("strategies") {
@@ -114,15 +172,19 @@ public enum DefinitionReader {
         guard let object = reader.object("labels") else { return [] }
         var inner = ObjectReader(object, at: JSONPointer(["labels"]))
         let names = object.members.map(\.name)
-        if names.count > limits.labels { inner.fault("", "are \(names.count), the limit is \(limits.labels)") }
-        var labels: [(name: String, path: JSONPointer)] = []
+        // Before their contents: each is small, but their number is bounded by the document only.
+        guard names.count <= limits.labels else {
+            reader.fault("labels", "are \(names.count), the limit is \(limits.labels)")
+            return []
+        }
+        var (labels, known): ([(name: String, path: JSONPointer)], Set<Name>) = ([], [])
         for name in names {
             do throws(StateError) {
                 try NameRule.check(name, field: name, maximumBytes: limits.labelBytes)
             } catch {
                 if case .invalidArgument(_, let message) = error { inner.fault(name, "as the name of a label \(message)") }
             }
-            if labels.contains(where: { $0.name.utf8.elementsEqual(name.utf8) }) { inner.fault(name, "stands there twice") }
+            if !known.insert(Name(name)).inserted { inner.fault(name, "stands there twice") }
             if let path = inner.place(name, isRequired: true) { labels.append((name, path)) }
         }
         inner.finish()
@@ -138,20 +200,15 @@ public enum DefinitionReader {
         reader.take(faults)
         if policy.endedHours != nil, !definition.hasEnd {
             let message = "no flow of this type ever ends: no phase is \"terminal\", and every status has one that may follow"
-            reader.take([DefinitionFault(path: place.appending("ended_hours").description, message: message)])
+            reader.faultAt(place.appending("ended_hours"), message)
         }
     }
 
-    /// A flow that is created with it must be right from the start.
     private static func take(
         _ initial: JSONValue, into definition: inout FlowDefinition, _ reader: inout ObjectReader, _ limits: Limits
     ) {
-        do {
+        do throws(JSONText.Fault) {
             definition.initialState = try JSONDocument(Array(initial.text), maximumDepth: limits.definitionDepth)
-            let state = try definition.initialState(of: "a flow", at: Timestamp(microseconds: 0), limits: limits) ?? []
-            for violation in StateValidator(definition, limits: limits).validate(state).violations {
-                reader.fault("initial_state", "breaks rule \(violation.rule): \(violation.path) \(violation.message)")
-            }
         } catch {
             reader.fault("initial_state", "\(error)")
         }
@@ -186,86 +243,4 @@ public enum DefinitionReader {
         reader.take(inner.faults)
         return paths
     }
-
-    // MARK: Phases
-
-    private static func phases(_ reader: inout ObjectReader, _ limits: Limits) -> [FlowDefinition.Phase] {
-        let place = JSONPointer(["phases"])
-        var phases: [FlowDefinition.Phase] = []
-        var faults: [DefinitionFault] = []
-        for (number, object) in (reader.array("phases") ?? []).enumerated() {
-            var inner = ObjectReader(object, at: place.appending("\(number)"))
-            let name = name("name", &inner, limits)
-            if phases.contains(where: { $0.name == name }) { inner.fault("name", "\"\(name)\" is a phase already") }
-            let progress = inner.number("progress")?.double
-            if let progress, !(0...100).contains(progress) { inner.fault("progress", "must lie between 0 and 100") }
-            phases.append(
-                FlowDefinition.Phase(
-                    name: name, requires: inner.strings("requires") ?? [], progress: progress,
-                    isTerminal: inner.boolean("terminal") ?? false, completesOnLeave: inner.boolean("complete_on_leave") ?? false))
-            inner.finish()
-            faults += inner.faults
-        }
-        reader.take(faults + unknownPhases(phases, place) + cycles(phases, place))
-        return phases
-    }
-
-    private static func unknownPhases(_ phases: [FlowDefinition.Phase], _ place: JSONPointer) -> [DefinitionFault] {
-        let names = Set(phases.map(\.name))
-        return phases.enumerated().flatMap { number, phase in
-            phase.requires.enumerated().filter { !names.contains($0.element) }.map { index, name in
-                let path = JSONPointer(place.tokens + ["\(number)", "requires", "\(index)"])
-                return DefinitionFault(path: path.description, message: "\"\(name)\" is no phase of this definition")
-            }
-        }
-    }
-
-    /// A phase that requires itself, directly or through others, can never be entered.
-    private static func cycles(_ phases: [FlowDefinition.Phase], _ place: JSONPointer) -> [DefinitionFault] {
-        // Takes away what can be entered, until nothing more can.
-        var left = phases
-        let names = Set(phases.map(\.name))
-        var possible: Set<String> = []
-        while true {
-            let enterable = left.filter { $0.requires.allSatisfy { possible.contains($0) || !names.contains($0) } }
-            if enterable.isEmpty { break }
-            possible.formUnion(enterable.map(\.name))
-            left.removeAll { possible.contains($0.name) }
-        }
-        guard let first = left.first, let number = phases.firstIndex(of: first) else { return [] }
-        let path = JSONPointer(place.tokens + ["\(number)", "requires"])
-        let list = left.map(\.name).joined(separator: ", ")
-        return [DefinitionFault(path: path.description, message: "these phases wait for each other and can never be entered: \(list)")]
-    }
-
-    // MARK: Statuses
-
-    private static func statuses(_ reader: inout ObjectReader, _ limits: Limits) -> [FlowDefinition.Status] {
-        let place = JSONPointer(["statuses"])
-        var statuses: [FlowDefinition.Status] = []
-        var faults: [DefinitionFault] = []
-        for (number, object) in (reader.array("statuses") ?? []).enumerated() {
-            var inner = ObjectReader(object, at: place.appending("\(number)"))
-            let name = name("name", &inner, limits)
-            if statuses.contains(where: { $0.name == name }) { inner.fault("name", "\"\(name)\" is a status already") }
-            let isOfErrors = inner.boolean("error") ?? false
-            if isOfErrors, statuses.contains(where: \.isOfErrors) { inner.fault("error", "another status is that of errors already") }
-            statuses.append(FlowDefinition.Status(name: name, next: inner.strings("next"), isOfErrors: isOfErrors))
-            inner.finish()
-            faults += inner.faults
-        }
-        let names = Set(statuses.map(\.name))
-        for (number, status) in statuses.enumerated() {
-            for name in status.next ?? [] where !names.contains(name) {
-                let path = JSONPointer(place.tokens + ["\(number)", "next"])
-                faults.append(DefinitionFault(path: path.description, message: "\"\(name)\" is no status of this definition"))
-            }
-        }
-        reader.take(faults)
-        return statuses
-    }
-}
-
-extension DefinitionFaults {
-    fileprivate init(_ message: String) { self.init(faults: [DefinitionFault(path: "", message: message)]) }
 }

@@ -8,17 +8,21 @@ public struct FlowDefinition: Sendable {
     /// Where phase, status and progress stand in a state.
     public var paths: Paths
     /// In their usual order; none: any phase goes.
-    public var phases: [Phase]
+    public let phases: [Phase]
     /// None: any status goes.
-    public var statuses: [Status]
+    public let statuses: [Status]
     /// What states must be like, in the order of the document.
     public var rules: [RuleEntry]
     /// What states must be like as well, at the depth `complete`.
     public var schema: JSONSchema?
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
-    /// Of the patterns of all its rules together.
+    /// Of all its patterns together.
     var patternInstructions = 0
+    /// Bytes that it takes in memory, about.
+    public internal(set) var memory = 0
+    /// Places in `phases` and `statuses` by name.
+    private let phaseNumbers, statusNumbers: [Name: Int]
     /// What puts a broken state right, in order.
     public var repairs: [Repair] = []
     public var recovery = RecoveryPolicy()
@@ -27,6 +31,22 @@ public struct FlowDefinition: Sendable {
     public var labels: [(name: String, path: JSONPointer)] = []
     /// The state of a flow that is created without one; nil: it needs one.
     public var initialState: JSONDocument?
+
+    init(
+        flowType: String, description: String, paths: Paths, phases: [Phase], statuses: [Status], rules: [RuleEntry],
+        schema: JSONSchema?, onSave: OnSave
+    ) {
+        self.flowType = flowType
+        self.description = description
+        self.paths = paths
+        self.phases = phases
+        self.statuses = statuses
+        self.rules = rules
+        self.schema = schema
+        self.onSave = onSave
+        phaseNumbers = Dictionary(phases.enumerated().map { (Name($1.name), $0) }, uniquingKeysWith: { first, _ in first })
+        statusNumbers = Dictionary(statuses.enumerated().map { (Name($1.name), $0) }, uniquingKeysWith: { first, _ in first })
+    }
 
     public enum OnSave: String, Sendable, CaseIterable {
         /// Nothing: states are validated when somebody asks.
@@ -104,8 +124,10 @@ public struct FlowDefinition: Sendable {
         public var isOfErrors: Bool
     }
 
-    public func status(_ name: String) -> Status? { statuses.first { $0.name == name } }
-    public func phase(_ name: String) -> Phase? { phases.first { $0.name == name } }
+    public func status(_ name: String) -> Status? { statusNumbers[Name(name)].map { statuses[$0] } }
+    public func phase(_ name: String) -> Phase? { phaseNumber(name).map { phases[$0] } }
+    /// The place of a phase in `phases`.
+    func phaseNumber(_ name: String) -> Int? { phaseNumbers[Name(name)] }
 }
 
 /// One rule of a definition, with where and when it holds.

@@ -12,15 +12,19 @@ public struct LabelChanges: Sendable, Equatable {
 
     init(_ entries: [Entry]) { self.entries = entries }
 
+    var names: Set<Name> { Set(entries.map { Name($0.name) }) }
+
     /// These, and then `other`.
     public func followed(by other: LabelChanges) -> LabelChanges {
-        LabelChanges(entries.filter { entry in !other.entries.contains { $0.name.utf8.elementsEqual(entry.name.utf8) } } + other.entries)
+        let replaced = other.names
+        return LabelChanges(entries.filter { !replaced.contains(Name($0.name)) } + other.entries)
     }
 }
 
 extension Labels {
     public func applying(_ changes: LabelChanges) -> Labels {
-        let untouched = entries.filter { entry in !changes.entries.contains { $0.name.utf8.elementsEqual(entry.name.utf8) } }
+        let changed = changes.names
+        let untouched = entries.filter { !changed.contains(Name($0.name)) }
         return Labels(
             untouched
                 + changes.entries.compactMap { change in change.value.map { Entry(name: change.name, value: $0) } })
@@ -29,21 +33,27 @@ extension Labels {
 
 extension FlowDefinition {
     /// The labels of a state that is no JSON are those of an empty one. nil: this definition takes none.
-    public func labelChanges(ofState state: [UInt8], limits: Limits) -> LabelChanges? {
+    public func labelChanges(ofState state: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> LabelChanges? {
         if labels.isEmpty { return nil }
-        guard let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) else {
-            return LabelChanges(labels.map { LabelChanges.Entry(name: $0.name, value: nil) })
+        return try StateError.counting { () throws(WorkStopped) in
+            guard let document = try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget).value else {
+                return LabelChanges(labels.map { LabelChanges.Entry(name: $0.name, value: nil) })
+            }
+            return try labelChanges(document.root, limits: limits, budget: budget)
         }
-        return labelChanges(document.root, limits: limits)
     }
 
     /// The labels that a state has by this definition. What is no text, number or boolean, or is too long for a label, is none.
-    func labelChanges(_ root: JSONValue, limits: Limits) -> LabelChanges? {
+    func labelChanges(_ root: JSONValue, limits: Limits, budget: WorkBudget) throws(WorkStopped) -> LabelChanges? {
         if labels.isEmpty { return nil }
-        return LabelChanges(
-            labels.map { label in
-                LabelChanges.Entry(name: label.name, value: root[label.path].flatMap { Self.labelValue($0, limits) })
-            })
+        var entries: [LabelChanges.Entry] = []
+        for label in labels {
+            let value = try root.value(at: label.path, budget)
+            // One that is too long, however it is spelled, is not even read.
+            let text = value.flatMap { $0.size <= 2 + 6 * limits.labelBytes ? Self.labelValue($0, limits) : nil }
+            entries.append(LabelChanges.Entry(name: label.name, value: text))
+        }
+        return LabelChanges(entries)
     }
 
     private static func labelValue(_ value: JSONValue, _ limits: Limits) -> String? {

@@ -1,9 +1,9 @@
 extension FlowDefinition {
     /// The state of a new flow: what the definition says, with the flow's id and the time where it says that they stand. nil when it does
     /// not say.
-    public func initialState(of flowID: String, at time: Timestamp, limits: Limits) throws(StateError) -> [UInt8]? {
+    public func initialState(of flowID: String, at time: Timestamp, limits: Limits, budget: WorkBudget) throws(StateError) -> [UInt8]? {
         guard let initialState else { return nil }
-        var edit = StateEdit(initialState)
+        var edit = StateEdit(initialState, budget)
         if let pointer = paths.id { try edit.set(pointer, string: flowID) }
         for pointer in [paths.created, paths.updated] {
             if let pointer { try edit.set(pointer, string: RFC3339Text.text(time)) }

@@ -3,27 +3,32 @@
 struct ObjectReader {
     let object: JSONValue
     let place: JSONPointer
-    private(set) var faults: [DefinitionFault] = []
-    private var known: Set<String> = []
+    private(set) var faults = FaultList()
+    private var known: Set<JSONName> = []
+    /// Of repeated names the last one.
+    private let members: [JSONName: JSONValue]
 
     init(_ object: JSONValue, at place: JSONPointer) {
         self.object = object
         self.place = place
+        members = Dictionary(object.members.map { (JSONName(spelled: $0.key.text), $0.value) }, uniquingKeysWith: { _, last in last })
         if object.kind != .object { fault("", "is \(object.kind.article) \(object.kind.name), not an object") }
     }
 
     /// - Parameter member: of the object; empty: the object itself.
-    mutating func fault(_ member: String, _ message: String) {
-        let path = member.isEmpty ? place : place.appending(member)
-        faults.append(DefinitionFault(path: path.description, message: message))
+    mutating func fault(_ member: String, _ message: @autoclosure () -> String) {
+        faults.add((member.isEmpty ? place : place.appending(member)).description, message())
     }
 
-    mutating func take(_ others: [DefinitionFault]) { faults += others }
+    /// - Parameter place: in the document.
+    mutating func faultAt(_ place: JSONPointer, _ message: @autoclosure () -> String) { faults.add(place.description, message()) }
+
+    mutating func take(_ others: FaultList) { faults.take(others) }
 
     /// The value of a member; nil when it is missing or null.
     mutating func value(_ member: String) -> JSONValue? {
-        known.insert(member)
-        return object[member]?.unlessNull
+        known.insert(JSONName(member))
+        return members[JSONName(member)]?.unlessNull
     }
 
     private mutating func value(_ member: String, _ kind: JSONValue.Kind, isRequired: Bool) -> JSONValue? {
@@ -62,6 +67,14 @@ struct ObjectReader {
         value(member, .array, isRequired: isRequired).map { Array($0.elements) }
     }
 
+    /// An array of so many elements at most; one that has more is not read.
+    mutating func array(_ member: String, most: Int) -> [JSONValue] {
+        guard let elements = array(member) else { return [] }
+        if elements.count <= most { return elements }
+        fault(member, "are \(elements.count), the limit is \(most)")
+        return []
+    }
+
     mutating func strings(_ member: String, isRequired: Bool = false) -> [String]? {
         guard let elements = array(member, isRequired: isRequired) else { return nil }
         var strings: [String] = []
@@ -98,8 +111,9 @@ struct ObjectReader {
 
     /// Notes the members that were not asked for.
     mutating func finish() {
-        for member in object.members where !known.contains(member.name) {
-            fault(member.name, "is not known here; use \(known.sorted().joined(separator: ", "))")
+        let known = known
+        for member in object.members where !known.contains(JSONName(spelled: member.key.text)) {
+            fault(member.name, "is not known here; use \(known.map(\.characters).sorted().joined(separator: ", "))")
         }
     }
 }

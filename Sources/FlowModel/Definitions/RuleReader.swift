@@ -1,25 +1,9 @@
-/// What all rules of a definition refer to, and share. Not for several threads.
-final class RuleScope {
-    let phases: [String]
-    let statuses: [String]
-    let limits: Limits
-    /// How many have been read, and what they were compiled to.
-    fileprivate var patterns = 0
-    fileprivate(set) var patternInstructions = 0
-
-    init(phases: [String], statuses: [String], limits: Limits) {
-        self.phases = phases
-        self.statuses = statuses
-        self.limits = limits
-    }
-}
-
 /// Reads the rules of a definition. What they refer to, phases and statuses, is read before.
 public struct RuleReader {
     private var reader: ObjectReader
-    private let scope: RuleScope
+    private let scope: DefinitionScope
 
-    private init(_ object: JSONValue, at place: JSONPointer, _ scope: RuleScope) {
+    private init(_ object: JSONValue, at place: JSONPointer, _ scope: DefinitionScope) {
         reader = ObjectReader(object, at: place)
         self.scope = scope
     }
@@ -29,15 +13,19 @@ public struct RuleReader {
 
     /// - Parameter place: of the array.
     static func read(
-        _ rules: [JSONValue], at place: JSONPointer, _ scope: RuleScope, depth: Int = 0
-    ) -> (rules: [RuleEntry], faults: [DefinitionFault]) {
+        _ rules: [JSONValue], at place: JSONPointer, _ scope: DefinitionScope, depth: Int = 0
+    ) -> (rules: [RuleEntry], faults: FaultList) {
         var entries: [RuleEntry] = []
-        var faults: [DefinitionFault] = []
+        var faults = FaultList()
+        guard scope.takesRules(rules.count) else {
+            faults.add(place.description, "are too many, with those within rules; the limit is \(scope.limits.definitionRules)")
+            return ([], faults)
+        }
         for (number, rule) in rules.enumerated() {
             var reader = RuleReader(rule, at: place.appending("\(number)"), scope)
             reader.depth = depth
             if let entry = reader.entry() { entries.append(entry) }
-            faults += reader.reader.faults
+            faults.take(reader.reader.faults)
         }
         return (entries, faults)
     }
@@ -84,7 +72,7 @@ public struct RuleReader {
 // MARK: - For the rules
 
 extension RuleReader {
-    mutating func fault(_ member: String, _ message: String) { reader.fault(member, message) }
+    mutating func fault(_ member: String, _ message: @autoclosure () -> String) { reader.fault(member, message()) }
     mutating func value(_ member: String) -> JSONValue? { reader.value(member) }
     mutating func string(_ member: String) -> String? { reader.string(member) }
     mutating func strings(_ member: String) -> [String]? { reader.strings(member) }
@@ -106,53 +94,38 @@ extension RuleReader {
     }
 
     /// An array of strings, or "phases" or "statuses".
-    mutating func nameList(_ member: String) -> NameList {
+    mutating func nameSet(_ member: String) -> NameSet {
         switch reader.value(member)?.string {
-        case "phases": return .phases
-        case "statuses": return .statuses
+        case "phases": return scope.phases
+        case "statuses": return scope.statuses
         case let other?:
             fault(member, "is \"\(other)\"; give an array of strings, \"phases\" or \"statuses\"")
-            return .listed([])
-        case nil: return .listed(reader.strings(member, isRequired: true) ?? [])
+            return NameSet([])
+        case nil: return NameSet(reader.strings(member, isRequired: true) ?? [])
         }
     }
 
-    mutating func knownPhases(_ member: String) -> [String] {
+    /// Tells the lists apart in which rules look for values.
+    func nextNumber() -> Int { scope.nextList() }
+
+    mutating func knownPhases(_ member: String) -> NameSet {
         let names = reader.strings(member, isRequired: true) ?? []
-        for name in names where !scope.phases.contains(name) { fault(member, "\"\(name)\" is no phase of this definition") }
-        return names
+        for name in names where !scope.phases.contains(name) { fault(member, "\"\(name)\" is not a phase of this definition") }
+        return NameSet(names)
     }
 
     mutating func knownStatus(_ member: String) -> String {
         let name = reader.string(member) ?? ""
-        if !name.isEmpty, !scope.statuses.contains(name) { fault(member, "\"\(name)\" is no status of this definition") }
+        if !name.isEmpty, !scope.statuses.contains(name) { fault(member, "\"\(name)\" is not a status of this definition") }
         return name
     }
 
     /// A regular expression. nil with a fault.
     mutating func pattern(_ member: String) -> TextPattern? {
         guard let source = reader.string(member) else { return nil }
-        let limits = scope.limits
-        scope.patterns += 1
-        if scope.patterns > limits.definitionPatterns {
-            // One fault for all that are too many.
-            if scope.patterns == limits.definitionPatterns + 1 {
-                fault(member, "is one too many; the limit is \(limits.definitionPatterns)")
-            }
-            return nil
-        }
-        if source.utf8.count > limits.patternBytes {
-            fault(member, "is \(source.utf8.count) bytes, the limit is \(limits.patternBytes)")
-            return nil
-        }
-        do throws(TextPattern.Fault) {
-            let pattern = try TextPattern(source, memory: limits.patternMemoryBytes)
-            scope.patternInstructions += pattern.instructions
-            return pattern
-        } catch {
-            fault(member, "is no regular expression of RE2, or too large a one: \(error.message)")
-            return nil
-        }
+        let (pattern, fault) = scope.patterns.compile(source, as: source)
+        if let fault { self.fault(member, fault) }
+        return pattern
     }
 
     /// Rules of what is in the value.

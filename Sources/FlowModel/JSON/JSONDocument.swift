@@ -42,7 +42,7 @@ extension JSONText.Fault: Error {}
 
 /// One value of a document.
 public struct JSONValue: Sendable {
-    public enum Kind: Sendable, Equatable {
+    public enum Kind: Sendable, Equatable, CaseIterable {
         case null, boolean, number, string, array, object
 
         init(_ node: cjson_node) {
@@ -57,7 +57,16 @@ public struct JSONValue: Sendable {
         }
 
         /// As JSON Schema names it.
-        public var name: String { "\(self)" }
+        public var name: String {
+            switch self {
+            case .null: "null"
+            case .boolean: "boolean"
+            case .number: "number"
+            case .string: "string"
+            case .array: "array"
+            case .object: "object"
+            }
+        }
     }
 
     let document: JSONDocument

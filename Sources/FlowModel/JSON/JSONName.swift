@@ -12,6 +12,9 @@ struct JSONName: Sendable {
         bytes = inner.contains(UInt8(ascii: "\\")) ? Self.encode(JSONString.units(text)) : inner
     }
 
+    /// Of a text that is no JSON.
+    init(_ text: String) { bytes = Array(text.utf8)[...] }
+
     /// As text; a single surrogate becomes U+FFFD.
     var characters: String { JSONString.decode(spelled[...]) }
 
@@ -70,6 +73,10 @@ struct JSONName: Sendable {
         default: bytes += [UInt8(truncatingIfNeeded: scalar >> 18 | 0xF0), tail(12), tail(6), tail(0)]
         }
     }
+}
+
+extension JSONName: ExpressibleByStringLiteral {
+    init(stringLiteral text: String) { self.init(text) }
 }
 
 extension JSONName: Hashable {

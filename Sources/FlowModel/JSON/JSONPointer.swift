@@ -1,5 +1,5 @@
 /// A place in a JSON text (RFC 6901).
-public struct JSONPointer: Sendable, Hashable {
+public struct JSONPointer: Sendable {
     /// Unescaped.
     public var tokens: [String]
 
@@ -46,6 +46,17 @@ public struct JSONPointer: Sendable, Hashable {
     public static func place(_ token: String) -> Int? {
         guard !token.isEmpty, token.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         return token.utf8.count > 1 && token.utf8.first == UInt8(ascii: "0") ? nil : Int(token)
+    }
+}
+
+extension JSONPointer: Hashable {
+    /// Tokens are names from outside.
+    public static func == (left: JSONPointer, right: JSONPointer) -> Bool {
+        left.tokens.elementsEqual(right.tokens) { $0.hasSameBytes(as: $1) }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for token in tokens { hasher.combine(Name(token)) }
     }
 }
 

@@ -10,9 +10,9 @@ extension CompletePhaseCommand: LifecycleDecision {
     }
 
     public func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
-        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits)
+        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)
         let phase = phase ?? step.phase
         if let definition, !definition.phases.isEmpty {
             guard let known = definition.phase(phase) else {
@@ -20,15 +20,14 @@ extension CompletePhaseCommand: LifecycleDecision {
             }
             try step.checkIsOpen(to: phase)
             // The flow is in it, or has been: results may come late, but not before the phase.
-            let order = definition.phases.map(\.name)
-            if let now = order.firstIndex(of: step.phase), let then = order.firstIndex(of: phase), then > now {
-                let missing = step.missing(before: known, leaving: step.phase)
+            if let now = definition.phaseNumber(step.phase), let then = definition.phaseNumber(phase), then > now {
+                let missing = try step.missing(before: known, leaving: step.phase)
                 throw .transitionNotAllowed(from: step.phase, to: phase, missing: missing)
             }
         }
         if let paths = step.definition?.paths {
             if let pointer = paths.completion { try step.edit?.set(pointer.appending(phase), "true") }
-            if let pointer = paths.log { try step.edit?.append(pointer, entry(phase, now)) }
+            if let pointer = paths.log { try step.edit?.append(pointer, try entry(phase, now, budget)) }
             if !results.isEmpty {
                 guard let pointer = paths.results else {
                     throw .invalidArgument(field: "results", message: "the flow's definition does not say where they go (paths.results)")
@@ -43,11 +42,13 @@ extension CompletePhaseCommand: LifecycleDecision {
     }
 
     /// What the log keeps: results can be long, so of them only what a reader looks for.
-    private func entry(_ phase: String, _ now: Timestamp) -> String {
+    private func entry(_ phase: String, _ now: Timestamp, _ budget: WorkBudget) throws(StateError) -> String {
         var summary = JSONObjectText()
-        if let document = try? JSONDocument(results, maximumDepth: Limits().jsonDepth) {
+        try StateError.counting { () throws(WorkStopped) in
+            // As deep as any that was checked.
+            guard let document = try JSONDocument.parse(results, maximumDepth: .max, budget).value else { return }
             for name in ["status", "records_processed", "errors", "warnings"] {
-                guard let value = document.root[name], value.kind != .object, value.text.count <= 256 else { continue }
+                guard let value = try document.root.member(name, budget), value.kind != .object, value.size <= 256 else { continue }
                 summary.add(name, json: Array(value.text))
             }
         }

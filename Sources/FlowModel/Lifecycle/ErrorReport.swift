@@ -10,16 +10,25 @@ extension ReportErrorCommand: LifecycleDecision {
         if let phase { try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes) }
         try NameRule.check(errorType, field: "error_type", maximumBytes: limits.idBytes, mayBeEmpty: true)
         try Self.checkText(message, "message", limits.descriptionBytes)
-        // The version's metadata keeps all of it.
-        try Self.checkJSON(details, "details", limits.metadataBytes / 2, limits)
+        try Self.checkJSON(details, "details", limits.errorDetailsBytes, limits)
     }
 
     /// Refuses nothing because of the flow: an error is recorded whatever the state is like, and whether or not the flow has ended. Where
     /// the state cannot take it, the version's metadata does.
     public func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
-        var step = LifecycleStep(leaving: snapshot, definition, now: now, limits: limits)
+        do throws(StateError) {
+            return try next(try LifecycleStep(leaving: snapshot, definition, now: now, limits: limits, budget: budget), definition)
+        } catch .workLimitExceeded {
+            // A state that takes too much work stays as it is, like one that cannot be changed.
+            return try next(try LifecycleStep(leaving: snapshot, nil, now: now, limits: limits, budget: budget), definition)
+        }
+    }
+
+    private func next(_ start: LifecycleStep, _ definition: FlowDefinition?) throws(StateError) -> SaveCommand {
+        var step = start
+        let now = step.now
         let phase = phase ?? step.phase
         let hasEnded = definition?.status(step.status)?.next?.isEmpty ?? false
         let known = definition?.statuses ?? []

@@ -107,14 +107,17 @@ public struct SetStatusCommand: Sendable {
 }
 
 extension LifecycleOutcome {
-    /// - Parameter before: the version that the step was taken from; nil: it is not known any more.
-    public init(_ head: FlowHead, state: [UInt8], before: Snapshot?, _ definition: FlowDefinition?, limits: Limits, replayed: Bool) {
+    /// - Parameter before: the version that the step was taken from.
+    public init(
+        _ head: FlowHead, state: [UInt8], before: Snapshot, _ definition: FlowDefinition?, limits: Limits, budget: WorkBudget,
+        replayed: Bool
+    ) throws(StateError) {
         let now = head.updatedAt
         var after = before
-        after?.state = state
+        after.state = state
         self.init(
-            head: head, from: before.map { LifecycleStep(leaving: $0, definition, now: now, limits: limits).phase } ?? "",
-            completed: after.map { LifecycleStep(leaving: $0, definition, now: now, limits: limits).completedPhases } ?? [],
+            head: head, from: try LifecycleStep(leaving: before, definition, now: now, limits: limits, budget: budget).phase,
+            completed: try LifecycleStep(leaving: after, definition, now: now, limits: limits, budget: budget).completedPhases(),
             replayed: replayed)
     }
 }

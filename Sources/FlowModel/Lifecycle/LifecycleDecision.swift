@@ -11,7 +11,7 @@ public protocol LifecycleDecision: Sendable {
     /// What can be said without the flow.
     func check(limits: Limits) throws(StateError)
     func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand
 }
 

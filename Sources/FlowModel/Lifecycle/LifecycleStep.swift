@@ -4,67 +4,84 @@ struct LifecycleStep {
     let definition: FlowDefinition?
     let now: Timestamp
     let limits: Limits
+    let budget: WorkBudget
+    /// Where the flow is: what its state says, or else its head.
+    let phase: String
+    let status: String
     /// nil: the state is no JSON, and no definition says that it must be.
     private let document: JSONDocument?
     var edit: StateEdit?
 
-    private init(_ snapshot: Snapshot, _ definition: FlowDefinition?, _ now: Timestamp, _ limits: Limits, _ document: JSONDocument?) {
+    private init(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, _ now: Timestamp, _ limits: Limits, _ document: JSONDocument?,
+        _ budget: WorkBudget
+    ) throws(StateError) {
         self.snapshot = snapshot
         self.definition = definition
         self.now = now
         self.limits = limits
+        self.budget = budget
         self.document = document
-        edit = definition == nil ? nil : document.map { StateEdit($0) }
+        edit = definition == nil ? nil : document.map { StateEdit($0, budget) }
+        phase = try Self.text(document, definition?.paths.phase, budget) ?? snapshot.head.phase
+        status = try Self.text(document, definition?.paths.status, budget) ?? snapshot.head.status
+    }
+
+    private static func text(
+        _ document: JSONDocument?, _ pointer: JSONPointer?, _ budget: WorkBudget
+    ) throws(StateError) -> String? {
+        guard let document, let pointer else { return nil }
+        return try StateError.counting { () throws(WorkStopped) in try document.root.value(at: pointer, budget)?.string }
+    }
+
+    private static func parse(
+        _ snapshot: Snapshot, _ limits: Limits, _ budget: WorkBudget
+    ) throws(StateError) -> Result<JSONDocument, JSONText.Fault> {
+        try StateError.counting { () throws(WorkStopped) in
+            try JSONDocument.parse(snapshot.state, maximumDepth: limits.jsonDepth, budget)
+        }
     }
 
     /// - Throws: `stateInvalid` when there is a definition, and the state is no JSON that could follow it.
-    init(_ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits) throws(StateError) {
+    init(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
+    ) throws(StateError) {
         var document: JSONDocument?
         if definition != nil {
-            do {
-                document = try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
-            } catch {
-                let message = "the state is not JSON: \(error)"
+            switch try Self.parse(snapshot, limits, budget) {
+            case .success(let parsed): document = parsed
+            case .failure(let fault):
+                let message = "the state is not JSON: \(fault)"
                 throw .stateInvalid([StateError.Violation(path: "", rule: "syntax", message: message)])
             }
         }
-        self.init(snapshot, definition, now, limits, document)
+        try self.init(snapshot, definition, now, limits, document, budget)
     }
 
     /// A step that must not fail because of the state: where it cannot be changed it stays as it is.
-    init(leaving snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits) {
-        let document = definition == nil ? nil : try? JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
-        self.init(snapshot, definition, now, limits, document)
+    init(
+        leaving snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
+    ) throws(StateError) {
+        let document = definition == nil ? nil : try Self.parse(snapshot, limits, budget).value
+        try self.init(snapshot, definition, now, limits, document, budget)
     }
 
-    private var root: JSONValue? { document?.root }
-
-    /// Where the flow is: what its state says, or else its head.
-    var phase: String { text(definition?.paths.phase) ?? snapshot.head.phase }
-    var status: String { text(definition?.paths.status) ?? snapshot.head.status }
-
-    private func text(_ pointer: JSONPointer?) -> String? { pointer.flatMap { root?[$0]?.string } }
-
-    func isComplete(_ phase: String) -> Bool {
-        guard let completion = definition?.paths.completion else { return false }
-        return root?[completion.appending(phase)]?.isTrue ?? false
+    /// The phases that the state says are complete, whatever the definition calls them.
+    func completions() throws(StateError) -> Set<JSONName> {
+        guard let definition, let root = document?.root else { return [] }
+        return try StateError.counting { () throws(WorkStopped) in try definition.completions(root, budget) }
     }
 
     /// In the definition's order.
-    var completedPhases: [String] { definition?.phases.map(\.name).filter(isComplete) ?? [] }
+    func completedPhases() throws(StateError) -> [String] {
+        let complete = try completions()
+        return definition?.phases.map(\.name).filter { complete.contains(JSONName($0)) } ?? []
+    }
 
     /// What a phase requires, directly or through others, that is not complete, in the definition's order.
     /// - Parameter leaving: counts as complete if leaving completes it.
-    func missing(before phase: FlowDefinition.Phase, leaving current: String) -> [String] {
-        guard let definition else { return [] }
-        var required: Set<String> = []
-        var next = phase.requires
-        while let name = next.popLast() {
-            if required.insert(name).inserted { next += definition.phase(name)?.requires ?? [] }
-        }
-        return definition.phases.filter { other in
-            required.contains(other.name) && !isComplete(other.name) && !(other.name == current && other.completesOnLeave)
-        }.map(\.name)
+    func missing(before phase: FlowDefinition.Phase, leaving current: String) throws(StateError) -> [String] {
+        try definition?.missing(before: phase, leaving: current, complete: completions()) ?? []
     }
 
     /// Refuses to change a flow that has ended.
@@ -85,8 +102,11 @@ struct LifecycleStep {
             key: key, actor: actor, state: state, contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits),
             kind: kind)
         command.metadata = metadata
-        if let definition, let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) {
-            command.labelChanges = definition.labelChanges(document.root, limits: limits)
+        if let definition, !definition.labels.isEmpty {
+            command.labelChanges = try StateError.counting { () throws(WorkStopped) in
+                guard let document = try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget).value else { return nil }
+                return try definition.labelChanges(document.root, limits: limits, budget: budget)
+            }
         }
         return command
     }
@@ -94,7 +114,7 @@ struct LifecycleStep {
     /// Refuses a version whose state is not built as the definition says.
     func check(_ command: SaveCommand) throws(StateError) {
         guard let definition else { return }
-        let report = StateValidator(definition, limits: limits).validate(command.state, depth: .transition)
+        let report = try StateValidator(definition, limits: limits).validate(command.state, depth: .transition, budget: budget)
         if !report.isValid { throw .stateInvalid(report.violations) }
     }
 }

@@ -1,11 +1,19 @@
 /// Changes to a JSON state, gathered and applied at once as a JSON Patch, so that what they do not touch keeps its spelling. Pure.
 struct StateEdit {
     private let document: JSONDocument
+    private let budget: WorkBudget
     private var operations: [String] = []
     /// Objects that were made on the way.
     private var made: Set<JSONPointer> = []
 
-    init(_ document: JSONDocument) { self.document = document }
+    init(_ document: JSONDocument, _ budget: WorkBudget) {
+        self.document = document
+        self.budget = budget
+    }
+
+    private func present(at pointer: JSONPointer) throws(StateError) -> JSONValue? {
+        try StateError.counting { () throws(WorkStopped) in try document.root.value(at: pointer, budget)?.unlessNull }
+    }
 
     /// - Parameter value: JSON.
     mutating func set(_ pointer: JSONPointer, _ value: String) throws(StateError) {
@@ -19,7 +27,7 @@ struct StateEdit {
 
     /// Appends to an array, which is made if it is missing or null.
     mutating func append(_ pointer: JSONPointer, _ value: String) throws(StateError) {
-        guard let array = document.root[pointer]?.unlessNull else { return try set(pointer, "[\(value)]") }
+        guard let array = try present(at: pointer) else { return try set(pointer, "[\(value)]") }
         guard array.kind == .array else { throw Self.notA("an array", pointer, array) }
         add(pointer.appending("-"), value)
     }
@@ -29,7 +37,7 @@ struct StateEdit {
         for (token, next) in zip(pointer.tokens, pointer.tokens.dropFirst()) {
             parent = parent.appending(token)
             if made.contains(parent) { continue }
-            if let value = document.root[parent]?.unlessNull {
+            if let value = try present(at: parent) {
                 let isContainer = value.kind == .object || value.kind == .array && JSONPointer.place(next) != nil
                 guard isContainer else { throw Self.notA("an object", parent, value) }
             } else {
@@ -56,9 +64,13 @@ struct StateEdit {
         if operations.isEmpty { return document.bytes }
         let patch = "[" + operations.joined(separator: ",") + "]"
         do {
-            return try JSONPatch(Array(patch.utf8), limits: PatchLimits(limits)).apply(to: document)
+            return try JSONPatch(Array(patch.utf8), limits: PatchLimits(limits), budget: budget).apply(to: document, budget: budget)
         } catch {
-            if case .resultTooLarge(let size, let limit) = error.reason { throw .tooLarge(what: "state", size: size, limit: limit) }
+            switch error.reason {
+            case .resultTooLarge(let size, let limit): throw .tooLarge(what: "state", size: size, limit: limit)
+            case .stopped(let stopped): throw StateError(stopped)
+            default: break
+            }
             throw .stateInvalid([StateError.Violation(path: "", rule: "edit", message: "the state cannot be changed: \(error)")])
         }
     }

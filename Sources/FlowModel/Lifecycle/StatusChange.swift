@@ -19,9 +19,9 @@ extension SetStatusCommand: LifecycleDecision {
     }
 
     public func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
-        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits)
+        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)
         if let status { try Self.judge(status, step) }
         if let paths = definition?.paths {
             if let pointer = paths.status, let status { try step.edit?.set(pointer, string: status) }
@@ -36,13 +36,27 @@ extension SetStatusCommand: LifecycleDecision {
         command.status = status
         command.progress = progress
         if !setLabels.isEmpty || !removedLabels.isEmpty {
-            let kept = snapshot.head.labels.entries.filter { !removedLabels.contains($0.name) }
-            let labels = Labels(kept + setLabels.entries)
-            command.labels = command.labelChanges.map { labels.applying($0) } ?? labels
-            command.labelChanges = nil
+            let changes = labelChanges(of: snapshot.head.labels)
+            command.labelChanges = command.labelChanges.map { changes.followed(by: $0) } ?? changes
+            try Self.check(snapshot.head.labels, command.labelChanges ?? changes, limits)
         }
         try step.check(command)
         return command
+    }
+
+    /// Of those that are removed, the ones that are there.
+    private func labelChanges(of labels: Labels) -> LabelChanges {
+        let removed = Set(removedLabels.map { Name($0) })
+        let gone = labels.entries.filter { removed.contains(Name($0.name)) }.map { LabelChanges.Entry(name: $0.name, value: nil) }
+        return LabelChanges(gone).followed(by: LabelChanges(setLabels.entries.map { LabelChanges.Entry(name: $0.name, value: $0.value) }))
+    }
+
+    /// A flow that has more labels than it may, by a limit that was lowered, can lose some.
+    private static func check(_ labels: Labels, _ changes: LabelChanges, _ limits: Limits) throws(StateError) {
+        let count = labels.applying(changes).entries.count
+        if count > limits.labels, count > labels.entries.count {
+            throw .invalidArgument(field: "set_labels", message: "the flow would have \(count) labels, the limit is \(limits.labels)")
+        }
     }
 
     private static func judge(_ status: String, _ step: LifecycleStep) throws(StateError) {
@@ -51,7 +65,7 @@ extension SetStatusCommand: LifecycleDecision {
             let known = definition.statuses.map(\.name).joined(separator: ", ")
             throw .invalidArgument(field: "status", message: "\"\(status)\" is no status of \"\(definition.flowType)\"; it has \(known)")
         }
-        guard let next = definition.status(step.status)?.next, step.status != status || next.isEmpty else { return }
-        if !next.contains(status) { throw .statusNotAllowed(from: step.status, to: status, allowed: next) }
+        guard let next = definition.status(step.status)?.next, !step.status.hasSameBytes(as: status) || next.isEmpty else { return }
+        if !next.containsBytes(of: status) { throw .statusNotAllowed(from: step.status, to: status, allowed: next) }
     }
 }

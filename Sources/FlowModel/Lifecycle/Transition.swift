@@ -10,16 +10,16 @@ extension TransitionCommand: LifecycleDecision {
     }
 
     public func next(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
-        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits)
+        var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)
         let from = step.phase
         var target: FlowDefinition.Phase?
         if let definition, !definition.phases.isEmpty {
             target = definition.phase(phase)
             guard target != nil else {
                 let known = definition.phases.map(\.name).joined(separator: ", ")
-                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is no phase of \"\(definition.flowType)\"; it has \(known)")
+                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is not a phase of \"\(definition.flowType)\"; it has \(known)")
             }
             if !isForced, let target { try Self.judge(target, step, definition) }
         }
@@ -44,14 +44,13 @@ extension TransitionCommand: LifecycleDecision {
         _ target: FlowDefinition.Phase, _ step: LifecycleStep, _ definition: FlowDefinition
     ) throws(StateError) {
         try step.checkIsOpen(to: target.name)
-        let order = definition.phases.map(\.name)
-        let (now, then) = (order.firstIndex(of: step.phase), order.firstIndex(of: target.name))
+        let (now, then) = (definition.phaseNumber(step.phase), definition.phaseNumber(target.name))
         let isEnd = now.map { definition.phases[$0].isTerminal } ?? false
         let isForward = now.map { now in then.map { now < $0 } ?? false } ?? true
         if isEnd || !isForward {
             throw .transitionNotAllowed(from: step.phase, to: target.name, missing: [])
         }
-        let missing = step.missing(before: target, leaving: step.phase)
+        let missing = try step.missing(before: target, leaving: step.phase)
         if !missing.isEmpty { throw .transitionNotAllowed(from: step.phase, to: target.name, missing: missing) }
     }
 
@@ -78,10 +77,11 @@ extension Double {
 }
 
 extension String {
-    /// At most so many bytes, cut where a character ends.
+    /// At most so many bytes, cut where a scalar ends.
     func prefixed(_ bytes: Int) -> String {
-        var text = self
-        while text.utf8.count > bytes { text.removeLast() }
-        return text
+        if utf8.count <= bytes { return self }
+        var end = utf8.index(startIndex, offsetBy: max(0, bytes))
+        while end > startIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
+        return String(self[..<end])
     }
 }

@@ -11,10 +11,13 @@ struct CommonSubsequence {
 
     /// - Parameter steps: how many there may be; those that were taken are subtracted. Each takes up to 4 bytes.
     /// - Returns: pairs of places from 0, rising in both; nil when that takes more steps.
-    static func pairs(_ one: [Int], _ other: [Int], steps: inout Int) -> [(Int, Int)]? {
+    static func pairs(_ one: [Int], _ other: [Int], steps: inout Int, _ budget: WorkBudget) throws(WorkStopped) -> [(Int, Int)]? {
         var search = CommonSubsequence(one, other)
         for distance in 0...(one.count + other.count) {
-            if search.extend(to: distance, steps: &steps) { return search.pairs(distance) }
+            let before = steps
+            let isDone = search.extend(to: distance, steps: &steps)
+            try budget.spend(1 + (before - steps) / 16)
+            if isDone { return search.pairs(distance) }
             if steps < 0 { return nil }
         }
         return nil

@@ -1,61 +1,59 @@
 /// Equality as RFC 6902 §4.6 defines it: numbers by value, strings by code units, objects irrespective of the order of their members. An
 /// object that repeats a name equals those only that repeat it with the same values, as parsers differ in which of them they take.
 ///
-/// It does not copy, recurses as deep as the values are nested, and stops when its work is spent.
+/// It does not copy, and recurses as deep as the values are nested.
 struct JSONComparison {
-    private(set) var work: PatchWork
+    let budget: WorkBudget
 
-    init(_ work: PatchWork = PatchWork(.max)) { self.work = work }
+    init(_ budget: WorkBudget) { self.budget = budget }
 
-    /// false also when the work is spent.
-    mutating func areEqual(_ one: JSONValue, _ other: JSONValue) -> Bool {
-        work.spend(1)
-        guard one.kind == other.kind, !work.isExceeded else { return false }
+    func areEqual(_ one: JSONValue, _ other: JSONValue) throws(WorkStopped) -> Bool {
+        try budget.spend(1)
+        guard one.kind == other.kind else { return false }
         switch one.kind {
         case .null: return true
         case .boolean: return one.isTrue == other.isTrue
         case .number:
-            work.spend(bytes: one.text.count + other.text.count)
+            try budget.spend(bytes: one.text.count + other.text.count)
             return JSONNumber.areEqual(one.text, other.text)
         case .string:
-            work.spend(bytes: one.text.count + other.text.count)
+            try budget.spend(bytes: one.text.count + other.text.count)
             return JSONString.areEqual(one.text, other.text)
-        case .array: return areElementsEqual(one.elements, other.elements)
-        case .object: return areMembersEqual(one.members, other.members)
+        case .array: return try areElementsEqual(one.elements, other.elements)
+        case .object: return try areMembersEqual(one.members, other.members)
         }
     }
 
-    private mutating func areElementsEqual(_ one: JSONValue.Elements, _ other: JSONValue.Elements) -> Bool {
+    private func areElementsEqual(_ one: JSONValue.Elements, _ other: JSONValue.Elements) throws(WorkStopped) -> Bool {
         var others = other
         for element in one {
-            guard let other = others.next(), areEqual(element, other) else { return false }
+            guard let other = others.next(), try areEqual(element, other) else { return false }
         }
         return others.next() == nil
     }
 
     /// In step as long as the names are the same; the rest by name.
-    private mutating func areMembersEqual(_ one: JSONValue.Members, _ other: JSONValue.Members) -> Bool {
+    private func areMembersEqual(_ one: JSONValue.Members, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var (ones, others) = (one, other)
         while true {
             let rests = (ones, others)
             let (member, other) = (ones.next(), others.next())
             guard let member, let other else { return member == nil && other == nil }
-            work.spend(bytes: member.key.text.count)
-            guard JSONString.areEqual(member.key.text, other.key.text) else { return areMembersEqualByName(rests.0, rests.1) }
-            guard areEqual(member.value, other.value) else { return false }
+            try budget.spend(bytes: member.key.text.count)
+            guard JSONString.areEqual(member.key.text, other.key.text) else { return try areMembersEqualByName(rests.0, rests.1) }
+            guard try areEqual(member.value, other.value) else { return false }
         }
     }
 
-    private mutating func areMembersEqualByName(_ one: JSONValue.Members, _ other: JSONValue.Members) -> Bool {
+    private func areMembersEqualByName(_ one: JSONValue.Members, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var others: [JSONName: JSONValue] = [:]
         for member in other {
-            work.spend(1)
-            work.spend(bytes: member.key.text.count)
+            try budget.spend(2 + member.key.text.count / 16)
             guard others.updateValue(member.value, forKey: JSONName(spelled: member.key.text)) == nil else { return false }
         }
         for member in one {
-            work.spend(bytes: member.key.text.count)
-            guard let other = others.removeValue(forKey: JSONName(spelled: member.key.text)), areEqual(member.value, other) else {
+            try budget.spend(bytes: member.key.text.count)
+            guard let other = others.removeValue(forKey: JSONName(spelled: member.key.text)), try areEqual(member.value, other) else {
                 return false
             }
         }
@@ -63,35 +61,35 @@ struct JSONComparison {
     }
 
     /// The same for a tree that was changed.
-    mutating func areEqual(_ one: JSONTree, _ other: JSONValue) -> Bool {
-        if let origin = one.origin { return areEqual(origin, other) }
+    func areEqual(_ one: JSONTree, _ other: JSONValue) throws(WorkStopped) -> Bool {
+        if let origin = one.origin { return try areEqual(origin, other) }
         guard let container = one.opened, container.kind == other.kind else { return false }
         if other.kind == .array {
             var others = other.elements
             for element in container.elements {
-                guard let other = others.next(), areEqual(element, other) else { return false }
+                guard let other = others.next(), try areEqual(element, other) else { return false }
             }
             return others.next() == nil
         }
         return container.members.hasRepeats
-            ? areMembersEqualInOrder(container.members, other.members) : areMembersEqualByName(container.members, other.members)
+            ? try areMembersEqualInOrder(container.members, other.members) : try areMembersEqualByName(container.members, other.members)
     }
 
-    private mutating func areMembersEqualByName(_ one: JSONMembers, _ other: JSONValue.Members) -> Bool {
+    private func areMembersEqualByName(_ one: JSONMembers, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var seen: Set<JSONName> = []
         for member in other {
             let name = JSONName(spelled: member.key.text)
-            work.spend(bytes: name.bytes.count)
-            guard seen.insert(name).inserted, let value = one[name], areEqual(value, member.value) else { return false }
+            try budget.spend(bytes: name.bytes.count)
+            guard seen.insert(name).inserted, let value = one[name], try areEqual(value, member.value) else { return false }
         }
         return seen.count == one.count
     }
 
-    private mutating func areMembersEqualInOrder(_ one: JSONMembers, _ other: JSONValue.Members) -> Bool {
+    private func areMembersEqualInOrder(_ one: JSONMembers, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var others = other
         for member in one {
-            work.spend(bytes: member.key.count)
-            guard let other = others.next(), JSONString.areEqual(member.key, other.key.text), areEqual(member.value, other.value) else {
+            try budget.spend(bytes: member.key.count)
+            guard let other = others.next(), JSONString.areEqual(member.key, other.key.text), try areEqual(member.value, other.value) else {
                 return false
             }
         }

@@ -39,7 +39,13 @@ final class JSONContainer {
     var count: Int { kind == .array ? elements.count : members.count }
 
     /// Steps that opening or copying it takes. Members are hashed.
-    var cost: Int { kind == .array ? elements.count : 8 * members.count }
+    var cost: Int { kind == .array ? elements.count : 4 * members.count }
+
+    /// Steps to find a place in it, to put something there or to take it away.
+    var editCost: Int { kind == .array ? 2 + elements.count / 4_096 : 2 }
+
+    /// Steps beyond those to remove a member: of a repeated name all are looked for.
+    var removalCost: Int { members.hasRepeats ? members.count : 0 }
 
     var size: Int { origin?.size ?? 2 + contentSize + max(0, count - 1) }
 

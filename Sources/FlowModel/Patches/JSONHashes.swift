@@ -3,11 +3,13 @@
 struct JSONHashes {
     private let hashes: [Int]
 
-    init(_ document: JSONDocument) {
+    init(_ document: JSONDocument, _ budget: WorkBudget) throws(WorkStopped) {
         var hashes = [Int](repeating: 0, count: document.nodes.count)
         // What is in an array or object comes behind it.
         for index in document.nodes.indices.reversed() {
-            hashes[index] = Self.hash(JSONValue(document: document, index: index), hashes)
+            let value = JSONValue(document: document, index: index)
+            try budget.spend(value.height == 0 ? 1 + value.size / 16 : 2)
+            hashes[index] = Self.hash(value, hashes)
         }
         self.hashes = hashes
     }

@@ -14,11 +14,18 @@ public struct JSONPatch: Sendable {
 
     /// Refuses what no document could make right: syntax, members that lack or are there twice (Appendix A.13), paths that are no
     /// JSON Pointers. Members that RFC 6902 does not know are ignored, as §4 has it.
-    public init(_ bytes: [UInt8], limits: PatchLimits = PatchLimits()) throws(JSONPatchError) {
+    public init(_ bytes: [UInt8], limits: PatchLimits, budget: WorkBudget) throws(JSONPatchError) {
+        let parsed: Result<JSONDocument, JSONText.Fault>
+        do throws(WorkStopped) {
+            // Each value is in an operation, in the array of them.
+            parsed = try JSONDocument.parse(bytes, maximumDepth: limits.depth + 2, budget)
+            try budget.spend(parsed.value?.nodes.count ?? 0)
+        } catch {
+            throw JSONPatchError(.stopped(error))
+        }
         let document: JSONDocument
         do throws(JSONText.Fault) {
-            // Each value is in an operation, in the array of them.
-            document = try JSONDocument(bytes, maximumDepth: limits.depth + 2)
+            document = try parsed.get()
         } catch {
             throw JSONPatchError(.notJSON(error))
         }
@@ -42,8 +49,8 @@ public struct JSONPatch: Sendable {
     ///
     /// What no operation touches is spelled as it was. The arrays and objects in which something was changed are written without white
     /// space; a document in which nothing was changed is returned as it is.
-    public func apply(to document: JSONDocument) throws(JSONPatchError) -> [UInt8] {
-        var editor = PatchEditor(document, limits: limits)
+    public func apply(to document: JSONDocument, budget: WorkBudget) throws(JSONPatchError) -> [UInt8] {
+        var editor = PatchEditor(document, limits: limits, budget)
         for (index, operation) in operations.enumerated() {
             do throws(JSONPatchError.Reason) {
                 try editor.apply(operation)
@@ -51,7 +58,11 @@ public struct JSONPatch: Sendable {
                 throw JSONPatchError(operation: index, error)
             }
         }
-        return editor.bytes
+        do throws(WorkStopped) {
+            return try editor.write()
+        } catch {
+            throw JSONPatchError(.stopped(error))
+        }
     }
 }
 
@@ -59,6 +70,7 @@ public struct JSONPatch: Sendable {
 private struct OperationMembers {
     private typealias Reason = JSONPatchError.Reason
 
+    /// By the names that RFC 6902 has.
     private var found: [String: JSONValue] = [:]
 
     init(_ value: JSONValue) throws(JSONPatchError.Reason) {

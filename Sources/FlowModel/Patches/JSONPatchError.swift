@@ -28,7 +28,7 @@ public struct JSONPatchError: Error, Sendable, Equatable {
         // Limits
         case resultTooLarge(size: Int, limit: Int)
         case resultTooDeep(limit: Int)
-        case tooMuchWork
+        case stopped(WorkStopped)
     }
 
     /// From 0; nil when the patch as a whole is at fault.
@@ -69,7 +69,7 @@ extension JSONPatchError.Reason: CustomStringConvertible {
         case .rootRemoved: "the whole document cannot be removed; replace it"
         case .resultTooLarge(let size, let limit): "the document becomes \(size) bytes, the limit is \(limit)"
         case .resultTooDeep(let limit): "the document becomes nested more than \(limit) deep"
-        case .tooMuchWork: "the patch takes too much work on a document as large as this; send fewer operations, or the whole state"
+        case .stopped(let stopped): StateError(stopped).message
         }
     }
 }

@@ -5,18 +5,19 @@ struct PatchEditor {
     private var root: JSONTree
     private let document: JSONDocument
     private let limits: PatchLimits
-    private var work: PatchWork
+    private let budget: WorkBudget
 
-    init(_ document: JSONDocument, limits: PatchLimits) {
+    init(_ document: JSONDocument, limits: PatchLimits, _ budget: WorkBudget) {
         root = JSONTree(document.root)
         self.document = document
         self.limits = limits
-        work = PatchWork(limits.work)
+        self.budget = budget
     }
 
     /// The document as it is now; the very same bytes when nothing was changed.
-    var bytes: [UInt8] {
+    func write() throws(WorkStopped) -> [UInt8] {
         if let origin = root.origin, origin.document === document, origin.index == 0 { return document.bytes }
+        try budget.spend(bytes: root.size)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(root.size)
         root.write(to: &bytes)
@@ -35,10 +36,13 @@ struct PatchEditor {
     }
 
     private mutating func test(_ expected: JSONValue, at path: PatchPath) throws(Reason) {
-        var comparison = JSONComparison(work)
-        let isEqual = comparison.areEqual(try value(at: path), expected)
-        work = comparison.work
-        try spend(0)
+        let value = try value(at: path)
+        let isEqual: Bool
+        do throws(WorkStopped) {
+            isEqual = try JSONComparison(budget).areEqual(value, expected)
+        } catch {
+            throw .stopped(error)
+        }
         if !isEqual { throw .testFailed(path: path.description) }
     }
 
@@ -87,7 +91,9 @@ struct PatchEditor {
 
     private mutating func remove(at path: PatchPath) throws(Reason) -> JSONTree {
         if path.tokens.isEmpty { throw .rootRemoved }
+        let budget = budget
         return try change(path) { (container) throws(Reason) in
+            try Self.spend(container.removalCost, budget)
             let removed: JSONTree? =
                 switch try Self.slot(path, path.tokens.count, in: container) {
                 case .element(let place): container.remove(at: place)
@@ -164,7 +170,7 @@ extension PatchEditor {
             guard let opened else {
                 throw .notAContainer(path: path.prefix(depth).description, try value(at: path.prefix(depth)).kind)
             }
-            try spend(opened.cost)
+            try spend(1 + opened.cost + opened.container.editCost)
             containers.append(opened.container)
         }
         return containers
@@ -174,9 +180,14 @@ extension PatchEditor {
 // MARK: - Limits
 
 extension PatchEditor {
-    private mutating func spend(_ steps: Int) throws(Reason) {
-        work.spend(steps)
-        if work.isExceeded { throw .tooMuchWork }
+    private func spend(_ steps: Int) throws(Reason) { try Self.spend(steps, budget) }
+
+    private static func spend(_ steps: Int, _ budget: WorkBudget) throws(Reason) {
+        do throws(WorkStopped) {
+            try budget.spend(steps)
+        } catch {
+            throw .stopped(error)
+        }
     }
 
     private func checkSize() throws(Reason) {

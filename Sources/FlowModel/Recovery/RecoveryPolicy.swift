@@ -42,39 +42,61 @@ extension FlowDefinition {
     }
 
     /// An earlier state as it becomes the latest again; nil when it does not follow the rules.
+    ///
+    /// - Throws: why the work was stopped.
     public func goingBack(
-        to state: [UInt8], at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete
-    ) -> [UInt8]? {
-        guard let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth) else { return nil }
-        var edit = StateEdit(document)
-        do throws(StateError) {
+        to state: [UInt8], at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
+    ) throws(StateError) -> [UInt8]? {
+        guard let document = try parse(state, limits, budget) else { return nil }
+        return try edited { () throws(StateError) in
+            var edit = StateEdit(document, budget)
             if let pointer = paths.status, let status = recovery.status { try edit.set(pointer, string: status) }
             if let pointer = paths.updated { try edit.set(pointer, string: RFC3339Text.text(time)) }
             let result = try edit.applied(limits)
-            return StateValidator(self, limits: limits).validate(result, depth: depth).isValid ? result : nil
-        } catch {
-            return nil
+            return try StateValidator(self, limits: limits).validate(result, depth: depth, budget: budget).isValid ? result : nil
         }
     }
 
     /// The initial state with what is kept of the broken one; nil when there is none, or it would not follow the rules.
+    ///
     /// - Parameter broken: nil: nothing of it can be read.
+    /// - Throws: why the work was stopped.
     public func reset(
-        _ broken: [UInt8]?, flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete
-    ) -> [UInt8]? {
-        guard let initial = try? initialState(of: flowID, at: time, limits: limits) else { return nil }
+        _ broken: [UInt8]?, flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
+    ) throws(StateError) -> [UInt8]? {
+        let initial = try edited { () throws(StateError) in try initialState(of: flowID, at: time, limits: limits, budget: budget) }
+        guard let initial else { return nil }
         let validator = StateValidator(self, limits: limits)
-        if let broken, let old = try? JSONDocument(broken, maximumDepth: limits.jsonDepth),
-            let document = try? JSONDocument(initial, maximumDepth: limits.jsonDepth)
-        {
-            var edit = StateEdit(document)
-            for pointer in recovery.kept {
-                guard let value = old.root[pointer]?.unlessNull else { continue }
-                // What cannot be put there is not kept.
-                try? edit.set(pointer, String(decoding: value.text, as: UTF8.self))
-            }
-            if let result = try? edit.applied(limits), validator.validate(result, depth: depth).isValid { return result }
+        if let broken, let old = try parse(broken, limits, budget), let document = try parse(initial, limits, budget) {
+            let result = try edited { () throws(StateError) in try keeping(old, in: document, limits, budget) }
+            if let result, try validator.validate(result, depth: depth, budget: budget).isValid { return result }
         }
-        return validator.validate(initial, depth: depth).isValid ? initial : nil
+        return try validator.validate(initial, depth: depth, budget: budget).isValid ? initial : nil
+    }
+
+    private func keeping(
+        _ old: JSONDocument, in document: JSONDocument, _ limits: Limits, _ budget: WorkBudget
+    ) throws(StateError) -> [UInt8] {
+        var edit = StateEdit(document, budget)
+        for pointer in recovery.kept {
+            let text = try StateError.counting { () throws(WorkStopped) -> String? in
+                guard let value = try old.root.value(at: pointer, budget)?.unlessNull else { return nil }
+                try budget.spend(bytes: value.size)
+                return String(decoding: value.text, as: UTF8.self)
+            }
+            guard let text else { continue }
+            // What cannot be put there is not kept.
+            _ = try edited { () throws(StateError) in
+                try edit.set(pointer, text)
+                return nil
+            }
+        }
+        return try edit.applied(limits)
+    }
+
+    private func parse(_ state: [UInt8], _ limits: Limits, _ budget: WorkBudget) throws(StateError) -> JSONDocument? {
+        try StateError.counting { () throws(WorkStopped) in
+            try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget).value
+        }
     }
 }

@@ -15,7 +15,7 @@ public struct Repair: Sendable {
     let value: Value
 
     /// `{"path": …, "value": …}`, or in place of a value `"from": [pointers]`, `"set": "id"` or `"set": "now"`.
-    static func read(_ object: JSONValue, at place: JSONPointer) -> (repair: Repair?, faults: [DefinitionFault]) {
+    static func read(_ object: JSONValue, at place: JSONPointer) -> (repair: Repair?, faults: FaultList) {
         var reader = ObjectReader(object, at: place)
         let path = reader.place("path", isRequired: true)
         var values: [Value] = []
@@ -41,40 +41,75 @@ public struct Repair: Sendable {
     }
 
     /// The value's JSON; nil: there is nothing to put there.
-    func text(_ root: JSONValue, flowID: String, at time: Timestamp) -> String? {
+    func text(_ root: JSONValue, flowID: String, at time: Timestamp, _ budget: WorkBudget) throws(WorkStopped) -> String? {
         switch value {
-        case .constant(let constant): String(decoding: constant.text, as: UTF8.self)
+        case .constant(let constant): return try Self.text(constant, budget)
         case .from(let places):
-            places.lazy.compactMap { root[$0]?.unlessNull }.first.map { String(decoding: $0.text, as: UTF8.self) }
-        case .id: String(decoding: JSONString.spell(flowID), as: UTF8.self)
-        case .now: String(decoding: JSONString.spell(RFC3339Text.text(time)), as: UTF8.self)
+            for place in places {
+                if let value = try root.value(at: place, budget)?.unlessNull { return try Self.text(value, budget) }
+            }
+            return nil
+        case .id: return String(decoding: JSONString.spell(flowID), as: UTF8.self)
+        case .now: return String(decoding: JSONString.spell(RFC3339Text.text(time)), as: UTF8.self)
         }
+    }
+
+    private static func text(_ value: JSONValue, _ budget: WorkBudget) throws(WorkStopped) -> String {
+        try budget.spend(bytes: value.size)
+        return String(decoding: value.text, as: UTF8.self)
     }
 }
 
 extension FlowDefinition {
-    /// The state with every place put right that is missing, or in which a rule is broken. nil when it is no JSON object, or repairs cannot
-    /// make it valid.
+    /// The state with every place put right that is missing, or in which a rule is broken. nil when it is not a JSON object, or repairs
+    /// cannot make it valid.
+    ///
+    /// - Throws: why the work was stopped.
     public func repaired(
-        _ state: [UInt8], flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete
-    ) -> [UInt8]? {
-        let document = try? JSONDocument(state, maximumDepth: limits.jsonDepth)
-        guard let document, document.root.kind == .object, !repairs.isEmpty else { return nil }
+        _ state: [UInt8], flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
+    ) throws(StateError) -> [UInt8]? {
+        if repairs.isEmpty { return nil }
+        let parsed = try StateError.counting { () throws(WorkStopped) in
+            try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget)
+        }
+        guard let document = parsed.value, document.root.kind == .object else { return nil }
         let validator = StateValidator(self, limits: limits)
-        let broken = validator.validate(document, depth: depth).violations.map(\.path)
-        var edit = StateEdit(document)
-        for repair in repairs {
-            let place = repair.path.description
-            let isBroken = broken.contains { $0 == place || $0.hasPrefix(place + "/") }
-            guard isBroken || document.root[repair.path]?.unlessNull == nil else { continue }
-            guard let text = repair.text(document.root, flowID: flowID, at: time) else { continue }
-            do throws(StateError) {
-                try edit.set(repair.path, text)
-            } catch {
-                return nil
+        let broken = try validator.validate(document, depth: depth, budget: budget).violations.map { Array($0.path.utf8) }
+        return try edited { () throws(StateError) in
+            var edit = StateEdit(document, budget)
+            for repair in repairs {
+                let text = try StateError.counting { () throws(WorkStopped) in
+                    try repair.isNeeded(document.root, broken, budget) ? try repair.text(document.root, flowID: flowID, at: time, budget) : nil
+                }
+                if let text { try edit.set(repair.path, text) }
+            }
+            let result = try edit.applied(limits)
+            return try validator.validate(result, depth: depth, budget: budget).isValid ? result : nil
+        }
+    }
+
+    /// What edits make of a state; nil where the state, or the limits, do not let them.
+    func edited(_ body: () throws(StateError) -> [UInt8]?) throws(StateError) -> [UInt8]? {
+        do throws(StateError) {
+            return try body()
+        } catch {
+            switch error {
+            case .stateInvalid, .tooLarge: return nil
+            default: throw error
             }
         }
-        guard let result = try? edit.applied(limits), validator.validate(result, depth: depth).isValid else { return nil }
-        return result
+    }
+}
+
+extension Repair {
+    /// - Parameter broken: the places at which rules are broken, as pointers are spelled.
+    fileprivate func isNeeded(_ root: JSONValue, _ broken: [[UInt8]], _ budget: WorkBudget) throws(WorkStopped) -> Bool {
+        let place = Array(path.description.utf8)
+        for other in broken {
+            try budget.spend(1 + place.count / 16)
+            guard other.starts(with: place) else { continue }
+            if other.count == place.count || other[place.count] == UInt8(ascii: "/") { return true }
+        }
+        return try root.value(at: path, budget)?.unlessNull == nil
     }
 }

@@ -30,7 +30,7 @@ public struct CleanupCommand: Sendable {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let tenant { try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes) }
         if let flowType { try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes) }
-        if maximumRows < 0 { throw .invalidArgument(field: "max_rows", message: "is \(maximumRows); use 0 for the default") }
+        try WireNumber.check(maximumRows, field: "max_rows", hint: "use 0 for the default")
     }
 }
 

@@ -25,7 +25,7 @@ extension RetentionPolicy {
     /// A hundred years; PostgreSQL's times end somewhere.
     private static let mostHours = 876_600
 
-    static func read(_ object: JSONValue, at place: JSONPointer) -> (RetentionPolicy, [DefinitionFault]) {
+    static func read(_ object: JSONValue, at place: JSONPointer) -> (RetentionPolicy, FaultList) {
         var reader = ObjectReader(object, at: place)
         var policy = RetentionPolicy()
         policy.versions = reader.positive("versions")
@@ -53,10 +53,10 @@ extension ObjectReader {
 
 extension FlowDefinition {
     /// Whether flows can end: a phase is terminal, or nothing follows a status.
-    public var hasEnd: Bool { phases.contains(where: \.isTerminal) || statuses.contains { $0.next == [] } }
+    public var hasEnd: Bool { phases.contains(where: \.isTerminal) || statuses.contains { $0.next?.isEmpty ?? false } }
 
     /// Whether a flow that stands there has ended.
     public func isEnd(phase: String, status: String) -> Bool {
-        self.phase(phase)?.isTerminal == true || self.status(status)?.next == []
+        self.phase(phase)?.isTerminal == true || self.status(status)?.next?.isEmpty == true
     }
 }

@@ -7,8 +7,8 @@
 /// - A single surrogate counts as one character; patterns see U+FFFD in its place.
 /// - Of repeated names the last member counts, as everywhere here.
 /// - Patterns are RE2's: neither look-around nor back-references (see `SchemaPattern`).
-/// - A check has a budget of steps (`Limits.schemaWork`) and of schemas in each other (`maximumNesting`). A state on which it is spent is
-///   in breach of the schema, whatever else it is: never valid without having been looked at as a whole.
+/// - A check has a budget of steps and of schemas in each other (`maximumNesting`). A state on which it is spent is in breach of the schema,
+///   whatever else it is: never valid without having been looked at as a whole.
 public final class JSONSchema: Sendable {
     /// Every place of the schema that is one; the first is the root. They name each other by their place here.
     let subschemas: [Subschema]
@@ -22,25 +22,33 @@ public final class JSONSchema: Sendable {
     /// The rule that violations name.
     static let rule = "schema"
 
-    /// Bytes that it takes beside its document, about: half a kilobyte a schema, and what patterns usually come to.
-    public let memory: Int
+    /// Bytes that it takes beside its document and its patterns, about.
+    let memory: Int
 
-    init(_ subschemas: [Subschema], patterns: Int, _ limits: Limits) {
+    init(_ subschemas: [Subschema], _ limits: Limits) {
         self.subschemas = subschemas
         self.limits = limits
-        memory = subschemas.count * 512 + patterns * 8_192
+        memory = subschemas.count * 512
     }
 
     /// Adds everything in which a state breaks the schema.
     ///
-    /// - Parameter steps: at most, a fifth of a microsecond each in a release build; see `PatchLimits.work`. Fewer for a small state.
-    func check(_ state: JSONValue, steps: Int, _ report: inout RuleReport) {
+    /// - Throws: why nobody waits for the answer any more. What takes more work than the report's budget, or than a state of this size may
+    ///   ask for, is reported.
+    func check(_ state: JSONValue, _ report: inout RuleReport) throws(WorkStopped) {
         // Who sends little can ask for little. None takes a tenth of this unless it is meant to, or is a list of regular expressions:
-        // those are charged as much for a byte.
-        let steps = min(steps, 50_000 + 100 * state.size)
-        var check = SchemaCheck(self, steps: steps, report: report)
-        check.run(state)
-        report = check.report
+        // those are charged as much for a byte. Patterns are paid for from the whole.
+        let part = report.budget.part(steps: 50_000 + 100 * state.size)
+        var check = SchemaCheck(self, part, report: report)
+        defer { report = check.report }
+        do throws(WorkStopped) {
+            try check.run(state)
+        } catch .exhausted {
+            check.giveUp("that would take too long")
+        } catch {
+            throw error
+        }
+        try report.budget.spend(part.spent)
     }
 }
 

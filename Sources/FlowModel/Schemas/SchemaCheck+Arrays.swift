@@ -1,34 +1,31 @@
 extension SchemaCheck {
-    mutating func follows(_ array: JSONValue, _ schema: ArraySchema) -> Bool {
+    mutating func follows(_ array: JSONValue, _ schema: ArraySchema) throws(WorkStopped) -> Bool {
         var (fits, contains, count) = (true, schema.contains == nil, 0)
         for element in array.elements {
             if isOver(fits) { return false }
             path.append(.element(count))
-            if let number = count < schema.first.count ? schema.first[count] : schema.rest, !self.fits(element, number) { fits = false }
-            if !contains, let number = schema.contains { contains = reason(element, number) == nil }
+            if let number = count < schema.first.count ? schema.first[count] : schema.rest, try !self.fits(element, number) { fits = false }
+            if !contains, let number = schema.contains { contains = try reason(element, number) == nil }
             path.removeLast()
             count += 1
         }
-        spend(count)
+        try budget.spend(count)
         if !contains { fits = add("has no element that the schema asks for with contains") }
         if let maximum = schema.maximum, count > maximum { fits = add("has \(count) elements, more than \(maximum)") }
         if let minimum = schema.minimum, count < minimum { fits = add("has \(count) elements, fewer than \(minimum)") }
-        if schema.isUnique, count > 1, let (one, other) = equals(array) { fits = add("elements \(one) and \(other) are equal") }
+        if schema.isUnique, count > 1, let (one, other) = try equals(array) { fits = add("elements \(one) and \(other) are equal") }
         return fits
     }
 
     /// The places of two elements that are equal.
-    private mutating func equals(_ array: JSONValue) -> (Int, Int)? {
-        if hashes == nil {
-            spend(array.document.nodes.count)
-            spend(bytes: array.document.bytes.count)
-        }
-        let all = hashes ?? JSONHashes(array.document)
+    private mutating func equals(_ array: JSONValue) throws(WorkStopped) -> (Int, Int)? {
+        let all: JSONHashes
+        if let hashes { all = hashes } else { all = try JSONHashes(array.document, budget) }
         hashes = all
         var found: [Int: [(place: Int, value: JSONValue)]] = [:]
         for (place, element) in array.elements.enumerated() {
-            spend(1)
-            for other in found[all[element]] ?? [] where areEqual(element, other.value) { return (other.place, place) }
+            try budget.spend(1)
+            for other in found[all[element]] ?? [] where try areEqual(element, other.value) { return (other.place, place) }
             found[all[element], default: []].append((place, element))
         }
         return nil

@@ -1,7 +1,7 @@
 extension SchemaCheck {
-    mutating func hasType(_ value: JSONValue, _ types: SchemaTypes) -> Bool {
+    mutating func hasType(_ value: JSONValue, _ types: SchemaTypes) throws(WorkStopped) -> Bool {
         // Whether it is an integer, only all its digits say.
-        if value.kind == .number { spend(bytes: value.size) }
+        if value.kind == .number { try budget.spend(bytes: value.size) }
         if stop != nil { return false }
         if types.contain(value) { return true }
         let list = types.names.map { $0 == "integer" || $0 == "array" || $0 == "object" ? "an \($0)" : "a \($0)" }
@@ -9,20 +9,20 @@ extension SchemaCheck {
         return add("is \(own), not \(list.joined(separator: " or "))")
     }
 
-    mutating func isListed(_ value: JSONValue, _ values: SchemaValues) -> Bool {
-        spend(bytes: value.size)
+    mutating func isListed(_ value: JSONValue, _ values: SchemaValues) throws(WorkStopped) -> Bool {
+        try budget.spend(bytes: value.size)
         if value.kind == .string, values.strings.contains(JSONName(spelled: value.text)) { return true }
-        for other in values.others where areEqual(value, other) { return true }
+        for other in values.others where try areEqual(value, other) { return true }
         let more = values.all.count > 8 ? ", …" : ""
         return add("is \(value.shown), not one of " + values.all.prefix(8).map(\.shown).joined(separator: ", ") + more)
     }
 
-    mutating func isConstant(_ value: JSONValue, _ constant: JSONValue) -> Bool {
-        areEqual(value, constant) || add(constant.height > 0 ? "is not what const says" : "is \(value.shown), not \(constant.shown)")
+    mutating func isConstant(_ value: JSONValue, _ constant: JSONValue) throws(WorkStopped) -> Bool {
+        try areEqual(value, constant) ? true : add(constant.height > 0 ? "is not what const says" : "is \(value.shown), not \(constant.shown)")
     }
 
-    mutating func follows(_ number: JSONValue, _ schema: NumberSchema) -> Bool {
-        spend(bytes: number.size + schema.size)
+    mutating func follows(_ number: JSONValue, _ schema: NumberSchema) throws(WorkStopped) -> Bool {
+        try budget.spend(bytes: number.size + schema.size)
         var fits = true
         if let bound = schema.maximum, JSONNumber.isLess(bound.text, number.text) {
             fits = add("is \(number.shown), more than \(bound.shown)")
@@ -42,8 +42,8 @@ extension SchemaCheck {
         return fits
     }
 
-    mutating func follows(_ string: JSONValue, _ schema: StringSchema) -> Bool {
-        spend(bytes: string.size)
+    mutating func follows(_ string: JSONValue, _ schema: StringSchema) throws(WorkStopped) -> Bool {
+        try budget.spend(bytes: string.size)
         var fits = true
         if schema.maximum != nil || schema.minimum != nil {
             let count = JSONString.count(string.text)
@@ -51,19 +51,19 @@ extension SchemaCheck {
             if let minimum = schema.minimum, count < minimum { fits = add("has \(count) characters, fewer than \(minimum)") }
         }
         let text = schema.pattern != nil || schema.format != nil ? string.string ?? "" : ""
-        if let pattern = schema.pattern, !isFound(pattern, in: text) {
+        if let pattern = schema.pattern, try !isFound(pattern, in: text) {
             fits = add("does not match the pattern \(pattern.source.prefix(100))")
         }
-        if let format = schema.format, !follows(text, format) { fits = false }
+        if let format = schema.format, try !follows(text, format) { fits = false }
         return fits
     }
 
-    private mutating func follows(_ text: String, _ format: SchemaFormat) -> Bool {
+    private mutating func follows(_ text: String, _ format: SchemaFormat) throws(WorkStopped) -> Bool {
         if format == .regex {
             // The only one that makes something of the text: a class of three bytes may have hundreds of ranges.
             let (count, limit) = (text.utf8.count, schema.limits.patternBytes)
             if count > limit { return add("is no \(format.rawValue) that is looked at: it has \(count) bytes, the limit is \(limit)") }
-            spend(100 * count)
+            try budget.spend(TextPattern.compilingSteps(text))
         }
         if stop != nil { return false }
         return format.fits(text, schema.limits) || add("is no \(format.rawValue)")

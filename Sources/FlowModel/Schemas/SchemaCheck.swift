@@ -2,7 +2,7 @@
 struct SchemaCheck {
     let schema: JSONSchema
     private(set) var report: RuleReport
-    private var work: PatchWork
+    let budget: WorkBudget
     private var nesting = 0
     /// From the state to the value that is being looked at: members by their names, elements by their places.
     var path: [Step] = []
@@ -27,20 +27,23 @@ struct SchemaCheck {
         var reason: String?
     }
 
-    init(_ schema: JSONSchema, steps: Int, report: RuleReport) {
+    init(_ schema: JSONSchema, _ budget: WorkBudget, report: RuleReport) {
         self.schema = schema
         self.report = report
-        work = PatchWork(steps)
+        self.budget = budget
     }
 
-    mutating func run(_ state: JSONValue) {
-        _ = fits(state, 0)
-        if let stop { report.add(.root, "cannot be held against the schema: \(stop)") }
+    mutating func run(_ state: JSONValue) throws(WorkStopped) {
+        _ = try fits(state, 0)
+        if let stop { giveUp(stop) }
     }
+
+    /// A value on trial is none any more.
+    mutating func giveUp(_ reason: String) { report.add(.root, "cannot be held against the schema: \(reason)") }
 
     /// Whether a value fits; notes in what it does not.
-    mutating func fits(_ value: JSONValue, _ number: Int) -> Bool {
-        spend(1)
+    mutating func fits(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> Bool {
+        try budget.spend(1)
         if stop != nil { return false }
         if nesting == JSONSchema.maximumNesting {
             stop = "more than \(JSONSchema.maximumNesting) schemas apply in each other at \(Self.pointer(path).description.prefix(100))"
@@ -51,52 +54,43 @@ struct SchemaCheck {
         let subschema = schema.subschemas[schema.subschemas[number].target ?? number]
         if subschema.isNever { add("must not be there: the schema allows nothing here") }
         var fits = !subschema.isNever
-        for keyword in subschema.keywords where !follows(value, keyword) {
+        for keyword in subschema.keywords where try !follows(value, keyword) {
             fits = false
             if isOver(fits) { break }
         }
         return fits
     }
 
-    private mutating func follows(_ value: JSONValue, _ keyword: SchemaKeyword) -> Bool {
+    private mutating func follows(_ value: JSONValue, _ keyword: SchemaKeyword) throws(WorkStopped) -> Bool {
         switch keyword {
-        case .types(let types): hasType(value, types)
-        case .values(let values): isListed(value, values)
-        case .constant(let constant): isConstant(value, constant)
-        case .number(let number): value.kind != .number || follows(value, number)
-        case .string(let string): value.kind != .string || follows(value, string)
-        case .array(let array): value.kind != .array || follows(value, array)
-        case .object(let object): value.kind != .object || follows(value, object)
-        case .allOf(let all): fitsAll(value, all)
-        case .anyOf(let any): fitsAny(value, any)
-        case .oneOf(let one): fitsOne(value, one)
-        case .not(let not): fitsNot(value, not)
-        case .condition(let condition): follows(value, condition)
+        case .types(let types): try hasType(value, types)
+        case .values(let values): try isListed(value, values)
+        case .constant(let constant): try isConstant(value, constant)
+        case .number(let number): value.kind == .number ? try follows(value, number) : true
+        case .string(let string): value.kind == .string ? try follows(value, string) : true
+        case .array(let array): value.kind == .array ? try follows(value, array) : true
+        case .object(let object): value.kind == .object ? try follows(value, object) : true
+        case .allOf(let all): try fitsAll(value, all)
+        case .anyOf(let any): try fitsAny(value, any)
+        case .oneOf(let one): try fitsOne(value, one)
+        case .not(let not): try fitsNot(value, not)
+        case .condition(let condition): try follows(value, condition)
         }
     }
 
     // MARK: What is noted
 
-    mutating func spend(_ steps: Int) {
-        work.spend(steps)
-        if work.isExceeded, stop == nil { stop = "that would take too long" }
-    }
-
-    /// Whether a pattern matches somewhere in a text; its steps have a budget of their own.
-    mutating func isFound(_ pattern: SchemaPattern, in text: String) -> Bool {
-        if stop == nil, report.spend(pattern.steps(text)), let isFound = pattern.isFound(in: text) { return isFound }
-        if stop == nil { stop = "its patterns would take too long" }
+    /// Whether a pattern matches somewhere in a text.
+    mutating func isFound(_ pattern: SchemaPattern, in text: String) throws(WorkStopped) -> Bool {
+        if stop != nil { return false }
+        try report.budget.spend(pattern.steps(text.utf8.count))
+        if let isFound = pattern.isFound(in: text) { return isFound }
+        stop = "there is no memory for its patterns"
         return false
     }
 
-    mutating func spend(bytes: Int) { spend(bytes / 16) }
-
-    mutating func areEqual(_ one: JSONValue, _ other: JSONValue) -> Bool {
-        var comparison = JSONComparison(work)
-        let areEqual = comparison.areEqual(one, other)
-        work = comparison.work
-        spend(0)
-        return areEqual
+    func areEqual(_ one: JSONValue, _ other: JSONValue) throws(WorkStopped) -> Bool {
+        try JSONComparison(budget).areEqual(one, other)
     }
 
     /// Notes what is wrong, and answers false.
@@ -131,38 +125,38 @@ struct SchemaCheck {
     }
 
     /// nil when a value fits, else the first thing that is wrong with it. Also when the check was given up: then all of it is.
-    mutating func reason(_ value: JSONValue, _ number: Int) -> String? {
+    mutating func reason(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> String? {
         let outer = trial
         trial = Trial(start: path.count)
         defer { trial = outer }
-        return fits(value, number) ? nil : trial?.reason ?? "cannot be judged"
+        return try fits(value, number) ? nil : trial?.reason ?? "cannot be judged"
     }
 
     // MARK: Several schemas
 
-    private mutating func fitsAll(_ value: JSONValue, _ numbers: [Int]) -> Bool {
+    private mutating func fitsAll(_ value: JSONValue, _ numbers: [Int]) throws(WorkStopped) -> Bool {
         var fits = true
-        for number in numbers where !self.fits(value, number) {
+        for number in numbers where try !self.fits(value, number) {
             fits = false
             if isOver(fits) { break }
         }
         return fits
     }
 
-    private mutating func fitsAny(_ value: JSONValue, _ numbers: [Int]) -> Bool {
+    private mutating func fitsAny(_ value: JSONValue, _ numbers: [Int]) throws(WorkStopped) -> Bool {
         var reasons: [String] = []
         for number in numbers {
-            guard let reason = reason(value, number) else { return true }
+            guard let reason = try reason(value, number) else { return true }
             reasons.append(reason)
         }
         return addNone(reasons, of: "anyOf")
     }
 
-    private mutating func fitsOne(_ value: JSONValue, _ numbers: [Int]) -> Bool {
+    private mutating func fitsOne(_ value: JSONValue, _ numbers: [Int]) throws(WorkStopped) -> Bool {
         var reasons: [String] = []
         var fitting: [Int] = []
         for (place, number) in numbers.enumerated() {
-            if let reason = reason(value, number) { reasons.append(reason) } else { fitting.append(place) }
+            if let reason = try reason(value, number) { reasons.append(reason) } else { fitting.append(place) }
             if fitting.count == 2 { return add("fits schemas \(fitting[0]) and \(fitting[1]) of oneOf, must fit exactly one") }
         }
         return fitting.count == 1 || addNone(reasons, of: "oneOf")
@@ -173,12 +167,13 @@ struct SchemaCheck {
         return add("fits no schema of \(keyword): " + reasons.prefix(3).joined(separator: "; ") + more)
     }
 
-    private mutating func fitsNot(_ value: JSONValue, _ number: Int) -> Bool {
-        reason(value, number) != nil || add("is what the schema excludes with not")
+    private mutating func fitsNot(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> Bool {
+        try reason(value, number) == nil ? add("is what the schema excludes with not") : true
     }
 
-    private mutating func follows(_ value: JSONValue, _ condition: ConditionSchema) -> Bool {
-        let next = reason(value, condition.test) == nil ? condition.positive : condition.negative
-        return next.map { fits(value, $0) } ?? true
+    private mutating func follows(_ value: JSONValue, _ condition: ConditionSchema) throws(WorkStopped) -> Bool {
+        let next = try reason(value, condition.test) == nil ? condition.positive : condition.negative
+        guard let next else { return true }
+        return try fits(value, next)
     }
 }

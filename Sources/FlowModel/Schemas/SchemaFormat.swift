@@ -19,7 +19,7 @@ enum SchemaFormat: String, Sendable {
         case .ipv6: Self.isIPv6(text)
         case .uri: Self.hasURICharacters(text) && URIReference(text).isAbsolute
         case .uriReference: Self.hasURICharacters(text)
-        case .regex: (try? SchemaPattern(text, limits)) != nil
+        case .regex: SchemaPattern.isPattern(text, memory: limits.patternMemoryBytes)
         case .uuid: TextFormat.isUUID(text.utf8)
         case .jsonPointer: JSONPointer(text) != nil
         case .relativeJSONPointer: Self.isRelativeJSONPointer(text)

@@ -11,13 +11,16 @@ final class SchemaIndex {
 
     /// In the order in which they were found: by their place here they are named.
     private(set) var locations: [Location] = []
-    private(set) var faults: [DefinitionFault] = []
+    private(set) var faults = FaultList()
+    private let maximum: Int
+    /// There are more than may be; no more are taken.
+    private(set) var isFull = false
     /// By the node of their value.
     private var known: [Int: Int] = [:]
     /// By URI: the whole schema that has it as `$id`.
-    private var resources: [String: Int] = [:]
+    private var resources: [Name: Int] = [:]
     /// By URI, "#" and name: `"$id": "#name"`.
-    private var anchors: [String: Int] = [:]
+    private var anchors: [Name: Int] = [:]
     /// What is in the objects and arrays on the way of references, by their node: a long list of definitions is not searched for each.
     private var members: [Int: [JSONName: JSONValue]] = [:]
     private var elements: [Int: [JSONValue]] = [:]
@@ -25,8 +28,9 @@ final class SchemaIndex {
     /// Of a `$id` or `$ref`: the one is part of what the other means, so many of both would take the product.
     static let maximumURIBytes = 2_000
 
-    init(_ root: JSONValue, at place: JSONPointer) {
-        resources[""] = 0
+    init(_ root: JSONValue, at place: JSONPointer, maximum: Int) {
+        self.maximum = maximum
+        resources[Name("")] = 0
         _ = enlist(root, at: place, in: URIReference(""))
     }
 
@@ -36,7 +40,7 @@ final class SchemaIndex {
         let number = locations.count
         var next = number
         add(value, at: place, in: base)
-        while next < locations.count {
+        while next < locations.count, !isFull {
             let location = locations[next]
             for (child, tokens) in Self.children(location.value) where known[child.index] == nil {
                 add(child, at: JSONPointer(location.place.tokens + tokens), in: location.base)
@@ -47,15 +51,19 @@ final class SchemaIndex {
     }
 
     private func add(_ value: JSONValue, at place: JSONPointer, in base: URIReference) {
+        if isFull { return }
+        if locations.count == maximum {
+            isFull = true
+            return faults.add(place.description, "is one schema too many; the limit is \(maximum)")
+        }
         known[value.index] = locations.count
         var base = base
         if let id = id({ value[$0] }) {
             let own = URIReference(id).resolved(in: base)
             if let name = own.fragment, !name.isEmpty {
-                anchors[own.document + "#" + name] = locations.count
-            } else if resources.updateValue(locations.count, forKey: own.document) != nil, !own.document.isEmpty {
-                faults.append(
-                    DefinitionFault(path: place.appending("$id").description, message: "\"\(id)\" is another schema here already"))
+                anchors[Name(own.document + "#" + name)] = locations.count
+            } else if resources.updateValue(locations.count, forKey: Name(own.document)) != nil, !own.document.isEmpty {
+                faults.add(place.appending("$id").description, "\"\(id)\" is another schema here already")
             }
             if !id.hasPrefix("#") { base = own }
         }
@@ -79,13 +87,13 @@ final class SchemaIndex {
             return (nil, "is \(reference.utf8.count) bytes, the limit is \(Self.maximumURIBytes)")
         }
         let target = URIReference(reference).resolved(in: locations[number].base)
-        guard let resource = resources[target.document] else {
+        guard let resource = resources[Name(target.document)] else {
             return (nil, "\"\(reference)\" is not in this document; other documents are never fetched: copy it into \"definitions\"")
         }
         let fragment = target.fragment ?? ""
         if fragment.isEmpty { return (resource, "") }
         guard fragment.utf8.first == UInt8(ascii: "/") else {
-            let anchor = anchors[target.document + "#" + fragment]
+            let anchor = anchors[Name(target.document + "#" + fragment)]
             return (anchor, "\"\(reference)\" names nothing: no schema here has \"$id\": \"#\(fragment)\"")
         }
         guard let pointer = URIReference.decode(fragment).flatMap({ JSONPointer($0) }) else {
@@ -113,7 +121,7 @@ final class SchemaIndex {
                 let pairs = value.members.map { (JSONName(spelled: $0.key.text), $0.value) }
                 members[value.index] = Dictionary(pairs, uniquingKeysWith: { _, last in last })
             }
-            return members[value.index]?[JSONName(bytes: Array(token.utf8)[...])]
+            return members[value.index]?[JSONName(token)]
         case .array:
             if elements[value.index] == nil { elements[value.index] = Array(value.elements) }
             guard let place = JSONPointer.place(token), let all = elements[value.index], all.indices.contains(place) else { return nil }

@@ -1,26 +1,26 @@
 /// Reads the keywords of one schema, and notes what is wrong with them.
 struct SchemaObject {
     let place: JSONPointer
-    private(set) var faults: [DefinitionFault] = []
-    private let members: [String: JSONValue]
+    private(set) var faults = FaultList()
+    private let members: [JSONName: JSONValue]
     private let index: SchemaIndex
 
     init(_ object: JSONValue, at place: JSONPointer, _ index: SchemaIndex) {
         self.place = place
         self.index = index
-        members = Dictionary(object.members.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
+        members = Dictionary(object.members.map { (JSONName(spelled: $0.key.text), $0.value) }, uniquingKeysWith: { _, last in last })
     }
 
     mutating func fault(_ keyword: String, _ message: String) { fault([keyword], message) }
 
     private mutating func fault(_ tokens: [String], _ message: String) {
-        faults.append(DefinitionFault(path: JSONPointer(place.tokens + tokens).description, message: message))
+        faults.add(JSONPointer(place.tokens + tokens).description, message)
     }
 
-    func value(_ keyword: String) -> JSONValue? { members[keyword] }
+    func value(_ keyword: String) -> JSONValue? { members[JSONName(keyword)] }
 
     private mutating func value(_ keyword: String, _ kind: JSONValue.Kind) -> JSONValue? {
-        guard let value = members[keyword] else { return nil }
+        guard let value = members[JSONName(keyword)] else { return nil }
         if value.kind == kind { return value }
         fault(keyword, "is \(value.kind.article) \(value.kind.name), not \(kind.article) \(kind.name)")
         return nil
@@ -38,7 +38,7 @@ struct SchemaObject {
     }
 
     /// The number of the schema that a keyword has; what is none has its fault at its own place.
-    func schema(_ keyword: String) -> Int? { members[keyword].flatMap { index.number(of: $0) } }
+    func schema(_ keyword: String) -> Int? { members[JSONName(keyword)].flatMap { index.number(of: $0) } }
 
     mutating func schemas(_ keyword: String) -> [Int]? {
         guard let elements = array(keyword) else { return nil }
@@ -57,7 +57,7 @@ struct SchemaObject {
 
     /// Notes what is not of this draft, and an `$id` that is none.
     mutating func checkNames() {
-        for (keyword, other) in Self.laterKeywords where members[keyword] != nil {
+        for (keyword, other) in Self.laterKeywords where members[JSONName(keyword)] != nil {
             fault(keyword, "is of a later draft; schemas here are draft-07, which has \(other)")
         }
         if let id = string("$id"), id.utf8.count > SchemaIndex.maximumURIBytes {
@@ -96,22 +96,19 @@ struct SchemaObject {
             maximum: bounds[0], exclusiveMaximum: bounds[1], minimum: bounds[2], exclusiveMinimum: bounds[3], multipleOf: bounds[4])
     }
 
-    mutating func stringSchema(_ patterns: inout SchemaPatterns) -> StringSchema? {
+    mutating func stringSchema(_ patterns: DefinitionPatterns) -> StringSchema? {
         let (maximum, minimum) = (count("maxLength"), count("minLength"))
-        let pattern = string("pattern").flatMap { self.pattern($0, at: ["pattern"], &patterns) }
+        let pattern = string("pattern").flatMap { self.pattern($0, at: ["pattern"], patterns) }
         // A format that is not known says nothing (§7.2).
         let format = string("format").flatMap { SchemaFormat(rawValue: $0) }
         if maximum == nil, minimum == nil, pattern == nil, format == nil { return nil }
         return StringSchema(maximum: maximum, minimum: minimum, pattern: pattern, format: format)
     }
 
-    private mutating func pattern(_ source: String, at tokens: [String], _ patterns: inout SchemaPatterns) -> SchemaPattern? {
-        do throws(TextPattern.Fault) {
-            return try patterns.pattern(source)
-        } catch {
-            fault(tokens, error.message)
-            return nil
-        }
+    private mutating func pattern(_ source: String, at tokens: [String], _ patterns: DefinitionPatterns) -> SchemaPattern? {
+        let (pattern, fault) = SchemaPattern.compile(source, patterns)
+        if let fault { self.fault(tokens, fault) }
+        return pattern
     }
 
     mutating func arraySchema() -> ArraySchema? {
@@ -130,12 +127,12 @@ struct SchemaObject {
         return ArraySchema(first: first, rest: rest, contains: contains, maximum: maximum, minimum: minimum, isUnique: isUnique)
     }
 
-    mutating func objectSchema(_ patterns: inout SchemaPatterns) -> ObjectSchema? {
+    mutating func objectSchema(_ patterns: DefinitionPatterns) -> ObjectSchema? {
         let known = [
             "properties", "patternProperties", "additionalProperties", "propertyNames", "required", "dependencies", "maxProperties",
             "minProperties",
         ]
-        guard known.contains(where: { members[$0] != nil }) else { return nil }
+        guard known.contains(where: { members[JSONName($0)] != nil }) else { return nil }
         var properties: [JSONName: ObjectSchema.Property] = [:]
         for member in value("properties", .object)?.lastMembers ?? [] {
             properties[JSONName(spelled: member.key.text)] = ObjectSchema.Property(schema: index.number(of: member.value), required: nil)
@@ -148,7 +145,7 @@ struct SchemaObject {
         var byPattern: [(pattern: SchemaPattern, schema: Int)] = []
         for member in value("patternProperties", .object)?.lastMembers ?? [] {
             guard let schema = index.number(of: member.value),
-                let pattern = pattern(member.name, at: ["patternProperties", member.name], &patterns)
+                let pattern = pattern(member.name, at: ["patternProperties", member.name], patterns)
             else { continue }
             byPattern.append((pattern, schema))
         }

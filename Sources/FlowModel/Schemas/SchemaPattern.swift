@@ -5,13 +5,17 @@ struct SchemaPattern: Sendable {
     let source: String
     private let compiled: TextPattern
 
-    init(_ source: String, _ limits: Limits) throws(TextPattern.Fault) {
-        self.source = source
-        compiled = try TextPattern(Self.translate(source), memory: limits.patternMemoryBytes)
+    /// - Returns: nil, with what is to be reported.
+    static func compile(_ source: String, _ patterns: DefinitionPatterns) -> (pattern: SchemaPattern?, fault: String?) {
+        let (compiled, fault) = patterns.compile(source, as: translate(source))
+        return (compiled.map { SchemaPattern(source: source, compiled: $0) }, fault)
     }
 
+    /// Whether a text would be a pattern.
+    static func isPattern(_ source: String, memory: Int) -> Bool { (try? TextPattern(translate(source), memory: memory)) != nil }
+
     /// See `TextPattern.steps`.
-    func steps(_ text: String) -> Int { compiled.steps(text) }
+    func steps(_ bytes: Int) -> Int { compiled.steps(bytes) }
 
     /// Whether it matches somewhere in the text; nil without memory.
     func isFound(in text: String) -> Bool? { compiled.isFound(in: text) }
@@ -59,34 +63,5 @@ struct SchemaPattern: Sendable {
         let digits = text.dropFirst(2).prefix(4)
         guard digits.count == 4, digits.allSatisfy(\.isHexDigit), let unit = UInt16(digits, radix: 16) else { return nil }
         return (unit, text[digits.endIndex...])
-    }
-}
-
-/// The patterns of one schema, each compiled once however often it stands there.
-struct SchemaPatterns {
-    private let limits: Limits
-    private var bySource: [[UInt8]: SchemaPattern] = [:]
-
-    init(_ limits: Limits) { self.limits = limits }
-
-    var count: Int { bySource.count }
-
-    /// - Throws: a fault whose message says which limit it exceeds, or RE2's reason for refusing it.
-    mutating func pattern(_ source: String) throws(TextPattern.Fault) -> SchemaPattern {
-        let key = Array(source.utf8)
-        if let pattern = bySource[key] { return pattern }
-        if bySource.count >= limits.definitionPatterns {
-            throw TextPattern.Fault(message: "is one too many; the limit is \(limits.definitionPatterns)")
-        }
-        if key.count > limits.patternBytes {
-            throw TextPattern.Fault(message: "is \(key.count) bytes, the limit is \(limits.patternBytes)")
-        }
-        do throws(TextPattern.Fault) {
-            let pattern = try SchemaPattern(source, limits)
-            bySource[key] = pattern
-            return pattern
-        } catch {
-            throw TextPattern.Fault(message: "is no regular expression of RE2, or too large a one: \(error.message)")
-        }
     }
 }

@@ -5,33 +5,31 @@
 struct SchemaReader {
     private let index: SchemaIndex
     private var subschemas: [Subschema] = []
-    private var faults: [DefinitionFault] = []
-    private var patterns: SchemaPatterns
+    private var faults = FaultList()
+    private let patterns: DefinitionPatterns
 
     /// Schemas that are held against the same value through each other: `allOf` in `anyOf` in `not`…
     private static let maximumInPlace = 32
-    /// A document of a megabyte can have more faults than anybody reads.
-    private static let maximumFaults = 100
 
-    private init(_ root: JSONValue, at place: JSONPointer, _ limits: Limits) {
-        index = SchemaIndex(root, at: place)
-        patterns = SchemaPatterns(limits)
+    private init(_ root: JSONValue, at place: JSONPointer, _ scope: DefinitionScope) {
+        index = SchemaIndex(root, at: place, maximum: scope.limits.definitionSchemas)
+        patterns = scope.patterns
     }
 
     /// - Parameter place: of the schema in the definition.
     static func read(
-        _ root: JSONValue, at place: JSONPointer, _ limits: Limits
-    ) -> (schema: JSONSchema?, faults: [DefinitionFault]) {
-        var reader = SchemaReader(root, at: place, limits)
+        _ root: JSONValue, at place: JSONPointer, _ scope: DefinitionScope
+    ) -> (schema: JSONSchema?, faults: FaultList) {
+        var reader = SchemaReader(root, at: place, scope)
         // A reference may lead to a place that nothing else calls a schema: then there is one more.
-        while reader.subschemas.count < reader.index.locations.count, reader.faults.count < maximumFaults {
+        while reader.subschemas.count < reader.index.locations.count, !reader.index.isFull {
             reader.readNext()
         }
-        reader.faults += reader.index.faults
+        reader.faults.take(reader.index.faults)
         if reader.faults.isEmpty { reader.follow() }
         if reader.faults.isEmpty { reader.findCircles() }
-        if !reader.faults.isEmpty { return (nil, Array(reader.faults.prefix(maximumFaults))) }
-        return (JSONSchema(reader.subschemas, patterns: reader.patterns.count, limits), [])
+        if !reader.faults.isEmpty { return (nil, reader.faults) }
+        return (JSONSchema(reader.subschemas, scope.limits), reader.faults)
     }
 
     private mutating func readNext() {
@@ -47,25 +45,25 @@ struct SchemaReader {
                 if target == nil { object.fault("$ref", fault) }
                 subschema.target = target
             } else {
-                subschema.keywords = Self.keywords(&object, &patterns)
+                subschema.keywords = Self.keywords(&object, patterns)
             }
-            faults += object.faults
+            faults.take(object.faults)
         case let kind:
-            faults.append(DefinitionFault(path: location.place.description, message: "is \(kind.article) \(kind.name), not a schema"))
+            faults.add(location.place.description, "is \(kind.article) \(kind.name), not a schema")
         }
         subschemas.append(subschema)
     }
 
-    private static func keywords(_ object: inout SchemaObject, _ patterns: inout SchemaPatterns) -> [SchemaKeyword] {
+    private static func keywords(_ object: inout SchemaObject, _ patterns: DefinitionPatterns) -> [SchemaKeyword] {
         object.checkNames()
         var keywords: [SchemaKeyword] = []
         if let types = object.types() { keywords.append(.types(types)) }
         if let values = object.array("enum") { keywords.append(.values(SchemaValues(values))) }
         if let constant = object.value("const") { keywords.append(.constant(constant)) }
         if let number = object.numberSchema() { keywords.append(.number(number)) }
-        if let string = object.stringSchema(&patterns) { keywords.append(.string(string)) }
+        if let string = object.stringSchema(patterns) { keywords.append(.string(string)) }
         if let array = object.arraySchema() { keywords.append(.array(array)) }
-        if let object = object.objectSchema(&patterns) { keywords.append(.object(object)) }
+        if let object = object.objectSchema(patterns) { keywords.append(.object(object)) }
         if let all = object.schemas("allOf") { keywords.append(.allOf(all)) }
         if let any = object.schemas("anyOf") { keywords.append(.anyOf(any)) }
         if let one = object.schemas("oneOf") { keywords.append(.oneOf(one)) }
@@ -93,7 +91,7 @@ struct SchemaReader {
     }
 
     private mutating func fault(_ number: Int, _ keyword: String, _ message: String) {
-        faults.append(DefinitionFault(path: index.locations[number].place.appending(keyword).description, message: message))
+        faults.add(index.locations[number].place.appending(keyword).description, message)
     }
 
     // MARK: Circles
@@ -118,7 +116,7 @@ struct SchemaReader {
                     path.removeLast()
                     guard depth <= Self.maximumInPlace else {
                         let message = "more than \(Self.maximumInPlace) schemas in each other are about the same value"
-                        return faults.append(DefinitionFault(path: index.locations[number].place.description, message: message))
+                        return faults.add(index.locations[number].place.description, message)
                     }
                     continue
                 }
@@ -126,7 +124,7 @@ struct SchemaReader {
                 for next in inner where depths[next] == nil {
                     if isOpen[next] {
                         let message = "leads back to itself for the same value, without end"
-                        return faults.append(DefinitionFault(path: index.locations[number].place.description, message: message))
+                        return faults.add(index.locations[number].place.description, message)
                     }
                     path.append(next)
                 }

@@ -107,7 +107,7 @@ extension FlowStatistics {
     }
 
     fileprivate static func extrapolate(_ count: Int64, _ share: Double) -> Int64 {
-        share >= 1 || count == 0 ? count : Int64((Double(count) / share).rounded())
+        share >= 1 || count == 0 ? count : Int64(clamping: (Double(count) / share).rounded())
     }
 }
 
@@ -126,13 +126,6 @@ extension FlowStatistics.Activity {
         \.activeFlows, \.versions, \.stateBytes, \.storedBytes, \.phasesCompleted, \.errorsReported, \.recoveries, \.failedFlows,
         \.recoveredFlows,
     ]
-}
-
-/// A name by its bytes, as PostgreSQL compares it: Swift would take "é" composed and decomposed for one.
-private struct Name: Hashable {
-    private let bytes: [UInt8]
-
-    init(_ text: String) { bytes = Array(text.utf8) }
 }
 
 /// Values by name, in the order in which they came.

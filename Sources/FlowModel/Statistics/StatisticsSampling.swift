@@ -50,6 +50,6 @@ public struct StatisticsSampling: Sendable, Equatable {
     public static func hashBound(_ versions: Int64, _ budget: StatisticsBudget) -> Int64 {
         let all = Int64(1) << hashBits
         if versions <= budget.activeVersions { return all }
-        return max(1, Int64(Double(budget.activeVersions) / Double(versions) * Double(all)))
+        return max(1, Int64(clamping: Double(budget.activeVersions) / Double(versions) * Double(all)))
     }
 }

@@ -1,5 +1,5 @@
-/// What one rule asks of one place in a state. One file a rule, in `Rules/`; each is pure, stops at nothing and never crashes, whatever
-/// the state is.
+/// What one rule asks of one place in a state. One file a rule, in `Rules/`; each is pure and never crashes, whatever the state is, and
+/// ends when the budget does.
 public protocol StateRule: Sendable {
     /// As definitions name it.
     static var kind: String { get }
@@ -10,7 +10,10 @@ public protocol StateRule: Sendable {
     /// - Parameters:
     ///   - value: what stands at `path`; nil when there is nothing, or null: a member that is null says as much as one that is missing.
     ///   - context: the whole state.
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport)
+    ///   - report: what takes longer than a look at the value is spent there first.
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped)
 }
 
 /// What rules know of the state besides the value they look at.
@@ -21,11 +24,16 @@ public struct RuleContext: Sendable {
     let phase: String?
     let status: String?
 
-    init(_ root: JSONValue, _ definition: FlowDefinition) {
+    init(_ root: JSONValue, _ definition: FlowDefinition, _ budget: WorkBudget) throws(WorkStopped) {
         self.root = root
         self.definition = definition
-        phase = definition.paths.phase.flatMap { root[$0]?.string }
-        status = definition.paths.status.flatMap { root[$0]?.string }
+        phase = try Self.text(root, definition.paths.phase, budget)
+        status = try Self.text(root, definition.paths.status, budget)
+    }
+
+    private static func text(_ root: JSONValue, _ pointer: JSONPointer?, _ budget: WorkBudget) throws(WorkStopped) -> String? {
+        guard let pointer else { return nil }
+        return try root.value(at: pointer, budget)?.string
     }
 }
 
@@ -41,10 +49,12 @@ public struct RuleReport {
     private var left = 0
     /// The rule that is being checked.
     var rule = ""
-    /// Steps that patterns may still take.
-    private var patternWork: Int
+    /// Of the call, for everything that rules do.
+    let budget: WorkBudget
+    /// The strings of lists in which rules look for values, by the rules' own numbers.
+    private var lists: [Int: Set<JSONName>] = [:]
 
-    init(_ limits: Limits) { patternWork = limits.patternWork }
+    init(_ budget: WorkBudget) { self.budget = budget }
 
     /// - Parameter message: what is wrong and what would be right.
     mutating func add(_ path: @autoclosure () -> JSONPointer, _ message: @autoclosure () -> String) {
@@ -63,11 +73,20 @@ public struct RuleReport {
         return violations + [StateError.Violation(path: "", rule: rule, message: "and \(left) more violations, which are not listed")]
     }
 
-    /// Whether a pattern may take so many steps: see `TextPattern.steps`.
-    mutating func spend(_ steps: Int) -> Bool {
-        guard steps <= patternWork else { return false }
-        patternWork -= steps
-        return true
+    /// The strings in an array of the state; gathered once for each rule that asks.
+    mutating func strings(
+        of rule: Int, at pointer: JSONPointer, _ context: borrowing RuleContext
+    ) throws(WorkStopped) -> Set<JSONName> {
+        if let known = lists[rule] { return known }
+        var strings: Set<JSONName> = []
+        if let list = try context.root.value(at: pointer, budget) {
+            for element in list.elements {
+                try budget.spend(2 + element.size / 16)
+                if element.kind == .string { strings.insert(JSONName(spelled: element.text)) }
+            }
+        }
+        lists[rule] = strings
+        return strings
     }
 }
 

@@ -3,56 +3,107 @@ public struct StateValidator: Sendable {
     private let definition: FlowDefinition
     private let limits: Limits
 
+    /// The rule that a state breaks which takes more work to check than a call may.
+    static let workRule = "work"
+
     public init(_ definition: FlowDefinition, limits: Limits) {
         self.definition = definition
         self.limits = limits
     }
 
-    /// All violations, not only the first. A text that is no JSON has one, of the rule `syntax`. The minimal depth reads no more of the
-    /// arrays and objects in the state than its rules look into: in the others it may miss that a text is no JSON.
-    public func validate(_ state: [UInt8], depth: ValidationDepth = .complete) -> ValidationReport {
-        if depth == .minimal, let document = JSONDocument(shallow: state, maximumDepth: limits.jsonDepth) {
-            let report = validate(document, depth: depth)
-            if !document.isFaulty { return report }
-        }
-        do {
-            return validate(try JSONDocument(state, maximumDepth: limits.jsonDepth), depth: depth)
+    /// All violations, not only the first. A text that is not JSON has one, of the rule `syntax`. A state that takes more work than the
+    /// budget has is in breach of the rule `work`: it is never valid without having been looked at as a whole. The minimal depth reads no more
+    /// of the arrays and objects in the state than its rules look into: in the others it may miss that a text is not JSON.
+    ///
+    /// - Throws: why nobody waits for the report any more.
+    public func validate(
+        _ state: [UInt8], depth: ValidationDepth = .complete, budget: WorkBudget
+    ) throws(StateError) -> ValidationReport {
+        let parsed: Result<JSONDocument, JSONText.Fault>
+        do throws(WorkStopped) {
+            if depth == .minimal {
+                // Each part of it is read once at most.
+                try budget.spend(bytes: state.count)
+                if let document = JSONDocument(shallow: state, maximumDepth: limits.jsonDepth) {
+                    let report = try report(document, depth, budget)
+                    if !document.isFaulty { return report }
+                }
+            }
+            parsed = try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget)
         } catch {
-            var report = ValidationReport()
-            report.violations = [StateError.Violation(path: "", rule: "syntax", message: "the state is not JSON: \(error)")]
-            return report
+            return try Self.report(error)
+        }
+        switch parsed {
+        case .success(let document): return try validate(document, depth: depth, budget: budget)
+        case .failure(let fault): return Self.report("syntax", "the state is not JSON: \(fault)")
         }
     }
 
-    public func validate(_ state: JSONDocument, depth: ValidationDepth = .complete) -> ValidationReport {
+    public func validate(
+        _ state: JSONDocument, depth: ValidationDepth = .complete, budget: WorkBudget
+    ) throws(StateError) -> ValidationReport {
+        do throws(WorkStopped) {
+            return try report(state, depth, budget)
+        } catch {
+            return try Self.report(error)
+        }
+    }
+
+    private static func report(_ rule: String, _ message: String) -> ValidationReport {
         var report = ValidationReport()
+        report.violations = [StateError.Violation(path: "", rule: rule, message: message)]
+        return report
+    }
+
+    private static func report(_ stopped: WorkStopped) throws(StateError) -> ValidationReport {
+        guard case .exhausted(let limit) = stopped else { throw StateError(stopped) }
+        return report(workRule, exhausted(limit))
+    }
+
+    private static func exhausted(_ limit: Int) -> String {
+        "the state cannot be checked: that would take more than \(limit) steps (limit work)"
+    }
+
+    /// - Throws: also when the work is more than the budget before a rule was looked at.
+    private func report(_ state: JSONDocument, _ depth: ValidationDepth, _ budget: WorkBudget) throws(WorkStopped) -> ValidationReport {
         let entries = definition.rules.filter { $0.depths.contains(depth) }
         let root = state.root
         // Rules ask for members: of a state that has none they would only say that everything is missing.
         if root.kind != .object, entries.contains(where: { !$0.path.tokens.isEmpty }) {
-            let message = "the state is \(root.kind.article) \(root.kind.name), not an object"
-            report.violations = [StateError.Violation(path: "", rule: TypeRule.kind, message: message)]
-            return report
+            return Self.report(TypeRule.kind, "the state is \(root.kind.article) \(root.kind.name), not an object")
         }
-        let context = RuleContext(root, definition)
-        var (errors, warnings) = (RuleReport(limits), RuleReport(limits))
-        for entry in entries {
-            let value = root[entry.path]?.unlessNull
-            switch entry.severity {
-            case .error:
-                errors.rule = entry.name
-                entry.rule.check(value, at: entry.path, context, &errors)
-            case .warning:
-                warnings.rule = entry.name
-                entry.rule.check(value, at: entry.path, context, &warnings)
+        var (errors, warnings) = (RuleReport(budget), RuleReport(budget))
+        do throws(WorkStopped) {
+            let context = try RuleContext(root, definition, budget)
+            for entry in entries { try check(entry, root, context, &errors, &warnings) }
+            if depth == .complete, let schema = definition.schema {
+                errors.rule = JSONSchema.rule
+                try schema.check(root, &errors)
             }
+        } catch .exhausted(let limit) {
+            errors.rule = Self.workRule
+            errors.add(.root, Self.exhausted(limit))
+        } catch {
+            throw error
         }
-        if depth == .complete, let schema = definition.schema {
-            errors.rule = JSONSchema.rule
-            schema.check(root, steps: limits.schemaWork, &errors)
-        }
+        var report = ValidationReport()
         report.violations = errors.listed
         report.warnings = warnings.listed
         return report
+    }
+
+    private func check(
+        _ entry: RuleEntry, _ root: JSONValue, _ context: RuleContext, _ errors: inout RuleReport, _ warnings: inout RuleReport
+    ) throws(WorkStopped) {
+        try errors.budget.spend(2)
+        let value = try root.value(at: entry.path, errors.budget)?.unlessNull
+        switch entry.severity {
+        case .error:
+            errors.rule = entry.name
+            try entry.rule.check(value, at: entry.path, context, &errors)
+        case .warning:
+            warnings.rule = entry.name
+            try entry.rule.check(value, at: entry.path, context, &warnings)
+        }
     }
 }

@@ -12,6 +12,7 @@ final class TextPattern: @unchecked Sendable {
 
     let source: String
     let instructions: Int
+    private let limit: Int
     private let compiled: OpaquePointer
 
     /// - Parameter memory: bytes that it may take, compiled and with what searches keep.
@@ -28,14 +29,26 @@ final class TextPattern: @unchecked Sendable {
         }
         self.source = source
         self.compiled = compiled
+        limit = memory
         instructions = cre2_instructions(compiled)
     }
 
     deinit { cre2_free(compiled) }
 
-    /// The most that a search may take: a step is an instruction of the pattern for a byte of the text, some 4 ns where RE2 finds no faster
-    /// way.
-    func steps(_ text: String) -> Int { (text.utf8.count + 1) * instructions }
+    /// Steps that compiling a pattern is charged. A class of Unicode takes two or three bytes and some 100 µs; what else takes long is bounded
+    /// by the memory.
+    static func compilingSteps(_ source: String) -> Int {
+        let hasClasses = ["\\p", "\\P", "(?", "[:"].contains { source.contains($0) }
+        return 200 + (hasClasses ? 300 : 20) * source.utf8.count
+    }
+
+    /// The most that a search may take: an instruction of the pattern for a byte of the text takes some 4 ns where RE2 finds no faster way.
+    ///
+    /// - Parameter bytes: of the text.
+    func steps(_ bytes: Int) -> Int { 1 + (bytes + 1) * instructions / 25 }
+
+    /// Bytes that it takes, about: its program, and what searches keep, which is more the larger it is.
+    var memory: Int { 1_024 + source.utf8.count + min(limit, 256 * instructions) }
 
     /// Whether it matches somewhere in the text; nil without memory.
     func isFound(in text: String) -> Bool? {

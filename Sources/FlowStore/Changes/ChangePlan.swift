@@ -29,7 +29,7 @@ struct ChangePlan {
     /// - Parameter needsBase: whether the save should know its flow's bases and does not; `flow` is the place in `flows`.
     init(_ changes: [Change], needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
         var keys = Set<IdempotencyKey>()
-        var createdIDs = Set<String>()
+        var createdIDs = Set<Name>()
         flows = Self.byFlow(changes)
         for (place, flow) in flows.enumerated() {
             if flow.changes.contains(where: { needsBase(changes[$0], flow) }) {
@@ -45,7 +45,7 @@ struct ChangePlan {
             switch group.start {
             case .present: updates.append(group)
             // The rows that an INSERT returns are told apart by their flow ids.
-            case .absent where createdIDs.insert(flow.key.flowID).inserted: creations.append(group)
+            case .absent where createdIDs.insert(Name(flow.key.flowID)).inserted: creations.append(group)
             case .absent: singles += flow.changes.map { Single(index: $0, flow: place) }
             }
         }
@@ -79,13 +79,13 @@ struct ChangePlan {
     }
 
     private struct IdempotencyKey: Hashable {
-        let tenant: String
-        let key: [UInt8]
+        let tenant: Name
+        let key: Name
     }
 
     /// Two requests with one key in one statement would both find it unused.
     private static func isFirst(_ group: SaveGroup, _ tenant: String, _ keys: inout Set<IdempotencyKey>) -> Bool {
         guard let key = group.idempotencyKey else { return true }
-        return keys.insert(IdempotencyKey(tenant: tenant, key: Array(key.utf8))).inserted
+        return keys.insert(IdempotencyKey(tenant: Name(tenant), key: Name(key))).inserted
     }
 }

@@ -65,7 +65,8 @@ struct SaveGroup {
             switch start {
             case .absent where version != Int64(count): return conflict(index)
             case .absent: break
-            case .present(let begin?) where begin + Int64(count) != version: return conflict(index)
+            // A version is what the client says: below 2^62 and not negative, so that taking something away from it stays within.
+            case .present(let begin?) where version - Int64(count) != begin: return conflict(index)
             case .present(nil):
                 let begin = version - Int64(count)
                 guard begin >= 1 else { return false }

@@ -51,7 +51,8 @@ extension GetSummaryCommand: StoreCommand {
                     let lastError = try? JSONDocument(figures.lastError, maximumDepth: limits.jsonDepth)
                     return FlowSummary(
                         head: snapshot.head,
-                        phases: FlowSummary.Phase.all(snapshot, definition, visits: figures.visits, limits: limits),
+                        phases: try FlowSummary.Phase.all(
+                            snapshot, definition, visits: figures.visits, limits: limits, budget: WorkBudget(steps: limits.work)),
                         versions: figures.versions, checkpoints: figures.checkpoints, errors: figures.errors,
                         recoveries: figures.recoveries, lastError: lastError?.root["error"]?.string ?? "",
                         storedBytes: figures.storedBytes)

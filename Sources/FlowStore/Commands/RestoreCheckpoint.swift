@@ -21,7 +21,8 @@ extension RestoreCheckpointCommand: StoreCommand {
                         context.compute(
                             snapshot.state.count, { restore(try? $0.get(), store, context, completion) }
                         ) { () throws(StateError) in
-                            definition.labelChanges(ofState: snapshot.state, limits: limits) ?? LabelChanges.none
+                            try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: WorkBudget(steps: limits.work))
+                                ?? LabelChanges.none
                         }
                     }
                 }

@@ -20,7 +20,7 @@ final class DefinitionCache: Sendable {
 
     /// A revision that was read before.
     func known(_ flowType: String, _ revision: Int64, tenant: String) -> FlowDefinition? {
-        let isBuiltIn = BuiltInDefinitions.documents[flowType] != nil
+        let isBuiltIn = BuiltInDefinitions.isBuiltIn(flowType)
         let key = Key(tenant: isBuiltIn ? "" : tenant, flowType: flowType, revision: revision)
         return kept.withLock { $0.value(key) }
     }
@@ -29,15 +29,16 @@ final class DefinitionCache: Sendable {
     func definition(_ record: DefinitionRecord, tenant: String) throws(StateError) -> FlowDefinition {
         let key = Key(tenant: record.isBuiltIn ? "" : tenant, flowType: record.flowType, revision: record.revision)
         if let definition = kept.withLock({ $0.value(key) }) { return definition }
-        do {
-            let definition = try DefinitionReader.read(record.document, limits: limits)
-            let cost = record.document.count + 1_024 + (definition.schema?.memory ?? 0)
+        do throws(StateError) {
+            let definition = try DefinitionReader.read(stored: record.document, limits: limits, budget: WorkBudget(steps: limits.work))
+            let cost = definition.memory
             // The largest take a quarter each: reading them again for every save would cost more than they do.
             kept.withLock { $0.insert(definition, cost: min(cost, limits.definitionBytes), for: key) }
             return definition
         } catch {
-            let faults = error.faults.map(\.description).joined(separator: "; ")
-            throw .internalFault("revision \(record.revision) of the definition of \"\(record.flowType)\" cannot be read: \(faults)")
+            guard case .definitionInvalid(let faults) = error else { throw error }
+            let list = faults.map(\.description).joined(separator: "; ")
+            throw .internalFault("revision \(record.revision) of the definition of \"\(record.flowType)\" cannot be read: \(list)")
         }
     }
 }

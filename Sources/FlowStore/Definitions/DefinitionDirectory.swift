@@ -52,7 +52,8 @@ final class DefinitionDirectory: Sendable {
     static let builtIn: [String: Latest] = {
         var types: [String: Latest] = [:]
         for record in BuiltInDefinitions.records {
-            guard let definition = try? DefinitionReader.read(record.document, limits: Limits()) else { continue }
+            let budget = WorkBudget(steps: Limits().work)
+            guard let definition = try? DefinitionReader.read(stored: record.document, limits: Limits(), budget: budget) else { continue }
             types[record.flowType] = Latest(revision: record.revision, definition: definition.onSave == .off ? nil : definition)
         }
         return types

@@ -4,9 +4,7 @@ extension MoveFlowCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<MovedFlow, StateError>) -> Void
     ) throws(StateError) {
-        if let revision, revision < 1 {
-            throw .invalidArgument(field: "revision", message: "is \(revision); revisions start at 1, 0 is the latest")
-        }
+        if let revision { try WireNumber.check(revision, field: "revision", from: 1, hint: "revisions start at 1, 0 is the latest") }
         let (key, revision) = (request.key, revision)
         // A flow keeps its type, so what is found for it stays right.
         try LoadCommand(key: key).submit(to: store, context: context) { result in
@@ -33,7 +31,9 @@ extension MoveFlowCommand: StoreCommand {
             requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: true,
             inputBytes: min(found.definition.validationSize(size), limits.stateBytes)
         ) { snapshot, old throws(StateError) in
-            try next(snapshot, from: old, to: found.definition, revision: found.revision, limits: limits)
+            try next(
+                snapshot, from: old, to: found.definition, revision: found.revision, limits: limits,
+                budget: WorkBudget(steps: limits.work))
         }
         try derived.submit(to: store, context) { result in
             switch result {

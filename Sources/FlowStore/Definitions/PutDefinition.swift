@@ -5,7 +5,7 @@ extension PutDefinitionCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
     ) throws(StateError) {
-        let flowType = try check(limits: store.limits).flowType
+        let flowType = try check(limits: store.limits, budget: WorkBudget(steps: store.limits.work)).flowType
         var parameters = Parameters(reservingBytes: document.count + 256)
         parameters.append(tenant)
         parameters.append(flowType)

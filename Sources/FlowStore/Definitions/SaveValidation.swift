@@ -87,10 +87,29 @@ struct SaveValidation: Sendable {
     }
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
+        if command.precondition == .expected(0) { return validate(by: definition, from: .absent, completion) }
+        guard command.needsCurrentPhase(definition) else { return validate(by: definition, from: .unknown, completion) }
+        if command.phase == nil, let head = store.resources.cache.known(command.key)?.head {
+            return validate(by: definition, from: .at(head.phase), completion)
+        }
+        store.submit(LoadCommand(key: command.key), context: context) { result in
+            let phase: CurrentPhase =
+                switch result {
+                case .success(.snapshot(let snapshot)): .at(snapshot.head.phase)
+                case .failure(.flowNotFound(_, deleted: false)): .absent
+                // Whatever is wrong with the flow, the save will be told.
+                default: .unknown
+                }
+            validate(by: definition, from: phase, completion)
+        }
+    }
+
+    private func validate(by definition: FlowDefinition, from phase: CurrentPhase, _ completion: @escaping Completion) {
         let (command, limits, counts) = (command, store.limits, store.resources.validationCounts)
         context.compute(definition.validationSize(command.state.count), completion) { () throws(StateError) in
             do throws(StateError) {
-                let (next, warnings) = try command.following(definition, limits: limits)
+                let (next, warnings) = try command.following(
+                    definition, from: phase, limits: limits, budget: WorkBudget(steps: limits.work))
                 counts.note(warnings, isRefused: false, flowType: definition.flowType, tenant: command.key.tenant)
                 return Outcome(command: next, warnings: warnings)
             } catch {

@@ -41,7 +41,10 @@ extension ValidateStateCommand: StoreCommand {
                 let found = try result.get()
                 if found == nil, isNamed { throw .definitionNotFound(flowType: flowType, revision: 0) }
                 context.compute(found?.definition.validationSize(state.count) ?? 0, completion) { () throws(StateError) in
-                    let report = found.map { StateValidator($0.definition, limits: limits).validate(state, depth: depth) }
+                    let report = try found.map { (found) throws(StateError) in
+                        try StateValidator(found.definition, limits: limits).validate(
+                            state, depth: depth, budget: WorkBudget(steps: limits.work))
+                    }
                     return ValidatedState(
                         report: report ?? ValidationReport(), flowType: flowType, definitionRevision: found?.revision ?? 0,
                         version: version)

@@ -29,9 +29,7 @@ struct DerivedSave: Sendable {
     let derive: @Sendable (Snapshot, FlowDefinition?) throws(StateError) -> SaveCommand
 
     func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
-        if case .expected(let version) = precondition, version < 1 {
-            throw .invalidArgument(field: "expected_version", message: "is \(version); the flow must exist, so use a version from 1")
-        }
+        try StateCheck(limits: store.limits).checkExisting(precondition)
         let run = DerivedSaveRun(save: self, store: store, context: context, completion: completion)
         guard let idempotencyKey else { return try run.load() }
         try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
@@ -88,8 +86,8 @@ private struct DerivedSaveRun: Sendable {
     /// An error report takes any state, so nothing else would tell that this one is broken.
     private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?) throws(StateError) {
         guard save.trigger == .errorReport, mayRecover(snapshot, definition), let definition else { return }
-        let report = StateValidator(definition, limits: store.limits).validate(
-            snapshot.state, depth: definition.recovery.automaticDepth)
+        let report = try StateValidator(definition, limits: store.limits).validate(
+            snapshot.state, depth: definition.recovery.automaticDepth, budget: WorkBudget(steps: store.limits.work))
         if !report.isValid { throw .stateInvalid(report.violations) }
     }
 

@@ -4,7 +4,7 @@ extension DiffVersionsCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<VersionDiff, StateError>) -> Void
     ) throws(StateError) {
-        guard from >= 1 else { throw .invalidArgument(field: "from_version", message: "is \(from); versions start at 1") }
+        try StateCheck(limits: store.limits).checkVersionNumber(from, "from_version")
         let later = LoadCommand(key: key, selector: to.map { .version($0) } ?? .latest)
         let limits = store.limits
         try LoadCommand(key: key, selector: .version(from)).submit(to: store, context: context) { earlier in
@@ -14,9 +14,15 @@ extension DiffVersionsCommand: StoreCommand {
                     do throws(StateError) {
                         let new = try Self.snapshot(later)
                         context.compute(old.state.count + new.state.count, completion) { () throws(StateError) in
-                            let patch = JSONDiff.patch(
-                                from: try Self.document(old, limits), to: try Self.document(new, limits))
-                            return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
+                            let (one, other) = (
+                                try Self.document(old, limits), try Self.document(new, limits)
+                            )
+                            do throws(WorkStopped) {
+                                let patch = try JSONDiff.patch(from: one, to: other, budget: WorkBudget(steps: limits.work))
+                                return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
+                            } catch {
+                                throw StateError(error)
+                            }
                         }
                     } catch {
                         completion(.failure(error))

@@ -43,6 +43,7 @@ extension PatchCommand: StoreCommand {
     }
 
     private func apply(to snapshot: Snapshot, _ limits: Limits) throws(StateError) -> [UInt8] {
+        let budget = WorkBudget(steps: limits.work)
         let document: JSONDocument
         do {
             document = try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
@@ -51,14 +52,20 @@ extension PatchCommand: StoreCommand {
         }
         switch patch {
         case .merge(let bytes):
+            let patch: JSONDocument
             do {
-                return MergePatch.apply(try JSONDocument(bytes, maximumDepth: limits.jsonDepth), to: document)
+                patch = try JSONDocument(bytes, maximumDepth: limits.jsonDepth)
             } catch {
                 throw .invalidArgument(field: field, message: "is not JSON: \(error)")
             }
+            do throws(WorkStopped) {
+                return try MergePatch.apply(patch, to: document, budget: budget)
+            } catch {
+                throw StateError(error)
+            }
         case .json(let bytes):
             do {
-                return try JSONPatch(bytes, limits: PatchLimits(limits)).apply(to: document)
+                return try JSONPatch(bytes, limits: PatchLimits(limits), budget: budget).apply(to: document, budget: budget)
             } catch {
                 throw refusal(snapshot, error)
             }
@@ -69,6 +76,7 @@ extension PatchCommand: StoreCommand {
         switch error.reason {
         case .notFound, .notAContainer, .notAPlace, .outOfBounds, .testFailed, .moveIntoItself, .rootRemoved:
             refusal(snapshot, error.description)
+        case .stopped(let stopped): StateError(stopped)
         case .resultTooLarge(let size, let limit): .tooLarge(what: "state", size: size, limit: limit)
         default: .invalidArgument(field: field, message: error.description)
         }

@@ -16,17 +16,21 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
             inputBytes: decision.content.reduce(0) { $0 + $1.count }
         ) { snapshot, definition throws(StateError) in
-            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits)
+            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: WorkBudget(steps: limits.work))
         }
         try derived.submit(to: store, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(.saved(let saved, let command, after: let before, let definition, let recoveryID)):
-                var head = before.head
-                command.apply(to: &head, version: saved.version, at: saved.createdAt)
-                var outcome = LifecycleOutcome(head, state: command.state, before: before, definition, limits: limits, replayed: false)
-                outcome.recoveryID = recoveryID
-                completion(.success(outcome))
+                completing(completion) { () throws(StateError) in
+                    var head = before.head
+                    command.apply(to: &head, version: saved.version, at: saved.createdAt)
+                    var outcome = try LifecycleOutcome(
+                        head, state: command.state, before: before, definition, limits: limits, budget: WorkBudget(steps: limits.work),
+                        replayed: false)
+                    outcome.recoveryID = recoveryID
+                    completion(.success(outcome))
+                }
             case .success(.replayed): replay(store, context, completion)
             }
         }

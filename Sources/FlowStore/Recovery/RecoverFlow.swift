@@ -106,7 +106,10 @@ struct FlowRecovery: Sendable {
             let definition = try await definition(for: snapshot.head)
             let report =
                 isWanted(by: definition, snapshot.head)
-                ? definition.map { StateValidator($0, limits: store.limits).validate(snapshot.state, depth: depth($0)) } : nil
+                ? try definition.map { (definition) throws(StateError) in
+                    try StateValidator(definition, limits: store.limits).validate(
+                        snapshot.state, depth: depth(definition), budget: budget)
+                } : nil
             return Patient(
                 head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition,
                 violations: report?.violations ?? [])
@@ -122,6 +125,9 @@ struct FlowRecovery: Sendable {
                 violations: isWanted(by: definition, head) ? [violation] : [])
         }
     }
+
+    /// Of one state that is looked at: how many are, the recovery itself bounds.
+    private var budget: WorkBudget { WorkBudget(steps: store.limits.work) }
 
     private func depth(_ definition: FlowDefinition) -> ValidationDepth {
         command.trigger == nil ? .complete : definition.recovery.automaticDepth
@@ -145,32 +151,32 @@ struct FlowRecovery: Sendable {
         for strategy in strategies {
             let cure: Cure? =
                 switch strategy {
-                case .repair: repair(patient, &steps)
+                case .repair: try repair(patient, &steps)
                 case .checkpoint: try await goBack(to: try await checkpoints(), strategy, patient, &steps)
                 case .version: try await goBack(to: versions(before: patient.version.version), strategy, patient, &steps)
-                case .reset: reset(patient, &steps)
+                case .reset: try reset(patient, &steps)
                 }
             if let cure { return cure }
         }
         return nil
     }
 
-    private func repair(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) -> Cure? {
-        let state = patient.state.flatMap { state in
-            patient.definition.flatMap { definition in
-                definition.repaired(
-                    state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition))
-            }
+    private func repair(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) throws(StateError) -> Cure? {
+        var state: [UInt8]?
+        if let broken = patient.state, let definition = patient.definition {
+            state = try definition.repaired(
+                broken, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition), budget: budget)
         }
         note("repair", patient.version.version, helped: state != nil, &steps)
         return state.map { Cure(strategy: .repair, state: $0, contentType: patient.version.contentType) }
     }
 
-    private func reset(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) -> Cure? {
-        let state = patient.definition.flatMap { definition in
-            definition.reset(
-                patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition))
-        }
+    private func reset(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) throws(StateError) -> Cure? {
+        let state = try patient.definition.map { (definition) throws(StateError) in
+            try definition.reset(
+                patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition),
+                budget: budget)
+        } ?? nil
         note("reset", 0, helped: state != nil, &steps)
         return state.map { Cure(strategy: .reset, state: $0, contentType: ContentType.json.text) }
     }
@@ -197,7 +203,8 @@ struct FlowRecovery: Sendable {
                 if snapshot.version.version == patient.version.version || snapshot.version.kind == .deleted { continue }
                 let state =
                     if let definition = patient.definition {
-                        definition.goingBack(to: snapshot.state, at: SystemClock.now, limits: store.limits, depth: depth(definition))
+                        try definition.goingBack(
+                            to: snapshot.state, at: SystemClock.now, limits: store.limits, depth: depth(definition), budget: budget)
                     } else {
                         snapshot.state
                     }
@@ -232,7 +239,7 @@ struct FlowRecovery: Sendable {
             key: command.key, actor: command.actor, state: cure.state,
             contentType: try ContentType(parsing: cure.contentType, limits: store.limits),
             precondition: .expected(patient.version.version), kind: .recovered)
-        if let definition = patient.definition { save = save.lifted(by: definition, limits: store.limits) }
+        if let definition = patient.definition { save = try save.lifted(by: definition, limits: store.limits, budget: budget) }
         save.quarantine = QuarantineRequest(
             id: command.quarantineID, reason: command.reason.isEmpty ? cure.strategy.rawValue : command.reason,
             violations: patient.violations)
@@ -250,7 +257,8 @@ struct FlowRecovery: Sendable {
             let old = try? JSONDocument(broken, maximumDepth: store.limits.jsonDepth),
             let new = try? JSONDocument(cure.state, maximumDepth: store.limits.jsonDepth)
         {
-            diff = JSONDiff.patch(from: old, to: new)
+            // A recovery that is only planned is told without it when that takes too much work.
+            diff = (try? JSONDiff.patch(from: old, to: new, budget: budget)) ?? []
         }
         return RecoveryRecord(
             id: command.recoveryID, isPlanned: command.isDryRun, strategy: cure?.strategy, brokenVersion: patient.version.version,

@@ -10,9 +10,7 @@ extension RestoreQuarantinedCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
     ) throws(StateError) {
-        if case .expected(let version) = precondition, version < 1 {
-            throw .invalidArgument(field: "expected_version", message: "is \(version); the flow exists, so use a version from 1")
-        }
+        try StateCheck(limits: store.limits).checkExisting(precondition)
         if let idempotencyKey {
             try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
         }
@@ -62,10 +60,10 @@ extension RestoreQuarantinedCommand: StoreCommand {
                             }
                         }
                     }
-                ) { () throws(StateError) in
-                    isHeld
-                        ? try command.following(definition, limits: store.limits)
-                        : (command.lifted(by: definition, limits: store.limits), [])
+                ) { () throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) in
+                    let budget = WorkBudget(steps: store.limits.work)
+                    if isHeld { return try command.following(definition, from: .unknown, limits: store.limits, budget: budget) }
+                    return (try command.lifted(by: definition, limits: store.limits, budget: budget), [])
                 }
             }
         }

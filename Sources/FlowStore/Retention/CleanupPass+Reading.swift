@@ -52,18 +52,18 @@ extension CleanupPass {
     }
 
     /// The definitions of a tenant that say what stays, built-in ones too, by type.
-    func definitions(of tenant: String) async throws(StateError) -> [String: FoundDefinition] {
+    func definitions(of tenant: String) async throws(StateError) -> [Name: FoundDefinition] {
         var parameters = Parameters()
         parameters.append(tenant)
         let records = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
             try DefinitionRow.record(rows, row)
         }
-        var definitions: [String: FoundDefinition] = [:]
+        var definitions: [Name: FoundDefinition] = [:]
         for record in BuiltInDefinitions.records + records {
             do throws(StateError) {
                 let definition = try store.resources.definitions.definition(record, tenant: tenant)
                 if !definition.retention.isEmpty {
-                    definitions[record.flowType] = FoundDefinition(definition: definition, revision: record.revision)
+                    definitions[Name(record.flowType)] = FoundDefinition(definition: definition, revision: record.revision)
                 }
             } catch {
                 // Another server may know more of definitions, or have larger limits.

@@ -156,11 +156,11 @@ struct CleanupPass {
 
     private mutating func cleanFlows() async throws(StateError) {
         var definitions = try await definitions(of: place.tenant)
-        if let flowType = command.flowType { definitions = definitions.filter { $0.key == flowType } }
+        if let flowType = command.flowType { definitions = definitions.filter { $0.key == Name(flowType) } }
         if definitions.isEmpty { return }
-        while !isStopped, let page = try await page(of: place.tenant, after: place.flowID, types: Array(definitions.keys)) {
+        while !isStopped, let page = try await page(of: place.tenant, after: place.flowID, types: definitions.keys.map(\.text)) {
             var work: [Work] = []
-            for (flowType, flows) in Dictionary(grouping: page.flows, by: \.flowType) {
+            for (flowType, flows) in Dictionary(grouping: page.flows, by: { Name($0.flowType) }) {
                 if let latest = definitions[flowType] { work += try await self.work(flows, latest) }
             }
             // In the order of their ids, so that one id says what is done.

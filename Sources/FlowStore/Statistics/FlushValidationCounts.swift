@@ -14,7 +14,7 @@ extension StateStore {
         var parameters = Parameters()
         parameters.append(texts: taken.count) { taken[$0].key.names.tenant }
         parameters.append(texts: taken.count) { taken[$0].key.names.flowID }
-        parameters.append(texts: taken.count) { taken[$0].key.rule }
+        parameters.append(texts: taken.count) { taken[$0].key.rule.text }
         parameters.append(bigints: taken.count) { taken[$0].count.refused }
         parameters.append(bigints: taken.count) { taken[$0].count.warned }
         let query = Query<Void>(statement: ValidationCountSQL.add, parameters: parameters) { _ in .success(()) }
@@ -36,7 +36,7 @@ extension StateStore {
 }
 
 extension ValidationCounts.Key {
-    fileprivate var order: [UInt8] { Array(names.tenant.utf8) + [0] + Array(names.flowID.utf8) + [0] + Array(rule.utf8) }
+    fileprivate var order: [UInt8] { Array(names.tenant.utf8) + [0] + Array(names.flowID.utf8) + [0] + Array(rule.text.utf8) }
 }
 
 enum ValidationCountSQL {

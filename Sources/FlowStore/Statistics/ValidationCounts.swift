@@ -7,7 +7,7 @@ final class ValidationCounts: Sendable {
     struct Key: Hashable {
         /// Tenant and type: compared by their bytes.
         let names: FlowKey
-        let rule: String
+        let rule: Name
     }
 
     struct Count {
@@ -26,7 +26,7 @@ final class ValidationCounts: Sendable {
         counts.withLock { counts in
             for violation in violations {
                 let count = Count(refused: isRefused ? 1 : 0, warned: isRefused ? 0 : 1)
-                Self.add(count, Key(names: names, rule: Self.name(violation.rule)), to: &counts)
+                Self.add(count, Key(names: names, rule: Name(Self.name(violation.rule))), to: &counts)
             }
         }
     }

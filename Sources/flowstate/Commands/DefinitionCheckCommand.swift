@@ -22,9 +22,10 @@ struct DefinitionCheckCommand: AsyncParsableCommand {
     func run() async throws {
         let console = Console(requested: output)
         do {
-            _ = try DefinitionReader.read(try DefinitionInput.read(file), limits: Limits())
-        } catch let error as DefinitionFaults {
-            for fault in error.faults { console.report(Failure("\(file): \(fault)", status: .invalidInput), .invalidInput) }
+            let limits = Limits()
+            _ = try DefinitionReader.read(try DefinitionInput.read(file), limits: limits, budget: WorkBudget(steps: limits.work))
+        } catch StateError.definitionInvalid(let faults) {
+            for fault in faults { console.report(Failure("\(file): \(fault)", status: .invalidInput), .invalidInput) }
             throw ExitStatus.invalidInput.code
         } catch {
             let failure = Failure(error)

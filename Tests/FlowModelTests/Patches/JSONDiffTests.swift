@@ -3,7 +3,7 @@ import Testing
 @testable import FlowModel
 
 struct JSONDiffTests {
-    private func diff(_ old: String, _ new: String) throws -> String { text(JSONDiff.patch(from: try parse(old), to: try parse(new))) }
+    private func diff(_ old: String, _ new: String) throws -> String { text(try JSONDiff.patch(from: try parse(old), to: try parse(new))) }
 
     @Test(arguments: [
         ("1", "1.0", "[]"), (#"{"a":1,"b":[1e2]}"#, #"{ "b":[100], "\u0061":1 }"#, "[]"),
@@ -40,13 +40,13 @@ struct JSONDiffTests {
             json.repeatsNames = round % 2 == 0
             let old = try parse(json.value())
             let new = try parse(json.chance(1, in: 4) ? json.value() : json.change(old.root))
-            let patch = JSONDiff.patch(from: old, to: new)
+            let patch = try JSONDiff.patch(from: old, to: new)
             let result = try parse(JSONPatch(patch).apply(to: old)).root
-            var comparison = JSONComparison()
-            if !comparison.areEqual(result, new.root) || Model(result) != Model(new.root) {
+            let comparison = JSONComparison(.usual)
+            if try !comparison.areEqual(result, new.root) || Model(result) != Model(new.root) {
                 Issue.record("seed \(seed): \(text(old.bytes)) to \(text(new.bytes)): \(text(patch))")
             }
-            if comparison.areEqual(old.root, new.root) != (text(patch) == "[]") { Issue.record("seed \(seed): \(text(patch))") }
+            if try comparison.areEqual(old.root, new.root) != (text(patch) == "[]") { Issue.record("seed \(seed): \(text(patch))") }
         }
     }
 
@@ -60,7 +60,7 @@ struct JSONDiffTests {
                 return "[\(elements.joined(separator: ","))]"
             }
             let (old, new) = (list(&random), list(&random))
-            let patch = JSONDiff.patch(from: try parse(old), to: try parse(new))
+            let patch = try JSONDiff.patch(from: try parse(old), to: try parse(new))
             let result = try JSONPatch(patch).apply(to: parse(old))
             #expect(text(result) == new, "seed \(seed): \(old) to \(new): \(text(patch))")
         }
@@ -77,13 +77,13 @@ struct JSONDiffTests {
             }
             let (one, other) = (word(&random), word(&random))
             var steps = 1_000
-            let pairs = try #require(CommonSubsequence.pairs(one, other, steps: &steps))
+            let pairs = try #require(CommonSubsequence.pairs(one, other, steps: &steps, .usual))
             let isRising = zip(pairs, pairs.dropFirst()).allSatisfy { $0.0 < $1.0 && $0.1 < $1.1 }
             let isCommon = pairs.allSatisfy { one[$0.0] == other[$0.1] }
             #expect(isRising && isCommon && pairs.count == length(one, other), "seed \(seed): \(one) \(other)")
         }
         var steps = 1_000
-        #expect(CommonSubsequence.pairs(Array(0..<100), Array(100..<200), steps: &steps) == nil && steps < 0)
+        #expect(try CommonSubsequence.pairs(Array(0..<100), Array(100..<200), steps: &steps, .usual) == nil && steps < 0)
     }
 
     private func length(_ one: [Int], _ other: [Int]) -> Int {
@@ -114,7 +114,7 @@ struct JSONDiffTests {
         for (old, new) in [(3_500, 3_400), (3_400, 3_500), (1, 3_000), (3_000, 2)] {
             let list = { (count: Int, factor: Int) in "[\((0..<count).map { "\"\($0 * factor)\"" }.joined(separator: ","))]" }
             let (old, new) = (list(old, 3), list(new, 7))
-            let patch = JSONDiff.patch(from: try parse(old), to: try parse(new))
+            let patch = try JSONDiff.patch(from: try parse(old), to: try parse(new))
             #expect(text(try JSONPatch(patch).apply(to: parse(old))) == new)
         }
     }
@@ -126,7 +126,7 @@ struct JSONDiffTests {
             "{\"\(name)\":{\((0..<2_000).map { "\"\($0)\":{\"\(name)\":\($0 * factor)}" }.joined(separator: ","))}}"
         }
         let (old, new) = (try parse(object(2).replacing(name + "\":0", with: "x\":0")), try parse(object(3)))
-        let patch = JSONDiff.patch(from: old, to: new)
+        let patch = try JSONDiff.patch(from: old, to: new)
         #expect(patch.count < new.bytes.count + 16 << 10)
         #expect(try JSONPatch(patch, limits: roomy).apply(to: old) == new.bytes)
         let deep = { (value: String) in String(repeating: "[1,", count: 255) + value + String(repeating: "]", count: 255) }

@@ -4,14 +4,17 @@ import Testing
 
 /// Patches that ask for much: each is refused with its reason, soon.
 struct PatchLimitTests {
-    private func reason(_ operations: [String], on document: String, _ change: (inout PatchLimits) -> Void = { _ in }) throws
-        -> JSONPatchError.Reason?
-    {
+    private func reason(
+        _ operations: [String], on document: String, work: Int = Limits().work, _ change: (inout PatchLimits) -> Void = { _ in }
+    ) throws -> JSONPatchError.Reason? {
         var limits = PatchLimits()
         change(&limits)
         let document = try parse(document)
         do throws(JSONPatchError) {
-            let result = try JSONPatch(Array("[\(operations.joined(separator: ","))]".utf8), limits: limits).apply(to: document)
+            let budget = WorkBudget(steps: work)
+            let patch = try JSONPatch(Array("[\(operations.joined(separator: ","))]".utf8), limits: limits, budget: budget)
+            let result = try patch.apply(to: document, budget: budget)
+            #expect(budget.spent <= work)
             #expect(result.count <= limits.resultBytes)
             #expect(JSONText.fault(in: result, maximumDepth: limits.depth) == nil)
             return nil
@@ -53,8 +56,8 @@ struct PatchLimitTests {
         // What is copied and thrown away again, so that it never becomes large.
         let large = "{\"a\":[\(String(repeating: "0,", count: 100_000))0]}"
         let again = [#"{"op":"copy","from":"/a","path":"/b"}"#, #"{"op":"add","path":"/b/0","value":1}"#, #"{"op":"remove","path":"/b"}"#]
-        #expect(try reason([[String]](repeating: again, count: 100).flatMap { $0 }, on: large) { $0.work = 1_000_000 } == .tooMuchWork)
-        #expect(try reason([[String]](repeating: again, count: 8).flatMap { $0 }, on: large) { $0.work = 1_000_000 } == nil)
+        #expect(try reason([[String]](repeating: again, count: 100).flatMap { $0 }, on: large, work: 1_000_000) == .stopped(.exhausted(limit: 1_000_000)))
+        #expect(try reason([[String]](repeating: again, count: 8).flatMap { $0 }, on: large, work: 1_000_000) == nil)
     }
 
     @Test func comparisons() throws {
@@ -70,7 +73,7 @@ struct PatchLimitTests {
         }
         let whole = #"{"op":"test","path":"","value":\#(large)}"#
         #expect(try reason([String](repeating: whole, count: 3), on: large) == nil)
-        #expect(try reason([String](repeating: whole, count: 3), on: large) { $0.work = 250_000 } == .tooMuchWork)
+        #expect(try reason([String](repeating: whole, count: 3), on: large, work: 250_000) == .stopped(.exhausted(limit: 250_000)))
     }
 
     @Test func depth() throws {

@@ -47,20 +47,21 @@ struct JSONSchemaSuiteTests {
         let files = try FileManager.default.contentsOfDirectory(atPath: path.path()).filter { $0.hasSuffix(".json") }.sorted()
         return try files.flatMap { file in
             let groups = try JSONDocument([UInt8](Data(contentsOf: path.appending(path: file))), maximumDepth: 256).root
-            return groups.elements.flatMap { outcomes($0, of: file) }
+            return try groups.elements.flatMap { try outcomes($0, of: file) }
         }
     }
 
-    private func outcomes(_ group: JSONValue, of file: String) -> [Outcome] {
+    private func outcomes(_ group: JSONValue, of file: String) throws -> [Outcome] {
         guard let value = group["schema"], let cases = group["tests"] else { return [] }
-        let (schema, faults) = SchemaReader.read(value, at: JSONPointer(["schema"]), Limits())
-        return cases.elements.map { test in
+        let (schema, faults) = SchemaReader.read(
+            value, at: JSONPointer(["schema"]), DefinitionScope(Limits(), isStored: false, .usual))
+        return try cases.elements.map { test in
             let name = "\(file): \(group["description"]?.string ?? ""): \(test["description"]?.string ?? "")"
             guard let schema, let data = test["data"] else {
-                return Outcome(name: name, isRight: false, reason: faults.map(\.description).joined(separator: "; "))
+                return Outcome(name: name, isRight: false, reason: faults.listed.map(\.description).joined(separator: "; "))
             }
-            var report = RuleReport(Limits())
-            schema.check(data, steps: 1_000_000, &report)
+            var report = RuleReport(WorkBudget(steps: 1_000_000))
+            try schema.check(data, &report)
             let reason = report.violations.map { "\($0.path) \($0.message)" }.joined(separator: "; ")
             let isRight = report.violations.isEmpty == test["valid"]?.isTrue
             return Outcome(name: name, isRight: isRight, reason: reason.isEmpty ? "is taken as valid" : reason)

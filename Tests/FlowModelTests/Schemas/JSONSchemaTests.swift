@@ -4,12 +4,12 @@ import Testing
 
 /// What definitions make of a schema: faults with their places, violations with theirs.
 @Suite struct JSONSchemaTests {
-    private func definition(_ schema: String, _ more: String = "") throws(DefinitionFaults) -> FlowDefinition {
+    private func definition(_ schema: String, _ more: String = "") throws(StateError) -> FlowDefinition {
         try DefinitionReader.read(Array(#"{"flow_type": "t", "schema": \#(schema)\#(more)}"#.utf8), limits: Limits())
     }
 
     private func report(_ schema: String, _ state: String, _ depth: ValidationDepth = .complete) throws -> ValidationReport {
-        StateValidator(try definition(schema), limits: Limits()).validate(Array(state.utf8), depth: depth)
+        try StateValidator(try definition(schema), limits: Limits()).validate(Array(state.utf8), depth: depth)
     }
 
     private func violations(_ schema: String, _ state: String) throws -> [String] {
@@ -74,7 +74,7 @@ import Testing
 
     @Test func comesAfterTheRules() throws {
         let definition = try definition(#"{"required": ["b"]}"#, #", "rules": [{"rule": "required", "path": "/a"}]"#)
-        let report = StateValidator(definition, limits: Limits()).validate(Array("{}".utf8))
+        let report = try StateValidator(definition, limits: Limits()).validate(Array("{}".utf8))
         #expect(report.violations.map { $0.path + " " + $0.rule } == ["/a required", "/b schema"])
     }
 
@@ -121,28 +121,28 @@ import Testing
     ]
 
     @Test(arguments: faulty) func faultsHaveTheirPlaces(_ schema: String, _ path: String, _ message: String) {
-        let error = #expect(throws: DefinitionFaults.self) { try definition(schema) }
+        let error = #expect(throws: StateError.self) { try definition(schema) }
         #expect(error?.faults.contains { $0.path == path && $0.message.contains(message) } == true, "\(error?.faults ?? [])")
     }
 
     @Test func allFaultsAreFound() {
-        let error = #expect(throws: DefinitionFaults.self) { try definition(#"{"type": 1, "items": {"type": 2}, "if": {"minItems": []}}"#) }
+        let error = #expect(throws: StateError.self) { try definition(#"{"type": 1, "items": {"type": 2}, "if": {"minItems": []}}"#) }
         #expect(error?.faults.map(\.path) == ["/schema/type", "/schema/items/type", "/schema/if/minItems"])
     }
 
     @Test func initialStatesAndRepairsMustFit() throws {
         let schema = #"{"required": ["id", "n"], "properties": {"n": {"type": "integer"}}}"#
-        let initial = #expect(throws: DefinitionFaults.self) {
+        let initial = #expect(throws: StateError.self) {
             try definition(schema, #", "paths": {"id": "/id"}, "initial_state": {"n": "x"}"#)
         }
         #expect(initial?.faults.map(\.path) == ["/initial_state"])
         #expect(initial?.faults.first?.message == #"breaks rule schema: /n is a string, not an integer"#)
         _ = try definition(schema, #", "paths": {"id": "/id"}, "initial_state": {"n": 1}"#)
 
-        let repairs = #expect(throws: DefinitionFaults.self) { try definition(schema, #", "repairs": [{"path": "/id", "set": "id"}]"#) }
+        let repairs = #expect(throws: StateError.self) { try definition(schema, #", "repairs": [{"path": "/id", "set": "id"}]"#) }
         #expect(repairs?.faults.map(\.path) == ["/repairs"])
         let whole = try definition(schema, #", "repairs": [{"path": "/id", "set": "id"}, {"path": "/n", "value": 0}]"#)
-        let repaired = whole.repaired(Array(#"{"n": "x", "a": 1}"#.utf8), flowID: "f", at: Timestamp(microseconds: 0), limits: Limits())
+        let repaired = try whole.repaired(Array(#"{"n": "x", "a": 1}"#.utf8), flowID: "f", at: Timestamp(microseconds: 0), limits: Limits())
         #expect(repaired.map { String(decoding: $0, as: UTF8.self) } == #"{"n":0,"a":1,"id":"f"}"#)
     }
 

@@ -13,8 +13,11 @@ struct ConsistentWithStatusRule: StateRule {
         if (expected == nil) == (excluded == nil) { reader.fault("", "give either equals or differs_from") }
     }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard context.status == status else { return }
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard let current = context.status, current.hasSameBytes(as: status) else { return }
+        try report.budget.spend(bytes: (value?.size ?? 0) + (expected?.size ?? 0) + (excluded?.size ?? 0))
         if let expected, value.map({ !$0.isScalar(expected) }) ?? true {
             report.add(path, "is \(value?.shown ?? "missing"); with status \(status) it must be \(expected.shown)")
         }

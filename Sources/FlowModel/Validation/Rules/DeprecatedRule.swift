@@ -6,8 +6,10 @@ struct DeprecatedRule: StateRule {
 
     init(_ reader: inout RuleReader) { replacement = reader.pointer("beside") ?? .root }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard value != nil, context.root[replacement]?.unlessNull != nil else { return }
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard value != nil, try context.root.value(at: replacement, report.budget)?.unlessNull != nil else { return }
         report.add(path, "is deprecated; \(replacement) says the same")
     }
 }

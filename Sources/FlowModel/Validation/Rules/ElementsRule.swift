@@ -6,9 +6,13 @@ struct ElementsRule: StateRule {
 
     init(_ reader: inout RuleReader) { rules = InnerRules(&reader) }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         guard let value else { return }
-        for (place, element) in value.elements.enumerated() { rules.check(element, at: path.appending("\(place)"), context, &report) }
+        for (place, element) in value.elements.enumerated() {
+            try rules.check(element, at: path.appending("\(place)"), context, &report)
+        }
     }
 }
 
@@ -19,14 +23,18 @@ struct InnerRules: Sendable {
 
     init(_ reader: inout RuleReader) { rules = reader.rules("rules") }
 
-    func check(_ inner: JSONValue, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ inner: JSONValue, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        try report.budget.spend(2)
         let outer = report.rule
         for entry in rules {
             report.rule = entry.name
-            let value = entry.path.tokens.isEmpty ? inner : inner[entry.path]?.unlessNull
+            try report.budget.spend(2)
+            let value = entry.path.tokens.isEmpty ? inner : try inner.value(at: entry.path, report.budget)?.unlessNull
             // In something that is no object nothing is missing: that it is none is another rule's concern.
             if value == nil, inner.kind != .object { continue }
-            entry.rule.check(value, at: JSONPointer(path.tokens + entry.path.tokens), context, &report)
+            try entry.rule.check(value, at: JSONPointer(path.tokens + entry.path.tokens), context, &report)
         }
         report.rule = outer
     }

@@ -4,7 +4,9 @@ struct EmptyRule: StateRule {
 
     init(_ reader: inout RuleReader) {}
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         if let value, value.kind == .array, value.isEmpty { report.add(path, "has nothing in it") }
     }
 }

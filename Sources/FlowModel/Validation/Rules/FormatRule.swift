@@ -7,7 +7,7 @@ struct FormatRule: StateRule {
     }
 
     private let format: Format
-    private let exceptions: [String]
+    private let exceptions: NameSet
 
     init(_ reader: inout RuleReader) {
         let name = reader.string("format")
@@ -15,18 +15,20 @@ struct FormatRule: StateRule {
         if let name, Format(rawValue: name) == nil {
             reader.fault("format", "is \"\(name)\"; use \(Format.allCases.map(\.rawValue).joined(separator: " or "))")
         }
-        exceptions = reader.strings("except") ?? []
+        exceptions = NameSet(reader.strings("except") ?? [])
     }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard let value, let text = value.string, !exceptions.contains(where: { value.isString($0) }) else { return }
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard let value, value.kind == .string, try !exceptions.contains(value, report.budget), let text = value.string else { return }
         let isRight =
             switch format {
             case .uuid: TextFormat.isUUID(text.utf8)
             case .timestamp: TextFormat.isTimestamp(text.utf8)
             }
         if isRight { return }
-        let or = exceptions.isEmpty ? "" : ", nor \(exceptions.map { "\"\($0)\"" }.joined(separator: ", "))"
+        let or = exceptions.names.isEmpty ? "" : ", nor \(exceptions.names.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "))"
         report.add(path, "is \(value.shown), which is no \(format == .uuid ? "UUID" : "ISO 8601 timestamp")\(or)")
     }
 }

@@ -2,16 +2,16 @@
 struct KeysRule: StateRule {
     static let kind = "keys"
 
-    private let values: NameList
+    private let values: NameSet
 
-    init(_ reader: inout RuleReader) { values = reader.nameList("values") }
+    init(_ reader: inout RuleReader) { values = reader.nameSet("values") }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         guard let value else { return }
-        for member in value.lastMembers where !values.contains(member.key, context.definition) {
-            report.add(
-                path.appending(member.name),
-                "is not known; use one of \(values.names(context.definition).joined(separator: ", "))")
+        for member in try value.lastMembers(report.budget) where try !values.contains(member.key, report.budget) {
+            report.add(path.appending(member.name), "is not known; use one of \(values.shown)")
         }
     }
 }

@@ -6,7 +6,9 @@ struct NotEmptyRule: StateRule {
 
     init(_ reader: inout RuleReader) { type = reader.typeName("type") }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         guard let value, value.isEmpty, type == nil || type == value.kind.name else { return }
         report.add(path, "is empty")
     }

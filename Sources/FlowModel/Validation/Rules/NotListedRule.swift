@@ -3,12 +3,19 @@ struct NotListedRule: StateRule {
     static let kind = "not_listed"
 
     private let list: JSONPointer
+    private let number: Int
 
-    init(_ reader: inout RuleReader) { list = reader.pointer("in") ?? .root }
+    init(_ reader: inout RuleReader) {
+        list = reader.pointer("in") ?? .root
+        number = reader.nextNumber()
+    }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard let value, value.kind == .string, let list = context.root[list] else { return }
-        if list.elements.contains(where: { $0.kind == .string && JSONString.areEqual($0.text, value.text) }) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard let value, value.kind == .string else { return }
+        try report.budget.spend(1 + value.size / 16)
+        if try report.strings(of: number, at: list, context).contains(JSONName(spelled: value.text)) {
             report.add(path, "is \(value.shown), which \(self.list) lists too")
         }
     }

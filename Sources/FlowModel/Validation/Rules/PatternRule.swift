@@ -8,11 +8,13 @@ struct PatternRule: StateRule {
 
     init(_ reader: inout RuleReader) { pattern = reader.pattern("pattern") }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard let pattern, let value, let text = value.string else { return }
-        guard report.spend(pattern.steps(text)), let isFound = pattern.isFound(in: text) else {
-            return report.add(
-                path, "was not looked at: the texts of this state take too much for the patterns of the definition (pattern-work)")
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard let pattern, let value, value.kind == .string else { return }
+        try report.budget.spend(pattern.steps(value.size))
+        guard let isFound = value.string.flatMap({ pattern.isFound(in: $0) }) else {
+            return report.add(path, "was not looked at: there is no memory for a pattern of the definition")
         }
         if !isFound { report.add(path, "is \(value.shown), which does not match \(pattern.source)") }
     }

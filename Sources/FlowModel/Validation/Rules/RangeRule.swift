@@ -14,8 +14,11 @@ struct RangeRule: StateRule {
         }
     }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         guard let value, value.kind == .number else { return }
+        try report.budget.spend(2 + (2 * value.size + (minimum?.size ?? 0) + (maximum?.size ?? 0)) / 16)
         if let minimum, JSONNumber.isLess(value.text, minimum.text) {
             report.add(path, "is \(value.shown), below \(minimum.shown)")
         }

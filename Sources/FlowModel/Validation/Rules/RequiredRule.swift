@@ -4,7 +4,9 @@ struct RequiredRule: StateRule {
 
     init(_ reader: inout RuleReader) {}
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         if value == nil { report.add(path, "is missing") }
     }
 }

@@ -2,16 +2,21 @@
 struct TypeRule: StateRule {
     static let kind = "type"
 
-    private let types: [String]
+    private let kinds: [JSONValue.Kind]
+    private let shown: String
 
     init(_ reader: inout RuleReader) {
-        types = reader.stringOrStrings("type")
-        for type in types { reader.checkTypeName(type, "type") }
+        let names = reader.stringOrStrings("type")
+        for name in names { reader.checkTypeName(name, "type") }
+        kinds = JSONValue.Kind.allCases.filter { names.contains($0.name) }
+        shown = names.prefix(8).joined(separator: " or ")
     }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
-        guard let value, !types.contains(value.kind.name) else { return }
-        report.add(path, "is \(value.kind.article) \(value.kind.name), not \(types.joined(separator: " or "))")
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
+        guard let value, !kinds.contains(value.kind) else { return }
+        report.add(path, "is \(value.kind.article) \(value.kind.name), not \(shown)")
     }
 }
 

@@ -6,8 +6,12 @@ struct ValuesRule: StateRule {
 
     init(_ reader: inout RuleReader) { rules = InnerRules(&reader) }
 
-    func check(_ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport) {
+    func check(
+        _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
+    ) throws(WorkStopped) {
         guard let value else { return }
-        for member in value.lastMembers { rules.check(member.value, at: path.appending(member.name), context, &report) }
+        for member in try value.lastMembers(report.budget) {
+            try rules.check(member.value, at: path.appending(member.name), context, &report)
+        }
     }
 }

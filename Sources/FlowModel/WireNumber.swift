@@ -1,0 +1,22 @@
+/// Numbers that come with requests: versions, revisions, tokens, counts. They are bounded once, where they come in, so that what is computed
+/// with them cannot leave an `Int64`.
+public enum WireNumber {
+    /// Far beyond every number that a flow can reach, and far enough from the end that sums of two stay within.
+    public static let maximum: Int64 = 1 << 62
+
+    /// - Parameter hint: what to use instead of a number that is too small.
+    /// - Throws: `StateError.invalidArgument` that names the field and the bound.
+    public static func check(
+        _ number: Int64, field: String, from minimum: Int64 = 0, hint: @autoclosure () -> String = "it must not be negative"
+    ) throws(StateError) {
+        if number < minimum { throw .invalidArgument(field: field, message: "is \(number); \(hint())") }
+        if number > maximum { throw .invalidArgument(field: field, message: "is \(number), the limit is \(maximum)") }
+    }
+}
+
+extension Int64 {
+    /// The nearest whole number; 0 for what is not a number.
+    init(clamping value: Double) {
+        self = value.isNaN ? 0 : Int64(exactly: Swift.min(Swift.max(value.rounded(), -0x1p62), 0x1p62)) ?? 0
+    }
+}
