@@ -71,6 +71,8 @@ public struct Limits: Sendable, Equatable {
     public var pageSize = 50
     /// Rows of a page at most; a request for more gets this many.
     public var maximumPageSize = 1_000
+    /// Documents and metadata in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
+    public var pageBytes = 3 << 20
 
     /// How old figures may be that somebody else has asked for before.
     public var statisticsAgeMilliseconds: Int64 = 60_000
@@ -95,10 +97,10 @@ public struct Limits: Sendable, Equatable {
     public var batchBytes = 8 << 20
     /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
     /// `batchBytes`, so that what is in memory at a time stays bounded.
-    public var batchedStateBytes = 256 << 10
+    public var batchedStateBytes = 64 << 10
     /// The newest versions of flows in use, kept in memory.
     public var versionCacheBytes = 32 << 20
-    /// A state from this size on is packed on a connection's thread rather than on the caller's, and stored as a patch even when the cache has lost what it is to be stored against: that is read first.
+    /// A state from this size on is stored as a patch even when the cache has lost what it is to be stored against: that is read first.
     public var baseFetchBytes = 8 << 10
     /// The deadline of a call that brings none.
     public var defaultDeadlineMilliseconds: Int64 = 30_000

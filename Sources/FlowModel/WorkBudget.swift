@@ -28,6 +28,11 @@ public final class WorkBudget {
     /// Steps that may still be taken.
     public var left: Int { stopped == nil ? untilLook + beyond : 0 }
 
+    /// Whether it ended because it would have taken too many.
+    public var isExhausted: Bool {
+        if case .exhausted = stopped { true } else { false }
+    }
+
     /// Steps that were taken.
     public var spent: Int { limit - left }
 
@@ -89,7 +94,7 @@ extension StateError {
     private static var restartMilliseconds: Int64 { 1_000 }
 
     /// What a computation gives, or why it was stopped as an error of the request.
-    static func counting<Value>(_ body: () throws(WorkStopped) -> Value) throws(StateError) -> Value {
+    public static func counting<Value>(_ body: () throws(WorkStopped) -> Value) throws(StateError) -> Value {
         do throws(WorkStopped) {
             return try body()
         } catch {

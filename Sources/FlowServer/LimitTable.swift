@@ -35,6 +35,7 @@ public enum LimitTable {
         ("pattern-memory-bytes", .int(\.patternMemoryBytes)),
         ("page-size", .int(\.pageSize)),
         ("maximum-page-size", .int(\.maximumPageSize)),
+        ("page-bytes", .int(\.pageBytes)),
         ("statistics-age-ms", .int64(\.statisticsAgeMilliseconds)),
         ("memory-bytes", .int(\.memoryBytes)),
         ("queued-computations", .int(\.queuedComputations)),

@@ -57,9 +57,10 @@ public final class StateServer: Service {
         var configuration = options.database
         configuration.conninfo = conninfo
         let database = try Database(configuration: configuration, logger: logger)
+        let scheduler = ComputeScheduler(queueLimit: options.limits.queuedComputations)
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
-            recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, logger: logger)
+            recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
         let memory = MemoryBudget(limit: options.limits.memoryBytes)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
@@ -97,6 +98,8 @@ public final class StateServer: Service {
             result = .failure(error)
         }
         await server.shutdown(grace: .zero)
+        // What still computes does so for calls that are gone.
+        await scheduler.stop()
         // No call is left that could be counted.
         await counting.flush(deadline: ContinuousClock.now + Self.lastFlush)
         await database.shutdown()

@@ -17,6 +17,17 @@ protocol FlowMethod: SendableMetatype {
     static func response(_ outcome: Command.Outcome, flowID: String) -> Response
     /// The flow that the request names; empty for lists.
     static func flowID(_ request: Request) -> String
+    /// About how many bytes the response takes; 0: a few hundred.
+    static func size(of outcome: Command.Outcome) -> Int
+}
+
+extension FlowMethod {
+    static func size(of outcome: Command.Outcome) -> Int { 0 }
+}
+
+extension FlowMethod {
+    /// Of a page: each row is some hundred bytes, more with metadata.
+    static func size<Element>(of page: Page<Element>) -> Int where Command.Outcome == Page<Element> { page.elements.count * 1_024 }
 }
 
 /// What methods run on.
@@ -24,11 +35,31 @@ struct MethodRunner: Sendable {
     let store: StateStore
     let executors: EventLoopExecutors
 
+    /// What an event loop decodes, checks and encodes itself, in bytes; some 10 ns each. What is larger is left to the scheduler.
+    private static let quickBytes = 64 << 10
+    /// What decoding a large request takes besides the message, for each of its bytes: protobuf-c's message and ours.
+    private static let decodingFactor = 2
+
     func route<Method: FlowMethod>(_ service: String, _ method: Method.Type) -> Route {
         Route(service: service, method: Method.name, .unary { request, call in self.run(method, request, call) })
     }
 
     private func run<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall) {
+        let context = operationContext(call)
+        let size = message.readableBytes
+        if size <= Self.quickBytes { return begin(method, message, call, context) }
+        do {
+            try context.reserve(size * Self.decodingFactor)
+        } catch {
+            return call.finish(ErrorTable.status(error))
+        }
+        store.schedule(
+            .short, context,
+            { (result: Result<Void, StateError>) in if case .failure(let error) = result { call.finish(ErrorTable.status(error)) } }
+        ) { self.begin(method, message, call, context) }
+    }
+
+    private func begin<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ context: OperationContext) {
         let request: Method.Request
         do {
             request = try Method.Request.decode(message, ceiling: store.limits.arenaBytes)
@@ -37,13 +68,11 @@ struct MethodRunner: Sendable {
         }
         let flowID = Method.flowID(request)
         do {
-            let context = RequestContext(
-                caller: try Caller(call.metadata), limits: store.limits, makeID: IDGenerator.next)
-            let command = try Method.command(request, context)
-            try command.submit(to: store, context: operationContext(call)) { result in
+            let requestContext = RequestContext(caller: try Caller(call.metadata), limits: store.limits, makeID: IDGenerator.next)
+            let command = try Method.command(request, requestContext)
+            try command.submit(to: store, context: context) { result in
                 switch result {
-                case .success(let outcome):
-                    call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID)))
+                case .success(let outcome): answer(method, outcome, flowID: flowID, call, context)
                 case .failure(let error): call.finish(ErrorTable.status(error))
                 }
             }
@@ -52,12 +81,29 @@ struct MethodRunner: Sendable {
         }
     }
 
+    private func answer<Method: FlowMethod>(
+        _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall, _ context: OperationContext
+    ) {
+        let size = Method.size(of: outcome)
+        if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
+        store.schedule(
+            .short, context,
+            { (result: Result<FramedMessage, StateError>) in
+                switch result {
+                case .success(let message): call.respond(message)
+                case .failure(let error): call.finish(ErrorTable.status(error))
+                }
+            }
+        ) { FramedMessage(encoding: Method.response(outcome, flowID: flowID)) }
+    }
+
     /// A call that ends early, or whose deadline passes, takes its command along.
     private func operationContext(_ call: ServerCall) -> OperationContext {
         let token = CancellationToken()
         call.onCancel { token.cancel() }
         let deadline = call.deadline.map { ContinuousClock.now + .nanoseconds(($0 - .now()).nanoseconds) }
         return OperationContext(
-            deadline: deadline, cancellation: token, executor: executors.executor(for: call.eventLoop))
+            deadline: deadline, cancellation: token, executor: executors.executor(for: call.eventLoop), caller: call.connectionID,
+            memory: call)
     }
 }

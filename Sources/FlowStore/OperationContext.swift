@@ -1,42 +1,44 @@
 import FlowModel
 import Postgres
+public import Resources
 
 public typealias CancellationToken = Postgres.CancellationToken
 public typealias CompletionExecutor = Postgres.CompletionExecutor
 
-/// How long a command may take, how to stop it, and where its completion runs.
+/// How long a command may take, how to stop it, what it may hold in memory, and where its completion runs.
 public struct OperationContext: Sendable {
     public var deadline: ContinuousClock.Instant?
     public var cancellation: CancellationToken?
     public var executor: any CompletionExecutor
+    /// Whose turn its computations take: those of one caller wait for each other (`ComputeScheduler`).
+    public var caller: UInt64
+    /// Where the memory that it takes is counted; nil: the store's own work, which is bounded by what it does.
+    public var memory: (any MemoryHolder)?
 
     /// - Parameter executor: absent: completions run on the connection's thread and must only hand their value on.
     public init(
         deadline: ContinuousClock.Instant? = nil, cancellation: CancellationToken? = nil,
-        executor: any CompletionExecutor = InlineExecutor.shared
+        executor: any CompletionExecutor = InlineExecutor.shared, caller: UInt64 = 0, memory: (any MemoryHolder)? = nil
     ) {
         self.deadline = deadline
         self.cancellation = cancellation
         self.executor = executor
+        self.caller = caller
+        self.memory = memory
     }
-}
 
-extension OperationContext {
-    /// What an event loop may compute itself, in bytes of JSON: that takes as long as checking that they are JSON, some 100 µs.
-    private static let computedAtOnce = 16 << 10
+    /// The same with an account of its own, which ends with this value.
+    var withOwnMemory: OperationContext {
+        var context = self
+        context.memory = memory.map { MemoryAccount($0.memory.budget) }
+        return context
+    }
 
-    /// Runs `work` here, on the executor, or on a thread that nobody else's calls wait for; `completion` on the executor in any case.
-    ///
-    /// - Parameter size: bytes that `work` goes through.
-    func compute<Value: Sendable>(
-        _ size: Int, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,
-        _ work: @escaping @Sendable () throws(StateError) -> Value
-    ) {
-        if size <= Self.computedAtOnce { return completion(Result(catching: work)) }
-        Task {
-            let result = Result(catching: work)
-            executor.execute { completion(result) }
-        }
+    /// Makes room for so many bytes, until the call has ended and what works for it is done.
+    /// - Throws: `overloaded`.
+    public func reserve(_ bytes: Int) throws(StateError) {
+        guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }
+        throw .outOfMemory(account.budget)
     }
 }
 
@@ -46,5 +48,12 @@ func completing<Value>(_ completion: (Result<Value, StateError>) -> Void, _ body
         try body()
     } catch {
         completion(.failure(error))
+    }
+}
+
+extension StateError {
+    /// The process has no memory for another request.
+    static func outOfMemory(_ budget: MemoryBudget) -> StateError {
+        .overloaded(queued: budget.reserved, limit: budget.limit, unit: "bytes", retryAfterMilliseconds: 1_000)
     }
 }

@@ -1,6 +1,7 @@
 import FlowModel
 import Logging
 import Postgres
+public import Resources
 
 /// Flows in PostgreSQL: takes commands, answers outcomes.
 ///
@@ -15,27 +16,32 @@ public final class StateStore: Sendable {
     public let cleanup: CleanupSettings
     /// Whether recovery starts by itself where a definition says so. When somebody asks it always does.
     public let recoversByPolicy: Bool
+    /// Where computations run that may take more than a millisecond.
+    let scheduler: ComputeScheduler
     private let logger: Logger
 
     private let shared: StoreResources
     /// For a command that is being submitted: what is known of flows comes from the database that it is submitted to.
     var resources: StoreResources {
-        shared.cache.keepUp(with: database.connectionLosses)
+        shared.follow()
         return shared
     }
 
-    /// - Parameter database: its schema must be at `StoreSchema.migrations`; who owns it starts it and shuts it down.
+    /// - Parameters:
+    ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
+    ///   - scheduler: its owner stops it; nil: one of its own.
     public init(
         database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, recoversByPolicy: Bool = true,
-        cleanup: CleanupSettings = CleanupSettings(), logger: Logger
+        cleanup: CleanupSettings = CleanupSettings(), scheduler: ComputeScheduler? = nil, logger: Logger
     ) {
         self.database = database
         self.limits = limits
         self.validatesSaves = validatesSaves
         self.cleanup = cleanup
         self.recoversByPolicy = recoversByPolicy
+        self.scheduler = scheduler ?? ComputeScheduler(queueLimit: limits.queuedComputations)
         self.logger = logger
-        shared = StoreResources(limits: limits)
+        shared = StoreResources(limits: limits) { database.connectionLosses }
     }
 
     /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
@@ -67,6 +73,15 @@ public final class StateStore: Sendable {
         return try result.get()
     }
 
+    /// As above, for tasks that work for a call: it ends with the call, and what it takes of memory is counted for it.
+    func run<Command: StoreCommand>(_ command: Command, for context: OperationContext) async throws(StateError) -> Command.Outcome {
+        var context = context
+        context.executor = InlineExecutor.shared
+        return try await withCheckedContinuation { continuation in
+            submit(command, context: context) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
     // MARK: Called by the commands
 
     /// Changes of one flow go through one connection, in the order of their arrival.
@@ -86,8 +101,10 @@ public final class StateStore: Sendable {
         }
     }
 
+    /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
     func submit(
-        _ load: LoadOperation, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
+        _ load: LoadOperation, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
         submit(load, to: database.reader, context) { [self] result in completion(answer(result) { $0 }) }
     }

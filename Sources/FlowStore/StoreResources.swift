@@ -3,6 +3,7 @@ import FlowModel
 /// What the commands of one store share.
 final class StoreResources: Sendable {
     let limits: Limits
+    private let currentHistory: @Sendable () -> Int
     let cache: VersionCache
     let zstd: ZstdPool
     let definitions: DefinitionCache
@@ -10,10 +11,19 @@ final class StoreResources: Sendable {
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 
-    init(limits: Limits) {
+    /// - Parameter history: `Database.connectionLosses`.
+    init(limits: Limits, history: @escaping @Sendable () -> Int = { 0 }) {
         self.limits = limits
+        currentHistory = history
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
         definitions = DefinitionCache(limits: limits)
     }
+
+    /// Counts the histories of the database that there may have been: it changes with each lost connection, behind which there may be
+    /// another server or a restored backup.
+    var history: Int { currentHistory() }
+
+    /// Forgets what belongs to an earlier history.
+    func follow() { cache.keepUp(with: history) }
 }

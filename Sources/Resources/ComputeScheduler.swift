@@ -6,8 +6,9 @@ import Synchronization
 /// millisecond. Safe on any thread; `submit` never blocks.
 ///
 /// The number of threads and the queue are bounded, and callers take turns (`FairQueue`), so a caller who asks for much waits behind
-/// itself. Long jobs never occupy the last thread: short ones always have one with nothing long in front of them. A job is not interrupted
-/// from outside; its own budget of steps ends it, which looks at the caller's deadline and at `isStopping`.
+/// itself. Long jobs never occupy the last thread: short ones always have one with nothing long in front of them. There are more threads
+/// than processors, so that several long jobs get on side by side; the system gives the processors to event loops and connections' threads
+/// first. A job is not interrupted from outside; its own budget of steps ends it, which looks at the caller's deadline and at `isStopping`.
 public final class ComputeScheduler: Sendable {
     public enum Refusal: Error, Sendable, Equatable {
         /// So many jobs wait, as many as may.
@@ -16,8 +17,13 @@ public final class ComputeScheduler: Sendable {
         case stopping
     }
 
-    /// Jobs that go through more bytes than this are long.
-    public static let shortBytes = 256 << 10
+    /// How long a job may take.
+    public enum Length: Sendable {
+        /// Some ten milliseconds: what is linear in the size of a message.
+        case short
+        /// Up to what the budget for one call allows.
+        case long
+    }
 
     private let core: Core
 
@@ -32,8 +38,8 @@ public final class ComputeScheduler: Sendable {
     /// The threads end when nobody can submit any more; jobs that wait are run first.
     deinit { core.stop() }
 
-    /// One a core, at least two.
-    public static var defaultThreads: Int { max(2, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
+    /// Two a processor, at least four.
+    public static var defaultThreads: Int { max(4, 2 * Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
 
     /// Whether running jobs should end.
     public var isStopping: Bool { core.isStopping }
@@ -44,24 +50,9 @@ public final class ComputeScheduler: Sendable {
     /// Queues a job. It is run exactly once unless this throws.
     ///
     /// - Parameters:
-    ///   - size: bytes that it goes through, roughly.
-    ///   - caller: whose turn it takes; jobs of one caller and one size class begin in their order.
-    public func submit(size: Int, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
-        try core.submit(isLong: size > Self.shortBytes, caller: caller, job)
-    }
-
-    /// Runs a job and returns what it returns, for tasks: their threads are few too, and must not compute for long.
-    public func run<Value: Sendable>(
-        size: Int, caller: UInt64, _ job: @escaping @Sendable () -> Value
-    ) async throws(Refusal) -> Value {
-        let result: Result<Value, Refusal> = await withCheckedContinuation { continuation in
-            do throws(Refusal) {
-                try submit(size: size, caller: caller) { continuation.resume(returning: .success(job())) }
-            } catch {
-                continuation.resume(returning: .failure(error))
-            }
-        }
-        return try result.get()
+    ///   - caller: whose turn it takes; jobs of one caller and one length begin in their order.
+    public func submit(_ length: Length, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
+        try core.submit(isLong: length == .long, caller: caller, job)
     }
 
     /// Refuses new jobs, tells running ones to end (`isStopping`), and returns when all have, those that waited too.

@@ -75,3 +75,12 @@ public final class MemoryAccount: Sendable {
         }
     }
 }
+
+/// What has an account, or makes it when it is first asked for.
+public protocol MemoryHolder: Sendable {
+    var memory: MemoryAccount { get }
+}
+
+extension MemoryAccount: MemoryHolder {
+    public var memory: MemoryAccount { self }
+}

@@ -130,7 +130,21 @@ struct ChangePlanTests {
             return Change(command.key, resources, .save(SaveChange(command, resources)))
         }
         let plan = self.plan(creations)
-        #expect(plan.creations.count == 1 && plan.singles.map(\.index) == [1])
+        #expect(plan.creations.isEmpty && plan.singles.map(\.index) == [0, 1])
+    }
+
+    /// A row that is not there cannot be locked before the others.
+    @Test func flowsAreMadeInOneOrder() throws {
+        let creates: (inout SaveCommand) -> Void = { $0.precondition = .expected(0) }
+        let alone = try Change(change("b")) { $0.runsAlone = true }
+        let plan = try self.plan([change("a", creates), alone, change("c", creates), change("d")])
+        #expect(plan.creations.isEmpty && plan.singles.map(\.index) == [0, 1, 2])
+        #expect(plan.updates.map { $0.members.map(\.index) } == [[3]])
+    }
+
+    @Test func headsAreLockedInTheOrderOfTheBatch() throws {
+        let changes = try [change("c"), change("a"), change("b") { $0.precondition = .expected(0) }, change("a")]
+        #expect(try plan(changes).lockedFlows(changes) == [key("t", "c"), key("t", "a")])
     }
 
     @Test func aFlowWhoseBasesAreNotKnownIsAskedForThem() throws {

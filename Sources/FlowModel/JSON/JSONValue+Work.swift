@@ -3,7 +3,7 @@
 
 extension JSONDocument {
     /// Parses a text; that takes about as long for each byte as going through it.
-    static func parse(
+    public static func parse(
         _ bytes: [UInt8], maximumDepth: Int, _ budget: WorkBudget
     ) throws(WorkStopped) -> Result<JSONDocument, JSONText.Fault> {
         try budget.spend(bytes: bytes.count)

@@ -13,5 +13,7 @@ enum DiffVersions: FlowMethod {
         DiffVersionsResponse(fromVersion: diff.from, toVersion: diff.to, jsonPatch: diff.patch)
     }
 
+    static func size(of diff: VersionDiff) -> Int { diff.patch.count }
+
     static func flowID(_ request: DiffVersionsRequest) -> String { request.flowID }
 }

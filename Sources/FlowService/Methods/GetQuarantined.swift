@@ -13,5 +13,7 @@ enum GetQuarantined: FlowMethod {
         GetQuarantinedResponse(entry: outcome.record.message, state: outcome.state)
     }
 
+    static func size(of outcome: GetQuarantinedCommand.Outcome) -> Int { outcome.state.count }
+
     static func flowID(_ request: GetQuarantinedRequest) -> String { "" }
 }

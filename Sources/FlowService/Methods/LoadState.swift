@@ -33,5 +33,10 @@ enum LoadState: FlowMethod {
         }
     }
 
+    static func size(of outcome: LoadOutcome) -> Int {
+        guard case .snapshot(let snapshot) = outcome else { return 0 }
+        return snapshot.state.count
+    }
+
     static func flowID(_ request: LoadStateRequest) -> String { request.flowID }
 }

@@ -14,6 +14,8 @@ final class Change: Sendable {
     struct SingleStatement: Sendable {
         let statement: Statement
         let parameters: Parameters
+        /// Whether the first row that it locks is the head of its flow (`HeadLock`).
+        var locksHeadFirst = true
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
     }
 
@@ -40,7 +42,7 @@ final class Change: Sendable {
         self.key = key
         self.resources = resources
         self.work = work
-        shard = Digest.shard(of: key)
+        shard = Self.shard(key, work)
         progress = Progress()
     }
 
@@ -57,6 +59,32 @@ final class Change: Sendable {
 }
 
 extension Change {
+    /// Two tries of one request that makes a flow with a generated id have a key in common, and no flow: they meet at the key.
+    private static func shard(_ key: FlowKey, _ work: Work) -> UInt64 {
+        if case .save(let save) = work, save.command.hasGeneratedFlowID, let idempotencyKey = save.command.idempotencyKey {
+            return Digest.shard(of: key.tenant, idempotencyKey)
+        }
+        return Digest.shard(of: key)
+    }
+
+    /// Whether the first row that its statement locks is the head of its flow.
+    var locksHeadFirst: Bool {
+        guard case .statement(let single) = work else { return true }
+        return single.locksHeadFirst
+    }
+
+    /// Whether it does nothing unless there is no such flow.
+    var mustCreate: Bool {
+        guard case .save(let save) = work else { return false }
+        return save.command.precondition == .expected(0)
+    }
+
+    /// Whether its own statement makes the flow when there is none.
+    var mayCreate: Bool {
+        guard case .save(let save) = work else { return false }
+        return save.command.precondition.expectedVersion ?? 0 == 0 && save.command.parentVersion == nil
+    }
+
     /// Of a save.
     var stateBytes: Int {
         guard case .save(let save) = work else { return 0 }
@@ -75,7 +103,7 @@ extension Change: Postgres.Operation {
         }
     }
 
-    /// A flow's changes lock its head; its shard is a hash of its key, the same on every server.
+    /// A flow's changes lock its head first; its shard is a hash of its key, the same on every server.
     var lockOrder: UInt64? { shard }
 
     static func enqueue(_ changes: [Change], into pipeline: inout Pipeline) -> ChangeBatch {

@@ -7,6 +7,8 @@ struct ChangeBatch {
         case groups([SaveGroup], creates: Bool)
         case single(ChangePlan.Single, SingleChange)
         case fetch([Int])
+        /// Of the heads; it answers nothing that matters.
+        case lock
     }
 
     private let plan: ChangePlan
@@ -15,8 +17,9 @@ struct ChangeBatch {
     private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
+        changes.first?.resources.follow()
         plan = ChangePlan(changes) { change, flow in
-            guard case .save(let save) = change.work else { return false }
+            guard case .save(let save) = change.work, save.packed(in: change.resources) == nil else { return false }
             // Without its bases a large state would be stored whole each time that the cache has lost them.
             return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
                 && save.command.state.count >= change.resources.limits.baseFetchBytes
@@ -28,11 +31,21 @@ struct ChangeBatch {
     // MARK: Sending
 
     mutating func enqueue(_ changes: [Change], into pipeline: inout Pipeline) {
-        for (groups, creates) in [(plan.updates, false), (plan.creations, true)] {
-            for idempotent in [false, true] {
-                let some = groups.filter { ($0.idempotencyKey != nil) == idempotent }
-                if !some.isEmpty { enqueue(some, changes, creates: creates, idempotent: idempotent, into: &pipeline) }
-            }
+        var grouped: [(groups: [SaveGroup], creates: Bool, idempotent: Bool)] = []
+        for idempotent in [false, true] {
+            let some = plan.updates.filter { ($0.idempotencyKey != nil) == idempotent }
+            if !some.isEmpty { grouped.append((some, false, idempotent)) }
+        }
+        // One statement for all that make flows: a row that is not there cannot be locked before, so the rows are made in their order.
+        if !plan.creations.isEmpty {
+            grouped.append((plan.creations, true, plan.creations.contains { $0.idempotencyKey != nil }))
+        }
+        if grouped.count + plan.singles.count > 1 || plan.singles.contains(where: { !changes[$0.index].locksHeadFirst }) {
+            HeadLock.enqueue(plan.lockedFlows(changes), into: &pipeline)
+            sent.append(.lock)
+        }
+        for (groups, creates, idempotent) in grouped {
+            enqueue(groups, changes, creates: creates, idempotent: idempotent, into: &pipeline)
         }
         for single in plan.singles {
             // One that comes again would find itself behind those that were sent with it.
@@ -69,7 +82,7 @@ struct ChangeBatch {
     private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
         // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
         let isWhole = isNew || change.progress.attempts > 0
-        if let packed = save.packed, packed.base == nil || !isWhole {
+        if let packed = save.packed(in: change.resources), packed.base == nil || !isWhole {
             stored[index] = packed
         } else {
             let chain = isWhole ? nil : change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
@@ -104,7 +117,11 @@ struct ChangeBatch {
     func isFinal(_ results: [ResultRows]) -> Bool {
         guard results.count == sent.count else { return false }
         return zip(sent, results).allSatisfy { sent, rows in
-            if case .groups(let groups, _) = sent { groups.count == rows.count } else { false }
+            switch sent {
+            case .groups(let groups, _): groups.count == rows.count
+            case .lock: true
+            case .single, .fetch: false
+            }
         }
     }
 
@@ -115,6 +132,7 @@ struct ChangeBatch {
             switch sent {
             case .single(let single, let change): steps[single.index] = decode(single, change, rows, changes[single.index])
             case .fetch(let flows): decode(flows, rows, changes, &steps)
+            case .lock: break
             case .groups(let groups, let creates):
                 do {
                     try decode(groups, creates: creates, rows, changes, &steps)

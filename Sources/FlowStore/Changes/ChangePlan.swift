@@ -49,7 +49,21 @@ struct ChangePlan {
             case .absent: singles += flow.changes.map { Single(index: $0, flow: place) }
             }
         }
+        // Rows that are not there cannot be locked before (`HeadLock`), so what may make flows goes in one order: by one statement, or each by
+        // its own.
+        if singles.contains(where: { changes[$0.index].mayCreate }) {
+            singles += creations.flatMap { group in group.members.map { Single(index: $0.index, flow: group.flow) } }
+            creations = []
+        }
         singles.sort { $0.index < $1.index }
+    }
+
+    /// The flows that the batch changes and that may be there, in its order.
+    func lockedFlows(_ changes: [Change]) -> [FlowKey] {
+        let fetched = Set(fetches)
+        return flows.indices.filter { place in
+            !fetched.contains(place) && flows[place].changes.contains { !changes[$0].mustCreate }
+        }.map { flows[$0].key }
     }
 
     private static func byFlow(_ changes: [Change]) -> [Flow] {

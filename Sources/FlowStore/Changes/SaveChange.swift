@@ -8,22 +8,36 @@ final class SaveChange: Sendable {
     let digest: [UInt8]
     /// Of the request, for its idempotency record; empty without a key.
     let requestDigest: [UInt8]
-    /// A small state is packed on the caller's thread, while the connection's threads wait for PostgreSQL; nil: in its batch.
-    let packed: StoredState?
+    /// A small state is packed on the caller's thread, while the connections' threads wait for PostgreSQL; nil: in its batch.
+    private let packed: StoredState?
+    /// `StoreResources.history` when it was packed.
+    private let history: Int
 
     /// The largest state that an event loop packs: it takes as long as checking that it is JSON, some 20 µs.
     private static let packedAtOnce = 8 << 10
+    /// A larger one is packed before it is queued, on a thread that neither calls nor other saves wait for.
+    static let packedApart = 32 << 10
 
-    init(_ command: SaveCommand, _ resources: StoreResources) {
+    /// - Parameter chain: what it can be stored against, when the cache does not keep that.
+    init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil) {
         self.command = command
-        let isSmall = command.state.count < min(resources.limits.baseFetchBytes, Self.packedAtOnce)
+        history = resources.history
+        let size = command.state.count
+        let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
         packed =
-            isSmall
+            isPacked
             ? StateCompression.store(
-                command.state, after: command.precondition == .expected(0) ? nil : resources.cache.known(command.key)?.chain,
+                command.state,
+                after: command.precondition == .expected(0) ? nil : chain ?? resources.cache.known(command.key)?.chain,
                 resources.zstd) : nil
         digest = Digest.xxh3(command.state)
         requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
+    }
+
+    /// What was packed, unless a connection was lost since: behind the next one there may be a database without the base.
+    func packed(in resources: StoreResources) -> StoredState? {
+        guard let packed, packed.base == nil || history == resources.history else { return nil }
+        return packed
     }
 
     /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.

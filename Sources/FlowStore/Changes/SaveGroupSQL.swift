@@ -13,7 +13,7 @@ import Postgres
 struct SaveGroupSQL: Hashable {
     /// Flows that must not be there.
     let creates: Bool
-    /// Every group has an idempotency key.
+    /// Groups have an idempotency key: every one, or of those that create flows some.
     let idempotent: Bool
     /// Some group has several rows. If none has, group and row have the same place, and PostgreSQL is spared a join for each.
     let chained: Bool
@@ -138,7 +138,7 @@ struct SaveGroupSQL: Hashable {
             INSERT INTO flowstate.idempotency (tenant, key, request_digest, flow_id, version, version_created_at, state_digest)
             SELECT \(at(.tenant, "h.i")), \(at(.key, row)), \(at(.requestDigest, row)), \(at(.flowID, "h.i")), h.version, h.updated_at,
                 \(at(.digest, row))
-            FROM head h
+            FROM head h WHERE \(at(.key, row)) IS NOT NULL
             """
     }
 }

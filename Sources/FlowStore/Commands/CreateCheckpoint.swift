@@ -15,7 +15,8 @@ extension CreateCheckpointCommand: StoreCommand {
         parameters.append(checkpoint.description)
         parameters.append(actor)
         let (flowID, name, version) = (key.flowID, checkpoint.name, version)
-        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters, locksHeadFirst: false) {
+            rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
@@ -66,7 +67,8 @@ extension DeleteCheckpointCommand: StoreCommand {
         parameters.append(checkpoint)
         parameters.append(actor)
         let (flowID, checkpoint) = (key.flowID, checkpoint)
-        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters, locksHeadFirst: false) {
+            rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }

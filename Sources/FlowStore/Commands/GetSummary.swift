@@ -47,12 +47,12 @@ extension GetSummaryCommand: StoreCommand {
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(let figures):
-                context.compute(snapshot.state.count, completion) { () throws(StateError) in
+                store.compute([snapshot.state], context, completion) { budget throws(StateError) in
                     let lastError = try? JSONDocument(figures.lastError, maximumDepth: limits.jsonDepth)
                     return FlowSummary(
                         head: snapshot.head,
                         phases: try FlowSummary.Phase.all(
-                            snapshot, definition, visits: figures.visits, limits: limits, budget: WorkBudget(steps: limits.work)),
+                            snapshot, definition, visits: figures.visits, limits: limits, budget: budget),
                         versions: figures.versions, checkpoints: figures.checkpoints, errors: figures.errors,
                         recoveries: figures.recoveries, lastError: lastError?.root["error"]?.string ?? "",
                         storedBytes: figures.storedBytes)

@@ -62,11 +62,10 @@ extension ListVersionsCommand: StoreCommand {
 
 extension Page {
     /// A page of at most `size` out of rows of which one more than that was asked for.
-    init(_ rows: [Element], size: Int, token: (Element) -> PageToken) {
-        guard rows.count > size, size > 0 else {
-            self.init(elements: rows, next: nil)
-            return
-        }
-        self.init(elements: Array(rows.prefix(size)), next: token(rows[size - 1]))
+    ///
+    /// - Parameter isCut: rows were left out behind the last one, for their size.
+    init(_ rows: [Element], size: Int, isCut: Bool = false, token: (Element) -> PageToken) {
+        let shown = Array(rows.prefix(size))
+        self.init(elements: shown, next: rows.count > size || isCut ? shown.last.map(token) : nil)
     }
 }

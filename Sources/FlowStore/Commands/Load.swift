@@ -5,6 +5,6 @@ extension LoadCommand: StoreCommand {
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
-        store.submit(LoadOperation(self, store.resources), context, completion)
+        store.load(self, context) { completion($0.map(\.outcome)) }
     }
 }

@@ -7,7 +7,6 @@ extension RestoreCheckpointCommand: StoreCommand {
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
         if store.resources.cache.known(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
-        let limits = store.limits
         // Labels that a definition takes from states are those of the checkpoint's.
         try LoadCommand(key: key, selector: .checkpoint(checkpoint)).submit(to: store, context: context) { result in
             // Whatever is wrong, the statement tells.
@@ -15,31 +14,61 @@ extension RestoreCheckpointCommand: StoreCommand {
             completing(completion) { () throws(StateError) in
                 try store.definition(for: snapshot.head, context) { found in
                     completing(completion) { () throws(StateError) in
-                        guard let definition = try found.get()?.definition, !definition.labels.isEmpty else {
-                            return restore(nil, store, context, completion)
-                        }
-                        context.compute(
-                            snapshot.state.count, { restore(try? $0.get(), store, context, completion) }
-                        ) { () throws(StateError) in
-                            try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: WorkBudget(steps: limits.work))
-                                ?? LabelChanges.none
-                        }
+                        guard let definition = try found.get()?.definition else { return restore(nil, store, context, completion) }
+                        follow(definition, snapshot, store, context, completion)
                     }
                 }
             }
         }
     }
 
-    private func restore(
-        _ labels: LabelChanges?, _ store: StateStore, _ context: OperationContext,
+    /// Holds the checkpoint's state against the rules that the flow follows now: it may be older than they are.
+    private func follow(
+        _ definition: FlowDefinition, _ snapshot: Snapshot, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
+        let (isHeld, limits) = (store.validatesSaves && definition.onSave == .enforce, store.limits)
+        let finish: @Sendable (Result<LabelChanges?, StateError>) -> Void = { result in
+            switch result {
+            case .success(let labels): restore(labels, store, context, completion)
+            case .failure(let error): refuse(error, store, context, completion)
+            }
+        }
+        store.compute([snapshot.state], context, finish) { budget throws(StateError) in
+            if isHeld {
+                let type = try ContentType(parsing: snapshot.version.contentType, limits: limits)
+                let save = SaveCommand(key: key, actor: actor, state: snapshot.state, contentType: type, kind: .restored)
+                return try save.following(definition, from: .unknown, limits: limits, budget: budget).command.labelChanges
+            }
+            return try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: budget)
+        }
+    }
+
+    /// A retry of what was restored before is answered again, even if rules would refuse it now.
+    private func refuse(
+        _ error: StateError, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        guard case .stateInvalid = error, let idempotencyKey else { return completion(.failure(error)) }
+        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
+            if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
+            completion(.failure(error))
+        }
+    }
+
+    private var requestDigest: [UInt8] {
         var content = RequestContent(operation: "restore")
         content.append(key.flowID)
         content.append(precondition)
         content.append(checkpoint)
-        let requestDigest = content.digest
+        return content.digest
+    }
 
+    private func restore(
+        _ labels: LabelChanges?, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        let requestDigest = requestDigest
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -60,7 +89,7 @@ extension RestoreCheckpointCommand: StoreCommand {
             return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected)
         }
         let single = Change.SingleStatement(
-            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
+            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters, locksHeadFirst: false
         ) { rows throws(PostgresError) in try judge.answer(rows) }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }

@@ -17,15 +17,22 @@ extension SaveCommand: StoreCommand {
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
         if wantsInitialState, let flowType {
+            let (flowID, limits) = (key.flowID, store.limits)
             return try store.definition(of: flowType, tenant: key.tenant, context) { found in
-                do throws(StateError) {
-                    var command = self
+                completing(completion) { () throws(StateError) in
                     let definition = try found.get()?.definition
-                    command.state = try definition?.initialState(
-                        of: key.flowID, at: SystemClock.now, limits: store.limits, budget: WorkBudget(steps: store.limits.work)) ?? []
-                    try command.submitState(to: store, context, completion)
-                } catch {
-                    completion(.failure(error))
+                    store.compute(
+                        [], context,
+                        { made in
+                            completing(completion) { () throws(StateError) in
+                                var command = self
+                                command.state = try made.get()
+                                try command.submitState(to: store, context, completion)
+                            }
+                        }
+                    ) { budget throws(StateError) in
+                        try definition?.initialState(of: flowID, at: SystemClock.now, limits: limits, budget: budget) ?? []
+                    }
                 }
             }
         }
@@ -73,7 +80,36 @@ extension SaveCommand: StoreCommand {
     private func save(
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        let change = Change(key, store.resources, .save(SaveChange(self, store.resources)))
+        if state.count <= SaveChange.packedApart { return submit(SaveChange(self, store.resources), to: store, context, completion) }
+        guard precondition != .expected(0), store.resources.cache.known(key)?.chain == nil else {
+            return pack(after: nil, in: store, context, completion)
+        }
+        // Without the bases of its flow it would be stored whole. Whatever is wrong with them, they do not keep it from being stored.
+        store.load(LoadCommand(key: key), context) { pack(after: (try? $0.get())?.chain, in: store, context, completion) }
+    }
+
+    /// Packs a large state on a thread of its own, and queues the save.
+    private func pack(
+        after chain: VersionChain?, in store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        store.schedule(
+            .short, context,
+            { (packed: Result<SaveChange, StateError>) in
+                completing(completion) { () throws(StateError) in submit(try packed.get(), to: store, context, completion) }
+            }
+        ) { () throws(StateError) in
+            // The packed state, and the parameters of the statement.
+            try context.reserve(2 * state.count)
+            return SaveChange(self, store.resources, after: chain)
+        }
+    }
+
+    private func submit(
+        _ save: SaveChange, to store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        let change = Change(key, store.resources, .save(save))
         guard let notification else { return store.submit(change, context, completion) }
         store.submit(change, context) { (result: Result<SavedVersion, StateError>) in
             if case .success(let saved) = result, !saved.replayed { store.log(notification, about: key) }

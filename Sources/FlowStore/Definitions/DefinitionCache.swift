@@ -1,44 +1,66 @@
 import FlowModel
 import Synchronization
 
-/// Definitions that were read from their documents. A revision never changes, so what is kept stays right. Safe on any thread.
+/// Definitions that were read from their stored documents, by the digest of those: what is kept is right whatever becomes of the database.
+/// A document is read once at a time, whoever asks for it. Safe on any thread.
 final class DefinitionCache: Sendable {
-    private struct Key: Hashable {
-        let tenant: String
-        let flowType: String
-        let revision: Int64
+    typealias Waiting = @Sendable (Result<FlowDefinition, StateError>) -> Void
+
+    enum Answer {
+        case known(Result<FlowDefinition, StateError>)
+        /// `waiting` will be called. The first who asks has the document read, and reports with `finishReading`.
+        case waiting(isFirst: Bool)
+        /// As many wait as may.
+        case refused(waiting: Int)
     }
 
-    private let limits: Limits
-    private let kept: Mutex<LRUCache<Key, FlowDefinition>>
-
-    /// By the bytes of their documents, and what schemas take beside them.
-    init(limits: Limits) {
-        self.limits = limits
-        kept = Mutex(LRUCache(capacity: 4 * limits.definitionBytes))
+    private struct State {
+        /// A document that cannot be read is kept as such, or each save of its type would have it read again.
+        var kept: LRUCache<[UInt8], Result<FlowDefinition, StateError>>
+        var readings: [[UInt8]: [Waiting]] = [:]
     }
 
-    /// A revision that was read before.
-    func known(_ flowType: String, _ revision: Int64, tenant: String) -> FlowDefinition? {
-        let isBuiltIn = BuiltInDefinitions.isBuiltIn(flowType)
-        let key = Key(tenant: isBuiltIn ? "" : tenant, flowType: flowType, revision: revision)
-        return kept.withLock { $0.value(key) }
-    }
+    /// In bytes of memory; one definition takes a quarter at most, or it is not kept.
+    private static let capacity = 32 << 20
+    private static let failureCost = 1_024
 
-    /// - Throws: `internalFault` for a document that was stored and is none: it was checked when it was put.
-    func definition(_ record: DefinitionRecord, tenant: String) throws(StateError) -> FlowDefinition {
-        let key = Key(tenant: record.isBuiltIn ? "" : tenant, flowType: record.flowType, revision: record.revision)
-        if let definition = kept.withLock({ $0.value(key) }) { return definition }
-        do throws(StateError) {
-            let definition = try DefinitionReader.read(stored: record.document, limits: limits, budget: WorkBudget(steps: limits.work))
-            let cost = definition.memory
-            // The largest take a quarter each: reading them again for every save would cost more than they do.
-            kept.withLock { $0.insert(definition, cost: min(cost, limits.definitionBytes), for: key) }
-            return definition
-        } catch {
-            guard case .definitionInvalid(let faults) = error else { throw error }
-            let list = faults.map(\.description).joined(separator: "; ")
-            throw .internalFault("revision \(record.revision) of the definition of \"\(record.flowType)\" cannot be read: \(list)")
+    private let maximumWaiting: Int
+    private let state = Mutex(State(kept: LRUCache(capacity: capacity)))
+
+    init(limits: Limits) { maximumWaiting = limits.queuedOperations }
+
+    func answer(_ digest: [UInt8], orWait waiting: @escaping Waiting) -> Answer {
+        state.withLock { state in
+            if let readers = state.readings[digest] {
+                if readers.count >= maximumWaiting { return .refused(waiting: readers.count) }
+                state.readings[digest] = readers + [waiting]
+                return .waiting(isFirst: false)
+            }
+            if let kept = state.kept.value(digest) { return .known(kept) }
+            state.readings[digest] = [waiting]
+            return .waiting(isFirst: true)
         }
+    }
+
+    /// Calls those that wait, on this thread and in their order; who asks meanwhile waits behind them, so that saves keep their order.
+    ///
+    /// - Parameter isLasting: whether the result says something about the document, rather than about the attempt to read it.
+    func finishReading(_ digest: [UInt8], _ result: Result<FlowDefinition, StateError>, isLasting: Bool) {
+        while true {
+            let waiting: [Waiting] = state.withLock { state in
+                let waiting = state.readings[digest] ?? []
+                state.readings[digest] = waiting.isEmpty ? nil : []
+                if waiting.isEmpty, isLasting { state.kept.insert(result, cost: Self.cost(of: result), for: digest) }
+                return waiting
+            }
+            if waiting.isEmpty { return }
+            for next in waiting { next(result) }
+        }
+    }
+
+    private static func cost(of result: Result<FlowDefinition, StateError>) -> Int {
+        guard case .success(let definition) = result else { return failureCost }
+        // The largest take a quarter each: reading them again for every save would cost more than they do.
+        return min(definition.memory + failureCost, capacity / 4)
     }
 }

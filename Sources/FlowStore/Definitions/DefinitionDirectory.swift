@@ -2,59 +2,67 @@ import FlowModel
 import Postgres
 import Synchronization
 
-/// Which definitions a tenant's flow types have, as far as this server knows: at most `maximumAge` old, and at once what
-/// was put here. A save asks it, so asking costs a look-up. Safe on any thread.
+/// Which definitions a tenant's flow types have, as far as this server knows: what is put here holds at once, what is put through another
+/// server within `maximumAge`. A save asks it, so asking costs a look-up. Safe on any thread.
 final class DefinitionDirectory: Sendable {
-    /// The latest revision of a definition.
-    struct Latest: Sendable {
-        let revision: Int64
-        /// nil: it has nothing to say about saves.
-        let definition: FlowDefinition?
+    /// The latest revision of a type's definition.
+    enum Latest: Sendable {
+        case builtIn(FoundDefinition)
+        case stored(DefinitionReference)
+
+        var revision: Int64 {
+            switch self {
+            case .builtIn(let found): found.revision
+            case .stored(let reference): reference.revision
+            }
+        }
     }
 
     /// What is known of a tenant. A class: it is handed to every save.
     final class Entry: Sendable {
         /// By type.
-        let types: [String: Latest]
-        /// Revisions that the tenant has put, of all types: if there are no more, nothing has changed.
-        let revisions: Int64
-        /// Whether the tenant has flows of a built-in type among these.
+        let types: [Name: Latest]
+        /// Tells whether anything was put since.
+        let fingerprint: DirectoryFingerprint
+        /// Whether the tenant has flows of a built-in type whose definition concerns saves.
         let usesBuiltIn: Bool
+        /// When it was asked for.
         let time: ContinuousClock.Instant
 
-        /// Whether a flow whose type is not known could be of a type whose definition concerns saves, or did in an earlier revision.
-        private let mayConcernUnknown: Bool
-
-        init(types: [String: Latest], revisions: Int64, usesBuiltIn: Bool, time: ContinuousClock.Instant = .now) {
+        init(
+            types: [Name: Latest], fingerprint: DirectoryFingerprint, usesBuiltIn: Bool, time: ContinuousClock.Instant
+        ) {
             self.types = types
-            self.revisions = revisions
+            self.fingerprint = fingerprint
             self.usesBuiltIn = usesBuiltIn
             self.time = time
-            mayConcernUnknown =
-                usesBuiltIn
-                || types.contains { name, latest in
-                    DefinitionDirectory.builtIn[name] == nil && (latest.definition != nil || latest.revision > 1)
-                }
         }
 
         /// Whether a save must look at its flow first: for its type, or for the revision that it follows.
         func mustKnowFlow(ofType flowType: String?) -> Bool {
-            guard let flowType else { return mayConcernUnknown }
-            return types[flowType].map { $0.revision > 1 } ?? false
+            guard let flowType else { return usesBuiltIn || types.count > DefinitionDirectory.builtIn.count }
+            return types[Name(flowType)].map { $0.revision > 1 } ?? false
         }
+
+        func latest(_ flowType: String) -> Latest? { types[Name(flowType)] }
+
+        /// In memory, roughly.
+        var cost: Int { 512 + types.count * 384 }
     }
 
-    /// How long another server's definitions may go unnoticed.
+    /// How long another server's definitions may go unnoticed: an entry that is older is not used.
     static let maximumAge = Duration.seconds(1)
-    private static let maximumTenants = 10_000
+    /// An entry that is older is read again while it is still used, so that saves of a busy tenant do not wait.
+    static let refreshAge = Duration.milliseconds(500)
+    /// Of all entries, in bytes.
+    private static let capacity = 16 << 20
 
     /// Built-in definitions.
-    static let builtIn: [String: Latest] = {
-        var types: [String: Latest] = [:]
+    static let builtIn: [Name: Latest] = {
+        var types: [Name: Latest] = [:]
         for record in BuiltInDefinitions.records {
-            let budget = WorkBudget(steps: Limits().work)
-            guard let definition = try? DefinitionReader.read(stored: record.document, limits: Limits(), budget: budget) else { continue }
-            types[record.flowType] = Latest(revision: record.revision, definition: definition.onSave == .off ? nil : definition)
+            guard let definition = BuiltInDefinitions.definition(record.flowType) else { continue }
+            types[Name(record.flowType)] = .builtIn(FoundDefinition(definition: definition, revision: record.revision))
         }
         return types
     }()
@@ -62,16 +70,25 @@ final class DefinitionDirectory: Sendable {
     typealias Waiting = @Sendable (Result<Entry, StateError>) -> Void
 
     private struct Reading {
+        var begun = ContinuousClock.now
         /// Saves that go on when it is done, in their order, and what their states take.
         var waiting: [Waiting] = []
         var bytes = 0
-        /// Something was put meanwhile: what is read may be older.
+        /// Something was put meanwhile: what is read may be older, and saves that come behind must be held against the newer.
         var isOutdated = false
     }
 
     private struct State {
-        var entries = LRUCache<String, Entry>(capacity: maximumTenants)
-        var readings: [String: Reading] = [:]
+        var entries = LRUCache<Name, Entry>(capacity: capacity)
+        var readings: [Name: Reading] = [:]
+        /// `Database.connectionLosses` when the entries were made.
+        var losses = 0
+
+        mutating func follow(_ losses: Int) {
+            guard self.losses != losses else { return }
+            self.losses = losses
+            entries.removeAll()
+        }
     }
 
     private let state = Mutex(State())
@@ -79,23 +96,27 @@ final class DefinitionDirectory: Sendable {
     enum Answer {
         case known(Entry)
         /// As known, but the asker should have it read again.
-        case stale(Entry)
+        case refresh(Entry)
         /// `waiting` will be called; the asker should have it read if it is the first.
         case waiting(isFirst: Bool)
         /// Too many wait already.
         case refused(PostgresError)
     }
 
-    /// - Parameter bytes: what waiting would take. What waits is bounded as a lane's queue is: it waits for the database too.
-    func answer(_ tenant: String, bytes: Int, limits: Limits, orWait waiting: @escaping Waiting) -> Answer {
-        state.withLock { state in
-            let isBeingRead = state.readings[tenant] != nil
-            if let entry = state.entries.value(tenant) {
-                if isBeingRead || entry.time.advanced(by: Self.maximumAge) > .now { return .known(entry) }
-                state.readings[tenant] = Reading()
-                return .stale(entry)
+    /// - Parameters:
+    ///   - bytes: what waiting would take. What waits is bounded as a lane's queue is: it waits for the database too.
+    ///   - losses: `Database.connectionLosses`: what was known before the last one is forgotten.
+    func answer(_ tenant: String, bytes: Int, losses: Int, limits: Limits, orWait waiting: @escaping Waiting) -> Answer {
+        let (key, now) = (Name(tenant), ContinuousClock.now)
+        return state.withLock { state in
+            state.follow(losses)
+            let isBeingRead = state.readings[key] != nil
+            if let entry = state.entries.value(key), entry.time.advanced(by: Self.maximumAge) > now {
+                if isBeingRead || entry.time.advanced(by: Self.refreshAge) > now { return .known(entry) }
+                state.readings[key] = Reading()
+                return .refresh(entry)
             }
-            var reading = state.readings[tenant] ?? Reading()
+            var reading = state.readings[key] ?? Reading()
             guard reading.waiting.count < limits.queuedOperations else {
                 return .refused(.overloaded(queued: reading.waiting.count, limit: limits.queuedOperations, unit: .operations))
             }
@@ -104,44 +125,60 @@ final class DefinitionDirectory: Sendable {
             }
             reading.waiting.append(waiting)
             reading.bytes += bytes
-            state.readings[tenant] = reading
+            state.readings[key] = reading
             return .waiting(isFirst: !isBeingRead)
         }
     }
 
-    /// Calls those that wait, on this thread and in their order. The entry is known to others when nobody waits any more: no save
-    /// overtakes another one that came before it.
-    func finishReading(_ tenant: String, _ result: Result<Entry, StateError>) {
+    /// What a reading begins from: the entry that is known, and when it began.
+    func beginReading(_ tenant: String) -> (known: Entry?, begun: ContinuousClock.Instant) {
+        let key = Name(tenant)
+        return state.withLock { ($0.entries.value(key), $0.readings[key]?.begun ?? .now) }
+    }
+
+    /// Calls those that wait, on this thread and in their order. The entry is used by others when none waits any more: no save overtakes
+    /// another one that came before it.
+    ///
+    /// - Returns: false: it must be read once more, since something was put or a connection was lost while it was read.
+    func finishReading(_ tenant: String, losses: Int, _ result: Result<Entry, StateError>) -> Bool {
+        let key = Name(tenant)
         while true {
-            let next: [Waiting] = state.withLock { state in
-                guard let reading = state.readings[tenant] else { return [] }
+            let next: [Waiting]? = state.withLock { state in
+                guard let reading = state.readings[key] else { return [] }
+                if case .success = result, reading.isOutdated || state.losses != losses {
+                    state.readings[key] = Reading(waiting: reading.waiting, bytes: reading.bytes)
+                    return nil
+                }
                 if !reading.waiting.isEmpty {
-                    state.readings[tenant]?.waiting = []
-                    state.readings[tenant]?.bytes = 0
+                    state.readings[key]?.waiting = []
+                    state.readings[key]?.bytes = 0
                     return reading.waiting
                 }
-                state.readings[tenant] = nil
-                if !reading.isOutdated, case .success(let entry) = result { state.entries.insert(entry, cost: 1, for: tenant) }
+                state.readings[key] = nil
+                if case .success(let entry) = result { state.entries.insert(entry, cost: entry.cost, for: key) }
                 return []
             }
-            if next.isEmpty { return }
+            guard let next else { return false }
+            if next.isEmpty { return true }
             for waiting in next { waiting(result) }
         }
     }
 
     /// A flow of a built-in type is being saved: whoever saves it next need not know its type.
     func noteBuiltIn(_ entry: Entry, of tenant: String) {
-        let next = Entry(types: entry.types, revisions: entry.revisions, usesBuiltIn: true, time: entry.time)
+        let next = Entry(types: entry.types, fingerprint: entry.fingerprint, usesBuiltIn: true, time: entry.time)
+        let key = Name(tenant)
         state.withLock { state in
-            if state.entries.value(tenant) === entry { state.entries.insert(next, cost: 1, for: tenant) }
+            if state.entries.value(key) === entry { state.entries.insert(next, cost: next.cost, for: key) }
         }
     }
 
     /// Something was put here that changes what is known.
-    func forget(_ tenant: String) {
+    func invalidate(_ tenant: String) {
+        let key = Name(tenant)
         state.withLock { state in
-            state.entries.remove(tenant)
-            state.readings[tenant]?.isOutdated = true
+            state.entries.remove(key)
+            state.readings[key]?.isOutdated = true
         }
     }
 }

@@ -1,4 +1,5 @@
 import FlowModel
+import Postgres
 
 /// A definition with the revision that it is.
 struct FoundDefinition: Sendable {
@@ -9,7 +10,7 @@ struct FoundDefinition: Sendable {
 extension StateStore {
     /// The definition that a flow follows; nil when there is none.
     ///
-    /// - Parameter completion: on the context's executor, or before this returns.
+    /// - Parameter completion: on any thread, or before this returns.
     func definition(
         for head: FlowHead, _ context: OperationContext, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
     ) throws(StateError) {
@@ -20,41 +21,83 @@ extension StateStore {
     ///
     /// - Parameters:
     ///   - revision: nil: the latest.
-    ///   - completion: on the context's executor, or before this returns.
+    ///   - completion: on any thread, or before this returns.
     func definition(
         of flowType: String, revision: Int64? = nil, tenant: String, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
     ) throws(StateError) {
         if flowType.isEmpty { return completion(.success(nil)) }
-        let definitions = resources.definitions
-        if let revision, let known = definitions.known(flowType, revision, tenant: tenant) {
-            return completion(.success(FoundDefinition(definition: known, revision: revision)))
+        if let builtIn = BuiltInDefinitions.record(flowType) {
+            let isThere = revision == nil || revision == builtIn.revision
+            let definition = isThere ? BuiltInDefinitions.definition(flowType) : nil
+            return completion(.success(definition.map { FoundDefinition(definition: $0, revision: builtIn.revision) }))
         }
-        try GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision).submit(to: self, context: context) { result in
-            switch result {
-            case .success(let record):
-                completion(
-                    Result { () throws(StateError) in
-                        FoundDefinition(definition: try definitions.definition(record, tenant: tenant), revision: record.revision)
-                    })
-            case .failure(.definitionNotFound): completion(.success(nil))
-            case .failure(let error): completion(.failure(error))
+        submit(DefinitionReference.query(tenant: tenant, flowType: flowType, revision: revision), context) { [self] result in
+            completing(completion) { () throws(StateError) in
+                guard let reference = try result.get() else { return completion(.success(nil)) }
+                definition(reference, completion)
             }
         }
     }
 
     /// As above, for tasks.
     func definition(
-        of flowType: String, revision: Int64?, tenant: String, deadline: ContinuousClock.Instant? = nil
-    ) async throws(StateError) -> FlowDefinition? {
-        if flowType.isEmpty { return nil }
-        if let revision, let known = resources.definitions.known(flowType, revision, tenant: tenant) { return known }
-        do throws(StateError) {
-            let record = try await run(
-                GetDefinitionCommand(tenant: tenant, flowType: flowType, revision: revision), deadline: deadline)
-            return try resources.definitions.definition(record, tenant: tenant)
-        } catch .definitionNotFound(_, _) {
-            return nil
+        of flowType: String, revision: Int64?, tenant: String, _ context: OperationContext
+    ) async throws(StateError) -> FoundDefinition? {
+        let result: Result<FoundDefinition?, StateError> = await withCheckedContinuation { continuation in
+            do throws(StateError) {
+                try definition(of: flowType, revision: revision, tenant: tenant, context) { continuation.resume(returning: $0) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }
+        return try result.get()
+    }
+
+    /// The definition that was stored under a reference: from memory, or else fetched and read, on a thread that no call waits for.
+    ///
+    /// - Parameter completion: on any thread, or before this returns.
+    func definition(_ reference: DefinitionReference, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void) {
+        let answer = resources.definitions.answer(reference.digest) { definition in
+            completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
+        }
+        switch answer {
+        case .known(let definition): completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
+        case .waiting(isFirst: false): break
+        case .waiting(isFirst: true): fetch(reference)
+        case .refused(let waiting):
+            completion(
+                .failure(
+                    .overloaded(queued: waiting, limit: limits.queuedOperations, unit: "operations", retryAfterMilliseconds: 500)))
+        }
+    }
+
+    /// As above, for tasks.
+    func definition(_ reference: DefinitionReference) async throws(StateError) -> FoundDefinition? {
+        try await withCheckedContinuation { continuation in
+            definition(reference) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    /// For whichever calls wait for it, so it has no deadline of its own.
+    private func fetch(_ reference: DefinitionReference) {
+        let definitions = resources.definitions
+        submit(reference.documentQuery, OperationContext()) { [self] result in
+            let document: [UInt8]
+            switch result {
+            case .success(let stored): document = stored
+            case .failure(let error): return definitions.finishReading(reference.digest, .failure(error), isLasting: false)
+            }
+            let context = OperationContext(caller: Digest.shard(of: reference.tenant, reference.flowType))
+            let finish: @Sendable (Result<StoredDefinition, StateError>) -> Void = { reading in
+                definitions.finishReading(
+                    reference.digest, reading.flatMap(\.definition), isLasting: (try? reading.get().isLasting) ?? false)
+            }
+            schedule(.long, context, finish) { [self] () throws(StateError) in
+                let stored = StoredDefinition(reading: document, reference, limits: limits) { self.scheduler.isStopping }
+                if case .failure(let error) = stored.definition, stored.isLasting { log(error) }
+                return stored
+            }
         }
     }
 }

@@ -15,14 +15,18 @@ extension ListDefinitionsCommand: StoreCommand {
         parameters.append(tenant)
         parameters.append(after)
         parameters.append(Int64(size + 1))
+        parameters.append(Int64(store.limits.pageBytes))
         let seal = fingerprint
         let builtIn = BuiltInDefinitions.records.filter { after.utf8.lexicographicallyPrecedes($0.flowType.utf8) }
         let query = Query<Page<DefinitionRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
-            var records = builtIn
-            for row in 0..<rows.count { records.append(try DefinitionRow.record(rows, row)) }
-            records.sort { $0.flowType.utf8.lexicographicallyPrecedes($1.flowType.utf8) }
+            var stored: [DefinitionRecord] = []
+            for row in 0..<rows.count { stored.append(try DefinitionRow.record(rows, row, from: 1)) }
+            // Of rows that were left out for their size none may be passed over.
+            let isCut = rows.count > 0 ? try rows.int64(0, 0) > Int64(rows.count) : false
+            let shown = isCut ? stored.last.map { last in builtIn.filter { $0.isBefore(last) } } ?? [] : builtIn
+            let records = (shown + stored).sorted { $0.isBefore($1) }
             return .success(
-                Page(records, size: size) {
+                Page(records, size: size, isCut: isCut) {
                     PageToken(list: .definitions, fingerprint: seal, position: PageToken.Position(text: $0.flowType))
                 })
         }
@@ -32,9 +36,19 @@ extension ListDefinitionsCommand: StoreCommand {
     private static let statement = Statement(
         name: "list_definitions",
         sql: """
-            SELECT DISTINCT ON (d.flow_type) \(DefinitionRow.columns) FROM flowstate.definition d
-            WHERE d.tenant = $1 AND d.flow_type > $2
-            ORDER BY d.flow_type, d.revision DESC LIMIT $3
+            SELECT d.found, \(DefinitionRow.columns) FROM (
+                SELECT d.*, count(*) OVER () AS found, row_number() OVER by_type AS place,
+                    sum(octet_length(d.document)) OVER by_type AS total
+                FROM (SELECT DISTINCT ON (flow_type) * FROM flowstate.definition WHERE tenant = $1 AND flow_type > $2
+                    ORDER BY flow_type, revision DESC LIMIT $3) d
+                WINDOW by_type AS (ORDER BY d.flow_type)) d
+            WHERE d.place = 1 OR d.total <= $4 ORDER BY d.flow_type
             """,
-        parameterTypes: [.text, .text, .int8])
+        parameterTypes: [.text, .text, .int8, .int8])
+}
+
+extension DefinitionRecord {
+    fileprivate func isBefore(_ other: DefinitionRecord) -> Bool {
+        flowType.utf8.lexicographicallyPrecedes(other.flowType.utf8)
+    }
 }

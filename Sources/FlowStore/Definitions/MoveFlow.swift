@@ -14,7 +14,7 @@ extension MoveFlowCommand: StoreCommand {
                 try store.definition(of: flowType, revision: revision, tenant: key.tenant, context) { found in
                     completing(completion) { () throws(StateError) in
                         guard let found = try found.get() else { throw .definitionNotFound(flowType: flowType, revision: revision ?? 0) }
-                        try move(to: found, size: snapshot.state.count, store, context, completion)
+                        try move(to: found, store, context, completion)
                     }
                 }
             }
@@ -22,18 +22,15 @@ extension MoveFlowCommand: StoreCommand {
     }
 
     private func move(
-        to found: FoundDefinition, size: Int, _ store: StateStore, _ context: OperationContext,
+        to found: FoundDefinition, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<MovedFlow, StateError>) -> Void
     ) throws(StateError) {
         let limits = store.limits
         let derived = DerivedSave(
             key: request.key, precondition: request.precondition, idempotencyKey: request.idempotencyKey,
-            requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: true,
-            inputBytes: min(found.definition.validationSize(size), limits.stateBytes)
-        ) { snapshot, old throws(StateError) in
-            try next(
-                snapshot, from: old, to: found.definition, revision: found.revision, limits: limits,
-                budget: WorkBudget(steps: limits.work))
+            requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: true, input: []
+        ) { snapshot, old, budget throws(StateError) in
+            try next(snapshot, from: old, to: found.definition, revision: found.revision, limits: limits, budget: budget)
         }
         try derived.submit(to: store, context) { result in
             switch result {

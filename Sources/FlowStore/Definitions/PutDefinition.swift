@@ -5,7 +5,19 @@ extension PutDefinitionCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
     ) throws(StateError) {
-        let flowType = try check(limits: store.limits, budget: WorkBudget(steps: store.limits.work)).flowType
+        let (command, limits) = (self, store.limits)
+        store.compute(
+            [document], context,
+            { checked in
+                completing(completion) { () throws(StateError) in command.put(try checked.get().flowType, in: store, context, completion) }
+            }
+        ) { budget throws(StateError) in try command.check(limits: limits, budget: budget) }
+    }
+
+    private func put(
+        _ flowType: String, in store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
+    ) {
         var parameters = Parameters(reservingBytes: document.count + 256)
         parameters.append(tenant)
         parameters.append(flowType)
@@ -23,7 +35,7 @@ extension PutDefinitionCommand: StoreCommand {
         }
         let (directory, tenant) = (store.resources.directory, tenant)
         store.submit(query, shard: Digest.shard(of: tenant, flowType), context) { result in
-            directory.forget(tenant)
+            directory.invalidate(tenant)
             completion(result)
         }
     }

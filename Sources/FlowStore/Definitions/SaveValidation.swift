@@ -23,18 +23,19 @@ struct SaveValidation: Sendable {
     func begin(_ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
         guard store.validatesSaves, isConcerned else { return command }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
-        let answer = directory.answer(tenant, bytes: command.state.count + 512, limits: store.limits) { result in
+        let (bytes, losses) = (command.state.count + 512, store.database.connectionLosses)
+        let answer = directory.answer(tenant, bytes: bytes, losses: losses, limits: store.limits) { result in
             completing(completion) { () throws(StateError) in
                 if let command = try follow(try result.get(), completion) { completion(.success(Outcome(command: command))) }
             }
         }
         switch answer {
         case .known(let entry): return try follow(entry, completion)
-        case .stale(let entry):
-            store.readDirectory(of: tenant, knowing: entry)
+        case .refresh(let entry):
+            store.readDirectory(of: tenant)
             return try follow(entry, completion)
         case .waiting(let isFirst):
-            if isFirst { store.readDirectory(of: tenant, knowing: nil) }
+            if isFirst { store.readDirectory(of: tenant) }
             return nil
         case .refused(let error): throw StateError(error)
         }
@@ -63,27 +64,35 @@ struct SaveValidation: Sendable {
     private func follow(
         _ entry: DefinitionDirectory.Entry, _ head: FlowHead?, _ completion: @escaping Completion
     ) throws(StateError) -> SaveCommand? {
-        guard let flowType = command.flowType ?? head?.flowType, let latest = entry.types[flowType] else { return command }
-        if latest.definition != nil, !entry.usesBuiltIn, DefinitionDirectory.builtIn[flowType] != nil {
-            store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
-        }
+        guard let flowType = command.flowType ?? head?.flowType, let latest = entry.latest(flowType) else { return command }
         var pinned = self
         pinned.command.definitionRevision = latest.revision
-        let revision = head?.definitionRevision ?? latest.revision
-        if revision == latest.revision {
-            guard let definition = latest.definition else { return pinned.command }
-            pinned.validate(by: definition, completion)
+        if let revision = head?.definitionRevision, revision != latest.revision {
+            try store.definition(of: flowType, revision: revision, tenant: command.key.tenant, context) { [pinned] found in
+                pinned.validate(by: found, completion)
+            }
             return nil
         }
-        try store.definition(of: flowType, revision: revision, tenant: command.key.tenant, context) { [pinned] found in
-            completing(completion) { () throws(StateError) in
-                guard let definition = try found.get()?.definition, definition.concernsSaves else {
-                    return completion(.success(Outcome(command: pinned.command)))
-                }
-                pinned.validate(by: definition, completion)
+        switch latest {
+        case .builtIn(let found):
+            guard found.definition.concernsSaves else { return pinned.command }
+            if !entry.usesBuiltIn, found.definition.onSave != .off {
+                store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
             }
+            pinned.validate(by: found.definition, completion)
+        case .stored(let reference):
+            store.definition(reference) { [pinned] found in pinned.validate(by: found, completion) }
         }
         return nil
+    }
+
+    private func validate(by found: Result<FoundDefinition?, StateError>, _ completion: @escaping Completion) {
+        completing(completion) { () throws(StateError) in
+            guard let definition = try found.get()?.definition, definition.concernsSaves else {
+                return completion(.success(Outcome(command: command)))
+            }
+            validate(by: definition, completion)
+        }
     }
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
@@ -106,66 +115,19 @@ struct SaveValidation: Sendable {
 
     private func validate(by definition: FlowDefinition, from phase: CurrentPhase, _ completion: @escaping Completion) {
         let (command, limits, counts) = (command, store.limits, store.resources.validationCounts)
-        context.compute(definition.validationSize(command.state.count), completion) { () throws(StateError) in
-            do throws(StateError) {
-                let (next, warnings) = try command.following(
-                    definition, from: phase, limits: limits, budget: WorkBudget(steps: limits.work))
-                counts.note(warnings, isRefused: false, flowType: definition.flowType, tenant: command.key.tenant)
-                return Outcome(command: next, warnings: warnings)
-            } catch {
-                if case .stateInvalid(let violations) = error {
-                    counts.note(violations, isRefused: true, flowType: definition.flowType, tenant: command.key.tenant)
-                }
-                throw error
+        let note: Completion = { result in
+            switch result {
+            case .success(let outcome):
+                counts.note(outcome.warnings, isRefused: false, flowType: definition.flowType, tenant: command.key.tenant)
+            case .failure(.stateInvalid(let violations)):
+                counts.note(violations, isRefused: true, flowType: definition.flowType, tenant: command.key.tenant)
+            case .failure: break
             }
+            completion(result)
+        }
+        store.compute([command.state], context, note) { budget throws(StateError) in
+            let (next, warnings) = try command.following(definition, from: phase, limits: limits, budget: budget)
+            return Outcome(command: next, warnings: warnings)
         }
     }
-}
-
-extension StateStore {
-    /// Reads what the directory has to know of a tenant; documents only if there are new ones. For whoever waits for it, so it has nobody's
-    /// deadline.
-    func readDirectory(of tenant: String, knowing old: DefinitionDirectory.Entry?) {
-        var parameters = Parameters()
-        parameters.append(tenant)
-        parameters.append(old?.revisions)
-        let types = DefinitionDirectory.builtIn.filter { $0.value.definition != nil }.map(\.key)
-        parameters.append(texts: types.count) { types[$0] }
-        let resources = resources
-        var query = Query<DefinitionDirectory.Entry>(statement: DirectorySQL.statement, parameters: parameters) {
-            rows throws(PostgresError) in
-            var types = DefinitionDirectory.builtIn
-            var (revisions, usesBuiltIn) = (Int64(0), false)
-            for row in 0..<rows.count {
-                (revisions, usesBuiltIn) = (try rows.int64(row, 0), try rows.bool(row, 1))
-                guard try rows.textIfPresent(row, 2) != nil else { continue }
-                let record = try DefinitionRow.record(rows, row, from: 2)
-                do throws(StateError) {
-                    let definition = try resources.definitions.definition(record, tenant: tenant)
-                    types[record.flowType] = DefinitionDirectory.Latest(
-                        revision: record.revision, definition: definition.concernsSaves ? definition : nil)
-                } catch {
-                    return .failure(error)
-                }
-            }
-            if let old, revisions == old.revisions { types = old.types }
-            return .success(DefinitionDirectory.Entry(types: types, revisions: revisions, usesBuiltIn: usesBuiltIn))
-        }
-        query.goesWithOthers()
-        submit(query, OperationContext()) { resources.directory.finishReading(tenant, $0) }
-    }
-}
-
-private enum DirectorySQL {
-    static let statement = Statement(
-        name: "read_directory",
-        sql: """
-            SELECT n.revisions, EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_type = ANY ($3)), \
-            \(DefinitionRow.columns)
-            FROM (SELECT count(*) AS revisions FROM flowstate.definition WHERE tenant = $1) n
-            LEFT JOIN LATERAL (
-                SELECT DISTINCT ON (flow_type) * FROM flowstate.definition
-                WHERE tenant = $1 AND n.revisions IS DISTINCT FROM $2 ORDER BY flow_type, revision DESC) d ON true
-            """,
-        parameterTypes: [.text, .int8, .textArray])
 }

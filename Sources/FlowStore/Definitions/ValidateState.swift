@@ -40,10 +40,9 @@ extension ValidateStateCommand: StoreCommand {
             do throws(StateError) {
                 let found = try result.get()
                 if found == nil, isNamed { throw .definitionNotFound(flowType: flowType, revision: 0) }
-                context.compute(found?.definition.validationSize(state.count) ?? 0, completion) { () throws(StateError) in
+                store.compute([state], context, completion) { budget throws(StateError) in
                     let report = try found.map { (found) throws(StateError) in
-                        try StateValidator(found.definition, limits: limits).validate(
-                            state, depth: depth, budget: WorkBudget(steps: limits.work))
+                        try StateValidator(found.definition, limits: limits).validate(state, depth: depth, budget: budget)
                     }
                     return ValidatedState(
                         report: report ?? ValidationReport(), flowType: flowType, definitionRevision: found?.revision ?? 0,

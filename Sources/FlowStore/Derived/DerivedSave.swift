@@ -23,10 +23,10 @@ struct DerivedSave: Sendable {
     let trigger: RecoveryTrigger
     /// Whether `derive` asks for the definition of the flow's type.
     let needsDefinition: Bool
-    /// Bytes that `derive` goes through besides the state.
-    let inputBytes: Int
-    /// Makes the next version; its precondition, key and digest are set by the caller. Pure; may run on any thread.
-    let derive: @Sendable (Snapshot, FlowDefinition?) throws(StateError) -> SaveCommand
+    /// What `derive` goes through besides the state.
+    let input: [UInt8]
+    /// Makes the next version; its precondition, key and digest are set by the caller. Pure; may run on any thread, and twice.
+    let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> SaveCommand
 
     func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         try StateCheck(limits: store.limits).checkExisting(precondition)
@@ -71,23 +71,22 @@ private struct DerivedSaveRun: Sendable {
     }
 
     private func make(_ snapshot: Snapshot, _ definition: FlowDefinition?) {
-        let size = snapshot.state.count + save.inputBytes
-        context.compute(
-            definition?.validationSize(size) ?? size,
+        store.compute(
+            [snapshot.state, save.input], context,
             { made in
                 completing(fail(snapshot, definition)) { () throws(StateError) in try write(try made.get(), snapshot, definition) }
             }
-        ) { () throws(StateError) in
-            try examine(snapshot, definition)
-            return try save.derive(snapshot, definition)
+        ) { budget throws(StateError) in
+            try examine(snapshot, definition, budget)
+            return try save.derive(snapshot, definition, budget)
         }
     }
 
     /// An error report takes any state, so nothing else would tell that this one is broken.
-    private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?) throws(StateError) {
+    private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?, _ budget: WorkBudget) throws(StateError) {
         guard save.trigger == .errorReport, mayRecover(snapshot, definition), let definition else { return }
         let report = try StateValidator(definition, limits: store.limits).validate(
-            snapshot.state, depth: definition.recovery.automaticDepth, budget: WorkBudget(steps: store.limits.work))
+            snapshot.state, depth: definition.recovery.automaticDepth, budget: budget)
         if !report.isValid { throw .stateInvalid(report.violations) }
     }
 
@@ -103,14 +102,19 @@ private struct DerivedSaveRun: Sendable {
             case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
             case .success(let saved):
                 completion(.success(.saved(saved, command, after: snapshot, definition, recoveryID: recoveryID ?? "")))
-            case .failure(.versionConflict) where save.precondition.expectedVersion == nil:
-                guard attempts < Change.maximumAttempts else { return completion(.failure(.contention)) }
-                var next = self
-                next.attempts += 1
-                completing(completion) { () throws(StateError) in try next.load() }
+            case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
             case .failure(let error): fail(snapshot, definition)(.failure(error))
             }
         }
+    }
+
+    /// Another save of the flow came in between.
+    private func tryAgain(afterRecovery id: String? = nil) {
+        guard attempts < Change.maximumAttempts else { return completion(.failure(.contention)) }
+        var next = self
+        next.attempts += 1
+        if let id { next.recoveryID = id }
+        completing(completion) { () throws(StateError) in try next.load() }
     }
 
     // MARK: Recovery
@@ -125,19 +129,49 @@ private struct DerivedSaveRun: Sendable {
     /// Completes with a failure, unless recovery can help.
     private func fail(_ snapshot: Snapshot?, _ definition: FlowDefinition? = nil) -> DerivedSave.Completion {
         { result in
-            guard case .failure(let error) = result, RecoveryByPolicy.concerns(error), mayRecover(snapshot, definition) else {
-                return completion(result)
-            }
+            guard case .failure(let error) = result, RecoveryByPolicy.concerns(error) else { return completion(result) }
+            guard mayRecover(snapshot, definition) else { return giveUp(error) }
             Task {
-                let id = await RecoveryByPolicy.run(
-                    after: error, save.trigger, of: save.key, state: snapshot?.state, store, context)
+                let recovery = await RecoveryByPolicy.run(after: error, save.trigger, of: save.key, snapshot: snapshot, store, context)
                 context.executor.execute {
+                    switch recovery {
+                    case .ended(let id): tryAgain(afterRecovery: id)
+                    // Another call's recovery, or a save, was there first: the change is made of what stands there now.
+                    case .changedMeanwhile: tryAgain()
                     // What an error report finds wrong does not keep it from being recorded.
-                    guard !id.isEmpty || save.trigger == .errorReport else { return completion(.failure(error)) }
-                    var next = self
-                    next.recoveryID = id
-                    completing(completion) { () throws(StateError) in try next.load() }
+                    case .notDone where save.trigger == .errorReport: tryAgain(afterRecovery: "")
+                    case .notDone: completion(.failure(error))
+                    }
                 }
+            }
+        }
+    }
+
+    /// Nothing helps any more. An error is recorded all the same: beside the state that cannot be read.
+    private func giveUp(_ error: StateError) {
+        guard case .dataLoss(_, let version, _) = error, save.trigger == .errorReport else { return completion(.failure(error)) }
+        completing(completion) { () throws(StateError) in
+            try LoadCommand(key: save.key, ifVersionNot: version).submit(to: store, context: context) { result in
+                completing(completion) { () throws(StateError) in
+                    guard case .unchanged(let head, let record) = try result.get() else { return tryAgain() }
+                    try keepDamaged(Snapshot(head: head, version: record, state: []))
+                }
+            }
+        }
+    }
+
+    private func keepDamaged(_ snapshot: Snapshot) throws(StateError) {
+        var command = try save.derive(snapshot, nil, WorkBudget(steps: store.limits.work))
+        command.precondition = .expected(snapshot.version.version)
+        command.idempotencyKey = save.idempotencyKey
+        command.requestDigest = save.requestDigest
+        DamagedVersionCopy(command: command).submit(to: store, context) { [command] result in
+            switch result {
+            case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
+            case .success(let saved):
+                completion(.success(.saved(saved, command, after: snapshot, nil, recoveryID: recoveryID ?? "")))
+            case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
+            case .failure(let error): completion(.failure(error))
             }
         }
     }

@@ -4,7 +4,7 @@ extension DiffVersionsCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<VersionDiff, StateError>) -> Void
     ) throws(StateError) {
-        try StateCheck(limits: store.limits).checkVersionNumber(from, "from_version")
+        guard from >= 1 else { throw .invalidArgument(field: "from_version", message: "is \(from); versions start at 1") }
         let later = LoadCommand(key: key, selector: to.map { .version($0) } ?? .latest)
         let limits = store.limits
         try LoadCommand(key: key, selector: .version(from)).submit(to: store, context: context) { earlier in
@@ -13,16 +13,12 @@ extension DiffVersionsCommand: StoreCommand {
                 try later.submit(to: store, context: context) { later in
                     do throws(StateError) {
                         let new = try Self.snapshot(later)
-                        context.compute(old.state.count + new.state.count, completion) { () throws(StateError) in
-                            let (one, other) = (
-                                try Self.document(old, limits), try Self.document(new, limits)
-                            )
-                            do throws(WorkStopped) {
-                                let patch = try JSONDiff.patch(from: one, to: other, budget: WorkBudget(steps: limits.work))
-                                return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
-                            } catch {
-                                throw StateError(error)
+                        store.compute([old.state, new.state], context, completion) { budget throws(StateError) in
+                            let (before, after) = (try Self.document(old, limits, budget), try Self.document(new, limits, budget))
+                            let patch = try StateError.counting { () throws(WorkStopped) in
+                                try JSONDiff.patch(from: before, to: after, budget: budget)
                             }
+                            return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
                         }
                     } catch {
                         completion(.failure(error))
@@ -39,12 +35,15 @@ extension DiffVersionsCommand: StoreCommand {
         return snapshot
     }
 
-    private static func document(_ snapshot: Snapshot, _ limits: Limits) throws(StateError) -> JSONDocument {
-        do {
-            return try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
-        } catch {
+    private static func document(_ snapshot: Snapshot, _ limits: Limits, _ budget: WorkBudget) throws(StateError) -> JSONDocument {
+        let parsed = try StateError.counting { () throws(WorkStopped) in
+            try JSONDocument.parse(snapshot.state, maximumDepth: limits.jsonDepth, budget)
+        }
+        switch parsed {
+        case .success(let document): return document
+        case .failure(let fault):
             let version = snapshot.version
-            throw .stateNotJSON(flowID: snapshot.head.key.flowID, version: version.version, message: "\(error) (\(version.contentType))")
+            throw .stateNotJSON(flowID: snapshot.head.key.flowID, version: version.version, message: "\(fault) (\(version.contentType))")
         }
     }
 }

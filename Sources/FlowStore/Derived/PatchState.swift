@@ -11,10 +11,10 @@ extension PatchCommand: StoreCommand {
         let derived = DerivedSave(
             key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
             requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: Digest.xxh3(bytes)),
-            trigger: .patch, needsDefinition: false, inputBytes: bytes.count
-        ) { snapshot, _ throws(StateError) in
+            trigger: .patch, needsDefinition: false, input: bytes
+        ) { snapshot, _, budget throws(StateError) in
             var command = save
-            command.state = try apply(to: snapshot, limits)
+            command.state = try apply(to: snapshot, limits, budget)
             if keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
             return command
         }
@@ -42,26 +42,21 @@ extension PatchCommand: StoreCommand {
         }
     }
 
-    private func apply(to snapshot: Snapshot, _ limits: Limits) throws(StateError) -> [UInt8] {
-        let budget = WorkBudget(steps: limits.work)
+    private func apply(to snapshot: Snapshot, _ limits: Limits, _ budget: WorkBudget) throws(StateError) -> [UInt8] {
+        let parse = { (text: [UInt8]) throws(StateError) in
+            try StateError.counting { () throws(WorkStopped) in try JSONDocument.parse(text, maximumDepth: limits.jsonDepth, budget) }
+        }
         let document: JSONDocument
-        do {
-            document = try JSONDocument(snapshot.state, maximumDepth: limits.jsonDepth)
-        } catch {
-            throw refusal(snapshot, "it is \(snapshot.version.contentType), not JSON: \(error)")
+        switch try parse(snapshot.state) {
+        case .success(let parsed): document = parsed
+        case .failure(let fault): throw refusal(snapshot, "it is \(snapshot.version.contentType), not JSON: \(fault)")
         }
         switch patch {
         case .merge(let bytes):
-            let patch: JSONDocument
-            do {
-                patch = try JSONDocument(bytes, maximumDepth: limits.jsonDepth)
-            } catch {
-                throw .invalidArgument(field: field, message: "is not JSON: \(error)")
-            }
-            do throws(WorkStopped) {
-                return try MergePatch.apply(patch, to: document, budget: budget)
-            } catch {
-                throw StateError(error)
+            switch try parse(bytes) {
+            case .success(let patch):
+                return try StateError.counting { () throws(WorkStopped) in try MergePatch.apply(patch, to: document, budget: budget) }
+            case .failure(let fault): throw .invalidArgument(field: field, message: "is not JSON: \(fault)")
             }
         case .json(let bytes):
             do {

@@ -14,22 +14,21 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
         let derived = DerivedSave(
             key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
-            inputBytes: decision.content.reduce(0) { $0 + $1.count }
-        ) { snapshot, definition throws(StateError) in
-            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: WorkBudget(steps: limits.work))
+            input: Array(decision.content.joined())
+        ) { snapshot, definition, budget throws(StateError) in
+            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
         }
         try derived.submit(to: store, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(.saved(let saved, let command, after: let before, let definition, let recoveryID)):
-                completing(completion) { () throws(StateError) in
-                    var head = before.head
-                    command.apply(to: &head, version: saved.version, at: saved.createdAt)
+                var head = before.head
+                command.apply(to: &head, version: saved.version, at: saved.createdAt)
+                store.compute([before.state, command.state], context, completion) { [head] budget throws(StateError) in
                     var outcome = try LifecycleOutcome(
-                        head, state: command.state, before: before, definition, limits: limits, budget: WorkBudget(steps: limits.work),
-                        replayed: false)
+                        head, state: command.state, before: before, definition, limits: limits, budget: budget, replayed: false)
                     outcome.recoveryID = recoveryID
-                    completion(.success(outcome))
+                    return outcome
                 }
             case .success(.replayed): replay(store, context, completion)
             }

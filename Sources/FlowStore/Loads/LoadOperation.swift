@@ -19,6 +19,8 @@ final class LoadOperation: Sendable {
     let command: LoadCommand
     let resources: StoreResources
     let form: Form
+    /// Where the memory of a large state is counted, before it is loaded.
+    private let context: OperationContext
     /// Round trips before this one.
     private let looks: Int
 
@@ -28,9 +30,10 @@ final class LoadOperation: Sendable {
     /// A flow that grows faster than it can be read.
     private static let maximumLooks = 10
 
-    init(_ command: LoadCommand, _ resources: StoreResources) {
+    init(_ command: LoadCommand, _ resources: StoreResources, _ context: OperationContext) {
         self.command = command
         self.resources = resources
+        self.context = context
         looks = 0
         if command.selector == .latest, let known = resources.cache.known(command.key), known.outcome != nil {
             form = .check(known)
@@ -42,6 +45,7 @@ final class LoadOperation: Sendable {
     private init(_ load: LoadOperation, _ form: Form) {
         command = load.command
         resources = load.resources
+        context = load.context
         looks = load.looks + 1
         self.form = form
     }
@@ -52,9 +56,27 @@ final class LoadOperation: Sendable {
 
     /// A loss is looked at again, by a fresh snapshot and without what is remembered of the flow.
     private func lost(_ error: StateError) -> Step<LoadOperation> {
-        guard looks + 1 < Self.looksBeforeLoss else { return .finished(.failure(error)) }
+        again(after: error).map { .again($0) } ?? .finished(.failure(error))
+    }
+
+    /// The load that looks again at what was found lost; nil: that was done often enough.
+    func again(after error: StateError) -> LoadOperation? {
+        guard case .dataLoss = error, looks + 1 < Self.looksBeforeLoss else { return nil }
         resources.cache.forget(command.key)
-        return again(form)
+        return LoadOperation(self, form)
+    }
+
+    /// A large state is read apart from others: as it is stored, as it was saved, and in between.
+    private static let largeCopies = 3
+
+    /// Makes room for a large state before it is asked for.
+    private func large(_ size: Int) -> Step<LoadOperation> {
+        do throws(StateError) {
+            try context.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue)
+        } catch {
+            return .finished(.failure(error))
+        }
+        return again(.large(size: size))
     }
 
     /// The largest state that is sent along.
@@ -65,7 +87,13 @@ final class LoadOperation: Sendable {
 }
 
 extension LoadOperation: Postgres.Operation {
-    typealias Outcome = Result<LoadOutcome, StateError>
+    enum Loaded: Sendable {
+        case outcome(LoadOutcome)
+        /// A large state as it is stored: it takes longer to read than a connection's thread may.
+        case unread(LoadRow, LoadOperation)
+    }
+
+    typealias Outcome = Result<Loaded, StateError>
 
     /// The loads of each statement, in the order of the statements.
     struct Layout {
@@ -170,9 +198,9 @@ extension LoadOperation: Postgres.Operation {
             try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
         else { return again(.latest) }
         if known.version == command.ifVersionNot, case .snapshot(let snapshot) = outcome {
-            return .finished(.success(.unchanged(snapshot.head, snapshot.version)))
+            return .finished(.success(.outcome(.unchanged(snapshot.head, snapshot.version))))
         }
-        return .finished(.success(outcome))
+        return .finished(.success(.outcome(outcome)))
     }
 
     private func loaded(
@@ -183,10 +211,11 @@ extension LoadOperation: Postgres.Operation {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
         guard let version = loaded.version else { return missing(loaded.head) }
-        if version.version == command.ifVersionNot { return .finished(.success(.unchanged(loaded.head, version))) }
-        if version.size > largest { return again(.large(size: Int(clamping: version.size))) }
+        if version.version == command.ifVersionNot { return .finished(.success(.outcome(.unchanged(loaded.head, version)))) }
+        if version.size > largest { return large(Int(clamping: version.size)) }
+        if case .large = form { return .finished(.success(.unread(loaded, self))) }
         switch loaded.read(resources) {
-        case .success(let read): return .finished(.success(.snapshot(read.snapshot)))
+        case .success(let read): return .finished(.success(.outcome(.snapshot(read.snapshot))))
         case .failure(let error):
             if case .dataLoss = error { return lost(error) }
             return .finished(.failure(error))

@@ -34,5 +34,6 @@ public enum StoreSchema {
         Migration(number: 10, name: "definition revision", sql: definitionRevisionMigration),
         Migration(number: 11, name: "order", sql: orderMigration),
         Migration(number: 12, name: "cleanup place", sql: cleanupPlaceMigration),
+        Migration(number: 13, name: "definition digest", sql: definitionDigestMigration),
     ]
 }

@@ -46,7 +46,7 @@ struct FlowRecovery: Sendable {
     let context: OperationContext
 
     /// What stands there now.
-    private struct Patient {
+    private struct BrokenFlow {
         var head: FlowHead
         var version: VersionRecord
         /// nil: it cannot be read.
@@ -55,7 +55,7 @@ struct FlowRecovery: Sendable {
         var violations: [StateError.Violation]
     }
 
-    private struct Cure {
+    private struct RecoveryCandidate {
         var strategy: RecoveryStrategy
         var state: [UInt8]
         var contentType: String
@@ -67,19 +67,19 @@ struct FlowRecovery: Sendable {
     func run() async throws(StateError) -> RecoveryRecord {
         if let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
         for _ in 0..<Change.maximumAttempts {
-            let patient = try await examine()
-            if patient.violations.isEmpty, command.strategy == nil { return record(patient, nil, [], saved: nil) }
+            let broken = try await examine()
+            if broken.violations.isEmpty, command.strategy == nil { return record(broken, nil, [], saved: nil) }
             var steps: [RecoveryRecord.Step] = []
-            guard let cure = try await findCure(patient, &steps) else {
+            guard let candidate = try await findCandidate(broken, &steps) else {
                 let tried = steps.map { "\($0.action): \($0.outcome)" }
-                if !command.isDryRun { try await notify(patient, tried) }
+                if !command.isDryRun { try await notify(broken, tried) }
                 throw .recoveryFailed(flowID: command.key.flowID, tried: tried)
             }
-            if command.isDryRun { return record(patient, cure, steps, saved: nil) }
+            if command.isDryRun { return try await planned(broken, candidate, steps) }
             do throws(StateError) {
-                let saved = try await store.run(try save(cure, patient), deadline: context.deadline)
+                let saved = try await store.run(try await save(candidate, broken), for: context)
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
-                return record(patient, cure, steps, saved: saved)
+                return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
                 // Somebody saved in between: perhaps nothing is wrong any more.
                 try checkIsWanted()
@@ -92,27 +92,29 @@ struct FlowRecovery: Sendable {
         if context.cancellation?.isCancelled ?? false { throw .cancelled }
     }
 
-    private func load(_ selector: LoadSelector, ifVersionNot: FlowVersion? = nil) async throws(StateError) -> LoadOutcome {
+    private func load(
+        _ selector: LoadSelector, ifVersionNot: FlowVersion? = nil, for context: OperationContext? = nil
+    ) async throws(StateError) -> LoadOutcome {
         try checkIsWanted()
         return try await store.run(
-            LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot), deadline: context.deadline)
+            LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot), for: context ?? self.context)
     }
 
     // MARK: What is wrong
 
-    private func examine() async throws(StateError) -> Patient {
+    private func examine() async throws(StateError) -> BrokenFlow {
         do throws(StateError) {
             guard case .snapshot(let snapshot) = try await load(.latest) else { throw .internalFault("a load without a state") }
             let definition = try await definition(for: snapshot.head)
-            let report =
-                isWanted(by: definition, snapshot.head)
-                ? try definition.map { (definition) throws(StateError) in
-                    try StateValidator(definition, limits: store.limits).validate(
-                        snapshot.state, depth: depth(definition), budget: budget)
-                } : nil
-            return Patient(
-                head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition,
-                violations: report?.violations ?? [])
+            var violations: [StateError.Violation] = []
+            if let definition, isWanted(by: definition, snapshot.head) {
+                let (limits, depth) = (store.limits, depth(definition))
+                violations = try await store.compute([snapshot.state], context) { budget throws(StateError) in
+                    try StateValidator(definition, limits: limits).validate(snapshot.state, depth: depth, budget: budget).violations
+                }
+            }
+            return BrokenFlow(
+                head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition, violations: violations)
         } catch .dataLoss(_, let version, let message) {
             // With its number the head can be read without its state.
             guard case .unchanged(let head, let record) = try await load(.latest, ifVersionNot: version) else {
@@ -120,14 +122,11 @@ struct FlowRecovery: Sendable {
             }
             let definition = try await definition(for: head)
             let violation = StateError.Violation(path: "", rule: "corrupt", message: message)
-            return Patient(
+            return BrokenFlow(
                 head: head, version: record, state: nil, definition: definition,
                 violations: isWanted(by: definition, head) ? [violation] : [])
         }
     }
-
-    /// Of one state that is looked at: how many are, the recovery itself bounds.
-    private var budget: WorkBudget { WorkBudget(steps: store.limits.work) }
 
     private func depth(_ definition: FlowDefinition) -> ValidationDepth {
         command.trigger == nil ? .complete : definition.recovery.automaticDepth
@@ -141,50 +140,53 @@ struct FlowRecovery: Sendable {
 
     private func definition(for head: FlowHead) async throws(StateError) -> FlowDefinition? {
         try await store.definition(
-            of: head.flowType, revision: head.definitionRevision, tenant: command.key.tenant, deadline: context.deadline)
+            of: head.flowType, revision: head.definitionRevision, tenant: command.key.tenant, context)?.definition
     }
 
     // MARK: What helps
 
-    private func findCure(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) async throws(StateError) -> Cure? {
-        let strategies = command.strategy.map { [$0] } ?? patient.definition?.recovery.strategies ?? [.checkpoint, .version]
+    private func findCandidate(_ broken: BrokenFlow, _ steps: inout [RecoveryRecord.Step]) async throws(StateError) -> RecoveryCandidate? {
+        let strategies = command.strategy.map { [$0] } ?? broken.definition?.recovery.strategies ?? [.checkpoint, .version]
         for strategy in strategies {
-            let cure: Cure? =
+            let candidate: RecoveryCandidate? =
                 switch strategy {
-                case .repair: try repair(patient, &steps)
-                case .checkpoint: try await goBack(to: try await checkpoints(), strategy, patient, &steps)
-                case .version: try await goBack(to: versions(before: patient.version.version), strategy, patient, &steps)
-                case .reset: try reset(patient, &steps)
+                case .repair: try await repair(broken, &steps)
+                case .checkpoint: try await goBack(to: try await checkpoints(), strategy, broken, &steps)
+                case .version: try await goBack(to: versions(before: broken.version.version), strategy, broken, &steps)
+                case .reset: try await reset(broken, &steps)
                 }
-            if let cure { return cure }
+            if let candidate { return candidate }
         }
         return nil
     }
 
-    private func repair(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) throws(StateError) -> Cure? {
-        var state: [UInt8]?
-        if let broken = patient.state, let definition = patient.definition {
-            state = try definition.repaired(
-                broken, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition), budget: budget)
+    private func repair(_ broken: BrokenFlow, _ steps: inout [RecoveryRecord.Step]) async throws(StateError) -> RecoveryCandidate? {
+        var repaired: [UInt8]?
+        if let state = broken.state, let definition = broken.definition {
+            let (flowID, limits, depth) = (command.key.flowID, store.limits, depth(definition))
+            repaired = try await store.compute([state], context) { budget throws(StateError) in
+                try definition.repaired(state, flowID: flowID, at: SystemClock.now, limits: limits, depth: depth, budget: budget)
+            }
         }
-        note("repair", patient.version.version, helped: state != nil, &steps)
-        return state.map { Cure(strategy: .repair, state: $0, contentType: patient.version.contentType) }
+        note("repair", broken.version.version, helped: repaired != nil, &steps)
+        return repaired.map { RecoveryCandidate(strategy: .repair, state: $0, contentType: broken.version.contentType) }
     }
 
-    private func reset(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) throws(StateError) -> Cure? {
-        let state = try patient.definition.map { (definition) throws(StateError) in
-            try definition.reset(
-                patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition),
-                budget: budget)
-        } ?? nil
-        note("reset", 0, helped: state != nil, &steps)
-        return state.map { Cure(strategy: .reset, state: $0, contentType: ContentType.json.text) }
+    private func reset(_ broken: BrokenFlow, _ steps: inout [RecoveryRecord.Step]) async throws(StateError) -> RecoveryCandidate? {
+        var initial: [UInt8]?
+        if let definition = broken.definition {
+            let (flowID, limits, depth, state) = (command.key.flowID, store.limits, depth(definition), broken.state)
+            initial = try await store.compute([state ?? []], context) { budget throws(StateError) in
+                try definition.reset(state, flowID: flowID, at: SystemClock.now, limits: limits, depth: depth, budget: budget)
+            }
+        }
+        note("reset", 0, helped: initial != nil, &steps)
+        return initial.map { RecoveryCandidate(strategy: .reset, state: $0, contentType: ContentType.json.text) }
     }
 
     private func checkpoints() async throws(StateError) -> [LoadSelector] {
         if let checkpoint = command.checkpoint { return [.checkpoint(checkpoint)] }
-        let page = try await store.run(
-            ListCheckpointsCommand(key: command.key, pageSize: Self.candidates), deadline: context.deadline)
+        let page = try await store.run(ListCheckpointsCommand(key: command.key, pageSize: Self.candidates), for: context)
         return page.elements.map { .version($0.version) }
     }
 
@@ -194,22 +196,24 @@ struct FlowRecovery: Sendable {
 
     /// The first state that can be read and follows the rules.
     private func goBack(
-        to selectors: [LoadSelector], _ strategy: RecoveryStrategy, _ patient: Patient, _ steps: inout [RecoveryRecord.Step]
-    ) async throws(StateError) -> Cure? {
+        to selectors: [LoadSelector], _ strategy: RecoveryStrategy, _ broken: BrokenFlow, _ steps: inout [RecoveryRecord.Step]
+    ) async throws(StateError) -> RecoveryCandidate? {
         for selector in selectors {
             do throws(StateError) {
-                guard case .snapshot(let snapshot) = try await load(selector) else { continue }
+                // A state that does not help is let go before the next one is loaded.
+                let attempt = context.withOwnMemory
+                guard case .snapshot(let snapshot) = try await load(selector, for: attempt) else { continue }
                 // The broken version itself is no help, nor is a tombstone.
-                if snapshot.version.version == patient.version.version || snapshot.version.kind == .deleted { continue }
-                let state =
-                    if let definition = patient.definition {
-                        try definition.goingBack(
-                            to: snapshot.state, at: SystemClock.now, limits: store.limits, depth: depth(definition), budget: budget)
-                    } else {
-                        snapshot.state
+                if snapshot.version.version == broken.version.version || snapshot.version.kind == .deleted { continue }
+                var state: [UInt8]? = snapshot.state
+                if let definition = broken.definition {
+                    let (limits, depth) = (store.limits, depth(definition))
+                    state = try await store.compute([snapshot.state], attempt) { budget throws(StateError) in
+                        try definition.goingBack(to: snapshot.state, at: SystemClock.now, limits: limits, depth: depth, budget: budget)
                     }
+                }
                 note("\(strategy.rawValue)", snapshot.version.version, helped: state != nil, &steps)
-                if let state { return Cure(strategy: strategy, state: state, contentType: snapshot.version.contentType) }
+                if let state { return RecoveryCandidate(strategy: strategy, state: state, contentType: snapshot.version.contentType) }
             } catch .dataLoss(_, let version, _) {
                 note("\(strategy.rawValue)", version, helped: false, &steps)
             } catch .versionNotFound(_, _) {
@@ -224,47 +228,64 @@ struct FlowRecovery: Sendable {
         steps.append(RecoveryRecord.Step(action: action, version: version, outcome: helped ? "helped" : "no valid state"))
     }
 
-    private func notify(_ patient: Patient, _ tried: [String]) async throws(StateError) {
-        let (key, version) = (command.key, patient.version.version)
+    private func notify(_ broken: BrokenFlow, _ tried: [String]) async throws(StateError) {
+        let (key, version) = (command.key, broken.version.version)
         let notification = NotificationRequest.recoveryFailed(
-            id: command.notificationID, flowID: key.flowID, broken: version, violations: patient.violations, tried: tried)
+            id: command.notificationID, flowID: key.flowID, broken: version, violations: broken.violations, tried: tried)
         _ = try await store.run(
-            NotifyCommand(key: key, version: version, notification: notification), deadline: context.deadline)
+            NotifyCommand(key: key, version: version, notification: notification), for: context)
     }
 
     // MARK: The next version
 
-    private func save(_ cure: Cure, _ patient: Patient) throws(StateError) -> SaveCommand {
+    private func save(_ candidate: RecoveryCandidate, _ broken: BrokenFlow) async throws(StateError) -> SaveCommand {
         var save = SaveCommand(
-            key: command.key, actor: command.actor, state: cure.state,
-            contentType: try ContentType(parsing: cure.contentType, limits: store.limits),
-            precondition: .expected(patient.version.version), kind: .recovered)
-        if let definition = patient.definition { save = try save.lifted(by: definition, limits: store.limits, budget: budget) }
+            key: command.key, actor: command.actor, state: candidate.state,
+            contentType: try ContentType(parsing: candidate.contentType, limits: store.limits),
+            precondition: .expected(broken.version.version), kind: .recovered)
+        if let definition = broken.definition {
+            let limits = store.limits
+            save = try await store.compute([save.state], context) { [save] budget throws(StateError) in
+                try save.lifted(by: definition, limits: limits, budget: budget)
+            }
+        }
         save.quarantine = QuarantineRequest(
-            id: command.quarantineID, reason: command.reason.isEmpty ? cure.strategy.rawValue : command.reason,
-            violations: patient.violations)
-        save.notification = command.notification(cure.strategy, broken: patient.version.version, violations: patient.violations)
+            id: command.quarantineID, reason: command.reason.isEmpty ? candidate.strategy.rawValue : command.reason,
+            violations: broken.violations)
+        save.notification = command.notification(candidate.strategy, broken: broken.version.version, violations: broken.violations)
         save.idempotencyKey = command.idempotencyKey
         save.requestDigest = command.requestDigest
         save.metadata = Array(
-            RecoveryText.text(record(patient, cure, [], saved: nil), reason: command.reason).utf8)
+            RecoveryText.text(record(broken, candidate, [], saved: nil), reason: command.reason).utf8)
         return save
     }
 
-    private func record(_ patient: Patient, _ cure: Cure?, _ steps: [RecoveryRecord.Step], saved: SavedVersion?) -> RecoveryRecord {
-        var diff: [UInt8] = []
-        if command.isDryRun, let cure, let broken = patient.state,
-            let old = try? JSONDocument(broken, maximumDepth: store.limits.jsonDepth),
-            let new = try? JSONDocument(cure.state, maximumDepth: store.limits.jsonDepth)
-        {
-            // A recovery that is only planned is told without it when that takes too much work.
-            diff = (try? JSONDiff.patch(from: old, to: new, budget: budget)) ?? []
+    /// What a dry run answers: the difference that it would make beside it.
+    private func planned(
+        _ broken: BrokenFlow, _ candidate: RecoveryCandidate, _ steps: [RecoveryRecord.Step]
+    ) async throws(StateError) -> RecoveryRecord {
+        var record = record(broken, candidate, steps, saved: nil)
+        guard let state = broken.state else { return record }
+        let (depth, next) = (store.limits.jsonDepth, candidate.state)
+        record.diff = try await store.compute([state, next], context) { budget throws(StateError) in
+            try StateError.counting { () throws(WorkStopped) in
+                guard case .success(let old) = try JSONDocument.parse(state, maximumDepth: depth, budget),
+                    case .success(let new) = try JSONDocument.parse(next, maximumDepth: depth, budget)
+                else { return [] }
+                return try JSONDiff.patch(from: old, to: new, budget: budget)
+            }
         }
-        return RecoveryRecord(
-            id: command.recoveryID, isPlanned: command.isDryRun, strategy: cure?.strategy, brokenVersion: patient.version.version,
-            recoveredVersion: saved?.version ?? 0, steps: steps, violations: patient.violations,
-            quarantineID: cure == nil || command.isDryRun ? "" : command.quarantineID,
-            time: saved?.createdAt ?? SystemClock.now, diff: diff)
+        return record
+    }
+
+    private func record(_ broken: BrokenFlow, _ candidate: RecoveryCandidate?, _ steps: [RecoveryRecord.Step], saved: SavedVersion?)
+        -> RecoveryRecord
+    {
+        RecoveryRecord(
+            id: command.recoveryID, isPlanned: command.isDryRun, strategy: candidate?.strategy, brokenVersion: broken.version.version,
+            recoveredVersion: saved?.version ?? 0, steps: steps, violations: broken.violations,
+            quarantineID: candidate == nil || command.isDryRun ? "" : command.quarantineID,
+            time: saved?.createdAt ?? SystemClock.now)
     }
 
     private func recorded(_ key: String) async throws(StateError) -> RecoveryRecord? {

@@ -13,27 +13,48 @@ enum RecoveryByPolicy {
         }
     }
 
+    enum Outcome: Sendable {
+        /// Recovery was tried, whether or not something helped; its id.
+        case ended(id: String)
+        /// What was broken is not the latest version any more, and nothing is wrong with that one.
+        case changedMeanwhile
+        /// Nothing is wrong, or the policy has nothing of it, or it failed.
+        case notDone
+    }
+
     /// - Parameters:
     ///   - error: what the change would answer.
-    ///   - state: the latest one, if it could be read.
-    /// - Returns: the recovery's id, whether or not something helped; empty when there was nothing to do, or the policy has nothing of it.
+    ///   - snapshot: the latest version, if it could be read.
     static func run(
-        after error: StateError, _ trigger: RecoveryTrigger, of key: FlowKey, state: [UInt8]?, _ store: StateStore,
+        after error: StateError, _ trigger: RecoveryTrigger, of key: FlowKey, snapshot: Snapshot?, _ store: StateStore,
         _ context: OperationContext
-    ) async -> String {
-        if case .patchNotApplicable = error, let state, (try? JSONDocument(state, maximumDepth: store.limits.jsonDepth)) != nil {
+    ) async -> Outcome {
+        if case .patchNotApplicable = error, let state = snapshot?.state, await isJSON(state, store, context) {
             // The patch is for another state; nothing is wrong with this one.
-            return ""
+            return .notDone
         }
         let command = RecoverFlowCommand.byPolicy(trigger, of: key, makeID: IDGenerator.next)
         do throws(StateError) {
             let record = try await FlowRecovery(command: command, store: store, context: context).run()
-            return record.strategy == nil ? "" : record.id
+            if record.strategy != nil { return .ended(id: record.id) }
+            return record.brokenVersion == version(snapshot, error) ? .notDone : .changedMeanwhile
         } catch .recoveryFailed(_, _) {
-            return command.recoveryID
+            return .ended(id: command.recoveryID)
         } catch {
             store.logRecovery(of: key, failedWith: error)
-            return ""
+            return .notDone
         }
+    }
+
+    /// The version that was found broken; nil: it is not known.
+    private static func version(_ snapshot: Snapshot?, _ error: StateError) -> FlowVersion? {
+        if case .dataLoss(_, let version, _) = error { return version }
+        return snapshot?.version.version
+    }
+
+    private static func isJSON(_ state: [UInt8], _ store: StateStore, _ context: OperationContext) async -> Bool {
+        let limits = store.limits
+        return await (try? store.compute([state], context) { _ in JSONText.fault(in: state, maximumDepth: limits.jsonDepth) == nil })
+            ?? true
     }
 }

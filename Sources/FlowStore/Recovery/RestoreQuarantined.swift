@@ -45,8 +45,8 @@ extension RestoreQuarantinedCommand: StoreCommand {
                     return try command.submit(to: store, context: context, completion: completion)
                 }
                 let isHeld = store.validatesSaves && !allowsInvalid
-                context.compute(
-                    definition.validationSize(command.state.count),
+                store.compute(
+                    [command.state], context,
                     { followed in
                         completing(completion) { () throws(StateError) in
                             let (command, warnings) = try followed.get()
@@ -60,8 +60,7 @@ extension RestoreQuarantinedCommand: StoreCommand {
                             }
                         }
                     }
-                ) { () throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) in
-                    let budget = WorkBudget(steps: store.limits.work)
+                ) { budget throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) in
                     if isHeld { return try command.following(definition, from: .unknown, limits: store.limits, budget: budget) }
                     return (try command.lifted(by: definition, limits: store.limits, budget: budget), [])
                 }

@@ -55,22 +55,17 @@ extension CleanupPass {
     func definitions(of tenant: String) async throws(StateError) -> [Name: FoundDefinition] {
         var parameters = Parameters()
         parameters.append(tenant)
-        let records = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
-            try DefinitionRow.record(rows, row)
+        let stored = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
+            DefinitionReference(
+                tenant: tenant, flowType: try rows.text(row, 0), revision: try rows.int64(row, 1), digest: try rows.bytes(row, 2))
         }
         var definitions: [Name: FoundDefinition] = [:]
-        for record in BuiltInDefinitions.records + records {
-            do throws(StateError) {
-                let definition = try store.resources.definitions.definition(record, tenant: tenant)
-                if !definition.retention.isEmpty {
-                    definitions[Name(record.flowType)] = FoundDefinition(definition: definition, revision: record.revision)
-                }
-            } catch {
-                // Another server may know more of definitions, or have larger limits.
-                store.log(error)
-            }
+        for case .builtIn(let found) in DefinitionDirectory.builtIn.values { definitions[Name(found.definition.flowType)] = found }
+        for reference in stored {
+            // One that cannot be read is logged where it was tried, and limits nothing: another server may know more of definitions.
+            definitions[Name(reference.flowType)] = try? await store.definition(reference)
         }
-        return definitions
+        return definitions.filter { !$0.value.definition.retention.isEmpty }
     }
 
     func markGone(_ key: FlowKey) async throws(StateError) {

@@ -214,7 +214,8 @@ struct CleanupPass {
         let revision = flow.definitionRevision ?? latest.revision
         let definition =
             revision == latest.revision
-            ? latest.definition : try await store.definition(of: flow.flowType, revision: revision, tenant: place.tenant)
+            ? latest.definition
+            : try await store.definition(of: flow.flowType, revision: revision, tenant: place.tenant, OperationContext())?.definition
         return definition?.isEnd(phase: flow.phase, status: flow.status) ?? false
     }
 

@@ -13,7 +13,7 @@ enum CleanupSQL {
     static let definitions = Statement(
         name: "cleanup_definitions",
         sql: """
-            SELECT DISTINCT ON (d.flow_type) \(DefinitionRow.columns) FROM flowstate.definition d WHERE d.tenant = $1
+            SELECT DISTINCT ON (d.flow_type) d.flow_type, d.revision, d.digest FROM flowstate.definition d WHERE d.tenant = $1
             ORDER BY d.flow_type, d.revision DESC
             """, parameterTypes: [.text])
 

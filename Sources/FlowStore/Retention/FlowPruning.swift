@@ -214,7 +214,6 @@ private struct RemoveOperation: SingleOperation {
 
     var cost: Int { lock.byteCount + remove.byteCount }
     var company: Company { .nobody }
-    var lockOrder: UInt64? { Digest.shard(of: key) }
 
     func enqueue(into pipeline: inout Pipeline) {
         pipeline.execute(PruneSQL.lock, lock)

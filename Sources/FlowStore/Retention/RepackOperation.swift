@@ -47,7 +47,6 @@ struct RepackOperation: SingleOperation {
         if case .write(let stored, _) = stage { stored.bytes.count + 256 } else { 256 }
     }
     var company: Company { .nobody }
-    var lockOrder: UInt64? { Digest.shard(of: key) }
 
     func enqueue(into pipeline: inout Pipeline) {
         var parameters = Parameters(reservingBytes: cost)

@@ -24,7 +24,6 @@ struct TrimOperation: SingleOperation {
 
     var cost: Int { 256 }
     var company: Company { .nobody }
-    var lockOrder: UInt64? { Digest.shard(of: key) }
 
     func enqueue(into pipeline: inout Pipeline) {
         pipeline.execute(CleanupSQL.lockHead, parameters())

@@ -8,7 +8,7 @@ import Synchronization
 /// `@unchecked Sendable`: the mutable state is touched on `eventLoop` only. Every public method that
 /// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
 /// which lives on that loop, and assert it.
-public final class ServerCall: @unchecked Sendable {
+public final class ServerCall: MemoryHolder, @unchecked Sendable {
     public var path: String { head.path }
     public var metadata: Metadata { head.metadata }
     public let eventLoop: any EventLoop
@@ -18,6 +18,9 @@ public final class ServerCall: @unchecked Sendable {
     /// What the call has reserved of the process's memory, for what its method loads and computes with; for any thread. Whoever still
     /// works for a call that was cancelled holds it; when the call is answered, everything in it is given back.
     public var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
+
+    /// Tells the calls of one connection from those of others, as long as it is open.
+    public let connectionID: UInt64
 
     let id: StreamID
     /// What it costs its connection while it is open.
@@ -53,6 +56,7 @@ public final class ServerCall: @unchecked Sendable {
         self.openBytes = openBytes
         memoryBudget = connection.configuration.memory
         self.connection = connection
+        connectionID = UInt64(UInt(bitPattern: ObjectIdentifier(connection)))
         self.eventLoop = eventLoop
         deadline = head.timeout.map { opened + $0 }
         state = CallState(kind: head.kind)

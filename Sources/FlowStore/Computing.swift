@@ -1,0 +1,129 @@
+import FlowModel
+public import Resources
+
+// Work whose size input decides: rules, patches, differences, documents. It is counted in steps (`WorkBudget`).
+
+extension StateStore {
+    /// What is tried on the thread that asks, an event loop as a rule, in bytes of JSON and in steps: a fraction of a millisecond. Most
+    /// states and definitions need less, and are spared the way to another thread and back.
+    private static let quickBytes = 16 << 10
+    private static let quickSteps = 10_000
+    /// What is tried as a short job: some ten milliseconds.
+    private static let shortBytes = 256 << 10
+    private static let shortSteps = 200_000
+
+    /// Runs `work` here if it is short, or else on a thread that no other call waits for. What turns out to be longer is begun anew, where
+    /// long jobs wait for each other and short ones do not wait for them.
+    ///
+    /// - Parameters:
+    ///   - texts: what `work` reads, JSON as a rule.
+    ///   - completion: called once, on this or another thread.
+    ///   - work: pure: it may be run more than once. It stops when its budget says so.
+    func compute<Value: Sendable>(
+        _ texts: [[UInt8]], _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,
+        _ work: @escaping @Sendable (WorkBudget) throws(StateError) -> Value
+    ) {
+        let size = texts.reduce(0) { $0 + $1.count }
+        if size <= Self.quickBytes {
+            let budget = WorkBudget(steps: min(Self.quickSteps, limits.work))
+            let result = Result { () throws(StateError) in try work(budget) }
+            if !budget.isExhausted { return completion(result) }
+        }
+        if size > Self.shortBytes { return computeLong(texts, context, completion, work) }
+        let finish: @Sendable (Result<Result<Value, StateError>?, StateError>) -> Void = { [self] outcome in
+            switch outcome {
+            case .success(let result?): completion(result)
+            case .success(nil): computeLong(texts, context, completion, work)
+            case .failure(let error): completion(.failure(error))
+            }
+        }
+        schedule(.short, context, finish) { () throws(StateError) in
+            let budget = self.budget(context, steps: Self.shortSteps)
+            let result = Result { () throws(StateError) in try work(budget) }
+            return budget.isExhausted && self.limits.work > Self.shortSteps ? nil : result
+        }
+    }
+
+    private func computeLong<Value: Sendable>(
+        _ texts: [[UInt8]], _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,
+        _ work: @escaping @Sendable (WorkBudget) throws(StateError) -> Value
+    ) {
+        schedule(.long, context, completion) { () throws(StateError) in
+            // Several threads at a time compute, and each for as long as it takes.
+            let bytes = texts.reduce(0) { $0 + JSONText.memoryToParse($1) }
+            try context.reserve(bytes)
+            defer { context.memory?.memory.release(bytes) }
+            return try work(self.budget(context, steps: .max))
+        }
+    }
+
+    /// As above, for tasks.
+    func compute<Value: Sendable>(
+        _ texts: [[UInt8]], _ context: OperationContext, _ work: @escaping @Sendable (WorkBudget) throws(StateError) -> Value
+    ) async throws(StateError) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            compute(texts, context, { continuation.resume(returning: $0) }, work)
+        }
+        return try result.get()
+    }
+
+    /// Runs `work` on a thread of the scheduler in any case.
+    public func schedule<Value: Sendable>(
+        _ length: ComputeScheduler.Length, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,
+        _ work: @escaping @Sendable () throws(StateError) -> Value
+    ) {
+        do throws(ComputeScheduler.Refusal) {
+            try scheduler.submit(length, caller: context.caller) {
+                if let reason = context.abandonment { return completion(.failure(reason)) }
+                completion(Result(catching: work))
+            }
+        } catch {
+            completion(.failure(StateError(error, limit: limits.queuedComputations)))
+        }
+    }
+
+    /// The budget of a computation for a call: it ends with the call, and with the server.
+    private func budget(_ context: OperationContext, steps: Int) -> WorkBudget {
+        WorkBudget(steps: min(steps, limits.work)) { [scheduler] in
+            switch context.abandonment {
+            case .cancelled: .cancelled
+            case .some: .deadline
+            case nil: scheduler.isStopping ? .stopping : nil
+            }
+        }
+    }
+}
+
+extension OperationContext {
+    /// Why the call no longer waits for an outcome; nil while it does.
+    fileprivate var abandonment: StateError? {
+        if cancellation?.isCancelled ?? false { return .cancelled }
+        if let deadline, deadline <= .now { return .deadlineExceeded(outcomeUnknown: false) }
+        return nil
+    }
+}
+
+extension JSONText {
+    /// What reading a text into places and making another of it takes in memory, in bytes: 16 for each value, of which there is one more
+    /// than there are separators at most, and as much as the text again.
+    fileprivate static func memoryToParse(_ text: [UInt8]) -> Int {
+        var separators = 1
+        for byte in text
+        where byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
+            separators += 1
+        }
+        return text.count + 16 * separators
+    }
+}
+
+extension StateError {
+    fileprivate init(_ refusal: ComputeScheduler.Refusal, limit: Int) {
+        switch refusal {
+        case .overloaded(let queued):
+            self = .overloaded(queued: queued, limit: limit, unit: "computations", retryAfterMilliseconds: 500)
+        case .stopping:
+            self = .databaseUnavailable(message: "this server is shutting down", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
+        }
+    }
+}

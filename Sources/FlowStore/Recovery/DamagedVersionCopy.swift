@@ -1,0 +1,85 @@
+import FlowModel
+import Postgres
+
+/// Makes a version of a flow whose latest one cannot be read: it says what happened, and has the bytes of the one before as they are stored,
+/// with their digest, so that what is damaged stays known as damaged. For error reports, which are kept whatever the state is like.
+struct DamagedVersionCopy {
+    /// Expects the damaged version; its state is not looked at.
+    let command: SaveCommand
+
+    func submit(
+        to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        var parameters = Parameters()
+        parameters.append(command.key.tenant)
+        parameters.append(command.key.flowID)
+        parameters.append(command.precondition.expectedVersion)
+        parameters.append(command.status)
+        parameters.append(command.kind.rawValue)
+        parameters.append(command.actor)
+        parameters.append(bytes: command.metadata)
+        if let notification = command.notification { parameters.append(notification) }
+        if let idempotencyKey = command.idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: command.requestDigest ?? [])
+        }
+        let (flowID, expected) = (command.key.flowID, command.precondition.expectedVersion)
+        let judge = ChangeJudge(
+            flowID: flowID, expected: expected, idempotencyKey: command.idempotencyKey, requestDigest: command.requestDigest ?? [],
+            needsFlow: true
+        ) { flow in
+            if let error = ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            return flow.isBlocked ? .dataLoss(flowID: flowID, version: flow.version, message: "its row is missing") : nil
+        }
+        let statement = Self.statements[(command.notification == nil ? 0 : 2) + (command.idempotencyKey == nil ? 0 : 1)]
+        let single = Change.SingleStatement(statement: statement, parameters: parameters, locksHeadFirst: false) {
+            rows throws(PostgresError) in
+            try judge.answer(rows)
+        }
+        store.submit(Change(command.key, store.resources, .statement(single)), context, completion)
+    }
+
+    private static let statements = [false, true].flatMap { notifies in
+        [false, true].map { statement(notifies: notifies, idempotent: $0) }
+    }
+
+    private static func statement(notifies: Bool, idempotent: Bool) -> Statement {
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .bytea]
+        var change = ChangeSQL(
+            lookups: [
+                """
+                source AS (SELECT v.* FROM \(VersionRow.locked("$3"))),
+                base AS (SELECT v.version FROM source s JOIN \(VersionRow.locked("s.base_version")) ON true)
+                """
+            ],
+            head: """
+                UPDATE flowstate.flow f SET version = f.version + 1, status = coalesce($4, f.status),
+                    updated_at = greatest(statement_timestamp(), f.updated_at)
+                FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 AND f.version = $3 AND f.deleted_at IS NULL
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base))
+                    \(ChangeSQL.guardCondition(idempotent: idempotent))
+                RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
+                """,
+            version: """
+                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
+                    codec, digest, actor, content_type, phase, status, metadata, base_version, state)
+                SELECT $1, $2, h.version, s.version, s.size, h.updated_at, h.progress, $5, s.codec, s.digest, $6, s.content_type,
+                    h.phase, h.status, $7, s.base_version, s.state
+                FROM head h, source s
+                """,
+            digest: "s.digest")
+        change.source = "head h, source s"
+        change.blocked = "NOT EXISTS (SELECT FROM source)"
+        if notifies {
+            let insertion = NotificationRow.insertion(first: types.count + 1, version: "h.version", time: "h.updated_at", from: "head h")
+            types += NotificationRow.insertedTypes
+            change.additions.append("note AS (\(insertion))")
+        }
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        let name = "copy_damaged" + (notifies ? "_notify" : "") + (idempotent ? "_idempotent" : "")
+        return Statement(name: name, sql: change.text, parameterTypes: types)
+    }
+}
