@@ -91,6 +91,14 @@ public struct Limits: Sendable, Equatable {
     public var queuedOperations = 4_096
     /// The same in bytes.
     public var queuedBytes = 64 << 20
+    /// One statement of a load or a save: PostgreSQL cancels it after that time.
+    public var statementTimeoutMilliseconds: Int64 = 60_000
+    /// One statement of a list, a summary or a history.
+    public var listTimeoutMilliseconds: Int64 = 30_000
+    /// How long one statement waits for a lock of another transaction; then the operations of its batch are tried one by one.
+    public var lockTimeoutMilliseconds: Int64 = 2_000
+    /// How long an operation waits in all for a flow that another transaction holds; then its call is answered UNAVAILABLE.
+    public var lockWaitMilliseconds: Int64 = 5_000
     /// Operations in one database transaction.
     public var batchOperations = 128
     /// Parameters of one database transaction, and the large states that it reads.

@@ -67,6 +67,10 @@ public struct ServerOptions: Sendable {
         configuration.queuedBytes = limits.queuedBytes
         configuration.batchOperations = limits.batchOperations
         configuration.batchBytes = limits.batchBytes
+        configuration.statementTimeout = .milliseconds(limits.statementTimeoutMilliseconds)
+        configuration.listStatementTimeout = .milliseconds(limits.listTimeoutMilliseconds)
+        configuration.lockTimeout = .milliseconds(limits.lockTimeoutMilliseconds)
+        configuration.lockPatience = .milliseconds(limits.lockWaitMilliseconds)
         return configuration
     }
 

@@ -33,13 +33,16 @@ extension StateError {
         let unavailable = StateError.databaseUnavailable(
             message: "\(message) (SQLSTATE \(state.rawValue))", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
         switch state.rawValue.prefix(2) {
-        // Rolled back for somebody else's sake, and the retries were used up: serialization, deadlock, a unique key that raced.
+        // Rolled back for another transaction's sake, and the retries were used up: serialization, deadlock, a unique key that raced.
         case "40": return .contention
         case "23" where state == .uniqueViolation: return .contention
         // No resources, operator intervention, system error; read-only (a standby); lock not available.
         case "53", "55", "57", "58", "25": return unavailable
-        // The schema is not there or not ours to use: an operator can help, a client can only wait.
-        case "3F", "42": return unavailable
+        // The schema is not there or not ours to use: an operator can help, who finds PostgreSQL's words in the log; a client can only wait.
+        case "3F", "42":
+            return .databaseUnavailable(
+                message: "its schema is not as this server needs it (SQLSTATE \(state.rawValue))", outcomeUnknown: false,
+                retryAfterMilliseconds: 1_000)
         default:
             return .internalFault("PostgreSQL: \(message) (SQLSTATE \(state.rawValue))" + (detail.map { "; \($0)" } ?? ""))
         }

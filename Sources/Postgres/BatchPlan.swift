@@ -82,6 +82,7 @@ struct BatchPlan {
     func nextRound() -> Round? {
         if waiting.isEmpty { return nil }
         if isTogether { return .together(waiting) }
+        if waiting.count == 1 { return .separately(waiting) }
         // Of operations of one lock only the first: the next one must not pass it when it has to run again.
         var locks: Set<UInt64> = []
         return .separately(waiting.filter { lockOrders[$0].map { locks.insert($0).inserted } ?? true })

@@ -13,7 +13,7 @@ public enum Migrator {
     /// Applies the migrations that the database does not have on record, each in its own transaction together with its record in
     /// `<schema>.schema_migration`. Where none is missing nothing is written.
     ///
-    /// - Parameter waiting: Called when it waits for somebody else's locks, with what an operator wants to know.
+    /// - Parameter waiting: Called when it waits for locks of other sessions, with what an operator wants to know.
     /// - Returns: The numbers of the migrations applied now.
     /// - Throws: `unavailable` when the database is not there or takes no writes (try again), `incompatible` when it was migrated by a
     ///   newer release or an applied migration has changed since, `server` when a migration fails (it is undone), `cancelled` when the

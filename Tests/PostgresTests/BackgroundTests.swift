@@ -2,8 +2,34 @@ import Testing
 
 @testable import Postgres
 
-/// The connection for work that takes long.
+/// The connections for work that takes long.
 struct BackgroundTests {
+    @Test func loadsDoNotWaitBehindLists() async throws {
+        try await TestCluster.withDatabase { database in
+            let list = Task { try await database.lists.run(SQL(number: "SELECT 1::int8 FROM pg_sleep(600) -- list")) }
+            let began = try await eventually { try await CancellationTests.isRunning("-- list", database) }
+            #expect(began, "and a load tells")
+            list.cancel()
+            let error = await failure { try await list.value }
+            #expect(error == .cancelled)
+        }
+    }
+
+    @Test func aListRunsAgainWhenItsConnectionIsLostWhichIsNoPartOfHealth() async throws {
+        try await TestCluster.withDatabase { database in
+            let list = Task { try await database.lists.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(1) -- cut-list")) }
+            let cut = SQL(
+                number: """
+                    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                    WHERE state = 'active' AND query LIKE '%cut-list' AND pid <> pg_backend_pid()
+                    """)
+            let isCut = try await eventually { try await database.writer(shard: 0).run(cut) == 1 }
+            #expect(isCut && database.isAvailable)
+            let value = try await list.value
+            #expect(value == 4)
+        }
+    }
+
     @Test func nobodyWaitsBehindIt() async throws {
         try await TestCluster.withDatabase { database in
             let token = CancellationToken()

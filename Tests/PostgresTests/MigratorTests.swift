@@ -98,7 +98,7 @@ import Testing
         return task
     }
 
-    /// A long reader (pg_dump): the migration asks for its lock again and again instead of standing in front of everybody, and says for what.
+    /// A long reader (pg_dump): the migration asks for its lock again and again instead of standing in front of all others, and says for what.
     @Test(.timeLimit(.minutes(2))) func aMigrationWaitsForALongReaderWithoutHoldingUpOthers() async throws {
         _ = try await run(Array(migrations.prefix(1)))
         let reader = try await holding("BEGIN; SELECT count(*) FROM \(schema).a")

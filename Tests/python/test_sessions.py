@@ -40,6 +40,25 @@ def test_held_flows_hold_nobody_else_up(postgresql, start_server):
         assert waiting.result().version == 2
 
 
+def test_how_long_a_held_flow_is_waited_for_is_a_limit(postgresql, start_server):
+    database = postgresql()
+    flows = start_server(database_url=database.url, limits={"lock-timeout-ms": 200, "lock-wait-ms": 600}).flows()
+    flows.save("f", b"1")
+    with Session(database.url) as holder:
+        holder.execute("BEGIN")
+        holder.execute("SELECT 1 FROM flowstate.flow FOR UPDATE")
+        with concurrent.futures.ThreadPoolExecutor(1) as caller:
+            below = caller.submit(flows.save, "f", b"2")
+            holder.wait_for_blocked()
+            holder.execute("ROLLBACK")
+            assert below.result().version == 2
+        holder.execute("BEGIN")
+        holder.execute("SELECT 1 FROM flowstate.flow FOR UPDATE")
+        with pytest.raises(grpc.RpcError) as refused:
+            flows.save("f", b"3")
+        assert "another transaction" in refused.value.details()
+
+
 def test_a_migration_waits_for_a_long_reader_without_holding_up_calls(postgresql, start_server):
     database = postgresql()
     running = start_server(database_url=database.url)
