@@ -16,49 +16,6 @@ extension RetentionTests {
         }
     }
 
-    /// PostgreSQL refuses to remove versions of this flow.
-    private func refuse(_ state: String, _ tenant: String, _ flow: String, name: String) async throws {
-        try await execute(
-            """
-            CREATE FUNCTION \(name)() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                RAISE EXCEPTION 'refused by the test' USING errcode = '\(state)'; END $$;
-            CREATE TRIGGER \(name) BEFORE DELETE ON flowstate.flow_version FOR EACH ROW
-                WHEN (old.tenant = '\(tenant)' AND old.flow_id = '\(flow)') EXECUTE FUNCTION \(name)()
-            """)
-    }
-
-    private func allow(_ name: String) async throws {
-        try await execute("DROP TRIGGER \(name) ON flowstate.flow_version;\nDROP FUNCTION \(name)()")
-    }
-
-    /// By code: a time-out, a lock, limits, a full disk, and what nobody has thought of.
-    @Test(arguments: ["57014", "55P03", "54000", "53100", "53400", "P0001"])
-    func whatPostgreSQLRefusesIsPassedOver(state: String) async throws {
-        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
-        try await define(store, tenant, "{\"versions\": 2}")
-        try await fill(store, tenant, ["a", "b", "c"], versions: 6)
-        let name = "refuse_\(state.lowercased())"
-        try await refuse(state, tenant, "b", name: name)
-        let counts = try await clean(store, tenant).counts
-        #expect(counts.skipped == 1 && counts.versions == 8)
-        #expect(try await rows(try key(tenant, "b")).count == 6)
-        try await allow(name)
-        let next = try await clean(store, tenant)
-        #expect(next.counts.skipped == 0 && next.counts.versions == 4 && !next.isIncomplete)
-    }
-
-    @Test func aDeletedFlowThatIsRefusedIsPassedOverToo() async throws {
-        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
-        try await fill(store, tenant, ["a", "b", "c"], versions: 3)
-        for flow in ["a", "b", "c"] { _ = try await store.run(DeleteFlowCommand(key: try key(tenant, flow), actor: "a")) }
-        try await execute("UPDATE flowstate.flow SET deleted_at = deleted_at - interval '73 hours' WHERE tenant = '\(tenant)'")
-        try await refuse("57014", tenant, "b", name: "refuse_deleted")
-        let counts = try await clean(store, tenant).counts
-        #expect(counts.flows == 2 && counts.skipped == 1)
-        try await allow("refuse_deleted")
-        #expect(try await clean(store, tenant).counts.flows == 1)
-    }
-
     @Test func aDamagedFlowIsCounted() async throws {
         let (store, tenant) = (try await StoreCluster.store(), freshTenant())
         try await define(store, tenant, "{\"versions\": 2}")
@@ -176,26 +133,6 @@ extension RetentionTests {
         #expect(try await store.cleanUpIfDue(holder: "there") != nil)
         #expect(try await store.cleanUpIfDue(holder: "there") != nil, "what was being looked at has its turn, too")
         #expect(try await number("SELECT count(*) FROM flowstate.flow_version WHERE tenant = $1", tenant) == 60)
-    }
-
-    /// The connection is lost at one flow, and comes back: the others are cleaned up.
-    @Test func aLostConnectionCostsOneFlow() async throws {
-        let database = try await StoreCluster.open(try await StoreCluster.running().conninfo)
-        let store = StateStore(database: database, logger: StoreCluster.logger)
-        let tenant = freshTenant()
-        try await define(store, tenant, "{\"versions\": 2}")
-        try await fill(store, tenant, ["a", "b", "c"], versions: 6)
-        try await execute(
-            """
-            CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60); RETURN NULL; END $$;
-            CREATE TRIGGER end_session BEFORE DELETE ON flowstate.flow_version FOR EACH ROW
-                WHEN (old.tenant = '\(tenant)' AND old.flow_id = 'b') EXECUTE FUNCTION end_session()
-            """)
-        let counts = try await clean(store, tenant).counts
-        #expect(counts.skipped == 1 && counts.versions == 8)
-        try await allow("end_session")
-        await database.shutdown()
     }
 
     @Test func portionsHaveTheirBound() {

@@ -87,7 +87,7 @@ import Testing
     @Test(arguments: [[], ["ANALYZE"], ["INSERT"], ["INSERT", "VACUUM"], ["INSERT", "ANALYZE"], ["GROW"], ["GROW", "VACUUM"]])
     func keysAreUsedWhileTablesAreSmall(preparation: [String]) async throws {
         let name = preparation.joined(separator: "_").lowercased()
-        let database = try await StoreCluster.open(try await ownDatabase("small_\(name)"))
+        let database = try await StoreCluster.open(try await StoreCluster.ownDatabase("small_\(name)"))
         for step in preparation {
             let rows = step == "GROW" ? 1_000 : 5
             let sql =
@@ -117,7 +117,7 @@ import Testing
 
     /// Before the first ANALYZE two columns of a key seem as good as three; then a load must not read all versions of its flow.
     @Test func oneVersionIsReadWithoutStatisticsToo() async throws {
-        let database = try await StoreCluster.open(try await ownDatabase("unanalysed"))
+        let database = try await StoreCluster.open(try await StoreCluster.ownDatabase("unanalysed"))
         let statements = [LoadSQL.latest, LoadSQL.newest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
         for statement in statements + [RestoreCheckpointCommand.plain, CreateCheckpointCommand.statement] {
             let plan = try await plan(of: statement, in: database).split(separator: "\n")
@@ -128,18 +128,6 @@ import Testing
             }
         }
         await database.shutdown()
-    }
-
-    /// Makes a database and its schema in the tests' cluster; answers how to connect.
-    private func ownDatabase(_ name: String) async throws -> String {
-        let running = try await StoreCluster.running()
-        let sql = Postgres.Statement(name: "create \(name)", sql: "CREATE DATABASE \(name)", parameterTypes: [])
-        var create = Script(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
-        create.company = .nobody
-        _ = try await running.database.writer(shard: 0).run(create)
-        let conninfo = running.conninfo + " dbname=\(name)"
-        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: StoreCluster.logger)
-        return conninfo
     }
 
     @Test func notificationsAreReadInTheirOrder() async throws {
@@ -216,7 +204,7 @@ import Testing
 
     /// In a database of its own, whose statistics nobody else fills. They are complete when the sessions have ended.
     @Test func headsStayInTheirPages() async throws {
-        let conninfo = try await ownDatabase("hot")
+        let conninfo = try await StoreCluster.ownDatabase("hot")
         let database = try await StoreCluster.open(conninfo)
         let store = StateStore(database: database, limits: Limits(), logger: StoreCluster.logger)
         try await withThrowingTaskGroup { group in

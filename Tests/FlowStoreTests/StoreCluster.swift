@@ -31,7 +31,7 @@ enum StoreCluster {
 
     private static let started = Task {
         var configuration = EmbeddedCluster.Configuration(directory: directory)
-        configuration.settings = ["fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "autovacuum": "off"]
+        configuration.settings = ["fsync": "off", "max_connections": "150", "shared_buffers": "64MB", "autovacuum": "off"]
         let cluster = EmbeddedCluster(configuration: configuration, logger: logger)
         let conninfo = try await cluster.start()
         StoreCluster.cluster.withLock { $0 = cluster }
@@ -55,6 +55,18 @@ enum StoreCluster {
         database.start()
         _ = await database.waitUntilAvailable()
         return database
+    }
+
+    /// Makes a database and its schema in the tests' cluster; answers how to connect.
+    static func ownDatabase(_ name: String) async throws -> String {
+        let running = try await running()
+        let sql = Postgres.Statement(name: "create \(name)", sql: "CREATE DATABASE \(name)", parameterTypes: [])
+        var create = Script(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
+        create.company = .nobody
+        _ = try await running.database.writer(shard: 0).run(create)
+        let conninfo = running.conninfo + " dbname=\(name)"
+        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
+        return conninfo
     }
 
     /// Runs SQL beside the store.
