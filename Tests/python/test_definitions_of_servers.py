@@ -80,6 +80,7 @@ def test_a_number_given_to_another_document_means_that_document(pair):
         flows.save("warm", b"{}", flow_type="plain")
     put(one, "one")
     put(one, "two")
+    wait_until_noticed(time.monotonic())
     for flows in (one, other):
         with invalid("STATE_INVALID"):
             flows.save("f", b'{"one": 1}', flow_type="order")
@@ -126,6 +127,8 @@ def test_saves_that_wait_for_a_definition_keep_their_order(start_server):
     server.stop()
     server.start()
     flows = server.flows(tenant=flows.tenant)
+    # Before it is connected, gRPC sends what waits in no order.
+    flows.ListFlows()
     calls = [
         flows.stub.SaveState.future(
             flows.message("SaveState", flow_id="f", state=b'{"n": %d}' % number), metadata=flows.metadata, timeout=30)
