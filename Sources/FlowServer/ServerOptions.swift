@@ -1,4 +1,5 @@
 public import FlowModel
+import FlowService
 public import FlowStore
 import GRPC
 public import Logging
@@ -80,6 +81,7 @@ public struct ServerOptions: Sendable {
         configuration.handshakeTimeout = .milliseconds(limits.handshakeTimeoutMilliseconds)
         configuration.keepaliveInterval = .milliseconds(limits.keepaliveTimeMilliseconds)
         configuration.keepaliveTimeout = .milliseconds(limits.keepaliveTimeoutMilliseconds)
+        configuration.completed = ErrorTable.completed
         return configuration
     }
 }

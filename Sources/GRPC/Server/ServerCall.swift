@@ -144,7 +144,7 @@ public final class ServerCall: @unchecked Sendable {
         }
         if !state.isOver { consume(credit.partial(buffered: partialBytes)) }
         if let connection, connection.bufferedBytes > connection.configuration.bufferedBytesPerConnection {
-            end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again"))
+            end(Status(.resourceExhausted, "this connection sends more at once than the server buffers; try again", refusal: .overloaded))
         }
     }
 
@@ -274,8 +274,8 @@ public final class ServerCall: @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, ResponseFields.head + status.trailers, endStream: true)
-        case .trailers: connection?.finish(id, status.trailers)
+        case .trailersOnly: connection?.refuse(id, status)
+        case .trailers: connection.map { $0.finish(id, $0.trailers(status)) }
         }
         if isCancellation { cancel() }
         release()

@@ -26,6 +26,9 @@ public struct ServerConfiguration: Sendable {
     /// comes for `keepaliveTimeout`.
     public var keepaliveInterval = TimeAmount.minutes(2)
     public var keepaliveTimeout = TimeAmount.seconds(20)
+    /// Gives the service's details to a status that the transport made by itself: an unknown method, a message too large, a deadline that
+    /// passed. Called on event loops.
+    public var completed: @Sendable (Status) -> Status = { $0 }
 
     public init() {}
 }

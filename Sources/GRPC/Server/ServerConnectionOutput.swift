@@ -5,7 +5,7 @@ import NIOCore
 extension ServerConnectionHandler {
     /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
     static let slowReader = Status(
-        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
+        .resourceExhausted, "this connection's reader is too slow: replies pile up unread", refusal: .overloaded)
 
     /// Whether a reply may still be queued. One is always let through, however large.
     func hasRoom(for bytes: Int) -> Bool {

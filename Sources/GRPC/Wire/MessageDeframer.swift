@@ -21,7 +21,8 @@ struct MessageDeframer {
             case .tooLarge(let announced, let limit):
                 Status(
                     .resourceExhausted,
-                    "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit")
+                    "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit",
+                    refusal: .messageTooLarge(size: announced, limit: limit))
             case .compressed:
                 Status(.internal, "a compressed message without grpc-encoding; send it as identity")
             case .badFlag(let flag):
