@@ -15,8 +15,12 @@ def document(**members):
 REQUIRED = {"rules": [{"rule": "required", "path": "/a"}]}
 
 
-@promise("definition", "Stores a new revision of a definition, unless the document is the latest revision's already.", "JSON, byte for byte as it was put.",
-         "The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.", "Counts 1, 2, 3 …")
+@promise(
+    "definition",
+    "Stores a new revision of a definition, unless the document is the latest revision's already.",
+    "JSON, byte for byte as it was put.",
+    "The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.",
+    "Counts 1, 2, 3 …")
 def test_revisions(flows):
     first = flows.PutDefinition(document=b" " + document()).definition
     assert (first.flow_type, first.revision, first.document, first.actor, first.built_in) == ("t", 1, b" " + document(), "tester", False)
@@ -35,8 +39,12 @@ def test_revisions(flows):
             flows.GetDefinition(**fields)
 
 
-@promise("definition", "Two are built in and cannot be replaced: `open` and `unified_discovery`.", "When this revision was stored; not set for one that is built in.",
-         "Who stored it; empty for one that is built in.", "Lists the latest revision of every definition, built-in ones too, by type.")
+@promise(
+    "definition",
+    "Two are built in and cannot be replaced: `open` and `unified_discovery`.",
+    "When this revision was stored; not set for one that is built in.",
+    "Who stored it; empty for one that is built in.",
+    "Lists the latest revision of every definition, built-in ones too, by type.")
 def test_built_in_ones(flows):
     flows.PutDefinition(document=document(flow_type="p"))
     flows.PutDefinition(document=document(flow_type="p", description="x"))
@@ -58,9 +66,14 @@ def test_the_largest_document(flows):
         flows.PutDefinition(document=b" " + largest)
 
 
-@promise("definition", "INVALID_ARGUMENT (STATE_INVALID) when that revision is enforced and the state breaks its rules.", "0: the latest.",
-         "The flow must be at this version: ABORTED (VERSION_CONFLICT) else.", "Must be true.", "one more version, with the state as it was.",
-         "The revision that it followed; 0: whichever was the latest.")
+@promise(
+    "definition",
+    "INVALID_ARGUMENT (STATE_INVALID) when that revision is enforced and the state breaks its rules.",
+    "0: the latest.",
+    "The flow must be at this version: ABORTED (VERSION_CONFLICT) else.",
+    "Must be true.",
+    "one more version, with the state as it was.",
+    "The revision that it followed; 0: whichever was the latest.")
 def test_moving(flows):
     flows.PutDefinition(document=document())
     flows.save("f", b"{}", flow_type="t")

@@ -146,7 +146,9 @@ def test_conflicts_name_both_versions(flows):
     assert refusal.detail(errors_pb2.VersionConflict).actual == 1
 
 
-@promise("errors", "The rule's name: that of a rule of the definition; `schema` for all that its JSON Schema says; `syntax` when the state is not JSON")
+@promise(
+    "errors",
+    "The rule's name: that of a rule of the definition; `schema` for all that its JSON Schema says; `syntax` when the state is not JSON")
 def test_rules_are_named(flows):
     with invalid("STATE_INVALID") as refusal:
         flows.save("f", b"{")

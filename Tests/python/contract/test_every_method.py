@@ -64,9 +64,17 @@ def fill(flows, name, count):
     return {"flow_id": "f"}, {"ListCheckpoints": "checkpoints", "ListVersions": "versions", "GetHistory": "entries"}[name]
 
 
-@promise("state", "Default 50, maximum 1,000.", "Empty: the first page.", "Empty: this was the last page.", "Newest first.", "Default: newest first.",
-         "Default: changed last first.", "The same as FLOW_ORDER_UPDATED_DESC.", "The same as VERSION_ORDER_NEWEST_FIRST.",
-         "Not set: every flow that is not deleted.")
+@promise(
+    "state",
+    "Default 50, maximum 1,000.",
+    "Empty: the first page.",
+    "Empty: this was the last page.",
+    "Newest first.",
+    "Default: newest first.",
+    "Default: changed last first.",
+    "The same as FLOW_ORDER_UPDATED_DESC.",
+    "The same as VERSION_ORDER_NEWEST_FIRST.",
+    "Not set: every flow that is not deleted.")
 @promise("lifecycle", "Default 50, maximum 1,000.", "Empty: the first page.", "Empty: this was the last page.", "Newest first.")
 @pytest.mark.parametrize("name", ["ListFlows", "ListVersions", "ListCheckpoints", "GetHistory"])
 def test_pages(flows, name):

@@ -24,10 +24,13 @@ def order(flows):
     return flows
 
 
-@promise("lifecycle", "Moves a flow to another phase, and makes a checkpoint of the version before.",
-         "INVALID_ARGUMENT for a phase that the definition does not have.",
-         "FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED) when phases that come first are not complete, or the flow would go back or has ended",
-         "Marks a phase complete, and makes a checkpoint of the version that says so.", "Every phase that is complete now, in the definition's order.")
+@promise(
+    "lifecycle",
+    "Moves a flow to another phase, and makes a checkpoint of the version before.",
+    "INVALID_ARGUMENT for a phase that the definition does not have.",
+    "FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED) when phases that come first are not complete, or the flow would go back or has ended",
+    "Marks a phase complete, and makes a checkpoint of the version that says so.",
+    "Every phase that is complete now, in the definition's order.")
 def test_phases(order):
     with refused(FAILED, "TRANSITION_NOT_ALLOWED") as refusal:
         order.TransitionPhase(flow_id="f", phase="paid")
@@ -52,7 +55,10 @@ def test_phases(order):
     assert forced.flow.phase == "cart" and b"force" in order.load("f").version.metadata
 
 
-@promise("lifecycle", "without a definition every transition is allowed.", "Without a definition the state stays as it is, and only the head changes.")
+@promise(
+    "lifecycle",
+    "without a definition every transition is allowed.",
+    "Without a definition the state stays as it is, and only the head changes.")
 def test_without_a_definition(flows):
     flows.save("f", b'{"phase": "x"}')
     for phase in ("a", "b", "a"):
@@ -115,7 +121,12 @@ def test_limits(flows, name, field, fits):
         assert refusal.fields() == [field]
 
 
-@promise("lifecycle", "Empty: the status stays.", "Not set: the progress stays.", "Labels to set; others stay.", "Keys of labels to remove.")
+@promise(
+    "lifecycle",
+    "Empty: the status stays.",
+    "Not set: the progress stays.",
+    "Labels to set; others stay.",
+    "Keys of labels to remove.")
 def test_status(flows):
     flows.save("f", status="s", progress=5, labels={"a": "1", "b": "2"})
     head = flows.SetStatus(flow_id="f", set_labels={"b": "3", "c": "4"}, remove_labels=["a", "none"]).flow
@@ -139,9 +150,16 @@ def test_errors(flows, state, content_type):
     assert summary.error_count == 1 and "it broke" in summary.last_error
 
 
-@promise("lifecycle", "This state, which need not be stored; `flow_type` is required then.", "A type without a definition has no rules.",
-         "0 for a state that came with the request.", "0 when there is none.", "The version that was validated", "What to validate; required.",
-         "The definition; empty: the flow's own.", "Holds a state against the rules of a definition. Changes nothing.")
+@promise(
+    "lifecycle",
+    "This state, which need not be stored; `flow_type` is required then.",
+    "A type without a definition has no rules.",
+    "0 for a state that came with the request.",
+    "0 when there is none.",
+    "The version that was validated",
+    "What to validate; required.",
+    "The definition; empty: the flow's own.",
+    "Holds a state against the rules of a definition. Changes nothing.")
 def test_validation(flows):
     flows.PutDefinition(document=b'{"flow_type": "t", "on_save": "off", "rules": [{"rule": "required", "path": "/a"}]}')
     flows.save("f", b"{}", flow_type="t")
@@ -179,8 +197,12 @@ def test_history(flows):
         flows.GetHistory(flow_id="none")
 
 
-@promise("lifecycle", "Every phase of the definition, in its order; without one, those the flow has been in.", "When the flow entered it last; not set: never.",
-         "When it was marked complete last; not set: never.", "How many versions there are, pruned ones not counted.")
+@promise(
+    "lifecycle",
+    "Every phase of the definition, in its order; without one, those the flow has been in.",
+    "When the flow entered it last; not set: never.",
+    "When it was marked complete last; not set: never.",
+    "How many versions there are, pruned ones not counted.")
 def test_summary(order):
     order.CompletePhase(flow_id="f")
     order.TransitionPhase(flow_id="f", phase="paid")

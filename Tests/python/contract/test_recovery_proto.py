@@ -26,9 +26,15 @@ def lax(flows):
     return flows
 
 
-@promise("recovery", "A flow with which nothing is wrong is left alone, unless a strategy is named.", "The replaced version is archived in the same commit.",
-         "Say what would be done and change nothing.", "0 when it wrote none.", "Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place",
-         "The newest valid checkpoint.", "What recovery did for a flow so far.")
+@promise(
+    "recovery",
+    "A flow with which nothing is wrong is left alone, unless a strategy is named.",
+    "The replaced version is archived in the same commit.",
+    "Say what would be done and change nothing.",
+    "0 when it wrote none.",
+    "Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place",
+    "The newest valid checkpoint.",
+    "What recovery did for a flow so far.")
 def test_recovery(lax):
     planned = lax.RecoverFlow(flow_id="f", dry_run=True).recovery
     assert (STATE.Name(planned.state), planned.recovered_version, bool(planned.diff)) == ("RECOVERY_STATE_PLANNED", 0, True)
@@ -74,7 +80,10 @@ def test_when_nothing_helps(flows):
     assert (flows.load("f").flow.version, flows.state("f"), list(flows.ListQuarantine().entries)) == (1, b"{}", [])
 
 
-@promise("recovery", "For ROLLBACK_CHECKPOINT: this one, by name or id; empty: the newest valid one.", "Why, for the audit trail; at most 4 KiB.")
+@promise(
+    "recovery",
+    "For ROLLBACK_CHECKPOINT: this one, by name or id; empty: the newest valid one.",
+    "Why, for the audit trail; at most 4 KiB.")
 def test_arguments(lax):
     with not_found("CHECKPOINT_NOT_FOUND"):
         lax.RecoverFlow(flow_id="f", strategy=recovery_pb2.RECOVERY_STRATEGY_ROLLBACK_CHECKPOINT, checkpoint="none")
@@ -88,9 +97,13 @@ def test_arguments(lax):
     assert (first.replayed, again.replayed, again.recovery.id) == (False, True, first.recovery.id)
 
 
-@promise("recovery", "The entry's id; required. NOT_FOUND when there is none.", "version numbers never go back.",
-         "INVALID_ARGUMENT (STATE_INVALID) when the flow's definition is enforced and the state breaks its rules, unless `allow_invalid` is set.",
-         "The version whose state this is.")
+@promise(
+    "recovery",
+    "The entry's id; required. NOT_FOUND when there is none.",
+    "version numbers never go back.",
+    "INVALID_ARGUMENT (STATE_INVALID) when the flow's definition is enforced and the state breaks its rules, unless "
+    "`allow_invalid` is set.",
+    "The version whose state this is.")
 def test_quarantined_states_come_back(lax):
     entry = lax.RecoverFlow(flow_id="f").recovery.quarantine_id
     with not_found("QUARANTINED_NOT_FOUND"):
@@ -103,9 +116,14 @@ def test_quarantined_states_come_back(lax):
     assert (restored.version, restored.restored_version, lax.state("f")) == (5, 3, b'{"b": 3}')
 
 
-@promise("recovery", "Lists what people should know about flows, newest first.", "Marks a notification as seen. Doing so twice changes nothing.",
-         "Only this level and more urgent ones; unspecified: all.", "The notification's id; required. NOT_FOUND when there is none.",
-         "Also those that are acknowledged.", "Who acknowledged it; empty while nobody did.")
+@promise(
+    "recovery",
+    "Lists what people should know about flows, newest first.",
+    "Marks a notification as seen. Doing so twice changes nothing.",
+    "Only this level and more urgent ones; unspecified: all.",
+    "The notification's id; required. NOT_FOUND when there is none.",
+    "Also those that are acknowledged.",
+    "Who acknowledged it; empty while nobody did.")
 def test_notifications(lax):
     lax.RecoverFlow(flow_id="f")
     lax.ReportError(flow_id="f", message="m")

@@ -30,8 +30,11 @@ def put(flows, **definition):
 # CreateFlow
 
 
-@promise("state", "ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when there is one with that id, deleted or not.", "Empty: the server generates a UUIDv7.",
-         "Always 1.")
+@promise(
+    "state",
+    "ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when there is one with that id, deleted or not.",
+    "Empty: the server generates a UUIDv7.",
+    "Always 1.")
 def test_create(flows):
     made = flows.CreateFlow(state=b"{}")
     assert uuid.UUID(made.flow_id).version == 7 and made.version == 1 and made.digest == xxhash.xxh3_128_digest(b"{}")
@@ -81,7 +84,10 @@ def test_a_save_goes_where_the_definition_allows(flows, phase):
     assert flows.load("f").flow.version == 1
 
 
-@promise("state", "State, checkpoint, pending writes and audit entry are committed together.", "The checkpoint's id when the request asked for one; else empty.")
+@promise(
+    "state",
+    "State, checkpoint, pending writes and audit entry are committed together.",
+    "The checkpoint's id when the request asked for one; else empty.")
 def test_a_save_and_its_checkpoint(flows):
     saved = flows.save("f", checkpoint={"name": "n", "description": "d"})
     [checkpoint] = flows.ListCheckpoints(flow_id="f").checkpoints
@@ -125,8 +131,12 @@ def test_what_a_save_does_not_name_stays(flows):
     assert refusal.fields() == ["flow_type"]
 
 
-@promise("state", "One of them is required.", "FLOW_NOT_FOUND when there is no flow.",
-         "FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when a `test` fails, or a path is not there.", "What it does not touch stays as it is spelled.")
+@promise(
+    "state",
+    "One of them is required.",
+    "FLOW_NOT_FOUND when there is no flow.",
+    "FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when a `test` fails, or a path is not there.",
+    "What it does not touch stays as it is spelled.")
 def test_changes(flows):
     with invalid() as refusal:
         flows.SaveState(flow_id="f")
@@ -175,10 +185,13 @@ def test_what_is_not_json(flows, state):
 # LoadState
 
 
-@promise("state", "NOT_FOUND (FLOW_NOT_FOUND) when there is none, or when it is deleted and the latest is asked for.",
-         "This one, also of a deleted flow. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
-         "NOT_FOUND (CHECKPOINT_NOT_FOUND) when there is none.", "The newest with this label. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
-         "The newest committed at this time or before. NOT_FOUND (VERSION_NOT_FOUND) when there is none.")
+@promise(
+    "state",
+    "NOT_FOUND (FLOW_NOT_FOUND) when there is none, or when it is deleted and the latest is asked for.",
+    "This one, also of a deleted flow. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
+    "NOT_FOUND (CHECKPOINT_NOT_FOUND) when there is none.",
+    "The newest with this label. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
+    "The newest committed at this time or before. NOT_FOUND (VERSION_NOT_FOUND) when there is none.")
 def test_selectors(flows):
     with not_found():
         flows.load("f")
@@ -206,7 +219,10 @@ def test_selectors(flows):
     assert flows.state("f", version=2) == b"2"
 
 
-@promise("state", "When the version selected is this one, answer `unchanged` and no state.", "The version selected is the one in `if_version_not`; the snapshot has no state.")
+@promise(
+    "state",
+    "When the version selected is this one, answer `unchanged` and no state.",
+    "The version selected is the one in `if_version_not`; the snapshot has no state.")
 def test_if_version_not(flows):
     flows.save("f", b"1")
     flows.save("f", b"2")
@@ -220,7 +236,12 @@ def test_if_version_not(flows):
 # Lists
 
 
-@promise("state", "Created at this time or later.", "Created before this time.", "Last changed at this time or later.", "Last changed before this time.")
+@promise(
+    "state",
+    "Created at this time or later.",
+    "Created before this time.",
+    "Last changed at this time or later.",
+    "Last changed before this time.")
 def test_filters_are_exact_to_the_nanosecond(flows):
     flows.save("f")
     flows.save("f")
@@ -335,9 +356,14 @@ def test_delete(flows):
     assert len(flows.versions("f")) == 2 and flows.GetHistory(flow_id="f").entries
 
 
-@promise("state", "ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS) when the flow has a checkpoint of that name.", "The version to point at; 0: the latest.",
-         "Version numbers never go back.", "Removes a checkpoint; the version that it pointed at stays until retention removes it.",
-         "The checkpoint's name or id; required. NOT_FOUND (CHECKPOINT_NOT_FOUND) when there is none.", "The version the state came from.")
+@promise(
+    "state",
+    "ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS) when the flow has a checkpoint of that name.",
+    "The version to point at; 0: the latest.",
+    "Version numbers never go back.",
+    "Removes a checkpoint; the version that it pointed at stays until retention removes it.",
+    "The checkpoint's name or id; required. NOT_FOUND (CHECKPOINT_NOT_FOUND) when there is none.",
+    "The version the state came from.")
 def test_checkpoints(flows):
     flows.save("f", b"1")
     flows.save("f", b"2")

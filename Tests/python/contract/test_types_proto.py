@@ -28,7 +28,10 @@ def test_names(flows, field):
         assert refusal.fields() == [NAMES[field]], (field, bad)
 
 
-@promise("types", "Without authentication they come from the metadata `flowstate-tenant` (default `default`) and `flowstate-actor` (default `anonymous`).")
+@promise(
+    "types",
+    "Without authentication they come from the metadata `flowstate-tenant` (default `default`) and `flowstate-actor` "
+    "(default `anonymous`).")
 def test_tenant_and_actor(server):
     flows = server.flows()
     bare = server.flows("default", "anonymous")
@@ -159,8 +162,11 @@ def test_events(flows):
     assert (tombstone.state, tombstone.version.size_bytes) == (b"", 0)
 
 
-@promise("types", "Generated (UUIDv7), unique within the tenant.", "Unique within the flow; empty when the checkpoint was made without one.",
-         "Free text, at most 4 KiB.")
+@promise(
+    "types",
+    "Generated (UUIDv7), unique within the tenant.",
+    "Unique within the flow; empty when the checkpoint was made without one.",
+    "Free text, at most 4 KiB.")
 def test_checkpoints(flows):
     flows.save("f")
     flows.save("g")
