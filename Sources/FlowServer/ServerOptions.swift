@@ -108,6 +108,7 @@ public struct ServerOptions: Sendable {
         configuration.handshakeTimeout = .milliseconds(limits.handshakeTimeoutMilliseconds)
         configuration.keepaliveInterval = .milliseconds(limits.keepaliveTimeMilliseconds)
         configuration.keepaliveTimeout = .milliseconds(limits.keepaliveTimeoutMilliseconds)
+        configuration.completed = ErrorTable.completed
         return configuration
     }
 

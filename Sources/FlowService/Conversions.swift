@@ -15,10 +15,10 @@ extension FlowModel.Timestamp {
         self.init(microseconds: message.seconds * 1_000_000 + Int64(message.nanos) / 1_000)
     }
 
-    /// The first microsecond that is not before the time; after the last one of the year 9999 the one behind it, which no flow has.
+    /// The first microsecond that is not before the time, or the last one of the year 9999, which no flow has either.
     init(notBefore message: WireMessages.Timestamp, field: String) throws(StateError) {
         try self.init(message, field: field)
-        if message.nanos % 1_000 != 0 { microseconds += 1 }
+        if message.nanos % 1_000 != 0, self < .latest { microseconds += 1 }
     }
 
     var message: WireMessages.Timestamp {

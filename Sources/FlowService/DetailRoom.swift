@@ -1,8 +1,8 @@
 import GRPC
 import Protobuf
 
-/// How much an error's detail may take, so that `Status.maxDetailsBytes` hold all of the error's status: each text in it has a bound, and of a
-/// list those elements come that fit. So nothing has to be left out whole.
+/// How much an error's detail may take, so that `Status.maxDetailsBytes` hold all of the error's status: each text in it has a bound, and
+/// of a list those elements come that fit. So nothing has to be left out whole.
 ///
 /// The bounds leave room for one element of any list beside the longest message, the names in `ErrorInfo` and a `RetryInfo`.
 struct DetailRoom {
@@ -12,7 +12,7 @@ struct DetailRoom {
     /// A free text, or a path, as it is sent.
     static func text(_ text: String) -> String { text.shortened(toBytes: 400) }
 
-    /// `google.protobuf.Any`: the longest type URL (70 bytes), the tags and lengths of its fields, of itself in the status, and of `omitted`.
+    /// `google.protobuf.Any`: the longest type URL (70 bytes), the tags and lengths of its fields and of itself, and `omitted`.
     private static let wrapperBytes = 96
     /// A tag, and a length in two bytes.
     private static let elementBytes = 3

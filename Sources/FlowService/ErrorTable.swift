@@ -1,11 +1,11 @@
 import FlowModel
-import GRPC
+public import GRPC
 import Protobuf
 import WireMessages
 
 /// The one table from `StateError` to what goes over the wire: a code, the message, and
 /// `google.rpc.Status` details with an `ErrorInfo` (domain `flowstate`) and a typed detail.
-enum ErrorTable {
+public enum ErrorTable {
     static let domain = "flowstate"
 
     static func status(_ error: StateError) -> Status {
@@ -27,6 +27,24 @@ enum ErrorTable {
                 // Decoding ended there.
                 AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(limit)))
             }
+        }
+    }
+
+    /// What the transport refuses by itself has a reason and a detail too, by its code. What no service of this domain made stays as it is.
+    public static func completed(_ status: Status) -> Status {
+        let (code, message) = (status.code, status.message)
+        switch (code, status.refusal) {
+        case (.resourceExhausted, .messageTooLarge(let size, let limit)):
+            return Self.status(code, message, "STATE_TOO_LARGE") { _ in
+                AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(size)))
+            }
+        case (.resourceExhausted, .overloaded): return Self.status(code, message, "OVERLOADED", retryAfter: 100) { _ in nil }
+        case (.unimplemented, _): return Self.status(code, message, "NOT_SUPPORTED") { _ in badField("", message) }
+        case (.invalidArgument, _): return Self.status(code, message, "INVALID_REQUEST") { _ in badField("", message) }
+        case (.deadlineExceeded, _): return Self.status(code, message, "DEADLINE_EXCEEDED") { _ in nil }
+        case (.cancelled, _): return Self.status(code, message, "CANCELLED") { _ in nil }
+        case (.internal, _): return Self.status(code, message, "INTERNAL") { _ in nil }
+        default: return status
         }
     }
 

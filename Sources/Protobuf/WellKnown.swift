@@ -45,7 +45,7 @@ extension WireDuration {
         return .seconds(seconds) + .nanoseconds(nanos)
     }
 
-    /// The same length of time, cut to the nanosecond, and to the longest that protobuf has; its parts have the same sign, as protobuf asks.
+    /// The same length of time, cut to the nanosecond, and to the longest that protobuf has; its parts have the same sign, as it asks.
     public init(_ duration: Duration) {
         let longest = Duration.seconds(WireDurationBounds.seconds)
         let (seconds, attoseconds) = min(max(duration, .zero - longest), longest).components

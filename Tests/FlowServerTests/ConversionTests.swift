@@ -13,8 +13,8 @@ import WireMessages
         (-1, 999_999_999, 0, -1),
         (-1, 1, -999_999, -1_000_000), (-62_135_596_800, 0, -62_135_596_800_000_000, -62_135_596_800_000_000),
         (253_402_300_799, 999_999_000, 253_402_300_799_999_999, 253_402_300_799_999_999),
-        // No flow is as new, and the filter says so.
-        (253_402_300_799, 999_999_001, 253_402_300_800_000_000, 253_402_300_799_999_999),
+        // No flow is as new.
+        (253_402_300_799, 999_999_001, 253_402_300_799_999_999, 253_402_300_799_999_999),
     ])
     func timesFinerThanAMicrosecondAreExact(seconds: Int64, nanos: Int32, first: Int64, last: Int64) throws {
         let time = Wire(seconds: seconds, nanos: nanos)

@@ -350,8 +350,8 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     private func end(_ status: Status, isCancellation: Bool = false) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.respond(id, ResponseFields.head + status.trailers, endStream: true)
-        case .trailers: connection?.finish(id, status.trailers)
+        case .trailersOnly: connection?.refuse(id, status)
+        case .trailers: connection.map { $0.finish(id, $0.trailers(status)) }
         }
         if isCancellation { cancel() }
         release()

@@ -44,6 +44,9 @@ public struct ServerConfiguration: Sendable {
     public var connectionAgeGrace = TimeAmount.minutes(5)
     /// Told how long event loops are busy.
     public var eventLoopWatch: EventLoopWatch?
+    /// Gives the service's details to a status that the transport made by itself: an unknown method, a message too large, a deadline that
+    /// passed. Called on event loops.
+    public var completed: @Sendable (Status) -> Status = { $0 }
 
     public init() {}
 }

@@ -238,8 +238,14 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         session.finish(id)
     }
 
-    private func refuse(_ id: StreamID, _ status: Status) {
-        respond(id, ResponseFields.head + status.trailers, endStream: true)
+    /// Answers a call that has no answer yet with a status and nothing else.
+    func refuse(_ id: StreamID, _ status: Status) {
+        respond(id, ResponseFields.head + trailers(status), endStream: true)
+    }
+
+    func trailers(_ status: Status) -> [HeaderField] {
+        let isBare = status.code != .ok && status.details.isEmpty
+        return (isBare ? configuration.completed(status) : status).trailers
     }
 
     private func fail(_ error: HTTP2Error) {

@@ -4,9 +4,9 @@ import NIOCore
 extension ServerConnectionHandler {
     /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
     static let slowReader = Status(
-        .resourceExhausted, "this connection's reader is too slow: replies pile up unread")
+        .resourceExhausted, "this connection's reader is too slow: replies pile up unread", refusal: .overloaded)
     private static let sendsTooMuch = Status(
-        .resourceExhausted, "this connection sends more at once than the server buffers; try again")
+        .resourceExhausted, "this connection sends more at once than the server buffers; try again", refusal: .overloaded)
     /// What an open call takes beside its message: itself, its stream, an answer of up to `smallAnswerBytes`. One that streams has a task.
     private static let unaryCallBytes = 1 << 10
     private static let streamingCallBytes = 8 << 10

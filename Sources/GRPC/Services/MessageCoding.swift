@@ -33,7 +33,7 @@ extension Status {
         case .invalidDuration(let field):
             self.init(
                 .invalidArgument,
-                "\(field) is not a valid duration: seconds and nanos must have one sign, with 315,576,000,000 seconds and 999,999,999 nanoseconds at most"
+                "\(field) is not a duration: seconds (±315,576,000,000) and nanos (±999,999,999) must be in range and have the same sign"
             )
         case .tooMuchMemory(let limit):
             self.init(.resourceExhausted, "decoding the \(type) takes more than \(limit) bytes of memory; send less")

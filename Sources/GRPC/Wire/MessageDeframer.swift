@@ -22,7 +22,8 @@ struct MessageDeframer {
             case .tooLarge(let announced, let limit):
                 Status(
                     .resourceExhausted,
-                    "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit")
+                    "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit",
+                    refusal: .messageTooLarge(size: announced, limit: limit))
             case .compressed(nil), .compressed("identity"):
                 Status(.internal, "a compressed message without grpc-encoding; send it as identity")
             case .compressed(let encoding?):

@@ -29,6 +29,14 @@ public enum StatusCode: Int, Sendable, CaseIterable {
     }
 }
 
+/// What RESOURCE_EXHAUSTED of the transport is about.
+public enum TransportRefusal: Sendable, Equatable {
+    /// A message announces more than the limit. Sizes are bytes.
+    case messageTooLarge(size: Int, limit: Int)
+    /// The connection has too much under way; less of it at a time, or later, goes through.
+    case overloaded
+}
+
 /// How a call ended. Thrown by clients when the code is not `ok`.
 public struct Status: Error, Sendable, Equatable {
     public var code: StatusCode
@@ -37,10 +45,14 @@ public struct Status: Error, Sendable, Equatable {
     /// A serialised `google.rpc.Status`, sent as `grpc-status-details-bin`; empty: none.
     public var details: [UInt8]
 
-    public init(_ code: StatusCode, _ message: String = "", details: [UInt8] = []) {
+    /// What the transport refused a call for, where the code alone does not tell; stays on this side of the wire.
+    public var refusal: TransportRefusal?
+
+    public init(_ code: StatusCode, _ message: String = "", details: [UInt8] = [], refusal: TransportRefusal? = nil) {
         self.code = code
         self.message = message
         self.details = details
+        self.refusal = refusal
     }
 
     public static let ok = Status(.ok)

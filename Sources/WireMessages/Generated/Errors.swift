@@ -69,7 +69,8 @@ public struct StateInvalid: WireMessage, Equatable {
 public struct Violation: WireMessage, Equatable {
     /// JSON Pointer (RFC 6901) into the state; empty: the state as a whole.
     public var path: String = ""
-    /// The rule's name: a JSON Schema keyword, the name of a rule of the definition, or `syntax`.
+    /// The rule's name: that of a rule of the definition; `schema` for all that its JSON Schema says; `syntax` when the
+    /// state is not JSON, `edit` when a step cannot be written into it, `corrupt` when it cannot be read.
     public var rule: String = ""
     /// What is wrong and what would be right.
     public var message: String = ""

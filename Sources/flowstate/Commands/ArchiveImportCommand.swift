@@ -8,10 +8,11 @@ struct ArchiveImportCommand: ClientCommand {
         commandName: "import",
         abstract: "Restore flows from an archive.",
         discussion: """
-            The whole archive is checked before anything is saved; what comes through a pipe is kept in $TMPDIR until then. Flows get the ids, versions, states, phases, labels and named \
-            checkpoints that they had; a flow that is there already is compared and, where its versions are those of the \
-            archive, continued. So an import that was interrupted is run again. A flow whose versions differ, or that was \
-            deleted, is a conflict, and stays as it is.
+            The whole archive is checked before anything is saved; what comes through a pipe is kept in $TMPDIR until then. \
+            Flows get the ids, versions, states, phases, labels and named checkpoints that they had; a flow that is there \
+            already is compared and, where its versions are those of the archive, continued. So an import that was \
+            interrupted is run again. A flow whose versions differ, or that was deleted, is a conflict, and stays as it is. \
+            Of more labels than the server takes some are left out, and it is told.
 
             Times, actors and kinds of versions are the server's own; the original ones are in the member \
             flowstate_archive of a version's metadata. Versions that were missing from a flow leave no gap: those behind \

@@ -1,4 +1,4 @@
-"""The comments of the proto files, sentence by sentence."""
+"""The comments of the proto files, sentence by sentence, and which test holds which of them."""
 
 import functools
 import pathlib
@@ -8,27 +8,34 @@ PROTO = pathlib.Path(__file__).resolve().parents[3] / "proto" / "flowstate" / "v
 
 
 @functools.cache
-def sentences(name):
-    """Every sentence of a file's comments, in order, in one line each."""
-    text, block = [], []
-    for line in (PROTO / f"{name}.proto").read_text().splitlines() + [""]:
+def sentences(file):
+    """Every sentence of a file's comments in order, with the rpc, message, enum or service that it is about."""
+    found, block, scope = [], [], ""
+    for line in (PROTO / f"{file}.proto").read_text().splitlines() + [""]:
         comment = re.match(r"\s*// ?(- )?(.*)", line)
-        if comment and not comment[1] and comment[2]:
+        if comment and comment[2] and not comment[1]:
             block.append(comment[2].strip())
             continue
-        text += split(" ".join(block))
+        declared = re.match(r"\s*(?:rpc|message|enum|service) (\w+)", line)
+        if declared:
+            scope = declared[1]
+        found += [(scope, sentence) for sentence in split(" ".join(block))]
         block = [comment[2].strip()] if comment and comment[2] else []
-    return text
+    return found
 
 
 def split(paragraph):
-    """At full stops and before capitals; `1.5`, `i.e.` and what stands in brackets stay whole."""
+    """At full stops and colons before capitals, digits and code; what stands in brackets stays whole."""
     return [part.strip() for part in re.split(r"(?<=[.:])\s+(?=[A-Z`0-9])(?![^(]*\))", paragraph) if part.strip()]
+
+
+def text(file):
+    return " ".join(sentence for _, sentence in sentences(file))
 
 
 def promise(file, *told):
     """Marks a test as what holds sentences of a file; they must be there, word for word."""
-    missing = [sentence for sentence in told if sentence not in " ".join(sentences(file))]
+    missing = [sentence for sentence in told if sentence not in text(file)]
     assert not missing, f"{file}.proto does not say {missing} any more"
 
     def mark(test):

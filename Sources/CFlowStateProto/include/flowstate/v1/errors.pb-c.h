@@ -87,7 +87,8 @@ struct  Flowstate__V1__Violation
    */
   ProtobufCBinaryData path;
   /*
-   * The rule's name: a JSON Schema keyword, the name of a rule of the definition, or `syntax`.
+   * The rule's name: that of a rule of the definition; `schema` for all that its JSON Schema says; `syntax` when the
+   * state is not JSON, `edit` when a step cannot be written into it, `corrupt` when it cannot be read.
    */
   ProtobufCBinaryData rule;
   /*
