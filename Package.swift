@@ -101,7 +101,7 @@ let package = Package(
         tests("FlowModelTests", ["FlowModel"], data: ["Data"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
-        tests("GRPCTests", ["GRPC", "HTTP2", "Resources", nioCore, nioPosix, nioExtras, logging]),
+        tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
         tests("PostgresTests", ["Postgres", logging]),
         tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),

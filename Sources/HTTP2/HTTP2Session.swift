@@ -244,6 +244,12 @@ public final class HTTP2Session {
         _ = nghttp2_submit_rst_stream(pointer, flagNone, id, code.rawValue)
     }
 
+    /// Lets go of what waits on a stream of a connection that is lost. Neither `receive` nor `takeOutput` may be called any more: nghttp2
+    /// still has the stream's address.
+    public func forget(_ id: StreamID) {
+        if let stream = streams.remove(id) { pendingBytes -= stream.pendingBytes }
+    }
+
     /// True while more waits on the stream than the high-water mark; `.writable` follows when it is over.
     public func isBlocked(_ id: StreamID) -> Bool {
         guard let stream = streams[id], stream.pendingBytes > highWaterMark else { return false }

@@ -1,6 +1,9 @@
 """Limits of connections, queues and time, lowered and hit."""
 
 import contextlib
+import os
+import pathlib
+import resource
 import struct
 import time
 
@@ -353,6 +356,35 @@ def test_descriptors(start_server):
     flows = server.flows()
     assert eventually(lambda: flows.save("f").version > 0, what="a place")
     server.stop()
+
+
+def test_descriptors_run_out(start_server):
+    """Old connections go on, the log says it once, nothing spins, and those that waited are served when there is a place."""
+    server = start_server()
+    pid = server.process.pid
+    with Wire(server) as old:
+        old.ping()
+        soft = len(os.listdir(f"/proc/{pid}/fd"))
+        hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        waiting = Wire(server)
+        eventually(lambda: "could not be accepted" in server.log_tail(), what="a line in the log")
+        before = cpu_seconds(pid)
+        for _ in range(10):
+            old.ping()
+            time.sleep(0.1)
+        assert cpu_seconds(pid) - before < 0.5
+        assert server.log_tail().count("could not be accepted") == 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+        waiting.ping()
+        waiting.socket.close()
+    server.stop()
+
+
+def cpu_seconds(pid):
+    """Processor time of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_shutdown_ends_streams_that_only_wait(start_server):

@@ -36,6 +36,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private var flushIsScheduled = false
     private var isReading = false
     private var isClosing = false
+    private var isLost = false
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private(set) var isShuttingDown = false
@@ -49,9 +50,9 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private static let maxQueuedFrames = 10_000
 
     /// How long the rest of a large output waits for other connections. A task without a delay would run before they are looked at.
-    private static let turn = TimeAmount.microseconds(50)
+    static let turn = TimeAmount.microseconds(50)
 
-    private static let callsClosedAtOnce = 64
+    static let callsClosedAtOnce = 8
 
     /// - Parameter memory: what the connection has reserved.
     init(
@@ -118,6 +119,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.forget`).
+        isLost = true
         closeCalls(calls.values[...], context.eventLoop)
         calls.removeAll()
         ticker?.cancel()
@@ -125,13 +128,15 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
-    /// A portion in a turn: there may be thousands, of many connections at once.
+    /// A portion in a turn: there may be thousands, of many connections at once, and a large answer takes the system a while to take back.
     private func closeCalls(_ calls: ArraySlice<ServerCall>, _ eventLoop: any EventLoop) {
-        for call in calls.prefix(Self.callsClosedAtOnce) { call.closed() }
+        for call in calls.prefix(Self.callsClosedAtOnce) {
+            call.closed()
+            session.forget(call.id)
+        }
         let rest = calls.dropFirst(Self.callsClosedAtOnce)
         guard !rest.isEmpty else { return }
-        let bound = NIOLoopBound((self, rest), eventLoop: eventLoop)
-        eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { bound.value.0.closeCalls(bound.value.1, eventLoop) }
+        eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { self.closeCalls(rest, eventLoop) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -270,7 +275,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func flush() {
         flushIsScheduled = false
-        guard let context, hasHeard else { return }
+        guard let context, hasHeard, !isLost else { return }
         do {
             let (bytes, hasMore) = try session.flush(to: context)
             writtenBytes &+= bytes

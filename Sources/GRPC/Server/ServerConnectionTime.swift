@@ -49,7 +49,15 @@ extension ServerConnectionHandler {
             watched[id] = reader
         }
         readers = watched
-        for id in unread { reset(id, .enhanceYourCalm) }
+        giveUp(unread[...])
+    }
+
+    /// A portion in a turn (`closeCalls`).
+    private func giveUp(_ unread: ArraySlice<StreamID>) {
+        for id in unread.prefix(Self.callsClosedAtOnce) { reset(id, .enhanceYourCalm) }
+        let rest = unread.dropFirst(Self.callsClosedAtOnce)
+        guard !rest.isEmpty, let context else { return }
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { self.giveUp(rest) }
     }
 
     func perform(_ action: ConnectionLife.Action) {
