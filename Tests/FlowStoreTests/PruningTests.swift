@@ -209,6 +209,17 @@ struct PruningTests {
         await database.shutdown()
     }
 
+    /// Not "try again": it would be the same for ever.
+    @Test func aCheckpointWhoseBaseHasGoneIsALoss() async throws {
+        let flow = try await flow(4) { $0 == 3 }
+        try await execute("DELETE FROM flowstate.flow_version WHERE tenant = $1 AND flow_id = $2 AND version < 3", flow.key)
+        let restore = RestoreCheckpointCommand(key: flow.key, actor: "a", checkpoint: "c3")
+        guard case .dataLoss(_, version: 3, _) = await refusal({ try await stranger().run(restore) }) else {
+            Issue.record("no loss")
+            return
+        }
+    }
+
     /// What a save refers to must be there, whatever this server remembers: a restored backup may have forgotten it.
     @Test(arguments: [true, false]) func aBaseThatTheDatabaseNeverHadIsNotReferredTo(flowIsThere: Bool) async throws {
         let flow = try await flow(6) { _ in false }

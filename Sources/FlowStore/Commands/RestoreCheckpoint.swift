@@ -91,7 +91,14 @@ extension RestoreCheckpointCommand: StoreCommand {
         let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters, locksHeadFirst: false
         ) { rows throws(PostgresError) in try judge.answer(rows) }
-        store.submit(Change(key, store.resources, .statement(single)), context, completion)
+        let load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
+        store.submit(Change(key, store.resources, .statement(single)), context) { (result: Result<SavedVersion, StateError>) in
+            guard case .failure(let error) = result, error == .contention else { return completion(result) }
+            // Its base is missing at each attempt: a load tells whether it has gone for good.
+            store.submit(load, context: context) { loaded in
+                if case .failure(let loss) = loaded, case .dataLoss = loss { completion(.failure(loss)) } else { completion(result) }
+            }
+        }
     }
 
     static let plain = statement(idempotent: false)

@@ -53,7 +53,9 @@ struct CleanupCommand: ClientCommand {
             let isStuck = response.more && !response.hasRemoved && response.cursor == total.cursor
             total.add(response)
             if isStuck || response.more && maxRows != nil { break }
-            if response.more { console.note("\(total.versions) versions \(dryRun ? "found" : "removed") so far, \(total.bytes) bytes") }
+            if response.more, response.hasRemoved {
+                console.note("\(total.versions) versions \(dryRun ? "found" : "removed") so far, \(total.bytes) bytes")
+            }
         } while total.more
         if total.more, maxRows == nil {
             let advice = "one call does not get any further: raise --timeout, or give --flows-of and --type"
