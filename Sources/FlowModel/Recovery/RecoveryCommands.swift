@@ -70,13 +70,16 @@ public struct RecoveryRecord: Sendable, Equatable {
     /// Empty: nothing was archived.
     public var quarantineID: String
     public var time: Timestamp
+    /// Who asked, or the server itself.
+    public var actor: String
     public var replayed: Bool
     /// The JSON Patch from the broken state; empty when that is no JSON.
     public var diff: [UInt8]
 
     public init(
         id: String, isPlanned: Bool, strategy: RecoveryStrategy?, brokenVersion: FlowVersion, recoveredVersion: FlowVersion,
-        steps: [Step], violations: [StateError.Violation], quarantineID: String, time: Timestamp, replayed: Bool = false, diff: [UInt8] = []
+        steps: [Step], violations: [StateError.Violation], quarantineID: String, time: Timestamp, actor: String, replayed: Bool = false,
+        diff: [UInt8] = []
     ) {
         self.id = id
         self.isPlanned = isPlanned
@@ -87,6 +90,7 @@ public struct RecoveryRecord: Sendable, Equatable {
         self.violations = violations
         self.quarantineID = quarantineID
         self.time = time
+        self.actor = actor
         self.replayed = replayed
         self.diff = diff
     }

@@ -18,6 +18,6 @@ public enum RecoveryText {
             strategy: root?["strategy"]?.string.flatMap(RecoveryStrategy.init(rawValue:)),
             brokenVersion: root?["broken_version"]?.double.flatMap { FlowVersion(exactly: $0) } ?? 0, recoveredVersion: version.version,
             steps: [], violations: [],
-            quarantineID: root?["quarantine_id"]?.string ?? "", time: version.createdAt)
+            quarantineID: root?["quarantine_id"]?.string ?? "", time: version.createdAt, actor: version.actor)
     }
 }

@@ -14,7 +14,7 @@ enum GetRecoveryStatus: FlowMethod {
     static func response(_ page: Page<HistoryRecord>, flowID: String) -> GetRecoveryStatusResponse {
         let recoveries: [Recovery] = page.elements.compactMap { record in
             guard case .version(let version) = record else { return nil }
-            return RecoveryText.record(version).message(flowID: flowID, actor: version.actor)
+            return RecoveryText.record(version).message(flowID: flowID)
         }
         return GetRecoveryStatusResponse(recoveries: recoveries, nextPageToken: page.next?.text ?? "")
     }

@@ -33,7 +33,7 @@ enum RecoverFlow: FlowMethod {
 }
 
 extension RecoveryRecord {
-    func message(flowID: String, actor: String = "") -> Recovery {
+    func message(flowID: String) -> Recovery {
         let strategy: WireMessages.RecoveryStrategy =
             switch strategy {
             case nil: .unspecified

@@ -285,7 +285,7 @@ struct FlowRecovery: Sendable {
             id: command.recoveryID, isPlanned: command.isDryRun, strategy: candidate?.strategy, brokenVersion: broken.version.version,
             recoveredVersion: saved?.version ?? 0, steps: steps, violations: broken.violations,
             quarantineID: candidate == nil || command.isDryRun ? "" : command.quarantineID,
-            time: saved?.createdAt ?? SystemClock.now)
+            time: saved?.createdAt ?? SystemClock.now, actor: command.actor)
     }
 
     private func recorded(_ key: String) async throws(StateError) -> RecoveryRecord? {

@@ -53,7 +53,6 @@ def test_recovery(lax):
     assert [each.version for each in lax.ListQuarantine(flow_id="f").entries] == [4, 3], "newest first"
 
 
-@pytest.mark.xfail(strict=True, reason="the answer of RecoverFlow leaves the actor out")
 @promise("recovery", "Who asked; `flowstate` when the policy did.")
 def test_a_recovery_names_its_actor(lax):
     done = lax.RecoverFlow(flow_id="f").recovery

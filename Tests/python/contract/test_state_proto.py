@@ -61,7 +61,6 @@ def test_a_flow_without_a_definition_begins_in_no_phase(flows):
     assert flows.load("f").flow.phase == ""
 
 
-@pytest.mark.xfail(strict=True, reason="a flow without a phase begins in none, whatever its definition says")
 @promise("state", "The phase to begin in; empty: the definition's first, or none.")
 @pytest.mark.parametrize("create", ["CreateFlow", "SaveState"])
 def test_a_flow_begins_in_the_first_phase(flows, create):
@@ -73,7 +72,6 @@ def test_a_flow_begins_in_the_first_phase(flows, create):
 # SaveState
 
 
-@pytest.mark.xfail(strict=True, reason="a save's phase is not held against the definition")
 @promise("state", "A phase that the definition does not allow next answers FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED).")
 @pytest.mark.parametrize("phase", ["sent", "nonsense"])
 def test_a_save_goes_where_the_definition_allows(flows, phase):
@@ -384,7 +382,6 @@ def test_checkpoints(flows):
         assert refusal.fields() == ["checkpoint"]
 
 
-@pytest.mark.xfail(strict=True, reason="a restored state is not held against the rules that are enforced now")
 @promise("state", "INVALID_ARGUMENT (STATE_INVALID) when the flow's definition is enforced and that state breaks its rules.")
 def test_a_restored_state_follows_the_rules(flows):
     put(flows, flow_type="t", on_save="off")
