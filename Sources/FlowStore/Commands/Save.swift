@@ -21,8 +21,9 @@ extension SaveCommand: StoreCommand {
                 do throws(StateError) {
                     var command = self
                     let definition = try found.get()?.definition
-                    command.state = try definition?.initialState(
-                        of: key.flowID, at: SystemClock.now, limits: store.limits, budget: WorkBudget(steps: store.limits.work)) ?? []
+                    command.state =
+                        try definition?.initialState(
+                            of: key.flowID, at: SystemClock.now, limits: store.limits, budget: WorkBudget(steps: store.limits.work)) ?? []
                     try command.submitState(to: store, context, completion)
                 } catch {
                     completion(.failure(error))

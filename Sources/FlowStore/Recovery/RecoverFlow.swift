@@ -172,11 +172,12 @@ struct FlowRecovery: Sendable {
     }
 
     private func reset(_ patient: Patient, _ steps: inout [RecoveryRecord.Step]) throws(StateError) -> Cure? {
-        let state = try patient.definition.map { (definition) throws(StateError) in
-            try definition.reset(
-                patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition),
-                budget: budget)
-        } ?? nil
+        let state =
+            try patient.definition.map { (definition) throws(StateError) in
+                try definition.reset(
+                    patient.state, flowID: command.key.flowID, at: SystemClock.now, limits: store.limits, depth: depth(definition),
+                    budget: budget)
+            } ?? nil
         note("reset", 0, helped: state != nil, &steps)
         return state.map { Cure(strategy: .reset, state: $0, contentType: ContentType.json.text) }
     }
