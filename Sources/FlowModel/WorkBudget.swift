@@ -37,14 +37,12 @@ public final class WorkBudget {
     public var spent: Int { limit - left }
 
     /// - Parameter steps: not negative. What they pay for comes after them.
-    @inline(__always)
     public func spend(_ steps: Int) throws(WorkStopped) {
         if steps > untilLook { return try look(steps) }
         untilLook -= steps
     }
 
     /// For going through so many bytes, none of which takes long.
-    @inline(__always)
     public func spend(bytes: Int) throws(WorkStopped) { try spend(bytes / 16) }
 
     @inline(never)

@@ -18,7 +18,8 @@ import Testing
         let document = try? JSONDocument(state, maximumDepth: Limits().jsonDepth)
         return (
             try validator.validate(state, depth: .minimal),
-            try document.map { try validator.validate($0, depth: .minimal, budget: .usual) })
+            try document.map { try validator.validate($0, depth: .minimal, budget: .usual) }
+        )
     }
 
     @Test(arguments: ValidationTests.cases.indices) func everyRuleFindsTheSame(number: Int) throws {

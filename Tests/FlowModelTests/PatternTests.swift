@@ -54,13 +54,15 @@ import Testing
         let text = { (count: Int) in "\"" + String(repeating: "ab", count: count) + "\"" }
         for pattern in ["(a*b*)*c", "(?:a|b)*a(?:a|b){500}c", "(((a+b?)+)+)+$"] {
             let validator = StateValidator(try definition([pattern]), limits: Limits())
-            #expect(try validator.validate(Array("{\"a\":[\(text(20_000))]}".utf8)).violations.allSatisfy { $0.path == "/a/0" }, "\(pattern)")
+            #expect(
+                try validator.validate(Array("{\"a\":[\(text(20_000))]}".utf8)).violations.allSatisfy { $0.path == "/a/0" }, "\(pattern)")
         }
         var limits = Limits()
         limits.work = 500
         let validator = StateValidator(try definition(["^[ab]+$"]), limits: limits)
         let validate = { (texts: [String]) in
-            try validator.validate(Array("{\"a\":[\(texts.joined(separator: ","))]}".utf8), budget: WorkBudget(steps: limits.work)).violations
+            try validator.validate(Array("{\"a\":[\(texts.joined(separator: ","))]}".utf8), budget: WorkBudget(steps: limits.work))
+                .violations
         }
         #expect(try validate([text(20), text(20)]).isEmpty)
         #expect(try validate([text(2_000), text(20)]).map(\.rule) == ["work"])

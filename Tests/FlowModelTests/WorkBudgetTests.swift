@@ -74,7 +74,9 @@ import Testing
         try DefinitionReader.read(Array(#"{"flow_type": "t", "rules": [\#(rules)]}"#.utf8), limits: Limits())
     }
 
-    private func list(_ count: Int, _ prefix: String) -> String { "[" + (0..<count).map { "\"\(prefix)\($0)\"" }.joined(separator: ",") + "]" }
+    private func list(_ count: Int, _ prefix: String) -> String {
+        "[" + (0..<count).map { "\"\(prefix)\($0)\"" }.joined(separator: ",") + "]"
+    }
 
     /// Twice as much input takes about twice as many steps.
     @Test(arguments: [
@@ -98,7 +100,9 @@ import Testing
         var limits = Limits()
         (limits.definitionPhases, limits.definitionStatuses, limits.definitionRules, limits.labels) = (.max, .max, .max, .max)
         let documents: [(Int) -> String] = [
-            { n in #""phases": [\#((0..<n).map { #"{"name": "p\#($0)", "requires": ["p\#($0 + 1)"]}"# }.joined(separator: ",")), {"name": "p\#(n)"}]"# },
+            { n in
+                #""phases": [\#((0..<n).map { #"{"name": "p\#($0)", "requires": ["p\#($0 + 1)"]}"# }.joined(separator: ",")), {"name": "p\#(n)"}]"#
+            },
             { n in #""statuses": [\#((0..<n).map { #"{"name": "s\#($0)"}"# }.joined(separator: ","))]"# },
             { n in #""labels": {\#((0..<n).map { #""l\#($0)": "/l"# + "\($0)\"" }.joined(separator: ","))}"# },
             { n in #""rules": [\#((0..<n).map { _ in #"{"rule": "required", "path": "/a"}"# }.joined(separator: ","))]"# },
@@ -115,7 +119,9 @@ import Testing
     }
 
     @Test func aStateThatTakesTooMuchWorkIsNeverValid() throws {
-        let rules = (0..<100).map { #"{"rule": "elements", "name": "r\#($0)", "path": "/a", "rules": [{"rule": "not_listed", "in": "/b"}]}"# }
+        let rules = (0..<100).map {
+            #"{"rule": "elements", "name": "r\#($0)", "path": "/a", "rules": [{"rule": "not_listed", "in": "/b"}]}"#
+        }
         let validator = StateValidator(try definition(rules.joined(separator: ",")), limits: Limits())
         let state = Array("{\"a\": \(list(500, "a")), \"b\": \(list(500, "b"))}".utf8)
         let (whole, cost) = try steps { try validator.validate(state, budget: $0) }
@@ -133,12 +139,17 @@ import Testing
         let new = try parse("{\(list(2_000, "n").dropFirst().dropLast().split(separator: ",").map { "\($0):[1]" }.joined(separator: ","))}")
         let works: [(WorkBudget) throws -> [UInt8]] = [
             { try JSONDiff.patch(from: old, to: new, budget: $0) }, { try MergePatch.apply(new, to: old, budget: $0) },
-            { try JSONPatch(Array(#"[{"op":"add","path":"/x","value":1}]"#.utf8), limits: PatchLimits(), budget: $0).apply(to: old, budget: $0) },
+            {
+                try JSONPatch(Array(#"[{"op":"add","path":"/x","value":1}]"#.utf8), limits: PatchLimits(), budget: $0).apply(
+                    to: old, budget: $0)
+            },
         ]
         for work in works {
             let (result, cost) = try steps(work)
             #expect(try work(WorkBudget(steps: cost)) == result)
-            for steps in [0, cost / 2, cost - 1] { #expect(throws: (any Error).self, "\(steps) of \(cost)") { try work(WorkBudget(steps: steps)) } }
+            for steps in [0, cost / 2, cost - 1] {
+                #expect(throws: (any Error).self, "\(steps) of \(cost)") { try work(WorkBudget(steps: steps)) }
+            }
         }
     }
 
@@ -151,16 +162,21 @@ import Testing
         for number in 0..<300 {
             let rules = (0..<Int.random(in: 0...6, using: &random)).map { _ in
                 let path = ["/a", "/b", "/a/b", "/c/0", ""].randomElement(using: &random) ?? ""
-                let inner = [
-                    #"{"rule": "not_listed", "in": "/b"}"#, #"{"rule": "pattern", "pattern": "[ab]*a[ab]{20}"}"#, #"{"rule": "required", "path": "/a"}"#,
-                    #"{"rule": "range", "minimum": 1e-9}"#, #"{"rule": "one_of", "values": ["a", "é"]}"#,
-                ].randomElement(using: &random) ?? ""
+                let inner =
+                    [
+                        #"{"rule": "not_listed", "in": "/b"}"#, #"{"rule": "pattern", "pattern": "[ab]*a[ab]{20}"}"#,
+                        #"{"rule": "required", "path": "/a"}"#,
+                        #"{"rule": "range", "minimum": 1e-9}"#, #"{"rule": "one_of", "values": ["a", "é"]}"#,
+                    ].randomElement(using: &random) ?? ""
                 let kind = ["elements", "values"].randomElement(using: &random) ?? ""
                 return #"{"rule": "\#(kind)", "path": "\#(path)", "rules": [\#(inner), \#(inner)]}"#
             }
-            let schema = Bool.random(using: &random) ? #""schema": {"additionalProperties": {"uniqueItems": true, "not": {"const": \#(json.value())}}},"# : ""
+            let schema =
+                Bool.random(using: &random)
+                ? #""schema": {"additionalProperties": {"uniqueItems": true, "not": {"const": \#(json.value())}}},"# : ""
             let labels = Bool.random(using: &random) ? #""labels": {"l": "/a", "m": "/b/a"},"# : ""
-            let document = Array(#"{"flow_type": "t", "on_save": "warn", \#(schema) \#(labels) "rules": [\#(rules.joined(separator: ","))]}"#.utf8)
+            let document = Array(
+                #"{"flow_type": "t", "on_save": "warn", \#(schema) \#(labels) "rules": [\#(rules.joined(separator: ","))]}"#.utf8)
             let key = try FlowKey(tenant: "t", flowID: "f")
             let (old, new) = (Array(json.value().utf8), Array(json.object(["a", "b", "c"].map { ($0, json.value()) }).utf8))
             let work = { (budget: WorkBudget) throws(StateError) -> String in
@@ -186,7 +202,8 @@ import Testing
                 switch result {
                 case .success(let text) where text == expected: finished += 1
                 // A state that could not be checked is in breach of a rule, and its warning says so.
-                case .success(let text): if !text.contains("would take") { Issue.record("seed \(seed), \(number): \(text), not \(expected)") }
+                case .success(let text):
+                    if !text.contains("would take") { Issue.record("seed \(seed), \(number): \(text), not \(expected)") }
                 case .failure(let error):
                     ended += 1
                     if steps >= cost || error != .workLimitExceeded(limit: steps) { Issue.record("seed \(seed), \(number): \(error)") }

@@ -32,6 +32,17 @@ struct SaveGroupTests {
             ])
     }
 
+    /// In pairs, since the second is compared with what the first says.
+    @Test(arguments: [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max]) func anyNumberMayBeExpected(one: Int64) throws {
+        for other in [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max] {
+            for saves in [[one, other], [other, other, one]] {
+                _ = grouped(try saves.map { try save(.expected($0)) })
+                _ = grouped(try [save(.none)] + saves.map { try save(.expected($0)) })
+            }
+        }
+        #expect(try fates(save(.expected(.max)), save(.expected(.max))) == [.saved(offset: 1), .conflict(after: 1)])
+    }
+
     @Test func anExpectationBehindAppendsSaysWhereTheyBegan() throws {
         #expect(try grouped([save(.none), save(.none), save(.expected(9))])?.start == .present(7))
         #expect(try grouped([save(.none), save(.none), save(.expected(2))]) == nil, "perhaps the first two create the flow")

@@ -22,9 +22,10 @@ def small(limited_server):
     return limited_server({
         "message-bytes": 4_000, "state-bytes": 2_000, "json-depth": 3, "metadata-bytes": 20, "id-bytes": 40,
         "content-type-bytes": 20, "labels": 2, "label-bytes": 5, "description-bytes": 10, "idempotency-key-bytes": 6,
-        "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000, "patch-operations": 2, "patch-work": 500,
-        "definition-bytes": 200, "definition-depth": 3, "definition-patterns": 1, "pattern-bytes": 9, "pattern-memory-bytes": 4_000,
-        "pattern-work": 100, "schema-work": 100})
+        "page-size": 2, "maximum-page-size": 3, "arena-bytes": 8_000, "patch-operations": 2, "work": 1_000,
+        "definition-bytes": 200, "definition-depth": 3, "definition-phases": 3, "definition-statuses": 3, "definition-rules": 2,
+        "definition-schemas": 3, "definition-patterns": 1, "pattern-bytes": 9, "pattern-memory-bytes": 4_000,
+        "error-details-bytes": 12})
 
 
 @pytest.fixture
@@ -84,14 +85,46 @@ def test_patch_operations(flows):
     assert "2" in refusal.message and refusal.fields() == ["json_patch"]
 
 
-def test_patch_work(flows):
-    operation = json.dumps([{"op": "add", "path": "/-", "value": 1}]).encode()
+def test_work(flows):
+    """Of patches, merge patches and differences; nothing of what is too much is applied."""
     flows.save("f", b"[" + b"0," * 300 + b"0]")
-    flows.SaveState(flow_id="f", json_patch=operation)
-    flows.save("g", b"[" + b"0," * 600 + b"0]")
-    with invalid() as refusal:
-        flows.SaveState(flow_id="g", json_patch=operation)
-    assert refusal.fields() == ["json_patch"]
+    flows.SaveState(flow_id="f", json_patch=b'[{"op": "add", "path": "/-", "value": 1}]')
+    flows.save("g", b"[" + b"0," * 900 + b"0]")
+    with refused(RESOURCE_EXHAUSTED, "WORK_LIMIT_EXCEEDED") as refusal:
+        flows.SaveState(flow_id="g", json_patch=b'[{"op": "add", "path": "/-", "value": 1}]')
+    assert "1000" in refusal.message
+    flows.save("h", b"{}")
+    for call in (lambda: flows.DiffVersions(flow_id="g", from_version=1, to_version=1),
+                 lambda: flows.SaveState(flow_id="h", merge_patch=json.dumps(
+                     {f"{number}": {} for number in range(150)}).encode())):
+        with refused(RESOURCE_EXHAUSTED, "WORK_LIMIT_EXCEEDED"):
+            call()
+    assert (flows.LoadState(flow_id="g").version.version, flows.LoadState(flow_id="h").version.version) == (1, 1)
+
+
+@pytest.mark.parametrize("good, bad, path", [
+    ({"phases": 3 * ["p"]}, {"phases": 4 * ["p"]}, "/phases"), ({"statuses": 3 * ["s"]}, {"statuses": 4 * ["s"]}, "/statuses"),
+    ({"rules": [{"rule": "required", "path": "/a"}] * 2}, {"rules": [{"rule": "required", "path": "/a"}] * 3}, "/rules"),
+    ({"schema": {"items": {}, "contains": {}}}, {"schema": {"items": {}, "contains": {}, "not": {}}}, "/schema/not"),
+    ({"labels": {"a": "/a", "b": "/b"}}, {"labels": {"a": "/a", "b": "/b", "c": "/c"}}, "/labels")])
+def test_parts_of_a_definition(flows, good, bad, path):
+    def put(parts):
+        named = {part: [{"name": f"{value}{number}"} for number, value in enumerate(values)] if isinstance(values[0], str) else values
+                 for part, values in parts.items() if part in ("phases", "statuses", "rules")}
+        flows.PutDefinition(document=json.dumps({"flow_type": "p", "on_save": "off", **parts, **named}).encode())
+
+    put(good)
+    with invalid("DEFINITION_INVALID") as refusal:
+        put(bad)
+    assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [path]
+
+
+def test_error_details(flows):
+    flows.save("f", b"{}")
+    flows.ReportError(flow_id="f", message="no", details=b'"%s"' % (10 * b"x"))
+    with refused(RESOURCE_EXHAUSTED, "STATE_TOO_LARGE") as refusal:
+        flows.ReportError(flow_id="f", message="no", details=b'"%s"' % (11 * b"x"))
+    assert refusal.detail(errors_pb2.TooLarge).limit == 12
 
 
 def test_definition_bytes_and_depth(flows):
@@ -113,17 +146,18 @@ def test_patterns(flows):
         with invalid("DEFINITION_INVALID") as refusal:
             put(*wrong)
         assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [f"/rules/{place}/pattern"]
-    put("^a+$")
-    flows.save("f", b'{"a": "aaa"}', flow_type="t")
-    with invalid("STATE_INVALID"):
-        flows.save("f", b'{"a": "%s"}' % (b"a" * 200))
+    put("[ab]{9}$")
+    flows.save("f", b'{"a": "%s"}' % (9 * b"a"), flow_type="t")
+    with invalid("STATE_INVALID") as refusal:
+        flows.save("f", b'{"a": "%s"}' % (1_950 * b"a"))
+    assert [violation.rule for violation in refusal.detail(errors_pb2.StateInvalid).violations] == ["work"]
 
 
 def test_schema_work(flows):
     flows.PutDefinition(document=b'{"flow_type": "s", "schema": {"uniqueItems": true, "items": {"type": "number"}}}')
     flows.save("f", b"[1, 2, 3]", flow_type="s")
     with invalid("STATE_INVALID") as refusal:
-        flows.save("f", b"[%s]" % b",".join(b"%d" % number for number in range(200)))
+        flows.save("f", b"[%s]" % b",".join(b"%d" % number for number in range(400)))
     [violation] = refusal.detail(errors_pb2.StateInvalid).violations
     assert (violation.rule, violation.message) == ("schema", "cannot be held against the schema: that would take too long")
 

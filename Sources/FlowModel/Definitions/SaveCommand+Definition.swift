@@ -30,7 +30,8 @@ extension SaveCommand {
         let parsed = try parse(limits, budget)
         let document = parsed.value
         // What lists find the flow by comes first: a state that takes too much work to check may still be saved with a warning.
-        var command = try document.map { (document) throws(StateError) in try lifted(by: definition, document.root, limits, budget) } ?? self
+        var command =
+            try document.map { (document) throws(StateError) in try lifted(by: definition, document.root, limits, budget) } ?? self
         if namesPhase, definition.onSave == .enforce, let phase, let document {
             try definition.checkPhase(phase, after: current, document, limits, budget)
         }

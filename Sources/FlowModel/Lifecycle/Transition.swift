@@ -19,7 +19,8 @@ extension TransitionCommand: LifecycleDecision {
             target = definition.phase(phase)
             guard target != nil else {
                 let known = definition.phases.map(\.name).joined(separator: ", ")
-                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is not a phase of \"\(definition.flowType)\"; it has \(known)")
+                throw .invalidArgument(
+                    field: "phase", message: "\"\(phase)\" is not a phase of \"\(definition.flowType)\"; it has \(known)")
             }
             if !isForced, let target { try Self.judge(target, step, definition) }
         }

@@ -79,7 +79,8 @@ extension FlowDefinition {
             var edit = StateEdit(document, budget)
             for repair in repairs {
                 let text = try StateError.counting { () throws(WorkStopped) in
-                    try repair.isNeeded(document.root, broken, budget) ? try repair.text(document.root, flowID: flowID, at: time, budget) : nil
+                    try repair.isNeeded(document.root, broken, budget)
+                        ? try repair.text(document.root, flowID: flowID, at: time, budget) : nil
                 }
                 if let text { try edit.set(repair.path, text) }
             }

@@ -48,7 +48,7 @@ public final class JSONSchema: Sendable {
         } catch {
             throw error
         }
-        try report.budget.spend(part.spent)
+        try report.budget.spend(min(part.spent, report.budget.left))
     }
 }
 

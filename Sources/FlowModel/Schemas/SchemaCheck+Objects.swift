@@ -1,50 +1,78 @@
 extension SchemaCheck {
     mutating func follows(_ object: JSONValue, _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
         let members = try object.lastMembers(budget)
-        var fits = true
-        if let maximum = schema.maximum, members.count > maximum {
-            fits = add("has \(members.count) members, more than \(maximum)")
-        }
-        if let minimum = schema.minimum, members.count < minimum {
-            fits = add("has \(members.count) members, fewer than \(minimum)")
-        }
+        var fits = hasRightCount(members.count, schema)
         // The smallest object can lack very many.
         try budget.spend(bytes: schema.required.count)
         var found = [Bool](repeating: false, count: schema.required.count)
         for member in members where !isOver(fits) {
-            let name = JSONName(spelled: member.key.text)
-            let property = schema.properties[name]
-            if let place = property?.required { found[place] = true }
-            path.append(.member(member.key))
-            if try !followsMember(member, property?.schema, schema) { fits = false }
-            path.removeLast()
+            if try !follows(member, schema, &found) { fits = false }
         }
-        for (place, isFound) in found.enumerated() where !isFound && !isOver(fits) {
-            let name = schema.required[place]
-            try budget.spend(1)
-            try budget.spend(bytes: name.bytes.count)
-            fits = add("is missing", at: name.characters)
-        }
-        guard !schema.dependencies.isEmpty, !isOver(fits) else { return fits }
+        if try !hasRequired(found, schema) { fits = false }
+        if schema.dependencies.isEmpty || isOver(fits) { return fits }
         return try follows(object, Set(members.map { JSONName(spelled: $0.key.text) }), schema.dependencies) ? fits : false
     }
 
-    private mutating func followsMember(_ member: JSONValue.Member, _ number: Int?, _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
-        var (fits, isKnown) = (true, number != nil)
-        if let number { fits = try self.fits(member.value, number) }
-        for (pattern, number) in schema.patterns {
-            try budget.spend(1)
-            guard try isFound(pattern, in: member.name) else { continue }
-            isKnown = true
-            if try !self.fits(member.value, number) { fits = false }
-        }
-        if !isKnown, let rest = schema.rest {
-            let isNever = self.schema.subschemas[self.schema.subschemas[rest].target ?? rest].isNever
-            if isNever { fits = add("is no member that the schema knows") } else if try !self.fits(member.value, rest) { fits = false }
-        }
-        if let names = schema.names, let reason = try reason(member.key, names) { fits = add("has a name that is not allowed: it \(reason)") }
+    // Apart, so that their messages take no stack while what is in the object is looked at.
+
+    private mutating func hasRightCount(_ count: Int, _ schema: ObjectSchema) -> Bool {
+        var fits = true
+        if let maximum = schema.maximum, count > maximum { fits = add("has \(count) members, more than \(maximum)") }
+        if let minimum = schema.minimum, count < minimum { fits = add("has \(count) members, fewer than \(minimum)") }
         return fits
     }
+
+    private mutating func hasRequired(_ found: [Bool], _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
+        var fits = true
+        for (place, isFound) in found.enumerated() where !isFound && !isOver(fits) {
+            let name = schema.required[place]
+            try budget.spend(1 + name.bytes.count / 16)
+            fits = add("is missing", at: name.characters)
+        }
+        return fits
+    }
+
+    private mutating func follows(
+        _ member: JSONValue.Member, _ schema: ObjectSchema, _ found: inout [Bool]
+    ) throws(WorkStopped) -> Bool {
+        let property = schema.properties[JSONName(spelled: member.key.text)]
+        if let place = property?.required { found[place] = true }
+        path.append(.member(member.key))
+        // Most have a schema of their own and nothing else.
+        let fits: Bool
+        if let number = property?.schema, schema.patterns.isEmpty, schema.names == nil {
+            fits = try self.fits(member.value, number)
+        } else {
+            fits = try followsMember(member, property?.schema, schema)
+        }
+        path.removeLast()
+        return fits
+    }
+
+    private mutating func followsMember(_ member: JSONValue.Member, _ number: Int?, _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
+        var numbers = number.map { [$0] } ?? []
+        try numbers += patterns(of: member, schema)
+        var fits = try fitsAll(member.value, numbers)
+        if numbers.isEmpty, number == nil, let rest = schema.rest {
+            fits = isNever(rest) ? add("is no member that the schema knows") : try self.fits(member.value, rest)
+        }
+        if let names = schema.names, let reason = try reason(member.key, names) {
+            fits = add("has a name that is not allowed: it \(reason)")
+        }
+        return fits
+    }
+
+    /// Schemas of the patterns that a name matches.
+    private mutating func patterns(of member: JSONValue.Member, _ schema: ObjectSchema) throws(WorkStopped) -> [Int] {
+        var numbers: [Int] = []
+        for (pattern, number) in schema.patterns {
+            try budget.spend(1)
+            if try isFound(pattern, in: member.name) { numbers.append(number) }
+        }
+        return numbers
+    }
+
+    private func isNever(_ number: Int) -> Bool { schema.subschemas[schema.subschemas[number].target ?? number].isNever }
 
     private mutating func follows(
         _ object: JSONValue, _ names: Set<JSONName>, _ dependencies: [ObjectSchema.Dependency]

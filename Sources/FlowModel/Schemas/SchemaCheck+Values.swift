@@ -18,7 +18,8 @@ extension SchemaCheck {
     }
 
     mutating func isConstant(_ value: JSONValue, _ constant: JSONValue) throws(WorkStopped) -> Bool {
-        try areEqual(value, constant) ? true : add(constant.height > 0 ? "is not what const says" : "is \(value.shown), not \(constant.shown)")
+        try areEqual(value, constant)
+            ? true : add(constant.height > 0 ? "is not what const says" : "is \(value.shown), not \(constant.shown)")
     }
 
     mutating func follows(_ number: JSONValue, _ schema: NumberSchema) throws(WorkStopped) -> Bool {

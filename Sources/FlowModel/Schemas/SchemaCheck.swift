@@ -44,30 +44,36 @@ struct SchemaCheck {
     /// Whether a value fits; notes in what it does not.
     mutating func fits(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> Bool {
         try budget.spend(1)
+        guard enters() else { return false }
+        let subschema = schema.subschemas[number].target ?? number
+        var fits = allows(subschema)
+        for place in schema.subschemas[subschema].keywords.indices {
+            if try !follows(value, schema.subschemas[subschema].keywords[place]) { fits = false }
+            if isOver(fits) { break }
+        }
+        // What is thrown ends all of it.
+        nesting -= 1
+        return fits
+    }
+
+    // Apart, so that their messages take no stack while what is in the value is looked at.
+
+    private mutating func enters() -> Bool {
         if stop != nil { return false }
         if nesting == JSONSchema.maximumNesting {
             stop = "more than \(JSONSchema.maximumNesting) schemas apply in each other at \(Self.pointer(path).description.prefix(100))"
             return false
         }
         nesting += 1
-        defer { nesting -= 1 }
-        let subschema = schema.subschemas[schema.subschemas[number].target ?? number]
-        if subschema.isNever { add("must not be there: the schema allows nothing here") }
-        var fits = !subschema.isNever
-        for keyword in subschema.keywords where try !follows(value, keyword) {
-            fits = false
-            if isOver(fits) { break }
-        }
-        return fits
+        return true
+    }
+
+    private mutating func allows(_ number: Int) -> Bool {
+        schema.subschemas[number].isNever ? add("must not be there: the schema allows nothing here") : true
     }
 
     private mutating func follows(_ value: JSONValue, _ keyword: SchemaKeyword) throws(WorkStopped) -> Bool {
         switch keyword {
-        case .types(let types): try hasType(value, types)
-        case .values(let values): try isListed(value, values)
-        case .constant(let constant): try isConstant(value, constant)
-        case .number(let number): value.kind == .number ? try follows(value, number) : true
-        case .string(let string): value.kind == .string ? try follows(value, string) : true
         case .array(let array): value.kind == .array ? try follows(value, array) : true
         case .object(let object): value.kind == .object ? try follows(value, object) : true
         case .allOf(let all): try fitsAll(value, all)
@@ -75,6 +81,19 @@ struct SchemaCheck {
         case .oneOf(let one): try fitsOne(value, one)
         case .not(let not): try fitsNot(value, not)
         case .condition(let condition): try follows(value, condition)
+        default: try followsByItself(value, keyword)
+        }
+    }
+
+    /// What asks for nothing in the value.
+    private mutating func followsByItself(_ value: JSONValue, _ keyword: SchemaKeyword) throws(WorkStopped) -> Bool {
+        switch keyword {
+        case .types(let types): try hasType(value, types)
+        case .values(let values): try isListed(value, values)
+        case .constant(let constant): try isConstant(value, constant)
+        case .number(let number): value.kind == .number ? try follows(value, number) : true
+        case .string(let string): value.kind == .string ? try follows(value, string) : true
+        default: true
         }
     }
 
@@ -134,7 +153,7 @@ struct SchemaCheck {
 
     // MARK: Several schemas
 
-    private mutating func fitsAll(_ value: JSONValue, _ numbers: [Int]) throws(WorkStopped) -> Bool {
+    mutating func fitsAll(_ value: JSONValue, _ numbers: [Int]) throws(WorkStopped) -> Bool {
         var fits = true
         for number in numbers where try !self.fits(value, number) {
             fits = false

@@ -61,11 +61,12 @@ struct SaveGroup {
         case .expected(0):
             guard count == 0 else { return conflict(index) }
             start = .absent
+        case .expected(let version) where version < 0: return conflict(index)
         case .expected(let version):
+            // What a client says may be any number: a count is taken away from it, never added.
             switch start {
             case .absent where version != Int64(count): return conflict(index)
             case .absent: break
-            // A version is what the client says: below 2^62 and not negative, so that taking something away from it stays within.
             case .present(let begin?) where version - Int64(count) != begin: return conflict(index)
             case .present(nil):
                 let begin = version - Int64(count)

@@ -56,7 +56,9 @@ struct PatchLimitTests {
         // What is copied and thrown away again, so that it never becomes large.
         let large = "{\"a\":[\(String(repeating: "0,", count: 100_000))0]}"
         let again = [#"{"op":"copy","from":"/a","path":"/b"}"#, #"{"op":"add","path":"/b/0","value":1}"#, #"{"op":"remove","path":"/b"}"#]
-        #expect(try reason([[String]](repeating: again, count: 100).flatMap { $0 }, on: large, work: 1_000_000) == .stopped(.exhausted(limit: 1_000_000)))
+        #expect(
+            try reason([[String]](repeating: again, count: 100).flatMap { $0 }, on: large, work: 1_000_000)
+                == .stopped(.exhausted(limit: 1_000_000)))
         #expect(try reason([[String]](repeating: again, count: 8).flatMap { $0 }, on: large, work: 1_000_000) == nil)
     }
 

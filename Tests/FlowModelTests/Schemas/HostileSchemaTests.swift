@@ -13,7 +13,7 @@ import Testing
 
     private func schema(of document: JSONDocument, _ limits: Limits) -> (schema: JSONSchema?, faults: [DefinitionFault]) {
         var limits = limits
-        limits.definitionSchemas = 20_000
+        limits.definitionSchemas = 40_000
         let (schema, faults) = SchemaReader.read(
             document.root, at: JSONPointer(["schema"]), DefinitionScope(limits, isStored: false, .usual))
         return (schema, faults.listed)
@@ -118,8 +118,8 @@ import Testing
         var text = leaf
         for _ in 0..<3 { text = #"{"allOf": [\#(text), \#(text)]}"# }
         let state = "{" + Array(repeating: #""a": 1"#, count: 100_000).joined(separator: ",") + "}"
-        #expect(try violations(try schema(text).schema, state, steps: 250_000).map(\.message) == Self.givenUp)
-        #expect(try violations(try schema(leaf).schema, state, steps: 250_000).isEmpty)
+        #expect(try violations(try schema(text).schema, state, steps: 500_000).map(\.message) == Self.givenUp)
+        #expect(try violations(try schema(leaf).schema, state, steps: 500_000).isEmpty)
     }
 
     @Test func longNumbersArePaidFor() throws {
@@ -156,7 +156,7 @@ import Testing
         #expect(found.map(\.message) == ["is no regex that is looked at: it has 1001 bytes, the limit is 1000"])
         let many = "[" + Array(repeating: long(200), count: 10).joined(separator: ",") + "]"
         #expect(try violations(usual, many).isEmpty)
-        #expect(try violations(usual, many, steps: 150_000).map(\.message) == Self.givenUp)
+        #expect(try violations(usual, many, steps: 20_000).map(\.message) == Self.givenUp)
 
         var limits = Limits()
         limits.patternBytes = 7
@@ -171,8 +171,10 @@ import Testing
         #expect(try violations(try schema(#"{"pattern": "^(a|b)*$"}"#).schema, text).count == 1)
         #expect(try violations(try schema(#"{"pattern": "^((a|b)+)+$"}"#).schema, text).count == 1)
         // More states than fit into the memory of a pattern: what is left has a budget.
-        let found = try violations(try schema(#"{"items": {"pattern": "[ab]*a[ab]{300}d"}}"#).schema, "[\(text), \(text), \(text)]")
-        #expect(found.contains { $0.message == "cannot be held against the schema: its patterns would take too long" }, "\(found)")
+        let found = try violations(
+            try schema(#"{"items": {"pattern": "[ab]*a[ab]{300}d"}}"#).schema,
+            "[\(Array(repeating: text, count: 5).joined(separator: ", "))]")
+        #expect(found.contains { $0.message == Self.givenUp[0] }, "\(found)")
     }
 
     @Test func manyReferencesToManyDefinitionsAreReadAtOnce() throws {
