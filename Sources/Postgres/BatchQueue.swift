@@ -275,6 +275,9 @@ struct BatchQueue<Element> {
         return (failures, held.isEmpty ? nil : idle.popLast())
     }
 
+    /// An attempt to connect is made at once, since others succeed: what comes waits for it.
+    mutating func expectConnection() { reason = nil }
+
     /// An attempt to connect failed.
     mutating func attemptFailed(message: String) -> [Failure] { failAll(unlessConnected: message) }
 

@@ -22,6 +22,7 @@ struct ConnectionWorker: Sendable {
         var backoff = Backoff(first: configuration.reconnectDelay, ceiling: configuration.maximumReconnectDelay)
         while !lane.isDraining {
             let began = ContinuousClock.now
+            var made: Int? = lane.connectionsMade
             do throws(PostgresError) {
                 let connection = try Connection.open(
                     options, timeout: configuration.connectTimeout, hostTimeout: configuration.hostTimeout, first: primary.host,
@@ -34,13 +35,14 @@ struct ConnectionWorker: Sendable {
                 serve(session)
                 // One that has served is replaced at once.
                 if ContinuousClock.now - began > Self.steady { continue }
+                made = nil
             } catch {
                 if case .cancelled = error { break }
                 let message = Self.message(error)
                 connecting.failed("connect", message)
                 lane.attemptFailed(message: message)
             }
-            pause(until: .now + backoff.next())
+            pause(until: .now + backoff.next(), unlessMadeSince: made)
         }
     }
 
@@ -196,8 +198,11 @@ struct ConnectionWorker: Sendable {
     }
 
     /// Waits, looking after the queue meanwhile: reads that wait for a connection have deadlines.
-    private func pause(until end: ContinuousClock.Instant) {
-        while !lane.isDraining, ContinuousClock.now < end {
+    ///
+    /// - Parameter made: The pause ends early when another connection was made since this number. `nil`: it does not, as after a session that
+    ///   was lost as soon as it was there.
+    private func pause(until end: ContinuousClock.Instant, unlessMadeSince made: Int?) {
+        while !lane.isDraining, ContinuousClock.now < end, made.map({ $0 == lane.connectionsMade }) ?? true {
             _ = wakeup.wait(until: min(end, .now + .milliseconds(100)))
             lane.sweep()
         }

@@ -19,6 +19,8 @@ public final class Database: Sendable {
     private struct State {
         var isStarted = false
         var lastReported = false
+        /// `ConnectionLosses.made` when the lanes looked last.
+        var lastMade = 0
         var observers: [Int: AsyncStream<Bool>.Continuation] = [:]
         var nextObserver = 0
     }
@@ -35,6 +37,8 @@ public final class Database: Sendable {
     /// Counted by the lanes.
     final class ConnectionLosses: Sendable {
         let count = Atomic(0)
+        /// Connections made.
+        let made = Atomic(0)
     }
 
     public let configuration: Configuration
@@ -200,6 +204,13 @@ public final class Database: Sendable {
     }
 
     private func report() {
+        let made = losses.made.load(ordering: .acquiring)
+        let isNew = state.withLock { state in
+            defer { state.lastMade = made }
+            return state.lastMade != made
+        }
+        // PostgreSQL is back: none waits out its pause, so that all serve again at about the same time.
+        if isNew { for lane in lanes where !lane.isAvailable { lane.expectConnection() } }
         state.withLock { state in
             // Read under the lock: of two threads that report at once, the later one tells the later truth.
             let isAvailable = serving.allSatisfy(\.isAvailable)

@@ -162,8 +162,18 @@ public final class Lane: Sendable {
         finish(queue.withLock { $0.sweep(now: now) })
     }
 
+    /// Connections made so far, of all lanes.
+    var connectionsMade: Int { losses.made.load(ordering: .acquiring) }
+
+    /// Another lane has made a connection: those that wait between attempts make theirs.
+    func expectConnection() {
+        queue.withLock { $0.expectConnection() }
+        wake()
+    }
+
     func connectionOpened(_ connection: Int) {
         queue.withLock { $0.connectionOpened(connection) }
+        losses.made.add(1, ordering: .releasing)
         availabilityChanged()
     }
 
