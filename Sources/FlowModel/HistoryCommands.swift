@@ -37,13 +37,6 @@ public struct EventRecord: Sendable, Equatable {
 public enum HistoryRecord: Sendable, Equatable {
     case version(VersionRecord)
     case event(EventRecord)
-
-    public var time: Timestamp {
-        switch self {
-        case .version(let version): version.createdAt
-        case .event(let event): event.createdAt
-        }
-    }
 }
 
 /// Where a flow stands.

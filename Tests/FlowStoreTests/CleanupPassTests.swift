@@ -23,7 +23,10 @@ extension RetentionTests {
         for turn in 0..<6 { try await save(store, try key(tenant, "a"), "{\"turn\": \(turn), \"text\": \"\(text)\"}") }
         try await fill(store, tenant, ["b"], versions: 3)
         try await execute(
-            "UPDATE flowstate.flow_version SET digest = decode(repeat('00', 16), 'hex') WHERE tenant = '\(tenant)' AND flow_id = 'a' AND version = 5"
+            """
+            UPDATE flowstate.flow_version SET digest = decode(repeat('00', 16), 'hex')
+            WHERE tenant = '\(tenant)' AND flow_id = 'a' AND version = 5
+            """
         )
         #expect(try await clean(store, tenant).counts.skipped == 1)
         #expect(try await rows(try key(tenant, "b")).count == 2)

@@ -39,7 +39,10 @@ struct HistoryTests {
         }
         for table in seed % 2 == 0 ? ["flow_event", "flow_version"] : ["flow_event"] {
             _ = try await StoreCluster.sql(
-                "UPDATE flowstate.\(table) SET created_at = created_at + (hashtext(ctid::text || '\(seed)') % 20) * interval '1 ms' WHERE tenant = $1",
+                """
+                UPDATE flowstate.\(table) SET created_at = created_at + (hashtext(ctid::text || '\(seed)') % 20) * interval '1 ms'
+                WHERE tenant = $1
+                """,
                 [.text], { $0.append(tenant) }, read: { rows throws(PostgresError) in rows.affectedRows })
         }
         for kinds in [[], ["checkpoint_created", "saved"]] {

@@ -58,7 +58,8 @@ struct PruningTests {
     private func damage(_ version: FlowVersion, of key: FlowKey) async throws {
         try await execute(
             """
-            UPDATE flowstate.flow_version SET state = set_byte(state, octet_length(state) / 2, get_byte(state, octet_length(state) / 2) # 255)
+            UPDATE flowstate.flow_version
+            SET state = set_byte(state, octet_length(state) / 2, get_byte(state, octet_length(state) / 2) # 255)
             WHERE tenant = $1 AND flow_id = $2 AND version = \(version)
             """, key)
     }

@@ -51,7 +51,8 @@ enum CleanupSQL {
         """
 
     /// What goes of flows of a tenant (`$1`) with these ids (`$2`): see `RetentionPolicy`. `$3` versions, `$4` seconds, `$5` bytes,
-    /// `$6` checkpoints, `$7` archives stay; `$8`: events go; `$9`: versions go. Versions are counted as if checkpoints and archives had gone already.
+    /// `$6` checkpoints, `$7` archives stay; `$8`: events go; `$9`: versions go. Versions are counted as
+    /// if checkpoints and archives had gone already.
     static let figures = Statement(
         name: "cleanup_figures",
         sql: """
