@@ -135,3 +135,23 @@ def test_tenant_and_actor_have_defaults(server):
     flow_id = nobody.CreateFlow(state=b"{}").flow_id
     assert nobody.load(flow_id).version.actor == "anonymous"
     assert server.flows("default").load(flow_id).flow.flow_id == flow_id
+
+
+def test_pages_are_bounded_in_bytes(flows):
+    """Stock clients take messages of 4 MiB; a version's metadata may have 64 KiB."""
+    metadata = b'"' + b"m" * 60_000 + b'"'
+    for number in range(80):
+        flows.save("f", b"%d" % number, metadata=metadata)
+    flows.CreateCheckpoint(flow_id="f", name="last")
+    for method, entries in (("ListVersions", "versions"), ("GetHistory", "entries")):
+        found, token = [], ""
+        while True:
+            page = getattr(flows, method)(flow_id="f", page_size=1000, page_token=token)
+            assert page.ByteSize() < 4 << 20
+            found += getattr(page, entries)
+            token = page.next_page_token
+            if not token:
+                break
+        versions = [entry for entry in found if entry.metadata] if method == "ListVersions" else [
+            entry.version for entry in found if entry.HasField("version")]
+        assert [version.version for version in versions] == list(range(80, 0, -1)), method

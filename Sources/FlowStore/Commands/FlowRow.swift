@@ -70,6 +70,23 @@ enum VersionRow {
         """
     }
 
+    /// The rows of versions that `condition` (over `v`) selects, in their order, as far as their metadata fits into a page, but one in any
+    /// case; `found` says how many there are with those that were left out.
+    ///
+    /// - Parameters:
+    ///   - limit: the parameter with the number of versions, at most.
+    ///   - bytes: the parameter with the bytes of metadata, at most.
+    static func selected(where condition: String, order: String, limit: String, bytes: String) -> String {
+        """
+        SELECT * FROM (
+            SELECT v.*, count(*) OVER () AS found, row_number() OVER by_version AS place,
+                sum(coalesce(octet_length(v.metadata), 0)) OVER by_version AS total
+            FROM (SELECT * FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)) v
+            WINDOW by_version AS (ORDER BY v.version \(order))) v
+        WHERE v.place = 1 OR v.total <= \(bytes) ORDER BY v.version \(order)
+        """
+    }
+
     /// - Parameter first: the column of the version's number.
     /// - Returns: nil when that column is NULL: the outer join found no version.
     static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> VersionRecord? {

@@ -24,23 +24,29 @@ extension GetHistoryCommand: StoreCommand {
         parameters.append(!kinds.isEmpty)
         let eventKinds = kinds
         parameters.append(texts: eventKinds.count) { eventKinds[$0] }
+        parameters.append(Int64(store.limits.pageBytes))
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<HistoryRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 || !isFirst else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
             var (versions, events): ([VersionRecord], [EventRecord]) = ([], [])
+            var found: Int64 = 0
             for row in 0..<rows.count {
                 switch try Self.record(rows, row) {
-                case .version(let version): versions.append(version)
+                case .version(let version):
+                    versions.append(version)
+                    found = try rows.int64(row, VersionRow.columnCount + Self.eventColumns)
                 case .event(let event): events.append(event)
                 case nil: break
                 }
             }
+            // Versions that were left out for their size may come before events that are here.
+            let isCut = found > Int64(versions.count)
             var merge = HistoryMerge(place: place, versions: versions[...], events: events[...])
-            let page = merge.next(size)
+            let page = merge.next(size, endsWithVersions: isCut)
             return .success(
                 Page(
                     elements: page,
-                    next: merge.isEmpty ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
+                    next: merge.isEmpty && !isCut ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
         }
         store.submit(query, context, completion)
     }
@@ -63,20 +69,24 @@ extension GetHistoryCommand: StoreCommand {
                 detail: Array(try rows.text(row, first + 3).utf8), createdAt: try FlowRow.time(rows, row, first + 4)))
     }
 
+    private static let eventColumns = 5
+
     /// A row for the flow itself, if there is one, tells an empty page from a flow that is not there.
     private static let statement = Statement(
         name: "get_history",
         sql: """
-            (SELECT \(VersionRow.nulls), NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::timestamptz
+            (SELECT \(VersionRow.nulls), NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::timestamptz, NULL::bigint
                 FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2)
             UNION ALL
-            (SELECT \(VersionRow.columns), NULL, NULL, NULL, NULL, NULL FROM flowstate.flow_version v
-                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)
-                ORDER BY v.version DESC LIMIT $5)
+            (SELECT \(VersionRow.columns), NULL, NULL, NULL, NULL, NULL, v.found FROM (
+                \(VersionRow.selected(
+                    where: "v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)", order: "DESC", limit: "$5",
+                    bytes: "$9"))) v)
             UNION ALL
-            (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail::text, e.created_at FROM flowstate.flow_event e
+            (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail::text, e.created_at, NULL
+                FROM flowstate.flow_event e
                 WHERE e.tenant = $1 AND e.flow_id = $2 AND e.event_id < $4 AND (NOT $7 OR e.kind = ANY ($8))
                 ORDER BY e.event_id DESC LIMIT $5)
             """,
-        parameterTypes: [.text, .text, .int8, .int8, .int8, .int2Array, .bool, .textArray])
+        parameterTypes: [.text, .text, .int8, .int8, .int8, .int2Array, .bool, .textArray, .int8])
 }

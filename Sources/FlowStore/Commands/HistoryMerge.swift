@@ -31,9 +31,11 @@ struct HistoryMerge {
     var isEmpty: Bool { versions.isEmpty && events.isEmpty }
 
     /// The next `count` entries, or as many as there are.
-    mutating func next(_ count: Int) -> [HistoryRecord] {
+    ///
+    /// - Parameter endsWithVersions: behind the last version there are others that are not here: nothing comes before those.
+    mutating func next(_ count: Int, endsWithVersions: Bool = false) -> [HistoryRecord] {
         var shown: [HistoryRecord] = []
-        while shown.count < count, let record = next() { shown.append(record) }
+        while shown.count < count, !(endsWithVersions && versions.isEmpty), let record = next() { shown.append(record) }
         return shown
     }
 

@@ -17,6 +17,7 @@ extension ListVersionsCommand: StoreCommand {
         parameters.append(key.flowID)
         parameters.append(after)
         parameters.append(Int64(size + 1))
+        parameters.append(Int64(store.limits.pageBytes))
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<VersionRecord>>(
             statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters
@@ -28,8 +29,9 @@ extension ListVersionsCommand: StoreCommand {
             for row in 0..<rows.count {
                 if let record = try VersionRow.record(rows, row) { records.append(record) }
             }
+            let found = try rows.int64IfPresent(0, VersionRow.columnCount) ?? 0
             return .success(
-                Page(records, size: size) {
+                Page(records, size: size, isCut: found > Int64(records.count)) {
                     PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
                 })
         }
@@ -46,17 +48,17 @@ extension ListVersionsCommand: StoreCommand {
     private static let oldestFirstStatement = statement("list_versions_oldest_first", comparison: ">", order: "ASC")
 
     private static func statement(_ name: String, comparison: String, order: String) -> Statement {
-        Statement(
+        let rows = VersionRow.selected(
+            where: "v.tenant = $1 AND v.flow_id = $2 AND v.version \(comparison) $3", order: order, limit: "$4", bytes: "$5")
+        return Statement(
             name: name,
             sql: """
                 SELECT v.* FROM flowstate.flow f LEFT JOIN LATERAL (
-                    SELECT \(VersionRow.columns) FROM flowstate.flow_version v
-                    WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version \(comparison) $3
-                    ORDER BY v.version \(order) LIMIT $4) v ON true
+                    SELECT \(VersionRow.columns), v.found FROM (\(rows)) v) v ON true
                 WHERE f.tenant = $1 AND f.flow_id = $2
                 ORDER BY v.version \(order)
                 """,
-            parameterTypes: [.text, .text, .int8, .int8])
+            parameterTypes: [.text, .text, .int8, .int8, .int8])
     }
 }
 
