@@ -97,7 +97,7 @@ extension StateStore {
 
 extension OperationContext {
     /// Why the call no longer waits for an outcome; nil while it does.
-    fileprivate var abandonment: StateError? {
+    var abandonment: StateError? {
         if cancellation?.isCancelled ?? false { return .cancelled }
         if let deadline, deadline <= .now { return .deadlineExceeded(outcomeUnknown: false) }
         return nil

@@ -8,6 +8,7 @@ final class StoreResources: Sendable {
     let zstd: ZstdPool
     let definitions: DefinitionCache
     let directory = DefinitionDirectory()
+    let turns: FlowTurns
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 
@@ -18,6 +19,7 @@ final class StoreResources: Sendable {
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
         definitions = DefinitionCache(limits: limits)
+        turns = FlowTurns(limit: limits.queuedOperations)
     }
 
     /// Counts the histories of the database that there may have been: it changes with each lost connection, behind which there may be

@@ -30,15 +30,36 @@ struct DerivedSave: Sendable {
 
     func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         try StateCheck(limits: store.limits).checkExisting(precondition)
-        let run = DerivedSaveRun(save: self, store: store, context: context, completion: completion)
-        guard let idempotencyKey else { return try run.load() }
+        guard let idempotencyKey else { return try take(store, context, completion) }
         try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
         // One that was answered before is answered again, even if it could no longer be done.
         store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { result in
             completing(completion) { () throws(StateError) in
-                guard let record = try result.get() else { return try run.load() }
+                guard let record = try result.get() else { return try take(store, context, completion) }
                 guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
                 completion(.success(.replayed(record.saved)))
+            }
+        }
+    }
+
+    /// Takes its turn among those that derive a version of the flow here.
+    private func take(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
+        let (turns, key) = (store.resources.turns, key)
+        try turns.begin(key) {
+            if let reason = context.abandonment {
+                completion(.failure(reason))
+                return false
+            }
+            let run = DerivedSaveRun(save: self, store: store, context: context) { result in
+                turns.end(key)
+                completion(result)
+            }
+            do throws(StateError) {
+                try run.load()
+                return true
+            } catch {
+                completion(.failure(error))
+                return false
             }
         }
     }
