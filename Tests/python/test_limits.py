@@ -99,7 +99,7 @@ def test_work(flows):
                      {f"{number}": {} for number in range(150)}).encode())):
         with refused(RESOURCE_EXHAUSTED, "WORK_LIMIT_EXCEEDED"):
             call()
-    assert (flows.LoadState(flow_id="g").version.version, flows.LoadState(flow_id="h").version.version) == (1, 1)
+    assert [flows.LoadState(flow_id=flow_id).snapshot.version.version for flow_id in "gh"] == [1, 1]
 
 
 @pytest.mark.parametrize("good, bad, path", [

@@ -81,8 +81,8 @@ public struct FlowDefinition: Sendable {
         var isEmpty: Bool { self == Paths() }
     }
 
-    /// Whether it says anything about a save.
-    public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty }
+    /// Whether it says anything about a save: at least in which phase a new flow begins.
+    public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty || !phases.isEmpty }
 
     /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns,
     /// and more than anybody computes at once when there is a schema.
