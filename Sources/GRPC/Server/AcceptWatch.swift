@@ -1,10 +1,20 @@
 import Logging
 import NIOCore
 
-/// Says when connections cannot be accepted, for want of descriptors as a rule. `AcceptBackoffHandler` before it pauses for a second
-/// each time, so that the loop does not spin; those that wait stay in the listen queue.
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// Pauses accepting for a second when the system has nothing left for another connection, descriptors as a rule, and says so. Those that
+/// wait stay in the listen queue. (NIO's `AcceptBackoffHandler` leaves the listener registered, whose readiness then spins.)
 final class AcceptWatch: ChannelInboundHandler {
     typealias InboundIn = Channel
+
+    private static let pause = TimeAmount.seconds(1)
+    /// accept(2): what passes when others close something.
+    private static let shortages: Set<CInt> = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
     private let logger: Logger
     private let line = RareLine("a connection could not be accepted; the next attempt is in a second")
@@ -12,9 +22,18 @@ final class AcceptWatch: ChannelInboundHandler {
     init(logger: Logger) { self.logger = logger }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, Self.shortages.contains(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
         line.say(logger, ["error": "\(error)"])
-        // What is no fault of the system's goes the usual way.
-        if !(error is IOError) { context.fireErrorCaught(error) }
+        accept(context.channel, false)
+        let bound = NIOLoopBound(context.channel, eventLoop: context.eventLoop)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) { self.accept(bound.value, true) }
+    }
+
+    private func accept(_ listener: any Channel, _ goesOn: Bool) {
+        // Fails for a listener that was closed meanwhile.
+        try? listener.syncOptions?.setOption(.autoRead, value: goesOn)
     }
 }
 

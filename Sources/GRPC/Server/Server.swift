@@ -57,7 +57,7 @@ public final class Server: Sendable {
             .serverChannelOption(.maxMessagesPerRead, value: 16)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), AcceptWatch(logger: self.logger)])
+                    try channel.pipeline.syncOperations.addHandler(AcceptWatch(logger: self.logger))
                 }
             }
             // A no-op on unix sockets is an error there, so TCP_NODELAY is set per connection below.
