@@ -74,7 +74,7 @@ let package = Package(
         room("Postgres", ["CLibPQ", "Resources", logging, subprocess, systemPackage]),
         room("FlowStore", ["Postgres", "FlowModel", "Resources", "CXXHash", "CZstd", logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "CZstd", "CXXHash"]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", "Resources", nioCore]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(
             "FlowServer",

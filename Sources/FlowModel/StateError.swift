@@ -13,7 +13,7 @@ public enum StateError: Error, Sendable, Equatable {
     /// The state of a version is not JSON, and what was asked for needs that.
     case stateNotJSON(flowID: String, version: Int64, message: String)
     /// The document is no definition that can work; everything that is wrong with it.
-    case definitionInvalid([DefinitionFault])
+    case definitionInvalid([DefinitionFault], omitted: Int = 0)
     /// The definition is at revision `actual`; 0: there is none.
     case definitionConflict(flowType: String, expected: Int64, actual: Int64)
     /// `revision`: the one asked for; 0: any.

@@ -58,8 +58,9 @@ extension StateError: CustomStringConvertible {
 
     private var definitionMessage: String {
         switch self {
-        case .definitionInvalid(let faults):
+        case .definitionInvalid(let faults, let omitted):
             "the definition was refused: " + faults.map(\.description).joined(separator: "; ")
+                + (omitted == 0 ? "" : "; and \(omitted) more faults, which are not listed")
         case .definitionConflict(let flowType, let expected, let actual) where expected == 0:
             "the definition of \"\(flowType)\" must not exist for expected_revision 0, but it is at revision \(actual)"
         case .definitionConflict(let flowType, let expected, let actual):

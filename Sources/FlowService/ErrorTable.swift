@@ -91,8 +91,10 @@ public enum ErrorTable {
             AnyMessage(packing: VersionConflict(expected: 0, actual: version))
         case .stateInvalid(let violations):
             packed(room.list(violations) { $0.short }) { StateInvalid(violations: $0, omitted: $1) }
-        case .definitionInvalid(let faults):
-            packed(room.list(faults) { $0.short }) { DefinitionInvalid(faults: $0, omitted: $1) }
+        case .definitionInvalid(let faults, let unlisted):
+            packed(room.list(faults) { $0.short }) { listed, omitted in
+                DefinitionInvalid(faults: listed, omitted: Int32(clamping: Int(omitted) + unlisted))
+            }
         case .definitionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
         case .transitionNotAllowed(let from, let to, let missing):

@@ -136,7 +136,7 @@ import Testing
                 _ = try StateValidator(definition, limits: Limits()).validate(Array(#"{"a": [1], "current_phase": "x"}"#.utf8))
                 _ = try? definition.initialState(of: "f", at: Timestamp(microseconds: 0), limits: Limits())
             } catch {
-                guard case StateError.definitionInvalid(let faults) = error else { throw error }
+                guard case StateError.definitionInvalid(let faults, _) = error else { throw error }
                 #expect(!faults.isEmpty && faults.allSatisfy { !$0.message.isEmpty })
             }
         }

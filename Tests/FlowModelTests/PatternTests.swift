@@ -14,7 +14,7 @@ import Testing
             _ = try definition(patterns, limits: limits)
             return []
         } catch {
-            guard case StateError.definitionInvalid(let faults) = error else { return [] }
+            guard case StateError.definitionInvalid(let faults, _) = error else { return [] }
             return faults
         }
     }

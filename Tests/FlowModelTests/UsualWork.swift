@@ -25,7 +25,7 @@ extension DefinitionReader {
 extension StateError {
     /// Of a definition that is refused.
     var faults: [DefinitionFault] {
-        guard case .definitionInvalid(let faults) = self else { return [] }
+        guard case .definitionInvalid(let faults, _) = self else { return [] }
         return faults
     }
 }

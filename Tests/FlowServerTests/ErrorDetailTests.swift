@@ -71,7 +71,7 @@ import WireMessages
         case .stateInvalid(let violations):
             let sent = try detail(StateInvalid.self)
             check(sent.violations.count, sent.omitted, of: violations.count)
-        case .definitionInvalid(let faults):
+        case .definitionInvalid(let faults, _):
             let sent = try detail(DefinitionInvalid.self)
             check(sent.faults.count, sent.omitted, of: faults.count)
         case .transitionNotAllowed(let from, _, let missing):

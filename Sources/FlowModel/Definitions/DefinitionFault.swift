@@ -17,8 +17,9 @@ struct FaultList {
     /// Of a path, and of a message: a name may be as long as the document.
     private static let maximumBytes = 2_000
 
-    private var first: [DefinitionFault] = []
-    private var left = 0
+    private(set) var first: [DefinitionFault] = []
+    /// How many more there are.
+    private(set) var left = 0
 
     var isEmpty: Bool { first.isEmpty }
 
@@ -34,10 +35,5 @@ struct FaultList {
         let taken = others.first.prefix(Self.maximum - first.count)
         first += taken
         left += others.first.count - taken.count + others.left
-    }
-
-    /// At the end, how many more there are.
-    var listed: [DefinitionFault] {
-        left == 0 ? first : first + [DefinitionFault(path: "", message: "and \(left) more faults, which are not listed")]
     }
 }

@@ -36,7 +36,7 @@ public enum DefinitionReader {
             }
             if !scope.isStored, reader.faults.isEmpty { try check(definition, &reader, scope) }
             reader.finish()
-            if !reader.faults.isEmpty { throw .definitionInvalid(reader.faults.listed) }
+            if !reader.faults.isEmpty { throw .definitionInvalid(reader.faults.first, omitted: reader.faults.left) }
             definition.memory += memory(parsed)
             return definition
         }

@@ -23,7 +23,7 @@ extension StateStore {
         submit(operation, context) { [self] result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(.outcome(let outcome)): completion(.success(LoadedState(outcome: outcome)))
+            case .success(.outcome(let outcome, let chain)): completion(.success(LoadedState(outcome: outcome, chain: chain)))
             case .success(.unread(let row, let operation)): read(row, operation, context, completion)
             }
         }

@@ -88,7 +88,8 @@ final class LoadOperation: Sendable {
 
 extension LoadOperation: Postgres.Operation {
     enum Loaded: Sendable {
-        case outcome(LoadOutcome)
+        /// With what the next version can be stored against, if that was read.
+        case outcome(LoadOutcome, VersionChain?)
         /// A large state as it is stored: it takes longer to read than a connection's thread may.
         case unread(LoadRow, LoadOperation)
     }
@@ -198,9 +199,9 @@ extension LoadOperation: Postgres.Operation {
             try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
         else { return again(.latest) }
         if known.version == command.ifVersionNot, case .snapshot(let snapshot) = outcome {
-            return .finished(.success(.outcome(.unchanged(snapshot.head, snapshot.version))))
+            return .finished(.success(.outcome(.unchanged(snapshot.head, snapshot.version), nil)))
         }
-        return .finished(.success(.outcome(outcome)))
+        return .finished(.success(.outcome(outcome, known.chain)))
     }
 
     private func loaded(
@@ -211,11 +212,11 @@ extension LoadOperation: Postgres.Operation {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
         guard let version = loaded.version else { return missing(loaded.head) }
-        if version.version == command.ifVersionNot { return .finished(.success(.outcome(.unchanged(loaded.head, version)))) }
+        if version.version == command.ifVersionNot { return .finished(.success(.outcome(.unchanged(loaded.head, version), nil))) }
         if version.size > largest { return large(Int(clamping: version.size)) }
         if case .large = form { return .finished(.success(.unread(loaded, self))) }
         switch loaded.read(resources) {
-        case .success(let read): return .finished(.success(.outcome(.snapshot(read.snapshot))))
+        case .success(let read): return .finished(.success(.outcome(.snapshot(read.snapshot), read.chain)))
         case .failure(let error):
             if case .dataLoss = error { return lost(error) }
             return .finished(.failure(error))

@@ -49,7 +49,7 @@ struct CleanupCommand: ClientCommand {
         repeat {
             let response = try await client.cleanup(
                 CleanupRequest(
-                    tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? .max : 0), cursor: total.cursor))
+                    tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? 1 << 62 : 0), cursor: total.cursor))
             let isStuck = response.more && !response.hasRemoved && response.cursor == total.cursor
             total.add(response)
             if isStuck || response.more && maxRows != nil { break }

@@ -24,8 +24,9 @@ struct DefinitionCheckCommand: AsyncParsableCommand {
         do {
             let limits = Limits()
             _ = try DefinitionReader.read(try DefinitionInput.read(file), limits: limits, budget: WorkBudget(steps: limits.work))
-        } catch StateError.definitionInvalid(let faults) {
+        } catch StateError.definitionInvalid(let faults, let omitted) {
             for fault in faults { console.report(Failure("\(file): \(fault)", status: .invalidInput), .invalidInput) }
+            if omitted > 0 { console.report(Failure("\(file): and \(omitted) more faults", status: .invalidInput), .invalidInput) }
             throw ExitStatus.invalidInput.code
         } catch {
             let failure = Failure(error)

@@ -65,6 +65,19 @@ def test_cleaning_up(flows):
     assert refusal.fields() == ["max_rows"]
 
 
+@promise("admin", "`cursor` of the response before, to go on where that stopped; empty: from the beginning.",
+         "Where it stopped; empty: it came to the end.")
+def test_a_clean_up_goes_on_where_it_stopped(flows):
+    kept(flows, 40)
+    cursor, removed = "", 0
+    for _ in range(10):
+        done = flows.Cleanup(tenant=flows.tenant, max_rows=10, cursor=cursor)
+        removed, cursor = removed + done.versions, done.cursor
+        if not cursor:
+            break
+    assert (removed, cursor) == (39, "") and len(flows.versions("f")) == 1
+
+
 @promise("admin", "Remove so many rows at most; 0: 100,000.", "there may be more to remove.")
 def test_a_clean_up_stops_after_so_many_rows(flows):
     kept(flows, 40)
