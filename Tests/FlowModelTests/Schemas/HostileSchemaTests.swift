@@ -16,7 +16,7 @@ import Testing
         limits.definitionSchemas = 40_000
         let (schema, faults) = SchemaReader.read(
             document.root, at: JSONPointer(["schema"]), DefinitionScope(limits, isStored: false, .usual))
-        return (schema, faults.listed)
+        return (schema, faults.first)
     }
 
     private func violations(_ schema: JSONSchema?, _ state: String, steps: Int? = nil) throws -> [StateError.Violation] {
