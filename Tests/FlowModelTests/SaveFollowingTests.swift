@@ -236,7 +236,6 @@ import Testing
             ("if_version_not", { try check.check(LoadCommand(key: key, ifVersionNot: $0)) }),
             ("version", { try check.check(CreateCheckpointCommand(key: key, actor: "a", checkpoint: .init(id: "c"), version: $0)) }),
             ("revision", { try GetDefinitionCommand(tenant: "t", flowType: "t", revision: $0).check(limits: Limits()) }),
-            ("max_rows", { try CleanupCommand(maximumRows: $0, actor: "a").check(limits: Limits()) }),
         ]
         for (field, call) in calls {
             for number in [1, WireNumber.maximum - 1, WireNumber.maximum] { try call(number) }

@@ -61,6 +61,20 @@ import WireMessages
         #expect(metadata("[[1]]", limits) == nil)
         #expect(metadata("{\"a\":[1]}", limits) != nil)
     }
+
+    /// An error may have more details than a client's metadata has room for.
+    @Test func whatIsTooLongGoesWithoutDetails() {
+        var info = VersionInfo(event: .errorReported)
+        let long = String(repeating: "x", count: 65_000)
+        info.metadata = Array("{\"phase\":\"p\",\"error\":\"e\",\"details\":\"\(long)\"}".utf8)
+        #expect(VersionOrigin.shortened(info) == info.metadata)
+        info.metadata = Array("{\"phase\":\"p\",\"error\":\"e\",\"details\":\"\(long)\(long)\"}".utf8)
+        let short = String(decoding: VersionOrigin.shortened(info), as: UTF8.self)
+        #expect(short.hasPrefix("{\"phase\":\"p\",\"error\":\"e\",\"\(VersionOrigin.member)\":{") && !short.contains("details"))
+        // What a client wrote is not cut.
+        info.event = .saved
+        #expect(VersionOrigin.shortened(info) == info.metadata)
+    }
 }
 
 @Suite struct ArchiveCommandLineTests {

@@ -144,14 +144,17 @@ def test_times_that_are_none(flows, seconds, nanos):
 def test_huge_numbers(flows):
     flows.save("f")
     most = 1 << 62
-    with invalid():
-        flows.load("f", version=most + 1)
     with refused(grpc.StatusCode.NOT_FOUND, "VERSION_NOT_FOUND"):
         flows.load("f", version=most)
     with refused(grpc.StatusCode.ABORTED, "VERSION_CONFLICT"):
         flows.save("f", expected_version=most)
-    with invalid():
-        flows.save("f", expected_version=-1 << 63)
+    for beyond in (most + 1, (1 << 63) - 1, -1, -(1 << 63)):
+        for field, call in (("version", lambda: flows.load("f", version=beyond)),
+                            ("expected_version", lambda: flows.save("f", expected_version=beyond)),
+                            ("parent_version", lambda: flows.save("f", parent_version=beyond))):
+            with invalid() as refusal:
+                call()
+            assert refusal.fields() == [field] and str(beyond) in refusal.message
     assert len(flows.ListFlows(page_size=(1 << 31) - 1).flows) == 1
 
 

@@ -75,3 +75,15 @@ def test_files_are_short_and_finished():
                 faults.append(f"{name} has {text.count(chr(10))} lines")
             faults += [f"{name}: {word}" for word in ("TODO", "FIXME", "fatalError(", "try!", "as!") if word in text]
     assert not faults, "\n".join(faults)
+
+
+def test_names_from_outside_are_keys_by_their_bytes():
+    """Swift takes "\u00e9" composed and decomposed for one text: `Name` and `JSONName` do not."""
+    keyed = re.compile(r"Set<String>|\[String\s*:\s*|Dictionary<String\b")
+    relapses = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for room in ("FlowModel", "FlowStore")
+        for path in swift_files(ROOT / "Sources" / room)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if keyed.search(line) and not line.lstrip().startswith("//") and path.name != "DefinitionDirectory.swift"]
+    assert not relapses, "\n".join(relapses)

@@ -1,7 +1,7 @@
 /// What all parts of a definition share while it is read. Not for several threads.
 final class DefinitionScope {
     let limits: Limits
-    /// Reading is linear in the document and paid for at its beginning; what is not, patterns and trials of the definition itself, as it comes.
+    /// Reading is linear in the document and paid for at its beginning; what is not, patterns and trials of the definition, as it comes.
     let budget: WorkBudget
     /// It was accepted once, maybe by a server with other limits.
     let isStored: Bool
@@ -34,8 +34,8 @@ final class DefinitionScope {
 }
 
 extension Limits {
-    /// Limits for accepting a definition are not applied to one that is stored: another server may have larger ones, or an operator may have
-    /// lowered them since. What it does is bounded in any case, by `work`.
+    /// Limits for accepting a definition are not applied to one that is stored: another server may have larger ones, or an operator may
+    /// have lowered them since. What it does is bounded in any case, by `work`.
     fileprivate var ofStoredDefinitions: Limits {
         var limits = self
         limits.definitionBytes = .max

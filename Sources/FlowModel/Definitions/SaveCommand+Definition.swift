@@ -9,8 +9,8 @@ public enum CurrentPhase: Sendable, Equatable {
 }
 
 extension SaveCommand {
-    /// Whether `following` must know in which phase the flow is: the client names one, which must be allowed from there, or the save may make
-    /// the flow, which then begins in the definition's first.
+    /// Whether `following` must know in which phase the flow is: the client names one, which must be allowed from there, or the save may
+    /// make the flow, which then begins in the definition's first.
     public func needsCurrentPhase(_ definition: FlowDefinition) -> Bool {
         if definition.phases.isEmpty { return false }
         if phase != nil { return namesPhase && definition.onSave == .enforce }
@@ -111,8 +111,8 @@ extension SaveCommand {
 }
 
 extension FlowDefinition {
-    /// Whether a save may name a phase: one that the definition has and that lies ahead, when what it requires is complete in the state that is
-    /// saved. A flow stays in its phase without asking, and begins in any.
+    /// Whether a save may name a phase: one that the definition has and that lies ahead, when what it requires is complete in the state
+    /// that is saved. A flow stays in its phase without asking, and begins in any.
     fileprivate func checkPhase(
         _ name: String, after current: CurrentPhase, _ state: JSONDocument, _ limits: Limits, _ budget: WorkBudget
     ) throws(StateError) {

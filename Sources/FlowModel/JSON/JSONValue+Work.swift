@@ -78,7 +78,7 @@ extension JSONValue {
 
     /// The members that count, as `lastMembers` has them. To find them all are looked at, repeated ones too.
     func lastMembers(_ budget: WorkBudget) throws(WorkStopped) -> [Member] {
-        for member in members { try budget.spend(3 + member.key.size / 16) }
+        for member in members { try budget.spend(6 + member.key.size / 16) }
         return lastMembers
     }
 }

@@ -39,7 +39,7 @@ final class JSONContainer {
     var count: Int { kind == .array ? elements.count : members.count }
 
     /// Steps that opening or copying it takes. Members are hashed.
-    var cost: Int { kind == .array ? elements.count : 4 * members.count }
+    var cost: Int { kind == .array ? elements.count : 6 * members.count }
 
     /// Steps to find a place in it, to put something there or to take it away.
     var editCost: Int { kind == .array ? 2 + elements.count / 4_096 : 2 }

@@ -70,14 +70,13 @@ public struct JSONPatch: Sendable {
 private struct OperationMembers {
     private typealias Reason = JSONPatchError.Reason
 
-    /// By the names that RFC 6902 has.
-    private var found: [String: JSONValue] = [:]
+    private var found: [JSONName: JSONValue] = [:]
 
     init(_ value: JSONValue) throws(JSONPatchError.Reason) {
         guard value.kind == .object else { throw .notAnObject(value.kind) }
         for member in value.members {
             guard let name = ["op", "path", "from", "value"].first(where: member.hasName) else { continue }
-            guard found.updateValue(member.value, forKey: name) == nil else { throw .repeatedMember(name) }
+            guard found.updateValue(member.value, forKey: JSONName(name)) == nil else { throw .repeatedMember(name) }
         }
     }
 
@@ -96,7 +95,7 @@ private struct OperationMembers {
     }
 
     private func member(_ name: String) throws(Reason) -> JSONValue {
-        guard let value = found[name] else { throw .missingMember(name) }
+        guard let value = found[JSONName(name)] else { throw .missingMember(name) }
         return value
     }
 

@@ -36,7 +36,7 @@ public enum MergePatch {
     private static func merge(
         _ member: JSONValue.Member, named name: JSONName, into target: JSONContainer, _ budget: WorkBudget
     ) throws(WorkStopped) -> Bool {
-        try budget.spend(4)
+        try budget.spend(8)
         let key = member.key.text
         switch member.value.kind {
         case .null:
@@ -44,7 +44,7 @@ public enum MergePatch {
             return target.remove(name) != nil
         case .object:
             guard target.members[name]?.kind == .object, let (inner, cost) = target.open(name) else {
-                try budget.spend(8)
+                try budget.spend(12)
                 // What is new has its nulls taken out too.
                 let new = JSONContainer()
                 _ = try merge(member.value, into: new, budget)

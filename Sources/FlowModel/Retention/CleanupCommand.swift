@@ -30,7 +30,8 @@ public struct CleanupCommand: Sendable {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let tenant { try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes) }
         if let flowType { try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes) }
-        try WireNumber.check(maximumRows, field: "max_rows", hint: "use 0 for the default")
+        // However large: it is only compared, and clients say so that they mean all.
+        if maximumRows < 0 { throw .invalidArgument(field: "max_rows", message: "is \(maximumRows); use 0 for the default") }
     }
 }
 

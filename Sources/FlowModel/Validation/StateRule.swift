@@ -81,7 +81,7 @@ public struct RuleReport {
         var strings: Set<JSONName> = []
         if let list = try context.root.value(at: pointer, budget) {
             for element in list.elements {
-                try budget.spend(2 + element.size / 16)
+                try budget.spend(5 + element.size / 16)
                 if element.kind == .string { strings.insert(JSONName(spelled: element.text)) }
             }
         }

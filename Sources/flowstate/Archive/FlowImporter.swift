@@ -113,7 +113,7 @@ struct FlowImporter {
         request.versionLabel = info.versionLabel
         // A first version has none; of the others most come from the one before, which need not be said.
         if number > 1, info.parentVersion != 0 { request.parentVersion = numbering.imported(info.parentVersion) ?? 0 }
-        request.metadata = metadata ?? info.metadata
+        request.metadata = metadata ?? VersionOrigin.shortened(info)
         request.checkpoint = version.checkpoints.first.map { CheckpointSpec(name: $0.name, description: $0.description) }
         do {
             let saved = try await saved(request)

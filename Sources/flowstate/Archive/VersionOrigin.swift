@@ -18,6 +18,22 @@ enum VersionOrigin {
         return JSONText.fault(in: metadata, maximumDepth: limits.jsonDepth) == nil ? metadata : nil
     }
 
+    /// Metadata to import a version with when there is no room for its origin beside its own. That of a reported error may be more than a
+    /// client can save: then it goes without the error's details, which are in the state too where the definition has a place for them.
+    static func shortened(_ info: VersionInfo, limits: Limits = Limits()) -> [UInt8] {
+        guard info.metadata.count > limits.metadataBytes, info.event == .errorReported,
+            let document = try? JSONDocument(info.metadata, maximumDepth: limits.jsonDepth), document.root.kind == .object,
+            let patch = try? JSONDocument(Array(#"{"details":null}"#.utf8), maximumDepth: 1)
+        else { return info.metadata }
+        var short = info
+        do {
+            short.metadata = try MergePatch.apply(patch, to: document, budget: WorkBudget(steps: limits.work))
+        } catch {
+            return info.metadata
+        }
+        return metadata(of: short, limits: limits) ?? short.metadata
+    }
+
     private static func metadata(of info: VersionInfo, _ root: JSONValue?) -> [UInt8] {
         guard let root else { return object(info, info.metadata) }
         guard root.kind == .object else { return object(info, Array(root.text)) }

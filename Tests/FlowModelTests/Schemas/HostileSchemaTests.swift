@@ -118,8 +118,8 @@ import Testing
         var text = leaf
         for _ in 0..<3 { text = #"{"allOf": [\#(text), \#(text)]}"# }
         let state = "{" + Array(repeating: #""a": 1"#, count: 100_000).joined(separator: ",") + "}"
-        #expect(try violations(try schema(text).schema, state, steps: 500_000).map(\.message) == Self.givenUp)
-        #expect(try violations(try schema(leaf).schema, state, steps: 500_000).isEmpty)
+        #expect(try violations(try schema(text).schema, state, steps: 1_000_000).map(\.message) == Self.givenUp)
+        #expect(try violations(try schema(leaf).schema, state, steps: 1_000_000).isEmpty)
     }
 
     @Test func longNumbersArePaidFor() throws {

@@ -14,7 +14,7 @@ struct NotListedRule: StateRule {
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped) {
         guard let value, value.kind == .string else { return }
-        try report.budget.spend(1 + value.size / 16)
+        try report.budget.spend(3 + value.size / 16)
         if try report.strings(of: number, at: list, context).contains(JSONName(spelled: value.text)) {
             report.add(path, "is \(value.shown), which \(self.list) lists too")
         }
