@@ -89,13 +89,13 @@ struct StoredDefinition: Sendable {
 }
 
 extension BuiltInDefinitions {
-    private static let definitions: [String: FlowDefinition] = documents.compactMapValues { document in
-        try? DefinitionReader.read(stored: Array(document.utf8), limits: Limits(), budget: WorkBudget(steps: Limits().work))
+    private static let definitions: [FlowDefinition] = records.compactMap { record in
+        try? DefinitionReader.read(stored: record.document, limits: Limits(), budget: WorkBudget(steps: Limits().work))
     }
 
     /// A built-in definition, read; nil: there is none of this type.
-    static func definition(_ flowType: String) -> FlowDefinition? { record(flowType).flatMap { definitions[$0.flowType] } }
+    static func definition(_ flowType: String) -> FlowDefinition? { definitions.first { $0.flowType.hasSameBytes(as: flowType) } }
 
     /// The types whose definitions say something about saves.
-    static let concerningSaves = definitions.filter { $0.value.onSave != .off }.map(\.key)
+    static let concerningSaves = definitions.filter { $0.onSave != .off }.map(\.flowType)
 }

@@ -26,11 +26,11 @@ extension MoveFlowCommand: StoreCommand {
         _ completion: @escaping @Sendable (Result<MovedFlow, StateError>) -> Void
     ) throws(StateError) {
         let limits = store.limits
-        let derived = DerivedSave(
+        let derived = DerivedSave<Void>(
             key: request.key, precondition: request.precondition, idempotencyKey: request.idempotencyKey,
             requestDigest: request.idempotencyKey == nil ? [] : requestDigest, trigger: .step, needsDefinition: true, input: []
         ) { snapshot, old, budget throws(StateError) in
-            try next(snapshot, from: old, to: found.definition, revision: found.revision, limits: limits, budget: budget)
+            (try next(snapshot, from: old, to: found.definition, revision: found.revision, limits: limits, budget: budget), ())
         }
         try derived.submit(to: store, context) { result in
             switch result {

@@ -4,10 +4,12 @@ import Postgres
 /// A save whose state is made from the latest version: loads it, makes the next one, and saves that with the version expected that it was
 /// made from. If somebody else saves in between, all of it is done again, unless the client said which version it means. If the latest
 /// version is broken, and the policy of the flow's type says so, the flow is recovered, and all of it is done again, once.
-struct DerivedSave: Sendable {
+///
+/// `Extra` is what else the derivation found out for the answer: after the commit nothing may fail any more.
+struct DerivedSave<Extra: Sendable>: Sendable {
     enum Outcome: Sendable {
         /// What was saved, after what, and the id of the recovery that came before; empty: none.
-        case saved(SavedVersion, SaveCommand, after: Snapshot, FlowDefinition?, recoveryID: String)
+        case saved(SavedVersion, SaveCommand, after: Snapshot, Extra, recoveryID: String)
         /// The idempotency key was used before: this was answered then.
         case replayed(SavedVersion)
     }
@@ -26,7 +28,7 @@ struct DerivedSave: Sendable {
     /// What `derive` goes through besides the state.
     let input: [UInt8]
     /// Makes the next version; its precondition, key and digest are set by the caller. Pure; may run on any thread, and twice.
-    let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> SaveCommand
+    let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> (SaveCommand, Extra)
 
     func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         try StateCheck(limits: store.limits).checkExisting(precondition)
@@ -50,7 +52,7 @@ struct DerivedSave: Sendable {
                 completion(.failure(reason))
                 return false
             }
-            let run = DerivedSaveRun(save: self, store: store, context: context) { result in
+            let run = DerivedSaveRun<Extra>(save: self, store: store, context: context) { result in
                 turns.end(key)
                 completion(result)
             }
@@ -66,11 +68,11 @@ struct DerivedSave: Sendable {
 }
 
 /// One attempt at a `DerivedSave`.
-private struct DerivedSaveRun: Sendable {
-    let save: DerivedSave
+private struct DerivedSaveRun<Extra: Sendable>: Sendable {
+    let save: DerivedSave<Extra>
     let store: StateStore
     let context: OperationContext
-    let completion: DerivedSave.Completion
+    let completion: DerivedSave<Extra>.Completion
     var attempts = 1
     /// nil: recovery was not tried yet.
     var recoveryID: String?
@@ -111,18 +113,21 @@ private struct DerivedSaveRun: Sendable {
         if !report.isValid { throw .stateInvalid(report.violations) }
     }
 
-    private func write(_ made: SaveCommand, _ snapshot: Snapshot, _ definition: FlowDefinition?) throws(StateError) {
-        var command = made
+    private func write(
+        _ made: (SaveCommand, Extra), _ snapshot: Snapshot, _ definition: FlowDefinition?
+    ) throws(StateError) {
+        let extra = made.1
+        var command = made.0
         // The order of ids is the order of making.
         if recoveryID != nil { command.notification?.id = IDGenerator.next() }
         command.precondition = .expected(snapshot.version.version)
         command.idempotencyKey = save.idempotencyKey
         command.requestDigest = save.requestDigest
-        try command.submit(to: store, context: context) { [command] result in
+        try command.submit(to: store, context: context) { [command, extra] result in
             switch result {
             case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
             case .success(let saved):
-                completion(.success(.saved(saved, command, after: snapshot, definition, recoveryID: recoveryID ?? "")))
+                completion(.success(.saved(saved, command, after: snapshot, extra, recoveryID: recoveryID ?? "")))
             case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
             case .failure(let error): fail(snapshot, definition)(.failure(error))
             }
@@ -148,7 +153,7 @@ private struct DerivedSaveRun: Sendable {
     }
 
     /// Completes with a failure, unless recovery can help.
-    private func fail(_ snapshot: Snapshot?, _ definition: FlowDefinition? = nil) -> DerivedSave.Completion {
+    private func fail(_ snapshot: Snapshot?, _ definition: FlowDefinition? = nil) -> DerivedSave<Extra>.Completion {
         { result in
             guard case .failure(let error) = result, RecoveryByPolicy.concerns(error) else { return completion(result) }
             guard mayRecover(snapshot, definition) else { return giveUp(error) }
@@ -182,15 +187,16 @@ private struct DerivedSaveRun: Sendable {
     }
 
     private func keepDamaged(_ snapshot: Snapshot) throws(StateError) {
-        var command = try save.derive(snapshot, nil, WorkBudget(steps: store.limits.work))
+        let (made, extra) = try save.derive(snapshot, nil, WorkBudget(steps: store.limits.work))
+        var command = made
         command.precondition = .expected(snapshot.version.version)
         command.idempotencyKey = save.idempotencyKey
         command.requestDigest = save.requestDigest
-        DamagedVersionCopy(command: command).submit(to: store, context) { [command] result in
+        DamagedVersionCopy(command: command).submit(to: store, context) { [command, extra] result in
             switch result {
             case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
             case .success(let saved):
-                completion(.success(.saved(saved, command, after: snapshot, nil, recoveryID: recoveryID ?? "")))
+                completion(.success(.saved(saved, command, after: snapshot, extra, recoveryID: recoveryID ?? "")))
             case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
             case .failure(let error): completion(.failure(error))
             }

@@ -8,7 +8,7 @@ extension PatchCommand: StoreCommand {
             throw .tooLarge(what: field, size: bytes.count, limit: store.limits.stateBytes)
         }
         let limits = store.limits
-        let derived = DerivedSave(
+        let derived = DerivedSave<Void>(
             key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
             requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: Digest.xxh3(bytes)),
             trigger: .patch, needsDefinition: false, input: bytes
@@ -16,7 +16,7 @@ extension PatchCommand: StoreCommand {
             var command = save
             command.state = try apply(to: snapshot, limits, budget)
             if keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
-            return command
+            return (command, ())
         }
         try derived.submit(to: store, context) { result in
             completion(

@@ -11,25 +11,24 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
     ) throws(StateError) {
         let (decision, limits) = (decision, store.limits)
         try decision.check(limits: limits)
-        let derived = DerivedSave(
+        let derived = DerivedSave<LifecycleOutcome>(
             key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
             input: Array(decision.content.joined())
         ) { snapshot, definition, budget throws(StateError) in
-            try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
+            let command = try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
+            let outcome = try LifecycleOutcome(
+                snapshot.head, state: command.state, before: snapshot, definition, limits: limits, budget: budget, replayed: false)
+            return (command, outcome)
         }
         try derived.submit(to: store, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(.saved(let saved, let command, after: let before, let definition, let recoveryID)):
-                var head = before.head
-                command.apply(to: &head, version: saved.version, at: saved.createdAt)
-                store.compute([before.state, command.state], context, completion) { [head] budget throws(StateError) in
-                    var outcome = try LifecycleOutcome(
-                        head, state: command.state, before: before, definition, limits: limits, budget: budget, replayed: false)
-                    outcome.recoveryID = recoveryID
-                    return outcome
-                }
+            case .success(.saved(let saved, let command, after: let before, var outcome, let recoveryID)):
+                outcome.head = before.head
+                command.apply(to: &outcome.head, version: saved.version, at: saved.createdAt)
+                outcome.recoveryID = recoveryID
+                completion(.success(outcome))
             case .success(.replayed): replay(store, context, completion)
             }
         }
