@@ -189,8 +189,14 @@ import Testing
 
     @Test func faultsAreCountedNotListed() {
         let members = (0..<500).map { "\"m\($0)\": 1" }.joined(separator: ",")
-        let faults = DefinitionReader.faults(#"{"flow_type": "t", \#(members)}"#)
-        #expect(faults.count == 101 && faults.last?.message == "and 400 more faults, which are not listed")
+        let document = Array(#"{"flow_type": "t", \#(members)}"#.utf8)
+        let budget = WorkBudget(steps: Limits().work)
+        #expect {
+            try DefinitionReader.read(document, limits: Limits(), budget: budget)
+        } throws: { error in
+            guard case StateError.definitionInvalid(let faults, let omitted) = error else { return false }
+            return (faults.count, omitted) == (100, 400)
+        }
     }
 
     /// Ninety that are each too large: none is compiled behind the limit, and the others are paid for.
