@@ -72,7 +72,7 @@ struct MethodRunner: Sendable {
             let command = try Method.command(request, requestContext)
             try command.submit(to: store, context: context) { result in
                 switch result {
-                case .success(let outcome): answer(method, outcome, flowID: flowID, call, context)
+                case .success(let outcome): answer(method, outcome, flowID: flowID, call)
                 case .failure(let error): call.finish(ErrorTable.status(error))
                 }
             }
@@ -82,12 +82,12 @@ struct MethodRunner: Sendable {
     }
 
     private func answer<Method: FlowMethod>(
-        _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall, _ context: OperationContext
+        _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall
     ) {
         let size = Method.size(of: outcome)
         if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
         store.schedule(
-            .short, context,
+            .short, OperationContext(caller: call.connectionID),
             { (result: Result<FramedMessage, StateError>) in
                 switch result {
                 case .success(let message): call.respond(message)

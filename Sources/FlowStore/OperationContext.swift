@@ -36,7 +36,9 @@ public struct OperationContext: Sendable {
 
     /// Makes room for so many bytes, until the call has ended and what works for it is done.
     /// - Throws: `overloaded`.
-    public func reserve(_ bytes: Int) throws(StateError) {
+    public func reserve(_ bytes: Int) throws(StateError) { try Self.reserve(bytes, of: memory) }
+
+    static func reserve(_ bytes: Int, of memory: (any MemoryHolder)?) throws(StateError) {
         guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }
         throw .outOfMemory(account.budget)
     }

@@ -77,7 +77,7 @@ public final class MemoryAccount: Sendable {
 }
 
 /// What has an account, or makes it when it is first asked for.
-public protocol MemoryHolder: Sendable {
+public protocol MemoryHolder: AnyObject, Sendable {
     var memory: MemoryAccount { get }
 }
 

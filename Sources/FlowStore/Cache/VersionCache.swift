@@ -11,7 +11,7 @@ final class KnownVersion: Sendable {
     let checkpointEpoch: Int64
     let head: FlowHead?
     /// What a load answers; nil: only the chain is known, and perhaps the head.
-    let outcome: LoadOutcome?
+    let loaded: LoadedState?
     let chain: VersionChain?
     /// Bytes in memory, roughly.
     let cost: Int
@@ -22,7 +22,7 @@ final class KnownVersion: Sendable {
         self.checkpointEpoch = checkpointEpoch
         self.chain = chain
         head = snapshot?.head
-        outcome = snapshot.map { .snapshot($0) }
+        loaded = snapshot.map { LoadedState(.snapshot($0), chain: chain) }
         // A state that is in the chain as well is the same array.
         let isInChain = chain?.levels.last?.version == version
         let state = isInChain ? 0 : snapshot?.state.count ?? 0

@@ -1,19 +1,25 @@
 import FlowModel
 
-extension StateStore {
-    /// What a load answers, and what the next version can be stored against, if that was read.
-    struct LoadedState: Sendable {
-        let outcome: LoadOutcome
-        var chain: VersionChain?
-    }
+/// What a load answers, and what the next version can be stored against, if that was read. A class: it has two dozen fields, and is handed on
+/// several times.
+final class LoadedState: Sendable {
+    let outcome: LoadOutcome
+    let chain: VersionChain?
 
+    init(_ outcome: LoadOutcome, chain: VersionChain? = nil) {
+        self.outcome = outcome
+        self.chain = chain
+    }
+}
+
+extension StateStore {
     /// Loads a version; a large state is read on a thread of the scheduler, where neither calls nor other loads wait for it.
     ///
     /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
     func load(
         _ command: LoadCommand, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LoadedState, StateError>) -> Void
     ) {
-        load(LoadOperation(command, resources, context), context, completion)
+        load(LoadOperation(command, resources, context.memory), context, completion)
     }
 
     private func load(
@@ -23,7 +29,7 @@ extension StateStore {
         submit(operation, context) { [self] result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(.outcome(let outcome, let chain)): completion(.success(LoadedState(outcome: outcome, chain: chain)))
+            case .success(.state(let state)): completion(.success(state))
             case .success(.unread(let row, let operation)): read(row, operation, context, completion)
             }
         }
@@ -45,7 +51,7 @@ extension StateStore {
         }
         schedule(.short, context, finish) { () throws(StateError) in
             let read = try row.read(resources).get()
-            return LoadedState(outcome: .snapshot(read.snapshot), chain: read.chain)
+            return LoadedState(.snapshot(read.snapshot), chain: read.chain)
         }
     }
 }

@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 
 /// A load, as a reader's lane runs it: those of newest versions share statements.
 ///
@@ -20,7 +21,7 @@ final class LoadOperation: Sendable {
     let resources: StoreResources
     let form: Form
     /// Where the memory of a large state is counted, before it is loaded.
-    private let context: OperationContext
+    private let memory: (any MemoryHolder)?
     /// Round trips before this one.
     private let looks: Int
 
@@ -30,12 +31,12 @@ final class LoadOperation: Sendable {
     /// A flow that grows faster than it can be read.
     private static let maximumLooks = 10
 
-    init(_ command: LoadCommand, _ resources: StoreResources, _ context: OperationContext) {
+    init(_ command: LoadCommand, _ resources: StoreResources, _ memory: (any MemoryHolder)?) {
         self.command = command
         self.resources = resources
-        self.context = context
+        self.memory = memory
         looks = 0
-        if command.selector == .latest, let known = resources.cache.known(command.key), known.outcome != nil {
+        if command.selector == .latest, let known = resources.cache.known(command.key), known.loaded != nil {
             form = .check(known)
         } else {
             form = command.selector == .latest ? .latest : .selected
@@ -45,7 +46,7 @@ final class LoadOperation: Sendable {
     private init(_ load: LoadOperation, _ form: Form) {
         command = load.command
         resources = load.resources
-        context = load.context
+        memory = load.memory
         looks = load.looks + 1
         self.form = form
     }
@@ -72,7 +73,7 @@ final class LoadOperation: Sendable {
     /// Makes room for a large state before it is asked for.
     private func large(_ size: Int) -> Step<LoadOperation> {
         do throws(StateError) {
-            try context.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue)
+            try OperationContext.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue, of: memory)
         } catch {
             return .finished(.failure(error))
         }
@@ -88,8 +89,7 @@ final class LoadOperation: Sendable {
 
 extension LoadOperation: Postgres.Operation {
     enum Loaded: Sendable {
-        /// With what the next version can be stored against, if that was read.
-        case outcome(LoadOutcome, VersionChain?)
+        case state(LoadedState)
         /// A large state as it is stored: it takes longer to read than a connection's thread may.
         case unread(LoadRow, LoadOperation)
     }
@@ -195,13 +195,13 @@ extension LoadOperation: Postgres.Operation {
     }
 
     private func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        guard case .check(let known) = form, let outcome = known.outcome, try rows.int64(row, 1) == known.version,
+        guard case .check(let known) = form, let loaded = known.loaded, try rows.int64(row, 1) == known.version,
             try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
         else { return again(.latest) }
-        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = outcome {
-            return .finished(.success(.outcome(.unchanged(snapshot.head, snapshot.version), nil)))
+        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = loaded.outcome {
+            return .finished(.success(.state(LoadedState(.unchanged(snapshot.head, snapshot.version)))))
         }
-        return .finished(.success(.outcome(outcome, known.chain)))
+        return .finished(.success(.state(loaded)))
     }
 
     private func loaded(
@@ -212,11 +212,11 @@ extension LoadOperation: Postgres.Operation {
             return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
         guard let version = loaded.version else { return missing(loaded.head) }
-        if version.version == command.ifVersionNot { return .finished(.success(.outcome(.unchanged(loaded.head, version), nil))) }
+        if version.version == command.ifVersionNot { return .finished(.success(.state(LoadedState(.unchanged(loaded.head, version))))) }
         if version.size > largest { return large(Int(clamping: version.size)) }
         if case .large = form { return .finished(.success(.unread(loaded, self))) }
         switch loaded.read(resources) {
-        case .success(let read): return .finished(.success(.outcome(.snapshot(read.snapshot), read.chain)))
+        case .success(let read): return .finished(.success(.state(LoadedState(.snapshot(read.snapshot), chain: read.chain))))
         case .failure(let error):
             if case .dataLoss = error { return lost(error) }
             return .finished(.failure(error))
