@@ -12,6 +12,17 @@ final class LoadedState: Sendable {
     }
 }
 
+/// A large state as it is stored, and the load that asked for it. A class, as above.
+final class UnreadState: Sendable {
+    let row: LoadRow
+    let operation: LoadOperation
+
+    init(_ row: LoadRow, of operation: LoadOperation) {
+        self.row = row
+        self.operation = operation
+    }
+}
+
 extension StateStore {
     /// Loads a version; a large state is read on a thread of the scheduler, where neither calls nor other loads wait for it.
     ///
@@ -30,7 +41,7 @@ extension StateStore {
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(.state(let state)): completion(.success(state))
-            case .success(.unread(let row, let operation)): read(row, operation, context, completion)
+            case .success(.unread(let unread)): read(unread.row, unread.operation, context, completion)
             }
         }
     }

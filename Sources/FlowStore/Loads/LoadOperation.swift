@@ -91,7 +91,7 @@ extension LoadOperation: Postgres.Operation {
     enum Loaded: Sendable {
         case state(LoadedState)
         /// A large state as it is stored: it takes longer to read than a connection's thread may.
-        case unread(LoadRow, LoadOperation)
+        case unread(UnreadState)
     }
 
     typealias Outcome = Result<Loaded, StateError>
@@ -214,7 +214,7 @@ extension LoadOperation: Postgres.Operation {
         guard let version = loaded.version else { return missing(loaded.head) }
         if version.version == command.ifVersionNot { return .finished(.success(.state(LoadedState(.unchanged(loaded.head, version))))) }
         if version.size > largest { return large(Int(clamping: version.size)) }
-        if case .large = form { return .finished(.success(.unread(loaded, self))) }
+        if case .large = form { return .finished(.success(.unread(UnreadState(loaded, of: self)))) }
         switch loaded.read(resources) {
         case .success(let read): return .finished(.success(.state(LoadedState(.snapshot(read.snapshot), chain: read.chain))))
         case .failure(let error):
