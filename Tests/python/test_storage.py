@@ -4,12 +4,16 @@ import random
 
 import grpc
 import pytest
+from flowstate.v1 import types_pb2
 from google.rpc import error_details_pb2
 
 from errors import refused
 from postgresql import Session
 from processes import eventually
 
+# One byte of the latest version of a flow with twelve.
+DAMAGE = """UPDATE flowstate.flow_version SET state = set_byte(state, octet_length(state) / 2,
+    255 - get_byte(state, octet_length(state) / 2)) WHERE version = 12"""
 WORDS = "agent answer balance cancel customer deliver invoice ledger message order".split()
 
 
@@ -65,9 +69,7 @@ def test_damage_is_told_by_flow_and_version(start_server):
     for state in states:
         flows.save("f", state)
     with session(server) as opened:
-        opened.execute(
-            "UPDATE flowstate.flow_version SET state = set_byte(state, octet_length(state) / 2,"
-            " 255 - get_byte(state, octet_length(state) / 2)) WHERE version = 12")
+        opened.execute(DAMAGE)
     server.kill()
     server.start()
     server.close_channels()
@@ -79,6 +81,25 @@ def test_damage_is_told_by_flow_and_version(start_server):
     assert flows.state("f", version=11) == states[10], "the others are not touched by it"
     assert flows.save("f", b'{"new":1}').version == 13, "nor is the next one"
     assert flows.state("f") == b'{"new":1}'
+
+
+def test_an_error_of_a_damaged_version_is_kept(start_server):
+    """An agent reports what broke; that the flow's latest version is damaged is no reason to forget it."""
+    server = start_server()
+    for state in conversation(12):
+        server.flows("t").save("f", state)
+    with session(server) as opened:
+        opened.execute(DAMAGE)
+    server.kill()
+    server.start()
+    server.close_channels()
+    flows = server.flows("t")
+    reported = flows.ReportError(flow_id="f", message="it broke")
+    assert (reported.flow.version, reported.flow.status) == (13, "failed")
+    assert flows.versions("f")[-1].event == types_pb2.VERSION_EVENT_ERROR_REPORTED
+    with refused(grpc.StatusCode.DATA_LOSS, "STATE_CORRUPT"):
+        flows.load("f")
+    assert flows.save("f", b'{"new":1}').version == 14 and flows.state("f") == b'{"new":1}'
 
 
 def test_queued_bytes(start_server):
