@@ -71,7 +71,7 @@ public struct Limits: Sendable, Equatable {
     public var pageSize = 50
     /// Rows of a page at most; a request for more gets this many.
     public var maximumPageSize = 1_000
-    /// Documents and metadata in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
+    /// Documents, metadata and labels in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
     public var pageBytes = 3 << 20
 
     /// How old figures may be that somebody else has asked for before.

@@ -9,6 +9,12 @@ public struct StateCheck: Sendable {
     }
 
     public func check(_ command: SaveCommand) throws(StateError) {
+        try checkFields(of: command)
+        try checkState(command.state, command.contentType)
+    }
+
+    /// All but the state, which may have to be looked up by them.
+    public func checkFields(of command: SaveCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.flowType, "flow_type")
         try checkName(command.phase, "phase")
@@ -25,7 +31,6 @@ public struct StateCheck: Sendable {
         try checkIdempotencyKey(command.idempotencyKey)
         // Of the other kinds the server writes it.
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
-        try checkState(command.state, command.contentType)
     }
 
     public func check(_ command: DeleteFlowCommand) throws(StateError) {

@@ -35,11 +35,15 @@ public struct OperationContext: Sendable {
     }
 
     /// Makes room for so many bytes, until the call has ended and what works for it is done.
-    /// - Throws: `overloaded`.
+    /// - Throws: `overloaded`; `tooLarge` when there would never be enough.
     public func reserve(_ bytes: Int) throws(StateError) { try Self.reserve(bytes, of: memory) }
 
     static func reserve(_ bytes: Int, of memory: (any MemoryHolder)?) throws(StateError) {
         guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }
+        // Another try would find the same.
+        if bytes > account.budget.largest {
+            throw .tooLarge(what: "the memory that this would take", size: bytes, limit: account.budget.largest)
+        }
         throw .outOfMemory(account.budget)
     }
 }

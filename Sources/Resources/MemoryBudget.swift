@@ -19,12 +19,15 @@ public final class MemoryBudget: Sendable {
     /// An account that holds no more than this may use the last eighth too.
     public static let smallAccountBytes = 256 << 10
 
+    /// What one account can get at most, when there is no other.
+    public var largest: Int { limit - limit / 8 }
+
     /// Reserves all of `bytes` or nothing. A negative number reserves nothing.
     /// - Parameter held: what the account holds already.
     func reserve(_ bytes: Int, held: Int) -> Bool {
         if bytes <= 0 { return true }
         let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
-        let bound = isSmall ? limit : limit - limit / 8
+        let bound = isSmall ? limit : largest
         var expected = used.load(ordering: .relaxed)
         while bytes <= bound - expected {
             let (isExchanged, original) = used.weakCompareExchange(

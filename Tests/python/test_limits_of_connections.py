@@ -9,6 +9,7 @@ import time
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 import wire
 from errors import refused
@@ -289,6 +290,16 @@ def test_connection_age(start_server):
     while time.monotonic() - begun < 4:
         flows.save("f")
     server.stop()
+
+
+def test_what_never_fits_into_memory_is_not_to_be_tried_again(start_server):
+    flows = start_server(limits={"memory-bytes": 16 << 20}).flows("t")
+    flows.save("f", b"[%s]" % b",".join([b"1"] * 500_000))
+    flows.save("f", b"[%s]" % b",".join([b"2"] * 500_000))
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "STATE_TOO_LARGE") as refusal:
+        flows.DiffVersions(flow_id="f", from_version=1, to_version=2)
+    assert "the memory that this would take" in refusal.message and not any(
+        detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in refusal.details)
 
 
 def test_memory_bytes(start_server):

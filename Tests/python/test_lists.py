@@ -155,3 +155,16 @@ def test_pages_are_bounded_in_bytes(flows):
         versions = [entry for entry in found if entry.metadata] if method == "ListVersions" else [
             entry.version for entry in found if entry.HasField("version")]
         assert [version.version for version in versions] == list(range(80, 0, -1)), method
+
+
+def test_a_page_ends_where_a_stock_client_could_not_read_it(flows):
+    labels = {f"label-{number:02}": "x" * 256 for number in range(64)}
+    wanted = [f"f{number:03}" for number in range(400)]
+    for flow_id in wanted:
+        flows.save(flow_id, labels=labels)
+    seen, token, pages = [], "", 0
+    while token or not pages:
+        page = flows.ListFlows(order=ORDERS.FLOW_ORDER_FLOW_ID_ASC, page_size=1000, page_token=token)
+        assert page.ByteSize() < 4 << 20
+        seen, token, pages = seen + [flow.flow_id for flow in page.flows], page.next_page_token, pages + 1
+    assert (seen, pages) == (wanted, 3)

@@ -13,17 +13,21 @@ extension ListFlowsCommand: StoreCommand {
         query.add(filter)
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let (statement, parameters) = query.finish(limit: Int64(size + 1))
-        let (tenant, order) = (tenant, order)
+        let (tenant, order, pageBytes) = (tenant, order, store.limits.pageBytes)
         var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
             var heads: [FlowHead] = []
             heads.reserveCapacity(rows.count)
+            var bytes = 0
             for row in 0..<rows.count {
                 let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
-                heads.append(try FlowRow.head(rows, row, key: key))
+                let head = try FlowRow.head(rows, row, key: key)
+                bytes += head.labelBytes
+                if bytes > pageBytes, !heads.isEmpty { break }
+                heads.append(head)
             }
             return .success(
-                Page(heads, size: size) { last in
+                Page(heads, size: size, isCut: heads.count < rows.count) { last in
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
                 })
         }
@@ -47,4 +51,9 @@ extension ListFlowsCommand: StoreCommand {
         fingerprint.combine(filter.includeDeleted ? 1 : 0)
         return fingerprint
     }
+}
+
+extension FlowHead {
+    /// What its labels take in a page.
+    fileprivate var labelBytes: Int { labels.entries.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } }
 }

@@ -18,6 +18,7 @@ extension SaveCommand: StoreCommand {
     ) throws(StateError) {
         if wantsInitialState, let flowType {
             let (flowID, limits) = (key.flowID, store.limits)
+            try StateCheck(limits: limits).checkFields(of: self)
             return try store.definition(of: flowType, tenant: key.tenant, context) { found in
                 completing(completion) { () throws(StateError) in
                     let definition = try found.get()?.definition
