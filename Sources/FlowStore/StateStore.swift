@@ -138,6 +138,18 @@ public final class StateStore: Sendable {
         }
     }
 
+    /// What `row` makes of each row of a statement, in the background.
+    func rowsInBackground<Row: Sendable>(
+        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
+    ) async throws(StateError) -> [Row] {
+        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            var result: [Row] = []
+            for index in 0..<rows.count { result.append(try row(rows, index)) }
+            return .success(result)
+        }
+        return try await runInBackground(query).get()
+    }
+
     private func submit<O: Postgres.Operation>(
         _ operation: O, to lane: Lane, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void

@@ -12,7 +12,7 @@ struct JSONName: Sendable {
         bytes = inner.contains(UInt8(ascii: "\\")) ? Self.encode(JSONString.units(text)) : inner
     }
 
-    /// Of a text that is no JSON.
+    /// A name as plain text, not as JSON spells it.
     init(_ text: String) { bytes = Array(text.utf8)[...] }
 
     /// As text; a single surrogate becomes U+FFFD.

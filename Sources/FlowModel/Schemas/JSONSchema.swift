@@ -33,8 +33,8 @@ public final class JSONSchema: Sendable {
 
     /// Adds everything in which a state breaks the schema.
     ///
-    /// - Throws: why nobody waits for the answer any more. What takes more work than the report's budget, or than a state of this size may
-    ///   ask for, is reported.
+    /// - Throws: `WorkStopped`, when the call has ended meanwhile. A schema that takes more work than the report's budget, or than a state of
+    ///   this size may ask for, is a violation in the report.
     func check(_ state: JSONValue, _ report: inout RuleReport) throws(WorkStopped) {
         // Who sends little can ask for little. None takes a tenth of this unless it is meant to, or is a list of regular expressions:
         // those are charged as much for a byte. Patterns are paid for from the whole.

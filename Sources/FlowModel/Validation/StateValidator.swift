@@ -15,7 +15,7 @@ public struct StateValidator: Sendable {
     /// budget has is in breach of the rule `work`: it is never valid without having been looked at as a whole. The minimal depth reads no more
     /// of the arrays and objects in the state than its rules look into: in the others it may miss that a text is not JSON.
     ///
-    /// - Throws: why nobody waits for the report any more.
+    /// - Throws: `cancelled` or `deadlineExceeded`, when the call has ended meanwhile.
     public func validate(
         _ state: [UInt8], depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> ValidationReport {

@@ -2,7 +2,7 @@ import FlowModel
 import Synchronization
 
 /// Definitions that were read from their stored documents, by the digest of those: what is kept is right whatever becomes of the database.
-/// A document is read once at a time, whoever asks for it. Safe on any thread.
+/// Callers that need one document at the same time share one reading of it. Safe on any thread.
 final class DefinitionCache: Sendable {
     typealias Waiting = @Sendable (Result<FlowDefinition, StateError>) -> Void
 

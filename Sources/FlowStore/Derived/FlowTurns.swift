@@ -7,7 +7,7 @@ import Synchronization
 /// the more work is done again, and some would lose again and again. What other servers save in between is tried again as before. Safe on
 /// any thread.
 final class FlowTurns: Sendable {
-    /// Begins; false when nobody waits for it any more, so that it is the next one's turn.
+    /// Begins the work; false when its call has ended: then the next one has the turn.
     typealias Turn = @Sendable () -> Bool
 
     private struct State {

@@ -48,14 +48,14 @@ extension CleanupPass {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(isIncluded)
-        return try await read(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in try rows.text(row, 0) }.first
+        return try await store.rowsInBackground(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in try rows.text(row, 0) }.first
     }
 
     /// The definitions of a tenant that say what stays, built-in ones too, by type.
     func definitions(of tenant: String) async throws(StateError) -> [Name: FoundDefinition] {
         var parameters = Parameters()
         parameters.append(tenant)
-        let stored = try await read(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
+        let stored = try await store.rowsInBackground(CleanupSQL.definitions, parameters) { rows, row throws(PostgresError) in
             DefinitionReference(
                 tenant: tenant, flowType: try rows.text(row, 0), revision: try rows.int64(row, 1), digest: try rows.bytes(row, 2))
         }
@@ -83,7 +83,7 @@ extension CleanupPass {
         parameters.append(last.flowID)
         parameters.append(Self.pageSize)
         parameters.append(command.flowType)
-        return try await read(CleanupSQL.deleted, parameters) { rows, row throws(PostgresError) in
+        return try await store.rowsInBackground(CleanupSQL.deleted, parameters) { rows, row throws(PostgresError) in
             DeletedFlow(flowID: try rows.text(row, 0), versions: try rows.int64(row, 1), deletedAt: try rows.timestamp(row, 2))
         }
     }
@@ -95,7 +95,7 @@ extension CleanupPass {
         parameters.append(last)
         parameters.append(Self.pageSize)
         parameters.append(texts: types.count) { types[$0] }
-        let rows = try await read(CleanupSQL.flows, parameters) { rows, row throws(PostgresError) in
+        let rows = try await store.rowsInBackground(CleanupSQL.flows, parameters) { rows, row throws(PostgresError) in
             let lastID = try rows.text(row, 0)
             guard let flowID = try rows.textIfPresent(row, 1) else { return (lastID, Flow?.none) }
             return (
@@ -123,7 +123,7 @@ extension CleanupPass {
         parameters.append(policy.archives)
         parameters.append(isDeleted)
         parameters.append(policy.limitsVersions)
-        return try await read(CleanupSQL.figures, parameters) { rows, row throws(PostgresError) in
+        return try await store.rowsInBackground(CleanupSQL.figures, parameters) { rows, row throws(PostgresError) in
             Figures(
                 flowID: try rows.text(row, 0), floor: try rows.int64(row, 1), versions: try rows.int64(row, 2),
                 bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), archives: try rows.int64(row, 5),
@@ -157,23 +157,12 @@ extension CleanupPass {
         parameters.append(bytes)
         parameters.append(policy.checkpoints)
         parameters.append(policy.archives)
-        let ranges = try await read(CleanupSQL.range, parameters) { rows, row throws(PostgresError) in
+        let ranges = try await store.rowsInBackground(CleanupSQL.range, parameters) { rows, row throws(PostgresError) in
             Range(
                 versions: try rows.int64(row, 0), lowest: try rows.int64(row, 1), bytes: try rows.int64(row, 2),
                 newestToGo: try rows.int64IfPresent(row, 3), freeVersions: try rows.int64(row, 4), freeBytes: try rows.int64(row, 5))
         }
         guard let range = ranges.first else { throw .internalFault("a sum without a row") }
         return range
-    }
-
-    private func read<Row: Sendable>(
-        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
-    ) async throws(StateError) -> [Row] {
-        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
-            var result: [Row] = []
-            for index in 0..<rows.count { result.append(try row(rows, index)) }
-            return .success(result)
-        }
-        return try await store.runInBackground(query).get()
     }
 }

@@ -9,7 +9,7 @@ import Postgres
 ///
 /// What a transaction relies on it makes sure of itself, since others change the flow meanwhile:
 ///
-/// - A save names its base, and compares it with `flow.base_floor` in the row that it locks. The raised floor alone harms nobody: a save
+/// - A save names its base, and compares it with `flow.base_floor` in the row that it locks. The raised floor alone loses nothing: a save
 ///   that it refuses stores its state whole.
 /// - What pins a version, or copies one with its base (a checkpoint that is made, one that is restored), locks the rows that it relies on
 ///   (FOR KEY SHARE). `remove` locks what it is about to remove without waiting, and looks at pins and references after that: what was
@@ -133,7 +133,7 @@ struct FlowPruning {
     // MARK: Statements
 
     private func raise(_ floor: FlowVersion) async throws(StateError) -> Bounds {
-        let rows = try await rows(PruneSQL.raise, parameters(floor)) { rows, row throws(PostgresError) in
+        let rows = try await store.rowsInBackground(PruneSQL.raise, parameters(floor)) { rows, row throws(PostgresError) in
             Bounds(floor: try rows.int64(row, 0), baseFloor: try rows.int64(row, 1), newest: try rows.int64(row, 2))
         }
         guard let bounds = rows.first else { throw .flowNotFound(flowID: key.flowID, deleted: false) }
@@ -141,7 +141,7 @@ struct FlowPruning {
     }
 
     private func dependents(_ bounds: Bounds) async throws(StateError) -> [Dependent] {
-        try await rows(PruneSQL.dependents, parameters(bounds.floor)) { rows, row throws(PostgresError) in
+        try await store.rowsInBackground(PruneSQL.dependents, parameters(bounds.floor)) { rows, row throws(PostgresError) in
             Dependent(version: try rows.int64(row, 0), isAffected: try rows.bool(row, 1))
         }
     }
@@ -152,7 +152,7 @@ struct FlowPruning {
         var parameters = parameters(bounds.floor, bounds.newest, holding)
         parameters.append(end)
         parameters.append(most)
-        return try await rows(PruneSQL.candidates, parameters) { rows, row throws(PostgresError) in
+        return try await store.rowsInBackground(PruneSQL.candidates, parameters) { rows, row throws(PostgresError) in
             Candidate(version: try rows.int64(row, 0), bytes: try rows.int64(row, 1))
         }
     }
@@ -192,17 +192,6 @@ struct FlowPruning {
         parameters.append(newest)
         parameters.append(bigints: holding.count) { holding[$0] }
         return parameters
-    }
-
-    private func rows<Row: Sendable>(
-        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
-    ) async throws(StateError) -> [Row] {
-        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
-            var result: [Row] = []
-            for index in 0..<rows.count { result.append(try row(rows, index)) }
-            return .success(result)
-        }
-        return try await store.runInBackground(query).get()
     }
 }
 
