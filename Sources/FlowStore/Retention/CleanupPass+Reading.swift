@@ -48,7 +48,9 @@ extension CleanupPass {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(isIncluded)
-        return try await store.rowsInBackground(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in try rows.text(row, 0) }.first
+        return try await store.rowsInBackground(CleanupSQL.nextTenant, parameters) { rows, row throws(PostgresError) in
+            try rows.text(row, 0)
+        }.first
     }
 
     /// The definitions of a tenant that say what stays, built-in ones too, by type.
