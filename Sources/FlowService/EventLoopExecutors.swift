@@ -3,7 +3,7 @@ import NIOCore
 
 /// Brings the answers of a database batch to the event loops of their calls: one hop a loop a batch.
 final class EventLoopExecutor: CompletionExecutor {
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -12,15 +12,14 @@ final class EventLoopExecutor: CompletionExecutor {
 
 /// One executor for each event loop, so that the answers for one loop are recognised as such.
 struct EventLoopExecutors: Sendable {
-    private let executors: [ObjectIdentifier: EventLoopExecutor]
+    /// As many as there are processors: found sooner one by one than by a hash.
+    private let executors: [EventLoopExecutor]
 
     init(_ group: any EventLoopGroup) {
-        executors = Dictionary(
-            group.makeIterator().map { (ObjectIdentifier($0), EventLoopExecutor($0)) }
-        ) { first, _ in first }
+        executors = group.makeIterator().map { EventLoopExecutor($0) }
     }
 
     func executor(for eventLoop: any EventLoop) -> EventLoopExecutor {
-        executors[ObjectIdentifier(eventLoop)] ?? EventLoopExecutor(eventLoop)
+        executors.first { $0.eventLoop === eventLoop } ?? EventLoopExecutor(eventLoop)
     }
 }

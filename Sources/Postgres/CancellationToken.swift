@@ -11,7 +11,9 @@ public final class CancellationToken: Sendable {
 
     private struct State {
         var isCancelled = false
-        var places: [Place] = []
+        /// Nearly every call has one operation at a time, which so takes no array of its own.
+        var place: Place?
+        var others: [Place] = []
     }
 
     private let state = Mutex(State())
@@ -21,25 +23,32 @@ public final class CancellationToken: Sendable {
     public var isCancelled: Bool { state.withLock(\.isCancelled) }
 
     public func cancel() {
-        let places = state.withLock { state in
+        let (place, others) = state.withLock { state in
             state.isCancelled = true
-            defer { state.places = [] }
-            return state.places
+            defer { (state.place, state.others) = (nil, []) }
+            return (state.place, state.others)
         }
-        for place in places { place.lane.cancel(place.id) }
+        if let place { place.lane.cancel(place.id) }
+        for place in others { place.lane.cancel(place.id) }
     }
 
     /// Remembers where to cancel; `false` when the token was cancelled before.
     func register(_ id: BatchQueue<Job>.ID, in lane: Lane) -> Bool {
         state.withLock { state in
-            if !state.isCancelled { state.places.append(Place(lane: lane, id: id)) }
-            return !state.isCancelled
+            if state.isCancelled { return false }
+            let place = Place(lane: lane, id: id)
+            if state.place == nil { state.place = place } else { state.others.append(place) }
+            return true
         }
     }
 
     func unregister(_ id: BatchQueue<Job>.ID, in lane: Lane) {
         state.withLock { state in
-            state.places.removeAll { $0.id == id && $0.lane === lane }
+            if let place = state.place, place.id == id, place.lane === lane {
+                state.place = nil
+            } else {
+                state.others.removeAll { $0.id == id && $0.lane === lane }
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 public import NIOCore
 public import Protobuf
 
+// Inlinable, as what they call is (`WireMessage`): specialised for each message where the methods are.
 extension FramedMessage {
     /// Encodes a message straight into the buffer that goes to the wire.
+    @inlinable
     public init(encoding message: some WireMessage) {
         self = message.withPacker { packer in
             FramedMessage(size: packer.size) { packer.pack(into: $0) }
@@ -13,6 +15,7 @@ extension FramedMessage {
 extension WireMessage {
     /// Decodes what a call received.
     /// - Parameter ceiling: bytes of memory that decoding may take.
+    @inlinable
     public static func decode(_ message: ByteBuffer, ceiling: Int) throws(WireError) -> Self {
         var result: Result<Self, WireError> = .failure(.malformed)
         message.withUnsafeReadableBytes { bytes in
