@@ -10,7 +10,7 @@ from errors import invalid, refused
 from postgresql import Session
 from processes import eventually
 
-#: Definitions that another server put hold within this time, in seconds (README).
+#: Definitions that another server put hold within this time, in seconds (docs/definitions.md).
 NOTICED_WITHIN = 1.0
 
 
