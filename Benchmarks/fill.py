@@ -10,7 +10,7 @@ from server import SERVICE
 #: Those that the server makes itself.
 ACTIVE = 1_000
 TENANT = "bench"
-#: The tenant of one flow with one version, which nobody ever saves again.
+#: The tenant of one flow with one version, which is never saved again.
 TEMPLATE = "template"
 CHUNK = 200_000
 #: Heap and indexes of a flow with one version of 2,048 bytes, and what PostgreSQL's log may take beside all of them.

@@ -54,7 +54,7 @@ def half(command):
 
 
 def cold():
-    """Flows that nobody has loaded since the server and its PostgreSQL were started again. Making sure that they are
+    """Flows that were not loaded since the server and its PostgreSQL were started again. Making sure that they are
     there reads their heads, not their states; most are loaded once or twice."""
     def take(bed, seconds, warmup):
         options = {"tenant": "cold", "flows": COLD_FLOWS}

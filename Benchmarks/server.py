@@ -59,7 +59,7 @@ class Server(Background):
             wait_until(lambda: not pid_file.exists())
 
     def settle(self):
-        """Before each measurement: everybody who writes begins at the same distance from PostgreSQL's next checkpoint."""
+        """Before each measurement: every writer begins at the same distance from PostgreSQL's next checkpoint."""
         self.check_running()
         self.sql("CHECKPOINT")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Dockerfile's steps where no Docker engine is at hand: what `RUN` calls, then the image's
 # command as an ordinary user, its health check, and a graceful stop. Needs `make build`; as root it also
-# makes the container's user, elsewhere it runs as whoever calls.
+# makes the container's user, elsewhere it runs as the caller.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ fail() { echo "docker/check.sh: $*" >&2; exit 1; }
 # Every RUN step is one of those that this script runs.
 known='make build|make install DESTDIR=/install|bash (docker|/tmp)/packages.sh (build|runtime)|bash /tmp/user.sh'
 unknown=$(grep '^RUN ' docker/Dockerfile | sed 's/^RUN //' | grep -vxE "$known" || true)
-[ -z "$unknown" ] || fail "steps that nobody tests: $unknown"
+[ -z "$unknown" ] || fail "untested steps: $unknown"
 for path in $(grep -oE '^COPY [^-][^ ]*' docker/Dockerfile | cut -d' ' -f2); do
   [ -e "$path" ] || fail "COPY of $path, which is not there"
 done

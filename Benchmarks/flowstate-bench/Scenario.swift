@@ -39,7 +39,7 @@ enum Scenario: Sendable {
         if case .conflict = self { [.conflict] } else { [] }
     }
 
-    /// How many flows it uses when nobody says so.
+    /// How many flows it uses without `--flows`.
     var usualFlows: Int {
         if case .conflict = self { 4 } else { 1_000 }
     }

@@ -39,7 +39,7 @@ class Pgbench:
         return self.rows("save_batch", clients, seconds)
 
     def rows(self, script, clients, seconds):
-        """Rows a second, where a transaction has many; its latency is nobody's."""
+        """Rows a second, where a transaction has many; a latency per row cannot be told."""
         return {"rate": BATCH * self.transactions(script, clients, seconds)["rate"]}
 
     def transactions(self, script, clients, seconds):

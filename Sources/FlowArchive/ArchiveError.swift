@@ -1,4 +1,4 @@
-/// Why a file is no archive that can be read, or a record none that can be written.
+/// Why a file cannot be read as an archive, or a record cannot be written into one.
 public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file ends before its last record.
     case truncated

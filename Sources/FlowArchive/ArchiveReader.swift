@@ -1,11 +1,11 @@
 import Protobuf
 public import WireMessages
 
-/// Reads an archive (`archive.proto`), record by record, with one record in memory, and believes nothing that it says. Belongs to one
+/// Reads an archive (`archive.proto`), record by record, with one record in memory, and checks whatever it says. Belongs to one
 /// thread at a time.
 ///
-/// Whoever has read until nil has read all of an archive that is as it was written: every state has its digest, nothing is missing, nothing
-/// was added.
+/// When `nil` is returned, all of the archive was read and is as it was written: every state has its digest, no record is missing, none was
+/// added.
 public final class ArchiveReader {
     /// What an archive holds, in its order.
     public enum Item: Sendable {

@@ -99,8 +99,8 @@ public struct PatchCommand: Sendable {
         case json([UInt8])
     }
 
-    /// Everything but the state. Without an expected version the patch is applied to whatever is the latest, again and again if somebody
-    /// else saves meanwhile.
+    /// Everything but the state. Without an expected version the patch is applied to whatever is the latest, and again when another
+    /// save came in between.
     public var save: SaveCommand
     public var patch: Patch
     /// The content type stays that of the latest version.

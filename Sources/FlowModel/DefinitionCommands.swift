@@ -52,7 +52,7 @@ public struct MoveFlowCommand: Sendable {
         command.definitionRevision = revision
         command.metadata = Array("{\"from_revision\":\(snapshot.head.definitionRevision ?? 0),\"revision\":\(revision)}".utf8)
         var moved = try command.following(definition, from: .unknown, limits: limits, budget: budget).command
-        // Labels that only the old one takes from states are nobody's any more.
+        // Labels that only the old definition takes from states are removed.
         let gone = LabelChanges((old?.labels ?? []).map { LabelChanges.Entry(name: $0.name, value: nil) })
         if !gone.entries.isEmpty { moved.labelChanges = moved.labelChanges.map { gone.followed(by: $0) } ?? gone }
         return moved

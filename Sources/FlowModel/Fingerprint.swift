@@ -1,4 +1,4 @@
-/// FNV-1a, 64 bits: tells two requests apart when nobody tries to fool it. The same on every machine and in every release, unlike
+/// FNV-1a, 64 bits: tells requests apart that were not made to collide. The same on every machine and in every release, unlike
 /// `Hasher`, so that a page token of one server instance works on another.
 public struct Fingerprint: Sendable, Equatable {
     public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325

@@ -74,7 +74,7 @@ public struct Limits: Sendable, Equatable {
     /// Documents, metadata and labels in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
     public var pageBytes = 3 << 20
 
-    /// How old figures may be that somebody else has asked for before.
+    /// How old statistics may be that are answered again instead of counted again.
     public var statisticsAgeMilliseconds: Int64 = 60_000
 
     // MARK: The process
@@ -117,7 +117,7 @@ public struct Limits: Sendable, Equatable {
 
     // MARK: Notifications
 
-    /// How long they are kept, in hours, whether somebody acknowledged them or not.
+    /// How long they are kept, in hours, acknowledged or not.
     public var notificationHours: Int64 = 90 * 24
     /// One request to the webhook.
     public var webhookTimeoutMilliseconds: Int64 = 10_000

@@ -6,7 +6,7 @@
 ///     └────────┴──────┴─────────────┴──────────┴──────────┴──────────┘
 ///
 /// big-endian. The fingerprint is a hash of the list's key, filter and order: a token is good for the list that made it only. The
-/// checksum finds accidents, not forgers; a forged token shows nothing that its sender could not list anyway.
+/// checksum finds damage by accident. Forgery is harmless: a forged token shows only what its sender may list anyway.
 public struct PageToken: Sendable, Equatable {
     public let text: String
 

@@ -1,5 +1,5 @@
-/// Counts the steps of a computation whose time its input decides, and ends it when it has taken too many, or when nobody waits for it
-/// any more.
+/// Counts the steps of a computation whose time its input decides, and ends it when it has taken too many, when its call has ended (by its
+/// deadline or by cancellation), or when the server stops.
 ///
 /// A step is what takes about a tenth of a microsecond in a release build, on a slow machine: to look at one value, or to go through 16
 /// bytes. What takes longer is charged several. One budget is for one call, whatever that computes; it is used by one thread at a time.

@@ -2,8 +2,8 @@ import FlowModel
 import FlowStore
 import Logging
 
-/// Work that nobody asks for, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is over,
-/// removes old notifications, and what retention no longer keeps. Every server instance runs it; only one of them cleans up at a time.
+/// Work that the server does by itself, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is
+/// over, removes old notifications, and what retention no longer keeps. Every server runs it; only one of them cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
     /// This server, as others see it.

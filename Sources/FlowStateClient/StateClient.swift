@@ -163,7 +163,7 @@ public final class StateClient: Sendable {
         try await call(.listNotifications, request)
     }
 
-    /// Notes that somebody has seen a notification.
+    /// Notes that a person has seen a notification.
     public func acknowledgeNotification(_ request: AcknowledgeNotificationRequest) async throws -> AcknowledgeNotificationResponse {
         try await call(.acknowledgeNotification, request)
     }

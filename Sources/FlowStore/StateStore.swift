@@ -14,7 +14,7 @@ public final class StateStore: Sendable {
     /// Whether saves are held against the definitions of their flows' types.
     public let validatesSaves: Bool
     public let cleanup: CleanupSettings
-    /// Whether recovery starts by itself where a definition says so. When somebody asks it always does.
+    /// Whether recovery starts by itself where a definition says so. `RecoverFlow` always recovers.
     public let recoversByPolicy: Bool
     /// Where computations run that may take more than a millisecond.
     let scheduler: ComputeScheduler
@@ -120,7 +120,7 @@ public final class StateStore: Sendable {
         submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
-    /// For what takes long: nobody's loads or saves wait behind it.
+    /// For what takes long: on a connection of its own, so that loads and saves do not wait behind it.
     func submitToBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
@@ -173,7 +173,7 @@ public final class StateStore: Sendable {
         return .failure(error)
     }
 
-    /// Whoever reads the log learns of every notification. A message is somebody else's text, so it is kept on one line.
+    /// Writes every notification into the log. A message is a client's text, so it is kept on one line.
     func log(_ notification: NotificationRequest, about key: FlowKey) {
         let message = String(
             String.UnicodeScalarView(notification.message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
@@ -190,7 +190,7 @@ public final class StateStore: Sendable {
             ])
     }
 
-    /// What began it was answered for itself, so nobody else is told.
+    /// Goes into the log only: the call that started it gets an answer of its own.
     func logRecovery(of key: FlowKey, failedWith error: StateError) {
         logger.warning(
             "recovery by policy did not end", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])

@@ -3,7 +3,7 @@ import NIOCore
 
 // nghttp2 calls these while it works in `mem_recv` or `mem_send`. They only note what happened:
 // "nghttp2_session_mem_recv() and nghttp2_session_mem_send() must not be called from a callback", so
-// nobody outside hears of an event before nghttp2 has returned.
+// events are handed on only after nghttp2 has returned.
 
 func installCallbacks(_ callbacks: OpaquePointer?) {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, owner in

@@ -3,7 +3,7 @@ import CNGHTTP2
 /// A header or trailer section that every answer has alike: laid out once, so that nghttp2 reads it where it
 /// lies instead of copying. For sections of the program, in a `static let`: they are never freed.
 ///
-/// `@unchecked Sendable`: what it points at is written before anybody sees it and stays as it is.
+/// `@unchecked Sendable`: what it points at is written before the value is shared and stays as it is.
 public struct PreparedFields: @unchecked Sendable {
     /// "NGHTTP2_NV_FLAG_NO_COPY_NAME … the application must keep the reference to name"; the same for values.
     let pairs: UnsafeBufferPointer<nghttp2_nv>

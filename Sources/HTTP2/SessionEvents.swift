@@ -1,7 +1,7 @@
 import CNGHTTP2
 import NIOCore
 
-// What nghttp2's callbacks tell the session: it notes events, and calls nobody.
+// What nghttp2's callbacks tell the session: it only notes events.
 
 extension HTTP2Session {
     func beganHeaders(_ frame: UnsafePointer<nghttp2_frame>) {

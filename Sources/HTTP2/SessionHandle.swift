@@ -24,7 +24,7 @@ struct SessionHandle: ~Copyable {
         // Bytes are given back by `consume` only, when the application has taken them: "In this mode,
         // nghttp2_session_consume() is used to indicate the consumed amount of data."
         nghttp2_option_set_no_auto_window_update(option, 1)
-        // Closed streams are kept for RFC 7540 priorities, which nobody here uses.
+        // nghttp2 would keep closed streams for RFC 7540 priorities, which are not used here.
         nghttp2_option_set_no_closed_streams(option, 1)
         nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
         installCallbacks(callbacks)

@@ -25,7 +25,7 @@ final class Stream {
     private(set) var end = End.open
     /// nghttp2 was told NGHTTP2_ERR_DEFERRED and must be resumed when there is more.
     private(set) var isDeferred = false
-    /// Somebody was told that the stream is blocked and waits for `.writable`.
+    /// The owner was told that the stream is blocked and waits for `.writable`.
     var reportsWritable = false
 
     init(id: StreamID) { self.id = id }

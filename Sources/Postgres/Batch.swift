@@ -56,14 +56,14 @@ final class Batch {
     /// Operations without an outcome so far.
     var unsettled: [BatchQueue<Job>.Entry] { plan.unsettled.map { entries[$0] } }
 
-    /// Whether nobody waits for any operation of the round any more.
+    /// Whether the callers of all operations of the round have given up: the batch may be cancelled.
     var isAbandoned: Bool {
         let now = ContinuousClock.now
         return members.allSatisfy { $0.allSatisfy { entries[$0].element.abandonment(now: now) != nil } }
     }
 
     /// Whether everything is answered, only the commit is not confirmed yet, and no operation will take another round trip: what is sent
-    /// now comes after the batch for everybody. (A commit that fails nevertheless takes the batch's operations behind those.)
+    /// now comes after the whole batch. (A commit that fails nevertheless takes the batch's operations behind those.)
     var isAnsweredForGood: Bool {
         isTogether && exchange.isAnswered && units.indices.allSatisfy { units[$0].isFinal(exchange.answers(of: $0)) }
     }

@@ -301,7 +301,7 @@ struct BatchQueue<Element> {
     private mutating func failAll(unlessConnected message: String) -> [Failure] {
         guard connected.isEmpty else { return [] }
         reason = message
-        // Reads that lost their connection wait for another; everybody else is told at once.
+        // Reads that lost their connection wait for another one; all other operations fail at once.
         let keep = held.filter { $0.heldUntil != nil }
         held.removeAll { $0.heldUntil != nil }
         defer { held = keep }

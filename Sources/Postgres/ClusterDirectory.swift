@@ -30,7 +30,7 @@ struct ClusterDirectory: Sendable {
     }
 
     /// Makes the data directory, if need be. `initdb` works in a directory beside it that is renamed when it is complete: killed in the
-    /// middle, it leaves nothing that looks like a cluster.
+    /// middle, it leaves no half-made cluster.
     func initialize(_ programs: PostgresPrograms) async throws(EmbeddedClusterError) {
         await removeInterrupted()
         if let version = Self.dataVersion(in: path) {
@@ -101,11 +101,11 @@ struct ClusterDirectory: Sendable {
         let directory = ownSocketDirectory
         if Self.isPlain(directory) {
             try user.makeDirectory(directory)
-            // Left by a PostgreSQL that was killed; its process number may be somebody else's by now.
+            // Left by a PostgreSQL that was killed; its process number may belong to another process by now.
             for name in [Self.socketName, "\(Self.socketName).lock"] { unlink("\(directory)/\(name)") }
             return directory
         }
-        // mkdtemp makes a new directory of mode 0700, or fails: nobody can have put one there before.
+        // mkdtemp makes a new directory of mode 0700, or fails: it never takes one that is there already.
         var template = Array("/tmp/flowstate-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Files.error("/tmp", "cannot make a directory for the socket") }
         let made = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)

@@ -30,7 +30,7 @@ struct ClusterProcesses: Sendable {
     }
 
     /// Ends what still runs on the directory, cleanly where there is a postmaster (SIGINT is "fast shutdown"), and removes a lock file
-    /// whose process number may belong to somebody else by now. Only for the holder of the directory's lock, when its own PostgreSQL
+    /// whose process number may belong to another process by now. Only for the holder of the directory's lock, when its own PostgreSQL
     /// does not run.
     func clear() async throws(EmbeddedClusterError) {
         let found = running()

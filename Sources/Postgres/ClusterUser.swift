@@ -2,7 +2,7 @@ import Glibc
 import Subprocess
 import SystemPackage
 
-/// Who runs PostgreSQL: it refuses root, so root runs it as somebody else.
+/// The user who runs PostgreSQL: it refuses root, so root runs it as another user.
 struct ClusterUser: Sendable, Equatable {
     let name: String
     let user: uid_t

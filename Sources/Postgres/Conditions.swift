@@ -51,7 +51,7 @@ final class Conditions: Sendable {
     /// deadline. Those of one SQLSTATE are one condition.
     static func condition(_ error: PostgresError) -> (key: String, message: String)? {
         switch error {
-        // Whoever does not wait for a lock expects it to be held; those that wait tell of it themselves (`ConnectionWorker`).
+        // A statement that does not wait for a lock expects it to be held; those that wait are reported by `ConnectionWorker`.
         case .server(.lockNotAvailable, _, _, _): return nil
         case .server(let state, let message, _, _):
             switch state.rawValue.prefix(2) {

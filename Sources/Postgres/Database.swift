@@ -53,9 +53,9 @@ public final class Database: Sendable {
     public let reader: Lane
     /// For reads that take their time: lists, summaries, histories. They are run again as the others are, and no part of `isAvailable`.
     public let lists: Lane
-    /// One connection for operations that take long and nobody should wait behind: statistics, cleaning up. They run one after the other,
-    /// each in a transaction of its own if it says so (`Operation.company`). They may write, so none is run again when the connection
-    /// was lost under it.
+    /// One connection for operations that take long, so that calls need not wait behind them: statistics, cleaning up. They run one after
+    /// the other, each in a transaction of its own if it says so (`Operation.company`). They may write, so none is run again when
+    /// the connection was lost under it.
     public let background: Lane
     private let threads = ThreadGroup()
     private let state = Mutex(State())
@@ -104,7 +104,7 @@ public final class Database: Sendable {
     public var isAvailable: Bool { status.isAvailable }
 
     /// Connections lost so far. Behind the next one there may be another server, which knows less than the last did: one that took over
-    /// without the latest commits, or a restored backup. Whoever keeps what was read compares this number.
+    /// without the latest commits, or a restored backup. Caches of what was read compare this number.
     public var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
 
     /// Whether the database is available: now, and after each change.
@@ -130,7 +130,7 @@ public final class Database: Sendable {
     }
 
     /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing. The threads run
-    /// until `shutdown`, whoever else holds the database.
+    /// until `shutdown`, which its owner must call.
     public func start() {
         let isFirst = state.withLock { state in
             defer { state.isStarted = true }
@@ -183,7 +183,7 @@ public final class Database: Sendable {
         }
     }
 
-    /// Without these nobody can be served.
+    /// Loads and saves need these; `isAvailable` is about them.
     private var serving: [Lane] { writers + [reader] }
     private var lanes: [Lane] { serving + [lists, background] }
 

@@ -33,7 +33,7 @@ class Job: @unchecked Sendable {
     /// Calls the completion with the outcome. Runs on the executor.
     func deliver() {}
 
-    /// Why nobody waits for the outcome any more; `nil` while somebody does.
+    /// Why the caller no longer waits for the outcome; `nil` while it does.
     func abandonment(now: ContinuousClock.Instant) -> PostgresError? {
         if let cancellation, cancellation.isCancelled { return .cancelled }
         if let deadline, deadline <= now { return .deadlineExceeded }

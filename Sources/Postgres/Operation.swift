@@ -12,7 +12,8 @@ public protocol Operation: Sendable {
     /// Bytes this operation adds to a batch (bounds a batch in bytes).
     var cost: Int { get }
 
-    /// With whom it may share a batch. Long operations (lists) keep to themselves, so that nobody waits behind them for a commit.
+    /// With whom it may share a batch. Long operations (lists) have batches of their own, so that others need not wait behind them
+    /// for a commit.
     var company: Company { get }
 
     /// What it locks, as a number that is the same in every process: writes of one batch are sent in this order, so that two servers
@@ -56,7 +57,7 @@ extension Operation {
     public static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
 }
 
-/// An operation with statements of its own, which it shares with nobody.
+/// An operation with statements of its own, which are not shared with others.
 public protocol SingleOperation: Operation where Layout == [Range<Int>] {
     /// Adds its statements.
     func enqueue(into pipeline: inout Pipeline)

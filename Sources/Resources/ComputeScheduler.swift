@@ -35,7 +35,7 @@ public final class ComputeScheduler: Sendable {
         core = Core(threadCount: max(threads, 2), queueLimit: queueLimit, niceness: niceness)
     }
 
-    /// The threads end when nobody can submit any more; jobs that wait are run first.
+    /// The last reference is gone: the threads run the jobs that wait, and end.
     deinit { core.stop() }
 
     /// Two a processor, at least four.
@@ -127,7 +127,7 @@ private final class Core: Sendable {
             work.wait()
             guard let (job, isLong) = state.withLock({ $0.next(threads: threadCount) }) else {
                 if isStopping { break }
-                // A long job that must leave this thread to short ones: whoever ends one takes it (`finished`).
+                // A long job must leave this thread to short ones: the thread that ends another long one takes it (`finished`).
                 continue
             }
             job()

@@ -5,7 +5,7 @@ import Synchronization
 /// makes of it. Safe on any thread; never blocks.
 ///
 /// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that
-/// hold little: who fills the memory with large requests, or with answers that nobody reads, does not stop everybody's small ones.
+/// hold little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
 public final class MemoryBudget: Sendable {
     /// In bytes.
     public let limit: Int

@@ -36,5 +36,5 @@ extension ServeCommand {
     }
 }
 
-/// Standard output is buffered when it is a pipe; whoever waits for a line there must get it.
+/// Standard output is buffered when it is a pipe; a reader that waits for a line there must get it.
 func flushOutput() { fflush(nil) }

@@ -7,7 +7,7 @@ import Testing
 /// Notifications do not stay for ever.
 struct PurgeNotificationsTests {
     /// Notifications that were made so many minutes ago, by a server whose clock says something else; every other one is acknowledged.
-    /// Nobody is to deliver them.
+    /// None of them is due for delivery.
     private static func insert(_ tenant: String, minutesAgo: [Int64]) async throws -> [String] {
         let ids = minutesAgo.enumerated().map { number, minutes in
             UUIDv7.text(nanoseconds: UInt64(clamping: minutes * 60_000_000_000), random: UInt64(number))

@@ -4,8 +4,8 @@ import NIOCore
 import Protobuf
 import WireMessages
 
-/// Why a call failed: what the trailers say, as it came. It is read only as far as somebody asks: of a storm of
-/// conflicts nothing but the version is looked at.
+/// Why a call failed: what the trailers say, as it came. It is read only as far as needed: of a storm of
+/// conflicts only the version.
 struct Refusal: Sendable {
     private enum Source {
         /// `grpc-status`, `grpc-message`, and `grpc-status-details-bin` in base64.

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Tells the workers of a run that nobody waits for them any more.
+/// Tells the workers of a run to stop.
 final class Stop: Sendable {
     private let flag = Atomic(false)
 

@@ -20,7 +20,7 @@ typedef struct cre2_pattern cre2_pattern;
 /// cut short where `capacity` (at least 1) ends.
 cre2_pattern *cre2_compile(const uint8_t *pattern, size_t length, size_t max_memory, char *message, size_t capacity);
 
-/// NULL is allowed. Nobody may be searching with it.
+/// NULL is allowed. Call it only when every search with it has ended.
 void cre2_free(cre2_pattern *pattern);
 
 /// Instructions that it was compiled to. A search may take so many steps for each byte of a text.

@@ -1,6 +1,6 @@
-/// The definitions that every server has. They are documents like any other; nobody can replace them.
+/// The definitions that every server has. They are documents like any other, except that they cannot be replaced.
 public enum BuiltInDefinitions {
-    /// No rules: what a flow type has that nobody defined.
+    /// No rules: it holds for a flow type without a definition of its own.
     public static let open = "open"
     public static let unifiedDiscovery = "unified_discovery"
 

@@ -95,7 +95,7 @@ public enum DefinitionReader {
             default: throw error
             }
         }
-        // A state of which nothing is left must come out right, or a repair can never help.
+        // Repairs must make a valid state even of an empty one.
         if !definition.repairs.isEmpty,
             try definition.repaired(Array("{}".utf8), flowID: "a flow", at: time, limits: limits, budget: scope.budget) == nil
         {
@@ -214,7 +214,7 @@ public enum DefinitionReader {
         }
     }
 
-    /// Whoever writes rules means them, so they hold unless the document says otherwise.
+    /// Rules are enforced by default: the document has to say so when they are not.
     private static func onSave(_ reader: inout ObjectReader) -> FlowDefinition.OnSave {
         guard let name = reader.string("on_save", isRequired: false) else { return .enforce }
         if let policy = FlowDefinition.OnSave(rawValue: name) { return policy }

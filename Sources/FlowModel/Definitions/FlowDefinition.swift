@@ -49,7 +49,7 @@ public struct FlowDefinition: Sendable {
     }
 
     public enum OnSave: String, Sendable, CaseIterable {
-        /// Nothing: states are validated when somebody asks.
+        /// Saves are not checked; `ValidateState` still checks.
         case off
         /// It is saved, and its answer says what is broken.
         case warn
@@ -85,7 +85,7 @@ public struct FlowDefinition: Sendable {
     public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty || !phases.isEmpty }
 
     /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns,
-    /// and more than anybody computes at once when there is a schema.
+    /// and more than is ever computed on an event loop when there is a schema.
     ///
     /// A few lines of schema can ask for 100 steps for each byte of the state and 50,000 for none, 10 ms for `{}` (`JSONSchema.check`), and
     /// patterns have a budget of their own. Most ask for next to nothing, but only the check tells; another thread costs microseconds.
@@ -112,7 +112,7 @@ public struct FlowDefinition: Sendable {
         public var progress: Double?
         /// The flow ends here.
         public var isTerminal: Bool
-        /// Leaving it completes it: a phase in which nothing is done that somebody could report.
+        /// Leaving it completes it: for a phase without results to report, such as the first one.
         public var completesOnLeave: Bool
     }
 

@@ -1,5 +1,5 @@
-/// Reads the members of one object of a definition, notes what is wrong with them, and at the end what nobody asked for: a member that is
-/// misspelled must not be passed over.
+/// Reads the members of one object of a definition and notes what is wrong with them. At the end it notes members that were never read, so
+/// that a misspelled name is reported.
 struct ObjectReader {
     let object: JSONValue
     let place: JSONPointer

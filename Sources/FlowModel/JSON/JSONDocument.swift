@@ -1,13 +1,13 @@
 import CJSON
 import Synchronization
 
-/// A parsed JSON text: its bytes, and where each value stands in them. Values are looked up, never copied, so that what nobody touches
+/// A parsed JSON text: its bytes, and where each value stands in them. Values are looked up, never copied, so that what is not changed
 /// keeps its spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
 public final class JSONDocument: Sendable {
     let bytes: [UInt8]
     /// Values and the names of members; what is in an array or object follows it. As C made them: a large text has millions.
     let nodes: [cjson_node]
-    /// Of a shallow document: what somebody has looked into.
+    /// Of a shallow document: the arrays and objects that were looked into.
     let opened = Mutex(OpenedParts())
 
     /// Parses a text as `JSONText.fault` checks it, in time and memory proportional to its length.

@@ -9,12 +9,12 @@ extension JSONDocument {
         fileprivate var isFaulty = false
     }
 
-    /// Parses the root and what is directly in it, and passes over the arrays and objects in there: each is parsed when somebody first
-    /// looks into it, and kept. For who looks at little of a large text; values are the same as in a whole document, except that the
+    /// Parses the root and what is directly in it, and passes over the arrays and objects in there: each is parsed when it is first
+    /// looked into, and kept. For reading little of a large text; values are the same as in a whole document, except that the
     /// height of an array or object counts only what was parsed with it.
     ///
-    /// Of what nobody looks into only brackets outside strings are counted, to find its end. So what is JSON is read as it is, and what is
-    /// not may pass: `isFaulty`.
+    /// Of an array or object that is not looked into only the brackets outside strings are counted, to find its end. So JSON is read as it
+    /// is, while faults in there are found only when it is looked into: `isFaulty`.
     ///
     /// - Returns: nil when the text is certainly not JSON, or nested too deeply; a whole document says why.
     convenience init?(shallow bytes: [UInt8], maximumDepth: Int) {
@@ -29,7 +29,7 @@ extension JSONDocument {
         self.init(bytes, nodes: Array(UnsafeBufferPointer(start: nodes, count: count)))
     }
 
-    /// Somebody looked into an array or object that is not JSON, and found nothing in it.
+    /// An array or object that was looked into is not JSON; it was read as empty.
     var isFaulty: Bool { opened.withLock { $0.isFaulty } }
 
     fileprivate func open(_ value: JSONValue) -> JSONValue {

@@ -13,8 +13,8 @@ extension ReportErrorCommand: LifecycleDecision {
         try Self.checkJSON(details, "details", limits.errorDetailsBytes, limits)
     }
 
-    /// Refuses nothing because of the flow: an error is recorded whatever the state is like, and whether or not the flow has ended. Where
-    /// the state cannot take it, the version's metadata does.
+    /// An error is recorded in every flow, whatever its state is like and even when it has ended. Where the state cannot take it, the
+    /// version's metadata does.
     public func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {

@@ -1,5 +1,5 @@
-/// Takes notifications that are due, so that nobody else delivers them until `leaseMilliseconds` have passed: whoever dies meanwhile has
-/// lost them, and they are delivered again. Those older than `ageMilliseconds` are not delivered any more.
+/// Claims notifications that are due for one server. When `leaseMilliseconds` have passed, because that server died for example, another
+/// one may claim and deliver them. Those older than `ageMilliseconds` are not delivered any more.
 public struct ClaimNotificationsCommand: Sendable {
     public var limit: Int
     public var leaseMilliseconds: Int64
@@ -30,7 +30,7 @@ public struct ClaimedNotification: Sendable {
     }
 }
 
-/// Notes how the delivery of a claimed notification ended. A failure is passed over when somebody else has claimed it meanwhile.
+/// Notes how the delivery of a claimed notification ended. A failure is ignored when another server has claimed it meanwhile.
 public struct SettleNotificationCommand: Sendable {
     public enum Result: Sendable, Equatable {
         case delivered

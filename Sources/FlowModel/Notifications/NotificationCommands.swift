@@ -2,9 +2,9 @@
 public enum NotificationLevel: Int16, Sendable, CaseIterable {
     /// For the record.
     case info = 1
-    /// Nobody has to act at once.
+    /// Worth a look; nothing has to be done at once.
     case warning = 2
-    /// Somebody has to act.
+    /// A person has to act.
     case error = 3
 
     public var name: String { "\(self)" }
@@ -45,7 +45,7 @@ public struct NotificationRecord: Sendable, Equatable {
     public var title: String
     public var message: String
     public var createdAt: Timestamp
-    /// nil: nobody has seen it yet.
+    /// nil: not acknowledged yet.
     public var acknowledgedAt: Timestamp?
     public var acknowledgedBy: String?
 
@@ -90,7 +90,8 @@ public struct ListNotificationsCommand: Sendable {
     }
 }
 
-/// Notes that somebody has seen it. The first one stays: doing so twice changes nothing. What is acknowledged is not delivered any more.
+/// Notes that a person has seen it. The first acknowledgement stays; another one changes nothing. What is acknowledged is not
+/// delivered any more.
 public struct AcknowledgeNotificationCommand: Sendable {
     public var tenant: String
     public var actor: String
@@ -103,8 +104,8 @@ public struct AcknowledgeNotificationCommand: Sendable {
     }
 }
 
-/// Makes a notification that no version comes with: in a commit of its own, and not if one of the same level about the same version waits
-/// for somebody already.
+/// Makes a notification that belongs to no new version, in a commit of its own. Does nothing when one of the same level about the same
+/// version is not acknowledged yet.
 public struct NotifyCommand: Sendable {
     public var key: FlowKey
     public var version: FlowVersion

@@ -54,7 +54,7 @@ private struct DiffWriter {
         try write("replace", other)
     }
 
-    /// Hashes tell nearly always; that nothing is lost must not depend on them.
+    /// Different hashes tell that values differ; equal ones are compared, since a collision must not lose a change.
     private func areEqual(_ one: JSONValue, _ other: JSONValue) throws(WorkStopped) -> Bool {
         try budget.spend(1)
         guard old[one] == new[other] else { return false }

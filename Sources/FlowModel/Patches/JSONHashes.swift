@@ -27,7 +27,7 @@ struct JSONHashes {
         case .array:
             for element in value.elements { hasher.combine(hashes[element.index]) }
         case .object:
-            // A sum does not depend on the order. `Hasher` is seeded by chance, so nobody can construct sums that are the same.
+            // A sum does not depend on the order. `Hasher` is seeded at random, so equal sums cannot be constructed.
             var sum = 0
             for member in value.members {
                 var pair = Hasher()

@@ -1,4 +1,4 @@
-/// A JSON value that can be changed. What nobody changed is a place in the document it came from and is spelled as it was there; only the
+/// A JSON value that can be changed. What is unchanged is a place in the document it came from and is spelled as it was there; only the
 /// arrays and objects on the way to a change are opened.
 struct JSONTree {
     /// An array or object, and the steps that opening it took.

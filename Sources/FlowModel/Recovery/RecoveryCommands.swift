@@ -2,7 +2,7 @@
 public struct RecoverFlowCommand: Sendable {
     public var key: FlowKey
     public var actor: String
-    /// nil: somebody asked for it; else nothing is done unless the flow's policy has this.
+    /// What starts it, which the flow's policy must list; nil: the caller asked for it.
     public var trigger: RecoveryTrigger?
     /// nil: what the definition says, in its order.
     public var strategy: RecoveryStrategy?

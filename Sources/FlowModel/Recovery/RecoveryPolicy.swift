@@ -10,8 +10,8 @@ public enum RecoveryStrategy: String, Sendable, CaseIterable {
     case reset
 }
 
-/// What starts a recovery that nobody asked for, when it meets a latest state that is broken. Nothing that only reads is among them, and a
-/// save of a whole state needs none: it takes the broken one's place.
+/// Which calls start a recovery by themselves when they meet a broken latest state. Reading starts none, and the save of a whole
+/// state needs none: it takes the broken one's place.
 public enum RecoveryTrigger: String, Sendable, CaseIterable {
     /// `ReportError`: the flow is recovered first, so that the error stays in its state.
     case errorReport = "error_report"
@@ -28,7 +28,7 @@ public struct RecoveryPolicy: Sendable {
     public var status: String?
     /// Of the broken state, in a reset.
     public var kept: [JSONPointer] = []
-    /// None: only when somebody asks.
+    /// Empty: only `RecoverFlow` recovers.
     public var triggers: [RecoveryTrigger] = []
     /// Which rules they mean. Where flows are worked on step by step, a state may be built as it should be and lack results that come later:
     /// going back would lose what it has.

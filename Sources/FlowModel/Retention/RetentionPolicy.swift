@@ -1,5 +1,5 @@
-/// What stays of flows of a type. Nothing else goes: without a policy everything stays. The newest version always does, and so does what a
-/// checkpoint or the quarantine refers to, as long as they are kept themselves.
+/// What stays of flows of a type; without a policy everything does. The newest version always stays, and so does every version that a kept
+/// checkpoint or a kept entry of the quarantine refers to.
 public struct RetentionPolicy: Sendable, Equatable {
     /// The newest versions, so many of them.
     public var versions: Int64?

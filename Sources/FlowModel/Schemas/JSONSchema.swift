@@ -7,8 +7,8 @@
 /// - A single surrogate counts as one character; patterns see U+FFFD in its place.
 /// - Of repeated names the last member counts, as everywhere here.
 /// - Patterns are RE2's: neither look-around nor back-references (see `SchemaPattern`).
-/// - A check has a budget of steps and of schemas in each other (`maximumNesting`). A state on which it is spent is in breach of the schema,
-///   whatever else it is: never valid without having been looked at as a whole.
+/// - A check has a budget of steps and of schemas in each other (`maximumNesting`). A state that exhausts it breaks the schema: only a
+///   state that was checked as a whole is valid.
 public final class JSONSchema: Sendable {
     /// Every place of the schema that is one; the first is the root. They name each other by their place here.
     let subschemas: [Subschema]
@@ -36,8 +36,8 @@ public final class JSONSchema: Sendable {
     /// - Throws: `WorkStopped`, when the call has ended meanwhile. A schema that takes more work than the report's budget, or than a state of
     ///   this size may ask for, is a violation in the report.
     func check(_ state: JSONValue, _ report: inout RuleReport) throws(WorkStopped) {
-        // Who sends little can ask for little. None takes a tenth of this unless it is meant to, or is a list of regular expressions:
-        // those are charged as much for a byte. Patterns are paid for from the whole.
+        // The steps grow with the state: small requests get little. Real schemas take less than a tenth of this, except for lists of
+        // regular expressions, whose bytes cost as much. Patterns are paid for from the whole budget.
         let part = report.budget.part(steps: 50_000 + 100 * state.size)
         var check = SchemaCheck(self, part, report: report)
         defer { report = check.report }

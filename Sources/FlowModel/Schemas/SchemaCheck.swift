@@ -13,7 +13,7 @@ struct SchemaCheck {
     /// Of the state, once they were needed.
     var hashes: JSONHashes?
 
-    /// Whether it is decided that a value does not fit, and nobody wants to know what else is wrong with it.
+    /// Whether to stop: it is decided that a value does not fit, and only that is asked (`trial`), not everything that is wrong with it.
     func isOver(_ fits: Bool) -> Bool { stop != nil || !fits && trial != nil }
 
     enum Step {

@@ -1,5 +1,5 @@
-/// The formats of draft-07 that are looked at (§7.3), and `uuid`, which came later and everybody writes. The others say nothing: `idn-email`,
-/// `idn-hostname`, `iri`, `iri-reference`, `uri-template` and what nobody knows.
+/// The formats of draft-07 that are checked (§7.3), and `uuid`, which came later and is in wide use. Others are ignored: `idn-email`,
+/// `idn-hostname`, `iri`, `iri-reference`, `uri-template` and unknown ones.
 enum SchemaFormat: String, Sendable {
     case dateTime = "date-time"
     case date, time, email, hostname, ipv4, ipv6, uri, regex, uuid

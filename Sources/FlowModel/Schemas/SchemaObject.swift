@@ -55,7 +55,7 @@ struct SchemaObject {
         "unevaluatedProperties": "additionalProperties",
     ]
 
-    /// Notes what is not of this draft, and an `$id` that is none.
+    /// Notes keywords of later drafts, and an invalid `$id`.
     mutating func checkNames() {
         for (keyword, other) in Self.laterKeywords where members[JSONName(keyword)] != nil {
             fault(keyword, "is of a later draft; schemas here are draft-07, which has \(other)")

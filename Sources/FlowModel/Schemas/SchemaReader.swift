@@ -1,7 +1,7 @@
 /// Makes a schema of its JSON, or says everything that is wrong with it.
 ///
-/// Keywords that draft-07 does not know are passed over, as it asks for (§6.4), but for those of later drafts: whoever writes them means
-/// something that would not be looked at.
+/// Keywords that draft-07 does not know are ignored, as it asks for (§6.4). Those of later drafts are faults: their authors expect a check
+/// that would not happen.
 struct SchemaReader {
     private let index: SchemaIndex
     private var subschemas: [Subschema] = []
@@ -85,7 +85,7 @@ struct SchemaReader {
                 }
                 number = next
             }
-            // Whoever comes by later is at the end in one step.
+            // A later walk along this path reaches the end in one step.
             for passed in path { subschemas[passed].target = number }
         }
     }

@@ -37,8 +37,8 @@ public struct RuleContext: Sendable {
     }
 }
 
-/// Takes what rules find: all of it, but lists no more than anybody can read. A state of millions of wrong elements would otherwise take many
-/// times its size.
+/// Takes what rules find: counts all of it, and lists as much as a person can read. A state of millions of wrong elements would
+/// otherwise take many times its size.
 public struct RuleReport {
     static let maximum = 1_000
     /// Of their paths and messages: a member's name may be as long as the state.

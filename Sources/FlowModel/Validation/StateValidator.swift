@@ -12,7 +12,7 @@ public struct StateValidator: Sendable {
     }
 
     /// All violations, not only the first. A text that is not JSON has one, of the rule `syntax`. A state that takes more work than the
-    /// budget has is in breach of the rule `work`: it is never valid without having been looked at as a whole. The minimal depth reads no more
+    /// budget has breaks the rule `work`: only a state that was checked as a whole is valid. The minimal depth reads no more
     /// of the arrays and objects in the state than its rules look into: in the others it may miss that a text is not JSON.
     ///
     /// - Throws: `cancelled` or `deadlineExceeded`, when the call has ended meanwhile.

@@ -3,7 +3,7 @@ import CRE2
 /// A regular expression in RE2's syntax, compiled once. A search takes time proportional to the text, whatever both are.
 ///
 /// `@unchecked Sendable`: "An "RE2" object is safe for concurrent use by multiple threads" (re2.h); nothing here changes it, and it is freed
-/// when nobody refers to it any more.
+/// with the last reference.
 final class TextPattern: @unchecked Sendable {
     /// RE2's reason for refusing a pattern.
     struct Fault: Error {

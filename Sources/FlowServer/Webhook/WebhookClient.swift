@@ -54,8 +54,8 @@ struct WebhookClient: Sendable {
         guard (200..<300).contains(response.status.code) else { throw Failure(description: "answered \(response.status.code)") }
     }
 
-    /// Read to its end, the connection can be used again. What it says matters to nobody, so nobody waits for one that comes byte by byte:
-    /// the client's own deadline ends with the head, and its read timeout begins anew with each byte.
+    /// Reads a body to its end, so that the connection can be used again; its content is not needed. It has a deadline of its own, since
+    /// the client's ends with the head and its read timeout begins anew with each byte: a body could come byte by byte for ever.
     private static func skip(_ body: HTTPClientResponse.Body, until end: NIODeadline) async {
         let rest = Duration.nanoseconds((end - NIODeadline.now()).nanoseconds)
         await withTaskGroup(of: Void.self) { group in

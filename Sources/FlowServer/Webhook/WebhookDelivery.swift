@@ -58,7 +58,7 @@ struct WebhookDelivery: Sendable {
             log(claimed, .info, "a notification was not delivered", ["reason": "\(failure)", "next_attempt_in": "\(pause) s"])
             return await settle(claimed, .failed(nextAttemptInSeconds: pause))
         } catch {
-            // Cancelled: the claim runs out, and whoever is there then delivers it.
+            // Cancelled: the claim runs out, and another server delivers it.
             return
         }
         log(claimed, .debug, "a notification was delivered")

@@ -6,7 +6,7 @@ struct LRUCache<Key: Hashable, Value> {
         let cost: Int
     }
 
-    /// Apart from the nodes: moving one to the front touches nothing that is counted.
+    /// Apart from the nodes, so that moving one to the front retains and releases nothing.
     private struct Link {
         var newer: Int
         var older: Int

@@ -9,7 +9,7 @@ extension StateStore {
     /// next pruning goes on. Other servers may change the flow meanwhile; saves do not wait, since it has a connection of its own.
     ///
     /// - Parameters:
-    ///   - step: Versions removed by a transaction at most; their states take no more than `Limits.batchBytes`, unless it is one.
+    ///   - step: Versions removed by a transaction at most; several take `Limits.batchBytes` at most.
     ///   - limit: Versions removed at most.
     ///   - afterStep: Called after each transaction with what it removed; answers whether to go on.
     /// - Returns: what was removed, and whether something had to be left that a damaged version refers to.

@@ -164,7 +164,7 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    /// A flow of a built-in type is being saved: whoever saves it next need not know its type.
+    /// A flow of a built-in type is being saved: the next save of it may leave its type out.
     func noteBuiltIn(_ entry: Entry, of tenant: String) {
         let next = Entry(types: entry.types, fingerprint: entry.fingerprint, usesBuiltIn: true, time: entry.time)
         let key = Name(tenant)

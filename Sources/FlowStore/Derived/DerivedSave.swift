@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 /// A save whose state is made from the latest version: loads it, makes the next one, and saves that with the version expected that it was
-/// made from. If somebody else saves in between, all of it is done again, unless the client said which version it means. If the latest
+/// made from. If another save comes in between, all of it is done again, unless the client said which version it means. If the latest
 /// version is broken, and the policy of the flow's type says so, the flow is recovered, and all of it is done again, once.
 ///
 /// `Extra` is what else the derivation found out for the answer: after the commit nothing may fail any more.

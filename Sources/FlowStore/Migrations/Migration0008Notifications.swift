@@ -1,7 +1,7 @@
 extension StoreSchema {
     /// What people should know about flows, and how far telling them is. A row is made in the transaction of what it tells of.
     ///
-    /// - `next_attempt_at` is set from the start: whether anybody delivers is known by the servers, of which any may have made the row.
+    /// - `next_attempt_at` is set from the start: the server that makes the row need not be one that has a webhook.
     /// - The primary key is the newest index: see `keysMigration`.
     /// - `notification_due` has only what waits to be delivered, so it stays small.
     static let notificationsMigration = """

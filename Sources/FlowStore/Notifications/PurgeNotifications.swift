@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension StateStore {
-    /// Removes every notification older than `Limits.notificationHours` by PostgreSQL's clock, whether somebody acknowledged it or not, in
-    /// small transactions on the background connection. Call it from time to time; two servers at once only find less to do.
+    /// Removes every notification older than `Limits.notificationHours` by PostgreSQL's clock, acknowledged or not, in small
+    /// transactions on the background connection. Call it from time to time; two servers may do so at once and share the work.
     ///
     /// - Returns: how many were removed.
     @discardableResult
@@ -28,8 +28,8 @@ extension StateStore {
 }
 
 enum PurgeNotificationsSQL {
-    /// Older than `$1` seconds, so many (`$2`), oldest first. Skips what another server is deleting, or somebody acknowledging, at the same
-    /// time.
+    /// Older than `$1` seconds, so many (`$2`), oldest first. Skips rows that another transaction has locked: those that are being
+    /// deleted or acknowledged at the same time.
     static let purge = Statement(
         name: "purge_notifications",
         sql: """

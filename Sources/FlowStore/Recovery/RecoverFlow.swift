@@ -81,7 +81,7 @@ struct FlowRecovery: Sendable {
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
                 return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
-                // Somebody saved in between: perhaps nothing is wrong any more.
+                // Another save came in between, and may have mended the flow.
                 try checkIsWanted()
             }
         }
@@ -132,7 +132,7 @@ struct FlowRecovery: Sendable {
         command.trigger == nil ? .complete : definition.recovery.automaticDepth
     }
 
-    /// What the policy does not ask for finds nothing wrong.
+    /// Whether the caller asked for it, or the policy lists the trigger.
     private func isWanted(by definition: FlowDefinition?, _ head: FlowHead) -> Bool {
         guard let trigger = command.trigger else { return true }
         return definition?.recovers(on: trigger, status: head.status) ?? false

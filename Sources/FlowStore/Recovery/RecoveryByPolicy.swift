@@ -16,9 +16,9 @@ enum RecoveryByPolicy {
     enum Outcome: Sendable {
         /// Recovery was tried, whether or not something helped; its id.
         case ended(id: String)
-        /// What was broken is not the latest version any more, and nothing is wrong with that one.
+        /// The latest version is another one by now, and follows the rules.
         case changedMeanwhile
-        /// Nothing is wrong, or the policy has nothing of it, or it failed.
+        /// Not needed, not in the policy, or failed.
         case notDone
     }
 

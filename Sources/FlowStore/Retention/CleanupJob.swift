@@ -38,11 +38,11 @@ extension StateStore {
         await Task { _ = try? await runInBackground(query, deadline: .now + .seconds(2)).get() }.value
     }
 
-    /// Who acts when nobody asked.
+    /// The actor of clean-ups that servers start by themselves.
     static let cleanupActor = "flowstate"
 }
 
-/// The row that says which server is at it. Whoever holds it tells how far it has come, and keeps it by that.
+/// The row that says which server is cleaning up. The holder writes its progress into it, which also renews the claim.
 struct CleanupClaim: Sendable {
     /// How long another server waits for a sign of life.
     static let seconds = 60.0

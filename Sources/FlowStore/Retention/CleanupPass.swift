@@ -24,7 +24,7 @@ struct CleanupPass {
 
     let store: StateStore
     let command: CleanupCommand
-    /// Whether to stop: nobody waits any more, or too little time is left. Asked between transactions.
+    /// Whether to stop: the call has ended, or too little time is left. Asked between transactions.
     let isOver: @Sendable () -> Bool
     /// Called before a flow is begun and after each transaction and each page, with the flow that is looked at.
     let progress: (_ place: CleanupPlace, _ counts: CleanupCounts) async throws(StateError) -> Void
@@ -225,7 +225,7 @@ struct CleanupPass {
             do throws(StateError) {
                 _ = try await store.run(deletion)
             } catch .versionConflict(_, _, _) {
-                return  // Somebody goes on with it.
+                return  // The flow is in use again.
             } catch .flowNotFound(_, _) {
                 return
             }
@@ -357,7 +357,7 @@ struct CleanupPass {
         counts.quarantined += some(figures.archives)
         counts.events += some(figures.events)
         let versions = some(figures.versions)
-        // Of a part of them nobody has asked.
+        // The bytes of a part of them are not known.
         if versions == figures.versions { counts.bytes += figures.bytes }
         counts.versions += versions
     }

@@ -6,7 +6,7 @@ enum CleanupPortion {
         var versions: Int64
     }
 
-    /// In their order, each with no more than `most` versions together, unless it is one flow.
+    /// In their order, each of one flow, or of several with `most` versions together.
     static func portions(_ flows: [Flow], most: Int64) -> [[Flow]] {
         var (portions, sum): ([[Flow]], Int64) = ([], 0)
         for flow in flows {

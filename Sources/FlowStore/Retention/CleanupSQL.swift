@@ -109,7 +109,7 @@ enum CleanupSQL {
             """, parameterTypes: [.text, .text, .int8, .float8, .int8, .int8, .int8, .int8, .int8, .int8, .int8])
 
     // Of one flow, in one transaction. `$1` tenant, `$2` flow id. The head's lock is the only one that is waited for: changes of a flow
-    // take it first, so whoever has it waits for nothing that is held here.
+    // take it first, so its holder never waits for a lock that is held here.
 
     static let lockHead = Statement(
         name: "cleanup_lock", sql: "SELECT f.version FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 FOR NO KEY UPDATE",

@@ -8,7 +8,7 @@ struct RepackOperation: SingleOperation {
         /// - anchor: when it was stored whole: what the next ones may be stored against.
         /// - base: what it was stored against before, which the next one may be stored against too.
         case stored(anchor: VersionChain?, base: VersionChain.Level?)
-        /// Somebody removed it.
+        /// Another transaction removed it.
         case gone
         /// Another pruning raised the floor, or removed the anchor.
         case raced

@@ -9,7 +9,7 @@ struct TrimOperation: SingleOperation {
         var checkpoints: Int64 = 0
         var archives: Int64 = 0
         var events: Int64 = 0
-        /// Nobody counts them.
+        /// Not part of any clean-up's counts.
         var notifications: Int64 = 0
 
         var isEmpty: Bool { self == Outcome() }

@@ -7,8 +7,8 @@ extension StatisticsSQL {
     /// Flows with a version in the window are those that changed last in it, so they are found by their heads; of them those whose hash is
     /// below `$4` are picked, and their newest versions (`$5`, each flow) read by the key. `$6`: the percentage of the heads to look at.
     ///
-    /// A version enters its phase when the version before has another one, and leaves the other's. What is before the oldest version that is
-    /// there is not known, unless that is the first: then it entered its phase, too.
+    /// A version enters its phase when the version before has another one, and leaves the other's. The first version of a flow
+    /// enters its phase too; of the oldest one that pruning has left, this is not known.
     static func activity(isSampled: Bool) -> Statement {
         Statement(
             name: "statistics_activity" + suffix(isSampled),

@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension GetStatisticsCommand: StoreCommand {
-    /// Figures are kept for a while (`Limits.statisticsAgeMilliseconds`), and taken once for all who ask meanwhile: who asks again and again
-    /// costs nothing. So they have nobody's deadline but the session's own.
+    /// Figures are kept for a while (`Limits.statisticsAgeMilliseconds`), and taken once for all callers that ask meanwhile, so asking
+    /// often costs nothing. Being shared, they run under the session's time-out instead of one caller's deadline.
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<FlowStatistics, StateError>) -> Void
     ) throws(StateError) {

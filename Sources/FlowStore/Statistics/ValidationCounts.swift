@@ -1,8 +1,8 @@
 import FlowModel
 import Synchronization
 
-/// Violations that saves were refused for, or made with, since they were last written down. Noting costs nothing where nothing is wrong,
-/// and a look-up for each violation where something is. Safe on any thread.
+/// Violations that saves were refused for, or made with, since they were last written down. Noting costs a look-up for each violation, and
+/// so nothing for a valid state. Safe on any thread.
 final class ValidationCounts: Sendable {
     struct Key: Hashable {
         /// Tenant and type: compared by their bytes.

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Whether somebody takes what waits for them. Pure: time comes in as a value.
+/// Whether a reader takes what waits for it. Pure: time comes in as a value.
 ///
 /// Within each period so much must be taken as waited at its beginning, or `leastBytes`; a window that opens octet by octet is no reading.
 struct ReaderWatch {

@@ -44,7 +44,7 @@ struct Console {
         writeError((errorFormat == .json ? failure.record.json : failure.text) + "\n")
     }
 
-    /// Standard error may be closed; there is nobody left to tell then.
+    /// Standard error may be closed; the error is dropped then.
     private func writeError(_ text: String) {
         _ = try? Descriptor.standardError.write(Array(text.utf8))
     }

@@ -13,7 +13,7 @@ enum OutputValue: Sendable {
     case digest([UInt8])
     case map(StringMap)
     case strings([String])
-    /// JSON text that somebody else wrote; put in as it is, or as a string when it is no JSON.
+    /// JSON text from a client; put in as it is, or as a string when it is not JSON.
     case json([UInt8])
     case record(Record)
     case records([Record])

@@ -32,7 +32,7 @@ struct InnerRules: Sendable {
             report.rule = entry.name
             try report.budget.spend(2)
             let value = entry.path.tokens.isEmpty ? inner : try inner.value(at: entry.path, report.budget)?.unlessNull
-            // In something that is no object nothing is missing: that it is none is another rule's concern.
+            // Members can be missing in objects only; the rule `type` is for what should be an object.
             if value == nil, inner.kind != .object { continue }
             try entry.rule.check(value, at: JSONPointer(path.tokens + entry.path.tokens), context, &report)
         }
