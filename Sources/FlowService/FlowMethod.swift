@@ -17,11 +17,14 @@ protocol FlowMethod: SendableMetatype {
     static func response(_ outcome: Command.Outcome, flowID: String) -> Response
     /// The flow that the request names; empty for lists.
     static func flowID(_ request: Request) -> String
+    /// Whether it changes the flow that the request names by much content: such changes keep their order while they are decoded.
+    static var carriesState: Bool { get }
     /// About how many bytes the response takes; 0: a few hundred.
     static func size(of outcome: Command.Outcome) -> Int
 }
 
 extension FlowMethod {
+    static var carriesState: Bool { false }
     static func size(of outcome: Command.Outcome) -> Int { 0 }
 }
 
@@ -45,7 +48,7 @@ struct MethodRunner: Sendable {
     }
 
     private func run<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall) {
-        let context = operationContext(call)
+        var context = operationContext(call)
         let size = message.readableBytes
         if size <= Self.quickBytes { return begin(method, message, call, context) }
         do {
@@ -53,10 +56,19 @@ struct MethodRunner: Sendable {
         } catch {
             return call.finish(ErrorTable.status(error))
         }
+        if method.carriesState, let key = key(method, message, call) { context = store.placed(context, key) }
         store.schedule(
             .short, context,
             { (result: Result<Void, StateError>) in if case .failure(let error) = result { call.finish(ErrorTable.status(error)) } }
-        ) { self.begin(method, message, call, context) }
+        ) { [context] in self.begin(method, message, call, context) }
+    }
+
+    /// The flow that a request names which is not decoded yet; nil: none, or it is refused when it is decoded.
+    private func key<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall) -> FlowKey? {
+        guard let flowID = message.withUnsafeReadableBytes({ Method.Request.text(of: "flow_id", in: $0) }), !flowID.isEmpty,
+            let caller = try? Caller(call.metadata)
+        else { return nil }
+        return try? FlowKey(tenant: caller.tenant, flowID: flowID, limits: store.limits)
     }
 
     private func begin<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ context: OperationContext) {

@@ -14,6 +14,8 @@ public struct OperationContext: Sendable {
     public var caller: UInt64
     /// Where the memory that it takes is counted; nil: the store's own work, which is bounded by what it does.
     public var memory: (any MemoryHolder)?
+    /// The place of a change that takes longer to make ready than others of its flow.
+    var place: SubmissionOrder.Place?
 
     /// - Parameter executor: absent: completions run on the connection's thread and must only hand their value on.
     public init(
@@ -31,6 +33,21 @@ public struct OperationContext: Sendable {
     var withOwnMemory: OperationContext {
         var context = self
         context.memory = memory.map { MemoryAccount($0.memory.budget) }
+        return context
+    }
+
+    /// The same with a place in the line of a flow whose change takes a while to make ready; one that has a place already keeps it.
+    func placed(_ key: FlowKey, in store: StateStore) -> OperationContext {
+        if place != nil { return self }
+        var context = self
+        context.place = store.resources.order.place(key)
+        return context
+    }
+
+    /// The same without a place: what it is used for waits for its turn otherwise.
+    var withoutPlace: OperationContext {
+        var context = self
+        context.place = nil
         return context
     }
 

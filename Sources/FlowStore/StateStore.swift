@@ -5,9 +5,9 @@ public import Resources
 
 /// Flows in PostgreSQL: takes commands, answers outcomes.
 ///
-/// A change is acknowledged after its commit was confirmed; changes of one flow that go through one store are applied in the order in
-/// which they were submitted, but for those that have to look something up before: the latest version for a patch or a step, the type of a
-/// flow that may have a definition, or whether a long state follows its rules. Any number of stores, in any number of processes, may work on one database.
+/// A change is acknowledged after its commit was confirmed. Changes of one flow that go through one store are applied in the order in
+/// which they were submitted (`SubmissionOrder`), but for those that are made of the latest version: patches, steps and restores follow
+/// each other, and what is saved meanwhile comes before them. Any number of stores, in any number of processes, may work on one database.
 public final class StateStore: Sendable {
     let database: Database
     public let limits: Limits
@@ -82,21 +82,23 @@ public final class StateStore: Sendable {
         }.get()
     }
 
+    /// The context of a change whose request takes a while to read: changes of the flow that are submitted from now on wait behind it, until
+    /// it is submitted with this context or the context is gone.
+    public func placed(_ context: OperationContext, _ key: FlowKey) -> OperationContext { context.placed(key, in: self) }
+
     // MARK: Called by the commands
 
     /// Changes of one flow go through one connection, in the order of their arrival.
     func submit(
         _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
-            completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } })
-        }
+        queue(change, context) { [self] result in completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } }) }
     }
 
     func submit(
         _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
     ) {
-        submit(change, to: database.writer(shard: change.shard), context) { [self] result in
+        queue(change, context) { [self] result in
             completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
         }
     }
@@ -148,6 +150,20 @@ public final class StateStore: Sendable {
             return .success(result)
         }
         return try await runInBackground(query).get()
+    }
+
+    /// Behind the changes of its flow that were submitted before it.
+    private func queue(
+        _ change: Change, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Change.Outcome, PostgresError>) -> Void
+    ) {
+        let lane = database.writer(shard: change.shard)
+        if context.place == nil, shared.order.isIdle { return submit(change, to: lane, context, completion) }
+        do throws(StateError) {
+            try shared.order.submit(change.key, context.place) { [self] in submit(change, to: lane, context.withoutPlace, completion) }
+        } catch {
+            context.executor.execute { completion(.success(.failure(error))) }
+        }
     }
 
     private func submit<O: Postgres.Operation>(

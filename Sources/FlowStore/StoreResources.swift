@@ -9,6 +9,7 @@ final class StoreResources: Sendable {
     let definitions: DefinitionCache
     let directory = DefinitionDirectory()
     let turns: FlowTurns
+    let order: SubmissionOrder
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 
@@ -20,6 +21,7 @@ final class StoreResources: Sendable {
         zstd = ZstdPool()
         definitions = DefinitionCache(limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations)
+        order = SubmissionOrder(limit: limits.queuedOperations)
     }
 
     /// Counts the histories of the database that there may have been: it changes with each lost connection, behind which there may be

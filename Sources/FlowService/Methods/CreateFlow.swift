@@ -3,6 +3,7 @@ import WireMessages
 
 enum CreateFlow: FlowMethod {
     static let name = "CreateFlow"
+    static let carriesState = true
 
     static func command(_ request: CreateFlowRequest, _ context: RequestContext) throws(StateError) -> SaveCommand {
         let isGenerated = request.flowID.isEmpty

@@ -3,6 +3,7 @@ import WireMessages
 
 enum SaveState: FlowMethod {
     static let name = "SaveState"
+    static let carriesState = true
 
     static func command(_ request: SaveStateRequest, _ context: RequestContext) throws(StateError) -> SaveOrPatchCommand {
         let change = try change(request)

@@ -19,6 +19,7 @@ extension SaveCommand: StoreCommand {
         if wantsInitialState, let flowType {
             let (flowID, limits) = (key.flowID, store.limits)
             try StateCheck(limits: limits).checkFields(of: self)
+            let context = context.placed(key, in: store)
             return try store.definition(of: flowType, tenant: key.tenant, context) { found in
                 completing(completion) { () throws(StateError) in
                     let definition = try found.get()?.definition
@@ -51,7 +52,7 @@ extension SaveCommand: StoreCommand {
             switch result {
             case .failure(let error): refuse(error, to: store, context, completion)
             case .success(let outcome):
-                outcome.command.save(to: store, context) { result in
+                outcome.command.save(to: store, outcome.context) { result in
                     completion(
                         result.map { saved in
                             var saved = saved
@@ -82,6 +83,7 @@ extension SaveCommand: StoreCommand {
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
         if state.count <= SaveChange.packedApart { return submit(SaveChange(self, store.resources), to: store, context, completion) }
+        let context = context.placed(key, in: store)
         guard precondition != .expected(0), store.resources.cache.known(key)?.chain == nil else {
             return pack(after: nil, in: store, context, completion)
         }

@@ -5,18 +5,27 @@ import Postgres
 struct SaveValidation: Sendable {
     private(set) var command: SaveCommand
     let store: StateStore
-    let context: OperationContext
+    private(set) var context: OperationContext
 
     /// The save as it is to be made.
     struct Outcome: Sendable {
         let command: SaveCommand
         var warnings: [StateError.Violation] = []
+        /// With the save's place, if it has taken one.
+        let context: OperationContext
     }
 
     typealias Completion = @Sendable (Result<Outcome, StateError>) -> Void
 
     /// Steps of a flow's life look after themselves, and what restores an earlier state brings it back as it was.
     private var isConcerned: Bool { command.kind == .saved || command.kind == .created }
+
+    /// From here on it may take a while: what is submitted for the flow meanwhile waits behind it.
+    private var placed: SaveValidation {
+        var placed = self
+        placed.context = context.placed(command.key, in: store)
+        return placed
+    }
 
     /// - Parameter completion: called when this returns nil, on any thread.
     /// - Returns: the save as it is to be made; nil: that takes a while, and `completion` will be told.
@@ -26,7 +35,9 @@ struct SaveValidation: Sendable {
         let (bytes, losses) = (command.state.count + 512, store.database.connectionLosses)
         let answer = directory.answer(tenant, bytes: bytes, losses: losses, limits: store.limits) { result in
             completing(completion) { () throws(StateError) in
-                if let command = try follow(try result.get(), completion) { completion(.success(Outcome(command: command))) }
+                if let command = try follow(try result.get(), completion) {
+                    completion(.success(Outcome(command: command, context: context)))
+                }
             }
         }
         switch answer {
@@ -49,12 +60,15 @@ struct SaveValidation: Sendable {
         let isCurrent = known.map { command.precondition == .expected($0.version) } ?? false
         if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
         if !entry.mustKnowFlow(ofType: command.flowType ?? known?.head?.flowType) { return try follow(entry, nil, completion) }
-        try LoadCommand(key: command.key).submit(to: store, context: context) { result in
+        let placed = placed
+        try LoadCommand(key: command.key).submit(to: store, context: placed.context) { result in
             completing(completion) { () throws(StateError) in
                 var head: FlowHead?
                 // Whatever is wrong with the flow, the save will be told.
                 if case .success(.snapshot(let snapshot)) = result { head = snapshot.head }
-                if let command = try follow(entry, head, completion) { completion(.success(Outcome(command: command))) }
+                if let command = try placed.follow(entry, head, completion) {
+                    completion(.success(Outcome(command: command, context: placed.context)))
+                }
             }
         }
         return nil
@@ -68,7 +82,8 @@ struct SaveValidation: Sendable {
         var pinned = self
         pinned.command.definitionRevision = latest.revision
         if let revision = head?.definitionRevision, revision != latest.revision {
-            try store.definition(of: flowType, revision: revision, tenant: command.key.tenant, context) { [pinned] found in
+            pinned = pinned.placed
+            try store.definition(of: flowType, revision: revision, tenant: command.key.tenant, pinned.context) { [pinned] found in
                 pinned.validate(by: found, completion)
             }
             return nil
@@ -79,8 +94,9 @@ struct SaveValidation: Sendable {
             if !entry.usesBuiltIn, found.definition.onSave != .off {
                 store.resources.directory.noteBuiltIn(entry, of: command.key.tenant)
             }
-            pinned.validate(by: found.definition, completion)
+            pinned.placed.validate(by: found.definition, completion)
         case .stored(let reference):
+            pinned = pinned.placed
             store.definition(reference) { [pinned] found in pinned.validate(by: found, completion) }
         }
         return nil
@@ -89,7 +105,7 @@ struct SaveValidation: Sendable {
     private func validate(by found: Result<FoundDefinition?, StateError>, _ completion: @escaping Completion) {
         completing(completion) { () throws(StateError) in
             guard let definition = try found.get()?.definition, definition.concernsSaves else {
-                return completion(.success(Outcome(command: command)))
+                return completion(.success(Outcome(command: command, context: context)))
             }
             validate(by: definition, completion)
         }
@@ -127,7 +143,7 @@ struct SaveValidation: Sendable {
         }
         store.compute([command.state], context, note) { budget throws(StateError) in
             let (next, warnings) = try command.following(definition, from: phase, limits: limits, budget: budget)
-            return Outcome(command: next, warnings: warnings)
+            return Outcome(command: next, warnings: warnings, context: context)
         }
     }
 }

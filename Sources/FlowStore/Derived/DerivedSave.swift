@@ -44,8 +44,16 @@ struct DerivedSave<Extra: Sendable>: Sendable {
         }
     }
 
-    /// Takes its turn among those that derive a version of the flow here.
+    /// Takes its turn among those that derive a version of the flow here, behind what was submitted before it.
     private func take(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
+        // Its place is for its turn; what it saves is ready when it is made.
+        let (place, context) = (context.place, context.withoutPlace)
+        try store.resources.order.submit(key, place) {
+            completing(completion) { () throws(StateError) in try begin(store, context, completion) }
+        }
+    }
+
+    private func begin(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         let (turns, key) = (store.resources.turns, key)
         try turns.begin(key) {
             if let reason = context.abandonment {

@@ -1,0 +1,136 @@
+import FlowModel
+import Synchronization
+
+/// Keeps a flow's changes in the order in which they were submitted where some take longer to make ready than others: a large state is
+/// checked and packed on another thread, while a small one is ready at once.
+///
+/// A change that takes longer takes a place in its flow's line; what is submitted for the flow meanwhile waits behind it. A flow without
+/// places has no line, and its changes go straight on. Safe on any thread.
+final class SubmissionOrder: Sendable {
+    typealias Work = @Sendable () -> Void
+
+    /// A change that is being made ready. It is used once (`submit`); one that goes unused is given up with its last reference, as when its
+    /// call fails.
+    final class Place: Sendable {
+        fileprivate let key: FlowKey
+        fileprivate let number: UInt64
+        private let order: SubmissionOrder
+
+        fileprivate init(_ key: FlowKey, _ number: UInt64, _ order: SubmissionOrder) {
+            self.key = key
+            self.number = number
+            self.order = order
+        }
+
+        deinit {
+            // On another thread: the last reference may go while a lock is held that whoever waits behind needs.
+            guard order.set(key, number, .givenUp) else { return }
+            let (order, key) = (order, key)
+            Task { order.serve(key) }
+        }
+    }
+
+    private struct Entry {
+        enum Standing {
+            case making
+            case ready(Work)
+            case givenUp
+        }
+
+        let number: UInt64
+        var standing: Standing
+    }
+
+    private struct Line {
+        var entries: [Entry] = []
+        /// Somebody runs what is ready in front: whoever else makes something ready leaves it to them.
+        var isServed = false
+    }
+
+    private struct State {
+        var lines: [FlowKey: Line] = [:]
+        var numbers: UInt64 = 0
+        var waiting = 0
+    }
+
+    private let state = Mutex(State())
+    private let lineCount = Atomic(0)
+    private let limit: Int
+
+    /// - Parameter limit: of changes that may wait behind others, of all flows together.
+    init(limit: Int) { self.limit = limit }
+
+    /// Nobody has a place.
+    var isIdle: Bool { lineCount.load(ordering: .relaxed) == 0 }
+
+    /// A place at the end of the flow's line.
+    func place(_ key: FlowKey) -> Place {
+        let number = state.withLock { state in
+            state.numbers += 1
+            if state.lines[key] == nil { lineCount.add(1, ordering: .relaxed) }
+            state.lines[key, default: Line()].entries.append(Entry(number: state.numbers, standing: .making))
+            return state.numbers
+        }
+        return Place(key, number, self)
+    }
+
+    /// Runs `work`, which queues a change of the flow, when what was submitted before it has been queued: now or later, on this or another
+    /// thread.
+    /// - Throws: `overloaded`.
+    func submit(_ key: FlowKey, _ place: Place?, _ work: @escaping Work) throws(StateError) {
+        if let place {
+            if set(place.key, place.number, .ready(work)) { serve(place.key) }
+            return
+        }
+        enum Answer { case now, later, refused(Int) }
+        let answer: Answer = state.withLock { state in
+            guard state.lines[key] != nil else { return .now }
+            if state.waiting >= limit { return .refused(state.waiting) }
+            state.waiting += 1
+            state.numbers += 1
+            state.lines[key]?.entries.append(Entry(number: state.numbers, standing: .ready(work)))
+            return .later
+        }
+        switch answer {
+        case .now: work()
+        case .later: break
+        case .refused(let queued): throw .overloaded(queued: queued, limit: limit, unit: "operations", retryAfterMilliseconds: 100)
+        }
+    }
+
+    /// - Returns: whether the line must be served by the caller.
+    private func set(_ key: FlowKey, _ number: UInt64, _ standing: Entry.Standing) -> Bool {
+        state.withLock { state in
+            guard let line = state.lines[key], let index = line.entries.firstIndex(where: { $0.number == number }),
+                case .making = line.entries[index].standing
+            else { return false }
+            state.lines[key]?.entries[index].standing = standing
+            // It waits as others do, until its turn comes.
+            state.waiting += 1
+            guard !line.isServed else { return false }
+            state.lines[key]?.isServed = true
+            return true
+        }
+    }
+
+    private func serve(_ key: FlowKey) {
+        while let work = next(key) { work() }
+    }
+
+    /// What is ready in front of the line; nil: nothing, and it is no longer served.
+    private func next(_ key: FlowKey) -> Work? {
+        state.withLock { state in
+            while let first = state.lines[key]?.entries.first {
+                if case .making = first.standing {
+                    state.lines[key]?.isServed = false
+                    return nil
+                }
+                state.lines[key]?.entries.removeFirst()
+                state.waiting -= 1
+                if case .ready(let work) = first.standing { return work }
+            }
+            if state.lines.removeValue(forKey: key) != nil { lineCount.subtract(1, ordering: .relaxed) }
+            return nil
+        }
+    }
+}

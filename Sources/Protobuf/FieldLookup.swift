@@ -1,0 +1,63 @@
+import CProtobufC
+
+extension WireMessage {
+    /// The text of a field, found in the encoding without decoding it: of a large message it tells early what it is about.
+    ///
+    /// Of a field that is there several times the last one counts, as in decoding. The look-up takes time for each top-level field, not for
+    /// their bytes, and gives up after `maximumFields`.
+    ///
+    /// - Parameter name: of a field of type string or bytes, as in the proto file.
+    /// - Returns: nil: the field is not there, is not UTF-8, or was not found. Whether the bytes are a message only decoding tells.
+    public static func text(of name: String, in bytes: UnsafeRawBufferPointer) -> String? {
+        guard let field = protobuf_c_message_descriptor_get_field_by_name(descriptor, name) else { return nil }
+        var reader = FieldReader(bytes: bytes)
+        var found: Range<Int>?
+        for _ in 0..<FieldReader.maximumFields {
+            guard let next = reader.next() else { break }
+            if next.number == field.pointee.id, let content = next.content { found = content }
+        }
+        return found.flatMap { String(validating: UnsafeRawBufferPointer(rebasing: bytes[$0]), as: UTF8.self) }
+    }
+}
+
+/// Walks the top-level fields of an encoded message (protobuf.dev, "Encoding"). Ends at what is no field.
+private struct FieldReader {
+    static let maximumFields = 1_000
+
+    let bytes: UnsafeRawBufferPointer
+    private var place = 0
+
+    init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// The number of the next field and, if it is length-delimited, where its content lies.
+    mutating func next() -> (number: UInt32, content: Range<Int>?)? {
+        guard let tag = varint(), let number = UInt32(exactly: tag >> 3) else { return nil }
+        switch tag & 7 {
+        case 0: return varint() == nil ? nil : (number, nil)
+        case 1: return skip(8) == nil ? nil : (number, nil)
+        case 2:
+            guard let length = varint(), let count = Int(exactly: length), let content = skip(count) else { return nil }
+            return (number, content)
+        case 5: return skip(4) == nil ? nil : (number, nil)
+        default: return nil
+        }
+    }
+
+    private mutating func skip(_ count: Int) -> Range<Int>? {
+        guard count <= bytes.count - place else { return nil }
+        defer { place += count }
+        return place..<place + count
+    }
+
+    private mutating func varint() -> UInt64? {
+        var value: UInt64 = 0
+        for shift in stride(from: 0, to: 64, by: 7) {
+            guard place < bytes.count else { return nil }
+            let byte = bytes[place]
+            place += 1
+            value |= UInt64(byte & 0x7F) << UInt64(shift)
+            if byte < 0x80 { return value }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,114 @@
+import FlowModel
+import Synchronization
+import Testing
+
+@testable import FlowStore
+
+/// Changes of a flow stay in order, however long each takes to make ready.
+struct SubmissionOrderTests {
+    private final class Log: Sendable {
+        let entries = Mutex<[String]>([])
+        func add(_ entry: String) { entries.withLock { $0.append(entry) } }
+        var all: [String] { entries.withLock { $0 } }
+    }
+
+    private let order = SubmissionOrder(limit: 3)
+    private let log = Log()
+
+    private func submit(_ key: FlowKey, _ name: String, _ place: SubmissionOrder.Place? = nil) throws {
+        try order.submit(key, place) { log.add(name) }
+    }
+
+    @Test func withoutPlacesAllGoStraightOn() throws {
+        try submit(key("t", "a"), "1")
+        #expect(log.all == ["1"] && order.isIdle)
+    }
+
+    @Test func whatComesBehindAPlaceWaits() throws {
+        let (one, other) = (try key("t", "a"), try key("t", "b"))
+        let (first, third) = (order.place(one), order.place(one))
+        try submit(one, "4")
+        try submit(other, "other")
+        try submit(one, "3", third)
+        #expect(log.all == ["other"] && !order.isIdle)
+        try submit(one, "1", first)
+        #expect(log.all == ["other", "1", "3", "4"] && order.isIdle)
+        try submit(one, "5")
+        #expect(log.all.last == "5")
+    }
+
+    @Test func aPlaceIsUsedOnce() throws {
+        let key = try key("t", "a")
+        let (first, second) = (order.place(key), order.place(key))
+        try submit(key, "1", first)
+        try submit(key, "again", first)
+        try submit(key, "2", second)
+        #expect(log.all == ["1", "2"] && order.isIdle)
+    }
+
+    @Test func aPlaceThatGoesUnusedIsPassedOver() async throws {
+        let key = try key("t", "a")
+        var place: SubmissionOrder.Place? = order.place(key)
+        #expect(place != nil)
+        await withCheckedContinuation { continuation in
+            do {
+                try order.submit(key, nil) { continuation.resume() }
+            } catch {
+                continuation.resume()
+                Issue.record(error)
+            }
+            place = nil
+        }
+        #expect(order.isIdle)
+    }
+
+    @Test func workMaySubmitMore() throws {
+        let key = try key("t", "a")
+        let place = order.place(key)
+        try submit(key, "2")
+        try order.submit(key, place) {
+            log.add("1")
+            do { try submit(key, "3") } catch { Issue.record(error) }
+        }
+        #expect(log.all == ["1", "2", "3"] && order.isIdle)
+    }
+
+    @Test func soManyMayWait() throws {
+        let key = try key("t", "a")
+        let place = order.place(key)
+        for name in ["2", "3", "4"] { try submit(key, name) }
+        #expect(throws: StateError.overloaded(queued: 3, limit: 3, unit: "operations", retryAfterMilliseconds: 100)) {
+            try submit(key, "5")
+        }
+        try submit(key, "1", place)
+        #expect(log.all == ["1", "2", "3", "4"])
+        let next = order.place(key)
+        try submit(key, "6")
+        try submit(key, "5", next)
+        #expect(log.all.suffix(2) == ["5", "6"])
+    }
+
+    /// States that are packed and checked on other threads, and small ones behind them.
+    @Test(arguments: [nil, "ordered"]) func savesOfAllSizesKeepTheirOrder(flowType: String?) async throws {
+        let (store, key) = (try await StoreCluster.store(), try key(freshTenant(), "f"))
+        if let flowType {
+            let document =
+                "{\"flow_type\": \"\(flowType)\", \"rules\": [{\"rule\": \"pattern\", \"path\": \"/text\", \"pattern\": \"^[a-z]*$\"}]}"
+            _ = try await store.run(PutDefinitionCommand(tenant: key.tenant, actor: "a", document: json(document)))
+        }
+        let sizes = [10, 300_000, 20_000, 100, 60_000, 2_000_000]
+        let (stream, results) = AsyncStream.makeStream(of: (Int, Result<SavedVersion, StateError>).self)
+        for index in 0..<48 {
+            let text = String(repeating: "abc", count: sizes[index % sizes.count] / 3)
+            var save = SaveCommand(key: key, actor: "a", state: json("{\"n\": \(index), \"text\": \"\(text)\"}"))
+            save.flowType = flowType
+            store.submit(save, context: OperationContext()) { results.yield((index, $0)) }
+        }
+        var versions: [Int: FlowVersion] = [:]
+        for await (index, result) in stream {
+            versions[index] = try result.get().version
+            if versions.count == 48 { break }
+        }
+        #expect(versions == Dictionary(uniqueKeysWithValues: (0..<48).map { ($0, FlowVersion($0 + 1)) }))
+    }
+}
