@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -52,6 +53,24 @@ class PostgreSQL:
         port = str(self.settings.get("port", 5432))
         return subprocess.run(
             [binaries() / "pg_isready", "-q", "-h", self.directory, "-p", port, "-t", "5"], timeout=30).returncode == 0
+
+    def logged(self, message, most=10):
+        """What the log has of each error of this message: the line, and the DETAIL, CONTEXT and STATEMENT behind it; `most` of them whole."""
+        records = re.split(r"\n(?=\d{4}-\d\d-\d\d )", (self.directory / "log").read_text(errors="replace"))
+        errors, open_of = [], {}
+        for record in records:
+            found = re.match(r"\S+ \S+ \S+ \[(\d+)\] (\w+): ", record)
+            if not found:
+                continue
+            process, severity = found.groups()
+            if severity in {"DETAIL", "HINT", "CONTEXT", "STATEMENT"}:
+                if process in open_of:
+                    open_of[process].append(record)
+                continue
+            open_of.pop(process, None)
+            if message in record:
+                errors.append(open_of.setdefault(process, [record]))
+        return ["\n".join(error if place < most else error[:1]) for place, error in enumerate(errors)]
 
     def promote(self):
         """Makes a standby the primary; returns when it takes writes."""
