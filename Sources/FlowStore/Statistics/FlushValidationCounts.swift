@@ -51,9 +51,16 @@ enum ValidationCountSQL {
             """,
         parameterTypes: [.textArray, .textArray, .textArray, .int8Array, .int8Array])
 
+    /// Skips what another server is deleting at the same time: the order in which each finds them need not be the same.
     static let purge = Statement(
         name: "purge_validation_counts",
-        sql: "DELETE FROM flowstate.validation_count WHERE hour < statement_timestamp() - make_interval(secs => $1)",
+        sql: """
+            WITH old AS (
+                SELECT tenant, hour, flow_type, rule FROM flowstate.validation_count
+                WHERE hour < statement_timestamp() - make_interval(secs => $1) FOR UPDATE SKIP LOCKED)
+            DELETE FROM flowstate.validation_count c USING old o
+            WHERE c.tenant = o.tenant AND c.hour = o.hour AND c.flow_type = o.flow_type AND c.rule = o.rule
+            """,
         parameterTypes: [.float8])
 
     /// The beginning of the hour, whatever the session's time zone.
