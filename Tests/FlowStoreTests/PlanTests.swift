@@ -64,7 +64,9 @@ import Testing
         statements.append(SaveSQL.short)
         for idempotent in [false, true] {
             for (archives, notifies) in [(true, true), (false, true), (true, false)] {
-                statements.append(SaveSQL.noting(idempotent: idempotent, archives: archives, notifies: notifies))
+                for held in [false, true] {
+                    statements.append(SaveSQL.noting(held: held, idempotent: idempotent, archives: archives, notifies: notifies))
+                }
             }
         }
         return statements + SaveGroupSQL.all.map { $0.statement }

@@ -107,7 +107,19 @@ struct ChangePlanTests {
         return Change(command.key, resources, .save(SaveChange(command, resources)))
     }
 
-    private func plan(_ changes: [Change]) -> ChangePlan { ChangePlan(changes) { _, _ in false } }
+    private func plan(_ changes: [Change], isThere: Bool = true) -> ChangePlan {
+        ChangePlan(changes, isThere: { _ in isThere }, needsBase: { _, _ in false })
+    }
+
+    /// A save that found no flow.
+    private func disappointed(_ change: Change) -> Change {
+        Change(change) { progress in
+            progress.runsAlone = true
+            progress.seemsAbsent = true
+        }
+    }
+
+    private let creates: (inout SaveCommand) -> Void = { $0.precondition = .expected(0) }
 
     @Test func savesOfManyFlowsAreWrittenTogether() throws {
         let plan = try self.plan([change("a"), change("b"), change("a"), change("c") { $0.precondition = .expected(0) }])
@@ -141,27 +153,60 @@ struct ChangePlanTests {
             return Change(command.key, resources, .save(SaveChange(command, resources)))
         }
         let plan = self.plan(creations)
-        #expect(plan.creations.isEmpty && plan.singles.map(\.index) == [0, 1])
+        #expect(plan.creations.isEmpty && plan.creators.map(\.index) == [0, 1])
     }
 
     /// A row that is not there cannot be locked before the others.
     @Test func flowsAreMadeInOneOrder() throws {
-        let creates: (inout SaveCommand) -> Void = { $0.precondition = .expected(0) }
-        let alone = try Change(change("b")) { $0.runsAlone = true }
-        let plan = try self.plan([change("a", creates), alone, change("c", creates), change("d")])
-        #expect(plan.creations.isEmpty && plan.singles.map(\.index) == [0, 1, 2])
+        let changes = try [change("a", creates), disappointed(change("b")), change("c", creates), change("d")]
+        let plan = plan(changes, isThere: false)
+        #expect(plan.creations.isEmpty && plan.creators.map(\.index) == [0, 1, 2] && plan.singles.isEmpty)
         #expect(plan.updates.map { $0.members.map(\.index) } == [[3]])
+    }
+
+    /// Two tries of one request meet at its key, and only there.
+    @Test func flowsOfGeneratedIDsAreMadeLast() throws {
+        let generated = try change("a") {
+            $0.hasGeneratedFlowID = true
+            $0.idempotencyKey = "k"
+            $0.precondition = .expected(0)
+        }
+        let plan = try self.plan([generated, disappointed(change("b")), change("c", creates)], isThere: false)
+        #expect(plan.creators.map(\.index) == [1, 2, 0])
+    }
+
+    /// Whether the first one made the flow, or found it, only its answer tells.
+    @Test func changesOfAFlowThatIsNotKnownWaitForTheFirst() throws {
+        let changes = try [change("a"), change("a") { $0.precondition = .expected(1) }, change("b")].map(disappointed)
+        #expect(plan(changes, isThere: false).creators.map(\.index) == [0, 2])
+        #expect(plan(changes, isThere: false).deferred == [1])
+        #expect(plan(changes).deferred.isEmpty && plan(changes).singles.map(\.index) == [0, 1, 2])
+        let made = try [change("a", creates), change("a"), change("b")].map(disappointed)
+        #expect(plan(made, isThere: false).deferred == [] && plan(made, isThere: false).singles.map(\.index) == [1])
+    }
+
+    /// Changes of one shard stand in the order in which they came to this server.
+    @Test func flowsOfOneShardAreOrderedByTheirKeys() throws {
+        let changes = try ["b", "a", "c"].map { flow in
+            try change(flow) {
+                $0.hasGeneratedFlowID = true
+                $0.idempotencyKey = "k"
+                $0.precondition = .expected(0)
+            }
+        }
+        #expect(Set(changes.map(\.shard)).count == 1)
+        #expect(plan(changes).flows.map(\.key.flowID) == ["a", "b", "c"])
     }
 
     @Test func headsAreLockedInTheOrderOfTheBatch() throws {
         let changes = try [change("c"), change("a"), change("b") { $0.precondition = .expected(0) }, change("a")]
-        #expect(try plan(changes).lockedFlows(changes) == [key("t", "c"), key("t", "a")])
+        #expect(try plan(changes).changedFlows == [key("t", "c"), key("t", "a")])
     }
 
     @Test func aFlowWhoseBasesAreNotKnownIsAskedForThem() throws {
         let changes = try [change("a"), change("b"), change("a")]
         let asked = try key("t", "a")
-        let plan = ChangePlan(changes) { change, _ in change.key == asked }
+        let plan = ChangePlan(changes, isThere: { _ in true }, needsBase: { change, _ in change.key == asked })
         #expect(plan.fetches.map { plan.flows[$0].changes } == [[0, 2]])
         #expect(plan.updates.count == 1)
     }

@@ -12,10 +12,11 @@ final class Change: Sendable {
 
     /// One statement, what its row means, and what the cache must forget.
     struct SingleStatement: Sendable {
+        /// It changes the flow if its head is held (`HeadLock`).
         let statement: Statement
+        /// The same for a head that is not; nil: it locks something else first, so it always goes behind `HeadLock`.
+        var first: Statement?
         let parameters: Parameters
-        /// Whether the first row that it locks is the head of its flow (`HeadLock`).
-        var locksHeadFirst = true
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
     }
 
@@ -31,6 +32,8 @@ final class Change: Sendable {
     struct Progress: Sendable {
         /// A save whose group was not written: its own statement can tell why.
         var runsAlone = false
+        /// There was no such flow when it was last tried, as far as that can be told.
+        var seemsAbsent = false
         /// The bases of the flow were read for it, and could be.
         var hasFetched = false
         var fetched: VersionChain?
@@ -70,7 +73,13 @@ extension Change {
     /// Whether the first row that its statement locks is the head of its flow.
     var locksHeadFirst: Bool {
         guard case .statement(let single) = work else { return true }
-        return single.locksHeadFirst
+        return single.first != nil
+    }
+
+    /// It makes a flow that nobody else can ask for yet.
+    var makesFlowID: Bool {
+        guard case .save(let save) = work else { return false }
+        return save.command.hasGeneratedFlowID
     }
 
     /// Whether it does nothing unless there is no such flow.
@@ -79,10 +88,10 @@ extension Change {
         return save.command.precondition == .expected(0)
     }
 
-    /// Whether its own statement makes the flow when there is none.
+    /// Whether it makes the flow when there is none.
     var mayCreate: Bool {
         guard case .save(let save) = work else { return false }
-        return save.command.precondition.expectedVersion ?? 0 == 0 && save.command.parentVersion == nil
+        return mustCreate || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
     }
 
     /// Of a save.

@@ -18,7 +18,9 @@ struct ChangeBatch {
 
     init(_ changes: [Change]) {
         changes.first?.resources.follow()
-        plan = ChangePlan(changes) { change, flow in
+        plan = ChangePlan(changes) { flow in
+            changes.first?.resources.cache.known(flow.key) != nil
+        } needsBase: { change, flow in
             guard case .save(let save) = change.work, save.packed(in: change.resources) == nil else { return false }
             // Without its bases a large state would be stored whole each time that the cache has lost them.
             return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
@@ -31,28 +33,22 @@ struct ChangeBatch {
     // MARK: Sending
 
     mutating func enqueue(_ changes: [Change], into pipeline: inout Pipeline) {
-        var grouped: [(groups: [SaveGroup], creates: Bool, idempotent: Bool)] = []
+        enqueueCreations(changes, into: &pipeline)
+        var grouped: [(groups: [SaveGroup], idempotent: Bool)] = []
         for idempotent in [false, true] {
             let some = plan.updates.filter { ($0.idempotencyKey != nil) == idempotent }
-            if !some.isEmpty { grouped.append((some, false, idempotent)) }
+            if !some.isEmpty { grouped.append((some, idempotent)) }
         }
-        // One statement for all that make flows: a row that is not there cannot be locked before, so the rows are made in their order.
-        if !plan.creations.isEmpty {
-            grouped.append((plan.creations, true, plan.creations.contains { $0.idempotencyKey != nil }))
-        }
-        if grouped.count + plan.singles.count > 1 || plan.singles.contains(where: { !changes[$0.index].locksHeadFirst }) {
-            HeadLock.enqueue(plan.lockedFlows(changes), into: &pipeline)
+        let isHeld = grouped.count + plan.singles.count > 1 || plan.singles.contains { !changes[$0.index].locksHeadFirst }
+        if isHeld {
+            HeadLock.enqueue(plan.changedFlows, into: &pipeline)
             sent.append(.lock)
         }
-        for (groups, creates, idempotent) in grouped {
-            enqueue(groups, changes, creates: creates, idempotent: idempotent, into: &pipeline)
+        for (groups, idempotent) in grouped {
+            enqueue(groups, changes, isHeld ? .updateHeld : .update, idempotent: idempotent, into: &pipeline)
         }
         for single in plan.singles {
-            // One that comes again would find itself behind those that were sent with it.
-            let isAlone = changes.count == 1 && !pipeline.isRepetition
-            let change = self.single(changes[single.index], single, isAlone: isAlone)
-            pipeline.execute(change.statement, change.parameters)
-            sent.append(.single(single, change))
+            enqueue(single, isHeld ? .held : changes.count == 1 ? .alone : .first, changes, into: &pipeline)
         }
         if !plan.fetches.isEmpty {
             let flows = plan.fetches.map { plan.flows[$0] }
@@ -63,9 +59,33 @@ struct ChangeBatch {
         }
     }
 
+    /// What makes flows goes first. Nobody sees these flows before the commit but others that make them, so nobody who changes flows waits
+    /// for them; and who makes flows holds nothing yet that others wait for.
+    private mutating func enqueueCreations(_ changes: [Change], into pipeline: inout Pipeline) {
+        if !plan.creations.isEmpty {
+            for makesFlowIDs in [false, true] {
+                let some = plan.creations.filter { changes[$0.members[0].index].makesFlowID == makesFlowIDs }
+                if some.isEmpty { continue }
+                enqueue(some, changes, .create, idempotent: some.contains { $0.idempotencyKey != nil }, into: &pipeline)
+            }
+        }
+        for single in plan.creators { enqueue(single, .creating, changes, into: &pipeline) }
+    }
+
     private mutating func enqueue(
-        _ groups: [SaveGroup], _ changes: [Change], creates: Bool, idempotent: Bool, into pipeline: inout Pipeline
+        _ single: ChangePlan.Single, _ place: SingleChange.Place, _ changes: [Change], into pipeline: inout Pipeline
     ) {
+        // One that comes again would find itself behind those that were sent with it.
+        let isShort = place == .alone && !pipeline.isRepetition
+        let change = self.single(changes[single.index], single, place, isShort: isShort)
+        pipeline.execute(change.statement, change.parameters)
+        sent.append(.single(single, change))
+    }
+
+    private mutating func enqueue(
+        _ groups: [SaveGroup], _ changes: [Change], _ heads: SaveGroupSQL.Heads, idempotent: Bool, into pipeline: inout Pipeline
+    ) {
+        let creates = heads == .create
         for group in groups {
             for member in group.members {
                 guard case .saved = member.fate, case .save(let save) = changes[member.index].work else { continue }
@@ -73,7 +93,7 @@ struct ChangeBatch {
             }
         }
         let parameters = SaveGroupParameters(groups, changes, plan.flows, stored: stored).encoded(idempotent: idempotent)
-        let sql = SaveGroupSQL(creates: creates, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
+        let sql = SaveGroupSQL(heads: heads, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
         pipeline.execute(sql.statement, parameters)
         sent.append(.groups(groups, creates: creates))
     }
@@ -90,13 +110,15 @@ struct ChangeBatch {
         }
     }
 
-    private mutating func single(_ change: Change, _ single: ChangePlan.Single, isAlone: Bool) -> SingleChange {
+    private mutating func single(
+        _ change: Change, _ single: ChangePlan.Single, _ place: SingleChange.Place, isShort: Bool
+    ) -> SingleChange {
         switch change.work {
-        case .statement(let statement): return SingleChange(statement)
+        case .statement(let statement): return SingleChange(statement, place)
         case .save(let save):
-            store(save, change, at: single.index, isNew: false)
+            store(save, change, at: single.index, isNew: place == .creating)
             let state = stored[single.index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
-            return SingleChange(save, stored: state, isShort: isAlone && canBeShort(save, change))
+            return SingleChange(save, place, stored: state, isShort: isShort && canBeShort(save, change))
         }
     }
 
@@ -128,6 +150,7 @@ struct ChangeBatch {
     func decode(_ results: [ResultRows], of changes: [Change]) -> [Result<Step<Change>, PostgresError>] {
         var steps = [Result<Step<Change>, PostgresError>](
             repeating: .failure(.protocolViolation("\(results.count) results for \(sent.count) statements")), count: changes.count)
+        for index in plan.deferred { steps[index] = .success(.again(changes[index])) }
         for (sent, rows) in zip(sent, results) {
             switch sent {
             case .single(let single, let change): steps[single.index] = decode(single, change, rows, changes[single.index])
@@ -158,7 +181,11 @@ struct ChangeBatch {
                     change.resources.cache.forget(change.key)
                 }
             }
-            return Change(change) { $0.attempts += 1 }.step(answer)
+            let next = Change(change) { progress in
+                progress.attempts += 1
+                progress.seemsAbsent = (sent.place == .first || sent.place == .held) && rows.count == 0
+            }
+            return next.step(answer)
         }
     }
 
@@ -195,7 +222,11 @@ struct ChangeBatch {
         for (place, group) in groups.enumerated() {
             guard let (version, time) = written[place] else {
                 for member in group.members {
-                    steps[member.index] = .success(.again(Change(changes[member.index]) { $0.runsAlone = true }))
+                    let next = Change(changes[member.index]) { progress in
+                        progress.runsAlone = true
+                        progress.seemsAbsent = !creates
+                    }
+                    steps[member.index] = .success(.again(next))
                 }
                 continue
             }

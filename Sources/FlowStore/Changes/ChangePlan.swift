@@ -16,18 +16,24 @@ struct ChangePlan {
         let flow: Int
     }
 
-    /// In the order of their first changes.
+    /// In the order in which they are locked: of their first changes, and of their keys if their shards are equal.
     private(set) var flows: [Flow] = []
     /// Groups of flows that must be there, and of flows that must not.
     private(set) var updates: [SaveGroup] = []
     private(set) var creations: [SaveGroup] = []
-    /// In the order of the batch.
+    /// Changes that go each by its own statement. Creators make flows and are sent before all that changes some, one after the other; they
+    /// are there only if there are no `creations`.
+    private(set) var creators: [Single] = []
     private(set) var singles: [Single] = []
     /// Flows that are asked for their bases first; their saves come again.
     private(set) var fetches: [Int] = []
+    /// Changes that come again without being sent: the one before of their flow may have to.
+    private(set) var deferred: [Int] = []
 
-    /// - Parameter needsBase: whether the save should know its flow's bases and does not; `flow` is the place in `flows`.
-    init(_ changes: [Change], needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
+    /// - Parameters:
+    ///   - isThere: whether it is known that there is such a flow.
+    ///   - needsBase: whether the save should know its flow's bases and does not.
+    init(_ changes: [Change], isThere: (_ flow: Flow) -> Bool, needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
         var keys = Set<IdempotencyKey>()
         var createdIDs = Set<Name>()
         flows = Self.byFlow(changes)
@@ -39,31 +45,51 @@ struct ChangePlan {
             // One that is alone needs nobody else's statement, and its own answers whatever happened: one round trip. So it is too for
             // those that run one by one because their batch was undone, which keeps them in their order.
             guard changes.count > 1, let group = Self.group(place, flow, changes), Self.isFirst(group, flow.key.tenant, &keys) else {
-                singles += flow.changes.map { Single(index: $0, flow: place) }
+                addSingles(place, changes, isThere)
                 continue
             }
             switch group.start {
             case .present: updates.append(group)
             // The rows that an INSERT returns are told apart by their flow ids.
             case .absent where createdIDs.insert(Name(flow.key.flowID)).inserted: creations.append(group)
-            case .absent: singles += flow.changes.map { Single(index: $0, flow: place) }
+            case .absent: addSingles(place, changes, isThere)
             }
         }
-        // Rows that are not there cannot be locked before (`HeadLock`), so what may make flows goes in one order: by one statement, or each by
-        // its own.
-        if singles.contains(where: { changes[$0.index].mayCreate }) {
-            singles += creations.flatMap { group in group.members.map { Single(index: $0.index, flow: group.flow) } }
+        // Rows that are not there cannot be locked before (`HeadLock`), so what makes flows goes in one order: by one statement, or each by its
+        // own.
+        if !creators.isEmpty {
+            for group in creations { addSingles(group.flow, changes, isThere) }
             creations = []
         }
-        singles.sort { $0.index < $1.index }
+        singles.sort { ($0.flow, $0.index) < ($1.flow, $1.index) }
+        // Of two tries of one request that makes a flow each with an id of its own, the keys meet. They come behind all flows, as in the
+        // statement for many.
+        let order = { (single: Single) in (changes[single.index].makesFlowID ? 1 : 0, single.flow, single.index) }
+        creators.sort { order($0) < order($1) }
     }
 
-    /// The flows that the batch changes and that may be there, in its order.
-    func lockedFlows(_ changes: [Change]) -> [FlowKey] {
-        let fetched = Set(fetches)
-        return flows.indices.filter { place in
-            !fetched.contains(place) && flows[place].changes.contains { !changes[$0].mustCreate }
-        }.map { flows[$0].key }
+    /// The flows that the batch changes, in its order.
+    var changedFlows: [FlowKey] {
+        let changed = Set(updates.map(\.flow)).union(singles.map(\.flow))
+        return flows.indices.filter { changed.contains($0) }.map { flows[$0].key }
+    }
+
+    /// Each change of a flow by its own statement.
+    private mutating func addSingles(_ place: Int, _ changes: [Change], _ isThere: (_ flow: Flow) -> Bool) {
+        let flow = flows[place]
+        let isThere = isThere(flow)
+        for (number, index) in flow.changes.enumerated() {
+            let change = changes[index]
+            let makesFlow = number == 0 && change.mustCreate
+            let creates = makesFlow || number == 0 && change.mayCreate && change.progress.seemsAbsent && !isThere
+            let single = Single(index: index, flow: place)
+            if creates, changes.count > 1 { creators.append(single) } else { singles.append(single) }
+            // Only its answer tells whether there is such a flow now.
+            if change.mayCreate, !makesFlow, !isThere {
+                deferred += flow.changes.dropFirst(number + 1)
+                return
+            }
+        }
     }
 
     private static func byFlow(_ changes: [Change]) -> [Flow] {
@@ -71,15 +97,31 @@ struct ChangePlan {
         places.reserveCapacity(changes.count)
         var flows: [Flow] = []
         flows.reserveCapacity(changes.count)
+        var (shard, hasEqualShards): (UInt64?, Bool) = (nil, false)
         for (index, change) in changes.enumerated() {
             if let place = places[change.key] {
                 flows[place].changes.append(index)
             } else {
+                if change.shard == shard { hasEqualShards = true }
+                shard = change.shard
                 places[change.key] = flows.count
                 flows.append(Flow(key: change.key, changes: [index]))
             }
         }
+        if hasEqualShards { sortEqualShards(&flows, changes) }
         return flows
+    }
+
+    /// Changes of one shard stand as they came, which differs from server to server.
+    private static func sortEqualShards(_ flows: inout [Flow], _ changes: [Change]) {
+        let shard = { (flow: Flow) in changes[flow.changes[0]].shard }
+        var begin = 0
+        while begin < flows.count {
+            var end = begin + 1
+            while end < flows.count, shard(flows[end]) == shard(flows[begin]) { end += 1 }
+            if end - begin > 1 { flows[begin..<end].sort { $0.key.precedes($1.key) } }
+            begin = end
+        }
     }
 
     private static func group(_ place: Int, _ flow: Flow, _ changes: [Change]) -> SaveGroup? {
@@ -101,5 +143,13 @@ struct ChangePlan {
     private static func isFirst(_ group: SaveGroup, _ tenant: String, _ keys: inout Set<IdempotencyKey>) -> Bool {
         guard let key = group.idempotencyKey else { return true }
         return keys.insert(IdempotencyKey(tenant: Name(tenant), key: Name(key))).inserted
+    }
+}
+
+extension FlowKey {
+    /// By bytes, tenants first.
+    fileprivate func precedes(_ other: FlowKey) -> Bool {
+        if tenant.utf8.elementsEqual(other.tenant.utf8) { return flowID.utf8.lexicographicallyPrecedes(other.flowID.utf8) }
+        return tenant.utf8.lexicographicallyPrecedes(other.tenant.utf8)
     }
 }

@@ -4,20 +4,27 @@ import Postgres
 /// Locks the heads of flows in the order in which they are given.
 ///
 /// PostgreSQL finds a deadlock when two transactions lock the same rows in different orders. A batch is in the order of its flows' shards,
-/// the same on every server, but the statements of a batch are in the order of their kinds. So a batch that takes more than one statement
-/// locks all its heads first, and whatever else is locked (versions, checkpoints, keys) is locked behind the head of its flow. The lock is
-/// the one that an UPDATE of the head takes; the statements behind it see what was committed before it was granted.
+/// the same on every server, but the statements of a batch are in the order of their kinds. So a batch that changes flows by more than one
+/// statement locks all its heads first, and whatever else is locked (versions, checkpoints, keys) is locked behind the head of its flow.
+/// The statements behind it see what was committed before the locks were granted.
+///
+/// That may be a flow that was not there when the heads were locked. To wait for it would be out of turn, so these statements pass over
+/// what is not `isHeld`, and its changes come again.
 enum HeadLock {
     static func enqueue(_ keys: [FlowKey], into pipeline: inout Pipeline) {
         pipeline.execute(statement, LoadSQL.parameters(check: keys))
     }
 
+    /// Whether this transaction has locked the head `f`, or written it. It reads what is in the row, and so waits for nobody.
+    static let isHeld = "(f.xmax = pg_current_xact_id()::xid OR f.xmin = pg_current_xact_id()::xid)"
+
     /// The nested loop takes the elements one after the other. OFFSET 0 keeps the planner from joining in another way (`LoadSQL.heads`).
+    /// FOR UPDATE: with any weaker lock another transaction's could stand beside it in the row, and `isHeld` would not know it.
     private static let statement = Statement(
         name: "lock_heads",
         sql: """
             SELECT g.i FROM generate_series(1, $1) g(i) CROSS JOIN LATERAL (
-                SELECT FROM flowstate.flow f WHERE f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i] OFFSET 0 FOR NO KEY UPDATE) f
+                SELECT FROM flowstate.flow f WHERE f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i] OFFSET 0 FOR UPDATE) f
             """,
         parameterTypes: [.int4, .textArray, .textArray])
 }

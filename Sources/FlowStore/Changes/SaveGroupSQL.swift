@@ -11,27 +11,44 @@ import Postgres
 /// tell. So the usual case pays for nothing but the three writes. Elements are taken by subscript rather than by unnest(): one array
 /// after the other would go through a tuple store.
 struct SaveGroupSQL: Hashable {
-    /// Flows that must not be there.
-    let creates: Bool
+    /// The heads of groups.
+    enum Heads: Int, CaseIterable {
+        /// Flows that must not be there.
+        case create
+        /// Flows that must be there.
+        case update
+        /// Flows that must be there, and be held (`HeadLock`).
+        case updateHeld
+
+        fileprivate var name: String {
+            switch self {
+            case .create: "create_flows"
+            case .update: "save_flows"
+            case .updateHeld: "save_held_flows"
+            }
+        }
+    }
+
+    let heads: Heads
     /// Groups have an idempotency key: every one, or of those that create flows some.
     let idempotent: Bool
     /// Some group has several rows. If none has, group and row have the same place, and PostgreSQL is spared a join for each.
     let chained: Bool
 
-    static let all = [false, true].flatMap { creates in
+    static let all = Heads.allCases.flatMap { heads in
         [false, true].flatMap { idempotent in
-            [false, true].map { SaveGroupSQL(creates: creates, idempotent: idempotent, chained: $0) }
+            [false, true].map { SaveGroupSQL(heads: heads, idempotent: idempotent, chained: $0) }
         }
     }
 
     private static let statements = all.map { sql in
         Statement(
-            name: (sql.creates ? "create_flows" : "save_flows") + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
+            name: sql.heads.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
             sql: sql.text,
             parameterTypes: [.int4] + (Column.groups + Column.rows + (sql.idempotent ? Column.keys : [])).map(\.type))
     }
 
-    var statement: Statement { Self.statements[(creates ? 4 : 0) + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
+    var statement: Statement { Self.statements[heads.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
 
     /// One array. `SaveGroupParameters` appends them in the same order.
     private enum Column: Int {
@@ -67,7 +84,7 @@ struct SaveGroupSQL: Hashable {
     private func at(_ column: Column, _ index: String) -> String { "($\(column.rawValue))[\(index)]" }
 
     private var text: String {
-        var parts = ["WITH head AS (\(creates ? creation : update))", "ver AS (\(version))"]
+        var parts = ["WITH head AS (\(heads == .create ? creation : update))", "ver AS (\(version))"]
         if idempotent { parts.append("kept AS (\(record))") }
         return parts.joined(separator: ",\n") + "\nSELECT h.i, h.version, h.updated_at FROM head h"
     }
@@ -94,6 +111,7 @@ struct SaveGroupSQL: Hashable {
             AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
             AND (\(at(.flowType, "g.i")) IS NULL OR f.flow_type = \(at(.flowType, "g.i")))
             AND (\(at(.base, "g.i")) IS NULL OR \(at(.base, "g.i")) BETWEEN f.base_floor AND f.version)\(guardCondition)
+            \(heads == .updateHeld ? "AND " + HeadLock.isHeld : "")
         RETURNING g.i, f.version, f.phase, f.status, f.progress, f.updated_at
         """
     }

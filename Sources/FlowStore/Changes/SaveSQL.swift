@@ -1,14 +1,16 @@
 import FlowModel
 import Postgres
 
-/// The statements of a save: three ways to write the head, with or without idempotency key and checkpoint, and a short one.
+/// The statements of a save: four ways to write the head, with or without idempotency key and checkpoint, and a short one.
 struct SaveSQL {
     enum Head: Int, CaseIterable {
-        /// Expected version 0.
+        /// There must be no such flow.
         case create
-        /// The flow must be there: a version is expected, or a parent is named.
+        /// The flow must be there.
         case update
-        /// Whatever is there, or nothing.
+        /// The flow must be there, and its head be held (`HeadLock`).
+        case updateHeld
+        /// Whatever is there, or nothing. It may wait for one that makes the flow and for one that changes it, so it goes alone.
         case append
     }
 
@@ -20,14 +22,16 @@ struct SaveSQL {
     }
 
     /// With a version that is archived, or a notification: they expect a version, and make no checkpoint.
-    private static let noting = [false, true].flatMap { archives in
-        [false, true].flatMap { notifies in
-            [false, true].map { make(.update, idempotent: $0, checkpoint: false, archives: archives, notifies: notifies) }
+    private static let noting = [Head.update, .updateHeld].flatMap { head in
+        [false, true].flatMap { archives in
+            [false, true].flatMap { notifies in
+                [false, true].map { make(head, idempotent: $0, checkpoint: false, archives: archives, notifies: notifies) }
+            }
         }
     }
 
-    static func noting(idempotent: Bool, archives: Bool, notifies: Bool) -> Statement {
-        noting[(archives ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
+    static func noting(held: Bool, idempotent: Bool, archives: Bool, notifies: Bool) -> Statement {
+        noting[(held ? 8 : 0) + (archives ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
     }
 
     static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
@@ -99,7 +103,9 @@ struct SaveSQL {
         let epoch = checkpoint ? 1 : 0
         switch head {
         case .create: change.head = create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
-        case .update: change.head = "UPDATE flowstate.flow f " + update(epoch) + updateCondition + condition + returning
+        case .update, .updateHeld:
+            if head == .updateHeld { condition += " AND " + HeadLock.isHeld }
+            change.head = "UPDATE flowstate.flow f " + update(epoch) + updateCondition + condition + returning
         case .append:
             change.head =
                 create(epoch) + hasBase + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable

@@ -3,27 +3,43 @@ import Postgres
 
 /// A change with a statement of its own, which answers one row whatever happened (`ChangeSQL`).
 struct SingleChange {
+    /// Where it stands in its transaction.
+    enum Place {
+        /// There is nothing else in it.
+        case alone
+        /// Before all that changes flows: it may only make its flow.
+        case creating
+        /// The first that changes one. The flow must be there: to wait for one that is made would be out of turn.
+        case first
+        /// Behind `HeadLock`.
+        case held
+    }
+
     let statement: Statement
     let parameters: Parameters
+    let place: Place
     let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
 
-    init(_ single: Change.SingleStatement) {
-        statement = single.statement
+    init(_ single: Change.SingleStatement, _ place: Place) {
+        statement = place == .held ? single.statement : single.first ?? single.statement
         parameters = single.parameters
+        self.place = place
         decode = single.decode
     }
 
     /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save comes again.
-    init(_ save: SaveChange, stored: StoredState, isShort: Bool) {
+    init(_ save: SaveChange, _ place: Place, stored: StoredState, isShort: Bool) {
+        self.place = place
         let command = save.command
         let isIdempotent = command.idempotencyKey != nil
         statement =
             isShort
             ? SaveSQL.short
             : command.quarantine == nil && command.notification == nil
-                ? SaveSQL.statement(command.headStatement, idempotent: isIdempotent, checkpoint: command.checkpoint != nil)
+                ? SaveSQL.statement(command.head(place), idempotent: isIdempotent, checkpoint: command.checkpoint != nil)
                 : SaveSQL.noting(
-                    idempotent: isIdempotent, archives: command.quarantine != nil, notifies: command.notification != nil)
+                    held: place == .held, idempotent: isIdempotent, archives: command.quarantine != nil,
+                    notifies: command.notification != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
         let judge = command.judge(requestDigest: save.requestDigest)
         decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
@@ -31,11 +47,17 @@ struct SingleChange {
 }
 
 extension SaveCommand {
-    fileprivate var headStatement: SaveSQL.Head {
-        switch precondition {
-        case .expected(0): .create
-        case .expected: .update
-        case .none, .anyVersion: parentVersion == nil ? .append : .update
+    fileprivate func head(_ place: SingleChange.Place) -> SaveSQL.Head {
+        switch place {
+        case .creating: .create
+        case .first: .update
+        case .held: .updateHeld
+        case .alone:
+            switch precondition {
+            case .expected(0): .create
+            case .expected: .update
+            case .none, .anyVersion: parentVersion == nil ? .append : .update
+            }
         }
     }
 

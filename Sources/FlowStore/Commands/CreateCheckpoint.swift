@@ -15,11 +15,13 @@ extension CreateCheckpointCommand: StoreCommand {
         parameters.append(checkpoint.description)
         parameters.append(actor)
         let (flowID, name, version) = (key.flowID, checkpoint.name, version)
-        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters, locksHeadFirst: false) {
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) {
             rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
+            // It appeared when the heads were locked.
+            guard try rows.bool(0, 8) else { return .raced }
             guard try rows.bool(0, 7) else {
                 return .refused(.versionNotFound(flowID: flowID, selector: version.map { "version \($0)" } ?? "newest version"))
             }
@@ -38,7 +40,7 @@ extension CreateCheckpointCommand: StoreCommand {
                 SELECT v.version FROM flowstate.flow f
                 JOIN LATERAL (SELECT w.version FROM flowstate.flow_version w
                     WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = coalesce($5, f.version) FOR KEY SHARE) v ON true
-                WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL),
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL AND \(HeadLock.isHeld)),
             made AS (
                 INSERT INTO flowstate.checkpoint
                     (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
@@ -50,7 +52,7 @@ extension CreateCheckpointCommand: StoreCommand {
                 INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'checkpoint_created', c.version, $7,
                     jsonb_build_object('checkpoint_id', c.checkpoint_id, 'name', c.name), c.created_at FROM made c)
-            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL, EXISTS (SELECT FROM target)
+            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL, EXISTS (SELECT FROM target), \(HeadLock.isHeld)
             FROM flowstate.flow f LEFT JOIN made c ON true WHERE f.tenant = $1 AND f.flow_id = $2
             """,
         parameterTypes: [.text, .text, .text, .text, .int8, .text, .text])
@@ -67,11 +69,12 @@ extension DeleteCheckpointCommand: StoreCommand {
         parameters.append(checkpoint)
         parameters.append(actor)
         let (flowID, checkpoint) = (key.flowID, checkpoint)
-        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters, locksHeadFirst: false) {
+        let single = Change.SingleStatement(statement: Self.statement, parameters: parameters) {
             rows throws(PostgresError) in
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
+            guard try rows.bool(0, 7) else { return .raced }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)
@@ -85,14 +88,15 @@ extension DeleteCheckpointCommand: StoreCommand {
             gone AS (
                 DELETE FROM flowstate.checkpoint c USING victim x
                 WHERE c.tenant = $1 AND c.flow_id = $2 AND c.checkpoint_id = x.checkpoint_id
-                    AND EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL)
+                    AND EXISTS (SELECT FROM flowstate.flow f
+                        WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL AND \(HeadLock.isHeld))
                 RETURNING c.*),
             head AS (\(FlowRow.nextCheckpointEpoch("gone"))),
             audit AS (
                 INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'checkpoint_deleted', c.version, $4,
                     jsonb_build_object('checkpoint_id', c.checkpoint_id, 'name', c.name), statement_timestamp() FROM gone c)
-            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL
+            SELECT \(CheckpointRow.columns), f.deleted_at IS NOT NULL, \(HeadLock.isHeld)
             FROM flowstate.flow f LEFT JOIN gone c ON true WHERE f.tenant = $1 AND f.flow_id = $2
             """,
         parameterTypes: [.text, .text, .text, .text])

@@ -27,24 +27,25 @@ extension DeleteFlowCommand: StoreCommand {
         let judge = ChangeJudge(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
         ) { flow in ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) }
+        let place = idempotencyKey == nil ? 0 : 1
         let single = Change.SingleStatement(
-            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
+            statement: Self.held[place], first: Self.first[place], parameters: parameters
         ) { rows throws(PostgresError) in try judge.answer(rows) }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
-    private static let plain = statement(idempotent: false)
-    private static let idempotent = statement(idempotent: true)
+    private static let first = [false, true].map { statement(held: false, idempotent: $0) }
+    private static let held = [false, true].map { statement(held: true, idempotent: $0) }
 
     /// The tombstone keeps the row of the head, so that a late save finds it and is refused.
-    private static func statement(idempotent: Bool) -> Statement {
+    private static func statement(held: Bool, idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
         var change = ChangeSQL(
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
                     deleted_at = greatest(statement_timestamp(), f.updated_at)
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
-                    \(ChangeSQL.guardCondition(idempotent: idempotent))
+                    \(held ? "AND " + HeadLock.isHeld : "") \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
                 """,
             version: """
@@ -58,6 +59,7 @@ extension DeleteFlowCommand: StoreCommand {
             change.keyParameter = types.count + 1
             types += [.text, .bytea]
         }
-        return Statement(name: idempotent ? "delete_flow_idempotent" : "delete_flow", sql: change.text, parameterTypes: types)
+        let name = (held ? "delete_held_flow" : "delete_flow") + (idempotent ? "_idempotent" : "")
+        return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 }

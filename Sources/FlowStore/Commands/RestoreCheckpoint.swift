@@ -89,7 +89,7 @@ extension RestoreCheckpointCommand: StoreCommand {
             return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected)
         }
         let single = Change.SingleStatement(
-            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters, locksHeadFirst: false
+            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
         ) { rows throws(PostgresError) in try judge.answer(rows) }
         let load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
         store.submit(Change(key, store.resources, .statement(single)), context) { (result: Result<SavedVersion, StateError>) in
@@ -122,7 +122,7 @@ extension RestoreCheckpointCommand: StoreCommand {
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
-                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base))
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(HeadLock.isHeld)
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.updated_at
                 """,

@@ -32,7 +32,7 @@ struct DamagedVersionCopy {
             return flow.isBlocked ? .dataLoss(flowID: flowID, version: flow.version, message: "its row is missing") : nil
         }
         let statement = Self.statements[(command.notification == nil ? 0 : 2) + (command.idempotencyKey == nil ? 0 : 1)]
-        let single = Change.SingleStatement(statement: statement, parameters: parameters, locksHeadFirst: false) {
+        let single = Change.SingleStatement(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
             try judge.answer(rows)
         }
@@ -56,7 +56,7 @@ struct DamagedVersionCopy {
                 UPDATE flowstate.flow f SET version = f.version + 1, status = coalesce($4, f.status),
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 AND f.version = $3 AND f.deleted_at IS NULL
-                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base))
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(HeadLock.isHeld)
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
                 """,

@@ -76,13 +76,13 @@ class Caller:
         steps = [
             *[self.save] * 6, *[self.save_with_key] * 3, *[self.save_with_checkpoint] * 3, self.save_of_parent, self.save_expecting,
             self.merge, self.json_patch, self.set_status, self.transition, self.complete, self.report, self.checkpoint, self.restore,
-            self.batch, self.create, self.key_on_both]
+            self.batch, self.create, self.create_in_use, self.key_on_both]
         while callers.is_going():
             place = self.rng.choice(list(self.table.flows))
             self.tenant, self.place = place
             self.flow = self.table.flows[place]
             self.client = self.rng.choice(self.clients)[self.tenant]
-            step = self.delete if self.rng.random() < 0.002 else self.rng.choice(steps)
+            step = self.delete if self.rng.random() < 0.01 else self.rng.choice(steps)
             self.take(step)
 
     def take(self, step):
@@ -200,6 +200,12 @@ class Caller:
         self.table.all.append(flow)
         self.flow = flow
         reply = self.client.CreateFlow(flow_id=flow.id, state=state, flow_type="kind", idempotency_key=self.rng.choice(["", flow.id]))
+        flow.acknowledge(reply.version, self.number, "a creation", state)
+
+    def create_in_use(self):
+        """A flow that others save to: it is there, or appears at the same moment."""
+        flow, state = self.flow, self.state()
+        reply = self.client.CreateFlow(flow_id=flow.id, state=state, flow_type="kind")
         flow.acknowledge(reply.version, self.number, "a creation", state)
 
     def delete(self):
