@@ -89,7 +89,9 @@ public struct Limits: Sendable, Equatable {
 
     /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.
     public var queuedOperations = 4_096
-    /// The same in bytes.
+    /// Patches, steps and other changes that are made from the latest version of a flow and wait for their turn at one flow.
+    public var queuedOperationsPerFlow = 256
+    /// What waits in one lane, in bytes.
     public var queuedBytes = 64 << 20
     /// One statement of a load or a save: PostgreSQL cancels it after that time.
     public var statementTimeoutMilliseconds: Int64 = 60_000

@@ -40,6 +40,7 @@ public enum LimitTable {
         ("memory-bytes", .int(\.memoryBytes)),
         ("queued-computations", .int(\.queuedComputations)),
         ("queued-operations", .int(\.queuedOperations)),
+        ("queued-operations-per-flow", .int(\.queuedOperationsPerFlow)),
         ("queued-bytes", .int(\.queuedBytes)),
         ("statement-timeout-ms", .int64(\.statementTimeoutMilliseconds)),
         ("list-timeout-ms", .int64(\.listTimeoutMilliseconds)),

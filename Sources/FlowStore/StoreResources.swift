@@ -20,7 +20,7 @@ final class StoreResources: Sendable {
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
         definitions = DefinitionCache(limits: limits)
-        turns = FlowTurns(limit: limits.queuedOperations)
+        turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)
         order = SubmissionOrder(limit: limits.queuedOperations)
     }
 

@@ -6,6 +6,7 @@ import re
 import grpc
 import pytest
 from flowstate.v1 import errors_pb2
+from google.rpc import error_details_pb2
 
 from errors import invalid, refused
 from postgresql import Session
@@ -173,6 +174,31 @@ def test_page_sizes(flows):
     for number in range(5):
         flows.save(f"f{number}")
     assert [len(flows.ListFlows(page_size=size).flows) for size in (0, 1, 3, 4, 1000)] == [2, 1, 3, 3, 3]
+
+
+def test_queued_operations_per_flow(limited_server):
+    """One more has its turn; the next one is refused with a delay, and other flows have room."""
+    server = limited_server({"queued-operations-per-flow": 3})
+    flows = server.flows()
+    for flow_id in "fg":
+        flows.save(flow_id, b"{}")
+
+    def patch(number, flow_id="f"):
+        request = flows.message("SaveState", flow_id=flow_id, merge_patch=b'{"%d": 1}' % number)
+        return flows.stub.SaveState.future(request, metadata=flows.metadata, timeout=30)
+
+    with Session(f"host={server.data}/socket port=5432 user=flowstate dbname=flowstate") as session:
+        session.execute(f"BEGIN; SELECT FROM flowstate.flow WHERE tenant = '{flows.tenant}' AND flow_id = 'f' FOR UPDATE")
+        calls = [patch(number) for number in range(4)]
+        with refused(RESOURCE_EXHAUSTED, "OVERLOADED") as refusal:
+            patch(4).result()
+        assert "3 operations of this flow" in refusal.message
+        assert refusal.detail(error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() >= 100
+        assert flows.SaveState(flow_id="g", merge_patch=b"{}").version == 2
+        session.execute("ROLLBACK")
+    assert [call.result().version for call in calls] == [2, 3, 4, 5]
+    assert json.loads(flows.state("f")) == {"0": 1, "1": 1, "2": 1, "3": 1}
+    assert patch(4).result().version == 6
 
 
 def test_notification_hours(start_server, postgresql):

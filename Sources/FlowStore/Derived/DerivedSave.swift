@@ -55,7 +55,7 @@ struct DerivedSave<Extra: Sendable>: Sendable {
 
     private func begin(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         let (turns, key) = (store.resources.turns, key)
-        try turns.begin(key) {
+        let request = FlowTurns.Request(deadline: context.deadline) {
             if let reason = context.abandonment {
                 completion(.failure(reason))
                 return false
@@ -71,7 +71,10 @@ struct DerivedSave<Extra: Sendable>: Sendable {
                 completion(.failure(error))
                 return false
             }
+        } refuse: {
+            completion(.failure($0))
         }
+        try turns.begin(key, request)
     }
 }
 
