@@ -107,6 +107,20 @@ extension StateError {
         }
     }
 
+    /// A flow would have `count` labels, those of its client and those that its definition takes from the state together.
+    public static func tooManyLabels(_ count: Int, _ limits: Limits) -> StateError {
+        let message = "are \(count) with those that the definition takes from the state, the limit is \(limits.labels)"
+        return .invalidArgument(field: "labels", message: message)
+    }
+
+    /// Whether it says something about what is to be saved and the flow's rules, rather than about the flow or this attempt.
+    public var isOfContent: Bool {
+        switch self {
+        case .stateInvalid, .transitionNotAllowed, .workLimitExceeded, .invalidArgument: true
+        default: false
+        }
+    }
+
     /// How long a client should wait before it tries again, when trying again helps.
     public var retryAfterMilliseconds: Int64? {
         switch self {

@@ -1,6 +1,6 @@
-import FlowModel
 import Testing
 
+@testable import FlowModel
 @testable import FlowStore
 
 /// What is decided about saves that are written together, against the same saves one after the other.
@@ -12,7 +12,7 @@ struct SaveGroupTests {
     }
 
     private func grouped(_ saves: [SaveChange]) -> SaveGroup? {
-        SaveGroup(saves.enumerated().map { ($0.offset, $0.element) }, flow: 0)
+        SaveGroup(saves.enumerated().map { ($0.offset, $0.element) }, flow: 0, labelLimit: 2)
     }
 
     private func fates(_ saves: SaveChange...) -> [SaveGroup.Fate]? { grouped(saves)?.members.map(\.fate) }
@@ -53,6 +53,26 @@ struct SaveGroupTests {
         let group = try #require(grouped(saves))
         #expect(group.start == .absent)
         #expect(group.members.map(\.fate) == [.saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3)])
+    }
+
+    /// The statement counts the labels that the head has in the end, so before that there are not more of them.
+    @Test func labelsOnlyRise() throws {
+        func taking(_ changes: [(String, String?)], _ labels: KeyValuePairs<String, String>? = nil) throws -> SaveChange {
+            try save(.none) {
+                $0.labelChanges = changes.isEmpty ? nil : LabelChanges(changes.map { LabelChanges.Entry(name: $0.0, value: $0.1) })
+                $0.labels = labels.map { Labels($0) }
+            }
+        }
+        let none = try taking([("a", nil), ("b", nil)])
+        let one = try taking([("a", "1"), ("b", nil)])
+        let both = try taking([("a", "1"), ("b", "2")])
+        let group = try #require(grouped([none, one, both, both]))
+        #expect(group.labels == nil && group.labelChanges == both.command.labelChanges)
+        #expect(grouped([both, one]) == nil && grouped([one, none]) == nil)
+        #expect(try grouped([one, taking([("a", "1")])]) == nil, "they change other labels")
+        #expect(try grouped([one, taking([], ["x": "1"])]) == nil, "what the first one adds must fit too")
+        #expect(try grouped([taking([], ["x": "1"]), one])?.labels == Labels(["x": "1", "a": "1"]))
+        #expect(try grouped([taking([], ["x": "1"]), both]) == nil, "they are more than the limit")
     }
 
     @Test func whatNeedsALookUpGoesAlone() throws {

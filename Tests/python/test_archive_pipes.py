@@ -120,8 +120,8 @@ def test_a_flow_with_more_labels_than_a_server_takes_comes_along_with_as_many(ot
     there, their_flows = other
     run = there.run("archive", "import", made_by_hand(tmp_path / "many.fsa", *records), "--output", "json")
     done = json.loads(run.stdout)
-    assert run.returncode == 0 and b"labels" in run.stderr
-    assert (done["created"], done["different"], done["refused"], done["versions_saved"]) == (1, 1, 0, 2)
+    assert run.returncode == INVALID and b"labels" in run.stderr
+    assert (done["created"], done["without_labels"], done["refused"], done["versions_saved"]) == (1, 1, 0, 2)
     assert "labels" in done["problems"][0]
     assert dict(their_flows.load("f").flow.labels) == dict(sorted(labels.items())[:64])
     assert len(their_flows.versions("f")) == 2

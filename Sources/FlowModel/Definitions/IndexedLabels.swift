@@ -14,6 +14,11 @@ public struct LabelChanges: Sendable, Equatable {
 
     var names: Set<Name> { Set(entries.map { Name($0.name) }) }
 
+    /// Whether `other`, made after these, changes the same labels and leaves no fewer of them, whatever else the flow has.
+    public func areCovered(by other: LabelChanges) -> Bool {
+        names == other.names && entries.count { $0.value != nil } <= other.entries.count { $0.value != nil }
+    }
+
     /// These, and then `other`.
     public func followed(by other: LabelChanges) -> LabelChanges {
         let replaced = other.names
@@ -28,6 +33,13 @@ extension Labels {
         return Labels(
             untouched
                 + changes.entries.compactMap { change in change.value.map { Entry(name: change.name, value: $0) } })
+    }
+
+    /// How many there are after the changes when those are too many, else nil. A flow that has more than it may already, by a limit that was
+    /// lowered, gets no more than it has.
+    public func excess(after changes: LabelChanges, limits: Limits) -> Int? {
+        let count = applying(changes).entries.count
+        return count > max(limits.labels, entries.count) ? count : nil
     }
 }
 

@@ -87,10 +87,7 @@ extension SaveCommand {
     /// The client's labels and those of the state are one flow's, and bounded together.
     private func checkLabels(_ limits: Limits) throws(StateError) {
         let count = labels?.entries.count ?? labelChanges?.entries.count { $0.value != nil } ?? 0
-        if count > limits.labels {
-            let message = "are \(count) with those that the definition takes from the state, the limit is \(limits.labels)"
-            throw .invalidArgument(field: "labels", message: message)
-        }
+        if count > limits.labels { throw .tooManyLabels(count, limits) }
     }
 
     /// Only what a client could have given.

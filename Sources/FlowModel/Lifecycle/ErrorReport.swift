@@ -53,6 +53,10 @@ extension ReportErrorCommand: LifecycleDecision {
             step.edit = nil
             command = try step.save(.errorReported, key: request.key, actor: request.actor, metadata: metadata)
         }
+        // Those that the definition takes from the state may be too many: then the flow keeps what it has.
+        if let changes = command.labelChanges, step.snapshot.head.labels.excess(after: changes, limits: step.limits) != nil {
+            command.labelChanges = nil
+        }
         command.status = status
         if let status {
             command.notification = .errorReported(

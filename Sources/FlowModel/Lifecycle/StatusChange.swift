@@ -38,7 +38,9 @@ extension SetStatusCommand: LifecycleDecision {
         if !setLabels.isEmpty || !removedLabels.isEmpty {
             let changes = labelChanges(of: snapshot.head.labels)
             command.labelChanges = command.labelChanges.map { changes.followed(by: $0) } ?? changes
-            try Self.check(snapshot.head.labels, command.labelChanges ?? changes, limits)
+            if let count = snapshot.head.labels.excess(after: command.labelChanges ?? changes, limits: limits) {
+                throw .invalidArgument(field: "set_labels", message: "the flow would have \(count) labels, the limit is \(limits.labels)")
+            }
         }
         try step.check(command)
         return command
@@ -49,14 +51,6 @@ extension SetStatusCommand: LifecycleDecision {
         let removed = Set(removedLabels.map { Name($0) })
         let gone = labels.entries.filter { removed.contains(Name($0.name)) }.map { LabelChanges.Entry(name: $0.name, value: nil) }
         return LabelChanges(gone).followed(by: LabelChanges(setLabels.entries.map { LabelChanges.Entry(name: $0.name, value: $0.value) }))
-    }
-
-    /// A flow that has more labels than it may, by a limit that was lowered, can lose some.
-    private static func check(_ labels: Labels, _ changes: LabelChanges, _ limits: Limits) throws(StateError) {
-        let count = labels.applying(changes).entries.count
-        if count > limits.labels, count > labels.entries.count {
-            throw .invalidArgument(field: "set_labels", message: "the flow would have \(count) labels, the limit is \(limits.labels)")
-        }
     }
 
     private static func judge(_ status: String, _ step: LifecycleStep) throws(StateError) {

@@ -17,6 +17,8 @@ enum ChangeAnswer {
         var flowType: String
         /// See `ChangeSQL.blocked`.
         var isBlocked: Bool
+        /// How many labels the flow would have; nil: no more than it may.
+        var excessLabels: Int64?
     }
 
     init(_ rows: ResultRows) throws(PostgresError) {
@@ -40,7 +42,8 @@ enum ChangeAnswer {
         case ChangeSQL.standing:
             self = .standing(
                 Standing(
-                    version: version, isDeleted: try rows.bool(0, 3), flowType: try rows.text(0, 4), isBlocked: try rows.bool(0, 5)))
+                    version: version, isDeleted: try rows.bool(0, 3), flowType: try rows.text(0, 4), isBlocked: try rows.bool(0, 5),
+                    excessLabels: try rows.int64IfPresent(0, 10)))
         default: throw .protocolViolation("a change answered \(outcome)")
         }
     }
@@ -86,6 +89,11 @@ struct ChangeJudge: Sendable {
             return .versionConflict(flowID: flowID, expected: expected, actual: flow.version)
         }
         return nil
+    }
+
+    /// The reason of changes that merge labels (`LabelSQL`).
+    static func labelRefusal(_ flow: ChangeAnswer.Standing, _ limits: Limits) -> StateError? {
+        flow.excessLabels.map { .tooManyLabels(Int(clamping: $0), limits) }
     }
 }
 

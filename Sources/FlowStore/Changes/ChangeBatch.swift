@@ -118,7 +118,8 @@ struct ChangeBatch {
         case .save(let save):
             store(save, change, at: single.index, isNew: place == .creating)
             let state = stored[single.index] ?? StateCompression.storeWhole(save.command.state, change.resources.zstd)
-            return SingleChange(save, place, stored: state, isShort: isShort && canBeShort(save, change))
+            return SingleChange(
+                save, place, stored: state, isShort: isShort && canBeShort(save, change), limits: change.resources.limits)
         }
     }
 

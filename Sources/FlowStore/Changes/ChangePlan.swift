@@ -131,7 +131,7 @@ struct ChangePlan {
             guard case .save(let save) = changes[index].work, !changes[index].progress.runsAlone else { return nil }
             saves.append((index, save))
         }
-        return SaveGroup(saves, flow: place)
+        return SaveGroup(saves, flow: place, labelLimit: changes[flow.changes[0]].resources.limits.labels)
     }
 
     private struct IdempotencyKey: Hashable {

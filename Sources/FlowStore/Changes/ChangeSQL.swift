@@ -33,6 +33,8 @@ struct ChangeSQL {
     var digest: String
     var checkpointID = "NULL::text"
     var restoredVersion = "NULL::bigint"
+    /// What the change does to the labels that the flow `f` has, if they are merged.
+    var labels: LabelSQL?
     /// Whether a lookup forbids the change; a boolean expression without `head`.
     var blocked = "false"
     /// From which tables row 1 and the record are read.
@@ -81,7 +83,7 @@ struct ChangeSQL {
         answers.append(
             """
             SELECT \(Self.standing)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
-                NULL, NULL, NULL
+                NULL, NULL, \(labels?.excess ?? "NULL")
             FROM flowstate.flow f
             WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM head)
             """ + (keyParameter == nil ? "" : " AND NOT EXISTS (SELECT FROM idem)"))

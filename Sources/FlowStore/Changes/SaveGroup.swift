@@ -39,14 +39,17 @@ struct SaveGroup {
     private(set) var progress: Double?
     private(set) var labels: Labels?
     private(set) var labelChanges: LabelChanges?
+    /// How many labels a flow may have.
+    let labelLimit: Int
     /// Of a flow that the group makes.
     private(set) var definitionRevision: Int64?
     private(set) var idempotencyKey: String?
 
     /// - Parameter saves: of one flow, in their order, with their places in the batch.
     /// - Returns: nil when they cannot be written together.
-    init?(_ saves: [(index: Int, save: SaveChange)], flow: Int) {
+    init?(_ saves: [(index: Int, save: SaveChange)], flow: Int, labelLimit: Int) {
         self.flow = flow
+        self.labelLimit = labelLimit
         for (index, save) in saves {
             guard save.canShareStatement, add(index, save.command) else { return nil }
         }
@@ -95,20 +98,27 @@ struct SaveGroup {
         guard Self.extends(&phase, command.phase, isFirst: count == 0), Self.extends(&status, command.status, isFirst: count == 0),
             Self.extends(&progress, command.progress, isFirst: count == 0)
         else { return false }
-        if let labels = command.labels {
-            self.labels = labels
-            labelChanges = nil
-        }
-        if let changes = command.labelChanges {
-            if let labels {
-                self.labels = labels.applying(changes)
-            } else {
-                labelChanges = labelChanges?.followed(by: changes) ?? changes
-            }
-        }
+        guard takeLabels(of: command) else { return false }
         if count == 0 { definitionRevision = command.definitionRevision }
         count += 1
         members.append(Member(index: index, fate: .saved(offset: count)))
+        return true
+    }
+
+    /// The statement counts the labels that the head has in the end: before that there must not be more of them.
+    private mutating func takeLabels(of command: SaveCommand) -> Bool {
+        if let labels = command.labels {
+            if labelChanges != nil { return false }
+            self.labels = labels
+        }
+        guard let changes = command.labelChanges else { return true }
+        if let labels {
+            let merged = labels.applying(changes)
+            self.labels = merged
+            return merged.entries.count <= labelLimit
+        }
+        if let labelChanges, !labelChanges.areCovered(by: changes) { return false }
+        labelChanges = changes
         return true
     }
 

@@ -48,6 +48,7 @@ struct SaveGroupParameters {
         let bytes = rows.reduce(0) { $0 + $1.stored.bytes.count + $1.save.command.metadata.count }
         var parameters = Parameters(reservingBytes: bytes + 512 * (rows.count + groups.count))
         parameters.append(Int32(groups.count))
+        parameters.append(groups.first { $0.group.labelChanges != nil }.map { Int32(clamping: $0.group.labelLimit) })
         parameters.append(texts: groups.count) { groups[$0].key.tenant }
         parameters.append(texts: groups.count) { groups[$0].key.flowID }
         parameters.append(integers: groups.count) { Int32(clamping: groups[$0].group.count) }

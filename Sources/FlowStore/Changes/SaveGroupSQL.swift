@@ -45,14 +45,15 @@ struct SaveGroupSQL: Hashable {
         Statement(
             name: sql.heads.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
             sql: sql.text,
-            parameterTypes: [.int4] + (Column.groups + Column.rows + (sql.idempotent ? Column.keys : [])).map(\.type))
+            parameterTypes: [.int4, .int4] + (Column.groups + Column.rows + (sql.idempotent ? Column.keys : [])).map(\.type))
     }
 
     var statement: Statement { Self.statements[heads.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
 
-    /// One array. `SaveGroupParameters` appends them in the same order.
+    /// One array. `SaveGroupParameters` appends them in the same order, behind the number of groups (`$1`) and how many labels a flow may
+    /// have (`$2`; NULL: no group has label changes).
     private enum Column: Int {
-        case tenant = 2
+        case tenant = 3
         case flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision
         case kind, actor, contentType, state, size, digest, codec, rowBase, versionLabel, metadata, rowPhase, rowStatus, rowProgress
         case key, requestDigest
@@ -98,19 +99,22 @@ struct SaveGroupSQL: Hashable {
             """
     }
 
+    private var labels: LabelSQL { LabelSQL(labels: "f.labels", changes: at(.labelChanges, "g.i"), limit: "$2") }
+
     /// The tenant is compared by ANY: with a plain `=` the planner would join by merging too, so it would weigh reading the whole index
     /// in its order, and take that while `flow` seems to have next to no rows.
     private var update: String {
         """
         UPDATE flowstate.flow f SET version = f.version + \(at(.count, "g.i")), phase = coalesce(\(at(.phase, "g.i")), f.phase),
             status = coalesce(\(at(.status, "g.i")), f.status), progress = coalesce(\(at(.progress, "g.i")), f.progress),
-            labels = coalesce(\(at(.labels, "g.i"))::jsonb, jsonb_strip_nulls(f.labels || \(at(.labelChanges, "g.i"))::jsonb), f.labels),
+            labels = coalesce(\(at(.labels, "g.i"))::jsonb, \(labels.merged), f.labels),
             updated_at = greatest(statement_timestamp(), f.updated_at)
         FROM generate_series(1, $1) g(i)
         WHERE f.tenant = ANY (ARRAY[\(at(.tenant, "g.i"))]) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
             AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
             AND (\(at(.flowType, "g.i")) IS NULL OR f.flow_type = \(at(.flowType, "g.i")))
-            AND (\(at(.base, "g.i")) IS NULL OR \(at(.base, "g.i")) BETWEEN f.base_floor AND f.version)\(guardCondition)
+            AND (\(at(.base, "g.i")) IS NULL OR \(at(.base, "g.i")) BETWEEN f.base_floor AND f.version)
+            AND ($2 IS NULL OR \(at(.labelChanges, "g.i")) IS NULL OR \(LabelSQL.count(labels.merged)) <= $2)\(guardCondition)
             \(heads == .updateHeld ? "AND " + HeadLock.isHeld : "")
         RETURNING g.i, f.version, f.phase, f.status, f.progress, f.updated_at
         """

@@ -50,7 +50,7 @@ struct SaveSQL {
             """,
         parameterTypes: types)
 
-    /// `$1`…`$21`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
+    /// `$1`…`$22`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
     private static let types: [OID] = [
         .text, .text, .int8,  // tenant, flow_id, expected version
         .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
@@ -59,6 +59,7 @@ struct SaveSQL {
         .int8, .text, .bytea,  // parent_version, version_label, metadata
         .int8,  // base_version
         .text, .int8,  // label changes (NULL: none), definition_revision of a flow that is made or moved
+        .int4,  // how many labels a flow may have (NULL: there are no label changes)
     ]
 
     private static func make(
@@ -66,6 +67,7 @@ struct SaveSQL {
     ) -> Statement {
         var types = types
         var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
+        change.labels = labels
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
         if idempotent {
             change.keyParameter = types.count + 1
@@ -134,15 +136,18 @@ struct SaveSQL {
         """
         SET version = f.version + 1, phase = coalesce($5, f.phase), status = coalesce($6, f.status),
             progress = coalesce($7, f.progress),
-            labels = coalesce($8::jsonb, jsonb_strip_nulls(f.labels || $20::jsonb), f.labels),
+            labels = coalesce($8::jsonb, \(labels.merged), f.labels),
             definition_revision = CASE WHEN $9 = \(VersionKind.definitionMoved.rawValue) THEN $21 ELSE f.definition_revision END,
             updated_at = greatest(statement_timestamp(), f.updated_at), checkpoint_epoch = f.checkpoint_epoch + \(epoch)
         """
     }
 
+    private static let labels = LabelSQL(labels: "f.labels", changes: "$20", limit: "$22")
+
     /// A state must not be stored against a version that has gone, or that this database never had: from the floor on all are there.
     private static let changeable = """
         f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR $19 BETWEEN f.base_floor AND f.version)
+            AND \(labels.fits)
         """
 
     /// A flow that is not there has no base for its first version, whatever this server remembers.

@@ -28,7 +28,7 @@ struct SingleChange {
     }
 
     /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save comes again.
-    init(_ save: SaveChange, _ place: Place, stored: StoredState, isShort: Bool) {
+    init(_ save: SaveChange, _ place: Place, stored: StoredState, isShort: Bool, limits: Limits) {
         self.place = place
         let command = save.command
         let isIdempotent = command.idempotencyKey != nil
@@ -40,8 +40,8 @@ struct SingleChange {
                 : SaveSQL.noting(
                     held: place == .held, idempotent: isIdempotent, archives: command.quarantine != nil,
                     notifies: command.notification != nil)
-        parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest)
-        let judge = command.judge(requestDigest: save.requestDigest)
+        parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest, limits)
+        let judge = command.judge(requestDigest: save.requestDigest, limits)
         decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
     }
 }
@@ -61,7 +61,7 @@ extension SaveCommand {
         }
     }
 
-    fileprivate func parameters(_ stored: StoredState, digest: [UInt8], requestDigest: [UInt8]) -> Parameters {
+    fileprivate func parameters(_ stored: StoredState, digest: [UInt8], requestDigest: [UInt8], _ limits: Limits) -> Parameters {
         var parameters = Parameters(reservingBytes: stored.bytes.count + metadata.count + 512)
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -84,6 +84,7 @@ extension SaveCommand {
         parameters.append(stored.base)
         parameters.append(labelChanges.map(LabelsJSON.encode))
         parameters.append(definitionRevision)
+        parameters.append(labelChanges == nil ? nil : Int32(clamping: limits.labels))
         if let idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)
@@ -103,7 +104,7 @@ extension SaveCommand {
         return parameters
     }
 
-    func judge(requestDigest: [UInt8]) -> ChangeJudge {
+    func judge(requestDigest: [UInt8], _ limits: Limits) -> ChangeJudge {
         let flowID = key.flowID
         let expected = precondition.expectedVersion
         let isCreate = kind == .created
@@ -126,7 +127,7 @@ extension SaveCommand {
             if flow.isBlocked, let checkpointName {
                 return .checkpointAlreadyExists(flowID: flowID, checkpoint: checkpointName)
             }
-            return nil
+            return ChangeJudge.labelRefusal(flow, limits)
         }
     }
 }

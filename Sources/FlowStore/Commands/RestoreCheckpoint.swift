@@ -49,7 +49,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         _ error: StateError, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        guard case .stateInvalid = error, let idempotencyKey else { return completion(.failure(error)) }
+        guard error.isOfContent, let idempotencyKey else { return completion(.failure(error)) }
         store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
             if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
             completion(.failure(error))
@@ -77,16 +77,17 @@ extension RestoreCheckpointCommand: StoreCommand {
         parameters.append(VersionKind.restored.rawValue)
         parameters.append(actor)
         parameters.append(labels.map(LabelsJSON.encode))
+        parameters.append(labels == nil ? nil : Int32(clamping: store.limits.labels))
         if let idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)
         }
-        let (flowID, expected, checkpoint) = (key.flowID, precondition.expectedVersion, checkpoint)
+        let (flowID, expected, checkpoint, limits) = (key.flowID, precondition.expectedVersion, checkpoint, store.limits)
         let judge = ChangeJudge(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
         ) { flow in
             if flow.isBlocked && !flow.isDeleted { return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint) }
-            return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected)
+            return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) ?? ChangeJudge.labelRefusal(flow, limits)
         }
         let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
@@ -108,7 +109,8 @@ extension RestoreCheckpointCommand: StoreCommand {
     /// its base, wherever that is: the lock keeps it from being pruned until the copy is committed. If it was pruned in this very moment
     /// nothing is written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
-        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text]
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text, .int4]
+        let labels = LabelSQL(labels: "f.labels", changes: "$7", limit: "$8")
         var change = ChangeSQL(
             lookups: [
                 """
@@ -118,11 +120,11 @@ extension RestoreCheckpointCommand: StoreCommand {
             ],
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
-                    labels = coalesce(jsonb_strip_nulls(f.labels || $7::jsonb), f.labels),
+                    labels = coalesce(\(labels.merged), f.labels),
                     updated_at = greatest(statement_timestamp(), f.updated_at)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
-                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(HeadLock.isHeld)
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(labels.fits) AND \(HeadLock.isHeld)
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.updated_at
                 """,
@@ -135,6 +137,7 @@ extension RestoreCheckpointCommand: StoreCommand {
                 """,
             digest: "s.digest")
         change.restoredVersion = "s.version"
+        change.labels = labels
         change.blocked = "NOT EXISTS (SELECT FROM source)"
         change.source = "head h, source s"
         if idempotent {

@@ -70,7 +70,7 @@ extension SaveCommand: StoreCommand {
         _ error: StateError, to store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        guard case .stateInvalid = error, let idempotencyKey else {
+        guard error.isOfContent, let idempotencyKey else {
             return context.executor.execute { completion(.failure(error)) }
         }
         store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in

@@ -89,7 +89,8 @@ public struct Flow: WireMessage, Equatable {
     /// Per cent, 0 to 100.
     /// How far the flow is; not set while nobody has said.
     public var progress: Double?
-    /// Key and value, 64 entries at most, 256 bytes each at most.
+    /// Key and value, 64 entries at most, 256 bytes each at most. Those that a definition takes from states
+    /// are among them: a change that would make more answers INVALID_ARGUMENT and names `labels`.
     public var labels: StringMap = [:]
     /// When version 1 was committed.
     public var createdAt: Timestamp?

@@ -17,6 +17,13 @@ struct FlowImporter {
         }
     }
 
+    /// What is other than the archive says, though all versions were saved.
+    struct Difference {
+        let text: String
+        /// Labels were left out, so that searches will not find the flow by them.
+        let lacksLabels: Bool
+    }
+
     private let client: StateClient
     private let isDryRun: Bool
     /// As the archive has it.
@@ -67,7 +74,7 @@ struct FlowImporter {
     }
 
     /// What is other than it was, after all versions; nil: nothing.
-    func difference() async throws -> String? {
+    func difference() async throws -> Difference? {
         guard problem == nil, !isDryRun, savedVersions > 0,
             let head = try await client.head(ofFlow: flow.flowID, includeDeleted: false), head.version == numbering.count
         else { return nil }
@@ -76,7 +83,12 @@ struct FlowImporter {
         if !head.status.utf8.elementsEqual(flow.status.utf8) { names.append("status") }
         if head.progress != flow.progress { names.append("progress") }
         if head.labels != flow.labels { names.append("labels") }
-        return names.isEmpty ? nil : "its \(names.joined(separator: ", ")) could not be set to what the archive says"
+        if names.isEmpty { return nil }
+        let missing = flow.labels.filter { label in
+            !head.labels.contains { $0.key.utf8.elementsEqual(label.key.utf8) && $0.value.utf8.elementsEqual(label.value.utf8) }
+        }
+        return Difference(
+            text: "its \(names.joined(separator: ", ")) could not be set to what the archive says", lacksLabels: !missing.isEmpty)
     }
 
     private mutating func compare(_ version: ArchivedVersion, _ info: VersionInfo, _ number: Int64) async throws {
@@ -128,15 +140,19 @@ struct FlowImporter {
         try await create(version.checkpoints.dropFirst(), number)
     }
 
-    /// Saves a version. A flow may have more labels than the server takes, from a release that counted otherwise, or when the server adds
-    /// some of its own: then as many come along as it takes, and `difference` tells.
+    /// Saves a version. With the labels that the flow has in the end a version may have more than the server takes, since its state has
+    /// others, and so may the flow itself, from a server with another limit: then as many come along as it takes, and `difference` tells
+    /// what is missing in the end.
     private func saved(_ request: SaveStateRequest) async throws -> SaveStateResponse {
         var request = request
+        var room = flow.labels
         while true {
             do {
                 return try await client.saveState(request)
-            } catch let error as ClientError where error.fields == ["labels"] && !request.labels.isEmpty {
-                request.labels = StringMap(request.labels.dropLast())
+            } catch let error as ClientError where error.fields == ["labels"] && !room.isEmpty {
+                if !request.labels.isEmpty { room = StringMap(room.dropLast()) }
+                if room.isEmpty { throw error }
+                request.labels = room
             }
         }
     }

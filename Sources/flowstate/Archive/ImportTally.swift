@@ -9,6 +9,7 @@ struct ImportTally {
     private(set) var conflicts: Int64 = 0
     private(set) var refused: Int64 = 0
     private(set) var different: Int64 = 0
+    private(set) var withoutLabels: Int64 = 0
     private(set) var renumbered: Int64 = 0
     private(set) var savedVersions: Int64 = 0
     private(set) var savedCheckpoints: Int64 = 0
@@ -19,12 +20,15 @@ struct ImportTally {
 
     /// A flow of which nothing more comes.
     /// - Returns: what somebody should know about it, in one line.
-    mutating func add(_ flow: FlowImporter, difference: String?) -> String? {
+    mutating func add(_ flow: FlowImporter, difference: FlowImporter.Difference?) -> String? {
         savedVersions += flow.savedVersions
         savedCheckpoints += flow.savedCheckpoints
         versionsWithoutOrigin += flow.versionsWithoutOrigin
         if flow.numbering.changesNumbers { renumbered += 1 }
-        if difference != nil { different += 1 }
+        if let difference {
+            different += 1
+            if difference.lacksLabels { withoutLabels += 1 }
+        }
         switch flow.problem {
         case .conflict?: conflicts += 1
         case .refused?: refused += 1
@@ -32,7 +36,7 @@ struct ImportTally {
         case nil where flow.versionsBefore == 0: created += 1
         case nil: continued += 1
         }
-        guard let text = flow.problem?.text ?? difference else { return nil }
+        guard let text = flow.problem?.text ?? difference?.text else { return nil }
         let line = "flow '\(flow.flow.flowID)': \(text)"
         if problems.count < Self.largestList { problems.append(line) }
         return line
@@ -42,7 +46,8 @@ struct ImportTally {
         Record([
             ("dry_run", .bool(isDryRun)), ("flows", .integer(flows)), ("created", .integer(created)), ("continued", .integer(continued)),
             ("unchanged", .integer(unchanged)), ("conflicts", .integer(conflicts)), ("refused", .integer(refused)),
-            ("different", .integer(different)), ("renumbered", .integer(renumbered)), ("versions_saved", .integer(savedVersions)),
+            ("different", .integer(different)), ("without_labels", .integer(withoutLabels)), ("renumbered", .integer(renumbered)),
+            ("versions_saved", .integer(savedVersions)),
             ("versions_without_origin", .integer(versionsWithoutOrigin)), ("checkpoints_created", .integer(savedCheckpoints)),
             ("events_not_imported", .integer(events)), ("problems", .strings(problems)),
         ])

@@ -12,15 +12,15 @@ struct ArchiveImportCommand: ClientCommand {
             Flows get the ids, versions, states, phases, labels and named checkpoints that they had; a flow that is there \
             already is compared and, where its versions are those of the archive, continued. So an import that was \
             interrupted is run again. A flow whose versions differ, or that was deleted, is a conflict, and stays as it is. \
-            Of more labels than the server takes some are left out, and it is told.
+            Of more labels than the server takes some are left out; the flow is named and counted (without_labels).
 
             Times, actors and kinds of versions are the server's own; the original ones are in the member \
             flowstate_archive of a version's metadata. Versions that were missing from a flow leave no gap: those behind \
             them have lower numbers than they had. Events that made no version stay in the archive.
 
             A state that the definition of its type, or the server's limits, do not allow stops its flow; others go on. \
-            Exit codes: 2 with a conflict, unless it is skipped; 4 when a flow was refused, or the file is no archive \
-            that is whole.
+            Exit codes: 2 with a conflict, unless it is skipped; 4 when a flow was refused or lacks labels, or the file \
+            is no archive that is whole.
 
               flowstate archive import flows.fsa --dry-run
               flowstate archive import flows.fsa --tenant acme-restored --on-conflict skip
@@ -51,7 +51,7 @@ struct ArchiveImportCommand: ClientCommand {
         }
         try console.show(tally.record(events: events, isDryRun: dryRun))
         if tally.conflicts > 0, onConflict == .fail { throw ExitStatus.conflict.code }
-        if tally.refused > 0 { throw ExitStatus.invalidInput.code }
+        if tally.refused + tally.withoutLabels > 0 { throw ExitStatus.invalidInput.code }
     }
 
     private func restore(_ reader: ArchiveReader, _ client: StateClient, _ console: Console) async throws -> ImportTally {

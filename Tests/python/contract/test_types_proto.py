@@ -102,6 +102,23 @@ def test_unset_enums(flows):
         assert refusal.fields() == ["order"]
 
 
+@promise(
+    "types", "Those that a definition takes from states are among them: a change that would make more answers INVALID_ARGUMENT and names "
+    "`labels`.")
+def test_labels_of_states_count(flows):
+    flows.PutDefinition(document=b'{"flow_type": "order", "labels": {"a": "/a", "b": "/b"}}')
+    own = {f"{number:0256}": "x" for number in range(63)}
+    flows.save("f", b'{"a": 1}', flow_type="order", labels=own)
+    assert len(flows.load("f").flow.labels) == 64
+    flows.save("f", b'{"b": 1}')
+    assert dict(flows.load("f").flow.labels) == {**own, "b": "1"}
+    for call in (lambda: flows.save("f", b'{"a": 1, "b": 1}'), lambda: flows.SaveState(flow_id="f", merge_patch=b'{"a": 1}'),
+                 lambda: flows.save("g", b'{"a": 1, "b": 1}', flow_type="order", labels=own)):
+        with invalid() as refusal:
+            call()
+        assert refusal.fields() == ["labels"]
+
+
 @promise("types", "Key and value, 64 entries at most, 256 bytes each at most.", "Per cent, 0 to 100.")
 def test_labels_and_progress(flows):
     most = {f"{number:0256}": "é" * 128 for number in range(64)}

@@ -121,7 +121,8 @@ struct  Flowstate__V1__Flow
    */
   ProtobufCBinaryData status;
   /*
-   * Key and value, 64 entries at most, 256 bytes each at most.
+   * Key and value, 64 entries at most, 256 bytes each at most. Those that a definition takes from states
+   * are among them: a change that would make more answers INVALID_ARGUMENT and names `labels`.
    */
   size_t n_labels;
   Flowstate__V1__MapEntry **labels;
