@@ -48,6 +48,7 @@ extension SaveCommand: StoreCommand {
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
+        if SaveValidation.isNeedless(self, store) { return save(to: store, context, completion) }
         let command = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {
             case .failure(let error): refuse(error, to: store, context, completion)

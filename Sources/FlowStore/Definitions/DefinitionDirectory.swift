@@ -103,6 +103,16 @@ final class DefinitionDirectory: Sendable {
         case refused(PostgresError)
     }
 
+    /// What is known and not old enough to be read again; nil: `answer` tells.
+    func known(_ tenant: String, losses: Int) -> Entry? {
+        let (key, now) = (Name(tenant), ContinuousClock.now)
+        return state.withLock { state in
+            state.follow(losses)
+            guard let entry = state.entries.value(key), entry.time.advanced(by: Self.refreshAge) > now else { return nil }
+            return entry
+        }
+    }
+
     /// - Parameters:
     ///   - bytes: what waiting would take. What waits is bounded as a lane's queue is: it waits for the database too.
     ///   - losses: `Database.connectionLosses`: what was known before the last one is forgotten.

@@ -18,7 +18,7 @@ struct SaveValidation: Sendable {
     typealias Completion = @Sendable (Result<Outcome, StateError>) -> Void
 
     /// Steps of a flow's life look after themselves, and what restores an earlier state brings it back as it was.
-    private var isConcerned: Bool { command.kind == .saved || command.kind == .created }
+    private static func isConcerned(_ command: SaveCommand) -> Bool { command.kind == .saved || command.kind == .created }
 
     /// From here on it may take a while: what is submitted for the flow meanwhile waits behind it.
     private var placed: SaveValidation {
@@ -27,10 +27,20 @@ struct SaveValidation: Sendable {
         return placed
     }
 
+    /// Whether it is known at once that no definition concerns the save, which is then made as it is: most are spared what `begin` takes.
+    static func isNeedless(_ command: SaveCommand, _ store: StateStore) -> Bool {
+        guard store.validatesSaves, isConcerned(command) else { return true }
+        let key = command.key
+        guard let entry = store.resources.directory.known(key.tenant, losses: store.database.connectionLosses) else { return false }
+        var flowType = command.flowType
+        if command.precondition != .expected(0), flowType == nil { flowType = store.resources.cache.known(key)?.head?.flowType }
+        return !entry.mustKnowFlow(ofType: flowType) && flowType.flatMap(entry.latest) == nil
+    }
+
     /// - Parameter completion: called when this returns nil, on any thread.
     /// - Returns: the save as it is to be made; nil: that takes a while, and `completion` will be told.
     func begin(_ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
-        guard store.validatesSaves, isConcerned else { return command }
+        guard store.validatesSaves, Self.isConcerned(command) else { return command }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
         let (bytes, losses) = (command.state.count + 512, store.database.connectionLosses)
         let answer = directory.answer(tenant, bytes: bytes, losses: losses, limits: store.limits) { result in
