@@ -34,7 +34,9 @@ public struct Metadata: Sendable, Equatable {
     static func base64(_ bytes: [UInt8]) -> String {
         let padded = Data(bytes).base64EncodedString()
         // "Implementations MUST accept padded and un-padded values and should emit un-padded values."
-        return String(padded.prefix { $0 != "=" })
+        // By bytes: characters would take ten times as long as all the rest.
+        let padding = padded.utf8.suffix(2).count { $0 == UInt8(ascii: "=") }
+        return String(padded.utf8.dropLast(padding)) ?? padded
     }
 }
 
