@@ -85,7 +85,9 @@ func readContent(
     let result = Unmanaged<Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
         let before = stream.pendingBytes
         defer { withSession(owner) { $0.sent(before - stream.pendingBytes, of: stream) } }
-        return stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
+        return stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length)) { buffer in
+            Unmanaged<HTTP2Session>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.spent(buffer) }
+        }
     }
     switch result {
     case .bytes(let count): return count

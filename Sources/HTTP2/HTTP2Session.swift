@@ -45,8 +45,21 @@ public final class HTTP2Session {
     /// A stream with more than this waiting `isBlocked`; at half of it `.writable` is reported.
     public let highWaterMark = 64 << 10
 
-    public init(role: Role, settings: HTTP2Settings = HTTP2Settings()) throws(HTTP2Error) {
+    /// Buffers from this size on go to `letGo` when they are not needed any more.
+    let leastLargeBytes: Int
+    let letGo: (consuming ByteBuffer) -> Void
+
+    /// - Parameters:
+    ///   - leastLargeBytes: a large buffer has so many bytes.
+    ///   - letGo: takes large buffers that are not needed any more, for whoever has no time to wait until the system has taken them back.
+    ///     It must not call the session.
+    public init(
+        role: Role, settings: HTTP2Settings = HTTP2Settings(), leastLargeBytes: Int = .max,
+        letGo: @escaping (consuming ByteBuffer) -> Void = { _ in }
+    ) throws(HTTP2Error) {
         self.role = role
+        self.leastLargeBytes = leastLargeBytes
+        self.letGo = letGo
         streamWindow = settings.streamWindow
         allowance = FrameAllowance(burst: settings.controlFrameBurst, perSecond: settings.controlFramesPerSecond)
         handle = try SessionHandle.open(role: role, settings: settings)
@@ -247,7 +260,7 @@ public final class HTTP2Session {
     /// Lets go of what waits on a stream of a connection that is lost. Neither `receive` nor `takeOutput` may be called any more: nghttp2
     /// still has the stream's address.
     public func forget(_ id: StreamID) {
-        if let stream = streams.remove(id) { pendingBytes -= stream.pendingBytes }
+        if let stream = streams.remove(id) { ended(stream) }
     }
 
     /// True while more waits on the stream than the high-water mark; `.writable` follows when it is over.

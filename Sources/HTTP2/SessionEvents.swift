@@ -118,7 +118,18 @@ extension HTTP2Session {
 
     func closed(stream id: StreamID, code: HTTP2ErrorCode) {
         guard let stream = streams.remove(id) else { return }
-        pendingBytes -= stream.pendingBytes
+        ended(stream)
         events.append(.closed(id, code))
+    }
+
+    /// A stream is over; what waited on it is not sent any more.
+    func ended(_ stream: Stream) {
+        pendingBytes -= stream.pendingBytes
+        while let chunk = stream.popChunk() { spent(chunk) }
+    }
+
+    /// A buffer is not needed any more.
+    func spent(_ buffer: consuming ByteBuffer) {
+        if buffer.storageCapacity >= leastLargeBytes { letGo(buffer) }
     }
 }

@@ -58,8 +58,18 @@ final class Stream {
         case last(Int, End)
     }
 
+    /// Takes out the next piece of what waits, as it came or what is left of it; nil when there is none.
+    func popChunk() -> ByteBuffer? {
+        guard pendingBytes > 0 else { return nil }
+        var popped = more?.popFirst() ?? ByteBuffer()
+        swap(&popped, &chunk)
+        pendingBytes -= popped.readableBytes
+        return popped
+    }
+
     /// Fills `target` from the queue, and says whether our side ends with it.
-    func read(into target: UnsafeMutableRawBufferPointer) -> ReadResult {
+    /// - Parameter spent: takes each piece of which that was the last.
+    func read(into target: UnsafeMutableRawBufferPointer, spent: (consuming ByteBuffer) -> Void) -> ReadResult {
         var written = 0
         while pendingBytes > 0, written < target.count {
             let count = min(chunk.readableBytes, target.count - written)
@@ -71,7 +81,11 @@ final class Stream {
             written += count
             pendingBytes -= count
             sentBytes += count
-            if chunk.readableBytes == 0 { chunk = more?.popFirst() ?? ByteBuffer() }
+            if chunk.readableBytes == 0 {
+                var last = more?.popFirst() ?? ByteBuffer()
+                swap(&last, &chunk)
+                spent(last)
+            }
         }
         guard pendingBytes == 0 else { return .bytes(written) }
         switch end {

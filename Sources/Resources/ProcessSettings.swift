@@ -21,6 +21,10 @@ public enum ProcessSettings {
     /// Gives free pages of all heaps back to the system. Takes milliseconds: not for event loops.
     public static func trimMemory() { malloc_trim(0) }
 
+    /// Sorts the small blocks that this thread has freed in among its heap's free memory. glibc puts that off until somebody asks for more
+    /// than 1 KiB, who then waits for all of it: 8 ms when the calls of a dozen connections have ended.
+    public static func sortFreedBlocks() { clinux_empty_quick_lists() }
+
     /// Memory of this process that is resident (proc_pid_statm(5)); 0 where that cannot be read.
     public static var residentBytes: Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }

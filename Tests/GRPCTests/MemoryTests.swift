@@ -2,10 +2,10 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import Resources
 import Testing
 
 @testable import GRPC
+@testable import Resources
 
 /// A real server whose memory is small.
 @Suite struct MemoryTests {
@@ -77,6 +77,31 @@ import Testing
         }
     }
 
+    /// Event loops take what streaming methods send when they have time; until then it counts as well.
+    @Test func aStreamedAnswerCountsBeforeItsTurn() async throws {
+        try await withServer { client, budget in
+            let stream = try await client.stream("/test/Push")
+            stream.finish()
+            _ = await Result { for try await _ in stream.messages {} }
+            let refused = Self.pushed.withLockedValue { $0 }
+            #expect((refused as? Status)?.code == .resourceExhausted)
+            try await eventually("everything is given back") { budget.reserved < 200_000 }
+        }
+    }
+
+    /// Sends one large message while the event loop is held up, and another one.
+    private static func push(_ requests: MessageStream, _ call: ServerCall) async throws {
+        let gate = Semaphore()
+        call.eventLoop.execute { gate.wait() }
+        async let first: Void = call.send(FramedMessage(ByteBuffer(repeating: 1, count: 600_000)))
+        try await eventually("the first one counts") { call.memory.reserved == 600_000 }
+        let second = await Result { try await call.send(FramedMessage(ByteBuffer(repeating: 1, count: 600_000))) }
+        gate.signal()
+        try await first
+        pushed.withLockedValue { $0 = second.failure }
+    }
+
+    private static let pushed = NIOLockedValueBox<(any Error)?>(nil)
     private static let held = NIOLockedValueBox<[ServerCall]>([])
     private static let kept = NIOLockedValueBox<[MemoryAccount]>([])
 
@@ -84,6 +109,7 @@ import Testing
         Route(service: "test", method: "Echo", .unary { request, call in call.respond(FramedMessage(request)) }),
         Route(service: "test", method: "Hold", .unary { _, call in held.withLockedValue { $0.append(call) } }),
         Route(service: "test", method: "Keep", .unary { _, call in kept.withLockedValue { $0.append(call.memory) } }),
+        Route(service: "test", method: "Push", .streaming(.bidirectional, push)),
         Route(
             service: "test", method: "Large",
             .unary { _, call in call.respond(FramedMessage(ByteBuffer(repeating: 1, count: 2 * limit))) }),

@@ -11,9 +11,12 @@ final class SessionPair {
     /// Every byte that the client sent, for tests that replay it.
     private(set) var clientBytes = ByteBuffer()
 
-    init(server settings: HTTP2Settings = HTTP2Settings(), client clientSettings: HTTP2Settings = HTTP2Settings()) throws {
+    init(
+        server settings: HTTP2Settings = HTTP2Settings(), client clientSettings: HTTP2Settings = HTTP2Settings(),
+        leastLargeBytes: Int = .max, letGo: @escaping (consuming ByteBuffer) -> Void = { _ in }
+    ) throws {
         client = try HTTP2Session(role: .client, settings: clientSettings)
-        server = try HTTP2Session(role: .server, settings: settings)
+        server = try HTTP2Session(role: .server, settings: settings, leastLargeBytes: leastLargeBytes, letGo: letGo)
         try run()
         _ = (takeClientEvents(), takeServerEvents())
     }

@@ -74,6 +74,38 @@ import Testing
         #expect(pair.server.pendingBytes == 0)
     }
 
+    /// Sent, reset by the client, or lost with the connection: what is large is handed over once, by whoever keeps it last.
+    @Test func largeContentIsHandedOver() throws {
+        var handedOver: [Int] = []
+        var client = HTTP2Settings()
+        client.streamWindow = 100_000
+        let pair = try SessionPair(client: client, leastLargeBytes: 100_000) { handedOver.append($0.storageCapacity) }
+        func answer(_ size: Int) throws -> StreamID {
+            let id = try pair.client.request(requestFields, endStream: true)
+            try pair.run()
+            try pair.server.respond(id, [HeaderField(":status", "200")], endStream: false)
+            pair.server.send(id, ByteBuffer(repeating: 1, count: size))
+            try pair.run()
+            return id
+        }
+        let sent = try answer(150_000)
+        #expect(handedOver.isEmpty, "the window is closed")
+        pair.client.consume(sent, 100_000)
+        try pair.run()
+        #expect(handedOver.count == 1 && pair.server.pendingBytes == 0)
+        _ = try answer(50_000)
+        #expect(handedOver.count == 1, "a small one is let go of in its place")
+        let reset = try answer(200_000)
+        pair.server.send(reset, ByteBuffer(repeating: 1, count: 120_000))
+        pair.client.reset(reset, .cancel)
+        try pair.run()
+        #expect(handedOver.count == 3 && pair.server.pendingBytes == 0)
+        let lost = try answer(250_000)
+        pair.server.forget(lost)
+        #expect(handedOver.count == 4 && pair.server.pendingBytes == 0)
+        #expect(handedOver.allSatisfy { $0 >= 100_000 })
+    }
+
     @Test func aLargeHeaderSectionIsReportedNotKept() throws {
         var settings = HTTP2Settings()
         settings.headerListBytes = 1_000

@@ -37,3 +37,19 @@ final class CallExtra {
         for writer in writers { writer.resume(throwing: CancellationError()) }
     }
 }
+
+extension ServerCall {
+    /// Runs a streaming method to its end.
+    func outcome(of method: StreamingMethod, _ requests: MessageStream) async -> Status {
+        do {
+            try await method(requests, self)
+            return .ok
+        } catch let status as Status {
+            return status
+        } catch is CancellationError {
+            return Status(.cancelled, "the server gave the call up")
+        } catch {
+            return Status(.internal, "the method failed: \(error)")
+        }
+    }
+}

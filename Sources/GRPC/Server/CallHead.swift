@@ -14,13 +14,20 @@ final class CallHead: Sendable {
     let isTimeoutExact: Bool
     /// What the section takes in memory, roughly.
     let bytes: Int
+    /// What a call is answered whose answer finds no memory.
+    let overloaded: Status
+    /// That of the connection's event loop.
+    let work: SlicedWork
 
     init(
-        path: String, timeout: TimeAmount?, metadata: Metadata, handler: MethodHandler, configuration: ServerConfiguration
+        path: String, timeout: TimeAmount?, metadata: Metadata, handler: MethodHandler, configuration: ServerConfiguration,
+        work: SlicedWork
     ) {
         self.path = path
         self.metadata = metadata
         self.handler = handler
+        self.work = work
+        overloaded = configuration.answerOverloaded
         kind = handler.kind
         self.timeout =
             kind == .unary ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout

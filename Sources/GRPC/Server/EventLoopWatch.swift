@@ -17,10 +17,14 @@ public final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
     private let countsProcessorTime: Bool
     private let longestNanoseconds = Atomic<Int64>(0)
     private let warning = RareLine("an event loop was busy: every call on it waited")
-    /// The processor time of a thread when its last turn ended.
-    private let lastMark = ThreadSpecificVariable<Mark>()
+    /// What is known of the event loop of this thread.
+    private let marks = ThreadSpecificVariable<Mark>()
 
-    private final class Mark: Sendable { let nanoseconds = Atomic<Int64>(0) }
+    private final class Mark: Sendable {
+        /// The processor time of the thread when its last turn ended.
+        let nanoseconds = Atomic<Int64>(0)
+        let turn = Atomic<UInt64>(0)
+    }
 
     public init(logger: Logger, countsProcessorTime: Bool = false) {
         self.logger = logger
@@ -30,8 +34,14 @@ public final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
     /// The longest turn so far.
     public var longest: TimeAmount { .nanoseconds(longestNanoseconds.load(ordering: .relaxed)) }
 
+    /// Counts the turns of the event loop whose thread asks: from one to the next it looks at its sockets. Nil: nobody told of one.
+    var turn: UInt64? { marks.currentValue?.turn.load(ordering: .relaxed) }
+
     /// The tasks of a turn; what comes from sockets is measured by the connections.
-    public func processedTick(info: NIOEventLoopTickInfo) { ended(after: info.endTime - info.startTime) }
+    public func processedTick(info: NIOEventLoopTickInfo) {
+        mark.turn.add(1, ordering: .relaxed)
+        ended(after: info.endTime - info.startTime)
+    }
 
     /// A turn ended that began at `start`.
     func ended(since start: NIODeadline) { ended(after: .now() - start) }
@@ -46,12 +56,14 @@ public final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
     /// Whatever the thread has done since its last turn belongs to this one.
     private func sinceLastMark() -> Int64 {
         let now = WorkerThread.processorNanoseconds
-        guard let mark = lastMark.currentValue else {
-            let mark = Mark()
-            mark.nanoseconds.store(now, ordering: .relaxed)
-            lastMark.currentValue = mark
-            return 0
-        }
-        return now - mark.nanoseconds.exchange(now, ordering: .relaxed)
+        let last = mark.nanoseconds.exchange(now, ordering: .relaxed)
+        return last == 0 ? 0 : now - last
+    }
+
+    private var mark: Mark {
+        if let known = marks.currentValue { return known }
+        let new = Mark()
+        marks.currentValue = new
+        return new
     }
 }

@@ -7,6 +7,9 @@ public enum MethodKind: Sendable, Equatable {
     var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
 }
 
+/// Reads what comes, and answers through the call.
+public typealias StreamingMethod = @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void
+
 /// What answers a method.
 public enum MethodHandler: Sendable {
     /// Called on the call's event loop with the one request message; ends the call through it, now or
@@ -14,7 +17,7 @@ public enum MethodHandler: Sendable {
     case unary(@Sendable (_ request: ByteBuffer, _ call: ServerCall) -> Void)
     /// Runs as a task of its own, cancelled with the call. Returning ends the call with OK, throwing a
     /// `Status` with that; for methods that stream in either direction.
-    case streaming(MethodKind, @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void)
+    case streaming(MethodKind, StreamingMethod)
 
     var kind: MethodKind {
         switch self {

@@ -9,6 +9,8 @@ public final class Server: Sendable {
     private let configuration: ServerConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
+    /// By event loop.
+    private let work: [ObjectIdentifier: SlicedWork]
     private let state = NIOLockedValueBox(State())
     private let refusals = RareLine("connections are refused")
 
@@ -28,6 +30,12 @@ public final class Server: Sendable {
         self.configuration = configuration
         self.group = group
         self.logger = logger
+        let loops = group.makeIterator().map { (ObjectIdentifier($0), SlicedWork($0, watch: configuration.eventLoopWatch)) }
+        work = Dictionary(loops) { first, _ in first }
+    }
+
+    private func work(of eventLoop: any EventLoop) -> SlicedWork {
+        work[ObjectIdentifier(eventLoop)] ?? SlicedWork(eventLoop, watch: configuration.eventLoopWatch)
     }
 
     /// Listens on a TCP address; port 0 picks a free one. Returns the address in use.
@@ -67,7 +75,8 @@ public final class Server: Sendable {
                         return try channel.pipeline.syncOperations.addHandler(RefusedConnection())
                     }
                     let handler = try ServerConnectionHandler(
-                        router: self.router, configuration: self.configuration, memory: memory, logger: self.logger)
+                        router: self.router, configuration: self.configuration, memory: memory, work: self.work(of: channel.eventLoop),
+                        logger: self.logger)
                     try channel.pipeline.syncOperations.addHandler(handler)
                     self.opened(channel)
                 }
@@ -75,6 +84,8 @@ public final class Server: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
             // One read of bounded size a turn: hundreds of small calls are in it.
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            // Clients that leave together are let go of in slices.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.recvAllocator, value: ReceiveAllocator())
     }
 

@@ -69,12 +69,12 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// Answers a unary call: its message, and OK.
     public func respond(_ message: FramedMessage) {
         // No closure where none is needed: `onLoop` would allocate one.
-        if eventLoop.inEventLoop { answer(message) } else { eventLoop.execute { self.answer(message) } }
+        if eventLoop.inEventLoop { answer(message) } else { onLoop { $0.answer(message) } }
     }
 
     /// Ends the call. Only the first end of a call counts.
     public func finish(_ status: Status) {
-        if eventLoop.inEventLoop { finished(status) } else { eventLoop.execute { self.finished(status) } }
+        if eventLoop.inEventLoop { finished(status) } else { onLoop { $0.finished(status) } }
     }
 
     /// For methods that only wait for requests: when the server shuts down, the requests that have come are followed by UNAVAILABLE.
@@ -89,8 +89,12 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// Sends one message of a streamed answer, and returns when the next one has room.
     /// - Throws: `CancellationError` once the call is over; a `Status` when the message finds no memory.
     public func send(_ message: FramedMessage) async throws {
+        // Until the event loop has time for it.
+        let reserved = message.messageBytes > ServerConnectionHandler.smallAnswerBytes ? message.messageBytes : 0
+        if reserved > 0, !memory.reserve(reserved) { throw head.overloaded }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             onLoop { call in
+                call.account.load()?.release(reserved)
                 guard let connection = call.connection, !call.state.isOver else {
                     continuation.resume(throwing: CancellationError())
                     return
@@ -125,7 +129,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
-        if eventLoop.inEventLoop { body(self) } else { eventLoop.execute { body(self) } }
+        if eventLoop.inEventLoop { body(self) } else { head.work.once { body(self) } }
     }
 
     // MARK: What the connection tells
@@ -139,16 +143,9 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         guard case .streaming(_, let method) = head.handler else { return }
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
         let task = Task {
-            do {
-                try await method(stream, self)
-                self.finish(.ok)
-            } catch let status as Status {
-                self.finish(status)
-            } catch is CancellationError {
-                self.finish(Status(.cancelled, "the server gave the call up"))
-            } catch {
-                self.finish(Status(.internal, "the method failed: \(error)"))
-            }
+            let status = await self.outcome(of: method, stream)
+            // It is cancelled when the call is over (`CallExtra.end`), perhaps together with thousands: the event loop need not hear of it.
+            if Task.isCancelled { self.account.load()?.releaseAll() } else { self.finish(status) }
         }
         withExtra { extra in
             extra.requests = source
@@ -364,10 +361,20 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         for handler in extra.cancelHandlers { handler() }
     }
 
+    private func letGoOfRequest() {
+        if let request = unaryRequest {
+            unaryRequest = nil
+            connection?.letGo(request)
+        }
+        if let kept = deframer?.pending {
+            deframer = nil
+            connection?.letGo(kept)
+        }
+    }
+
     private func release() {
         cancelHandler = nil
-        unaryRequest = nil
-        deframer = nil
+        letGoOfRequest()
         // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
         consume(unreturned)
         if handedOver != 0 { connection?.handedOverBytes -= handedOver }

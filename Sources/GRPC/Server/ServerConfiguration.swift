@@ -7,6 +7,8 @@ public struct ServerConfiguration: Sendable {
     public var http2 = HTTP2Settings()
     /// What the process may take for requests, shared by all who serve them.
     public var memory = MemoryBudget(limit: 256 << 20)
+    /// Where large memory goes that nobody needs any more.
+    public var disposal = Disposal()
     /// What a call is answered that finds no memory: nothing was done for it.
     public var overloaded = Status(.resourceExhausted, "the server is overloaded: try again later")
     /// What a call is answered whose answer finds no memory: it was carried out.

@@ -27,6 +27,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     private(set) var writtenBytes = 0
     let idleSessionBytes: Int
     var memory: ConnectionMemory
+    let work: SlicedWork
 
     let calls = StreamTable<ServerCall>()
     /// Of the last call that was opened; the next one usually has the same.
@@ -40,6 +41,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private(set) var isShuttingDown = false
+    var isTicking = false
     var life: ConnectionLife
     /// Streams on which content waits, and whether it is taken.
     var readers: [StreamID: ReaderWatch] = [:]
@@ -49,20 +51,24 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Two frames for each of the streams that a client may have open are honest.
     private static let maxQueuedFrames = 10_000
 
-    /// How long the rest of a large output waits for other connections. A task without a delay would run before they are looked at.
-    static let turn = TimeAmount.microseconds(50)
-
-    static let callsClosedAtOnce = 8
-
-    /// - Parameter memory: what the connection has reserved.
+    /// - Parameters:
+    ///   - memory: what the connection has reserved.
+    ///   - work: that of its event loop.
     init(
-        router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, logger: Logger
+        router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, work: SlicedWork, logger: Logger
     ) throws(HTTP2Error) {
         self.router = router
         self.configuration = configuration
         self.logger = logger
-        session = try HTTP2Session(role: .server, settings: configuration.http2)
+        let disposal = configuration.disposal
+        session = try HTTP2Session(
+            role: .server, settings: configuration.http2, leastLargeBytes: Disposal.leastBytes,
+            letGo: { buffer in
+                let bytes = buffer.storageCapacity
+                disposal.take(buffer, bytes: bytes)
+            })
         self.memory = memory
+        self.work = work
         idleSessionBytes = session.memoryBytes
         life = ConnectionLife(configuration, now: .now(), ageFactor: .random(in: 0.9...1.1))
     }
@@ -121,22 +127,21 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.forget`).
         isLost = true
-        closeCalls(calls.values[...], context.eventLoop)
+        // There may be thousands of calls, of many connections at once. Without any the walk still has the session's end to itself.
+        work.walk(calls.values) { call in
+            call.closed()
+            self.session.forget(call.id)
+        }
         calls.removeAll()
         ticker?.cancel()
         deadlineTimer.cancel()
         context.fireChannelInactive()
     }
 
-    /// A portion in a turn: there may be thousands, of many connections at once, and a large answer takes the system a while to take back.
-    private func closeCalls(_ calls: ArraySlice<ServerCall>, _ eventLoop: any EventLoop) {
-        for call in calls.prefix(Self.callsClosedAtOnce) {
-            call.closed()
-            session.forget(call.id)
-        }
-        let rest = calls.dropFirst(Self.callsClosedAtOnce)
-        guard !rest.isEmpty else { return }
-        eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { self.closeCalls(rest, eventLoop) }
+    private func announceShutdown() {
+        guard context != nil else { return }
+        perform(life.shutdown())
+        flush()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -148,9 +153,9 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             isShuttingDown = true
-            for call in calls.values { call.serverShutsDown() }
-            perform(life.shutdown())
-            flush()
+            work.walk(calls.values, then: { self.announceShutdown() }) { $0.serverShutsDown() }
+        } else if case ChannelEvent.inputClosed = event {
+            work.walk([context]) { $0.close(promise: nil) }
         } else {
             context.fireUserInboundEventTriggered(event)
         }
@@ -222,7 +227,8 @@ final class ServerConnectionHandler: ChannelInboundHandler {
                 refuse(id, router.unimplemented(path))
                 return nil
             }
-            let head = CallHead(path: path, timeout: timeout, metadata: metadata, handler: handler, configuration: configuration)
+            let head = CallHead(
+                path: path, timeout: timeout, metadata: metadata, handler: handler, configuration: configuration, work: work)
             lastHead = head
             return head
         }
@@ -279,7 +285,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         do {
             let (bytes, hasMore) = try session.flush(to: context)
             writtenBytes &+= bytes
-            if hasMore { scheduleRest(context) }
+            if hasMore { scheduleRest() }
             if !context.channel.isWritable { settleMemory() }
         } catch {
             logger.debug("HTTP/2 output failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
@@ -289,10 +295,10 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         if !session.isAlive { closeWhenWritten(context) }
     }
 
-    private func scheduleRest(_ context: ChannelHandlerContext) {
+    /// The rest of a large output waits for other connections.
+    private func scheduleRest() {
         flushIsScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { bound.value.flush() }
+        work.walk([self]) { $0.flush() }
     }
 
     /// The session is over, but what it said may still be on its way to the socket.

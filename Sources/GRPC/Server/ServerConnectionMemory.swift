@@ -1,4 +1,5 @@
 import NIOCore
+import Resources
 
 /// What a connection's calls may take of memory.
 extension ServerConnectionHandler {
@@ -10,7 +11,7 @@ extension ServerConnectionHandler {
     /// What an open call takes beside its message: itself, its stream, an answer of up to `smallAnswerBytes`. One that streams has a task.
     private static let unaryCallBytes = 1 << 10
     private static let streamingCallBytes = 8 << 10
-    private static let smallAnswerBytes = 1 << 10
+    static let smallAnswerBytes = 1 << 10
 
     static func openBytes(_ head: CallHead, isNew: Bool) -> Int {
         (head.kind == .unary ? unaryCallBytes : streamingCallBytes) + (isNew ? head.bytes : 0)
@@ -46,6 +47,12 @@ extension ServerConnectionHandler {
     func handedOver(_ bytes: Int) {
         handedOverBytes += bytes
         _ = memory.covers(memoryInUse)
+    }
+
+    /// Lets go of what a call does not need any more.
+    func letGo(_ buffer: consuming ByteBuffer) {
+        let bytes = buffer.storageCapacity
+        if bytes >= Disposal.leastBytes { configuration.disposal.take(buffer, bytes: bytes) }
     }
 
     /// Brings what is reserved in step with what is in use.

@@ -11,14 +11,25 @@ extension ServerConnectionHandler {
     private func deadlinesDue() {
         deadlineTimer.fired()
         let now = NIODeadline.now()
-        if let next = calls.values.compactMap({ $0.exactDeadline(passedAt: now) }).min() { watch(next) }
+        work.walk(calls.values) { call in
+            if let next = call.exactDeadline(passedAt: now) { self.watch(next) }
+        }
     }
 
     /// About once a second.
     func tick() {
+        // The walk before may take longer where there is much to do.
+        guard !isTicking else { return }
+        isTicking = true
         let now = NIODeadline.now()
         session.secondPassed()
-        for call in calls.values { call.tick(now: now) }
+        work.walk(calls.values, then: { self.look(now: now) }) { $0.tick(now: now) }
+    }
+
+    /// At the connection as a whole.
+    private func look(now: NIODeadline) {
+        isTicking = false
+        guard context != nil else { return }
         resetUnread(now: now)
         if calls.count == 0 { session.trimMemory() }
         settleMemory()
@@ -49,15 +60,7 @@ extension ServerConnectionHandler {
             watched[id] = reader
         }
         readers = watched
-        giveUp(unread[...])
-    }
-
-    /// A portion in a turn (`closeCalls`).
-    private func giveUp(_ unread: ArraySlice<StreamID>) {
-        for id in unread.prefix(Self.callsClosedAtOnce) { reset(id, .enhanceYourCalm) }
-        let rest = unread.dropFirst(Self.callsClosedAtOnce)
-        guard !rest.isEmpty, let context else { return }
-        context.eventLoop.assumeIsolated().scheduleTask(in: Self.turn) { self.giveUp(rest) }
+        if !unread.isEmpty { work.walk(unread) { self.reset($0, .enhanceYourCalm) } }
     }
 
     func perform(_ action: ConnectionLife.Action) {

@@ -3,13 +3,16 @@ import NIOCore
 import NIOPosix
 
 extension HTTP2Session {
+    /// What is written at once. A larger piece would need memory that malloc maps and unmaps each time, which costs more than the write.
+    private static let piece = 64 << 10
+
     /// Writes one piece of what is due, if the socket takes it; the rest goes when it is writable again.
     /// - Returns: the bytes written, and whether more may be due that the socket would take: other connections' turn comes first.
     func flush(to context: ChannelHandlerContext) throws(HTTP2Error) -> (bytes: Int, hasMore: Bool) {
         guard context.channel.isWritable else { return (0, false) }
         let output = OutputBuffer.ofThisThread
         var buffer = output.take()
-        let more = try takeOutput(into: &buffer, limit: 256 << 10)
+        let more = try takeOutput(into: &buffer, limit: Self.piece)
         let bytes = buffer.readableBytes
         if bytes > 0 { context.writeAndFlush(NIOAny(buffer), promise: nil) }
         output.putBack(buffer)
@@ -25,7 +28,7 @@ final class OutputBuffer: @unchecked Sendable {
     private static let ofThread = ThreadSpecificVariable<OutputBuffer>()
     private static let capacity = 16 << 10
     /// A buffer that had to grow more is let go.
-    private static let maxCapacity = 64 << 10
+    private static let maxCapacity = 128 << 10
 
     private var buffer = ByteBuffer()
 

@@ -1,0 +1,89 @@
+import NIOCore
+import Resources
+import Synchronization
+
+/// An event loop's work that can wait, and that may be much: the end of connections and of their calls, the rest of large answers, what
+/// other threads have for calls. Between its slices (`SliceQueue`) everybody else gets on. Safe on any thread.
+///
+/// A task for each piece would not do: a turn of NIO's event loop goes on until no task is due, those that came up meanwhile included.
+final class SlicedWork: Sendable {
+    /// A closure by itself would be wrapped once more each time it passes through the queue, which is generic.
+    private struct Job: Sendable {
+        let step: @Sendable () -> Bool
+    }
+
+    private let eventLoop: any EventLoop
+    private let watch: EventLoopWatch?
+    private let queue = Mutex(SliceQueue<Job>())
+
+    /// - Parameter watch: counts the turns of the event loop.
+    init(_ eventLoop: any EventLoop, watch: EventLoopWatch?) {
+        self.eventLoop = eventLoop
+        self.watch = watch
+    }
+
+    /// Does something once, behind what was there before.
+    func once(_ body: @escaping @Sendable () -> Void) {
+        add {
+            body()
+            return false
+        }
+    }
+
+    /// Adds a job.
+    /// - Parameter step: does a step of it on the event loop; true when there are more.
+    func add(_ step: @escaping @Sendable () -> Bool) {
+        if let begin = queue.withLock({ $0.add(Job(step: step)) }) { schedule(begin) }
+    }
+
+    private func schedule(_ begin: NIODeadline) {
+        if begin <= .now() {
+            eventLoop.execute { self.slice() }
+        } else {
+            eventLoop.scheduleTask(deadline: begin) { self.slice() }
+        }
+    }
+
+    private func slice() {
+        var now = NIODeadline.now()
+        if let later = queue.withLock({ $0.begin(turn: watch?.turn, now: now) }) { return schedule(later) }
+        while let job = queue.withLock({ $0.next(now: now) }) {
+            if job.step() { queue.withLock { $0.putBack(job) } }
+            now = .now()
+        }
+        ProcessSettings.sortFreedBlocks()
+        if let next = queue.withLock({ $0.end(now: .now()) }) { schedule(next) }
+    }
+}
+
+extension SlicedWork {
+    /// Does `body` for each of many, and `then` behind the last one. What the closures and the elements hold is let go of in slices too.
+    /// To be called on the event loop.
+    func walk<Element>(_ elements: [Element], then: @escaping () -> Void = {}, _ body: @escaping (Element) -> Void) {
+        let walk = NIOLoopBound(Walk(elements, body, then), eventLoop: eventLoop)
+        add { walk.value.step() }
+    }
+}
+
+/// A walk through many elements, the last one first.
+private final class Walk<Element> {
+    private var rest: [Element]
+    private let body: (Element) -> Void
+    private let then: () -> Void
+
+    init(_ elements: [Element], _ body: @escaping (Element) -> Void, _ then: @escaping () -> Void) {
+        rest = elements
+        self.body = body
+        self.then = then
+    }
+
+    /// False when it was the last one.
+    func step() -> Bool {
+        guard let element = rest.popLast() else {
+            then()
+            return false
+        }
+        body(element)
+        return true
+    }
+}

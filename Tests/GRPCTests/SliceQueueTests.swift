@@ -1,0 +1,103 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import GRPC
+
+@Suite struct SliceQueueTests {
+    private typealias Queue = SliceQueue<String>
+    private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+
+    @Test func theFirstJobAsksForASliceAtOnce() throws {
+        var queue = Queue()
+        let asked = queue.add("a")
+        #expect(try #require(asked) <= Self.start)
+        let again = queue.add("b")
+        #expect(again == nil, "the slice that was asked for does both")
+    }
+
+    @Test func jobsTakeTurnsUntilTheSliceIsOver() {
+        var queue = Queue()
+        var now = Self.start
+        for job in ["a", "b", "c"] { _ = queue.add(job) }
+        #expect(queue.begin(turn: 1, now: now) == nil)
+        var order: [String] = []
+        while let job = queue.next(now: now) {
+            order.append(job)
+            // "b" has a single step.
+            if job != "b" { queue.putBack(job) }
+            now = now + Queue.slice / 5
+        }
+        #expect(order == ["a", "b", "c", "a", "c"])
+        #expect(queue.end(now: now) == now + Queue.pause, "there is more")
+    }
+
+    @Test(arguments: [0, 1])
+    func theStepInWhichTheTimePassesIsTheLast(late: Int64) {
+        var queue = Queue()
+        _ = (queue.add("a"), queue.add("b"))
+        _ = queue.begin(turn: nil, now: Self.start)
+        #expect(queue.next(now: Self.start) == "a")
+        let end = Self.start + Queue.slice
+        #expect(queue.next(now: end + .nanoseconds(late)) == nil)
+        #expect(queue.end(now: end) == end + Queue.pause)
+        #expect(queue.begin(turn: nil, now: end + Queue.pause) == nil)
+        #expect(queue.next(now: end + Queue.pause) == "b")
+    }
+
+    @Test func aTurnHasOneSlice() {
+        var queue = Queue()
+        _ = queue.add("a")
+        #expect(queue.begin(turn: 7, now: Self.start) == nil)
+        _ = queue.next(now: Self.start)
+        queue.putBack("a")
+        _ = queue.end(now: Self.start)
+        let later = Self.start + .seconds(1)
+        #expect(queue.begin(turn: 7, now: later) == later + Queue.pause)
+        #expect(queue.begin(turn: 8, now: later) == nil)
+    }
+
+    @Test func whatComesSoonAfterASliceWaits() throws {
+        var queue = Queue()
+        _ = queue.add("a")
+        _ = queue.begin(turn: 1, now: Self.start)
+        #expect(queue.next(now: Self.start) == "a")
+        #expect(queue.next(now: Self.start) == nil)
+        #expect(queue.end(now: Self.start) == nil, "nothing is left")
+        #expect(queue.add("b") == Self.start + Queue.pause)
+    }
+
+    /// Between two slices the event loop looks at its sockets, however many tasks are due.
+    @Test func slicesAreInTurnsOfTheirOwn() async throws {
+        let watch = EventLoopWatch(logger: Logger(label: "test"))
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: watch)
+        let loop = group.next()
+        let work = SlicedWork(loop, watch: watch)
+        while try await loop.submit({ watch.turn }).get() == nil {}
+        let turns = NIOLockedValueBox<[UInt64]>([])
+        let done = loop.makePromise(of: Void.self)
+        try await loop.submit {
+            let steps = Array(0..<20)
+            work.walk(steps, then: { done.succeed() }) { _ in
+                turns.withLockedValue { $0.append(watch.turn ?? 0) }
+                // A step that takes the whole slice, and a task that is due behind it for longer than the pause.
+                Self.compute(for: SliceQueue<Never>.slice)
+                loop.execute { Self.compute(for: SliceQueue<Never>.pause * 2) }
+            }
+        }.get()
+        try await done.futureResult.get()
+        #expect(turns.withLockedValue { Set($0).count } == 20)
+        try await group.shutdownGracefully()
+    }
+
+    private static func compute(for time: TimeAmount) {
+        let end = NIODeadline.now() + time
+        while NIODeadline.now() < end {}
+    }
+}
+
+extension TimeAmount {
+    fileprivate static func / (left: TimeAmount, right: Int64) -> TimeAmount { .nanoseconds(left.nanoseconds / right) }
+}
