@@ -9,7 +9,7 @@ import pytest
 FIGURES = []
 COLUMNS = {
     "attack": "attack", "baseline": "p99 before", "p99": "p99", "max": "max", "check_max": "max check", "loop_share": "loop",
-    "processors": "cpu", "peak": "MB peak", "after": "MB after", "seconds": "s", "load_average": "load"}
+    "turn": "ms turn", "processors": "cpu", "peak": "MB peak", "after": "MB after", "seconds": "s", "load_average": "load"}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Hostile peers beside a client that does no harm: it is served, memory is bounded, attackers are let go, SIGTERM ends the server.
 
 The short form makes two attacks of a kind at once, for a second or a few, and asserts what no noise of a machine disturbs.
-`FLOWSTATE_LONG_SECONDS=30` makes each attack alone, by two processes, for so long, and asserts latencies too.
+`FLOWSTATE_LONG_SECONDS=30` makes each attack alone, by two processes, for so long, and asserts latencies and the event loop's turns too.
 """
 
 import itertools
@@ -15,7 +15,8 @@ import frames  # noqa: F401
 import messages  # noqa: F401
 import streams  # noqa: F401
 from arena import (
-    AFTER, CLOSE_SECONDS, GRACE_SECONDS, IDLE, IS_LONG, LONG_SECONDS, OVERLOADED, P99, P99_ABOVE_BASELINE, PEAK, Arena)
+    AFTER, CLOSE_SECONDS, GRACE_SECONDS, IDLE, IS_LONG, LONG_SECONDS, OVERLOADED, P99, P99_ABOVE_BASELINE, PEAK, TURN,
+    Arena)
 from flowstate_server import Server
 from registry import ATTACKS, FAMILIES
 from worker import Worker
@@ -98,6 +99,8 @@ def faults(row, names):
     share = max(ATTACKS[name].loop_share for name in names)
     if row["loop_share"] > share:
         found.append(f"the event loop was busy for {row['loop_share']} of the time, more than {share}")
+    if IS_LONG and (row["turn"] is None or row["turn"] > TURN):
+        found.append(f"the event loop's longest turn took {row['turn']} ms of processor time")
     if row["works_on"] >= IDLE:
         found.append(f"{row['works_on']} processors are busy though the attackers are gone")
     if not row["serves"]:
