@@ -1,6 +1,7 @@
 #include "CJSON.h"
 
 #include "GrammarStream.hpp"
+#include "NodeCount.hpp"
 #include "ShallowStream.hpp"
 
 #include <rapidjson/reader.h>
@@ -45,8 +46,8 @@ private:
 /// begins behind the one before it, after white space, a comma or a colon.
 class NodeHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, NodeHandler> {
 public:
-    NodeHandler(const uint8_t *bytes, const GrammarStream &stream, size_t maxDepth)
-        : bytes_(bytes), stream_(stream), maxDepth_(maxDepth) {}
+    NodeHandler(const uint8_t *bytes, const GrammarStream &stream, size_t maxDepth, cjson_node *nodes, size_t room)
+        : bytes_(bytes), stream_(stream), maxDepth_(maxDepth), nodes_(nodes), room_(room) {}
 
     /// The most that a node has room for.
     static constexpr size_t maxHeight = (1u << 24) - 1;
@@ -61,10 +62,19 @@ public:
     bool EndObject(rapidjson::SizeType) { return close(); }
     bool EndArray(rapidjson::SizeType) { return close(); }
 
-    std::vector<cjson_node> nodes;
+    size_t count() const { return count_; }
+
+    /// There was no room for another node: the reader was stopped.
+    bool isFull() const { return isFull_; }
 
 private:
     static constexpr unsigned kindBits = 8;
+
+    bool add(const cjson_node &node) {
+        isFull_ = count_ == room_;
+        if (!isFull_) nodes_[count_++] = node;
+        return !isFull_;
+    }
 
     static bool isSpace(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
 
@@ -74,30 +84,28 @@ private:
         uint32_t begin = end_;
         while (isSpace(bytes_[begin]) || bytes_[begin] == ',' || bytes_[begin] == ':') ++begin;
         end_ = place();
-        nodes.push_back(cjson_node{kind, begin, end_, static_cast<uint32_t>(nodes.size() + 1)});
-        return true;
+        return add(cjson_node{kind, begin, end_, static_cast<uint32_t>(count_ + 1)});
     }
 
     bool open(cjson_kind kind) {
         if (open_.size() == maxDepth_) return false;
-        open_.push_back(static_cast<uint32_t>(nodes.size()));
+        open_.push_back(static_cast<uint32_t>(count_));
         const uint32_t begin = place();
         end_ = begin + 1;
-        nodes.push_back(cjson_node{kind, begin, end_, 0});
-        return true;
+        return add(cjson_node{kind, begin, end_, 0});
     }
 
     bool close() {
-        cjson_node &node = nodes[open_.back()];
+        cjson_node &node = nodes_[open_.back()];
         open_.pop_back();
         // What the stream has passed over stands between the last token and the bracket; nothing else but white space can.
         while (isSpace(bytes_[end_])) ++end_;
         if (end_ != place()) node.kind_and_height |= CJSON_OPAQUE;
         end_ = place() + 1;
         node.end = end_;
-        node.next = static_cast<uint32_t>(nodes.size());
+        node.next = static_cast<uint32_t>(count_);
         node.kind_and_height += 1u << kindBits;
-        if (!open_.empty()) raise(nodes[open_.back()], node.kind_and_height >> kindBits);
+        if (!open_.empty()) raise(nodes_[open_.back()], node.kind_and_height >> kindBits);
         return true;
     }
 
@@ -111,6 +119,10 @@ private:
     const uint8_t *bytes_;
     const GrammarStream &stream_;
     const size_t maxDepth_;
+    cjson_node *const nodes_;
+    const size_t room_;
+    size_t count_ = 0;
+    bool isFull_ = false;
     std::vector<uint32_t> open_;
     uint32_t end_ = 0;
 };
@@ -206,24 +218,18 @@ int read(const uint8_t *bytes, size_t length, Stream &stream, Handler &handler, 
     return code == CJSON_OK;
 }
 
-/// Gives the caller the nodes of what the stream shows. `usual` is how many there is room for at first.
+/// Writes the nodes of what the stream shows.
 template <typename Stream>
 int parse(
-    const uint8_t *bytes, size_t length, Stream &stream, size_t max_depth, size_t usual, cjson_node **nodes, size_t *count,
+    const uint8_t *bytes, size_t length, Stream &stream, size_t max_depth, cjson_node *nodes, size_t room, size_t *count,
     cjson_error *error) {
-    *nodes = nullptr;
     *count = 0;
     try {
         if (length >= UINT32_MAX) throw std::bad_alloc();
-        NodeHandler handler(bytes, stream, max_depth);
-        handler.nodes.reserve(usual);
-        if (!read(bytes, length, stream, handler, error)) return 0;
-        const size_t size = handler.nodes.size() * sizeof(cjson_node);
-        *nodes = static_cast<cjson_node *>(std::malloc(size));
-        if (*nodes == nullptr) throw std::bad_alloc();
-        std::memcpy(*nodes, handler.nodes.data(), size);
-        *count = handler.nodes.size();
-        return 1;
+        NodeHandler handler(bytes, stream, max_depth, nodes, room);
+        const int isRead = read(bytes, length, stream, handler, error);
+        *count = handler.isFull() ? room + 1 : handler.count();
+        return isRead;
     } catch (...) { // the allocator is the only thing here that could throw
         fill(error, CJSON_OUT_OF_MEMORY, bytes, 0);
         return 0;
@@ -244,17 +250,18 @@ int cjson_validate(const uint8_t *bytes, size_t length, size_t max_depth, cjson_
     }
 }
 
-int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error) {
+size_t cjson_count(const uint8_t *bytes, size_t length) { return bytes == nullptr ? 1 : NodeCount::of(bytes, bytes + length); }
+
+int cjson_parse(
+    const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, cjson_error *error) {
     if (bytes == nullptr) bytes = &nothing, length = 0;
     GrammarStream stream(bytes, length);
-    return parse(bytes, length, stream, std::min(max_depth, NodeHandler::maxHeight), 16 + length / 16, nodes, count, error);
+    return parse(bytes, length, stream, std::min(max_depth, NodeHandler::maxHeight), nodes, room, count, error);
 }
 
-int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count) {
+int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count) {
     if (bytes == nullptr) bytes = &nothing, length = 0;
     max_depth = std::min(max_depth, NodeHandler::maxHeight);
     ShallowStream stream(bytes, length, max_depth);
-    return parse(bytes, length, stream, max_depth, 128, nodes, count, nullptr);
+    return parse(bytes, length, stream, max_depth, nodes, room, count, nullptr);
 }
-
-void cjson_free(cjson_node *nodes) { std::free(nodes); }

@@ -16,7 +16,7 @@ extension StateStore {
     /// long jobs wait for each other and short ones do not wait for them.
     ///
     /// - Parameters:
-    ///   - texts: what `work` reads, JSON as a rule.
+    ///   - texts: what `work` reads.
     ///   - completion: called once, on this or another thread.
     ///   - work: pure: it may be run more than once. It stops when its budget says so.
     func compute<Value: Sendable>(
@@ -39,6 +39,7 @@ extension StateStore {
         }
         schedule(.short, context, finish) { () throws(StateError) in
             let budget = self.budget(context, steps: Self.shortSteps)
+            defer { context.memory?.memory.release(budget.reserved) }
             let result = Result { () throws(StateError) in try work(budget) }
             return budget.isExhausted && self.limits.work > Self.shortSteps ? nil : result
         }
@@ -49,11 +50,9 @@ extension StateStore {
         _ work: @escaping @Sendable (WorkBudget) throws(StateError) -> Value
     ) {
         schedule(.long, context, completion) { () throws(StateError) in
-            // Several threads at a time compute, and each for as long as it takes.
-            let bytes = texts.reduce(0) { $0 + JSONText.memoryToParse($1) }
-            try context.reserve(bytes)
-            defer { context.memory?.memory.release(bytes) }
-            return try work(self.budget(context, steps: .max))
+            let budget = self.budget(context, steps: .max)
+            defer { context.memory?.memory.release(budget.reserved) }
+            return try work(budget)
         }
     }
 
@@ -83,13 +82,20 @@ extension StateStore {
         }
     }
 
-    /// The budget of a computation for a call: it ends with the call, and with the server.
+    /// The budget of a computation for a call: it ends with the call, and with the server. Its memory is the call's.
     private func budget(_ context: OperationContext, steps: Int) -> WorkBudget {
         WorkBudget(steps: min(steps, limits.work)) { [scheduler] in
             switch context.abandonment {
             case .cancelled: .cancelled
             case .some: .deadline
             case nil: scheduler.isStopping ? .stopping : nil
+            }
+        } reserve: { bytes in
+            do throws(StateError) {
+                try context.reserve(bytes)
+                return nil
+            } catch {
+                return .refused(error)
             }
         }
     }
@@ -101,19 +107,6 @@ extension OperationContext {
         if cancellation?.isCancelled ?? false { return .cancelled }
         if let deadline, deadline <= .now { return .deadlineExceeded(outcomeUnknown: false) }
         return nil
-    }
-}
-
-extension JSONText {
-    /// What reading a text into places and making another of it takes in memory, in bytes: 16 for each value, of which there is one more
-    /// than there are separators at most, and as much as the text again.
-    fileprivate static func memoryToParse(_ text: [UInt8]) -> Int {
-        var separators = 1
-        for byte in text
-        where byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
-            separators += 1
-        }
-        return text.count + 16 * separators
     }
 }
 

@@ -57,9 +57,11 @@ public struct OperationContext: Sendable {
 
     static func reserve(_ bytes: Int, of memory: (any MemoryHolder)?) throws(StateError) {
         guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }
-        // Another try would find the same.
-        if bytes > account.budget.largest {
-            throw .tooLarge(what: "the memory that this would take", size: bytes, limit: account.budget.largest)
+        // Another try would find the same: what the account holds is this call's.
+        let all = account.reserved.addingReportingOverflow(bytes)
+        if all.overflow || all.partialValue > account.budget.largest {
+            let size = all.overflow ? .max : all.partialValue
+            throw .tooLarge(what: "the memory that this would take", size: size, limit: account.budget.largest)
         }
         throw .outOfMemory(account.budget)
     }

@@ -77,21 +77,24 @@ typedef struct cjson_node {
     uint32_t next;
 } cjson_node;
 
-/// Parses what `cjson_validate` accepts. The nodes stand in the order of the text; the first is the root.
+/// How many nodes a text has at most: as many as `cjson_parse` makes of it, and one more for each array or object that has nothing but
+/// white space in it. Looks at 64 bytes at a time, so it takes a small part of what parsing does.
+size_t cjson_count(const uint8_t *bytes, size_t length);
+
+/// Parses what `cjson_validate` accepts, into `nodes[0..<room]`. The nodes stand in the order of the text; the first is the root.
 ///
-/// Returns 1 and gives the caller `*nodes`, which `cjson_free` frees, and their number; or 0 with `error` filled. A text of 4 GiB or
-/// more is refused as CJSON_OUT_OF_MEMORY. `max_depth` is never more than 2^24 - 1 here.
-int cjson_parse(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count, cjson_error *error);
+/// Returns 1 with `*count` nodes; or 0 with `error` filled. `*count` is then more than `room` if that was why: there is enough for every
+/// text with `cjson_count`. A text of 4 GiB or more is refused as CJSON_OUT_OF_MEMORY. `max_depth` is never more than 2^24 - 1 here.
+int cjson_parse(
+    const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, cjson_error *error);
 
 /// The same of the root and what is directly in it, several times as fast: of an array or object in the root it finds the end only, unless
 /// nothing is in it. It has CJSON_OPAQUE, no nodes for what is in it, and the height 1; what is in it can be parsed as a text of its own.
 ///
 /// Accepts all that `cjson_parse` accepts. In what it passes over it looks at quotes, backslashes and brackets only: as many must close as
 /// open, outside strings and no deeper than `max_depth`, whatever their kinds; anything else passes. Returns 0 for a text that it does not
-/// accept, or without memory: `cjson_parse` says why.
-int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node **nodes, size_t *count);
-
-void cjson_free(cjson_node *nodes);
+/// accept, or without memory: `cjson_parse` says why; or without room, as above.
+int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count);
 
 #ifdef __cplusplus
 }

@@ -129,7 +129,11 @@ extension FlowDefinition {
     func completions(_ root: JSONValue, _ budget: WorkBudget) throws(WorkStopped) -> Set<JSONName> {
         guard let pointer = paths.completion, let completion = try root.value(at: pointer, budget) else { return [] }
         var names: Set<JSONName> = []
-        for member in try completion.lastMembers(budget) where member.value.isTrue { names.insert(JSONName(spelled: member.key.text)) }
+        try completion.forEachLastMember(budget) { (member) throws(WorkStopped) in
+            guard member.value.isTrue else { return }
+            try budget.take(bytes: 96)
+            names.insert(JSONName(spelled: member.key.text))
+        }
         return names
     }
 

@@ -14,7 +14,7 @@ public final class JSONDocument: Sendable {
     ///
     /// - Parameter maximumDepth: of arrays and objects in each other.
     public convenience init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
-        self.init(bytes, nodes: try Self.nodes(of: bytes[...], maximumDepth: maximumDepth))
+        self.init(bytes, nodes: try Self.nodes(of: bytes[...], maximumDepth: maximumDepth, room: Self.nodeCount(bytes[...])))
     }
 
     init(_ bytes: [UInt8], nodes: [cjson_node]) {
@@ -22,18 +22,27 @@ public final class JSONDocument: Sendable {
         self.nodes = nodes
     }
 
-    static func nodes(of text: ArraySlice<UInt8>, maximumDepth: Int) throws(JSONText.Fault) -> [cjson_node] {
+    /// - Parameter room: `nodeCount`.
+    static func nodes(of text: ArraySlice<UInt8>, maximumDepth: Int, room: Int) throws(JSONText.Fault) -> [cjson_node] {
         var error = cjson_error()
-        var nodes: UnsafeMutablePointer<cjson_node>?
-        var count = 0
-        let isParsed = text.withUnsafeBufferPointer {
-            cjson_parse($0.baseAddress, $0.count, max(0, maximumDepth), &nodes, &count, &error) == 1
+        var isParsed = false
+        let nodes = text.withUnsafeBufferPointer { text in
+            [cjson_node](unsafeUninitializedCapacity: room) { nodes, count in
+                isParsed = cjson_parse(text.baseAddress, text.count, max(0, maximumDepth), nodes.baseAddress, room, &count, &error) == 1
+                if !isParsed { count = 0 }
+            }
         }
-        // The nodes are this function's, to be freed by `cjson_free`; NULL is allowed there.
-        defer { cjson_free(nodes) }
-        guard isParsed, let nodes else { throw text.withUnsafeBytes { JSONText.Fault(error, in: $0) } }
-        return Array(UnsafeBufferPointer(start: nodes, count: count))
+        guard isParsed else { throw text.withUnsafeBytes { JSONText.Fault(error, in: $0) } }
+        return nodes
     }
+
+    /// How many nodes a text has at most; hardly ever fewer.
+    static func nodeCount(_ text: ArraySlice<UInt8>) -> Int {
+        text.withUnsafeBufferPointer { cjson_count($0.baseAddress, $0.count) }
+    }
+
+    /// A node as it is spelled.
+    func text(of index: Int) -> ArraySlice<UInt8> { bytes[Int(nodes[index].begin)..<Int(nodes[index].end)] }
 
     public var root: JSONValue { JSONValue(document: self, index: 0) }
 }
@@ -86,10 +95,7 @@ public struct JSONValue: Sendable {
     var size: Int { Int(node.end - node.begin) }
 
     /// The value as it is spelled.
-    public var text: ArraySlice<UInt8> {
-        let node = node
-        return document.bytes[Int(node.begin)..<Int(node.end)]
-    }
+    public var text: ArraySlice<UInt8> { document.text(of: index) }
 
     public var isTrue: Bool { kind == .boolean && document.bytes[Int(node.begin)] == UInt8(ascii: "t") }
 
@@ -156,7 +162,7 @@ public struct JSONValue: Sendable {
     }
 
     public struct Elements: Sequence, IteratorProtocol {
-        private let document: JSONDocument
+        let document: JSONDocument
         private var next_: Int
         private let end: Int
 
@@ -175,7 +181,7 @@ public struct JSONValue: Sendable {
     }
 
     public struct Members: Sequence, IteratorProtocol {
-        private let document: JSONDocument
+        let document: JSONDocument
         private var next_: Int
         private let end: Int
 

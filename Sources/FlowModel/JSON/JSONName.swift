@@ -1,3 +1,5 @@
+import CJSON
+
 /// The name of a member, or a token of a JSON Pointer, as its code units. A single surrogate, which no `String` can hold, is kept apart
 /// from every other one: two names are equal exactly when JSON's strings are (RFC 8259 §8.3).
 struct JSONName: Sendable {
@@ -72,6 +74,15 @@ struct JSONName: Sendable {
         case ..<0x10000: bytes += [UInt8(truncatingIfNeeded: scalar >> 12 | 0xE0), tail(6), tail(0)]
         default: bytes += [UInt8(truncatingIfNeeded: scalar >> 18 | 0xF0), tail(12), tail(6), tail(0)]
         }
+    }
+}
+
+extension JSONValue {
+    /// A string of a document of its own.
+    init(string: JSONName) {
+        let text = string.spelled
+        let node = cjson_node(kind_and_height: CJSON_STRING.rawValue, begin: 0, end: UInt32(clamping: text.count), next: 1)
+        self.init(document: JSONDocument(text, nodes: [node]), index: 0)
     }
 }
 

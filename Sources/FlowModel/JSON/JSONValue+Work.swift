@@ -1,3 +1,5 @@
+import CJSON
+
 // Reading a document with a budget: an object is searched from its beginning for each name, so that looking into a large one again and
 // again takes long.
 
@@ -7,11 +9,21 @@ extension JSONDocument {
         _ bytes: [UInt8], maximumDepth: Int, _ budget: WorkBudget
     ) throws(WorkStopped) -> Result<JSONDocument, JSONText.Fault> {
         try budget.spend(bytes: bytes.count)
+        let room = try takeNodes(of: bytes, budget)
         do throws(JSONText.Fault) {
-            return .success(try JSONDocument(bytes, maximumDepth: maximumDepth))
+            return .success(JSONDocument(bytes, nodes: try nodes(of: bytes[...], maximumDepth: maximumDepth, room: room)))
         } catch {
             return .failure(error)
         }
+    }
+
+    /// Takes the memory that a text needs to be parsed: as a whole, or every part of it once.
+    ///
+    /// - Returns: `nodeCount`.
+    static func takeNodes(of bytes: [UInt8], _ budget: WorkBudget) throws(WorkStopped) -> Int {
+        let count = nodeCount(bytes[...])
+        try budget.take(bytes: count * MemoryLayout<cjson_node>.stride)
+        return count
     }
 }
 
@@ -76,9 +88,12 @@ extension JSONValue {
         return count
     }
 
-    /// The members that count, as `lastMembers` has them. To find them all are looked at, repeated ones too.
-    func lastMembers(_ budget: WorkBudget) throws(WorkStopped) -> [Member] {
-        for member in members { try budget.spend(6 + member.key.size / 16) }
-        return lastMembers
+    /// Goes through the members that count, as `lastMembers` has them. To find them all are looked at, repeated ones too.
+    func forEachLastMember(_ budget: WorkBudget, _ body: (Member) throws(WorkStopped) -> Void) throws(WorkStopped) {
+        let names = try StringTable(members, budget)
+        for member in members {
+            try budget.spend(2)
+            if names.isLast(member.key) { try body(member) }
+        }
     }
 }

@@ -18,15 +18,25 @@ extension JSONDocument {
     ///
     /// - Returns: nil when the text is certainly not JSON, or nested too deeply; a whole document says why.
     convenience init?(shallow bytes: [UInt8], maximumDepth: Int) {
-        var nodes: UnsafeMutablePointer<cjson_node>?
-        var count = 0
-        let isParsed = bytes.withUnsafeBufferPointer {
-            cjson_parse_shallow($0.baseAddress, $0.count, max(0, maximumDepth), &nodes, &count) == 1
+        // Few texts have more in their roots; for those what all of the text would need is enough.
+        let few = Self.nodes(shallow: bytes, maximumDepth, room: 128)
+        let nodes = few ?? Self.nodes(shallow: bytes, maximumDepth, room: Self.nodeCount(bytes[...]))
+        guard let nodes, !nodes.isEmpty else { return nil }
+        self.init(bytes, nodes: nodes)
+    }
+
+    /// - Returns: nil when there is no room for all; none: it is not JSON.
+    private static func nodes(shallow bytes: [UInt8], _ maximumDepth: Int, room: Int) -> [cjson_node]? {
+        var isFull = false
+        let nodes = bytes.withUnsafeBufferPointer { text in
+            [cjson_node](unsafeUninitializedCapacity: room) { nodes, count in
+                let depth = max(0, maximumDepth)
+                let isParsed = cjson_parse_shallow(text.baseAddress, text.count, depth, nodes.baseAddress, room, &count) == 1
+                isFull = count > room
+                if !isParsed { count = 0 }
+            }
         }
-        // As above.
-        defer { cjson_free(nodes) }
-        guard isParsed, let nodes else { return nil }
-        self.init(bytes, nodes: Array(UnsafeBufferPointer(start: nodes, count: count)))
+        return isFull ? nil : nodes
     }
 
     /// An array or object that was looked into is not JSON; it was read as empty.
@@ -39,7 +49,7 @@ extension JSONDocument {
             if opened.isFaulty { return value }
             do throws(JSONText.Fault) {
                 // The text as a whole was found not to be nested too deeply.
-                var nodes = try Self.nodes(of: value.text, maximumDepth: .max)
+                var nodes = try Self.nodes(of: value.text, maximumDepth: .max, room: Self.nodeCount(value.text))
                 let offset = value.node.begin
                 for index in nodes.indices {
                     nodes[index].begin += offset

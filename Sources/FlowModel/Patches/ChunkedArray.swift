@@ -11,6 +11,11 @@ struct ChunkedArray<Element> {
 
     init() {}
 
+    /// What so many elements take in memory, in bytes.
+    static func memory(_ count: Int) -> Int {
+        count * MemoryLayout<Element>.stride + (count / chunkLength + 1) * (MemoryLayout<[Element]>.stride + MemoryLayout<Int>.stride)
+    }
+
     init(_ elements: some Sequence<Element>) {
         var chunk: [Element] = []
         for element in elements {

@@ -1,72 +1,178 @@
 /// The longest common subsequence of two sequences: what a difference between them may leave alone.
 ///
-/// E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986): it costs little where the sequences differ little, however long
-/// they are.
+/// E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), in the variation of §4b: it costs little where the sequences differ
+/// little, however long they are, and takes memory for the differences only. From both ends at once it goes along diagonals k, where k is
+/// the place in `one` less the place in `other`, until the two ways meet; what is before and behind that is searched the same way.
 struct CommonSubsequence {
-    private let one: [Int]
-    private let other: [Int]
-    /// Row d has d + 1 places: how far in `one` d removals and additions lead on each diagonal k = -d, -d + 2 … d, where k is the place
-    /// in `one` less the place in `other`.
-    private var rows: [Int32] = []
+    /// Elements that both have.
+    struct Run: Equatable {
+        var one: Int
+        var other: Int
+        var count: Int
+    }
 
-    /// - Parameter steps: how many there may be; those that were taken are subtracted. Each takes up to 4 bytes.
-    /// - Returns: pairs of places from 0, rising in both; nil when that takes more steps.
-    static func pairs(_ one: [Int], _ other: [Int], steps: inout Int, _ budget: WorkBudget) throws(WorkStopped) -> [(Int, Int)]? {
-        var search = CommonSubsequence(one, other)
-        for distance in 0...(one.count + other.count) {
+    /// A part of both.
+    private typealias Part = (one: Range<Int>, other: Range<Int>)
+
+    private let one: [UInt32]
+    private let other: [UInt32]
+    private let budget: WorkBudget
+    private var steps: Int
+    private var runs: [Run] = []
+    /// How far along each diagonal: from the beginning of a part and from its end.
+    private var forward = Reach()
+    private var backward = Reach()
+
+    /// - Parameter steps: how many there may be; those that were taken are subtracted. It takes some bytes for each of their square root.
+    /// - Returns: by places from 0, rising in both; nil when that takes more steps.
+    static func runs(_ one: [UInt32], _ other: [UInt32], steps: inout Int, _ budget: WorkBudget) throws(WorkStopped) -> [Run]? {
+        var search = CommonSubsequence(one, other, steps, budget)
+        let isDone = try search.search((one.indices, other.indices))
+        steps = search.steps
+        return isDone ? search.runs : nil
+    }
+
+    private init(_ one: [UInt32], _ other: [UInt32], _ steps: Int, _ budget: WorkBudget) {
+        (self.one, self.other, self.steps, self.budget) = (one, other, steps, budget)
+    }
+
+    /// Calls itself twice for parts that differ in half as many elements.
+    ///
+    /// - Returns: false when it would take too many steps.
+    private mutating func search(_ part: Part) throws(WorkStopped) -> Bool {
+        var part = part
+        let start = part.one.lowerBound
+        while let first = part.one.first, let other = part.other.first, one[first] == self.other[other] {
+            part = (part.one.dropFirst(), part.other.dropFirst())
+        }
+        note(part.one.lowerBound - start, endingAt: part.one.lowerBound, part.other.lowerBound)
+        let end = part.one.upperBound
+        while let last = part.one.last, let other = part.other.last, one[last] == self.other[other] {
+            part = (part.one.dropLast(), part.other.dropLast())
+        }
+        let kept = end - part.one.upperBound
+        try spend(part.one.lowerBound - start + kept)
+        if !part.one.isEmpty, !part.other.isEmpty {
+            guard let middle = try middle(of: part) else { return false }
+            guard try search((part.one.lowerBound..<middle.one, part.other.lowerBound..<middle.other)),
+                try search((middle.one..<part.one.upperBound, middle.other..<part.other.upperBound))
+            else { return false }
+        }
+        note(kept, endingAt: end, part.other.upperBound + kept)
+        return steps >= 0
+    }
+
+    private mutating func note(_ count: Int, endingAt one: Int, _ other: Int) {
+        guard count > 0 else { return }
+        let run = Run(one: one - count, other: other - count, count: count)
+        if let last = runs.last, last.one + last.count == run.one, last.other + last.count == run.other {
+            runs[runs.count - 1].count += count
+        } else {
+            runs.append(run)
+        }
+    }
+
+    private mutating func spend(_ steps: Int) throws(WorkStopped) {
+        self.steps -= steps
+        try budget.spend(1 + steps / 16)
+    }
+
+    // MARK: The middle
+
+    /// A place that a longest common subsequence leads through, about half-way between the ends of a part. Its first elements differ, and
+    /// so do its last ones, so there is something before it and something behind it.
+    ///
+    /// - Returns: nil when it takes too many steps.
+    private mutating func middle(of part: Part) throws(WorkStopped) -> (one: Int, other: Int)? {
+        let (width, height) = (part.one.count, part.other.count)
+        let delta = width - height
+        forward.clear()
+        backward.clear()
+        for distance in 0...((width + height + 1) / 2) {
+            forward.grow(to: distance)
+            backward.grow(to: distance)
             let before = steps
-            let isDone = search.extend(to: distance, steps: &steps)
+            for diagonal in Self.diagonals(distance, width, height) {
+                let place = forward.step(diagonal, distance, width, height)
+                guard place >= 0 else { continue }
+                let end = slide(part, from: place, diagonal)
+                forward[diagonal] = end
+                steps -= 1 + end - place
+                if steps < 0 { return nil }
+                // Of an odd number of differences the way from the beginning has one more.
+                if delta % 2 != 0, abs(delta - diagonal) < distance, meets(backward[delta - diagonal], end, width) {
+                    return (part.one.lowerBound + end, part.other.lowerBound + end - diagonal)
+                }
+            }
+            for diagonal in Self.diagonals(distance, width, height) {
+                let place = backward.step(diagonal, distance, width, height)
+                guard place >= 0 else { continue }
+                let end = slideBack(part, from: place, diagonal)
+                backward[diagonal] = end
+                steps -= 1 + end - place
+                if steps < 0 { return nil }
+                if delta % 2 == 0, abs(delta - diagonal) <= distance, meets(forward[delta - diagonal], end, width) {
+                    return (part.one.upperBound - end, part.other.upperBound - end + diagonal)
+                }
+            }
             try budget.spend(1 + (before - steps) / 16)
-            if isDone { return search.pairs(distance) }
-            if steps < 0 { return nil }
         }
         return nil
     }
 
-    private init(_ one: [Int], _ other: [Int]) {
-        (self.one, self.other) = (one, other)
+    /// -d, -d + 2 … d, as far as there are any.
+    private static func diagonals(_ distance: Int, _ width: Int, _ height: Int) -> StrideThrough<Int> {
+        let (below, above) = (max(0, distance - height), max(0, distance - width))
+        return stride(from: 2 * below - distance, through: distance - 2 * above, by: 2)
     }
 
-    /// Adds a row.
-    ///
-    /// - Returns: whether it reaches the end of both.
-    private mutating func extend(to distance: Int, steps: inout Int) -> Bool {
-        for index in 0...distance {
-            let diagonal = 2 * index - distance
-            let start = start(distance, index).place
-            var place = start
-            while place < one.count, place - diagonal < other.count, one[place] == other[place - diagonal] { place += 1 }
-            rows.append(Int32(place))
-            steps -= 1 + place - start
-            if steps < 0 { return false }
-            if diagonal == one.count - other.count, place >= one.count { return true }
+    private func meets(_ way: Int, _ end: Int, _ width: Int) -> Bool { way >= 0 && way + end >= width }
+
+    private func slide(_ part: Part, from place: Int, _ diagonal: Int) -> Int {
+        var (one, other) = (part.one.lowerBound + place, part.other.lowerBound + place - diagonal)
+        while one < part.one.upperBound, other < part.other.upperBound, self.one[one] == self.other[other] {
+            one += 1
+            other += 1
         }
-        return false
+        return one - part.one.lowerBound
     }
 
-    /// Where a diagonal is entered: from the one above by an addition or from the one below by a removal, whichever leads further.
-    private func start(_ distance: Int, _ index: Int) -> (place: Int, isAddition: Bool) {
-        if distance == 0 { return (0, true) }
-        let previous = (distance - 1) * distance / 2
-        let added = index < distance ? Int(rows[previous + index]) : -1
-        let removed = index > 0 ? Int(rows[previous + index - 1]) + 1 : -1
-        return added >= removed ? (added, true) : (removed, false)
-    }
-
-    /// Goes the way back from the end.
-    private func pairs(_ distance: Int) -> [(Int, Int)] {
-        var pairs: [(Int, Int)] = []
-        var diagonal = one.count - other.count
-        var place = one.count
-        for distance in (0...distance).reversed() {
-            let (start, isAddition) = start(distance, (diagonal + distance) / 2)
-            while place > start {
-                place -= 1
-                pairs.append((place, place - diagonal))
-            }
-            if !isAddition { place -= 1 }
-            diagonal += isAddition ? 1 : -1
+    private func slideBack(_ part: Part, from place: Int, _ diagonal: Int) -> Int {
+        var (one, other) = (part.one.upperBound - place, part.other.upperBound - place + diagonal)
+        while one > part.one.lowerBound, other > part.other.lowerBound, self.one[one - 1] == self.other[other - 1] {
+            one -= 1
+            other -= 1
         }
-        return pairs.reversed()
+        return part.one.upperBound - one
+    }
+}
+
+/// How far so many differences lead on each diagonal, in places of `one` from an end of a part; -1: nowhere.
+private struct Reach {
+    /// Diagonal k is at 2k, -k at 2k - 1, so that it grows at one end.
+    private var places: [Int32] = []
+
+    private static func index(_ diagonal: Int) -> Int { diagonal >= 0 ? 2 * diagonal : -2 * diagonal - 1 }
+
+    subscript(diagonal: Int) -> Int {
+        get { Int(places[Self.index(diagonal)]) }
+        set { places[Self.index(diagonal)] = Int32(truncatingIfNeeded: newValue) }
+    }
+
+    mutating func clear() { places.removeAll(keepingCapacity: true) }
+
+    /// Makes room for the diagonals that so many differences lead to, and for those beside them.
+    mutating func grow(to distance: Int) {
+        while places.count <= 2 * distance + 2 { places.append(-1) }
+    }
+
+    /// Where a diagonal is entered: from the one above by an addition or from the one below by a removal, whichever leads further without
+    /// leaving the part.
+    func step(_ diagonal: Int, _ distance: Int, _ width: Int, _ height: Int) -> Int {
+        if distance == 0 { return 0 }
+        let (added, removed) = (self[diagonal + 1], self[diagonal - 1])
+        let byAddition = added >= 0 && added - diagonal <= height ? added : -1
+        let byRemoval = removed >= 0 && removed < width ? removed + 1 : -1
+        return max(byAddition, byRemoval)
     }
 }

@@ -46,18 +46,8 @@ struct JSONComparison {
     }
 
     private func areMembersEqualByName(_ one: JSONValue.Members, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
-        var others: [JSONName: JSONValue] = [:]
-        for member in other {
-            try budget.spend(2 + member.key.text.count / 16)
-            guard others.updateValue(member.value, forKey: JSONName(spelled: member.key.text)) == nil else { return false }
-        }
-        for member in one {
-            try budget.spend(bytes: member.key.text.count)
-            guard let other = others.removeValue(forKey: JSONName(spelled: member.key.text)), try areEqual(member.value, other) else {
-                return false
-            }
-        }
-        return others.isEmpty
+        let names = try StringTable(one, budget)
+        return try names.hasRepeats ? false : areMembersEqual(names.count, other) { names[$0].map { JSONTree($0) } }
     }
 
     /// The same for a tree that was changed.
@@ -76,20 +66,30 @@ struct JSONComparison {
     }
 
     private func areMembersEqualByName(_ one: JSONMembers, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
-        var seen: Set<JSONName> = []
-        for member in other {
-            let name = JSONName(spelled: member.key.text)
-            try budget.spend(bytes: name.bytes.count)
-            guard seen.insert(name).inserted, let value = one[name], try areEqual(value, member.value) else { return false }
+        try areMembersEqual(one.count, other) { one[$0] }
+    }
+
+    /// - Parameters:
+    ///   - count: of members in the one object, of different names all.
+    ///   - member: finds them.
+    private func areMembersEqual(
+        _ count: Int, _ other: JSONValue.Members, _ member: (JSONName) -> JSONTree?
+    ) throws(WorkStopped) -> Bool {
+        let names = try StringTable(other, budget)
+        guard !names.hasRepeats, names.count == count else { return false }
+        for other in other {
+            try budget.spend(bytes: other.key.text.count)
+            guard let value = member(JSONName(spelled: other.key.text)), try areEqual(value, other.value) else { return false }
         }
-        return seen.count == one.count
+        return true
     }
 
     private func areMembersEqualInOrder(_ one: JSONMembers, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var others = other
         for member in one {
-            try budget.spend(bytes: member.key.count)
-            guard let other = others.next(), JSONString.areEqual(member.key, other.key.text), try areEqual(member.value, other.value) else {
+            try budget.spend(bytes: member.key.size)
+            guard let other = others.next(), JSONString.areEqual(member.key.text, other.key.text), try areEqual(member.value, other.value)
+            else {
                 return false
             }
         }

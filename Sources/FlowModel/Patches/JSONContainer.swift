@@ -13,11 +13,15 @@ final class JSONContainer {
     /// See `JSONTree.height`.
     private(set) var height: Int
 
+    /// Opens what a document has; steps and memory are paid for first.
+    ///
     /// - Parameter value: an array or object.
-    init(_ value: JSONValue) {
+    init(_ value: JSONValue, _ budget: WorkBudget) throws(WorkStopped) {
+        let count = value.count
+        try Self.pay(value.kind, count, budget)
         (kind, origin, height) = (value.kind, value, value.height)
         elements = ChunkedArray(value.elements.lazy.map { JSONTree($0) })
-        members = JSONMembers(value)
+        members = JSONMembers(value, count: count)
         contentSize = elements.reduce(0) { $0 + $1.size } + members.reduce(0) { $0 + $1.size }
     }
 
@@ -33,13 +37,25 @@ final class JSONContainer {
         (contentSize, height) = (other.contentSize, other.height)
     }
 
-    /// Shares what is in it.
-    func copy() -> JSONContainer { JSONContainer(self) }
+    /// One that can be changed by itself; steps and memory are paid for first.
+    func copy(_ budget: WorkBudget) throws(WorkStopped) -> JSONContainer {
+        try Self.pay(kind, count, budget)
+        return JSONContainer(self)
+    }
+
+    /// For opening or copying. Members are hashed.
+    private static func pay(_ kind: JSONValue.Kind, _ count: Int, _ budget: WorkBudget) throws(WorkStopped) {
+        try budget.spend(kind == .array ? count : 6 * count)
+        try budget.take(bytes: kind == .array ? ChunkedArray<JSONTree>.memory(count) : JSONMembers.memory(count))
+    }
+
+    /// Makes room for so many members more.
+    func reserve(_ more: Int, _ budget: WorkBudget) throws(WorkStopped) {
+        try budget.take(bytes: JSONMembers.memory(more))
+        members.reserve(more)
+    }
 
     var count: Int { kind == .array ? elements.count : members.count }
-
-    /// Steps that opening or copying it takes. Members are hashed.
-    var cost: Int { kind == .array ? elements.count : 6 * members.count }
 
     /// Steps to find a place in it, to put something there or to take it away.
     var editCost: Int { kind == .array ? 2 + elements.count / 4_096 : 2 }
@@ -58,7 +74,7 @@ final class JSONContainer {
         }
         for member in members {
             if bytes.count > start { bytes.append(UInt8(ascii: ",")) }
-            bytes += member.key
+            bytes += member.key.text
             bytes.append(UInt8(ascii: ":"))
             member.value.write(to: &bytes)
         }
@@ -89,9 +105,11 @@ extension JSONContainer {
     /// nil unless an array or object is there.
     ///
     /// - Parameter place: of an array, below its count.
-    func open(at place: Int) -> JSONTree.Opened? { elements.update(at: place) { $0.open() } }
+    func open(at place: Int, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? {
+        try elements.update(at: place) { (element) throws(WorkStopped) in try element.open(budget) }
+    }
 
-    func open(_ name: JSONName) -> JSONTree.Opened? { members.open(name) }
+    func open(_ name: JSONName, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? { try members.open(name, budget) }
 
     /// Notes that something in it was changed.
     ///
@@ -129,7 +147,7 @@ extension JSONContainer {
     /// Adds a member to an object, or replaces the value of the one there is.
     ///
     /// - Parameter key: the name as a new member is to spell it.
-    func set(_ name: JSONName, key: ArraySlice<UInt8>, _ value: JSONTree) {
+    func set(_ name: JSONName, key: JSONValue, _ value: JSONTree) {
         noteChange(growth: members.set(name, key: key, value), height: value.height)
     }
 

@@ -22,6 +22,8 @@ private struct DiffWriter {
     private var stepsLeft = 16_000_000
 
     private let budget: WorkBudget
+    private let oldDocument: JSONDocument
+    private let newDocument: JSONDocument
     private let old: JSONHashes
     private let new: JSONHashes
     private var output: [UInt8] = [UInt8(ascii: "[")]
@@ -30,8 +32,11 @@ private struct DiffWriter {
 
     init(_ old: JSONDocument, _ new: JSONDocument, _ budget: WorkBudget) throws(WorkStopped) {
         self.budget = budget
+        (oldDocument, newDocument) = (old, new)
         self.old = try JSONHashes(old, budget)
         self.new = try JSONHashes(new, budget)
+        // What is longer than the new value is replaced by it.
+        try budget.take(bytes: new.bytes.count)
     }
 
     mutating func finish() -> [UInt8] {
@@ -47,7 +52,7 @@ private struct DiffWriter {
         case (.object, .object):
             if try writeMembers(from: one, to: other, limit: limit) { return }
         case (.array, .array):
-            if try writeElements(from: Array(one.elements), to: Array(other.elements), limit: limit) { return }
+            if try writeElements(from: try nodes(one)[...], to: try nodes(other)[...], limit: limit) { return }
         default: break
         }
         output.removeSubrange(start...)
@@ -65,10 +70,11 @@ private struct DiffWriter {
 
     /// - Returns: false when it cannot be done, or not within the limit.
     private mutating func writeMembers(from one: JSONValue, to other: JSONValue, limit: Int) throws(WorkStopped) -> Bool {
-        guard let oldMembers = try byName(one), let newMembers = try byName(other) else { return false }
+        let (oldNames, newNames) = (try StringTable(one.members, budget), try StringTable(other.members, budget))
+        if oldNames.hasRepeats || newNames.hasRepeats { return false }
         for member in one.members {
             let name = JSONName(spelled: member.key.text)
-            let new = newMembers[name]
+            let new = newNames[name]
             try within(name) { (writer) throws(WorkStopped) in
                 if let new { try writer.write(from: member.value, to: new) } else { try writer.write("remove", nil) }
             }
@@ -76,62 +82,79 @@ private struct DiffWriter {
         }
         for member in other.members {
             let name = JSONName(spelled: member.key.text)
-            if oldMembers[name] != nil { continue }
+            if oldNames.contains(name) { continue }
             try within(name) { (writer) throws(WorkStopped) in try writer.write("add", member.value) }
             if output.count > limit { return false }
         }
         return true
     }
 
-    /// nil when a name is repeated.
-    private func byName(_ object: JSONValue) throws(WorkStopped) -> [JSONName: JSONValue]? {
-        var members: [JSONName: JSONValue] = [:]
-        for member in object.members {
-            try budget.spend(4 + member.key.size / 16)
-            guard members.updateValue(member.value, forKey: JSONName(spelled: member.key.text)) == nil else { return nil }
-        }
-        return members
-    }
-
     // MARK: Arrays
 
-    private mutating func writeElements(from one: [JSONValue], to other: [JSONValue], limit: Int) throws(WorkStopped) -> Bool {
+    /// The elements of an array, by their nodes: a large one has millions.
+    private func nodes(_ array: JSONValue) throws(WorkStopped) -> [UInt32] {
+        let count = try array.count(budget)
+        try budget.take(bytes: count * MemoryLayout<UInt32>.stride)
+        var nodes: [UInt32] = []
+        nodes.reserveCapacity(count)
+        for element in array.elements { nodes.append(UInt32(truncatingIfNeeded: element.index)) }
+        return nodes
+    }
+
+    private func oldValue(_ node: UInt32) -> JSONValue { JSONValue(document: oldDocument, index: Int(node)) }
+    private func newValue(_ node: UInt32) -> JSONValue { JSONValue(document: newDocument, index: Int(node)) }
+
+    private mutating func writeElements(
+        from one: ArraySlice<UInt32>, to other: ArraySlice<UInt32>, limit: Int
+    ) throws(WorkStopped) -> Bool {
         let shorter = min(one.count, other.count)
         var start = 0
-        while start < shorter, try areEqual(one[start], other[start]) { start += 1 }
+        while start < shorter, try areEqual(oldValue(one[start]), newValue(other[start])) { start += 1 }
         var kept = 0
-        while kept < shorter - start, try areEqual(one[one.count - 1 - kept], other[other.count - 1 - kept]) { kept += 1 }
+        while kept < shorter - start, try areEqual(oldValue(one[one.count - 1 - kept]), newValue(other[other.count - 1 - kept])) {
+            kept += 1
+        }
         let (oldEnd, newEnd) = (one.count - kept, other.count - kept)
 
         var (from, to) = (start, start)
-        for (oldPlace, newPlace) in try commonElements(one[start..<oldEnd], other[start..<newEnd]) + [(oldEnd, newEnd)] {
+        let end = CommonSubsequence.Run(one: oldEnd - start, other: newEnd - start, count: 0)
+        for run in try commonElements(one[start..<oldEnd], other[start..<newEnd]) + [end] {
+            let (oldPlace, newPlace) = (start + run.one, start + run.other)
             guard try writeRun(one[from..<oldPlace], other[to..<newPlace], limit: limit) else { return false }
-            if oldPlace < oldEnd {  // equal, but for two hashes that are the same by chance
-                try within(newPlace) { (writer) throws(WorkStopped) in try writer.write(from: one[oldPlace], to: other[newPlace]) }
+            for place in 0..<run.count {  // equal, but for two hashes that are the same by chance
+                try within(newPlace + place) { (writer) throws(WorkStopped) in
+                    try writer.write(from: writer.oldValue(one[oldPlace + place]), to: writer.newValue(other[newPlace + place]))
+                }
             }
-            (from, to) = (oldPlace + 1, newPlace + 1)
+            (from, to) = (oldPlace + run.count, newPlace + run.count)
         }
         return true
     }
 
+    /// By places in the slices.
     private mutating func commonElements(
-        _ one: ArraySlice<JSONValue>, _ other: ArraySlice<JSONValue>
-    ) throws(WorkStopped) -> [(Int, Int)] {
+        _ one: ArraySlice<UInt32>, _ other: ArraySlice<UInt32>
+    ) throws(WorkStopped) -> [CommonSubsequence.Run] {
         guard !one.isEmpty, !other.isEmpty, one.count < Int32.max, one.count + other.count > 2 else { return [] }
+        let memory = (one.count + other.count) * MemoryLayout<UInt32>.stride
+        try budget.take(bytes: memory)
+        defer { budget.giveBack(bytes: memory) }
         let allowed = min(Self.stepsOfArray, stepsLeft)
         var steps = allowed + Self.stepsOfElement * (one.count + other.count)
-        let pairs = try CommonSubsequence.pairs(one.map { old[$0] }, other.map { new[$0] }, steps: &steps, budget)
+        let runs = try CommonSubsequence.runs(one.map { old[node: $0] }, other.map { new[node: $0] }, steps: &steps, budget)
         stepsLeft -= max(0, allowed - steps)
-        return (pairs ?? []).map { (one.startIndex + $0, other.startIndex + $1) }
+        return runs ?? []
     }
 
     /// Elements that have nothing in common: each becomes the one in its place, then the rest is removed or added. What stands before them
     /// is as in the new array already, so places are those in the new one.
     private mutating func writeRun(
-        _ one: ArraySlice<JSONValue>, _ other: ArraySlice<JSONValue>, limit: Int
+        _ one: ArraySlice<UInt32>, _ other: ArraySlice<UInt32>, limit: Int
     ) throws(WorkStopped) -> Bool {
         for (place, (old, new)) in zip(other.indices, zip(one, other)) {
-            try within(place) { (writer) throws(WorkStopped) in try writer.write(from: old, to: new) }
+            try within(place) { (writer) throws(WorkStopped) in
+                try writer.write(from: writer.oldValue(old), to: writer.newValue(new))
+            }
             if output.count > limit { return false }
         }
         for _ in one.dropFirst(other.count) {
@@ -139,7 +162,7 @@ private struct DiffWriter {
             if output.count > limit { return false }
         }
         for place in other.indices.dropFirst(one.count) {
-            try within(place) { (writer) throws(WorkStopped) in try writer.write("add", other[place]) }
+            try within(place) { (writer) throws(WorkStopped) in try writer.write("add", writer.newValue(other[place])) }
             if output.count > limit { return false }
         }
         return true

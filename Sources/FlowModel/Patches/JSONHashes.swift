@@ -1,22 +1,26 @@
 /// A hash of every value of a document, such that values that are equal by RFC 6902 §4.6 have the same one: a difference between two
 /// documents is found without comparing everything in them once for each array or object around it.
 struct JSONHashes {
-    private let hashes: [Int]
+    /// Half of what the hasher makes: a large text has millions.
+    private let hashes: [UInt32]
 
     init(_ document: JSONDocument, _ budget: WorkBudget) throws(WorkStopped) {
-        var hashes = [Int](repeating: 0, count: document.nodes.count)
+        try budget.take(bytes: document.nodes.count * MemoryLayout<UInt32>.stride)
+        var hashes = [UInt32](repeating: 0, count: document.nodes.count)
         // What is in an array or object comes behind it.
         for index in document.nodes.indices.reversed() {
             let value = JSONValue(document: document, index: index)
             try budget.spend(value.height == 0 ? 1 + value.size / 16 : 2)
-            hashes[index] = Self.hash(value, hashes)
+            hashes[index] = UInt32(truncatingIfNeeded: Self.hash(value, hashes))
         }
         self.hashes = hashes
     }
 
-    subscript(value: JSONValue) -> Int { hashes[value.index] }
+    subscript(value: JSONValue) -> Int { Int(hashes[value.index]) }
 
-    private static func hash(_ value: JSONValue, _ hashes: [Int]) -> Int {
+    subscript(node node: UInt32) -> UInt32 { hashes[Int(node)] }
+
+    private static func hash(_ value: JSONValue, _ hashes: [UInt32]) -> Int {
         var hasher = Hasher()
         hasher.combine(value.kind)
         switch value.kind {

@@ -2,58 +2,91 @@
 /// as they are until the name is removed.
 struct JSONMembers {
     struct Member {
-        /// The name as it is spelled.
-        let key: ArraySlice<UInt8>
+        /// A string, as it is spelled.
+        let key: JSONValue
         var value: JSONTree
 
         /// Bytes when written; the colon counts.
-        var size: Int { key.count + 1 + value.size }
+        var size: Int { key.size + 1 + value.size }
     }
 
     /// nil where a member was removed, so that the others keep their places.
     private var slots: [Member?] = []
-    /// Of the last member of each name.
-    private var places: [JSONName: Int] = [:]
+    /// Of the last member of each name, in `slots`.
+    private var places = PlaceTable(room: 0)
+    /// Different ones.
+    private var names = 0
     private(set) var count = 0
 
     /// Whether members are more than names.
-    var hasRepeats: Bool { count > places.count }
+    var hasRepeats: Bool { count > names }
 
     init() {}
 
-    /// - Parameter object: nothing else has members.
-    init(_ object: JSONValue) {
-        let count = object.kind == .object ? object.count : 0
-        slots.reserveCapacity(count)
-        places.reserveCapacity(count)
-        for member in object.members {
-            let key = member.key.text
-            append(Member(key: key, value: JSONTree(member.value)), name: JSONName(spelled: key))
+    /// - Parameters:
+    ///   - object: nothing else has members.
+    ///   - count: of its members.
+    init(_ object: JSONValue, count: Int) {
+        reserve(count)
+        for member in object.members { append(Member(key: member.key, value: JSONTree(member.value))) }
+    }
+
+    /// What so many members take in memory, in bytes, with those that a patch may add.
+    static func memory(_ count: Int) -> Int {
+        (count + spare(count)) * MemoryLayout<Member?>.stride + PlaceTable.memory(room: count + spare(count))
+    }
+
+    /// A patch has not many more operations.
+    private static func spare(_ count: Int) -> Int { Swift.min(count, 16 << 10) }
+
+    /// Makes room for so many more.
+    mutating func reserve(_ more: Int) {
+        let room = slots.count + more
+        if slots.capacity < room { slots.reserveCapacity(room + Self.spare(room)) }
+        if places.room < more { find(room: room + Self.spare(room)) }
+    }
+
+    /// Puts all places into a larger table.
+    private mutating func find(room: Int) {
+        places = PlaceTable(room: room)
+        for (place, member) in slots.enumerated() {
+            if let member { put(place, JSONName(spelled: member.key.text)) }
         }
     }
 
-    private mutating func append(_ member: Member, name: JSONName) {
-        places[name] = slots.count
+    @discardableResult
+    private mutating func put(_ place: Int, _ name: JSONName) -> Int? {
+        let slots = slots
+        return places.put(place, name.hashValue) { Self.has(slots[$0], name) }
+    }
+
+    private static func has(_ member: Member?, _ name: JSONName) -> Bool { member.map { JSONName(spelled: $0.key.text) == name } ?? false }
+
+    private func place(_ name: JSONName) -> Int? { places.place(name.hashValue) { Self.has(slots[$0], name) } }
+
+    private mutating func append(_ member: Member) {
+        if places.room == 0 { find(room: 2 * slots.count + 4) }
         slots.append(member)
+        if put(slots.count - 1, JSONName(spelled: member.key.text)) == nil { names += 1 }
         count += 1
     }
 
-    subscript(name: JSONName) -> JSONTree? { places[name].flatMap { slots[$0]?.value } }
+    subscript(name: JSONName) -> JSONTree? { place(name).flatMap { slots[$0]?.value } }
 
     /// nil when no array or object has that name.
-    mutating func open(_ name: JSONName) -> JSONTree.Opened? {
-        guard let place = places[name] else { return nil }
-        return slots[place]?.value.open()
+    mutating func open(_ name: JSONName, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? {
+        guard let place = place(name) else { return nil }
+        return try slots[place]?.value.open(budget)
     }
 
     /// Adds a member, or replaces the value of the one there is.
     ///
     /// - Parameter key: the name as a new member is to spell it.
     /// - Returns: the bytes by which that is larger.
-    mutating func set(_ name: JSONName, key: ArraySlice<UInt8>, _ value: JSONTree) -> Int {
-        guard let place = places[name], let old = slots[place] else {
+    mutating func set(_ name: JSONName, key: JSONValue, _ value: JSONTree) -> Int {
+        guard let place = place(name), let old = slots[place] else {
             let member = Member(key: key, value: value)
-            append(member, name: name)
+            append(member)
             return member.size
         }
         slots[place] = Member(key: old.key, value: value)
@@ -64,15 +97,15 @@ struct JSONMembers {
     ///
     /// - Returns: the removed, the one that counted last.
     mutating func remove(_ name: JSONName) -> [Member] {
-        guard let last = places[name] else { return [] }
+        guard let last = place(name) else { return [] }
         let candidates = hasRepeats ? 0..<(last + 1) : last..<(last + 1)
         var removed: [Member] = []
         for place in candidates {
-            guard let member = slots[place], place == last || JSONName(spelled: member.key) == name else { continue }
+            guard let member = slots[place], place == last || Self.has(member, name) else { continue }
             slots[place] = nil
             removed.append(member)
         }
-        places[name] = nil
+        names -= 1
         count -= removed.count
         return removed
     }

@@ -9,13 +9,11 @@ public enum MergePatch {
         guard patch.root.kind == .object else { return patch.bytes }
         var tree = JSONTree(document.root)
         var target = JSONContainer()
-        if document.root.kind == .object, let opened = tree.open() {
-            try budget.spend(opened.cost)
-            target = opened.container
-        }
+        if document.root.kind == .object, let opened = try tree.open(budget) { target = opened }
         let isChanged = try merge(patch.root, into: target, budget)
         if document.root.kind == .object, !isChanged { return document.bytes }
         try budget.spend(bytes: target.size)
+        try budget.take(bytes: target.size)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(target.size)
         target.write(to: &bytes)
@@ -27,8 +25,15 @@ public enum MergePatch {
     /// - Returns: whether something was changed.
     private static func merge(_ patch: JSONValue, into target: JSONContainer, _ budget: WorkBudget) throws(WorkStopped) -> Bool {
         var isChanged = false
-        for (name, member) in try lastMembers(of: patch, budget) where try merge(member, named: name, into: target, budget) {
-            isChanged = true
+        let names = try StringTable(patch.members, budget)
+        try target.reserve(names.count, budget)
+        // Where a name that is repeated stands first, its last member is merged.
+        let merged = names.hasRepeats ? try StringTable(patch.document, room: names.count, budget) : nil
+        for member in patch.members {
+            guard merged?.insert(member.key) ?? true else { continue }
+            let name = JSONName(spelled: member.key.text)
+            let last = names.hasRepeats ? names.last(name) ?? member : member
+            if try merge(last, named: name, into: target, budget) { isChanged = true }
         }
         return isChanged
     }
@@ -37,13 +42,13 @@ public enum MergePatch {
         _ member: JSONValue.Member, named name: JSONName, into target: JSONContainer, _ budget: WorkBudget
     ) throws(WorkStopped) -> Bool {
         try budget.spend(8)
-        let key = member.key.text
+        let key = member.key
         switch member.value.kind {
         case .null:
             try budget.spend(target.removalCost)
             return target.remove(name) != nil
         case .object:
-            guard target.members[name]?.kind == .object, let (inner, cost) = target.open(name) else {
+            guard target.members[name]?.kind == .object, let inner = try target.open(name, budget) else {
                 try budget.spend(12)
                 // What is new has its nulls taken out too.
                 let new = JSONContainer()
@@ -51,7 +56,6 @@ public enum MergePatch {
                 target.set(name, key: key, JSONTree(new))
                 return true
             }
-            try budget.spend(cost)
             let size = inner.size
             guard try merge(member.value, into: inner, budget) else { return false }
             target.noteChange(growth: inner.size - size, height: inner.height)
@@ -60,24 +64,5 @@ public enum MergePatch {
             target.set(name, key: key, JSONTree(member.value))
             return true
         }
-    }
-
-    /// The last member of each name, where the first one stands.
-    private static func lastMembers(
-        of patch: JSONValue, _ budget: WorkBudget
-    ) throws(WorkStopped) -> [(name: JSONName, member: JSONValue.Member)] {
-        var places: [JSONName: Int] = [:]
-        var members: [(name: JSONName, member: JSONValue.Member)] = []
-        for member in patch.members {
-            try budget.spend(3 + member.key.size / 16)
-            let name = JSONName(spelled: member.key.text)
-            if let place = places[name] {
-                members[place].member = member
-            } else {
-                places[name] = members.count
-                members.append((name, member))
-            }
-        }
-        return members
     }
 }

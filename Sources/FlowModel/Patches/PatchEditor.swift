@@ -18,6 +18,7 @@ struct PatchEditor {
     func write() throws(WorkStopped) -> [UInt8] {
         if let origin = root.origin, origin.document === document, origin.index == 0 { return document.bytes }
         try budget.spend(bytes: root.size)
+        try budget.take(bytes: root.size)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(root.size)
         root.write(to: &bytes)
@@ -63,7 +64,7 @@ struct PatchEditor {
             return try checkSize()
         }
         try change(path) { (container) throws(Reason) in
-            guard container.kind == .array else { return container.set(token, key: token.spelled[...], value) }
+            guard container.kind == .array else { return container.set(token, key: JSONValue(string: token), value) }
             switch token.place {
             case .end: container.insert(value, at: container.count)
             case .index(let place) where place <= container.count: container.insert(value, at: place)
@@ -83,7 +84,7 @@ struct PatchEditor {
         try change(path) { (container) throws(Reason) in
             switch try Self.slot(path, path.tokens.count, in: container) {
             case .element(let place): container.replace(at: place, with: value)
-            case .member: container.set(token, key: token.spelled[...], value)
+            case .member: container.set(token, key: JSONValue(string: token), value)
             }
         }
         try checkSize()
@@ -158,22 +159,27 @@ extension PatchEditor {
     private mutating func open(_ path: PatchPath) throws(Reason) -> [JSONContainer] {
         var containers: [JSONContainer] = []
         for depth in path.tokens.indices {
-            let opened: JSONTree.Opened?
-            if let outer = containers.last {
-                switch try Self.slot(path, depth, in: outer) {
-                case .element(let place): opened = outer.open(at: place)
-                case .member(let name): opened = outer.open(name)
-                }
-            } else {
-                opened = root.open()
-            }
-            guard let opened else {
+            guard let opened = try open(path, depth, in: containers.last) else {
                 throw .notAContainer(path: path.prefix(depth).description, try value(at: path.prefix(depth)).kind)
             }
-            try spend(1 + opened.cost + opened.container.editCost)
-            containers.append(opened.container)
+            try spend(1 + opened.editCost)
+            containers.append(opened)
         }
         return containers
+    }
+
+    /// - Parameter outer: what the first tokens but one lead to; nil: they are none.
+    private mutating func open(_ path: PatchPath, _ depth: Int, in outer: JSONContainer?) throws(Reason) -> JSONContainer? {
+        let slot = try outer.map { (outer) throws(Reason) in try Self.slot(path, depth, in: outer) }
+        do throws(WorkStopped) {
+            return switch slot {
+            case .element(let place): try outer?.open(at: place, budget)
+            case .member(let name): try outer?.open(name, budget)
+            case nil: try root.open(budget)
+            }
+        } catch {
+            throw .stopped(error)
+        }
     }
 }
 

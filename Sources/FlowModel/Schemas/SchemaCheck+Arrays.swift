@@ -22,11 +22,21 @@ extension SchemaCheck {
         let all: JSONHashes
         if let hashes { all = hashes } else { all = try JSONHashes(array.document, budget) }
         hashes = all
-        var found: [Int: [(place: Int, value: JSONValue)]] = [:]
+        let count = try array.count(budget)
+        let memory = PlaceTable.memory(room: count)
+        try budget.take(bytes: memory)
+        defer { budget.giveBack(bytes: memory) }
+        var found = PlaceTable(room: count)
         for (place, element) in array.elements.enumerated() {
             try budget.spend(1)
-            for other in found[all[element]] ?? [] where try areEqual(element, other.value) { return (other.place, place) }
-            found[all[element], default: []].append((place, element))
+            // Tables hold nodes, since those are found at once.
+            let other = try found.put(element.index, all[element]) { (index) throws(WorkStopped) in
+                let other = JSONValue(document: element.document, index: index)
+                if all[other] != all[element] { return false }
+                return try areEqual(element, other)
+            }
+            guard let other else { continue }
+            return (array.elements.prefix { $0.index != other }.count, place)
         }
         return nil
     }

@@ -1,16 +1,17 @@
 extension SchemaCheck {
     mutating func follows(_ object: JSONValue, _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
-        let members = try object.lastMembers(budget)
-        var fits = hasRightCount(members.count, schema)
+        let names = try StringTable(object.members, budget)
+        var fits = hasRightCount(names.count, schema)
         // The smallest object can lack very many.
         try budget.spend(bytes: schema.required.count)
         var found = [Bool](repeating: false, count: schema.required.count)
-        for member in members where !isOver(fits) {
+        for member in object.members where !isOver(fits) && names.isLast(member.key) {
+            try budget.spend(2)
             if try !follows(member, schema, &found) { fits = false }
         }
         if try !hasRequired(found, schema) { fits = false }
         if schema.dependencies.isEmpty || isOver(fits) { return fits }
-        return try follows(object, Set(members.map { JSONName(spelled: $0.key.text) }), schema.dependencies) ? fits : false
+        return try follows(object, names, schema.dependencies) ? fits : false
     }
 
     // Apart, so that their messages take no stack while what is in the object is looked at.
@@ -75,7 +76,7 @@ extension SchemaCheck {
     private func isNever(_ number: Int) -> Bool { schema.subschemas[schema.subschemas[number].target ?? number].isNever }
 
     private mutating func follows(
-        _ object: JSONValue, _ names: Set<JSONName>, _ dependencies: [ObjectSchema.Dependency]
+        _ object: JSONValue, _ names: StringTable, _ dependencies: [ObjectSchema.Dependency]
     ) throws(WorkStopped) -> Bool {
         var fits = true
         for dependency in dependencies where try has(dependency.name, names) {
@@ -89,7 +90,7 @@ extension SchemaCheck {
     }
 
     /// Whether a name that the schema asks for is among those of an object.
-    private mutating func has(_ name: JSONName, _ names: Set<JSONName>) throws(WorkStopped) -> Bool {
+    private mutating func has(_ name: JSONName, _ names: StringTable) throws(WorkStopped) -> Bool {
         try budget.spend(1)
         try budget.spend(bytes: name.bytes.count)
         return names.contains(name)

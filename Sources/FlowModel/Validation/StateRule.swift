@@ -52,7 +52,7 @@ public struct RuleReport {
     /// Of the call, for everything that rules do.
     let budget: WorkBudget
     /// The strings of lists in which rules look for values, by the rules' own numbers.
-    private var lists: [Int: Set<JSONName>] = [:]
+    private var lists: [Int: StringTable] = [:]
 
     init(_ budget: WorkBudget) { self.budget = budget }
 
@@ -76,13 +76,15 @@ public struct RuleReport {
     /// The strings in an array of the state; gathered once for each rule that asks.
     mutating func strings(
         of rule: Int, at pointer: JSONPointer, _ context: borrowing RuleContext
-    ) throws(WorkStopped) -> Set<JSONName> {
+    ) throws(WorkStopped) -> StringTable {
         if let known = lists[rule] { return known }
-        var strings: Set<JSONName> = []
-        if let list = try context.root.value(at: pointer, budget) {
-            for element in list.elements {
+        let elements = try context.root.value(at: pointer, budget)?.elements
+        let count = elements?.reduce(0) { count, _ in count + 1 } ?? 0
+        let strings = try StringTable(elements?.document ?? context.root.document, room: count, budget)
+        if let elements {
+            for element in elements {
                 try budget.spend(5 + element.size / 16)
-                if element.kind == .string { strings.insert(JSONName(spelled: element.text)) }
+                if element.kind == .string { strings.insert(element) }
             }
         }
         lists[rule] = strings

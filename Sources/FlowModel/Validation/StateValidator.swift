@@ -24,6 +24,7 @@ public struct StateValidator: Sendable {
             if depth == .minimal {
                 // Each part of it is read once at most.
                 try budget.spend(bytes: state.count)
+                _ = try JSONDocument.takeNodes(of: state, budget)
                 if let document = JSONDocument(shallow: state, maximumDepth: limits.jsonDepth) {
                     let report = try report(document, depth, budget)
                     if !document.isFaulty { return report }

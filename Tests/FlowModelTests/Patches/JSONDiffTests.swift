@@ -77,13 +77,21 @@ struct JSONDiffTests {
             }
             let (one, other) = (word(&random), word(&random))
             var steps = 1_000
-            let pairs = try #require(CommonSubsequence.pairs(one, other, steps: &steps, .usual))
+            let pairs = try #require(common(one, other, steps: &steps))
             let isRising = zip(pairs, pairs.dropFirst()).allSatisfy { $0.0 < $1.0 && $0.1 < $1.1 }
             let isCommon = pairs.allSatisfy { one[$0.0] == other[$0.1] }
             #expect(isRising && isCommon && pairs.count == length(one, other), "seed \(seed): \(one) \(other)")
         }
         var steps = 1_000
-        #expect(try CommonSubsequence.pairs(Array(0..<100), Array(100..<200), steps: &steps, .usual) == nil && steps < 0)
+        #expect(try common(Array(0..<100), Array(100..<200), steps: &steps) == nil && steps < 0)
+    }
+
+    /// Pairs of places.
+    private func common(_ one: [Int], _ other: [Int], steps: inout Int) throws -> [(Int, Int)]? {
+        let words = [one, other].map { $0.map { UInt32($0) } }
+        return try CommonSubsequence.runs(words[0], words[1], steps: &steps, .usual)?.flatMap { run in
+            (0..<run.count).map { (run.one + $0, run.other + $0) }
+        }
     }
 
     private func length(_ one: [Int], _ other: [Int]) -> Int {

@@ -10,7 +10,9 @@ struct KeysRule: StateRule {
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped) {
         guard let value else { return }
-        for member in try value.lastMembers(report.budget) where try !values.contains(member.key, report.budget) {
+        let budget = report.budget
+        try value.forEachLastMember(budget) { (member) throws(WorkStopped) in
+            if try values.contains(member.key, budget) { return }
             report.add(path.appending(member.name), "is not known; use one of \(values.shown)")
         }
     }

@@ -10,7 +10,10 @@ struct ValuesRule: StateRule {
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped) {
         guard let value else { return }
-        for member in try value.lastMembers(report.budget) {
+        // The context is only lent, so no closure can have it.
+        let names = try StringTable(value.members, report.budget)
+        for member in value.members where names.isLast(member.key) {
+            try report.budget.spend(2)
             try rules.check(member.value, at: path.appending(member.name), context, &report)
         }
     }
