@@ -11,6 +11,8 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONT
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW_SIZE = 4
 SERVICE = "/flowstate.v1.FlowStateService/"
+#: Linux tells with what is read when it came (socket(7)); Python has no name for it.
+SO_TIMESTAMPNS = 35
 
 
 def message(payload, flag=0, length=None):
@@ -27,6 +29,8 @@ class Reply:
 
     def __init__(self):
         self.headers, self.trailers, self.body, self.reset, self.ended = {}, {}, b"", None, False
+        #: When its last frame came, as `time.time()`, however late it was read.
+        self.came_at = 0
 
     @property
     def status(self):
@@ -53,6 +57,8 @@ class Wire:
         self.socket.settimeout(30)
         self.socket.connect(server.host_port)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.came_at = 0
         self.polite = polite
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
@@ -137,11 +143,15 @@ class Wire:
         data = b""
         while len(data) < count:
             try:
-                part = self.socket.recv(count - len(data))
+                part, told, _, _ = self.socket.recvmsg(count - len(data), 64)
             except ConnectionResetError:
-                part = b""
+                part, told = b"", []
             if not part:
                 raise Closed
+            for level, kind, stamp in told:
+                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                    seconds, nanoseconds = struct.unpack("qq", stamp)
+                    self.came_at = seconds + nanoseconds / 1e9
             data += part
         return data
 
@@ -151,6 +161,7 @@ class Wire:
         stream = int.from_bytes(head[5:], "big") & 0x7FFFFFFF
         payload = self._read(length)
         reply = self.reply_so_far(stream)
+        reply.came_at = self.came_at
         if kind == SETTINGS and not flags & ACK:
             self.settings = {key: value for key, value in struct.iter_unpack(">HI", payload)}
             if self.polite:
