@@ -73,6 +73,8 @@ public struct Limits: Sendable, Equatable {
     public var maximumPageSize = 1_000
     /// Documents, metadata and labels in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
     public var pageBytes = 3 << 20
+    /// How long lists, summaries and histories wait for their turn when many do; then they are answered OVERLOADED.
+    public var listWaitMilliseconds: Int64 = 1_000
 
     /// How old statistics may be that are answered again instead of counted again.
     public var statisticsAgeMilliseconds: Int64 = 60_000

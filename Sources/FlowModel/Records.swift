@@ -186,6 +186,8 @@ public struct SavedVersion: Sendable, Equatable {
 public struct Page<Element: Sendable>: Sendable {
     public var elements: [Element]
     public var next: PageToken?
+    /// About what it takes in bytes, as it was read.
+    public var byteCount = 0
 
     public init(elements: [Element], next: PageToken?) {
         self.elements = elements

@@ -36,6 +36,7 @@ public enum LimitTable {
         ("page-size", .int(\.pageSize)),
         ("maximum-page-size", .int(\.maximumPageSize)),
         ("page-bytes", .int(\.pageBytes)),
+        ("list-wait-ms", .int64(\.listWaitMilliseconds)),
         ("statistics-age-ms", .int64(\.statisticsAgeMilliseconds)),
         ("memory-bytes", .int(\.memoryBytes)),
         ("queued-computations", .int(\.queuedComputations)),

@@ -29,8 +29,7 @@ extension FlowMethod {
 }
 
 extension FlowMethod {
-    /// Of a page: each row is some hundred bytes, more with metadata.
-    static func size<Element>(of page: Page<Element>) -> Int where Command.Outcome == Page<Element> { page.elements.count * 1_024 }
+    static func size<Element>(of page: Page<Element>) -> Int where Command.Outcome == Page<Element> { page.byteCount }
 }
 
 /// What methods run on.

@@ -58,13 +58,18 @@ extension PageToken {
 
 extension Page {
     /// A page of at most `size` out of rows of which one more than that was asked for.
-    init(_ rows: [(element: Element, position: InsertionOrder.Position)], size: Int, list: PageToken.List, fingerprint: Fingerprint) {
-        let elements = rows.prefix(size).map(\.element)
-        guard rows.count > size, size > 0 else {
+    ///
+    /// - Parameter found: how many there are with those that were left out for their size.
+    init(
+        _ rows: [(element: Element, position: InsertionOrder.Position)], found: Int64, size: Int, list: PageToken.List,
+        fingerprint: Fingerprint
+    ) {
+        let shown = rows.prefix(size)
+        let elements = shown.map(\.element)
+        guard rows.count > size || found > Int64(rows.count), let last = shown.last?.position else {
             self.init(elements: elements, next: nil)
             return
         }
-        let last = rows[size - 1].position
         let position = PageToken.Position(number: last.sequenceNumber, text: "\(last.createdAt) \(last.id)")
         self.init(elements: elements, next: PageToken(list: list, fingerprint: fingerprint, position: position))
     }

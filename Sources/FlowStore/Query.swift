@@ -32,6 +32,19 @@ struct Query<Value: Sendable>: Postgres.Operation {
         company = .equals(UInt64(truncatingIfNeeded: hasher.finalize()))
     }
 
+    /// The same, with what its rows take.
+    func measured<Element>() -> Self where Value == Page<Element> {
+        var query = Self(statement: statement, parameters: parameters) { [read] rows throws(PostgresError) in
+            try read(rows).map { page in
+                var page = page
+                page.byteCount = rows.byteCount
+                return page
+            }
+        }
+        query.company = company
+        return query
+    }
+
     var cost: Int { parameters.byteCount }
 
     static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> Layout {

@@ -41,7 +41,7 @@ public final class StateStore: Sendable {
         self.recoversByPolicy = recoversByPolicy
         self.scheduler = scheduler ?? ComputeScheduler(queueLimit: limits.queuedComputations)
         self.logger = logger
-        shared = StoreResources(limits: limits) { database.connectionLosses }
+        shared = StoreResources(limits: limits, lists: database.configuration.lists) { database.connectionLosses }
     }
 
     /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
@@ -118,8 +118,57 @@ public final class StateStore: Sendable {
         _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
-        let lane = if let shard { database.writer(shard: shard) } else { query.company == .anybody ? database.reader : database.lists }
+        if shard == nil, query.company != .anybody { return list(query, reserving: 0, context, completion) }
+        let lane = if let shard { database.writer(shard: shard) } else { database.reader }
         submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// A page. What may come is reserved before it is asked for, and what has not come is given back.
+    ///
+    /// - Parameters:
+    ///   - rows: how many may come.
+    ///   - rowBytes: what each may take.
+    ///   - surplus: so many more than fit into a page may be sent.
+    func submit<Element>(
+        _ query: Query<Page<Element>>, rows: Int, rowBytes: Int, surplus: Int = 1, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Page<Element>, StateError>) -> Void
+    ) {
+        // As it comes, and as it is read.
+        let bytes = 2 * min(rows * rowBytes, pageBytes + surplus * rowBytes)
+        list(query.measured(), reserving: bytes, context) { result in
+            if case .success(let page) = result { context.memory?.memory.release(bytes - 2 * page.byteCount) }
+            completion(result)
+        }
+    }
+
+    /// Of a page: less than `Limits.pageBytes` where the process has little memory.
+    var pageBytes: Int { min(limits.pageBytes, max(limits.memoryBytes / 32, 1)) }
+
+    private func list<Value>(
+        _ query: Query<Value>, reserving bytes: Int, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+    ) {
+        let turns = resources.listTurns
+        // The turn ends on the connection's thread, so that the next one is there before it looks for more.
+        var inline = context
+        inline.executor = InlineExecutor.shared
+        let finish: @Sendable (Result<Value, StateError>) -> Void = { result in context.executor.execute { completion(result) } }
+        let request = ListTurns.Request(caller: context.caller, company: query.company, abandonment: { context.abandonment }) {
+            [self, inline] hasTurn in
+            do throws(StateError) {
+                try context.reserve(bytes)
+            } catch {
+                if hasTurn { turns.end() }
+                return finish(.failure(error))
+            }
+            submit(query, to: database.lists, inline) { result in
+                if hasTurn { turns.end() }
+                finish(self.answer(result) { $0 })
+            }
+        } refuse: {
+            finish(.failure($0))
+        }
+        turns.begin(request)
     }
 
     /// For what takes long: on a connection of its own, so that loads and saves do not wait behind it.

@@ -10,16 +10,20 @@ final class StoreResources: Sendable {
     let directory = DefinitionDirectory()
     let turns: FlowTurns
     let order: SubmissionOrder
+    let listTurns: ListTurns
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 
-    /// - Parameter history: `Database.connectionLosses`.
-    init(limits: Limits, history: @escaping @Sendable () -> Int = { 0 }) {
+    /// - Parameters:
+    ///   - lists: connections for lists.
+    ///   - history: `Database.connectionLosses`.
+    init(limits: Limits, lists: Int = 1, history: @escaping @Sendable () -> Int = { 0 }) {
         self.limits = limits
         currentHistory = history
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
         definitions = DefinitionCache(limits: limits)
+        listTurns = ListTurns(turns: max(lists, 1), limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)
         order = SubmissionOrder(limit: limits.queuedOperations)
     }

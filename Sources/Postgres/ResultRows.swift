@@ -20,6 +20,14 @@ public final class ResultRows {
 
     deinit { PQclear(result) }
 
+    /// What it takes in memory.
+    public var byteCount: Int { Int(clamping: PQresultMemorySize(result)) }
+
+    /// What a row takes as it was sent.
+    public func byteCount(ofRow row: Int) -> Int {
+        (0..<columnCount).reduce(0) { $0 + Int(PQgetlength(result, Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: $1))) }
+    }
+
     /// Rows inserted, updated, deleted or selected, as the command tag tells.
     public var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
 

@@ -1,5 +1,5 @@
 /// A bounded queue in which callers take turns: one element of each, round and round, each caller's own in their order. Pure.
-struct FairQueue<Element> {
+public struct FairQueue<Element> {
     private struct Caller {
         let id: UInt64
         var elements: [Element]
@@ -8,14 +8,21 @@ struct FairQueue<Element> {
     }
 
     /// Callers that wait, in the order of their turns.
+    public init() {}
+
     private var callers: [Caller] = []
     /// Whose turn it is.
     private var turn = 0
-    private(set) var count = 0
+    public private(set) var count = 0
 
-    var isEmpty: Bool { count == 0 }
+    /// Callers that wait.
+    public var callerCount: Int { callers.count }
 
-    mutating func append(_ element: Element, of caller: UInt64) {
+    public func isWaiting(_ caller: UInt64) -> Bool { callers.contains { $0.id == caller } }
+
+    public var isEmpty: Bool { count == 0 }
+
+    public mutating func append(_ element: Element, of caller: UInt64) {
         count += 1
         if let place = callers.firstIndex(where: { $0.id == caller }) {
             callers[place].elements.append(element)
@@ -26,7 +33,26 @@ struct FairQueue<Element> {
         }
     }
 
-    mutating func popFirst() -> Element? {
+    /// Takes out what matches.
+    public mutating func removeAll(where matches: (Element) -> Bool) -> [Element] {
+        var removed: [Element] = []
+        for place in callers.indices.reversed() {
+            let waiting = callers[place].elements[callers[place].next...]
+            let taken = waiting.filter(matches)
+            if taken.isEmpty { continue }
+            removed += taken
+            if taken.count == waiting.count {
+                callers.remove(at: place)
+                if place < turn { turn -= 1 }
+            } else {
+                callers[place] = Caller(id: callers[place].id, elements: waiting.filter { !matches($0) })
+            }
+        }
+        count -= removed.count
+        return removed
+    }
+
+    public mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         if turn >= callers.count { turn = 0 }
         count -= 1

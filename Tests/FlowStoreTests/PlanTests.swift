@@ -159,10 +159,12 @@ import Testing
                 var query = ListFlowsQuery(tenant: "plans", order: order)
                 query.add(FlowFilter())
                 if !isFirst { query.add(after: PageToken.Position(number: 1_700_000_000_000_000, text: "flow 5")) }
-                let plan = try await plan(of: query.finish(limit: 51).0)
+                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20).0)
                 let index = ["flow_pkey", "flow_created", "flow_updated"].first { plan.contains($0) }
                 #expect(index != nil && !plan.contains("Seq Scan"), "\(order):\n\(plan)")
-                #expect(!plan.contains("  Sort") || plan.contains("Incremental Sort"), "\(order):\n\(plan)")
+                // The rows of the page are put into its order once more when they are spelled out.
+                let sorts = plan.split(separator: "\n").filter { $0.contains("Sort Key:") && !$0.contains("f.place") }
+                #expect(sorts.isEmpty || plan.contains("Incremental Sort"), "\(order):\n\(plan)")
             }
         }
     }

@@ -12,7 +12,16 @@ import Testing
         var order: [String] = []
         while let element = queue.popFirst() { order.append(element) }
         #expect(order == ["a1", "b1", "c1", "a2", "b2", "a3"])
-        #expect(queue.isEmpty)
+        #expect(queue.isEmpty && queue.callerCount == 0)
+    }
+
+    @Test func itKnowsWhoWaits() {
+        var queue = FairQueue<String>()
+        for caller: UInt64 in [1, 2, 1] { queue.append("", of: caller) }
+        #expect(queue.callerCount == 2 && queue.isWaiting(1) && queue.isWaiting(2) && !queue.isWaiting(3))
+        _ = queue.popFirst()
+        _ = queue.popFirst()
+        #expect(queue.callerCount == 1 && queue.isWaiting(1) && !queue.isWaiting(2))
     }
 
     @Test func aNewCallerWaitsForOneElementOfEachOther() {
@@ -22,6 +31,20 @@ import Testing
         queue.append("b1", of: 2)
         let next = [queue.popFirst(), queue.popFirst()]
         #expect(next.contains("b1"))
+    }
+
+    @Test func whatMatchesIsTakenOut() {
+        var queue = FairQueue<String>()
+        for caller in ["a", "b", "c"] {
+            for number in 1...3 { queue.append("\(caller)\(number)", of: UInt64(caller.utf8.first ?? 0)) }
+        }
+        #expect([queue.popFirst(), queue.popFirst()] == ["a1", "b1"])
+        #expect(Set(queue.removeAll { $0.hasPrefix("b") || $0.hasSuffix("3") }) == ["a3", "b2", "b3", "c3"])
+        #expect(queue.count == 3 && queue.removeAll { $0.isEmpty }.isEmpty)
+        queue.append("b4", of: UInt64(UInt8(ascii: "b")))
+        var order: [String] = []
+        while let element = queue.popFirst() { order.append(element) }
+        #expect(order == ["c1", "a2", "b4", "c2"])
     }
 
     @Test func againstAModel() {

@@ -1,9 +1,11 @@
 """Lists of flows: filters, orders, pages; and what tenants see of each other."""
 
+import grpc
 import pytest
-from flowstate.v1 import state_pb2
+from flowstate.v1 import state_pb2, state_pb2_grpc
 
-from errors import invalid, not_found
+from errors import invalid, not_found, refused
+from postgresql import Session
 
 ORDERS = state_pb2.FlowOrder
 
@@ -168,3 +170,29 @@ def test_a_page_ends_where_a_stock_client_could_not_read_it(flows):
         assert page.ByteSize() < 4 << 20
         seen, token, pages = seen + [flow.flow_id for flow in page.flows], page.next_page_token, pages + 1
     assert (seen, pages) == (wanted, 3)
+
+
+def test_a_neighbour_does_not_wait_behind_somebody_elses_lists(server):
+    """Callers take turns; of many large lists those that would wait for long are refused with a delay."""
+    flows, neighbour = server.flows(), server.flows()
+    neighbour.save("f")
+    with Session(f"host={server.data}/socket port=5432 user=flowstate dbname=flowstate") as session:
+        session.execute(f"""
+            INSERT INTO flowstate.flow (tenant, flow_id, version, flow_type, phase, status, labels, created_at, updated_at)
+            SELECT '{flows.tenant}', 'f' || i, 1, '', '', '', l.labels, now(), now() FROM generate_series(1, 1000) i, (
+                SELECT jsonb_object_agg(lpad(n::text, 256, 'k'), repeat('x', 256)) AS labels FROM generate_series(1, 64) n) l""")
+    requests = [flows.message("ListFlows", page_size=1000 - number) for number in range(60)]
+    calls = [flows.stub.ListFlows.future(request, metadata=flows.metadata, timeout=60) for request in requests]
+    other = grpc.insecure_channel(server.endpoint)
+    try:
+        answer = state_pb2_grpc.FlowStateServiceStub(other).ListFlows(
+            neighbour.message("ListFlows", page_size=10), metadata=neighbour.metadata, timeout=60)
+    finally:
+        other.close()
+    assert [flow.flow_id for flow in answer.flows] == ["f"]
+    for call in calls:
+        if call.exception() is None:
+            assert 0 < len(call.result().flows) < 900 and call.result().ByteSize() < 4 << 20
+        else:
+            with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"):
+                call.result()

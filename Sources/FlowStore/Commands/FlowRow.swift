@@ -8,6 +8,13 @@ enum FlowRow {
         f.definition_revision
         """
     static let headColumnCount = 10
+    /// What it takes in a list.
+    static let listedBytes = PageSQL.octets("f.flow_id", "f.flow_type", "f.phase", "f.status", "f.labels::text")
+
+    /// What a head takes at most.
+    static func largestBytes(_ limits: Limits) -> Int {
+        limits.labels * (2 * limits.labelBytes + 8) + 4 * limits.idBytes + PageSQL.rowBytes
+    }
 
     /// - Parameter first: the column of the head's version.
     static func head(_ rows: ResultRows, _ row: Int, from first: Int = 0, key: FlowKey) throws(PostgresError) -> FlowHead {
@@ -42,7 +49,8 @@ enum FlowRow {
 
 /// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
 enum VersionRow {
-    static let columns = own + ", " + checkpoints
+    /// Of rows that `selected` gives.
+    static let columns = own + ", v.checkpoints"
     /// Beside the head `f`, which knows whether there ever was a checkpoint.
     static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END"
     static let columnCount = 14
@@ -70,21 +78,23 @@ enum VersionRow {
         """
     }
 
-    /// The rows of versions that `condition` (over `v`) selects, in their order, as far as their metadata fits into a page, but one in any
-    /// case; `found` says how many there are with those that were left out.
+    /// The rows of versions that `condition` (over `v`) selects, in their order, as far as they fit into a page (`PageSQL.fitting`).
     ///
     /// - Parameters:
     ///   - limit: the parameter with the number of versions, at most.
-    ///   - bytes: the parameter with the bytes of metadata, at most.
+    ///   - bytes: the parameter with the bytes of the page.
     static func selected(where condition: String, order: String, limit: String, bytes: String) -> String {
-        """
-        SELECT * FROM (
-            SELECT v.*, count(*) OVER () AS found, row_number() OVER by_version AS place,
-                sum(coalesce(octet_length(v.metadata), 0)) OVER by_version AS total
-            FROM (SELECT * FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)) v
-            WINDOW by_version AS (ORDER BY v.version \(order))) v
-        WHERE v.place = 1 OR v.total <= \(bytes) ORDER BY v.version \(order)
-        """
+        PageSQL.fitting(
+            "SELECT \(own), \(checkpoints) AS checkpoints FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)",
+            as: "v", order: "v.version \(order)",
+            size: PageSQL.octets("v.actor", "v.content_type", "v.phase", "v.status", "v.version_label", "v.metadata")
+                + " + pg_column_size(v.checkpoints)",
+            bytes: bytes)
+    }
+
+    /// What a version takes at most in a list, but for the names of its checkpoints.
+    static func largestBytes(_ limits: Limits) -> Int {
+        limits.metadataBytes + limits.errorDetailsBytes + limits.descriptionBytes + 6 * limits.idBytes + PageSQL.rowBytes
     }
 
     /// - Parameter first: the column of the version's number.
@@ -115,6 +125,9 @@ enum VersionRow {
 enum CheckpointRow {
     static let columns = "c.checkpoint_id, c.name, c.version, c.description, c.actor, c.created_at"
     static let columnCount = 6
+
+    /// What a checkpoint takes at most.
+    static func largestBytes(_ limits: Limits) -> Int { limits.descriptionBytes + 4 * limits.idBytes + PageSQL.rowBytes }
 
     /// The checkpoint that `parameter` names: a name wins over an id.
     static func named(_ parameter: String) -> String {

@@ -24,31 +24,35 @@ extension GetHistoryCommand: StoreCommand {
         parameters.append(!kinds.isEmpty)
         let eventKinds = kinds
         parameters.append(texts: eventKinds.count) { eventKinds[$0] }
-        parameters.append(Int64(store.limits.pageBytes))
+        // For versions and for events.
+        parameters.append(Int64(store.pageBytes / 2))
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<HistoryRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 || !isFirst else { return .failure(.flowNotFound(flowID: flowID, deleted: false)) }
             var (versions, events): ([VersionRecord], [EventRecord]) = ([], [])
-            var found: Int64 = 0
+            var (foundVersions, foundEvents): (Int64, Int64) = (0, 0)
             for row in 0..<rows.count {
                 switch try Self.record(rows, row) {
                 case .version(let version):
                     versions.append(version)
-                    found = try rows.int64(row, VersionRow.columnCount + Self.eventColumns)
-                case .event(let event): events.append(event)
+                    foundVersions = try rows.int64(row, VersionRow.columnCount + Self.eventColumns)
+                case .event(let event):
+                    events.append(event)
+                    foundEvents = try rows.int64(row, VersionRow.columnCount + Self.eventColumns)
                 case nil: break
                 }
             }
-            // Versions that were left out for their size may come before events that are here.
-            let isCut = found > Int64(versions.count)
+            // What was left out of one for its size may come before what is here of the other.
+            let (cutsVersions, cutsEvents) = (foundVersions > Int64(versions.count), foundEvents > Int64(events.count))
             var merge = HistoryMerge(place: place, versions: versions[...], events: events[...])
-            let page = merge.next(size, endsWithVersions: isCut)
+            let page = merge.next(size, endsWithVersions: cutsVersions, endsWithEvents: cutsEvents)
             return .success(
                 Page(
                     elements: page,
-                    next: merge.isEmpty && !isCut ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
+                    next: merge.isEmpty && !cutsVersions && !cutsEvents
+                        ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
         }
-        store.submit(query, context, completion)
+        store.submit(query, rows: 2 * (size + 1), rowBytes: VersionRow.largestBytes(store.limits), surplus: 2, context, completion)
     }
 
     private func place(_ fingerprint: Fingerprint) throws(StateError) -> HistoryMerge.Place {
@@ -71,6 +75,14 @@ extension GetHistoryCommand: StoreCommand {
 
     private static let eventColumns = 5
 
+    private static let events = PageSQL.fitting(
+        """
+        SELECT e.event_id, e.kind, e.actor, e.detail::text AS detail, e.created_at FROM flowstate.flow_event e
+        WHERE e.tenant = $1 AND e.flow_id = $2 AND e.event_id < $4 AND (NOT $7 OR e.kind = ANY ($8))
+        ORDER BY e.event_id DESC LIMIT $5
+        """,
+        as: "e", order: "e.event_id DESC", size: PageSQL.octets("e.kind", "e.actor", "e.detail"), bytes: "$9")
+
     /// A row for the flow itself, if there is one, tells an empty page from a flow that is not there.
     private static let statement = Statement(
         name: "get_history",
@@ -83,10 +95,7 @@ extension GetHistoryCommand: StoreCommand {
                     where: "v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)", order: "DESC", limit: "$5",
                     bytes: "$9"))) v)
             UNION ALL
-            (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail::text, e.created_at, NULL
-                FROM flowstate.flow_event e
-                WHERE e.tenant = $1 AND e.flow_id = $2 AND e.event_id < $4 AND (NOT $7 OR e.kind = ANY ($8))
-                ORDER BY e.event_id DESC LIMIT $5)
+            (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail, e.created_at, e.found FROM (\(events)) e)
             """,
         parameterTypes: [.text, .text, .int8, .int8, .int8, .int2Array, .bool, .textArray, .int8])
 }

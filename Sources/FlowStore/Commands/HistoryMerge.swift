@@ -32,10 +32,14 @@ struct HistoryMerge {
 
     /// The next `count` entries, or as many as there are.
     ///
-    /// - Parameter endsWithVersions: behind the last version there are others that are not here: nothing comes before those.
-    mutating func next(_ count: Int, endsWithVersions: Bool = false) -> [HistoryRecord] {
+    /// - Parameters:
+    ///   - endsWithVersions: behind the last version there are others that are not here: nothing comes before those.
+    ///   - endsWithEvents: the same of events.
+    mutating func next(_ count: Int, endsWithVersions: Bool = false, endsWithEvents: Bool = false) -> [HistoryRecord] {
         var shown: [HistoryRecord] = []
-        while shown.count < count, !(endsWithVersions && versions.isEmpty), let record = next() { shown.append(record) }
+        while shown.count < count, !(endsWithVersions && versions.isEmpty), !(endsWithEvents && events.isEmpty), let record = next() {
+            shown.append(record)
+        }
         return shown
     }
 

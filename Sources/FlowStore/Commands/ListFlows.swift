@@ -12,28 +12,30 @@ extension ListFlowsCommand: StoreCommand {
         var query = ListFlowsQuery(tenant: tenant, order: order)
         query.add(filter)
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
-        let (statement, parameters) = query.finish(limit: Int64(size + 1))
-        let (tenant, order, pageBytes) = (tenant, order, store.limits.pageBytes)
+        let pageBytes = store.pageBytes
+        let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes))
+        let (tenant, order) = (tenant, order)
         var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
             var heads: [FlowHead] = []
             heads.reserveCapacity(rows.count)
             var bytes = 0
             for row in 0..<rows.count {
-                let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
-                let head = try FlowRow.head(rows, row, key: key)
-                bytes += head.labelBytes
+                bytes += rows.byteCount(ofRow: row)
                 if bytes > pageBytes, !heads.isEmpty { break }
-                heads.append(head)
+                let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
+                heads.append(try FlowRow.head(rows, row, key: key))
             }
+            let found = rows.count > 0 ? try rows.int64(0, FlowRow.headColumnCount + 1) : 0
             return .success(
-                Page(heads, size: size, isCut: heads.count < rows.count) { last in
+                Page(heads, size: size, isCut: Int64(heads.count) < found) { last in
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
                 })
         }
         // Dashboards ask for the same page at the same time.
         reading.sharesAnswer()
-        store.submit(reading, context, completion)
+        store.submit(
+            reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, context, completion)
     }
 
     private var fingerprint: Fingerprint {
@@ -51,9 +53,4 @@ extension ListFlowsCommand: StoreCommand {
         fingerprint.combine(filter.includeDeleted ? 1 : 0)
         return fingerprint
     }
-}
-
-extension FlowHead {
-    /// What its labels take in a page.
-    fileprivate var labelBytes: Int { labels.entries.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } }
 }

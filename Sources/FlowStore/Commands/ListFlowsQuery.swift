@@ -65,15 +65,18 @@ struct ListFlowsQuery {
         }
     }
 
-    mutating func finish(limit: Int64) -> (Statement, Parameters) {
-        types.append(.int8)
+    mutating func finish(limit: Int64, bytes: Int64) -> (Statement, Parameters) {
+        types += [.int8, .int8]
         parameters.append(limit)
+        parameters.append(bytes)
         // The rows of a page are spelled out when they are known: PostgreSQL would do so before it sorts, for every flow of a slot.
+        let rows = """
+            SELECT * FROM flowstate.flow f WHERE \(conditions.joined(separator: " AND "))
+                ORDER BY \(orderBy) LIMIT $\(types.count - 1)
+            """
         let sql = """
-            SELECT \(FlowRow.headColumns), f.flow_id FROM (
-                SELECT * FROM flowstate.flow f WHERE \(conditions.joined(separator: " AND "))
-                ORDER BY \(orderBy) LIMIT $\(types.count)) f
-            ORDER BY \(orderBy)
+            \(PageSQL.portions(rows, as: "f", order: orderBy, size: FlowRow.listedBytes, bytes: "$\(types.count)"))
+            SELECT \(FlowRow.headColumns), f.flow_id, f.found FROM page f WHERE f.portion < (SELECT portions FROM shown) ORDER BY f.place
             """
         return (Statement(name: "list_flows_\(order.rawValue)_\(shape)", sql: sql, parameterTypes: types), parameters)
     }

@@ -17,7 +17,7 @@ extension ListVersionsCommand: StoreCommand {
         parameters.append(key.flowID)
         parameters.append(after)
         parameters.append(Int64(size + 1))
-        parameters.append(Int64(store.limits.pageBytes))
+        parameters.append(Int64(store.pageBytes))
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<VersionRecord>>(
             statement: newestFirst ? Self.newestFirstStatement : Self.oldestFirstStatement, parameters: parameters
@@ -35,7 +35,7 @@ extension ListVersionsCommand: StoreCommand {
                     PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
                 })
         }
-        store.submit(query, context, completion)
+        store.submit(query, rows: size + 1, rowBytes: VersionRow.largestBytes(store.limits), context, completion)
     }
 
     /// The version after which the page begins.

@@ -15,7 +15,7 @@ extension ListDefinitionsCommand: StoreCommand {
         parameters.append(tenant)
         parameters.append(after)
         parameters.append(Int64(size + 1))
-        parameters.append(Int64(store.limits.pageBytes))
+        parameters.append(Int64(store.pageBytes))
         let seal = fingerprint
         let builtIn = BuiltInDefinitions.records.filter { after.utf8.lexicographicallyPrecedes($0.flowType.utf8) }
         let query = Query<Page<DefinitionRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
@@ -30,19 +30,20 @@ extension ListDefinitionsCommand: StoreCommand {
                     PageToken(list: .definitions, fingerprint: seal, position: PageToken.Position(text: $0.flowType))
                 })
         }
-        store.submit(query, context, completion)
+        store.submit(query, rows: size + 1, rowBytes: store.limits.definitionBytes + 4 * store.limits.idBytes, context, completion)
     }
+
+    private static let rows = PageSQL.fitting(
+        """
+        SELECT DISTINCT ON (flow_type) * FROM flowstate.definition WHERE tenant = $1 AND flow_type > $2
+        ORDER BY flow_type, revision DESC LIMIT $3
+        """,
+        as: "d", order: "d.flow_type", size: PageSQL.octets("d.flow_type", "d.document", "d.actor"), bytes: "$4")
 
     private static let statement = Statement(
         name: "list_definitions",
         sql: """
-            SELECT d.found, \(DefinitionRow.columns) FROM (
-                SELECT d.*, count(*) OVER () AS found, row_number() OVER by_type AS place,
-                    sum(octet_length(d.document)) OVER by_type AS total
-                FROM (SELECT DISTINCT ON (flow_type) * FROM flowstate.definition WHERE tenant = $1 AND flow_type > $2
-                    ORDER BY flow_type, revision DESC LIMIT $3) d
-                WINDOW by_type AS (ORDER BY d.flow_type)) d
-            WHERE d.place = 1 OR d.total <= $4 ORDER BY d.flow_type
+            SELECT d.found, \(DefinitionRow.columns) FROM (\(rows)) d
             """,
         parameterTypes: [.text, .text, .int8, .int8])
 }

@@ -19,6 +19,7 @@ extension ListNotificationsCommand: StoreCommand {
         parameters.append(minimumLevel.rawValue)
         parameters.append(Int64(size + 1))
         parameters.append(try PageToken.position(pageToken, list: .notifications, fingerprint: fingerprint))
+        parameters.append(Int64(store.pageBytes))
         if let flowID { parameters.append(flowID) }
         let seal = fingerprint
         let query = Query<Page<NotificationRecord>>(
@@ -29,23 +30,30 @@ extension ListNotificationsCommand: StoreCommand {
                 let position = try InsertionOrder.position(rows, row, from: NotificationRow.columnCount)
                 records.append((try NotificationRow.record(rows, row), position))
             }
-            return .success(Page(records, size: size, list: .notifications, fingerprint: seal))
+            let found = rows.count > 0 ? try rows.int64(0, NotificationRow.columnCount + InsertionOrder.types.count) : 0
+            return .success(Page(records, found: found, size: size, list: .notifications, fingerprint: seal))
         }
-        store.submit(query, context, completion)
+        store.submit(query, rows: size + 1, rowBytes: NotificationRow.largestBytes(store.limits), context, completion)
     }
 
     static let ofTenant = statement("list_notifications", "true", [])
-    static let ofFlow = statement("list_notifications_of_flow", "n.flow_id = $8", [.text])
+    static let ofFlow = statement("list_notifications_of_flow", "n.flow_id = $9", [.text])
 
     private static func statement(_ name: String, _ condition: String, _ types: [OID]) -> Statement {
-        Statement(
+        let rows = PageSQL.fitting(
+            """
+            SELECT * FROM flowstate.notification n
+            WHERE n.tenant = $1 AND \(condition) AND \(InsertionOrder.isAfter("n", id: "notification_id", first: 5))
+                AND ($2 OR n.acknowledged_at IS NULL) AND n.level >= $3
+            ORDER BY \(InsertionOrder.newestFirst("n", id: "notification_id")) LIMIT $4
+            """,
+            as: "n", order: InsertionOrder.newestFirst("n", id: "notification_id"),
+            size: PageSQL.octets("n.notification_id", "n.flow_id", "n.title", "n.message", "n.acknowledged_by"), bytes: "$8")
+        return Statement(
             name: name,
             sql: """
-                SELECT \(NotificationRow.columns), \(InsertionOrder.columns("n", id: "notification_id")) FROM flowstate.notification n
-                WHERE n.tenant = $1 AND \(condition) AND \(InsertionOrder.isAfter("n", id: "notification_id", first: 5))
-                    AND ($2 OR n.acknowledged_at IS NULL) AND n.level >= $3
-                ORDER BY \(InsertionOrder.newestFirst("n", id: "notification_id")) LIMIT $4
+                SELECT \(NotificationRow.columns), \(InsertionOrder.columns("n", id: "notification_id")), n.found FROM (\(rows)) n
                 """,
-            parameterTypes: [.text, .bool, .int2, .int8] + InsertionOrder.types + types)
+            parameterTypes: [.text, .bool, .int2, .int8] + InsertionOrder.types + [.int8] + types)
     }
 }

@@ -8,6 +8,9 @@ enum NotificationRow {
         """
     static let columnCount = 10
 
+    /// What a notification takes at most: its texts quote names, and one message.
+    static func largestBytes(_ limits: Limits) -> Int { 2 * limits.descriptionBytes + 8 * limits.idBytes + 4 * PageSQL.rowBytes }
+
     static func record(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> NotificationRecord {
         let number = try rows.int16(row, 4)
         guard let level = NotificationLevel(rawValue: number) else { throw .protocolViolation("notification level \(number)") }

@@ -16,6 +16,7 @@ extension ListQuarantineCommand: StoreCommand {
         parameters.append(flowID)
         parameters.append(Int64(size + 1))
         parameters.append(try PageToken.position(pageToken, list: .quarantine, fingerprint: fingerprint))
+        parameters.append(Int64(store.pageBytes))
         let (tenant, seal) = (tenant, fingerprint)
         let query = Query<Page<QuarantineRecord>>(statement: QuarantineRow.list, parameters: parameters) { rows throws(PostgresError) in
             var records: [(QuarantineRecord, InsertionOrder.Position)] = []
@@ -23,9 +24,11 @@ extension ListQuarantineCommand: StoreCommand {
                 let position = try InsertionOrder.position(rows, row, from: QuarantineRow.columnCount)
                 records.append((try QuarantineRow.record(rows, row, tenant: tenant), position))
             }
-            return .success(Page(records, size: size, list: .quarantine, fingerprint: seal))
+            let found = rows.count > 0 ? try rows.int64(0, QuarantineRow.columnCount + InsertionOrder.types.count) : 0
+            return .success(Page(records, found: found, size: size, list: .quarantine, fingerprint: seal))
         }
-        store.submit(query, context, completion)
+        // Of one there may be any number of violations.
+        store.submit(query, rows: size + 1, rowBytes: store.pageBytes, context, completion)
     }
 }
 
@@ -69,9 +72,12 @@ extension GetQuarantinedCommand: StoreCommand {
 }
 
 private enum QuarantineRow {
-    private static let columns = """
-        q.quarantine_id, q.flow_id, q.version, q.reason, q.violations, v.content_type, v.size, v.digest, q.created_at
+    private static func columns(_ version: String) -> String {
         """
+        q.quarantine_id, q.flow_id, q.version, q.reason, q.violations, \(version).content_type, \(version).size, \(version).digest, \
+        q.created_at
+        """
+    }
     static let columnCount = 9
     private static let source = """
         flowstate.quarantine q JOIN LATERAL (SELECT * FROM flowstate.flow_version w
@@ -89,13 +95,20 @@ private enum QuarantineRow {
     static let list = Statement(
         name: "list_quarantine",
         sql: """
-            SELECT \(columns), \(InsertionOrder.columns("q", id: "quarantine_id")) FROM \(source)
-            WHERE q.tenant = $1 AND ($2 IS NULL OR q.flow_id = $2) AND \(InsertionOrder.isAfter("q", id: "quarantine_id", first: 4))
-            ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id")) LIMIT $3
+            SELECT \(columns("q")), \(InsertionOrder.columns("q", id: "quarantine_id")), q.found FROM (\(rows)) q
             """,
-        parameterTypes: [.text, .text, .int8] + InsertionOrder.types)
+        parameterTypes: [.text, .text, .int8] + InsertionOrder.types + [.int8])
+
+    private static let rows = PageSQL.fitting(
+        """
+        SELECT q.*, v.content_type, v.size, v.digest FROM \(source)
+        WHERE q.tenant = $1 AND ($2 IS NULL OR q.flow_id = $2) AND \(InsertionOrder.isAfter("q", id: "quarantine_id", first: 4))
+        ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id")) LIMIT $3
+        """,
+        as: "q", order: InsertionOrder.newestFirst("q", id: "quarantine_id"),
+        size: PageSQL.octets("q.quarantine_id", "q.flow_id", "q.reason", "q.violations", "q.content_type"), bytes: "$7")
 
     static let get = Statement(
-        name: "get_quarantined", sql: "SELECT \(columns) FROM \(source) WHERE q.tenant = $1 AND q.quarantine_id = $2",
+        name: "get_quarantined", sql: "SELECT \(columns("v")) FROM \(source) WHERE q.tenant = $1 AND q.quarantine_id = $2",
         parameterTypes: [.text, .text])
 }
