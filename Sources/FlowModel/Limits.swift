@@ -46,6 +46,8 @@ public struct Limits: Sendable, Equatable {
     /// to two seconds of a slow processor, and the largest state that fits a message can be opened for half of it.
     public var work = 20_000_000
 
+    /// Flow types of one tenant that have definitions; revisions are not counted.
+    public var definitions = 1_000
     /// The document of one definition.
     public var definitionBytes = 1 << 20
     /// Arrays and objects nested in it.

@@ -36,6 +36,8 @@ public enum StateError: Error, Sendable, Equatable {
     case checkpointAlreadyExists(flowID: String, checkpoint: String)
     /// `what`: the field that is too large, e.g. `state`; sizes in bytes.
     case tooLarge(what: String, size: Int, limit: Int)
+    /// One more than `limit` may be kept; there are `count`. `what`: the limit's name.
+    case tooMany(what: String, count: Int, limit: Int)
     /// The key was used within its retention by a request with other content.
     case idempotencyKeyReused(key: String)
     /// `outcomeUnknown`: the request was sent, the answer never came, so it may have been applied.
@@ -94,6 +96,7 @@ extension StateError {
         case .checkpointNotFound: "CHECKPOINT_NOT_FOUND"
         case .checkpointAlreadyExists: "CHECKPOINT_ALREADY_EXISTS"
         case .tooLarge: "STATE_TOO_LARGE"
+        case .tooMany: "LIMIT_EXCEEDED"
         case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
         case .databaseUnavailable: "DATABASE_UNAVAILABLE"
         case .workLimitExceeded: "WORK_LIMIT_EXCEEDED"

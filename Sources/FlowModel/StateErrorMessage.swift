@@ -10,8 +10,7 @@ extension StateError: CustomStringConvertible {
             return notFoundMessage
         case .definitionInvalid, .definitionConflict, .definitionNotFound: return definitionMessage
         case .stateInvalid, .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost,
-            .tooLarge,
-            .invalidArgument:
+            .tooLarge, .tooMany, .invalidArgument:
             return refusalMessage
         default:
             return serviceMessage
@@ -94,6 +93,8 @@ extension StateError: CustomStringConvertible {
             "the lease on flow \"\(flowID)\" was lost; \"\(holder)\" holds token \(token); acquire the lease again and reload"
         case .tooLarge(let what, let size, let limit):
             "\(what) is \(size) bytes, the limit is \(limit)"
+        case .tooMany(let what, let count, let limit):
+            "this tenant has \(count) \(what), the limit is \(limit) (limit \(what)); nothing was applied"
         case .invalidArgument(let field, let message):
             "\(field): \(message)"
         default: ""

@@ -24,6 +24,7 @@ public enum LimitTable {
         ("idempotency-retention-ms", .int64(\.idempotencyRetentionMilliseconds)),
         ("patch-operations", .int(\.patchOperations)),
         ("work", .int(\.work)),
+        ("definitions", .int(\.definitions)),
         ("definition-bytes", .int(\.definitionBytes)),
         ("definition-depth", .int(\.definitionDepth)),
         ("definition-phases", .int(\.definitionPhases)),

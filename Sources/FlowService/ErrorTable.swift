@@ -73,7 +73,7 @@ public enum ErrorTable {
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
             .notificationNotFound:
             .notFound
-        case .tooLarge, .workLimitExceeded, .overloaded: .resourceExhausted
+        case .tooLarge, .tooMany, .workLimitExceeded, .overloaded: .resourceExhausted
         case .databaseUnavailable: .unavailable
         case .deadlineExceeded: .deadlineExceeded
         case .cancelled: .cancelled
@@ -107,6 +107,8 @@ public enum ErrorTable {
             AnyMessage(packing: LeaseLost(holder: DetailRoom.name(holder), token: token))
         case .tooLarge(_, let size, let limit):
             AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(size)))
+        case .tooMany(let what, let count, let limit):
+            AnyMessage(packing: LimitExceeded(limit: Int64(limit), count: Int64(count), name: DetailRoom.name(what)))
         case .invalidArgument(let field, let message), .unsupported(let field, let message):
             badField(field, message)
         default: nil

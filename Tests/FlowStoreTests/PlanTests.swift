@@ -169,6 +169,14 @@ import Testing
         }
     }
 
+    /// One that knows what was put before does not go through it.
+    @Test func directoriesReadWhatIsNew() async throws {
+        let plan = try await plan(of: DirectorySQL.statement)
+        #expect(plan.contains("definition_change_number") && !plan.contains("Seq Scan"), "\(plan)")
+        let scans = plan.split(separator: "\n").filter { $0.contains("Scan") && $0.contains("on definition") }
+        #expect(!scans.isEmpty && scans.allSatisfy { $0.contains("definition_change") }, "\(plan)")
+    }
+
     /// PostgreSQL plans a prepared statement five times with its parameters and then keeps a plan for all, if that is as good.
     @Test func plansAreKept() async throws {
         let running = try await StoreCluster.running()

@@ -48,6 +48,15 @@ def refused(code, reason=None):
         raise AssertionError(f"the call was answered; expected {code}")
 
 
+def reason(error):
+    """Of an error of the services."""
+    for detail in rpc_status.from_call(error).details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo()
+            detail.Unpack(info)
+            return info.reason
+
+
 def invalid(reason="INVALID_REQUEST"):
     return refused(grpc.StatusCode.INVALID_ARGUMENT, reason)
 

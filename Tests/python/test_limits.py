@@ -2,13 +2,14 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from flowstate.v1 import errors_pb2
 from google.rpc import error_details_pb2
 
-from errors import invalid, refused
+from errors import invalid, reason, refused
 from postgresql import Session
 from processes import eventually
 from wire import SERVICE
@@ -27,6 +28,14 @@ def small(limited_server):
         "definition-bytes": 200, "definition-depth": 3, "definition-phases": 3, "definition-statuses": 3, "definition-rules": 2,
         "definition-schemas": 3, "definition-patterns": 1, "pattern-bytes": 9, "pattern-memory-bytes": 4_000,
         "error-details-bytes": 12})
+
+
+def outcome(call, *arguments):
+    """What it answers, or the reason why it does not."""
+    try:
+        return call(*arguments)
+    except grpc.RpcError as error:
+        return reason(error)
 
 
 @pytest.fixture
@@ -136,6 +145,30 @@ def test_definition_bytes_and_depth(flows):
         with invalid("DEFINITION_INVALID") as refusal:
             flows.PutDefinition(document=json.dumps({**definition, **wrong}).encode())
         assert [fault.path for fault in refusal.detail(errors_pb2.DefinitionInvalid).faults] == [""]
+
+
+def test_definitions(limited_server):
+    """So many types, whatever their revisions; each tenant for itself."""
+    server = limited_server({"definitions": 3})
+    one, other = server.flows(), server.flows()
+
+    def put(flows, flow_type, **document):
+        return flows.PutDefinition(document=json.dumps({"flow_type": flow_type, **document}).encode()).definition.revision
+
+    for number in range(3):
+        assert put(one, f"t{number}") == 1
+    with refused(RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED") as refusal:
+        put(one, "t3")
+    detail = refusal.detail(errors_pb2.LimitExceeded)
+    assert (detail.limit, detail.count, detail.name) == (3, 3, "definitions") and "limit definitions" in refusal.message
+    assert put(one, "t2", description="another") == 2 and put(one, "t2", description="another") == 2
+    with refused(grpc.StatusCode.ABORTED, "VERSION_CONFLICT"):
+        one.PutDefinition(document=b'{"flow_type": "t3"}', expected_revision=1)
+    assert [put(other, f"t{number}") for number in range(2)] == [1, 1]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda number: outcome(put, other, f"u{number}"), range(8)))
+    assert sorted(done, key=str) == [1] + 7 * ["LIMIT_EXCEEDED"]
+    assert len([found for found in other.ListDefinitions().definitions if found.created_at.seconds]) == 3
 
 
 def test_patterns(flows):

@@ -175,6 +175,9 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__lease_lost__get_d
 static inline const ProtobufCMessageDescriptor *flowstate__v1__too_large__get_descriptor(void) {
     return &flowstate__v1__too_large__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__limit_exceeded__get_descriptor(void) {
+    return &flowstate__v1__limit_exceeded__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__failure__get_descriptor(void) {
     return &flowstate__v1__failure__descriptor;
 }

@@ -22,18 +22,18 @@ final class DefinitionDirectory: Sendable {
     final class Entry: Sendable {
         /// By type.
         let types: [Name: Latest]
-        /// Tells whether anything was put since.
-        let fingerprint: DirectoryFingerprint
+        /// What was put last; nil: nothing ever was.
+        let change: DirectoryChange?
         /// Whether the tenant has flows of a built-in type whose definition concerns saves.
         let usesBuiltIn: Bool
         /// When it was asked for.
         let time: ContinuousClock.Instant
 
         init(
-            types: [Name: Latest], fingerprint: DirectoryFingerprint, usesBuiltIn: Bool, time: ContinuousClock.Instant
+            types: [Name: Latest], change: DirectoryChange?, usesBuiltIn: Bool, time: ContinuousClock.Instant
         ) {
             self.types = types
-            self.fingerprint = fingerprint
+            self.change = change
             self.usesBuiltIn = usesBuiltIn
             self.time = time
         }
@@ -45,6 +45,11 @@ final class DefinitionDirectory: Sendable {
         }
 
         func latest(_ flowType: String) -> Latest? { types[Name(flowType)] }
+
+        /// The same, to be read on from but not to be used.
+        var outdated: Entry {
+            Entry(types: types, change: change, usesBuiltIn: usesBuiltIn, time: time.advanced(by: .zero - DefinitionDirectory.maximumAge))
+        }
 
         /// In memory, roughly.
         var cost: Int { 512 + types.count * 384 }
@@ -176,7 +181,7 @@ final class DefinitionDirectory: Sendable {
 
     /// A flow of a built-in type is being saved: the next save of it may leave its type out.
     func noteBuiltIn(_ entry: Entry, of tenant: String) {
-        let next = Entry(types: entry.types, fingerprint: entry.fingerprint, usesBuiltIn: true, time: entry.time)
+        let next = Entry(types: entry.types, change: entry.change, usesBuiltIn: true, time: entry.time)
         let key = Name(tenant)
         state.withLock { state in
             if state.entries.value(key) === entry { state.entries.insert(next, cost: next.cost, for: key) }
@@ -187,7 +192,7 @@ final class DefinitionDirectory: Sendable {
     func invalidate(_ tenant: String) {
         let key = Name(tenant)
         state.withLock { state in
-            state.entries.remove(key)
+            if let outdated = state.entries.value(key)?.outdated { state.entries.insert(outdated, cost: outdated.cost, for: key) }
             state.readings[key]?.isOutdated = true
         }
     }

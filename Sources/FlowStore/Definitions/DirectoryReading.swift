@@ -1,65 +1,83 @@
 import FlowModel
 import Postgres
 
-/// Tells whether definitions were put since a tenant's were read. The time is PostgreSQL's; with the number of revisions it tells apart
-/// what a database and its restored backup have.
-struct DirectoryFingerprint: Sendable, Equatable {
-    var revisions: Int64
-    /// When the newest was put, in microseconds since 1970-01-01 00:00 UTC; nil: there is none.
-    var newest: Int64?
+/// The last change of a tenant's definitions (`StoreSchema.definitionChangesMigration`).
+struct DirectoryChange: Sendable, Equatable {
+    /// Drawn anew with each change.
+    var token: String
+    var epoch: String
+    var number: Int64
 }
 
 extension StateStore {
-    /// Reads what the directory has to know of a tenant: names and digests, and those only if something was put. It is for whichever saves
-    /// wait for it, so it has no deadline of its own.
+    /// Reads what the directory has to know of a tenant: names and digests, of what was put since it was read before. It is for whichever
+    /// saves wait for it, so it has no deadline of its own.
     func readDirectory(of tenant: String) {
         let directory = resources.directory
         let (known, begun) = directory.beginReading(tenant)
         let losses = database.connectionLosses
+        submit(Self.directoryQuery(of: tenant, known: known, begun: begun), OperationContext()) { [self] result in
+            if !directory.finishReading(tenant, losses: losses, result) { readDirectory(of: tenant) }
+        }
+    }
+
+    /// - Parameters:
+    ///   - known: what was read before; nil: nothing.
+    ///   - begun: the time of what is read.
+    static func directoryQuery(
+        of tenant: String, known: DefinitionDirectory.Entry?, begun: ContinuousClock.Instant
+    ) -> Query<DefinitionDirectory.Entry> {
         var parameters = Parameters()
         parameters.append(tenant)
-        parameters.append(known?.fingerprint.revisions)
-        parameters.append(timestamp: known?.fingerprint.newest)
+        parameters.append(known?.change?.token)
+        parameters.append(known?.change?.epoch)
+        parameters.append(known?.change?.number)
         let types = BuiltInDefinitions.concerningSaves
         parameters.append(texts: types.count) { types[$0] }
         var query = Query<DefinitionDirectory.Entry>(statement: DirectorySQL.statement, parameters: parameters) {
-            rows throws(PostgresError) in .success(try Self.entry(rows, of: tenant, known: known, begun: begun))
+            rows throws(PostgresError) in .success(try entry(rows, of: tenant, known: known, begun: begun))
         }
         query.goesWithOthers()
-        submit(query, OperationContext()) { [self] result in
-            if !directory.finishReading(tenant, losses: losses, result) { readDirectory(of: tenant) }
-        }
+        return query
     }
 
     private static func entry(
         _ rows: ResultRows, of tenant: String, known: DefinitionDirectory.Entry?, begun: ContinuousClock.Instant
     ) throws(PostgresError) -> DefinitionDirectory.Entry {
-        var types = DefinitionDirectory.builtIn
-        var (fingerprint, usesBuiltIn) = (DirectoryFingerprint(revisions: 0, newest: nil), false)
+        guard rows.count > 0 else { throw .protocolViolation("a directory without a row") }
+        let change = try rows.textIfPresent(0, 0).map { token throws(PostgresError) in
+            DirectoryChange(token: token, epoch: try rows.text(0, 1), number: try rows.int64(0, 2))
+        }
+        // Nothing was put, or what was put comes on top of what is known; else all of it comes.
+        let isContinued = known.map { $0.change == change } ?? false ? true : try rows.bool(0, 4)
+        var types = isContinued ? known?.types ?? DefinitionDirectory.builtIn : DefinitionDirectory.builtIn
         for row in 0..<rows.count {
-            fingerprint = DirectoryFingerprint(revisions: try rows.int64(row, 0), newest: try rows.timestampIfPresent(row, 1))
-            usesBuiltIn = try rows.bool(row, 2)
-            guard let flowType = try rows.textIfPresent(row, 3) else { continue }
+            guard let flowType = try rows.textIfPresent(row, 5) else { continue }
             types[Name(flowType)] = .stored(
                 DefinitionReference(
-                    tenant: tenant, flowType: flowType, revision: try rows.int64(row, 4), digest: try rows.bytes(row, 5)))
+                    tenant: tenant, flowType: flowType, revision: try rows.int64(row, 6), digest: try rows.bytes(row, 7)))
         }
-        if let known, known.fingerprint == fingerprint { types = known.types }
-        return DefinitionDirectory.Entry(types: types, fingerprint: fingerprint, usesBuiltIn: usesBuiltIn, time: begun)
+        return DefinitionDirectory.Entry(types: types, change: change, usesBuiltIn: try rows.bool(0, 3), time: begun)
     }
 }
 
-private enum DirectorySQL {
+enum DirectorySQL {
     static let statement = Statement(
         name: "read_directory",
         sql: """
-            SELECT n.revisions, n.newest,
-                EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_type = ANY ($4)), d.flow_type, d.revision, d.digest
-            FROM (SELECT count(*) AS revisions, max(created_at) AS newest FROM flowstate.definition WHERE tenant = $1) n
+            SELECT c.token, c.epoch, c.number, EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_type = ANY ($5)),
+                c.is_continued, d.flow_type, d.revision, d.digest
+            FROM (
+                SELECT c.token::text, c.epoch::text, c.number, coalesce(c.epoch::text = $3, false) AND EXISTS (
+                    SELECT FROM flowstate.definition k
+                    WHERE k.tenant = $1 AND k.change_number = $4 AND k.change_token::text = $2) AS is_continued
+                FROM (SELECT) one LEFT JOIN flowstate.definition_change c ON c.tenant = $1) c
             LEFT JOIN LATERAL (
-                SELECT DISTINCT ON (flow_type) flow_type, revision, digest FROM flowstate.definition
-                WHERE tenant = $1 AND (n.revisions, n.newest) IS DISTINCT FROM ($2, $3)
-                ORDER BY flow_type, revision DESC) d ON true
+                SELECT DISTINCT ON (n.flow_type) n.flow_type, n.revision, n.digest FROM (
+                    SELECT * FROM flowstate.definition n
+                    WHERE n.tenant = $1 AND c.token IS DISTINCT FROM $2 AND n.change_number > CASE WHEN c.is_continued THEN $4 ELSE -1 END
+                    ORDER BY n.change_number OFFSET 0) n
+                ORDER BY n.flow_type, n.revision DESC) d ON true
             """,
-        parameterTypes: [.text, .int8, .timestamptz, .textArray])
+        parameterTypes: [.text, .text, .text, .int8, .textArray])
 }

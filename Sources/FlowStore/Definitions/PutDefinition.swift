@@ -24,14 +24,17 @@ extension PutDefinitionCommand: StoreCommand {
         parameters.append(bytes: document)
         parameters.append(actor)
         parameters.append(expectedRevision)
-        let expected = expectedRevision
+        parameters.append(Int64(store.limits.definitions))
+        let (expected, limit) = (expectedRevision, store.limits.definitions)
         let query = Query<DefinitionRecord>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
-            // No row: there is none, and one was expected.
-            let latest = rows.count == 0 ? 0 : try rows.int64IfPresent(0, 0) ?? 0
+            let latest = try rows.int64IfPresent(0, 0) ?? 0
             if let expected, expected != latest {
                 return .failure(.definitionConflict(flowType: flowType, expected: expected, actual: latest))
             }
-            return .success(try DefinitionRow.record(rows, 0, from: 1))
+            if let types = try rows.int64IfPresent(0, 1) {
+                return .failure(.tooMany(what: "definitions", count: Int(clamping: types), limit: limit))
+            }
+            return .success(try DefinitionRow.record(rows, 0, from: 2))
         }
         let (directory, tenant) = (store.resources.directory, tenant)
         store.submit(query, shard: Digest.shard(of: tenant, flowType), context) { result in
@@ -41,20 +44,26 @@ extension PutDefinitionCommand: StoreCommand {
     }
 
     /// Two that race for a revision meet at the primary key; the one that loses runs again (`BatchPlan.isTransient`) and finds the other's.
-    /// The second column on: the revision that was made, or else the latest one, which has the same document or is not the one expected.
+    /// The second column: how many types there are, when another one would be too many; they are counted under the lock of whoever puts one.
+    /// Then the revision that was made, or else the latest one, which has the same document or is not the one expected.
     private static let statement = Statement(
         name: "put_definition",
         sql: """
             WITH latest AS (
                 SELECT * FROM flowstate.definition WHERE tenant = $1 AND flow_type = $2 ORDER BY revision DESC LIMIT 1),
+            crowded AS MATERIALIZED (
+                SELECT c.types FROM (
+                    SELECT c.types FROM flowstate.definition_change c
+                    WHERE c.tenant = $1 AND NOT EXISTS (SELECT FROM latest) FOR UPDATE) c
+                WHERE c.types >= $6),
             made AS (
                 INSERT INTO flowstate.definition (tenant, flow_type, revision, document, actor, created_at)
                 SELECT $1, $2, coalesce((SELECT revision FROM latest), 0) + 1, $3, $4, statement_timestamp()
                 WHERE ($5 IS NULL OR $5 = coalesce((SELECT revision FROM latest), 0))
-                    AND NOT EXISTS (SELECT FROM latest WHERE document = $3)
+                    AND NOT EXISTS (SELECT FROM latest WHERE document = $3) AND NOT EXISTS (SELECT FROM crowded)
                 RETURNING *)
-            SELECT (SELECT revision FROM latest), \(DefinitionRow.columns)
-            FROM (SELECT * FROM made UNION ALL SELECT * FROM latest) d ORDER BY d.revision DESC LIMIT 1
+            SELECT (SELECT revision FROM latest), (SELECT types FROM crowded), \(DefinitionRow.columns)
+            FROM (SELECT) one LEFT JOIN (SELECT * FROM made UNION ALL SELECT * FROM latest) d ON true ORDER BY d.revision DESC LIMIT 1
             """,
-        parameterTypes: [.text, .text, .bytea, .text, .int8])
+        parameterTypes: [.text, .text, .bytea, .text, .int8, .int8])
 }

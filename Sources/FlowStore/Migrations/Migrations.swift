@@ -35,5 +35,6 @@ public enum StoreSchema {
         Migration(number: 11, name: "order", sql: orderMigration),
         Migration(number: 12, name: "cleanup place", sql: cleanupPlaceMigration),
         Migration(number: 13, name: "definition digest", sql: definitionDigestMigration),
+        Migration(number: 14, name: "definition changes", sql: definitionChangesMigration),
     ]
 }

@@ -119,6 +119,7 @@ extension FlowStateProto {
         RecoveryStep.self,
         LeaseLost.self,
         TooLarge.self,
+        LimitExceeded.self,
         Failure.self,
         Flow.self,
         VersionInfo.self,

@@ -335,6 +335,42 @@ public struct TooLarge: WireMessage, Equatable {
     }
 }
 
+/// RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.
+public struct LimitExceeded: WireMessage, Equatable {
+    /// How many may be kept.
+    public var limit: Int64 = 0
+    /// How many there are; may be more, by a limit that was lowered.
+    public var count: Int64 = 0
+    /// The limit, as operators name it: `definitions`.
+    public var name: String = ""
+
+    public init(
+        limit: Int64 = 0,
+        count: Int64 = 0,
+        name: String = ""
+    ) {
+        self.limit = limit
+        self.count = count
+        self.name = name
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__limit_exceeded__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__LimitExceeded) throws(WireError) {
+        limit = c.limit
+        count = c.count
+        name = try c.name.string("name")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LimitExceeded>, _ arena: inout Arena) {
+        c.pointee.limit = limit
+        c.pointee.count = count
+        c.pointee.name = arena.copy(name)
+    }
+}
+
 /// An error inside a reply, for calls of which one part can fail while others succeed.
 public struct Failure: WireMessage, Equatable {
     /// The gRPC status code.

@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2
 from promises import promise
 
 from errors import invalid, refused
+from postgresql import Session
 from wire import SERVICE, Wire, message
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
@@ -92,6 +93,30 @@ def test_a_message_too_large(limited_server):
         flows.save("f", b"x" * 5_000, content_type="a/b")
     detail = refusal.detail(errors_pb2.TooLarge)
     assert detail.limit == 4_000 and detail.size > 5_000
+
+
+@promise(
+    "errors", "RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.", "How many may be kept.",
+    "How many there are; may be more, by a limit that was lowered.", "The limit, as operators name it: `definitions`.")
+@promise("definition", "A tenant has definitions of 1,000 flow types at most: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for one more.")
+def test_as_many_definitions_as_may_be(flows, server):
+    def put(number, **more):
+        return flows.PutDefinition(document=json.dumps({"flow_type": f"t{number}", **more}).encode()).definition.revision
+
+    put(0)
+    with Session(f"host={server.data}/socket port=5432 user=flowstate dbname=flowstate") as session:
+        session.execute(f"""INSERT INTO flowstate.definition (tenant, flow_type, revision, document, actor, created_at)
+            SELECT tenant, 't' || i, 1, document, actor, created_at FROM flowstate.definition, generate_series(1, 998) i
+            WHERE tenant = '{flows.tenant}'""")
+        assert put(999) == 1 and put(0, description="more") == 2
+        for count in (1_000, 1_001):
+            with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED") as refusal:
+                put(1_000)
+            detail = refusal.detail(errors_pb2.LimitExceeded)
+            assert (detail.limit, detail.count, detail.name) == (1_000, count, "definitions")
+            session.execute(f"""INSERT INTO flowstate.definition (tenant, flow_type, revision, document, actor, created_at)
+                SELECT tenant, 'more {count}', 1, document, actor, created_at FROM flowstate.definition
+                WHERE tenant = '{flows.tenant}' AND flow_type = 't1'""")
 
 
 @promise("errors", "The size in bytes; of what was not read or decoded to its end, as far as that went.")

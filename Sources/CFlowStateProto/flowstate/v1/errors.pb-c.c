@@ -457,6 +457,51 @@ void   flowstate__v1__too_large__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__too_large__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__limit_exceeded__init
+                     (Flowstate__V1__LimitExceeded         *message)
+{
+  static const Flowstate__V1__LimitExceeded init_value = FLOWSTATE__V1__LIMIT_EXCEEDED__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__limit_exceeded__get_packed_size
+                     (const Flowstate__V1__LimitExceeded *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__limit_exceeded__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__limit_exceeded__pack
+                     (const Flowstate__V1__LimitExceeded *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__limit_exceeded__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__limit_exceeded__pack_to_buffer
+                     (const Flowstate__V1__LimitExceeded *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__limit_exceeded__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__LimitExceeded *
+       flowstate__v1__limit_exceeded__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__LimitExceeded *)
+     protobuf_c_message_unpack (&flowstate__v1__limit_exceeded__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__limit_exceeded__free_unpacked
+                     (Flowstate__V1__LimitExceeded *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__limit_exceeded__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__failure__init
                      (Flowstate__V1__Failure         *message)
 {
@@ -1062,6 +1107,70 @@ const ProtobufCMessageDescriptor flowstate__v1__too_large__descriptor =
   flowstate__v1__too_large__field_indices_by_name,
   1,  flowstate__v1__too_large__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__too_large__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__limit_exceeded__field_descriptors[3] =
+{
+  {
+    "limit",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LimitExceeded, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LimitExceeded, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LimitExceeded, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__limit_exceeded__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  0,   /* field[0] = limit */
+  2,   /* field[2] = name */
+};
+static const ProtobufCIntRange flowstate__v1__limit_exceeded__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__limit_exceeded__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.LimitExceeded",
+  "LimitExceeded",
+  "Flowstate__V1__LimitExceeded",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__LimitExceeded),
+  3,
+  flowstate__v1__limit_exceeded__field_descriptors,
+  flowstate__v1__limit_exceeded__field_indices_by_name,
+  1,  flowstate__v1__limit_exceeded__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__limit_exceeded__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__failure__field_descriptors[4] =

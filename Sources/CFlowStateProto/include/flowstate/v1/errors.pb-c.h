@@ -26,6 +26,7 @@ typedef struct Flowstate__V1__RecoveryFailed Flowstate__V1__RecoveryFailed;
 typedef struct Flowstate__V1__RecoveryStep Flowstate__V1__RecoveryStep;
 typedef struct Flowstate__V1__LeaseLost Flowstate__V1__LeaseLost;
 typedef struct Flowstate__V1__TooLarge Flowstate__V1__TooLarge;
+typedef struct Flowstate__V1__LimitExceeded Flowstate__V1__LimitExceeded;
 typedef struct Flowstate__V1__Failure Flowstate__V1__Failure;
 
 
@@ -259,6 +260,30 @@ struct  Flowstate__V1__TooLarge
 
 
 /*
+ * RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.
+ */
+struct  Flowstate__V1__LimitExceeded
+{
+  ProtobufCMessage base;
+  /*
+   * How many may be kept.
+   */
+  int64_t limit;
+  /*
+   * How many there are; may be more, by a limit that was lowered.
+   */
+  int64_t count;
+  /*
+   * The limit, as operators name it: `definitions`.
+   */
+  ProtobufCBinaryData name;
+};
+#define FLOWSTATE__V1__LIMIT_EXCEEDED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__limit_exceeded__descriptor) \
+    , 0, 0, {0,NULL} }
+
+
+/*
  * An error inside a reply, for calls of which one part can fail while others succeed.
  */
 struct  Flowstate__V1__Failure
@@ -477,6 +502,25 @@ Flowstate__V1__TooLarge *
 void   flowstate__v1__too_large__free_unpacked
                      (Flowstate__V1__TooLarge *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__LimitExceeded methods */
+void   flowstate__v1__limit_exceeded__init
+                     (Flowstate__V1__LimitExceeded         *message);
+size_t flowstate__v1__limit_exceeded__get_packed_size
+                     (const Flowstate__V1__LimitExceeded   *message);
+size_t flowstate__v1__limit_exceeded__pack
+                     (const Flowstate__V1__LimitExceeded   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__limit_exceeded__pack_to_buffer
+                     (const Flowstate__V1__LimitExceeded   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__LimitExceeded *
+       flowstate__v1__limit_exceeded__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__limit_exceeded__free_unpacked
+                     (Flowstate__V1__LimitExceeded *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__Failure methods */
 void   flowstate__v1__failure__init
                      (Flowstate__V1__Failure         *message);
@@ -528,6 +572,9 @@ typedef void (*Flowstate__V1__LeaseLost_Closure)
 typedef void (*Flowstate__V1__TooLarge_Closure)
                  (const Flowstate__V1__TooLarge *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__LimitExceeded_Closure)
+                 (const Flowstate__V1__LimitExceeded *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__Failure_Closure)
                  (const Flowstate__V1__Failure *message,
                   void *closure_data);
@@ -547,6 +594,7 @@ extern const ProtobufCMessageDescriptor flowstate__v1__recovery_failed__descript
 extern const ProtobufCMessageDescriptor flowstate__v1__recovery_step__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__lease_lost__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__too_large__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__limit_exceeded__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__failure__descriptor;
 
 PROTOBUF_C__END_DECLS
