@@ -98,7 +98,7 @@ let package = Package(
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 
         // Tests
-        tests("FlowModelTests", ["FlowModel"], data: ["Data"]),
+        tests("FlowModelTests", ["FlowModel", "CJSON"], data: ["Data"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
