@@ -6,7 +6,7 @@ public final class Disposal: Sendable {
     /// What is smaller is as well let go of where it is.
     public static let leastBytes = 64 << 10
     /// What may wait for the thread; nobody counts it any more. Beyond that memory is let go of where it is.
-    static let limitBytes = 32 << 20
+    static let limitBytes = 16 << 20
 
     private let core = Core()
 

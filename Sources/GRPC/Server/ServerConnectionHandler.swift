@@ -146,7 +146,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset or broken socket: the client has gone, which its calls are told in channelInactive.
-        logger.debug("connection failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        logger.trace("connection failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
         context.close(promise: nil)
     }
 
@@ -260,7 +260,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     }
 
     private func fail(_ error: HTTP2Error) {
-        logger.debug("HTTP/2 session failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        logger.trace("HTTP/2 session failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
         if error == .notHTTP2, let context {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: HTTPRefusal.http1)), promise: nil)
         } else {

@@ -72,7 +72,7 @@ extension ServerConnectionHandler {
             session.ping()
         case .goAway: session.goAway()
         case .close(let reason):
-            logger.debug("closing connection", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+            logger.trace("closing connection", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
             session.terminate(.noError)
             flush()
             context?.close(promise: nil)
