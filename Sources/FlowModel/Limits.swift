@@ -83,9 +83,16 @@ public struct Limits: Sendable, Equatable {
 
     // MARK: The process
 
-    /// What requests may take of the process's memory, above what it takes idle: messages that arrive, states that are loaded or computed
-    /// with, answers that wait for a reader. Beyond it the newest is answered OVERLOADED.
+    /// What the process may take of memory above what it takes idle: what is remembered, and what requests take, which are messages that
+    /// arrive, states that are loaded or computed with, answers that wait for a reader. Beyond it the newest request is answered OVERLOADED.
     public var memoryBytes = 256 << 20
+    /// Of it, definitions that were read, and which definitions tenants have.
+    public var definitionCacheBytes: Int { memoryBytes / 16 }
+    public var definitionDirectoryBytes: Int { memoryBytes / 32 }
+    /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
+    public var requestBytes: Int {
+        memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes
+    }
     /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
     public var queuedComputations = 1_024
 

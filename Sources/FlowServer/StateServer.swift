@@ -61,7 +61,7 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
-        let memory = MemoryBudget(limit: options.limits.memoryBytes)
+        let memory = MemoryBudget(limit: options.limits.requestBytes)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)

@@ -7,7 +7,7 @@ final class StoreResources: Sendable {
     let cache: VersionCache
     let zstd: ZstdPool
     let definitions: DefinitionCache
-    let directory = DefinitionDirectory()
+    let directory: DefinitionDirectory
     let turns: FlowTurns
     let order: SubmissionOrder
     let listTurns: ListTurns
@@ -26,6 +26,7 @@ final class StoreResources: Sendable {
         listTurns = ListTurns(turns: max(lists, 1), limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)
         order = SubmissionOrder(limit: limits.queuedOperations)
+        directory = DefinitionDirectory(limits: limits)
     }
 
     /// Counts the histories of the database that there may have been: it changes with each lost connection, behind which there may be

@@ -107,6 +107,21 @@ import Testing
     }
 }
 
+/// What is remembered and what requests take are parts of one bound.
+@Suite struct MemorySharesTests {
+    @Test func areOneBound() {
+        var limits = Limits()
+        #expect(limits.requestBytes == 200 << 20)
+        let all = { limits.requestBytes + limits.versionCacheBytes + limits.definitionCacheBytes + limits.definitionDirectoryBytes }
+        #expect(all() == limits.memoryBytes)
+        limits.versionCacheBytes = 0
+        #expect(all() == limits.memoryBytes)
+        // However large the cache and small the bound: most of it is for requests.
+        (limits.versionCacheBytes, limits.memoryBytes) = (1 << 40, 1 << 20)
+        #expect(limits.requestBytes > limits.memoryBytes * 3 / 4)
+    }
+}
+
 @Suite struct StringTableTests {
     @Test(arguments: [UInt64.random(in: 1 ... .max)]) func isADictionary(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)

@@ -16,6 +16,8 @@ public enum DefinitionReader {
 
     /// A document is read a part at a time, each value of it once or a few times.
     private static let stepsPerValue = 8
+    /// Besides its node: in the lists, names and sets that are made of it.
+    private static let bytesPerValue = 48
 
     private static func read(_ document: [UInt8], _ scope: DefinitionScope) throws(StateError) -> FlowDefinition {
         if document.count > scope.limits.definitionBytes {
@@ -23,7 +25,9 @@ public enum DefinitionReader {
         }
         let parsed = try StateError.counting { () throws(WorkStopped) in
             let parsed = try JSONDocument.parse(document, maximumDepth: scope.limits.definitionDepth, scope.budget)
-            try scope.budget.spend(stepsPerValue * (parsed.value?.nodes.count ?? 0))
+            let values = parsed.value?.nodes.count ?? 0
+            try scope.budget.spend(stepsPerValue * values)
+            try scope.budget.take(bytes: bytesPerValue * values)
             return parsed
         }
         switch parsed {
@@ -59,8 +63,8 @@ public enum DefinitionReader {
         let phases = PhaseReader.phases(&reader, limits)
         let statuses = PhaseReader.statuses(&reader, limits)
         let paths = paths(&reader)
-        scope.phases = NameSet(phases.map(\.name))
-        scope.statuses = NameSet(statuses.map(\.name))
+        scope.phases = scope.names(phases.map(\.name))
+        scope.statuses = scope.names(statuses.map(\.name))
         let (rules, faults) = RuleReader.read(reader.array("rules") ?? [], at: JSONPointer(["rules"]), scope)
         reader.take(faults)
         let schema = schema(&reader, scope)
@@ -74,7 +78,7 @@ public enum DefinitionReader {
         readRecovery(into: &definition, &reader)
         readRetention(into: &definition, &reader)
         definition.labels = labels(&reader, limits)
-        definition.memory = scope.patterns.memory + (schema?.memory ?? 0) + (definition.initialState.map(memory) ?? 0)
+        definition.memory = scope.patterns.memory + scope.namesMemory + (schema?.memory ?? 0) + (definition.initialState.map(memory) ?? 0)
         // What a phase, a status or a rule is as a value, with its names and its places in sets.
         definition.memory += 512 * (phases.count + statuses.count + rules.count) + 4_096
         return definition

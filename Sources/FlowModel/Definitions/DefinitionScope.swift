@@ -8,6 +8,8 @@ final class DefinitionScope {
     var phases = NameSet([])
     var statuses = NameSet([])
     let patterns: DefinitionPatterns
+    /// Bytes that the names in it take.
+    private(set) var namesMemory = 0
     private var rules = 0
     private var lists = 0
 
@@ -16,6 +18,12 @@ final class DefinitionScope {
         self.budget = budget
         self.isStored = isStored
         patterns = DefinitionPatterns(self.limits, isStored: isStored, budget)
+    }
+
+    func names(_ names: [String]) -> NameSet {
+        let set = NameSet(names)
+        namesMemory += set.memory
+        return set
     }
 
     /// Counts rules before they are read.

@@ -100,10 +100,12 @@ extension RuleReader {
         case "statuses": return scope.statuses
         case let other?:
             fault(member, "is \"\(other)\"; give an array of strings, \"phases\" or \"statuses\"")
-            return NameSet([])
-        case nil: return NameSet(reader.strings(member, isRequired: true) ?? [])
+            return names([])
+        case nil: return names(reader.strings(member, isRequired: true) ?? [])
         }
     }
+
+    func names(_ names: [String]) -> NameSet { scope.names(names) }
 
     /// Tells the lists apart in which rules look for values.
     func nextNumber() -> Int { scope.nextList() }
@@ -111,7 +113,7 @@ extension RuleReader {
     mutating func knownPhases(_ member: String) -> NameSet {
         let names = reader.strings(member, isRequired: true) ?? []
         for name in names where !scope.phases.contains(name) { fault(member, "\"\(name)\" is not a phase of this definition") }
-        return NameSet(names)
+        return scope.names(names)
     }
 
     mutating func knownStatus(_ member: String) -> String {

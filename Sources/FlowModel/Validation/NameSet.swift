@@ -1,8 +1,10 @@
-/// Names that a definition lists, found by their bytes however many there are. A class: rules share those of phases and of statuses.
+/// Names that a definition lists, found by their bytes however many there are. Flat, since a definition may have a hundred thousand. A class:
+/// rules share those of phases and of statuses.
 final class NameSet: Sendable {
-    /// In the order of the definition.
-    let names: [String]
-    private let bytes: Set<JSONName>
+    /// One behind the other, in the order of the definition, and where each ends.
+    private let bytes: [UInt8]
+    private let ends: [UInt32]
+    private let table: PlaceTable
     /// For messages.
     let shown: String
 
@@ -10,17 +12,42 @@ final class NameSet: Sendable {
     private static let maximumBytes = 255
 
     init(_ names: [String]) {
-        self.names = names
-        bytes = Set(names.map { JSONName($0) })
+        var (bytes, ends, table): ([UInt8], [UInt32], _) = ([], [], PlaceTable(room: names.count))
+        bytes.reserveCapacity(names.reduce(0) { $0 + $1.utf8.count })
+        ends.reserveCapacity(names.count)
+        for name in names {
+            bytes += name.utf8
+            ends.append(UInt32(clamping: bytes.count))
+        }
+        for place in ends.indices {
+            let name = Self.name(place, bytes, ends)
+            _ = table.put(place, name.hashValue) { Self.name($0, bytes, ends) == name }
+        }
+        (self.bytes, self.ends, self.table) = (bytes, ends, table)
         let more = names.count > Self.maximumShown ? ", … (\(names.count) in all)" : ""
         shown = names.prefix(Self.maximumShown).map { $0.prefixed(Self.maximumBytes) }.joined(separator: ", ") + more
     }
 
-    func contains(_ name: String) -> Bool { bytes.contains(JSONName(name)) }
+    var isEmpty: Bool { ends.isEmpty }
+
+    /// Bytes that it takes.
+    var memory: Int { 128 + bytes.count + 4 * ends.count + PlaceTable.memory(room: ends.count) + shown.utf8.count }
+
+    func prefix(_ count: Int) -> [String] { ends.indices.prefix(count).map { Self.name($0, bytes, ends).characters } }
+
+    func contains(_ name: String) -> Bool { contains(JSONName(name)) }
 
     /// - Parameter value: a string.
     func contains(_ value: JSONValue, _ budget: WorkBudget) throws(WorkStopped) -> Bool {
         try budget.spend(1 + value.size / 16)
-        return bytes.contains(JSONName(spelled: value.text))
+        return contains(JSONName(spelled: value.text))
+    }
+
+    private func contains(_ name: JSONName) -> Bool {
+        table.place(name.hashValue) { Self.name($0, bytes, ends) == name } != nil
+    }
+
+    private static func name(_ place: Int, _ bytes: [UInt8], _ ends: [UInt32]) -> JSONName {
+        JSONName(bytes: bytes[(place == 0 ? 0 : Int(ends[place - 1]))..<Int(ends[place])])
     }
 }

@@ -20,14 +20,18 @@ final class DefinitionCache: Sendable {
         var readings: [[UInt8]: [Waiting]] = [:]
     }
 
-    /// In bytes of memory; one definition takes a quarter at most, or it is not kept.
-    private static let capacity = 32 << 20
     private static let failureCost = 1_024
 
     private let maximumWaiting: Int
-    private let state = Mutex(State(kept: LRUCache(capacity: capacity)))
+    /// In bytes of memory.
+    private let capacity: Int
+    private let state: Mutex<State>
 
-    init(limits: Limits) { maximumWaiting = limits.queuedOperations }
+    init(limits: Limits) {
+        maximumWaiting = limits.queuedOperations
+        capacity = limits.definitionCacheBytes
+        state = Mutex(State(kept: LRUCache(capacity: capacity)))
+    }
 
     func answer(_ digest: [UInt8], orWait waiting: @escaping Waiting) -> Answer {
         state.withLock { state in
@@ -50,7 +54,7 @@ final class DefinitionCache: Sendable {
             let waiting: [Waiting] = state.withLock { state in
                 let waiting = state.readings[digest] ?? []
                 state.readings[digest] = waiting.isEmpty ? nil : []
-                if waiting.isEmpty, isLasting { state.kept.insert(result, cost: Self.cost(of: result), for: digest) }
+                if waiting.isEmpty, isLasting { state.kept.insert(result, cost: cost(of: result), for: digest) }
                 return waiting
             }
             if waiting.isEmpty { return }
@@ -58,9 +62,9 @@ final class DefinitionCache: Sendable {
         }
     }
 
-    private static func cost(of result: Result<FlowDefinition, StateError>) -> Int {
-        guard case .success(let definition) = result else { return failureCost }
+    private func cost(of result: Result<FlowDefinition, StateError>) -> Int {
+        guard case .success(let definition) = result else { return Self.failureCost }
         // The largest take a quarter each: reading them again for every save would cost more than they do.
-        return min(definition.memory + failureCost, capacity / 4)
+        return min(definition.memory + Self.failureCost, capacity / 4)
     }
 }

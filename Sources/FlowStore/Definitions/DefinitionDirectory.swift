@@ -59,9 +59,6 @@ final class DefinitionDirectory: Sendable {
     static let maximumAge = Duration.seconds(1)
     /// An entry that is older is read again while it is still used, so that saves of a busy tenant do not wait.
     static let refreshAge = Duration.milliseconds(500)
-    /// Of all entries, in bytes.
-    private static let capacity = 16 << 20
-
     /// Built-in definitions.
     static let builtIn: [Name: Latest] = {
         var types: [Name: Latest] = [:]
@@ -84,7 +81,7 @@ final class DefinitionDirectory: Sendable {
     }
 
     private struct State {
-        var entries = LRUCache<Name, Entry>(capacity: capacity)
+        var entries: LRUCache<Name, Entry>
         var readings: [Name: Reading] = [:]
         /// `Database.connectionLosses` when the entries were made.
         var losses = 0
@@ -96,7 +93,9 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    init(limits: Limits) { state = Mutex(State(entries: LRUCache(capacity: limits.definitionDirectoryBytes))) }
 
     enum Answer {
         case known(Entry)

@@ -15,7 +15,7 @@ struct FormatRule: StateRule {
         if let name, Format(rawValue: name) == nil {
             reader.fault("format", "is \"\(name)\"; use \(Format.allCases.map(\.rawValue).joined(separator: " or "))")
         }
-        exceptions = NameSet(reader.strings("except") ?? [])
+        exceptions = reader.names(reader.strings("except") ?? [])
     }
 
     func check(
@@ -28,7 +28,7 @@ struct FormatRule: StateRule {
             case .timestamp: TextFormat.isTimestamp(text.utf8)
             }
         if isRight { return }
-        let or = exceptions.names.isEmpty ? "" : ", nor \(exceptions.names.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "))"
+        let or = exceptions.isEmpty ? "" : ", nor \(exceptions.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "))"
         report.add(path, "is \(value.shown), which is no \(format == .uuid ? "UUID" : "ISO 8601 timestamp")\(or)")
     }
 }
