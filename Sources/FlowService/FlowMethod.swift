@@ -73,9 +73,9 @@ struct MethodRunner: Sendable {
     private func begin<Method: FlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ context: OperationContext) {
         let request: Method.Request
         do {
-            request = try Method.Request.decode(message, ceiling: store.limits.arenaBytes)
+            request = try decode(message, context)
         } catch {
-            return call.finish(ErrorTable.status(error, of: Method.Request.fullName))
+            return call.finish(error)
         }
         let flowID = Method.flowID(request)
         do {
@@ -92,11 +92,39 @@ struct MethodRunner: Sendable {
         }
     }
 
+    /// A large message may take as much again as it has bytes, which is reserved. One that takes more, since it has very many parts, is
+    /// decoded anew when there is memory for the most that it may take.
+    private func decode<Request: WireMessage>(_ message: ByteBuffer, _ context: OperationContext) throws(Status) -> Request {
+        let (size, limit) = (message.readableBytes, store.limits.arenaBytes)
+        let usual = size <= Self.quickBytes ? limit : min(limit, size + size / 8 + 4_096)
+        do throws(WireError) {
+            return try Request.decode(message, ceiling: usual)
+        } catch {
+            guard case .tooMuchMemory = error, usual < limit else { throw ErrorTable.status(error, of: Request.fullName) }
+        }
+        let more = Self.decodingFactor * (limit - usual)
+        do throws(StateError) {
+            try context.reserve(more)
+        } catch {
+            throw ErrorTable.status(error)
+        }
+        defer { context.memory?.memory.release(more) }
+        do throws(WireError) {
+            return try Request.decode(message, ceiling: limit)
+        } catch {
+            throw ErrorTable.status(error, of: Request.fullName)
+        }
+    }
+
     private func answer<Method: FlowMethod>(
         _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall
     ) {
         let size = Method.size(of: outcome)
         if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
+        // The answer, which waits for the event loop. What it is made of may be remembered, and no call's own.
+        guard call.memory.reserve(size) else {
+            return call.finish(TransportErrors.answerOverloaded(memoryLimit: call.memory.budget.limit))
+        }
         store.schedule(
             .short, OperationContext(caller: call.connectionID),
             { (result: Result<FramedMessage, StateError>) in

@@ -302,6 +302,17 @@ def test_what_never_fits_into_memory_is_not_to_be_tried_again(start_server):
         detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in refusal.details)
 
 
+def test_messages_of_very_many_parts_are_decoded_when_there_is_memory_for_them(start_server):
+    """Which may be dozens of times their bytes; an ordinary message of the same size needs no more than that."""
+    server = start_server(limits={"memory-bytes": 32 << 20})
+    flows = server.flows("t")
+    flows.save("f", bytes(3 << 20), content_type="a/b")
+    ordinary = flows.message("SaveState", flow_id="f").SerializeToString()
+    with Wire(server) as client:
+        reply = client.call("SaveState", message(ordinary + b"\x8a\x01\x00" * 1_000_000), extra=flows.metadata)
+        assert reply.grpc_status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0] and "the memory that this would take" in reply.message
+
+
 def test_memory_bytes(start_server):
     """Each way to make the server hold something, by many connections at once: it stays below the bound and tells the newest."""
     server = start_server(limits={"memory-bytes": 32 << 20})

@@ -37,6 +37,7 @@ private struct DiffWriter {
         self.new = try JSONHashes(new, budget)
         // What is longer than the new value is replaced by it.
         try budget.take(bytes: new.bytes.count)
+        output.reserveCapacity(new.bytes.count + Self.allowance)
     }
 
     mutating func finish() -> [UInt8] {

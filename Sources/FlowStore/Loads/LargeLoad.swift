@@ -53,7 +53,7 @@ extension StateStore {
         let resources = operation.resources
         let finish: @Sendable (Result<LoadedState, StateError>) -> Void = { [self] result in
             // Of the copies that reading took one is left.
-            context.memory?.memory.release(2 * Int(clamping: row.version?.size ?? 0))
+            context.memory?.memory.release((LoadOperation.largeCopies - 1) * Int(clamping: row.version?.size ?? 0))
             if case .failure(let error) = result {
                 if let again = operation.again(after: error) { return load(again, context, completion) }
                 log(error)

@@ -67,8 +67,9 @@ final class LoadOperation: Sendable {
         return LoadOperation(self, form)
     }
 
-    /// A large state is read apart from others: as it is stored, as it was saved, and in between.
-    private static let largeCopies = 3
+    /// A large state is read apart from others: as it is stored, twice, which is less than it is; as it was saved; and up to two states
+    /// between those. All but one of them are given back when it is read.
+    static let largeCopies = 4
 
     /// Makes room for a large state before it is asked for.
     private func large(_ size: Int) -> Step<LoadOperation> {

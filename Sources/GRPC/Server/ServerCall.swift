@@ -141,7 +141,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     private func startStreaming() {
         guard case .streaming(_, let method) = head.handler else { return }
-        let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.taken(message, credit) } }
+        let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.takenFromStream(message, credit) } }
         let task = Task {
             let status = await self.outcome(of: method, stream)
             // It is cancelled when the call is over (`CallExtra.end`), perhaps together with thousands: the event loop need not hear of it.
@@ -205,6 +205,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         case .fail(let status): end(status)
         case .deliver:
             if let extra, head.kind != .unary {
+                hold(Self.queuedMessageBytes)
                 extra.yield(message.settled, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
@@ -213,6 +214,15 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
                 consume(bytes)
             }
         }
+    }
+
+    /// What a message of a stream takes besides its bytes while it waits for the method: its buffer and its place.
+    private static let queuedMessageBytes = 128
+
+    private func takenFromStream(_ message: ByteBuffer, _ bytes: Int) {
+        guard !state.isOver else { return }
+        hold(-Self.queuedMessageBytes)
+        taken(message, bytes)
     }
 
     /// A message was taken by the method.

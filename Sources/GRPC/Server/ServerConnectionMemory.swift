@@ -10,7 +10,7 @@ extension ServerConnectionHandler {
         .resourceExhausted, "this connection sends more at once than the server buffers; try again", refusal: .overloaded)
     /// What an open call takes beside its message: itself, its stream, an answer of up to `smallAnswerBytes`. One that streams has a task.
     private static let unaryCallBytes = 1 << 10
-    private static let streamingCallBytes = 8 << 10
+    private static let streamingCallBytes = 12 << 10
     static let smallAnswerBytes = 1 << 10
 
     static func openBytes(_ head: CallHead, isNew: Bool) -> Int {
