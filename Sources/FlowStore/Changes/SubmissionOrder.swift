@@ -41,10 +41,53 @@ final class SubmissionOrder: Sendable {
         var standing: Standing
     }
 
+    /// There may be thousands of entries, so all but finding one takes constant time, and nothing copies them.
     private struct Line {
-        var entries: [Entry] = []
-        /// Somebody runs what is ready in front: whoever else makes something ready leaves it to them.
-        var isServed = false
+        private var entries: [Entry] = []
+        /// Entries before it have left.
+        private var front = 0
+        /// A thread runs what is ready in front; what others make ready is left to it.
+        private(set) var isServed = false
+
+        mutating func append(_ entry: Entry) { entries.append(entry) }
+
+        /// Settles an entry that is being made ready.
+        /// - Returns: nil: there is none; else whether the caller must serve the line.
+        mutating func settle(_ number: UInt64, _ standing: Entry.Standing) -> Bool? {
+            guard let index = index(of: number), case .making = entries[index].standing else { return nil }
+            entries[index].standing = standing
+            defer { isServed = true }
+            return !isServed
+        }
+
+        /// Takes the first entry if it is settled; nil: it is not, or there is none, and the line is no longer served.
+        mutating func popFirst() -> Entry? {
+            guard front < entries.count else { return nil }
+            if case .making = entries[front].standing {
+                isServed = false
+                return nil
+            }
+            let entry = entries[front]
+            entries[front].standing = .givenUp
+            front += 1
+            if front >= 1_024, 2 * front >= entries.count {
+                entries.removeFirst(front)
+                front = 0
+            }
+            return entry
+        }
+
+        var isEmpty: Bool { front == entries.count }
+
+        /// Their numbers grow.
+        private func index(of number: UInt64) -> Int? {
+            var (low, high) = (front, entries.count)
+            while low < high {
+                let middle = low + (high - low) / 2
+                if entries[middle].number < number { low = middle + 1 } else { high = middle }
+            }
+            return low < entries.count && entries[low].number == number ? low : nil
+        }
     }
 
     private struct State {
@@ -68,7 +111,7 @@ final class SubmissionOrder: Sendable {
         let number = state.withLock { state in
             state.numbers += 1
             if state.lines[key] == nil { lineCount.add(1, ordering: .relaxed) }
-            state.lines[key, default: Line()].entries.append(Entry(number: state.numbers, standing: .making))
+            state.lines[key, default: Line()].append(Entry(number: state.numbers, standing: .making))
             return state.numbers
         }
         return Place(key, number, self)
@@ -88,7 +131,7 @@ final class SubmissionOrder: Sendable {
             if state.waiting >= limit { return .refused(state.waiting) }
             state.waiting += 1
             state.numbers += 1
-            state.lines[key]?.entries.append(Entry(number: state.numbers, standing: .ready(work)))
+            state.lines[key]?.append(Entry(number: state.numbers, standing: .ready(work)))
             return .later
         }
         switch answer {
@@ -101,15 +144,10 @@ final class SubmissionOrder: Sendable {
     /// - Returns: whether the line must be served by the caller.
     private func set(_ key: FlowKey, _ number: UInt64, _ standing: Entry.Standing) -> Bool {
         state.withLock { state in
-            guard let line = state.lines[key], let index = line.entries.firstIndex(where: { $0.number == number }),
-                case .making = line.entries[index].standing
-            else { return false }
-            state.lines[key]?.entries[index].standing = standing
+            guard let mustServe = state.lines[key]?.settle(number, standing) else { return false }
             // It waits as others do, until its turn comes.
             state.waiting += 1
-            guard !line.isServed else { return false }
-            state.lines[key]?.isServed = true
-            return true
+            return mustServe
         }
     }
 
@@ -120,16 +158,14 @@ final class SubmissionOrder: Sendable {
     /// What is ready in front of the line; nil: nothing, and it is no longer served.
     private func next(_ key: FlowKey) -> Work? {
         state.withLock { state in
-            while let first = state.lines[key]?.entries.first {
-                if case .making = first.standing {
-                    state.lines[key]?.isServed = false
-                    return nil
-                }
-                state.lines[key]?.entries.removeFirst()
+            while let first = state.lines[key]?.popFirst() {
                 state.waiting -= 1
                 if case .ready(let work) = first.standing { return work }
             }
-            if state.lines.removeValue(forKey: key) != nil { lineCount.subtract(1, ordering: .relaxed) }
+            if state.lines[key]?.isEmpty ?? false {
+                state.lines[key] = nil
+                lineCount.subtract(1, ordering: .relaxed)
+            }
             return nil
         }
     }
