@@ -7,8 +7,8 @@
 /// or behind an opening bracket, a comma or a colon that is in no string.
 class NodeCount {
 public:
-    /// As many as JSON has, and one more for each array or object that has nothing but white space in it; of what is no JSON, at least as
-    /// many as stand before its first fault.
+    /// For JSON: the exact number, plus one for each array or object that holds only white space. For other texts: at least the number of
+    /// values before the first fault.
     static size_t of(const uint8_t *begin, const uint8_t *end) {
         StringScan scan;
         uint64_t isBehindOpening = 0;

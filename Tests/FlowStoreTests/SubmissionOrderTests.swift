@@ -88,6 +88,20 @@ struct SubmissionOrderTests {
         #expect(log.all.suffix(2) == ["5", "6"])
     }
 
+    @Test func aLongLineKeepsItsOrder() throws {
+        let (order, key) = (SubmissionOrder(limit: 10_000), try key("t", "a"))
+        let places = (0..<5_000).map { _ in order.place(key) }
+        for (number, place) in places.enumerated().reversed() { try order.submit(key, place) { log.add("\(number)") } }
+        #expect(log.all == (0..<5_000).map(String.init) && order.isIdle)
+    }
+
+    @Test func aLongLineIsServedInParts() throws {
+        let (order, key) = (SubmissionOrder(limit: 10_000), try key("t", "a"))
+        let places = (0..<5_000).map { _ in order.place(key) }
+        for (number, place) in places.enumerated() { try order.submit(key, place) { log.add("\(number)") } }
+        #expect(log.all == (0..<5_000).map(String.init) && order.isIdle)
+    }
+
     /// States that are packed and checked on other threads, and small ones behind them.
     @Test(arguments: [nil, "ordered"]) func savesOfAllSizesKeepTheirOrder(flowType: String?) async throws {
         let (store, key) = (try await StoreCluster.store(), try key(freshTenant(), "f"))

@@ -62,18 +62,21 @@ def test_a_conversation_outlives_its_server(start_server, limits):
     assert stored < sum(map(len, states)) / 15, "storage grows with what changes"
 
 
-def test_damage_is_told_by_flow_and_version(start_server):
-    server = start_server()
-    flows = server.flows("t")
-    states = list(conversation(12))
+def damaged(server, states):
+    """The flows of a tenant whose flow "f" has these states and whose newest one is damaged."""
     for state in states:
-        flows.save("f", state)
+        server.flows("t").save("f", state)
     with session(server) as opened:
         opened.execute(DAMAGE)
     server.kill()
     server.start()
     server.close_channels()
-    flows = server.flows("t")
+    return server.flows("t")
+
+
+def test_damage_is_told_by_flow_and_version(start_server):
+    states = list(conversation(12))
+    flows = damaged(start_server(), states)
     with refused(grpc.StatusCode.DATA_LOSS, "STATE_CORRUPT") as refusal:
         flows.load("f")
     assert '"f" version 12' in refusal.message
@@ -85,15 +88,7 @@ def test_damage_is_told_by_flow_and_version(start_server):
 
 def test_an_error_of_a_damaged_version_is_kept(start_server):
     """An agent reports what broke; that the flow's latest version is damaged is no reason to forget it."""
-    server = start_server()
-    for state in conversation(12):
-        server.flows("t").save("f", state)
-    with session(server) as opened:
-        opened.execute(DAMAGE)
-    server.kill()
-    server.start()
-    server.close_channels()
-    flows = server.flows("t")
+    flows = damaged(start_server(), conversation(12))
     reported = flows.ReportError(flow_id="f", message="it broke")
     assert (reported.flow.version, reported.flow.status) == (13, "failed")
     assert flows.versions("f")[-1].event == types_pb2.VERSION_EVENT_ERROR_REPORTED

@@ -59,7 +59,7 @@ struct ChangeBatch {
         }
     }
 
-    /// What makes flows goes first. Nobody sees these flows before the commit but others that make them, so nobody who changes flows waits
+    /// What makes flows goes first. These flows are visible only after the commit, except to others that make them, so no change of flows waits
     /// for them; and who makes flows holds nothing yet that others wait for.
     private mutating func enqueueCreations(_ changes: [Change], into pipeline: inout Pipeline) {
         if !plan.creations.isEmpty {
