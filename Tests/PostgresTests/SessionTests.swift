@@ -129,7 +129,7 @@ import Testing
     /// A request to cancel that was meant for another statement.
     @Test func aCancellationThatNoCallerAskedForIsRepeated() async throws {
         try await TestCluster.withDatabase { database in
-            let task = Task { try await database.writer(shard: 0).run(SQL(number: "SELECT 5::int8 FROM pg_sleep(0.5) -- stray")) }
+            let task = Task { try await database.writer(shard: 0).run(SQL(number: "SELECT 5::int8 FROM pg_sleep(3) -- stray")) }
             let cancel = SQL(
                 number: """
                     SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity

@@ -112,10 +112,13 @@ func run(_ command: [String]) -> CInt {
     return status
 }
 
-/// Waits for a condition that another process or thread brings about; `false` after `limit`.
+/// Waits for a condition that another process or thread brings about; `false` after `limit`, and a thousand looks: where tests that compute
+/// hold up the threads, what is waited for is held up as well.
 func eventually(within limit: Duration = .seconds(120), _ condition: () async throws -> Bool) async rethrows -> Bool {
     let deadline = ContinuousClock.now + limit
-    while ContinuousClock.now < deadline {
+    var looks = 0
+    while ContinuousClock.now < deadline || looks < 1_000 {
+        looks += 1
         if try await condition() { return true }
         try? await Task.sleep(for: .milliseconds(5))
     }
