@@ -89,9 +89,11 @@ public struct Limits: Sendable, Equatable {
     /// Of it, definitions that were read, and which definitions tenants have.
     public var definitionCacheBytes: Int { memoryBytes / 16 }
     public var definitionDirectoryBytes: Int { memoryBytes / 32 }
+    /// Of it, what no request has: buffers of connections to PostgreSQL, memory that is about to be freed, freed memory between other.
+    public var commonBytes: Int { memoryBytes / 32 * 3 }
     /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
     public var requestBytes: Int {
-        memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes
+        memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes - commonBytes
     }
     /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
     public var queuedComputations = 1_024

@@ -5,7 +5,7 @@ final class JSONContainer {
     /// Where it came from, until something in it is changed.
     private(set) var origin: JSONValue?
     /// Of an array.
-    private(set) var elements: ChunkedArray<JSONTree>
+    private(set) var elements: PieceTable<JSONTree>
     /// Of an object.
     private(set) var members: JSONMembers
     /// Bytes of what is in it, without brackets and commas.
@@ -20,7 +20,8 @@ final class JSONContainer {
         let count = value.count
         try Self.pay(value.kind, count, budget)
         (kind, origin, height) = (value.kind, value, value.height)
-        elements = ChunkedArray(value.elements.lazy.map { JSONTree($0) })
+        elements = PieceTable(
+            value.elements.lazy.map { JSONTree($0) }, count: kind == .array ? count : 0, placeholder: .empty)
         members = JSONMembers(value, count: count)
         contentSize = elements.reduce(0) { $0 + $1.size } + members.reduce(0) { $0 + $1.size }
     }
@@ -28,7 +29,7 @@ final class JSONContainer {
     /// An empty object.
     init() {
         kind = .object
-        (elements, members) = (ChunkedArray(), JSONMembers())
+        (elements, members) = (PieceTable([], count: 0, placeholder: .empty), JSONMembers())
         (contentSize, height) = (0, 1)
     }
 
@@ -46,7 +47,7 @@ final class JSONContainer {
     /// For opening or copying. Members are hashed.
     private static func pay(_ kind: JSONValue.Kind, _ count: Int, _ budget: WorkBudget) throws(WorkStopped) {
         try budget.spend(kind == .array ? count : 6 * count)
-        try budget.take(bytes: kind == .array ? ChunkedArray<JSONTree>.memory(count) : JSONMembers.memory(count))
+        try budget.take(bytes: kind == .array ? PieceTable<JSONTree>.memory(count) : JSONMembers.memory(count))
     }
 
     /// Makes room for so many members more.
@@ -58,7 +59,7 @@ final class JSONContainer {
     var count: Int { kind == .array ? elements.count : members.count }
 
     /// Steps to find a place in it, to put something there or to take it away.
-    var editCost: Int { kind == .array ? 2 + elements.count / 4_096 : 2 }
+    var editCost: Int { kind == .array ? 2 + elements.pieceCount / 64 : 2 }
 
     /// Steps beyond those to remove a member: of a repeated name all are looked for.
     var removalCost: Int { members.hasRepeats ? members.count : 0 }

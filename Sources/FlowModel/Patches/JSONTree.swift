@@ -5,15 +5,20 @@ struct JSONTree {
     private enum Content {
         case value(JSONValue)
         case container(JSONContainer)
-        /// While it is being opened.
+        /// While it is being opened, or where something was taken away.
         case nothing
     }
 
     private var content: Content
 
-    init(_ value: JSONValue) { content = .value(value) }
+    private init(_ content: Content) { self.content = content }
 
-    init(_ container: JSONContainer) { content = .container(container) }
+    init(_ value: JSONValue) { self.init(.value(value)) }
+
+    init(_ container: JSONContainer) { self.init(.container(container)) }
+
+    /// Nothing at all; it stands in no document.
+    static var empty: JSONTree { JSONTree(.nothing) }
 
     private var value: JSONValue? { if case .value(let value) = content { value } else { nil } }
 

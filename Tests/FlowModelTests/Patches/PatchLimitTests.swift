@@ -132,34 +132,34 @@ struct PatchLimitTests {
     }
 }
 
-struct ChunkedArrayTests {
+struct PieceTableTests {
     @Test(arguments: [UInt64.random(in: 1 ... .max)])
     func isAnArray(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var expected = Array(0..<Int.random(in: 0...3_000, using: &random))
-        var chunked = ChunkedArray(expected)
+        var table = PieceTable(expected, count: expected.count, placeholder: Int.min)
         for number in 0..<20_000 {
             let place = Int.random(in: 0...expected.count, using: &random)
             // Now more are added, now more are removed, so that it becomes empty at times.
             let isAdded = Int.random(in: 0..<10, using: &random) < (number / 2_000 % 2 == 0 ? 8 : 2)
             if isAdded || place == expected.count {
-                // Often at one place, so that chunks are split.
+                // Often at one place, so that pieces are split.
                 let place = number % 3 == 0 ? place : min(7, expected.count)
                 expected.insert(number, at: place)
-                chunked.insert(number, at: place)
+                table.insert(number, at: place)
             } else if number % 5 == 0 {
                 expected[place] = -number
-                chunked.update(at: place) { $0 = -number }
+                table.update(at: place) { $0 = -number }
             } else {
-                let isEqual = chunked[place] == expected[place] && chunked.remove(at: place) == expected.remove(at: place)
+                let isEqual = table[place] == expected[place] && table.remove(at: place) == expected.remove(at: place)
                 if !isEqual { Issue.record("seed \(seed), step \(number)") }
             }
-            if chunked.count != expected.count { Issue.record("seed \(seed), step \(number)") }
+            if table.count != expected.count { Issue.record("seed \(seed), step \(number)") }
         }
-        #expect(Array(chunked) == expected, "seed \(seed)")
-        while chunked.count > 0 { _ = chunked.remove(at: chunked.count / 2) }
-        #expect(Array(chunked).isEmpty)
-        chunked.insert(1, at: 0)
-        #expect(Array(chunked) == [1])
+        #expect(Array(table) == expected, "seed \(seed)")
+        while table.count > 0 { _ = table.remove(at: table.count / 2) }
+        #expect(Array(table).isEmpty)
+        table.insert(1, at: 0)
+        #expect(Array(table) == [1])
     }
 }
