@@ -56,9 +56,13 @@ final class Batch {
     /// Operations without an outcome so far.
     var unsettled: [BatchQueue<Job>.Entry] { plan.unsettled.map { entries[$0] } }
 
-    /// Whether the callers of all operations of the round have given up: the batch may be cancelled.
-    var isAbandoned: Bool {
-        let now = ContinuousClock.now
+    /// A batch that is answered within this time is not cancelled: for that PostgreSQL starts a process, and the next batch must wait for it.
+    /// Who cancels thousands of short operations would hold everybody up.
+    static let cancelDelay = Duration.milliseconds(100)
+
+    /// Whether the callers of all operations of the round have given up, and it takes its time: it is to be cancelled.
+    func isAbandoned(now: ContinuousClock.Instant = .now) -> Bool {
+        guard now >= sentAt + Self.cancelDelay else { return false }
         return members.allSatisfy { $0.allSatisfy { entries[$0].element.abandonment(now: now) != nil } }
     }
 

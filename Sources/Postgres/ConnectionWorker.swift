@@ -154,7 +154,7 @@ struct ConnectionWorker: Sendable {
 
     private func receive(_ batch: Batch, upTo stage: Exchange.Stage, on session: Session) throws(ConnectionLost) {
         try session.receive(
-            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned }, isClosed: { lane.isClosed },
+            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned() }, isClosed: { lane.isClosed },
             idle: lane.sweep)
         // What an old primary confirms may be taken back, and what it reads has been.
         if stage == .complete { try session.checkPrimary() }

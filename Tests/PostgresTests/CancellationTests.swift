@@ -29,6 +29,21 @@ import Testing
         }
     }
 
+    /// A cancellation costs PostgreSQL a process, and the next batch waits for it: who gives up many short operations holds nobody up.
+    @Test func aBatchThatHasJustBeenSentIsNotCancelled() {
+        let token = CancellationToken()
+        let job = OperationJob(
+            SQL(number: "SELECT 1::int8"), deadline: nil, cancellation: token, executor: InlineExecutor.shared, completion: { _ in })
+        let entry = BatchQueue<Job>.Entry(id: 0, element: job, cost: 1, deadline: nil, company: .anybody, caller: 0)
+        let batch = Batch([entry])
+        #expect(batch.prepareRound())
+        let sent = ContinuousClock.now
+        #expect(!batch.isAbandoned(now: sent + .seconds(1)), "somebody waits for it")
+        token.cancel()
+        #expect(!batch.isAbandoned(now: sent + Batch.cancelDelay - .milliseconds(50)))
+        #expect(batch.isAbandoned(now: sent + Batch.cancelDelay))
+    }
+
     @Test func aRunningOperationIsCancelledAtItsDeadline() async throws {
         try await TestCluster.withDatabase { database in
             let deadline = ContinuousClock.now + .milliseconds(300)
@@ -76,12 +91,13 @@ import Testing
     /// A neighbour in the batch still waits for its outcome: the batch goes on.
     @Test func neighboursOfACancelledOperationAreServed() async throws {
         try await LaneTests.withBlockedWriter { database, lane, release in
-            let slow = Task { try await lane.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(0.5) -- neighbour")) }
+            let slow = Task { try await lane.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(3) -- neighbour")) }
             _ = await eventually { lane.queued == 1 }
             let cancelled = Task { try await lane.run(SQL(number: "SELECT 8::int8")) }
             _ = await eventually { lane.queued == 2 }
             try await release()
-            _ = try await eventually { try await Self.isRunning("neighbour", database) }
+            let isRunning = try await eventually(within: .seconds(10)) { try await Self.isRunning("neighbour", database) }
+            #expect(isRunning)
             cancelled.cancel()
             let value = try await slow.value
             #expect(value == 7)
