@@ -67,7 +67,7 @@ public final class StateServer: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)
         let health = HealthService()
         let server = Server(
-            router: router(store, group, health), configuration: transport(memory, watch), group: group, logger: logger)
+            router: router(store, health), configuration: transport(memory, watch), group: group, logger: logger)
         let result: Result<Void, any Error>
         do {
             let address = try await listen(server)
@@ -108,8 +108,8 @@ public final class StateServer: Service {
         try result.get()
     }
 
-    private func router(_ store: StateStore, _ group: any EventLoopGroup, _ health: HealthService) -> Router {
-        let table = RouteTable(store: store, group: group)
+    private func router(_ store: StateStore, _ health: HealthService) -> Router {
+        let table = RouteTable(store: store)
         let services = FlowStateProto.services.map(\.name)
         setHealth(health, isServing: false)
         let reflection = ReflectionService(

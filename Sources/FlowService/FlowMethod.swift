@@ -35,7 +35,6 @@ extension FlowMethod {
 /// What methods run on.
 struct MethodRunner: Sendable {
     let store: StateStore
-    let executors: EventLoopExecutors
 
     /// What an event loop decodes, checks and encodes itself, in bytes; some 10 ns each. What is larger is left to the scheduler.
     private static let quickBytes = 64 << 10
@@ -142,7 +141,7 @@ struct MethodRunner: Sendable {
         call.onCancel { token.cancel() }
         let deadline = call.deadline.map { ContinuousClock.now + .nanoseconds(($0 - .now()).nanoseconds) }
         return OperationContext(
-            deadline: deadline, cancellation: token, executor: executors.executor(for: call.eventLoop), caller: call.connectionID,
+            deadline: deadline, cancellation: token, executor: call.work, caller: call.connectionID,
             memory: call)
     }
 }

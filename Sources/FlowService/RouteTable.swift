@@ -7,11 +7,9 @@ import WireMessages
 public struct RouteTable: Sendable {
     public let routes: [Route]
 
-    /// - Parameters:
-    ///   - store: must be started by whoever owns it.
-    ///   - group: the event loops that calls live on.
-    public init(store: StateStore, group: any EventLoopGroup) {
-        let runner = MethodRunner(store: store, executors: EventLoopExecutors(group))
+    /// - Parameter store: must be started by whoever owns it.
+    public init(store: StateStore) {
+        let runner = MethodRunner(store: store)
         let state = "flowstate.v1.FlowStateService"
         let lifecycle = "flowstate.v1.FlowLifecycleService"
         let recovery = "flowstate.v1.FlowRecoveryService"

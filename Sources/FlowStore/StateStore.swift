@@ -108,7 +108,8 @@ public final class StateStore: Sendable {
         _ load: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
-        submit(load, to: database.reader, context) { [self] result in completion(answer(result) { $0 }) }
+        let lane = load.isLarge ? database.largeReads : database.reader
+        submit(load, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
     /// What shares a batch is short and goes with the loads; the others read much and have a connection of their own.
@@ -220,7 +221,8 @@ public final class StateStore: Sendable {
         _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
         lane.submit(
-            operation, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor, completion: completion)
+            operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
+            executor: context.executor, completion: completion)
     }
 
     private func answer<Value, Outcome>(

@@ -23,6 +23,8 @@ struct BatchQueue<Element> {
         let cost: Int
         let deadline: Instant?
         let company: Company
+        /// Callers take turns.
+        let caller: UInt64
         /// `Operation.lockOrder`.
         var lock: UInt64?
         /// Set when it was put aside because of its lock: until then, or it fails.
@@ -33,8 +35,8 @@ struct BatchQueue<Element> {
         /// The same operation before its next round trip.
         func again(cost: Int, company: Company) -> Entry {
             Entry(
-                id: id, element: element, cost: cost, deadline: deadline, company: company, lock: lock, asideUntil: asideUntil,
-                heldUntil: heldUntil)
+                id: id, element: element, cost: cost, deadline: deadline, company: company, caller: caller, lock: lock,
+                asideUntil: asideUntil, heldUntil: heldUntil)
         }
     }
 
@@ -79,6 +81,7 @@ struct BatchQueue<Element> {
     private var bytes = 0
     /// What runs again, before all others: operations that take another round trip, and reads whose connection was lost.
     private var held: [Entry] = []
+    private var turns = CallerTurns()
     /// What waits for locks that other transactions hold.
     private var aside: LockQueue<Element>
     /// The last round was a trial: others first.
@@ -110,7 +113,9 @@ struct BatchQueue<Element> {
 
     // MARK: Operations
 
-    mutating func enqueue(_ element: Element, cost: Int, deadline: Instant?, company: Company, lock: UInt64? = nil) -> Admission {
+    mutating func enqueue(
+        _ element: Element, cost: Int, deadline: Instant?, company: Company, caller: UInt64 = 0, lock: UInt64? = nil
+    ) -> Admission {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
         guard queued < limits.queued else { return .refused(.overloaded(queued: queued, limit: limits.queued, unit: .operations)) }
@@ -120,7 +125,7 @@ struct BatchQueue<Element> {
         }
         let id = firstID + ID(slots.count)
         bytes += cost
-        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, lock: lock))
+        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, caller: caller, lock: lock))
         count += 1
         return .queued(id, wake: idle.popLast())
     }
@@ -152,33 +157,75 @@ struct BatchQueue<Element> {
         if life == .closed { return .finished }
         if !wasTrial || count + held.count == 0, let trials = takeTrials(now: now, expired: &expired) { return trials }
         wasTrial = false
-        var batch: [Entry] = []
-        var bytes = 0
-        while batch.count < limits.operations, let entry = next() {
-            if let deadline = entry.deadline, deadline <= now {
-                expired.append(Failure(entry, .deadlineExceeded))
-                removeNext()
-                continue
-            }
-            if !aside.isEmpty, let lock = entry.lock, aside.isHeld(lock) {
-                removeNext()
-                aside.add(entry, lock: lock, now: now)
-                continue
-            }
-            let fits = batch.isEmpty || (entry.company == .anybody && bytes + entry.cost <= limits.bytes)
-            guard fits else { break }
-            removeNext()
-            batch.append(entry)
-            bytes += entry.cost
-            if entry.company != .anybody {
-                takeEquals(of: entry, into: &batch, now: now)
-                break
-            }
-        }
+        let batch = takeInTurns(now: now, &expired) ?? takeInOrder(now: now, &expired)
         if !batch.isEmpty { return .batch(batch) }
         if life == .draining, aside.isEmpty { return .finished }
         if !idle.contains(connection) { idle.append(connection) }
         return .idle
+    }
+
+    private mutating func takeInOrder(now: Instant, _ expired: inout [Failure]) -> [Entry] {
+        var batch = NextBatch()
+        while !isFull(batch), let entry = next(), add(entry, to: &batch, now: now, &expired) {
+            removeNext()
+        }
+        takeEquals(into: &batch, now: now)
+        return batch.entries
+    }
+
+    /// When more waits than fits into a batch; nil when it does not, or all of it is one caller's.
+    private mutating func takeInTurns(now: Instant, _ expired: inout [Failure]) -> [Entry]? {
+        let isMuch = held.count + count > limits.operations || held.reduce(bytes) { $0 + $1.cost } > limits.bytes
+        guard isMuch, let order = turns.next(callers, limit: 2 * limits.operations) else {
+            if !isMuch { turns.reset() }
+            return nil
+        }
+        var batch = NextBatch()
+        var taken: Set<Int> = []
+        for place in order {
+            if isFull(batch) { break }
+            let isHeld = place < held.count
+            let index = isHeld ? place : head + place - held.count
+            guard let entry = isHeld ? held[index] : slots[index], add(entry, to: &batch, now: now, &expired) else { break }
+            turns.took(entry.caller, cost: entry.cost)
+            if isHeld { taken.insert(index) } else { vacate(index, entry) }
+        }
+        if !taken.isEmpty { held = held.enumerated().filter { !taken.contains($0.offset) }.map(\.element) }
+        takeEquals(into: &batch, now: now)
+        // Passes over what went, so that places are given back.
+        _ = next()
+        return batch.entries
+    }
+
+    /// Of all that waits, in its order; nil where something was cancelled.
+    private var callers: [UInt64?] { held.map(\.caller) + slots[head...].map { $0?.caller } }
+
+    private struct NextBatch {
+        var entries: [Entry] = []
+        var bytes = 0
+    }
+
+    /// Those that want a batch of their own have it.
+    private func isFull(_ batch: NextBatch) -> Bool {
+        batch.entries.count >= limits.operations || batch.entries.first.map { $0.company != .anybody } ?? false
+    }
+
+    /// Decides over an entry whose turn it is.
+    /// - Returns: false when it stays where it is, and the batch is full.
+    private mutating func add(_ entry: Entry, to batch: inout NextBatch, now: Instant, _ expired: inout [Failure]) -> Bool {
+        if let deadline = entry.deadline, deadline <= now {
+            expired.append(Failure(entry, .deadlineExceeded))
+            return true
+        }
+        if !aside.isEmpty, let lock = entry.lock, aside.isHeld(lock) {
+            aside.add(entry, lock: lock, now: now)
+            return true
+        }
+        let fits = batch.entries.isEmpty || (entry.company == .anybody && batch.bytes + entry.cost <= limits.bytes)
+        guard fits else { return false }
+        batch.entries.append(entry)
+        batch.bytes += entry.cost
+        return true
     }
 
     private mutating func takeTrials(now: Instant, expired: inout [Failure]) -> Take? {
@@ -330,15 +377,15 @@ struct BatchQueue<Element> {
         return nil
     }
 
-    /// Takes what asks for the same as `first` from anywhere in the queue.
-    private mutating func takeEquals(of first: Entry, into batch: inout [Entry], now: Instant) {
-        guard case .equals = first.company else { return }
-        for index in head..<slots.count where batch.count < limits.operations {
+    /// Takes what asks for the same as the batch's only entry from anywhere in the queue.
+    private mutating func takeEquals(into batch: inout NextBatch, now: Instant) {
+        guard let first = batch.entries.first, case .equals = first.company else { return }
+        for index in head..<slots.count where batch.entries.count < limits.operations {
             guard let entry = slots[index], entry.company == first.company else { continue }
             // `sweep` tells those who are late.
             if let deadline = entry.deadline, deadline <= now { continue }
             vacate(index, entry)
-            batch.append(entry)
+            batch.entries.append(entry)
         }
     }
 

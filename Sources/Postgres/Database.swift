@@ -2,8 +2,8 @@ import Logging
 import Resources
 import Synchronization
 
-/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one for work that takes
-/// its time. Connections are made when it is started and again whenever they are lost; meanwhile operations fail at once with
+/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one each for reads that are
+/// large, reads that take their time, and other work that does. Connections are made when it is started and again whenever they are lost; meanwhile operations fail at once with
 /// `unavailable`.
 public final class Database: Sendable {
     /// The connections at one moment, for health checks.
@@ -51,6 +51,9 @@ public final class Database: Sendable {
     private let writers: [Lane]
     /// One lane, several connections.
     public let reader: Lane
+    /// One connection for reads of much, behind which the others need not wait. They are run again as those are, and no part of
+    /// `isAvailable`.
+    public let largeReads: Lane
     /// For reads that take their time: lists, summaries, histories. They are run again as the others are, and no part of `isAvailable`.
     public let lists: Lane
     /// One connection for operations that take long, so that calls need not wait behind them: statistics, cleaning up. They run one after
@@ -87,6 +90,7 @@ public final class Database: Sendable {
         for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1, saves)) }
         self.writers = writers
         reader = try makeLane(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
+        largeReads = try makeLane(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
         lists = try makeLane(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
         background = try makeLane(.background, 1, Conditions(kind: "background operations", logger: logger))
     }
@@ -142,6 +146,7 @@ public final class Database: Sendable {
         observer.body.withLock { body in body = { [weak self] in self?.report() } }
         for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
+        start(largeReads, index: 0, name: "pg-read-large")
         for index in 0..<max(configuration.lists, 1) { start(lists, index: index, name: "pg-list-\(index)") }
         start(background, index: 0, name: "pg-background")
         startWatch()
@@ -185,7 +190,7 @@ public final class Database: Sendable {
 
     /// Loads and saves need these; `isAvailable` is about them.
     private var serving: [Lane] { writers + [reader] }
-    private var lanes: [Lane] { serving + [lists, background] }
+    private var lanes: [Lane] { serving + [largeReads, lists, background] }
 
     /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
     /// the connections and waits for their threads.

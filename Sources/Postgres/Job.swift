@@ -44,7 +44,8 @@ class Job: @unchecked Sendable {
     static func deliver(_ jobs: [Job]) {
         guard let first = jobs.first else { return }
         if jobs.allSatisfy({ $0.executor === first.executor }) {
-            first.executor.execute { for job in jobs { job.deliver() } }
+            let delivery = Delivery(jobs)
+            first.executor.executeSteps { delivery.step() }
             return
         }
         var groups: [(executor: any CompletionExecutor, jobs: [Job])] = []
@@ -56,9 +57,26 @@ class Job: @unchecked Sendable {
             }
         }
         for group in groups {
-            let members = group.jobs
-            group.executor.execute { for job in members { job.deliver() } }
+            let delivery = Delivery(group.jobs)
+            group.executor.executeSteps { delivery.step() }
         }
+    }
+}
+
+/// The delivery of a batch's outcomes on one executor, one a step.
+///
+/// `@unchecked Sendable`: used by the executor only, which runs one step at a time.
+private final class Delivery: @unchecked Sendable {
+    private let jobs: [Job]
+    private var next = 0
+
+    init(_ jobs: [Job]) { self.jobs = jobs }
+
+    /// - Returns: whether there are more.
+    func step() -> Bool {
+        jobs[next].deliver()
+        next += 1
+        return next < jobs.count
     }
 }
 

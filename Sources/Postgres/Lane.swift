@@ -1,7 +1,7 @@
 import Synchronization
 
 /// A bounded queue of operations, served by one or more connections, each owned by one thread. On a lane with one connection operations
-/// run in the order in which they were submitted.
+/// of one caller run in the order in which they were submitted.
 public final class Lane: Sendable {
     /// What the lane's operations do: reads and lists, which are reads that take their time, may run again when a connection was lost under
     /// them. Background operations may write, take their time, and go one after the other.
@@ -40,11 +40,13 @@ public final class Lane: Sendable {
     /// Runs the operation in the next batch. `completion` is called exactly once, on `executor`, from any thread, possibly before
     /// `submit` returns. Never blocks.
     ///
-    /// - Parameter deadline: When it passes before the operation was sent, or before its batch was committed while all others in the
-    ///   batch are late or cancelled too, the operation fails with `deadlineExceeded`.
+    /// - Parameters:
+    ///   - caller: callers take turns when more waits than fits into a batch.
+    ///   - deadline: when it passes before the operation was sent, or before its batch was committed while all others in the batch are
+    ///     late or cancelled too, the operation fails with `deadlineExceeded`.
     public func submit<O: Operation>(
-        _ operation: O, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?, executor: any CompletionExecutor,
-        completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
+        _ operation: O, caller: UInt64 = 0, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?,
+        executor: any CompletionExecutor, completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
         let job = OperationJob(
             operation, deadline: deadline, cancellation: cancellation, executor: executor, completion: completion)
@@ -55,7 +57,7 @@ public final class Lane: Sendable {
         let (cost, company) = (operation.cost, operation.company)
         var isCancelled = false
         let admission = queue.withLock { queue in
-            let admission = queue.enqueue(job, cost: cost, deadline: deadline, company: company, lock: job.lockOrder)
+            let admission = queue.enqueue(job, cost: cost, deadline: deadline, company: company, caller: caller, lock: job.lockOrder)
             // Under the lane's lock: the operation cannot finish before it is registered. The token never calls a lane under its own.
             // One cancelled before leaves the queue under the same lock, so that no connection takes it.
             if case .queued(let id, _) = admission, let cancellation, !cancellation.register(id, in: self) {

@@ -115,6 +115,8 @@ public struct Pipeline: ~Copyable {
 /// that submits, shuts down or cancels.
 public protocol CompletionExecutor: AnyObject, Sendable {
     func execute(_ work: @escaping @Sendable () -> Void)
+    /// Calls `step`, which runs a completion, again and again until it returns false. Something else may run in between.
+    func executeSteps(_ step: @escaping @Sendable () -> Bool)
 }
 
 /// Runs completions at once, on the calling thread. For completions that only hand a value on.
@@ -124,4 +126,5 @@ public final class InlineExecutor: CompletionExecutor {
     private init() {}
 
     public func execute(_ work: @escaping @Sendable () -> Void) { work() }
+    public func executeSteps(_ step: @escaping @Sendable () -> Bool) { while step() {} }
 }

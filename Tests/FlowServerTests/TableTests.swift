@@ -17,7 +17,7 @@ import WireMessages
     @Test func everyMethodOfTheContractHasItsRoute() throws {
         let database = try Database(configuration: .init(conninfo: ""), logger: Logger(label: "test"))
         let store = StateStore(database: database, logger: Logger(label: "test"))
-        let table = RouteTable(store: store, group: MultiThreadedEventLoopGroup.singleton)
+        let table = RouteTable(store: store)
         let declared = FlowStateProto.services.flatMap { service in
             service.methods.map { "/\(service.name)/\($0.name)" }
         }

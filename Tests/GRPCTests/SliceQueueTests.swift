@@ -92,6 +92,31 @@ import Testing
         try await group.shutdownGracefully()
     }
 
+    /// What another thread has for the event loop begins at once, and goes on in turns of its own.
+    @Test func manyStepsGoInSlices() async throws {
+        let watch = EventLoopWatch(logger: Logger(label: "test"))
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: watch)
+        let loop = group.next()
+        let work = SlicedWork(loop, watch: watch)
+        while try await loop.submit({ watch.turn }).get() == nil {}
+        let turns = NIOLockedValueBox<[UInt64]>([])
+        let done = loop.makePromise(of: Void.self)
+        work.executeSteps {
+            let count = turns.withLockedValue {
+                $0.append(watch.turn ?? 0)
+                return $0.count
+            }
+            Self.compute(for: SliceQueue<Never>.slice / 4)
+            if count == 40 { done.succeed() }
+            return count < 40
+        }
+        try await done.futureResult.get()
+        let ran = turns.withLockedValue { $0 }
+        #expect(ran == ran.sorted() && ran.count == 40)
+        #expect(Set(ran).count >= 9, "the first turn has time for four steps and a slice, the others have a slice of four: \(ran)")
+        try await group.shutdownGracefully()
+    }
+
     private static func compute(for time: TimeAmount) {
         let end = NIODeadline.now() + time
         while NIODeadline.now() < end {}

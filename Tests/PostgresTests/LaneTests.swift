@@ -105,6 +105,9 @@ import Testing
                 calls.add(1, ordering: .relaxed)
                 work()
             }
+            func executeSteps(_ step: @escaping @Sendable () -> Bool) {
+                execute { while step() {} }
+            }
         }
         let executors = [CountingExecutor(), CountingExecutor()]
         let (done, continuation) = AsyncStream.makeStream(of: Int64.self)

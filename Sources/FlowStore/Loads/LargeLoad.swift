@@ -41,6 +41,7 @@ extension StateStore {
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(.state(let state)): completion(.success(state))
+            case .success(.large(let operation)): load(operation, context, completion)
             case .success(.unread(let unread)): read(unread.row, unread.operation, context, completion)
             }
         }

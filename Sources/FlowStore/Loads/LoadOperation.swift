@@ -78,8 +78,12 @@ final class LoadOperation: Sendable {
         } catch {
             return .finished(.failure(error))
         }
-        return again(.large(size: size))
+        return looks < Self.maximumLooks
+            ? .finished(.success(.large(LoadOperation(self, .large(size: size))))) : .finished(.failure(.contention))
     }
+
+    /// Whether it reads a large state.
+    var isLarge: Bool { if case .large = form { true } else { false } }
 
     /// The largest state that is sent along.
     private var largest: Int64 {
@@ -91,6 +95,8 @@ final class LoadOperation: Sendable {
 extension LoadOperation: Postgres.Operation {
     enum Loaded: Sendable {
         case state(LoadedState)
+        /// The state is large: the load goes on by this one, in a lane for such.
+        case large(LoadOperation)
         /// A large state as it is stored: it takes longer to read than a connection's thread may.
         case unread(UnreadState)
     }

@@ -10,6 +10,12 @@ final class CallExtra {
     var writers: [CheckedContinuation<Void, any Error>] = []
     /// When the client last sent something, or was sent something.
     var lastActive = NIODeadline.now()
+    /// What came is still being cut into messages, or waits until the method has taken some; more of it may wait, and the request's end
+    /// behind that.
+    var isCutting = false
+    var isPaused = false
+    var uncut = CircularBuffer<ByteBuffer>()
+    var endWaits = false
     /// The method only waits for requests: a shutdown ends them.
     var stopsAtShutdown = false
     /// After the first.

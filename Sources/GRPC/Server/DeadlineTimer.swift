@@ -9,12 +9,16 @@ struct DeadlineTimer {
     /// Sees to it that `fire` runs by `deadline`. It must call `fired`, and `watch` with the earliest that is left.
     mutating func watch(_ deadline: NIODeadline, on eventLoop: NIOIsolatedEventLoop, _ fire: @escaping () -> Void) {
         guard deadline < due else { return }
-        scheduled?.cancel()
+        cancel()
         due = deadline
         scheduled = eventLoop.scheduleTask(deadline: deadline, fire)
     }
 
-    mutating func fired() { due = .distantFuture }
+    mutating func fired() { (scheduled, due) = (nil, .distantFuture) }
 
-    func cancel() { scheduled?.cancel() }
+    /// NIO looks through all timers of the event loop to do this.
+    mutating func cancel() {
+        scheduled?.cancel()
+        scheduled = nil
+    }
 }

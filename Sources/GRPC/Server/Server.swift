@@ -10,7 +10,7 @@ public final class Server: Sendable {
     private let group: any EventLoopGroup
     private let logger: Logger
     /// By event loop.
-    private let work: [ObjectIdentifier: SlicedWork]
+    private let shares: [ObjectIdentifier: ConnectionShare]
     private let state = NIOLockedValueBox(State())
     private let refusals = RareLine("connections are refused")
 
@@ -30,12 +30,12 @@ public final class Server: Sendable {
         self.configuration = configuration
         self.group = group
         self.logger = logger
-        let loops = group.makeIterator().map { (ObjectIdentifier($0), SlicedWork($0, watch: configuration.eventLoopWatch)) }
-        work = Dictionary(loops) { first, _ in first }
+        let loops = group.makeIterator().map { (ObjectIdentifier($0), ConnectionShare($0, watch: configuration.eventLoopWatch)) }
+        shares = Dictionary(loops) { first, _ in first }
     }
 
-    private func work(of eventLoop: any EventLoop) -> SlicedWork {
-        work[ObjectIdentifier(eventLoop)] ?? SlicedWork(eventLoop, watch: configuration.eventLoopWatch)
+    private func share(of eventLoop: any EventLoop) -> ConnectionShare {
+        shares[ObjectIdentifier(eventLoop)] ?? ConnectionShare(eventLoop, watch: configuration.eventLoopWatch)
     }
 
     /// Listens on a TCP address; port 0 picks a free one. Returns the address in use.
@@ -75,7 +75,7 @@ public final class Server: Sendable {
                         return try channel.pipeline.syncOperations.addHandler(RefusedConnection())
                     }
                     let handler = try ServerConnectionHandler(
-                        router: self.router, configuration: self.configuration, memory: memory, work: self.work(of: channel.eventLoop),
+                        router: self.router, configuration: self.configuration, memory: memory, share: self.share(of: channel.eventLoop),
                         logger: self.logger)
                     try channel.pipeline.syncOperations.addHandler(handler)
                     self.opened(channel)

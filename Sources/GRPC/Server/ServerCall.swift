@@ -19,6 +19,9 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// works for a call that was cancelled holds it; when the call is answered, everything in it is given back.
     public var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
 
+    /// What its event loop does in slices, and what others have for it to do.
+    public var work: SlicedWork { head.work }
+
     /// Tells the calls of one connection from those of others, as long as it is open.
     public let connectionID: UInt64
 
@@ -129,7 +132,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
-        if eventLoop.inEventLoop { body(self) } else { head.work.once { body(self) } }
+        if eventLoop.inEventLoop { body(self) } else { head.work.execute { body(self) } }
     }
 
     // MARK: What the connection tells
@@ -164,17 +167,13 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         unreturned += bytes.readableBytes
         guard !state.isOver else { return consume(unreturned) }
         hold(bytes.readableBytes)
-        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) {
-            deliver(message)
-        } else {
-            do {
-                try cut(bytes)
-            } catch {
-                return end(error.status)
-            }
+        do {
+            try cut(bytes)
+        } catch {
+            return end(error.status)
         }
         guard !state.isOver, let connection else { return }
-        consume(credit.partial(buffered: partialBytes))
+        consume(partialCredit)
         extra?.lastActive = connection.heardAt
         if let refusal = connection.refusalOfRequests { end(refusal) }
     }
@@ -185,18 +184,75 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         deframer?.settle()
     }
 
+    /// One read may bring thousands of small messages. So many are delivered at once, and so many a step of a slice.
+    private static let messagesAtOnce = 64
+    private static let messagesAStep = 8
+    /// When so many wait for the method, the rest stays as it came: a message takes more than its bytes.
+    private static let waitingMessages = 1_024
+
     /// Cuts what came, after what is kept, into messages.
     private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
+        if let extra, extra.isCutting || credit.waiting >= Self.waitingMessages {
+            if !extra.isCutting { (extra.isCutting, extra.isPaused) = (true, true) }
+            return extra.uncut.append(bytes.settled)
+        }
+        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) { return deliver(message) }
+        guard try deliver(from: joined(bytes), atMost: Self.messagesAtOnce), let extra else { return }
+        extra.isCutting = true
+        work.add { self.cutStep() }
+    }
+
+    /// What is kept, and bytes behind it.
+    private func joined(_ bytes: ByteBuffer) -> MessageDeframer {
         var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: metadata["grpc-encoding"])
         // One owner, so that `append` need not copy what is kept.
         self.deframer = nil
         deframer.append(bytes)
-        while let message = try deframer.next() { deliver(message) }
-        if !state.isOver, deframer.bufferedBytes > 0 { self.deframer = deframer }
+        return deframer
+    }
+
+    /// - Returns: whether there are more.
+    private func cutStep() -> Bool {
+        guard let extra, !state.isOver else { return false }
+        extra.isPaused = credit.waiting >= Self.waitingMessages
+        if extra.isPaused { return false }
+        do {
+            if let deframer {
+                self.deframer = nil
+                if try deliver(from: deframer, atMost: Self.messagesAStep) { return true }
+            }
+            if !state.isOver, let bytes = extra.uncut.popFirst() {
+                deframer = joined(bytes)
+                return true
+            }
+        } catch {
+            end(error.status)
+        }
+        guard !state.isOver else { return false }
+        extra.isCutting = false
+        consume(partialCredit)
+        if extra.endWaits { receivedEnd() }
+        return false
+    }
+
+    /// Delivers whole messages, and keeps what is left.
+    /// - Returns: whether it left off at so many.
+    private func deliver(from deframer: consuming MessageDeframer, atMost limit: Int) throws(MessageDeframer.Failure) -> Bool {
+        var count = 0
+        while count < limit, let message = try deframer.next() {
+            deliver(message)
+            count += 1
+        }
+        guard !state.isOver, deframer.bufferedBytes > 0 else { return false }
+        self.deframer = deframer
+        return count == limit
     }
 
     /// Bytes kept of a message that is not complete yet.
     private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
+
+    /// The bytes to give back of a message that is not complete yet; none as long as there may be whole ones among those kept.
+    private var partialCredit: Int { extra?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
 
     private func deliver(_ message: ByteBuffer) {
         let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
@@ -230,7 +286,10 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         guard !state.isOver else { return }
         credit.taken()
         hold(-(message.readableBytes + MessageDeframer.prefixBytes))
-        consume(bytes + credit.partial(buffered: partialBytes))
+        consume(bytes + partialCredit)
+        guard let extra, extra.isPaused, credit.waiting <= Self.waitingMessages / 2 else { return }
+        extra.isPaused = false
+        work.add { self.cutStep() }
     }
 
     private func hold(_ bytes: Int) {
@@ -239,6 +298,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     func receivedEnd() {
+        if let extra, extra.isCutting { return extra.endWaits = true }
         switch state.receivedEnd(incompleteBytes: partialBytes) {
         case .drop: break
         case .fail(let status): end(status)

@@ -8,8 +8,9 @@ import Resources
 /// handshake and idle timeouts, keepalive PINGs, GOAWAY on shutdown (§6.8).
 ///
 /// Lives on the channel's event loop and is never touched elsewhere.
-final class ServerConnectionHandler: ChannelInboundHandler {
+final class ServerConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let session: HTTP2Session
@@ -35,7 +36,9 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     var deadlineTimer = DeadlineTimer()
     private(set) var context: ChannelHandlerContext?
     private var flushIsScheduled = false
-    private var isReading = false
+    var input = Input()
+    /// What is answered goes out when all that was read was looked at.
+    var isReading = false
     private var isClosing = false
     private var isLost = false
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
@@ -46,16 +49,16 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     /// Streams on which content waits, and whether it is taken.
     var readers: [StreamID: ReaderWatch] = [:]
     private(set) var heardAt = NIODeadline.now()
-    private var ticker: RepeatedTask?
+    private let ticker: ConnectionTicker
 
     /// Two frames for each of the streams that a client may have open are honest.
     private static let maxQueuedFrames = 10_000
 
     /// - Parameters:
     ///   - memory: what the connection has reserved.
-    ///   - work: that of its event loop.
+    ///   - share: that of its event loop, on which this is called.
     init(
-        router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, work: SlicedWork, logger: Logger
+        router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, share: ConnectionShare, logger: Logger
     ) throws(HTTP2Error) {
         self.router = router
         self.configuration = configuration
@@ -68,7 +71,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
                 disposal.take(buffer, bytes: bytes)
             })
         self.memory = memory
-        self.work = work
+        (work, ticker) = (share.work, share.ticker.value)
         idleSessionBytes = session.memoryBytes
         life = ConnectionLife(configuration, now: .now(), ageFactor: .random(in: 0.9...1.1))
     }
@@ -78,15 +81,11 @@ final class ServerConnectionHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         peer = context.remoteAddress?.description ?? "unknown"
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-            bound.value.tick()
-        }
+        ticker.add(self, on: context.eventLoop.assumeIsolated())
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        ticker?.cancel()
-        deadlineTimer.cancel()
+        ticker.remove(self)
         self.context = nil
     }
 
@@ -100,15 +99,23 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         hasHeard = true
         heardAt = .now()
         life.heardFromPeer(now: heardAt)
+        take(unwrapInboundIn(data))
+    }
+
+    /// - Returns: whether the connection goes on.
+    func receive(_ bytes: ByteBuffer) -> Bool {
+        guard !isLost else { return false }
         do {
-            try session.receive(unwrapInboundIn(data))
+            try session.receive(bytes)
             handleEvents()
             // A client that reads nothing and makes us answer: resets of refused streams are in no other limit.
-            if session.queuedFrames > Self.maxQueuedFrames { fail(.flooded) }
+            if session.queuedFrames <= Self.maxQueuedFrames { return true }
+            fail(.flooded)
         } catch {
             handleEvents()
             fail(error)
         }
+        return false
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -128,13 +135,12 @@ final class ServerConnectionHandler: ChannelInboundHandler {
         // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.forget`).
         isLost = true
         // There may be thousands of calls, of many connections at once. Without any the walk still has the session's end to itself.
-        work.walk(calls.values) { call in
+        work.walk(calls.values, then: { self.deadlineTimer.cancel() }) { call in
             call.closed()
             self.session.forget(call.id)
         }
         calls.removeAll()
-        ticker?.cancel()
-        deadlineTimer.cancel()
+        ticker.remove(self)
         context.fireChannelInactive()
     }
 
@@ -155,7 +161,7 @@ final class ServerConnectionHandler: ChannelInboundHandler {
             isShuttingDown = true
             work.walk(calls.values, then: { self.announceShutdown() }) { $0.serverShutsDown() }
         } else if case ChannelEvent.inputClosed = event {
-            work.walk([context]) { $0.close(promise: nil) }
+            if input.isEmpty { work.walk([context]) { $0.close(promise: nil) } } else { input.endWaits = true }
         } else {
             context.fireUserInboundEventTriggered(event)
         }

@@ -15,6 +15,9 @@ struct SliceQueue<Job> {
     private var pauseEnds = NIODeadline.uptimeNanoseconds(0)
     /// The turn of the last slice.
     private var turn: UInt64?
+    /// The last turn in which work was done at once, and when its time for that is over.
+    private var openTurn: UInt64?
+    private var openEnds = NIODeadline.uptimeNanoseconds(0)
 
     /// Adds a job behind the others.
     /// - Returns: when the next slice must begin, if that is not on its way.
@@ -33,6 +36,12 @@ struct SliceQueue<Job> {
         self.turn = turn
         sliceEnds = now + Self.slice
         return nil
+    }
+
+    /// Until when work that comes in this turn may be done at once, before its slice. Whoever comes first begins that time.
+    mutating func timeBefore(turn: UInt64?, now: NIODeadline) -> NIODeadline {
+        if turn == nil || turn != openTurn { (openTurn, openEnds) = (turn, now + Self.slice) }
+        return openEnds
     }
 
     /// The job whose step is next; nil: the slice is over.

@@ -6,7 +6,7 @@ import Synchronization
 /// other threads have for calls. Between its slices (`SliceQueue`) everybody else gets on. Safe on any thread.
 ///
 /// A task for each piece would not do: a turn of NIO's event loop goes on until no task is due, those that came up meanwhile included.
-final class SlicedWork: Sendable {
+public final class SlicedWork: Sendable {
     /// A closure by itself would be wrapped once more each time it passes through the queue, which is generic.
     private struct Job: Sendable {
         let step: @Sendable () -> Bool
@@ -22,8 +22,26 @@ final class SlicedWork: Sendable {
         self.watch = watch
     }
 
+    /// Calls `step` on the event loop until it returns false: in the next turn, so that nothing waits that need not, as far as that turn
+    /// has time for all who come from other threads; the rest in slices.
+    public func executeSteps(_ step: @escaping @Sendable () -> Bool) {
+        // One read may have brought hundreds of calls that are refused.
+        if eventLoop.inEventLoop { return add(step) }
+        eventLoop.execute {
+            let now = NIODeadline.now()
+            let end = self.queue.withLock { $0.timeBefore(turn: self.watch?.turn, now: now) }
+            guard now < end else { return self.add(step) }
+            var steps = 0
+            while step() {
+                steps += 1
+                // The clock costs about as much as the simplest step.
+                if steps % 4 == 0, NIODeadline.now() >= end { return self.add(step) }
+            }
+        }
+    }
+
     /// Does something once, behind what was there before.
-    func once(_ body: @escaping @Sendable () -> Void) {
+    public func execute(_ body: @escaping @Sendable () -> Void) {
         add {
             body()
             return false
@@ -57,11 +75,17 @@ final class SlicedWork: Sendable {
 }
 
 extension SlicedWork {
+    /// Adds a job. To be called on the event loop.
+    func addHere(_ step: @escaping () -> Bool) {
+        let step = NIOLoopBound(step, eventLoop: eventLoop)
+        add { step.value() }
+    }
+
     /// Does `body` for each of many, and `then` behind the last one. What the closures and the elements hold is let go of in slices too.
     /// To be called on the event loop.
     func walk<Element>(_ elements: [Element], then: @escaping () -> Void = {}, _ body: @escaping (Element) -> Void) {
-        let walk = NIOLoopBound(Walk(elements, body, then), eventLoop: eventLoop)
-        add { walk.value.step() }
+        let walk = Walk(elements, body, then)
+        addHere { walk.step() }
     }
 }
 

@@ -4,7 +4,8 @@
 /// at once, or one larger than the window would never arrive; but only while no whole message waits to be
 /// taken, or a sender of messages that straddle frames would get ahead of its reader without bound.
 struct ReceiveCredit {
-    private var waiting = 0
+    /// Whole messages that were not taken yet.
+    private(set) var waiting = 0
     private var ahead = 0
 
     /// A message became whole: the bytes to give back once it is taken.

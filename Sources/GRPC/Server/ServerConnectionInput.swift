@@ -1,0 +1,57 @@
+import NIOCore
+
+/// What a connection's client sends is taken in portions: one read may hold a thousand calls. What is left after a slice's time goes in
+/// slices too, and until then nothing more is read of this connection.
+extension ServerConnectionHandler {
+    /// A read that was not taken whole.
+    struct Input {
+        var rest = ByteBuffer()
+        /// NIO asked for the next read.
+        var readWaits = false
+        /// The client has closed its side behind the rest.
+        var endWaits = false
+
+        var isEmpty: Bool { rest.readableBytes == 0 }
+
+        mutating func next(_ bytes: Int) -> ByteBuffer { rest.readSlice(length: min(bytes, rest.readableBytes)) ?? ByteBuffer() }
+    }
+
+    /// The clock is looked at after so many bytes, and a step of a slice takes so many: some hundred, and some ten of the smallest calls.
+    private static let portionBytes = 4 << 10
+    private static let stepBytes = 512
+
+    func read(context: ChannelHandlerContext) {
+        if input.isEmpty { context.read() } else { input.readWaits = true }
+    }
+
+    func take(_ bytes: ByteBuffer) {
+        // NIO reads on by itself what a client sent before it closed its side.
+        guard input.isEmpty else {
+            input.rest.writeImmutableBuffer(bytes)
+            return
+        }
+        input.rest = bytes
+        let end = heardAt + SliceQueue<Never>.slice
+        repeat {
+            guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
+        } while !input.isEmpty && NIODeadline.now() < end
+        if !input.isEmpty { work.addHere { self.inputStep() } }
+    }
+
+    private func inputStep() -> Bool {
+        isReading = true
+        let isAlive = receive(input.next(Self.stepBytes))
+        isReading = false
+        guard isAlive else {
+            input.rest = ByteBuffer()
+            return false
+        }
+        scheduleFlush()
+        guard input.isEmpty else { return true }
+        let last = input
+        input = Input()
+        if last.endWaits { context?.close(promise: nil) }
+        if last.readWaits { context?.read() }
+        return false
+    }
+}
