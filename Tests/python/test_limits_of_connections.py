@@ -317,7 +317,7 @@ def test_memory_bytes(start_server):
     """Each way to make the server hold something, by many connections at once: it stays below the bound and tells the newest."""
     server = start_server(limits={"memory-bytes": 32 << 20})
     flows = server.flows()
-    flows.save("f", bytes(4 << 20), content_type="a/b")
+    flows.save("f", bytes(3 << 20), content_type="a/b")
     load = message(flows.message("LoadState", flow_id="f").SerializeToString())
     half = message(bytes(3 << 20), length=4 << 20)
     small = flows.message("LoadState", flow_id="none").SerializeToString()
@@ -366,7 +366,7 @@ def test_memory_bytes(start_server):
 def has_room(flows):
     """Connections that were closed let go of what they held in slices."""
     try:
-        return flows.state("f") == bytes(4 << 20)
+        return flows.state("f") == bytes(3 << 20)
     except grpc.RpcError as refusal:
         assert refusal.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         return False

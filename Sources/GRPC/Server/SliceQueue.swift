@@ -5,6 +5,9 @@ import NIOCore
 struct SliceQueue<Job> {
     /// So long a slice goes on; the step in which that time passes is its last one.
     static var slice: TimeAmount { .microseconds(500) }
+    /// So long work that comes from other threads is done at once in a turn: long enough for a batch of ordinary answers. To cut those
+    /// costs a tenth of all loads, since the next batches are smaller then.
+    static var open: TimeAmount { .milliseconds(1) }
     /// The next slice begins so much later, and not before the event loop has looked at its sockets.
     static var pause: TimeAmount { .microseconds(50) }
 
@@ -40,7 +43,7 @@ struct SliceQueue<Job> {
 
     /// Until when work that comes in this turn may be done at once, before its slice. Whoever comes first begins that time.
     mutating func timeBefore(turn: UInt64?, now: NIODeadline) -> NIODeadline {
-        if turn == nil || turn != openTurn { (openTurn, openEnds) = (turn, now + Self.slice) }
+        if turn == nil || turn != openTurn { (openTurn, openEnds) = (turn, now + Self.open) }
         return openEnds
     }
 
