@@ -109,9 +109,9 @@ struct BatchQueue<Element> {
         return batch.entries
     }
 
-    /// When more waits than fits into a batch; nil when it does not, or all of it is one caller's.
+    /// When more waits than fits into a few batches; nil when it does not, or all of it is one caller's.
     private mutating func takeInTurns(now: Instant, _ expired: inout [Failure]) -> [Entry]? {
-        let isMuch = held.count + count > limits.operations || held.reduce(bytes) { $0 + $1.cost } > limits.bytes
+        let isMuch = held.count + count > Self.batchesInOrder * limits.operations || heldBytes + bytes > limits.bytes
         guard isMuch, let order = turns.next(callers, limit: 2 * limits.operations) else {
             if !isMuch { turns.reset() }
             return nil
@@ -132,6 +132,11 @@ struct BatchQueue<Element> {
         _ = next()
         return batch.entries
     }
+
+    /// So many are soon over, and taking turns costs time.
+    private static var batchesInOrder: Int { 4 }
+
+    private var heldBytes: Int { held.isEmpty ? 0 : held.reduce(0) { $0 + $1.cost } }
 
     /// Of all that waits, in its order; nil where something was cancelled.
     private var callers: [UInt64?] { held.map(\.caller) + slots[head...].map { $0?.caller } }

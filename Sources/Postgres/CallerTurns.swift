@@ -1,4 +1,4 @@
-/// Whose operations go first when more wait than fit into a batch: callers take turns, so that one who asks for much makes others wait for
+/// Whose operations go first when much waits: callers take turns, so that one who asks for much makes others wait for
 /// a batch and not for all that it asked for. Who has had the least goes first, then one operation of each in that order, and again. The
 /// operations of one caller keep their order. Pure.
 ///

@@ -41,7 +41,7 @@ public final class Lane: Sendable {
     /// `submit` returns. Never blocks.
     ///
     /// - Parameters:
-    ///   - caller: callers take turns when more waits than fits into a batch.
+    ///   - caller: callers take turns when more waits than fits into a few batches.
     ///   - deadline: when it passes before the operation was sent, or before its batch was committed while all others in the batch are
     ///     late or cancelled too, the operation fails with `deadlineExceeded`.
     public func submit<O: Operation>(

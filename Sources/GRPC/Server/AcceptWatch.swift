@@ -54,16 +54,14 @@ final class RefusedConnection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Buffers for what a socket has: as large as its last reads were, up to `maximum`, and none that outlives its turn because of a
-/// connection. (A pool of the channel would keep one for each that is idle.)
+/// Buffers for what a socket has, each of which goes with what was read. (A pool of the channel would keep one for each connection that is
+/// idle, and one that adapts its sizes to what came last reads a burst in many small pieces.)
 struct ReceiveAllocator: RecvByteBufferAllocator {
-    private static let maximum = 32 << 10
+    private static let bytes = 64 << 10
 
-    private var sizes = AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 2 << 10, maximum: maximum)
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { allocator.buffer(capacity: Self.bytes) }
 
-    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { sizes.buffer(allocator: allocator) }
-
-    mutating func record(actualReadBytes: Int) -> Bool { sizes.record(actualReadBytes: actualReadBytes) }
+    mutating func record(actualReadBytes: Int) -> Bool { false }
 
     /// None: each read has its own.
     func nextBufferSize() -> Int? { nil }

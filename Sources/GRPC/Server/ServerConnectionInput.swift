@@ -1,7 +1,7 @@
 import NIOCore
 
-/// What a connection's client sends is taken in portions: one read may hold a thousand calls. What is left after a slice's time goes in
-/// slices too, and until then nothing more is read of this connection.
+/// What a connection's client sends is taken in portions: one read may hold a thousand calls. What is left after a millisecond goes in
+/// slices, and until then nothing more is read of this connection.
 extension ServerConnectionHandler {
     /// A read that was not taken whole.
     struct Input {
@@ -16,9 +16,9 @@ extension ServerConnectionHandler {
         mutating func next(_ bytes: Int) -> ByteBuffer { rest.readSlice(length: min(bytes, rest.readableBytes)) ?? ByteBuffer() }
     }
 
-    /// The clock is looked at after so many bytes, and a step of a slice takes so many: some hundred, and some ten of the smallest calls.
+    /// The clock is looked at after so many bytes, and a step of a slice takes so many: some eighty, and some twenty of the smallest calls.
     private static let portionBytes = 4 << 10
-    private static let stepBytes = 512
+    private static let stepBytes = 1 << 10
 
     func read(context: ChannelHandlerContext) {
         if input.isEmpty { context.read() } else { input.readWaits = true }
@@ -31,7 +31,7 @@ extension ServerConnectionHandler {
             return
         }
         input.rest = bytes
-        let end = heardAt + SliceQueue<Never>.slice
+        let end = heardAt + SliceQueue<Never>.piece
         repeat {
             guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
         } while !input.isEmpty && NIODeadline.now() < end

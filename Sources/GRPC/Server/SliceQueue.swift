@@ -5,9 +5,10 @@ import NIOCore
 struct SliceQueue<Job> {
     /// So long a slice goes on; the step in which that time passes is its last one.
     static var slice: TimeAmount { .microseconds(500) }
-    /// So long work that comes from other threads is done at once in a turn: long enough for a batch of ordinary answers. To cut those
-    /// costs a tenth of all loads, since the next batches are smaller then.
-    static var open: TimeAmount { .milliseconds(1) }
+    /// So long one piece of work from another thread is done at once, and all of a turn: long enough for two batches of ordinary answers. To
+    /// cut those costs a tenth of all loads, since the next batches are smaller then.
+    static var piece: TimeAmount { .milliseconds(1) }
+    static var open: TimeAmount { .milliseconds(2) }
     /// The next slice begins so much later, and not before the event loop has looked at its sockets.
     static var pause: TimeAmount { .microseconds(50) }
 
@@ -41,10 +42,10 @@ struct SliceQueue<Job> {
         return nil
     }
 
-    /// Until when work that comes in this turn may be done at once, before its slice. Whoever comes first begins that time.
+    /// Until when a piece of work that comes in this turn may be done at once, before its slice. Whoever comes first begins the turn's time.
     mutating func timeBefore(turn: UInt64?, now: NIODeadline) -> NIODeadline {
         if turn == nil || turn != openTurn { (openTurn, openEnds) = (turn, now + Self.open) }
-        return openEnds
+        return min(openEnds, now + Self.piece)
     }
 
     /// The job whose step is next; nil: the slice is over.

@@ -1,0 +1,171 @@
+import NIOCore
+
+/// What a call's client sends: bytes, cut into messages, for the method. Runs on the call's event loop.
+extension ServerCall {
+    func received(_ bytes: ByteBuffer) {
+        eventLoop.assertInEventLoop()
+        unreturned += bytes.readableBytes
+        guard !state.isOver else { return consume(unreturned) }
+        hold(bytes.readableBytes)
+        do {
+            try cut(bytes)
+        } catch {
+            return end(error.status)
+        }
+        guard !state.isOver, let connection else { return }
+        consume(partialCredit)
+        extra?.lastActive = connection.heardAt
+        if let refusal = connection.refusalOfRequests { end(refusal) }
+    }
+
+    /// Nothing more of the request comes in this turn.
+    func settle() {
+        unaryRequest = unaryRequest?.settled
+        deframer?.settle()
+    }
+
+    /// One read may bring thousands of small messages. So many are delivered at once, and so many a step of a slice.
+    private static let messagesAtOnce = 64
+    private static let messagesAStep = 8
+    /// When so many wait for the method, the rest stays as it came: a message takes more than its bytes.
+    private static let waitingMessages = 1_024
+
+    /// Cuts what came, after what is kept, into messages.
+    private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
+        if let extra, extra.isCutting || credit.waiting >= Self.waitingMessages {
+            if !extra.isCutting { (extra.isCutting, extra.isPaused) = (true, true) }
+            return extra.uncut.append(bytes.settled)
+        }
+        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) { return deliver(message) }
+        guard try deliver(from: joined(bytes), atMost: Self.messagesAtOnce), let extra else { return }
+        extra.isCutting = true
+        work.add { self.cutStep() }
+    }
+
+    /// What is kept, and bytes behind it.
+    private func joined(_ bytes: ByteBuffer) -> MessageDeframer {
+        var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: metadata["grpc-encoding"])
+        // One owner, so that `append` need not copy what is kept.
+        self.deframer = nil
+        deframer.append(bytes)
+        return deframer
+    }
+
+    /// - Returns: whether there are more.
+    private func cutStep() -> Bool {
+        guard let extra, !state.isOver else { return false }
+        extra.isPaused = credit.waiting >= Self.waitingMessages
+        if extra.isPaused { return false }
+        do {
+            if let deframer {
+                self.deframer = nil
+                if try deliver(from: deframer, atMost: Self.messagesAStep) { return true }
+            }
+            if !state.isOver, let bytes = extra.uncut.popFirst() {
+                deframer = joined(bytes)
+                return true
+            }
+        } catch {
+            end(error.status)
+        }
+        guard !state.isOver else { return false }
+        extra.isCutting = false
+        consume(partialCredit)
+        if extra.endWaits { receivedEnd() }
+        return false
+    }
+
+    /// Delivers whole messages, and keeps what is left.
+    /// - Returns: whether it left off at so many.
+    private func deliver(from deframer: consuming MessageDeframer, atMost limit: Int) throws(MessageDeframer.Failure) -> Bool {
+        var count = 0
+        while count < limit, let message = try deframer.next() {
+            deliver(message)
+            count += 1
+        }
+        guard !state.isOver, deframer.bufferedBytes > 0 else { return false }
+        self.deframer = deframer
+        return count == limit
+    }
+
+    /// Bytes kept of a message that is not complete yet.
+    private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
+
+    /// The bytes to give back of a message that is not complete yet; none as long as there may be whole ones among those kept.
+    private var partialCredit: Int { extra?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
+
+    private func deliver(_ message: ByteBuffer) {
+        let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
+        switch state.receivedMessage() {
+        case .drop: taken(message, bytes)
+        case .fail(let status): end(status)
+        case .deliver:
+            if let extra, head.kind != .unary {
+                hold(Self.queuedMessageBytes)
+                extra.yield(message.settled, credit: bytes)
+            } else {
+                // In memory, and so held, until the call has its answer.
+                unaryRequest = message
+                credit.taken()
+                consume(bytes)
+            }
+        }
+    }
+
+    /// What a message of a stream takes besides its bytes while it waits for the method: its buffer and its place.
+    private static let queuedMessageBytes = 128
+
+    func takenFromStream(_ message: ByteBuffer, _ bytes: Int) {
+        guard !state.isOver else { return }
+        hold(-Self.queuedMessageBytes)
+        taken(message, bytes)
+    }
+
+    /// A message was taken by the method.
+    private func taken(_ message: ByteBuffer, _ bytes: Int) {
+        guard !state.isOver else { return }
+        credit.taken()
+        hold(-(message.readableBytes + MessageDeframer.prefixBytes))
+        consume(bytes + partialCredit)
+        guard let extra, extra.isPaused, credit.waiting <= Self.waitingMessages / 2 else { return }
+        extra.isPaused = false
+        work.add { self.cutStep() }
+    }
+
+    func hold(_ bytes: Int) {
+        held += bytes
+        connection?.bufferedBytes += bytes
+    }
+
+    func receivedEnd() {
+        if let extra, extra.isCutting { return extra.endWaits = true }
+        switch state.receivedEnd(incompleteBytes: partialBytes) {
+        case .drop: break
+        case .fail(let status): end(status)
+        case .deliverEnd: extra?.finishRequests()
+        case .invokeUnary:
+            guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
+            unaryRequest = nil
+            guard handOver(request) else { return end(memoryStatus) }
+            method(request, self)
+        }
+    }
+
+    /// A large request may outlive the call in its method's hands, so it goes to the call's account.
+    private func handOver(_ request: ByteBuffer) -> Bool {
+        guard request.readableBytes > Self.largeRequestBytes, let connection else { return true }
+        handedOver = held
+        connection.handedOver(held)
+        return memory.reserve(held)
+    }
+
+    private static let largeRequestBytes = 64 << 10
+
+    /// A method that takes one message waits for it whole, any other for its first one.
+    var isRequestMissing: Bool {
+        switch state.inbound {
+        case .ended: false
+        case .open(let messages): messages == 0 || !state.kind.streamsRequests
+        }
+    }
+}
