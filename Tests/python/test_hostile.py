@@ -170,11 +170,15 @@ def test_messages_and_states_that_are_too_large(flows):
     assert flows.save("f", bytes(15 << 20), content_type="application/octet-stream").version == 1
 
 
-def test_small_bytes_that_become_large_messages(server, raw):
+def test_small_bytes_that_become_large_messages(server):
     """Two bytes each on the wire, and a hundred in memory. While other requests hold much, the server is overloaded."""
+    server.close_channels()
+    channel = server.channel()
+    save = channel.unary_unary(SERVICE + "SaveState")
+
     def refused_for_good():
         with refused(RESOURCE_EXHAUSTED) as refusal:
-            raw("SaveState", field(1, b"f") + field(3, b"{}") + b"\x8a\x01\x00" * 4_000_000)
+            save(field(1, b"f") + field(3, b"{}") + b"\x8a\x01\x00" * 4_000_000, timeout=20)
         assert "memory" in refusal.message or "overloaded" in refusal.message
         return "memory" in refusal.message
 
