@@ -25,6 +25,12 @@ import Testing
         #expect(ConnectionMemory(budget) == nil)
         #expect(covers(0))
         #expect(budget.reserved == 80 << 10)
+        memory.settle(100)
+        #expect(budget.reserved == (16 << 10) + 100)
+        memory.settle(-1)
+        memory.settle(200)
+        #expect(budget.reserved == 16 << 10)
+        #expect(covers(200) && budget.reserved == 80 << 10)
     }
 
     @Test func aSliceOfALargeBufferIsCopied() throws {

@@ -40,7 +40,11 @@ import Testing
         _ change: (inout Database.Configuration) -> Void = { _ in },
         _ body: @Sendable (Database, Lane, _ release: @Sendable () async throws -> Void) async throws -> Void
     ) async throws {
-        try await TestCluster.withDatabase(change) { database in
+        // What is blocked waits for as long as a test takes on a busy machine.
+        try await TestCluster.withDatabase({
+            $0.lockTimeout = .seconds(60)
+            change(&$0)
+        }) { database in
             let (lane, other) = (database.writer(shard: 0), database.writer(shard: 1))
             let blocker = try await Blocker(lane, database, holding: other)
             try await body(database, lane) { try await blocker.release(other) }

@@ -363,6 +363,28 @@ def test_memory_bytes(start_server):
     server.stop()
 
 
+def test_connections_without_calls_keep_next_to_nothing(start_server):
+    """A connection in use reserves 64 KiB and more; there is room for many that have been in use."""
+    server = start_server(limits={"memory-bytes": 8 << 20})
+    load = message(server.flows().message("LoadState", flow_id="none").SerializeToString())
+    clients = []
+
+    def answered():
+        try:
+            client = Wire(server)
+            clients.append(client)
+            return client.call("LoadState", load).grpc_status == grpc.StatusCode.NOT_FOUND.value[0]
+        except Closed:
+            return False
+
+    try:
+        for _ in range(90):
+            eventually(answered, what="room for another connection")
+    finally:
+        for client in clients:
+            client.socket.close()
+
+
 def has_room(flows):
     """Connections that were closed let go of what they held in slices."""
     try:

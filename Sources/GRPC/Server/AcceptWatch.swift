@@ -54,15 +54,22 @@ final class RefusedConnection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Buffers for what a socket has, each of which goes with what was read. (A pool of the channel would keep one for each connection that is
-/// idle, and one that adapts its sizes to what came last reads a burst in many small pieces.)
+/// Buffers for what a socket has: those of the thread. NIO keeps the first one that a connection gets as long as that is open, so that one is
+/// small; it asks for another each time since `record` says that the next one may be larger.
 struct ReceiveAllocator: RecvByteBufferAllocator {
-    private static let bytes = 64 << 10
+    private static let first = 1 << 10
 
-    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { allocator.buffer(capacity: Self.bytes) }
+    private var hasRead = false
 
-    mutating func record(actualReadBytes: Int) -> Bool { false }
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        hasRead ? ThreadBuffer.input.take() : allocator.buffer(capacity: Self.first)
+    }
 
-    /// None: each read has its own.
+    mutating func record(actualReadBytes: Int) -> Bool {
+        hasRead = true
+        return true
+    }
+
+    /// None is reused by NIO: calls may have parts of it still.
     func nextBufferSize() -> Int? { nil }
 }

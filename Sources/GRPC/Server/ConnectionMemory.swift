@@ -17,6 +17,14 @@ struct ConnectionMemory {
         guard account.reserve(Self.idleBytes) else { return nil }
     }
 
+    /// Lets go of all but `bytes`: of a connection without calls, which may stay so.
+    mutating func settle(_ bytes: Int) {
+        let kept = max(bytes, 0)
+        guard kept < reserved else { return }
+        account.release(reserved - kept)
+        reserved = kept
+    }
+
     /// Whether `bytes` are reserved, if need be from now on. Lets go of what is far more than that.
     mutating func covers(_ bytes: Int) -> Bool {
         if bytes > reserved {

@@ -13,7 +13,12 @@ extension ServerConnectionHandler {
 
         var isEmpty: Bool { rest.readableBytes == 0 }
 
-        mutating func next(_ bytes: Int) -> ByteBuffer { rest.readSlice(length: min(bytes, rest.readableBytes)) ?? ByteBuffer() }
+        /// The next portion. With the last one the read's memory is let go of.
+        mutating func next(_ bytes: Int) -> ByteBuffer {
+            let portion = rest.readSlice(length: min(bytes, rest.readableBytes)) ?? ByteBuffer()
+            if isEmpty { rest = ByteBuffer() }
+            return portion
+        }
     }
 
     /// The clock is looked at after so many bytes, and a step of a slice takes so many: some eighty, and some twenty of the smallest calls.
@@ -35,7 +40,7 @@ extension ServerConnectionHandler {
         repeat {
             guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
         } while !input.isEmpty && NIODeadline.now() < end
-        if !input.isEmpty { work.addHere { self.inputStep() } }
+        if input.isEmpty { ThreadBuffer.input.putBack(bytes) } else { work.addHere { self.inputStep() } }
     }
 
     private func inputStep() -> Bool {

@@ -58,7 +58,8 @@ extension ServerConnectionHandler {
     /// Brings what is reserved in step with what is in use.
     func settleMemory() {
         waitingForSocket = socketBacklog
-        _ = memory.covers(memoryInUse)
+        let bytes = memoryInUse
+        if calls.count == 0, bytes < memory.reserved { memory.settle(bytes) } else { _ = memory.covers(bytes) }
     }
 
     /// Bytes that were written and that the socket has not taken.

@@ -1,0 +1,42 @@
+import NIOCore
+import NIOPosix
+
+/// The memory that the connections of one event loop read into, or write from, one after the other. A read whose bytes were taken at once
+/// and a write that the socket takes at once, as nearly all are, need no memory of their own, and an idle connection holds none.
+///
+/// `@unchecked Sendable`: each is made, kept and given out by `ofThisThread`, so that one thread sees it.
+final class ThreadBuffer: @unchecked Sendable {
+    private static let inputs = ThreadSpecificVariable<ThreadBuffer>()
+    private static let outputs = ThreadSpecificVariable<ThreadBuffer>()
+    /// A buffer that had to grow more is let go.
+    static let maxCapacity = 128 << 10
+
+    private let capacity: Int
+    private var buffer = ByteBuffer()
+
+    private init(_ capacity: Int) { self.capacity = capacity }
+
+    /// For a read.
+    static var input: ThreadBuffer { ofThisThread(inputs, 64 << 10) }
+    /// For a write.
+    static var output: ThreadBuffer { ofThisThread(outputs, 16 << 10) }
+
+    private static func ofThisThread(_ variable: ThreadSpecificVariable<ThreadBuffer>, _ capacity: Int) -> ThreadBuffer {
+        if let known = variable.currentValue { return known }
+        let new = ThreadBuffer(capacity)
+        variable.currentValue = new
+        return new
+    }
+
+    /// An empty buffer. `clear` allocates where the one before is still in use.
+    func take() -> ByteBuffer {
+        var taken = ByteBuffer()
+        swap(&taken, &buffer)
+        taken.clear(minimumCapacity: capacity)
+        return taken
+    }
+
+    func putBack(_ buffer: ByteBuffer) {
+        if buffer.capacity >= capacity, buffer.capacity <= Self.maxCapacity { self.buffer = buffer }
+    }
+}
