@@ -90,7 +90,7 @@ public struct Limits: Sendable, Equatable {
     public var definitionCacheBytes: Int { memoryBytes / 16 }
     public var definitionDirectoryBytes: Int { memoryBytes / 32 }
     /// Of it, what no request has: buffers of connections to PostgreSQL, memory that is about to be freed, freed memory between other.
-    public var commonBytes: Int { memoryBytes / 32 * 3 }
+    public var commonBytes: Int { memoryBytes / 8 }
     /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
     public var requestBytes: Int {
         memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes - commonBytes

@@ -111,7 +111,7 @@ import Testing
 @Suite struct MemorySharesTests {
     @Test func areOneBound() {
         var limits = Limits()
-        #expect(limits.requestBytes == 176 << 20)
+        #expect(limits.requestBytes == 168 << 20)
         let all = {
             limits.requestBytes + limits.versionCacheBytes + limits.definitionCacheBytes + limits.definitionDirectoryBytes
                 + limits.commonBytes
@@ -121,7 +121,7 @@ import Testing
         #expect(all() == limits.memoryBytes)
         // However large the cache and small the bound: most of it is for requests.
         (limits.versionCacheBytes, limits.memoryBytes) = (1 << 40, 1 << 20)
-        #expect(limits.requestBytes > limits.memoryBytes * 2 / 3)
+        #expect(limits.requestBytes > limits.memoryBytes * 5 / 8)
     }
 }
 
