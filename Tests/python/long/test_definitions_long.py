@@ -120,7 +120,7 @@ def test_definitions_states_and_deadlines(start_server, flowstate_bin, report):
             raise failure
         assert server.process.poll() is None and not seen["lost"]
         # A probe that the machine keeps from reading its answer counts the next turns too: one in a thousand may.
-        assert not is_optimised(flowstate_bin) or seen["slow"] <= seen["probes"] / 1_000 and seen["loop_ms"] < 2 * TURN, f"{seen} (seed {SEED})"
+        assert not is_optimised(flowstate_bin) or seen["slow"] <= seen["probes"] / 1_000 and seen["loop_ms"] < 4 * TURN, f"{seen} (seed {SEED})"
         assert idle_within(observer, IDLE_WITHIN), f"it computes on {IDLE_WITHIN} s after its callers have gone (seed {SEED})"
     finally:
         probe.kill()
