@@ -2,13 +2,13 @@
 /// a batch and not for all that it asked for. Who has had the least goes first, then one operation of each in that order, and again. The
 /// operations of one caller keep their order. Pure.
 ///
-/// This is start-time fair queueing but for the rounds: who comes begins with a little less than the least that anyone who waits has had,
-/// so that nobody saves turns up.
+/// This is start-time fair queueing with rounds: a caller who comes begins just below the least that the waiting ones have had, so that turns
+/// which a caller did not take are not kept for it.
 struct CallerTurns {
     /// What callers that wait have had (`Operation.cost`).
     private var had: [UInt64: Int] = [:]
 
-    /// Nobody waits any more.
+    /// Forgets what callers have had; for when little waits.
     mutating func reset() {
         if !had.isEmpty { had = [:] }
     }
@@ -31,7 +31,7 @@ struct CallerTurns {
             guard let caller else { continue }
             let count = places[caller]?.count ?? 0
             if count == 0 { order.append(caller) }
-            // Nobody has more turns than that.
+            // No more of one caller can go with the next batch.
             if count < limit { places[caller, default: []].append(place) }
         }
         had = had.filter { places[$0.key] != nil }

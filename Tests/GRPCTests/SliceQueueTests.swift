@@ -71,11 +71,7 @@ import Testing
 
     /// Between two slices the event loop looks at its sockets, however many tasks are due.
     @Test func slicesAreInTurnsOfTheirOwn() async throws {
-        let watch = EventLoopWatch(logger: Logger(label: "test"))
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: watch)
-        let loop = group.next()
-        let work = SlicedWork(loop, watch: watch)
-        while try await loop.submit({ watch.turn }).get() == nil {}
+        let (group, loop, watch, work) = try await Self.watchedLoop()
         let turns = NIOLockedValueBox<[UInt64]>([])
         let done = loop.makePromise(of: Void.self)
         try await loop.submit {
@@ -94,11 +90,7 @@ import Testing
 
     /// What another thread has for the event loop begins at once, and goes on in turns of its own.
     @Test func manyStepsGoInSlices() async throws {
-        let watch = EventLoopWatch(logger: Logger(label: "test"))
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: watch)
-        let loop = group.next()
-        let work = SlicedWork(loop, watch: watch)
-        while try await loop.submit({ watch.turn }).get() == nil {}
+        let (group, loop, watch, work) = try await Self.watchedLoop()
         let turns = NIOLockedValueBox<[UInt64]>([])
         let done = loop.makePromise(of: Void.self)
         work.executeSteps {
@@ -115,6 +107,15 @@ import Testing
         #expect(ran == ran.sorted() && ran.count == 40)
         #expect(Set(ran).count >= 8, "the first turn has time for eight steps and a slice, the others have a slice of four: \(ran)")
         try await group.shutdownGracefully()
+    }
+
+    /// An event loop whose turns are counted, and its sliced work.
+    private static func watchedLoop() async throws -> (MultiThreadedEventLoopGroup, any EventLoop, EventLoopWatch, SlicedWork) {
+        let watch = EventLoopWatch(logger: Logger(label: "test"))
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: watch)
+        let loop = group.next()
+        while try await loop.submit({ watch.turn }).get() == nil {}
+        return (group, loop, watch, SlicedWork(loop, watch: watch))
     }
 
     private static func compute(for time: TimeAmount) {

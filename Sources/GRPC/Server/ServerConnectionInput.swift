@@ -6,6 +6,8 @@ extension ServerConnectionHandler {
     /// A read that was not taken whole.
     struct Input {
         var rest = ByteBuffer()
+        /// What the rest takes of memory once it waits for slices.
+        var heldBytes = 0
         /// NIO asked for the next read.
         var readWaits = false
         /// The client has closed its side behind the rest.
@@ -33,14 +35,23 @@ extension ServerConnectionHandler {
         // NIO reads on by itself what a client sent before it closed its side.
         guard input.isEmpty else {
             input.rest.writeImmutableBuffer(bytes)
+            input.heldBytes = input.rest.storageCapacity
             return
         }
         input.rest = bytes
         let end = heardAt + SliceQueue<Never>.piece
         repeat {
             guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
-        } while !input.isEmpty && NIODeadline.now() < end
+        } while !input.isEmpty && (NIODeadline.now() < end || !hasRoomForRest)
         if input.isEmpty { ThreadBuffer.input.putBack(bytes) } else { work.addHere { self.inputStep() } }
+    }
+
+    /// Whether the rest may wait. Where no memory is left for it, it is taken at once.
+    private var hasRoomForRest: Bool {
+        input.heldBytes = input.rest.storageCapacity
+        if memory.covers(memoryInUse) { return true }
+        input.heldBytes = 0
+        return false
     }
 
     private func inputStep() -> Bool {
@@ -48,7 +59,7 @@ extension ServerConnectionHandler {
         let isAlive = receive(input.next(Self.stepBytes))
         isReading = false
         guard isAlive else {
-            input.rest = ByteBuffer()
+            input = Input()
             return false
         }
         scheduleFlush()

@@ -18,8 +18,9 @@ extension ServerConnectionHandler {
     }
 
     /// What the connection takes of memory now, beyond what it takes idle.
-    private var memoryInUse: Int {
-        session.memoryBytes - idleSessionBytes + session.pendingBytes + waitingForSocket + bufferedBytes - handedOverBytes + openBytes
+    var memoryInUse: Int {
+        input.heldBytes + session.memoryBytes - idleSessionBytes + session.pendingBytes + waitingForSocket + bufferedBytes - handedOverBytes
+            + openBytes
     }
 
     /// What another call is answered for which there is no room.

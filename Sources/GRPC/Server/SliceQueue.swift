@@ -42,7 +42,7 @@ struct SliceQueue<Job> {
         return nil
     }
 
-    /// Until when a piece of work that comes in this turn may be done at once, before its slice. Whoever comes first begins the turn's time.
+    /// The end of the time in which work from another thread is done at once. A turn's time begins with its first such work.
     mutating func timeBefore(turn: UInt64?, now: NIODeadline) -> NIODeadline {
         if turn == nil || turn != openTurn { (openTurn, openEnds) = (turn, now + Self.open) }
         return min(openEnds, now + Self.piece)
