@@ -9,7 +9,7 @@ final class ThreadBuffer: @unchecked Sendable {
     private static let inputs = ThreadSpecificVariable<ThreadBuffer>()
     private static let outputs = ThreadSpecificVariable<ThreadBuffer>()
     /// A buffer that had to grow more is let go.
-    static let maxCapacity = 128 << 10
+    static let maxCapacity = 256 << 10
 
     private let capacity: Int
     private var buffer = ByteBuffer()
