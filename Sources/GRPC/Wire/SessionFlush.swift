@@ -6,6 +6,7 @@ extension HTTP2Session {
     /// one cost some percent of all loads. With the frame that goes beyond it, it fits into the largest buffer that is kept. A larger one
     /// would be of memory that malloc maps and unmaps each time, which costs more than the write.
     private static let piece = ThreadBuffer.maxCapacity - (24 << 10)
+
     /// Writes what is due, as far as the socket takes it; the rest goes when it is writable again.
     /// - Returns: the bytes written, and whether more may be due that the socket would take: other connections' turn comes first.
     func flush(to context: ChannelHandlerContext) throws(HTTP2Error) -> (bytes: Int, hasMore: Bool) {
