@@ -7,23 +7,22 @@ struct MemoryTrimming: Sendable {
     let memory: MemoryBudget
     let logger: Logger
 
-    private static let pause = Duration.seconds(5)
-    /// So much more than after the last time must be resident.
-    private static let leastBytes = 32 << 20
+    private static let pause = Duration.seconds(1)
 
     /// Until cancelled.
     func run() async {
-        var resident = ProcessSettings.residentBytes
+        var rule = TrimmingRule(resident: ProcessSettings.residentBytes, now: .now)
         while (try? await Task.sleep(for: Self.pause)) != nil {
-            let now = ProcessSettings.residentBytes
-            resident = min(resident, now)
-            // Not while requests still hold much: it would be taken again.
-            guard now - resident >= Self.leastBytes, memory.reserved < (now - resident) / 2 else { continue }
+            let (before, released) = (ProcessSettings.residentBytes, memory.released)
+            let isDue = rule.isDue(
+                resident: before, reserved: memory.reserved, released: released, isLacking: memory.takeLackOfTrimming(), now: .now)
+            guard isDue else { continue }
             let taken = await trim()
-            resident = ProcessSettings.residentBytes
+            let after = ProcessSettings.residentBytes
+            rule.trimmed(resident: after, released: released, now: .now)
             logger.debug(
                 "memory given back",
-                metadata: ["before": "\(now >> 20) MiB", "after": "\(resident >> 20) MiB", "milliseconds": "\(taken / .milliseconds(1))"])
+                metadata: ["before": "\(before >> 20) MiB", "after": "\(after >> 20) MiB", "milliseconds": "\(taken / .milliseconds(1))"])
         }
     }
 
@@ -37,5 +36,45 @@ struct MemoryTrimming: Sendable {
             }
             if !isStarted { continuation.resume(returning: .zero) }
         }
+    }
+}
+
+/// When heaps are to be trimmed. Pure.
+struct TrimmingRule {
+    typealias Instant = ContinuousClock.Instant
+
+    /// So much more than after the last time is resident: much of it may be free.
+    static let moreBytes = 32 << 20
+    /// So much was let go of since the last time, and that is a while ago: what was in use then may be free now.
+    static let releasedBytes = 32 << 20
+    static let whileAgo = Duration.seconds(10)
+
+    /// The least since the last time.
+    private var resident: Int
+    private var released = 0
+    private var last: Instant
+
+    init(resident: Int, now: Instant) {
+        self.resident = resident
+        last = now
+    }
+
+    /// - Parameters:
+    ///   - resident: bytes of the process.
+    ///   - reserved: bytes that requests hold now.
+    ///   - released: bytes that they have let go of so far (`MemoryBudget.released`).
+    ///   - isLacking: whether requests were refused for want of it.
+    mutating func isDue(resident bytes: Int, reserved: Int, released: Int, isLacking: Bool, now: Instant) -> Bool {
+        resident = min(resident, bytes)
+        // While requests still hold much it would be taken again.
+        let isMore = bytes - resident >= Self.moreBytes && reserved < (bytes - resident) / 2
+        let isOver = released &- self.released >= Self.releasedBytes && reserved < Self.releasedBytes && now - last >= Self.whileAgo
+        return isLacking || isMore || isOver
+    }
+
+    mutating func trimmed(resident: Int, released: Int, now: Instant) {
+        self.resident = resident
+        self.released = released
+        last = now
     }
 }

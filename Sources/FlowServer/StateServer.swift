@@ -61,7 +61,8 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
-        let memory = MemoryBudget(limit: options.limits.requestBytes)
+        let resident = ResidentMemory(idle: ProcessSettings.residentBytes + options.limits.restingBytes)
+        let memory = MemoryBudget(limit: options.limits.requestBytes, resident: resident)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)

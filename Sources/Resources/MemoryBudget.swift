@@ -1,8 +1,8 @@
 import Synchronization
 
 /// One bound on the memory that requests make this process take, whoever sends them and wherever it is: messages that arrive, decoded
-/// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for, not what the allocator
-/// makes of it. Safe on any thread; never blocks.
+/// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator makes of
+/// that is seen in what is resident, and large accounts have the less for it. Safe on any thread; never blocks.
 ///
 /// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that
 /// hold little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
@@ -10,11 +10,26 @@ public final class MemoryBudget: Sendable {
     /// In bytes.
     public let limit: Int
     private let used = Atomic(0)
+    private let returned = Atomic(0)
+    private let resident: ResidentMemory?
+    private let lacksTrimming = Atomic(false)
 
-    public init(limit: Int) { self.limit = limit }
+    /// - Parameter resident: what is taken off what large accounts may have; nil: nothing.
+    public init(limit: Int, resident: ResidentMemory? = nil) {
+        self.limit = limit
+        self.resident = resident
+    }
 
     /// Bytes that are reserved now.
     public var reserved: Int { used.load(ordering: .relaxed) }
+    /// Bytes that are reserved now, and those that are resident without being reserved.
+    public var taken: Int { reserved + (resident?.lastExcess ?? 0) }
+
+    /// Bytes that were given back so far; begins anew beyond `Int.max`.
+    public var released: Int { returned.load(ordering: .relaxed) }
+
+    /// Whether a request was refused, since the last time this was asked, that would have fitted but for memory that nothing has reserved.
+    public func takeLackOfTrimming() -> Bool { lacksTrimming.exchange(false, ordering: .relaxed) }
 
     /// An account that holds no more than this may use the last eighth too.
     public static let smallAccountBytes = 256 << 10
@@ -29,6 +44,10 @@ public final class MemoryBudget: Sendable {
         let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
         let bound = isSmall ? limit : largest
         var expected = used.load(ordering: .relaxed)
+        if !isSmall, bytes <= bound - expected, bytes > bound - expected - excess(beside: expected - held) {
+            lacksTrimming.store(true, ordering: .relaxed)
+            return false
+        }
         while bytes <= bound - expected {
             let (isExchanged, original) = used.weakCompareExchange(
                 expected: expected, desired: expected + bytes, ordering: .relaxed)
@@ -38,8 +57,14 @@ public final class MemoryBudget: Sendable {
         return false
     }
 
+    /// What a large account does not get because it is resident though nothing has reserved it. One that is all but alone gets it nevertheless:
+    /// what no trimming gives back must not keep requests out for ever.
+    private func excess(beside others: Int) -> Int { others <= limit / 8 ? 0 : resident?.excess(reserved: reserved) ?? 0 }
+
     func release(_ bytes: Int) {
-        if bytes > 0 { used.subtract(bytes, ordering: .relaxed) }
+        guard bytes > 0 else { return }
+        used.subtract(bytes, ordering: .relaxed)
+        returned.wrappingAdd(bytes, ordering: .relaxed)
     }
 }
 

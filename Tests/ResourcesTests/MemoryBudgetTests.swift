@@ -13,6 +13,7 @@ import Testing
         #expect(budget.reserved == 100)
         account.release(40)
         #expect(budget.reserved == 60)
+        #expect(budget.released == 40)
         #expect(account.reserve(40))
     }
 

@@ -25,6 +25,8 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     var openBytes = 0
     /// Bytes that were written and that the socket had not taken when this was last looked at, and all that were written.
     var waitingForSocket = 0
+    /// Since nothing waited for the socket, the largest buffer that was written from: what is left of it may be a byte.
+    var largestWrite = 0
     private(set) var writtenBytes = 0
     let idleSessionBytes: Int
     var memory: ConnectionMemory
@@ -289,8 +291,9 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         flushIsScheduled = false
         guard let context, hasHeard, !isLost else { return }
         do {
-            let (bytes, hasMore) = try session.flush(to: context)
+            let (bytes, held, hasMore) = try session.flush(to: context)
             writtenBytes &+= bytes
+            largestWrite = max(largestWrite, held)
             if hasMore { scheduleRest() }
             if !context.channel.isWritable { settleMemory() }
         } catch {

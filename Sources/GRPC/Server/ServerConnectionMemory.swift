@@ -19,9 +19,11 @@ extension ServerConnectionHandler {
 
     /// What the connection takes of memory now, beyond what it takes idle.
     var memoryInUse: Int {
-        input.heldBytes + session.memoryBytes - idleSessionBytes + session.pendingBytes + waitingForSocket + bufferedBytes - handedOverBytes
+        input.heldBytes + session.memoryBytes - idleSessionBytes + session.pendingBytes + heldForSocket + bufferedBytes - handedOverBytes
             + openBytes
     }
+
+    private var heldForSocket: Int { waitingForSocket == 0 ? 0 : waitingForSocket + largestWrite }
 
     /// What another call is answered for which there is no room.
     func refusal(ofCall bytes: Int) -> Status? {
@@ -59,6 +61,7 @@ extension ServerConnectionHandler {
     /// Brings what is reserved in step with what is in use.
     func settleMemory() {
         waitingForSocket = socketBacklog
+        if waitingForSocket == 0 { largestWrite = 0 }
         let bytes = memoryInUse
         if calls.count == 0, bytes < memory.reserved { memory.settle(bytes) } else { _ = memory.covers(bytes) }
     }

@@ -8,14 +8,15 @@ extension HTTP2Session {
     private static let piece = ThreadBuffer.maxCapacity - (24 << 10)
 
     /// Writes what is due, as far as the socket takes it; the rest goes when it is writable again.
-    /// - Returns: the bytes written, and whether more may be due that the socket would take: other connections' turn comes first.
-    func flush(to context: ChannelHandlerContext) throws(HTTP2Error) -> (bytes: Int, hasMore: Bool) {
-        guard context.channel.isWritable else { return (0, false) }
+    /// - Returns: the bytes written; those of the buffer that holds them until the socket has taken the last one; and whether more may be due
+    ///   that the socket would take: other connections' turn comes first.
+    func flush(to context: ChannelHandlerContext) throws(HTTP2Error) -> (bytes: Int, held: Int, hasMore: Bool) {
+        guard context.channel.isWritable else { return (0, 0, false) }
         var buffer = ThreadBuffer.output.take()
         let hasMore = try takeOutput(into: &buffer, limit: Self.piece)
-        let bytes = buffer.readableBytes
+        let (bytes, held) = (buffer.readableBytes, buffer.storageCapacity)
         if bytes > 0 { context.writeAndFlush(NIOAny(buffer), promise: nil) }
         ThreadBuffer.output.putBack(buffer)
-        return (bytes, hasMore && context.channel.isWritable)
+        return (bytes, held, hasMore && context.channel.isWritable)
     }
 }

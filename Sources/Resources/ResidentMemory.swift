@@ -1,0 +1,49 @@
+import Synchronization
+
+/// How much more memory of the process is resident than reservations explain: free memory between blocks in use, which heaps keep, and what
+/// requests take without an account. Looked at when it is asked for, at most once in `pause`. Safe on any thread; never blocks for longer than
+/// a look takes, some 10 µs.
+public final class ResidentMemory: Sendable {
+    private static let pause = Duration.milliseconds(5)
+
+    /// What is resident without requests, at most.
+    private let idle: Int
+    private let resident: @Sendable () -> Int
+    private let now: @Sendable () -> ContinuousClock.Instant
+    private let begin: ContinuousClock.Instant
+    /// Milliseconds after `begin`.
+    private let nextLook = Atomic(0)
+    private let excess = Atomic(0)
+
+    /// - Parameters:
+    ///   - idle: bytes that are resident without requests, at most: at the start, and what will be remembered.
+    ///   - resident: bytes that are resident now; 0: not known.
+    public init(
+        idle: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.idle = idle
+        self.resident = resident
+        self.now = now
+        begin = now()
+    }
+
+    /// Bytes at the last look.
+    var lastExcess: Int { excess.load(ordering: .relaxed) }
+
+    /// Bytes, seldom older than `pause`.
+    /// - Parameter reserved: by all accounts.
+    func excess(reserved: Int) -> Int {
+        let (elapsed, due) = ((now() - begin) / .milliseconds(1), nextLook.load(ordering: .relaxed))
+        let milliseconds = Int(elapsed)
+        // One thread looks.
+        guard milliseconds >= due,
+            nextLook.compareExchange(
+                expected: due, desired: milliseconds + Int(Self.pause / .milliseconds(1)), ordering: .relaxed
+            ).exchanged
+        else { return lastExcess }
+        let bytes = max(resident() - idle - reserved, 0)
+        excess.store(bytes, ordering: .relaxed)
+        return bytes
+    }
+}
