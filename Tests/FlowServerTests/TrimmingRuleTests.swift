@@ -24,12 +24,14 @@ import Testing
         let later = begin + .seconds(10)
         #expect(!rule.isDue(resident: 150 * mebibyte, reserved: 0, released: 32 * mebibyte - 1, isLacking: false, now: later))
         #expect(rule.isDue(resident: 150 * mebibyte, reserved: 0, released: 32 * mebibyte, isLacking: false, now: later))
-        #expect(!rule.isDue(resident: 150 * mebibyte, reserved: 0, released: 32 * mebibyte, isLacking: false, now: later - .milliseconds(1)))
+        #expect(
+            !rule.isDue(resident: 150 * mebibyte, reserved: 0, released: 32 * mebibyte, isLacking: false, now: later - .milliseconds(1)))
         #expect(!rule.isDue(resident: 150 * mebibyte, reserved: 32 * mebibyte, released: .max, isLacking: false, now: later))
         rule.trimmed(resident: 80 * mebibyte, released: .max, now: later)
         // The counter begins anew.
         #expect(!rule.isDue(resident: 80 * mebibyte, reserved: 0, released: .min, isLacking: false, now: later + .seconds(10)))
-        #expect(rule.isDue(resident: 80 * mebibyte, reserved: 0, released: .min + 32 * mebibyte, isLacking: false, now: later + .seconds(10)))
+        #expect(
+            rule.isDue(resident: 80 * mebibyte, reserved: 0, released: .min + 32 * mebibyte, isLacking: false, now: later + .seconds(10)))
     }
 
     @Test func requestsWereRefusedForWantOfIt() {
