@@ -92,11 +92,10 @@ public struct Limits: Sendable, Equatable {
     /// Of it, what no request has: buffers of connections to PostgreSQL, memory that is about to be freed, freed memory between other.
     public var commonBytes: Int { memoryBytes / 8 }
     /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
-    public var requestBytes: Int { memoryBytes - min(versionCacheBytes, memoryBytes / 8) - rememberedBytes(versions: 0) }
-    /// What the process may take above what it takes idle, without requests.
-    public var restingBytes: Int { rememberedBytes(versions: versionCacheBytes) }
-
-    private func rememberedBytes(versions: Int) -> Int { versions + definitionCacheBytes + definitionDirectoryBytes + commonBytes }
+    public var requestBytes: Int { memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionMemoryBytes - commonBytes }
+    /// What is remembered, at most: versions and definitions.
+    public var rememberedBytes: Int { versionCacheBytes + definitionMemoryBytes }
+    private var definitionMemoryBytes: Int { definitionCacheBytes + definitionDirectoryBytes }
     /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
     public var queuedComputations = 1_024
 

@@ -61,7 +61,7 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
-        let resident = ResidentMemory(idle: ProcessSettings.residentBytes + options.limits.restingBytes)
+        let resident = ResidentMemory(idle: ProcessSettings.residentBytes + options.limits.rememberedBytes)
         let memory = MemoryBudget(limit: options.limits.requestBytes, resident: resident)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
