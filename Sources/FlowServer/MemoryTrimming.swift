@@ -5,25 +5,41 @@ import Resources
 /// use: after 20,000 streams some 250 MB.
 struct MemoryTrimming: Sendable {
     let memory: MemoryBudget
+    let resident: ResidentMemory
     let logger: Logger
 
+    /// Between looks that nothing asks for.
     private static let pause = Duration.seconds(1)
 
     /// Until cancelled.
     func run() async {
-        var rule = TrimmingRule(resident: ProcessSettings.residentBytes, now: .now)
-        while (try? await Task.sleep(for: Self.pause)) != nil {
-            let (before, released) = (ProcessSettings.residentBytes, memory.released)
-            let isDue = rule.isDue(
-                resident: before, reserved: memory.reserved, released: released, isLacking: memory.takeLackOfTrimming(), now: .now)
-            guard isDue else { continue }
-            let taken = await trim()
-            let after = ProcessSettings.residentBytes
-            rule.trimmed(resident: after, released: released, now: .now)
-            logger.debug(
-                "memory given back",
-                metadata: ["before": "\(before >> 20) MiB", "after": "\(after >> 20) MiB", "milliseconds": "\(taken / .milliseconds(1))"])
+        let (looks, asking) = AsyncStream.makeStream(of: Look.self, bufferingPolicy: .bufferingNewest(1))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while (try? await Task.sleep(for: Self.pause)) != nil { asking.yield(.usual) }
+            }
+            group.addTask {
+                for await _ in resident.excesses { asking.yield(.excess) }
+            }
+            var rule = TrimmingRule(resident: ProcessSettings.residentBytes, now: .now)
+            for await look in looks { await trimIfDue(&rule, look) }
+            group.cancelAll()
         }
+    }
+
+    private enum Look { case usual, excess }
+
+    private func trimIfDue(_ rule: inout TrimmingRule, _ look: Look) async {
+        let (before, released) = (ProcessSettings.residentBytes, memory.released)
+        let isDue = rule.isDue(
+            resident: before, reserved: memory.reserved, released: released, isExcessive: look == .excess, now: .now)
+        guard isDue else { return }
+        let taken = await trim()
+        let after = ProcessSettings.residentBytes
+        rule.trimmed(from: before, to: after, released: released, now: .now)
+        logger.debug(
+            "memory given back",
+            metadata: ["before": "\(before >> 20) MiB", "after": "\(after >> 20) MiB", "milliseconds": "\(taken / .milliseconds(1))"])
     }
 
     /// On a thread of its own: it takes milliseconds.
@@ -48,11 +64,16 @@ struct TrimmingRule {
     /// So much was let go of since the last time, and that is a while ago: what was in use then may be free now.
     static let releasedBytes = 32 << 20
     static let whileAgo = Duration.seconds(10)
+    /// What nothing explains is given back so often, and seldom when the last time gave back little.
+    static let excessPause = Duration.milliseconds(250)
+    static let vainPause = Duration.seconds(5)
+    static let littleBytes = 8 << 20
 
     /// The least since the last time.
     private var resident: Int
     private var released = 0
     private var last: Instant
+    private var wasVain = false
 
     init(resident: Int, now: Instant) {
         self.resident = resident
@@ -63,18 +84,19 @@ struct TrimmingRule {
     ///   - resident: bytes of the process.
     ///   - reserved: bytes that requests hold now.
     ///   - released: bytes that they have let go of so far (`MemoryBudget.released`).
-    ///   - isLacking: whether requests were refused for want of it.
-    mutating func isDue(resident bytes: Int, reserved: Int, released: Int, isLacking: Bool, now: Instant) -> Bool {
+    ///   - isExcessive: whether a large request has just seen more than is explained (`ResidentMemory.excesses`).
+    mutating func isDue(resident bytes: Int, reserved: Int, released: Int, isExcessive: Bool, now: Instant) -> Bool {
         resident = min(resident, bytes)
         // While requests still hold much it would be taken again.
         let isMore = bytes - resident >= Self.moreBytes && reserved < (bytes - resident) / 2
         let isOver = released &- self.released >= Self.releasedBytes && reserved < Self.releasedBytes && now - last >= Self.whileAgo
-        return isLacking || isMore || isOver
+        return isMore || isOver || isExcessive && now - last >= (wasVain ? Self.vainPause : Self.excessPause)
     }
 
-    mutating func trimmed(resident: Int, released: Int, now: Instant) {
+    mutating func trimmed(from before: Int, to resident: Int, released: Int, now: Instant) {
         self.resident = resident
         self.released = released
         last = now
+        wasVain = before - resident < Self.littleBytes
     }
 }

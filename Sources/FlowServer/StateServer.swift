@@ -61,7 +61,8 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
-        let resident = ResidentMemory(idle: ProcessSettings.residentBytes + options.limits.rememberedBytes)
+        let resident = ResidentMemory(
+            idle: ProcessSettings.residentBytes + options.limits.rememberedBytes, tolerance: options.limits.commonBytes)
         let memory = MemoryBudget(limit: options.limits.requestBytes, resident: resident)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
@@ -77,7 +78,7 @@ public final class StateServer: Service {
                     tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
                     tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
                     tasks.addTask { await counting.run() }
-                    tasks.addTask { await MemoryTrimming(memory: memory, logger: self.logger).run() }
+                    tasks.addTask { await MemoryTrimming(memory: memory, resident: resident, logger: self.logger).run() }
                     if let webhook = self.options.webhook {
                         tasks.addTask { await WebhookDelivery(store: store, options: webhook, logger: self.logger).run() }
                     }

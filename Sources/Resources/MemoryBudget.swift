@@ -12,7 +12,6 @@ public final class MemoryBudget: Sendable {
     private let used = Atomic(0)
     private let returned = Atomic(0)
     private let resident: ResidentMemory?
-    private let lacksTrimming = Atomic(false)
 
     /// - Parameter resident: what is taken off what large accounts may have; nil: nothing.
     public init(limit: Int, resident: ResidentMemory? = nil) {
@@ -28,9 +27,6 @@ public final class MemoryBudget: Sendable {
     /// Bytes that were given back so far; begins anew beyond `Int.max`.
     public var released: Int { returned.load(ordering: .relaxed) }
 
-    /// Whether a request was refused, since the last time this was asked, that would have fitted but for memory that nothing has reserved.
-    public func takeLackOfTrimming() -> Bool { lacksTrimming.exchange(false, ordering: .relaxed) }
-
     /// An account that holds no more than this may use the last eighth too.
     public static let smallAccountBytes = 256 << 10
 
@@ -44,11 +40,8 @@ public final class MemoryBudget: Sendable {
         let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
         let bound = isSmall ? limit : largest
         var expected = used.load(ordering: .relaxed)
-        if !isSmall, bytes <= bound - expected, bytes > bound - expected - excess(beside: expected - held) {
-            lacksTrimming.store(true, ordering: .relaxed)
-            return false
-        }
-        while bytes <= bound - expected {
+        let unreserved = isSmall ? 0 : unreserved(beside: expected - held)
+        while bytes <= bound - unreserved - expected {
             let (isExchanged, original) = used.weakCompareExchange(
                 expected: expected, desired: expected + bytes, ordering: .relaxed)
             if isExchanged { return true }
@@ -57,9 +50,12 @@ public final class MemoryBudget: Sendable {
         return false
     }
 
-    /// What a large account does not get because it is resident though nothing has reserved it. One that is all but alone gets it nevertheless:
-    /// what no trimming gives back must not keep requests out for ever.
-    private func excess(beside others: Int) -> Int { others <= limit / 8 ? 0 : resident?.excess(reserved: reserved) ?? 0 }
+    /// What large accounts do not get because it is resident though nothing has reserved it. One that is all but alone gets it nevertheless:
+    /// what cannot be given back must not keep requests out for ever.
+    private func unreserved(beside others: Int) -> Int {
+        let excess = resident?.excess(reserved: reserved) ?? 0
+        return others <= limit / 8 ? 0 : excess
+    }
 
     func release(_ bytes: Int) {
         guard bytes > 0 else { return }

@@ -14,18 +14,26 @@ public final class ResidentMemory: Sendable {
     /// Milliseconds after `begin`.
     private let nextLook = Atomic(0)
     private let excess = Atomic(0)
+    /// In bytes.
+    private let tolerance: Int
+    /// An element whenever a look shows more than what is tolerated; the newest is kept until it is taken. For one reader.
+    public let excesses: AsyncStream<Void>
+    private let excessive: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - idle: bytes that are resident without requests, at most: at the start, and what will be remembered.
+    ///   - tolerance: an excess of so many bytes is usual.
     ///   - resident: bytes that are resident now; 0: not known.
     public init(
-        idle: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
+        idle: Int, tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.idle = idle
+        self.tolerance = tolerance
         self.resident = resident
         self.now = now
         begin = now()
+        (excesses, excessive) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Bytes at the last look.
@@ -44,6 +52,7 @@ public final class ResidentMemory: Sendable {
         else { return lastExcess }
         let bytes = max(resident() - idle - reserved, 0)
         excess.store(bytes, ordering: .relaxed)
+        if bytes > tolerance { excessive.yield() }
         return bytes
     }
 }

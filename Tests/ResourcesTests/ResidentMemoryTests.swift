@@ -9,10 +9,10 @@ import Testing
         let milliseconds = Atomic(0)
         let looks = Atomic(0)
 
-        func memory(idle: Int) -> ResidentMemory {
+        func memory(idle: Int, tolerance: Int = 50) -> ResidentMemory {
             let begin = ContinuousClock.now
             return ResidentMemory(
-                idle: idle,
+                idle: idle, tolerance: tolerance,
                 resident: {
                     self.looks.add(1, ordering: .relaxed)
                     return self.resident.load(ordering: .relaxed)
@@ -35,7 +35,7 @@ import Testing
         #expect(memory.excess(reserved: 400) == 0)
     }
 
-    /// What is resident without being reserved comes off what large accounts get, and trimming is asked for.
+    /// What is resident without being reserved comes off what large accounts get.
     @Test func aLargeAccountGetsTheLess() {
         let small = MemoryBudget.smallAccountBytes
         let process = Process()
@@ -43,19 +43,16 @@ import Testing
         let (large, other, third) = (MemoryAccount(budget), MemoryAccount(budget), MemoryAccount(budget))
         #expect(large.reserve(3 * small))
         process.resident.store(17 * small, ordering: .relaxed)
+        process.milliseconds.store(5, ordering: .relaxed)
         // Of 14 there are 4 resident that nobody has reserved, and 3 reserved.
         #expect(!other.reserve(7 * small + 1))
         #expect(budget.taken == 7 * small)
-        #expect(budget.takeLackOfTrimming())
-        #expect(!budget.takeLackOfTrimming())
         #expect(other.reserve(7 * small))
         #expect(!large.reserve(1))
         #expect(third.reserve(small))
-        #expect(!other.reserve(5 * small))
-        #expect(budget.takeLackOfTrimming())
     }
 
-    /// What would not fit anyway is no lack of trimming, and what cannot be given back keeps no one out who is alone.
+    /// What cannot be given back keeps no one out who is alone.
     @Test func oneThatIsAloneGetsAll() {
         let small = MemoryBudget.smallAccountBytes
         let process = Process()
@@ -65,16 +62,31 @@ import Testing
         #expect(other.reserve(2 * small))
         #expect(large.reserve(12 * small))
         #expect(!large.reserve(1))
-        #expect(!budget.takeLackOfTrimming())
         large.releaseAll()
         #expect(other.reserve(small))
         #expect(!large.reserve(2 * small))
-        #expect(budget.takeLackOfTrimming())
     }
 
-    @Test func withoutALookNothingIsTakenOff() {
+    /// At the tolerance, and above it.
+    @Test func anExcessIsTold() async {
         let process = Process()
-        let memory = process.memory(idle: 100)
-        #expect(memory.excess(reserved: 0) == 0)
+        let memory = process.memory(idle: 100, tolerance: 50)
+        let listener = Task {
+            var excesses = memory.excesses.makeAsyncIterator()
+            await excesses.next()
+            return memory.lastExcess
+        }
+        process.resident.store(150, ordering: .relaxed)
+        #expect(memory.excess(reserved: 0) == 50)
+        await Task.yield()
+        process.milliseconds.store(5, ordering: .relaxed)
+        process.resident.store(151, ordering: .relaxed)
+        #expect(memory.excess(reserved: 0) == 51)
+        #expect(await listener.value == 51)
+    }
+
+    /// 0 is what a system tells that has no statm(5).
+    @Test func whereNothingIsKnownNothingIsTakenOff() {
+        #expect(Process().memory(idle: 100).excess(reserved: 0) == 0)
     }
 }
