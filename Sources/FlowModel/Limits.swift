@@ -92,10 +92,9 @@ public struct Limits: Sendable, Equatable {
     /// Of it, what no request has: buffers of connections to PostgreSQL, memory that is about to be freed, freed memory between other.
     public var commonBytes: Int { memoryBytes / 8 }
     /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
-    public var requestBytes: Int { memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionMemoryBytes - commonBytes }
-    /// What is remembered, at most: versions and definitions.
-    public var rememberedBytes: Int { versionCacheBytes + definitionMemoryBytes }
-    private var definitionMemoryBytes: Int { definitionCacheBytes + definitionDirectoryBytes }
+    public var requestBytes: Int {
+        memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes - commonBytes
+    }
     /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
     public var queuedComputations = 1_024
 
@@ -122,6 +121,8 @@ public struct Limits: Sendable, Equatable {
     /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
     /// `batchBytes`, so that what is in memory at a time stays bounded.
     public var batchedStateBytes = 64 << 10
+    /// A change that stores more has a connection that others' changes do not wait for.
+    public var batchedChangeBytes = 256 << 10
     /// The newest versions of flows in use, kept in memory.
     public var versionCacheBytes = 32 << 20
     /// A state from this size on is stored as a patch even when the cache has lost what it is to be stored against: that is read first.

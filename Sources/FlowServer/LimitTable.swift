@@ -51,6 +51,7 @@ public enum LimitTable {
         ("batch-operations", .int(\.batchOperations)),
         ("batch-bytes", .int(\.batchBytes)),
         ("batched-state-bytes", .int(\.batchedStateBytes)),
+        ("batched-change-bytes", .int(\.batchedChangeBytes)),
         ("version-cache-bytes", .int(\.versionCacheBytes)),
         ("base-fetch-bytes", .int(\.baseFetchBytes)),
         ("default-deadline-ms", .int64(\.defaultDeadlineMilliseconds)),

@@ -61,8 +61,8 @@ public final class StateServer: Service {
         let store = StateStore(
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
-        let resident = ResidentMemory(
-            idle: ProcessSettings.residentBytes + options.limits.rememberedBytes, tolerance: options.limits.commonBytes)
+        let idle = ProcessSettings.residentBytes
+        let resident = ResidentMemory(tolerance: options.limits.commonBytes) { idle + store.rememberedBytes }
         let memory = MemoryBudget(limit: options.limits.requestBytes, resident: resident)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)

@@ -27,6 +27,9 @@ public final class StateStore: Sendable {
         return shared
     }
 
+    /// Bytes that versions and definitions take which are remembered.
+    public var rememberedBytes: Int { shared.cache.byteCount + shared.definitions.byteCount + shared.directory.byteCount }
+
     /// - Parameters:
     ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
     ///   - scheduler: its owner stops it; nil: one of its own.
@@ -88,7 +91,7 @@ public final class StateStore: Sendable {
 
     // MARK: Called by the commands
 
-    /// Changes of one flow go through one connection, in the order of their arrival.
+    /// Changes of one flow are applied in the order of their arrival.
     func submit(
         _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
@@ -202,17 +205,38 @@ public final class StateStore: Sendable {
         return try await runInBackground(query).get()
     }
 
+    private typealias ChangeCompletion = @Sendable (Result<Change.Outcome, PostgresError>) -> Void
+
     /// Behind the changes of its flow that were submitted before it.
-    private func queue(
-        _ change: Change, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<Change.Outcome, PostgresError>) -> Void
-    ) {
-        let lane = database.writer(shard: change.shard)
-        if context.place == nil, shared.order.isIdle { return submit(change, to: lane, context, completion) }
+    private func queue(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        if change.storedBytes > limits.batchedChangeBytes { return queueApart(change, context, completion) }
+        if context.place == nil, shared.order.isIdle { return write(change, context, completion) }
         do throws(StateError) {
-            try shared.order.submit(change.key, context.place) { [self] in submit(change, to: lane, context.withoutPlace, completion) }
+            try shared.order.submit(change.key, context.place) { [self] in write(change, context.withoutPlace, completion) }
         } catch {
             context.executor.execute { completion(.success(.failure(error))) }
+        }
+    }
+
+    private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        let ticket = shared.changes.begin(change.shard)
+        submit(change, to: database.writer(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+            shared.changes.end(ticket)
+            completion(result)
+        }
+    }
+
+    /// By a connection for large changes, so that the others' need not wait for as long as PostgreSQL takes with it. Those of its own flow do:
+    /// it goes when all that were submitted before it have ended, and what is submitted meanwhile waits until it has.
+    private func queueApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        let place = context.place ?? shared.order.place(change.key)
+        shared.order.whenFirst(place) { [self] in
+            shared.changes.whenEnded(change.shard) { [self] in
+                submit(change, to: database.largeWrites, context.withoutPlace) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                    shared.order.leave(place)
+                    completion(result)
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ final class StoreResources: Sendable {
     let directory: DefinitionDirectory
     let turns: FlowTurns
     let order: SubmissionOrder
+    let changes = ChangesUnderWay()
     let listTurns: ListTurns
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()

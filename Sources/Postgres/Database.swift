@@ -49,6 +49,8 @@ public final class Database: Sendable {
     private let watchWakeup: Wakeup
     private let stopping = Stopping()
     private let writers: [Lane]
+    /// One connection for writes of much, behind which the others need not wait; no part of `isAvailable`.
+    public let largeWrites: Lane
     /// One lane, several connections.
     public let reader: Lane
     /// One connection for reads of much, behind which the others need not wait. They are run again as those are, and no part of
@@ -89,6 +91,7 @@ public final class Database: Sendable {
         let saves = Conditions(kind: "saves", logger: logger)
         for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1, saves)) }
         self.writers = writers
+        largeWrites = try makeLane(.writes, 1, saves)
         reader = try makeLane(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
         largeReads = try makeLane(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
         lists = try makeLane(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
@@ -145,6 +148,7 @@ public final class Database: Sendable {
         primary.onReplacement { [lanes] in for lane in lanes { lane.wake() } }
         observer.body.withLock { body in body = { [weak self] in self?.report() } }
         for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
+        start(largeWrites, index: 0, name: "pg-write-large")
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
         start(largeReads, index: 0, name: "pg-read-large")
         for index in 0..<max(configuration.lists, 1) { start(lists, index: index, name: "pg-list-\(index)") }
@@ -190,7 +194,7 @@ public final class Database: Sendable {
 
     /// Loads and saves need these; `isAvailable` is about them.
     private var serving: [Lane] { writers + [reader] }
-    private var lanes: [Lane] { serving + [largeReads, lists, background] }
+    private var lanes: [Lane] { serving + [largeWrites, largeReads, lists, background] }
 
     /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
     /// the connections and waits for their threads.

@@ -6,8 +6,7 @@ import Synchronization
 public final class ResidentMemory: Sendable {
     private static let pause = Duration.milliseconds(5)
 
-    /// What is resident without requests, at most.
-    private let idle: Int
+    private let explained: @Sendable () -> Int
     private let resident: @Sendable () -> Int
     private let now: @Sendable () -> ContinuousClock.Instant
     private let begin: ContinuousClock.Instant
@@ -21,14 +20,14 @@ public final class ResidentMemory: Sendable {
     private let excessive: AsyncStream<Void>.Continuation
 
     /// - Parameters:
-    ///   - idle: bytes that are resident without requests, at most: at the start, and what will be remembered.
     ///   - tolerance: an excess of so many bytes is usual.
     ///   - resident: bytes that are resident now; 0: not known.
+    ///   - explained: bytes that are resident now though no request has them: what was at the start, and what is remembered. Must be quick.
     public init(
-        idle: Int, tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
-        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+        tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, explained: @escaping @Sendable () -> Int
     ) {
-        self.idle = idle
+        self.explained = explained
         self.tolerance = tolerance
         self.resident = resident
         self.now = now
@@ -50,7 +49,7 @@ public final class ResidentMemory: Sendable {
                 expected: due, desired: milliseconds + Int(Self.pause / .milliseconds(1)), ordering: .relaxed
             ).exchanged
         else { return lastExcess }
-        let bytes = max(resident() - idle - reserved, 0)
+        let bytes = max(resident() - explained() - reserved, 0)
         excess.store(bytes, ordering: .relaxed)
         if bytes > tolerance { excessive.yield() }
         return bytes

@@ -102,18 +102,59 @@ struct SubmissionOrderTests {
         #expect(log.all == (0..<5_000).map(String.init) && order.isIdle)
     }
 
-    /// States that are packed and checked on other threads, and small ones behind them.
-    @Test(arguments: [nil, "ordered"]) func savesOfAllSizesKeepTheirOrder(flowType: String?) async throws {
+    /// What comes behind a place that stays waits until it is left.
+    @Test func aPlaceMayStay() async throws {
+        let key = try key("t", "a")
+        let (first, second) = (order.place(key), order.place(key))
+        order.whenFirst(second) { log.add("2") }
+        try submit(key, "3")
+        #expect(log.all.isEmpty)
+        order.whenFirst(first) { log.add("1") }
+        #expect(log.all == ["1"])
+        try submit(key, "4")
+        order.leave(first)
+        #expect(log.all == ["1", "2"])
+        order.leave(first)
+        order.leave(second)
+        #expect(log.all == ["1", "2", "3", "4"] && order.isIdle)
+    }
+
+    @Test func aPlaceMayBeLeftWhenItIsFirst() throws {
+        let key = try key("t", "a")
+        let place = order.place(key)
+        try submit(key, "2")
+        order.whenFirst(place) {
+            log.add("1")
+            order.leave(place)
+            log.add("left")
+        }
+        #expect(log.all == ["1", "left", "2"] && order.isIdle)
+    }
+
+    /// At random: packed they are half as long.
+    private static func letters(_ count: Int, _ generator: inout SeededGenerator) -> String {
+        var text: [UInt8] = []
+        while text.count < count {
+            let number = generator.next()
+            for shift in stride(from: UInt64(0), to: 64, by: 4) { text.append(97 + UInt8(number >> shift & 15)) }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// States that are packed and checked on other threads, some of which have a connection of their own, and small ones behind them.
+    @Test(arguments: [nil, "ordered"], [true, false]) func savesOfAllSizesKeepTheirOrder(flowType: String?, areLarge: Bool) async throws {
         let (store, key) = (try await StoreCluster.store(), try key(freshTenant(), "f"))
+        var generator = SeededGenerator(seed: 1)
         if let flowType {
             let document =
                 "{\"flow_type\": \"\(flowType)\", \"rules\": [{\"rule\": \"pattern\", \"path\": \"/text\", \"pattern\": \"^[a-z]*$\"}]}"
             _ = try await store.run(PutDefinitionCommand(tenant: key.tenant, actor: "a", document: json(document)))
         }
-        let sizes = [10, 300_000, 20_000, 100, 60_000, 2_000_000]
+        let sizes = [100, 300_000, 20_000, 200, 60_000, 2_000_000]
         let (stream, results) = AsyncStream.makeStream(of: (Int, Result<SavedVersion, StateError>).self)
         for index in 0..<48 {
-            let text = String(repeating: "abc", count: sizes[index % sizes.count] / 3)
+            let size = sizes[index % sizes.count]
+            let text = areLarge ? Self.letters(size, &generator) : String(repeating: "abc", count: size / 3)
             var save = SaveCommand(key: key, actor: "a", state: json("{\"n\": \(index), \"text\": \"\(text)\"}"))
             save.flowType = flowType
             store.submit(save, context: OperationContext()) { results.yield((index, $0)) }

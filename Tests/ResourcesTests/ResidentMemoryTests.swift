@@ -12,11 +12,11 @@ import Testing
         func memory(idle: Int, tolerance: Int = 50) -> ResidentMemory {
             let begin = ContinuousClock.now
             return ResidentMemory(
-                idle: idle, tolerance: tolerance,
+                tolerance: tolerance,
                 resident: {
                     self.looks.add(1, ordering: .relaxed)
                     return self.resident.load(ordering: .relaxed)
-                }, now: { begin + .milliseconds(self.milliseconds.load(ordering: .relaxed)) })
+                }, now: { begin + .milliseconds(self.milliseconds.load(ordering: .relaxed)) }, explained: { idle })
         }
     }
 

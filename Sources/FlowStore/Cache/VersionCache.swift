@@ -54,6 +54,9 @@ final class VersionCache: Sendable {
         bases = Mutex(Bases(states: LRUCache(capacity: capacity / 4), versions: LRUCache(capacity: Self.flowsWithBases)))
     }
 
+    /// What the states that it keeps take.
+    var byteCount: Int { newest.withLock(\.cost) + bases.withLock(\.states.cost) }
+
     private static let flowsWithBases = 4_096
     private static let basesOfAFlow = 32
 

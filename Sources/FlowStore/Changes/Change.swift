@@ -94,6 +94,14 @@ extension Change {
         return mustCreate || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
     }
 
+    /// What PostgreSQL has to store, as far as that is known before its batch: a state that is packed in it is small.
+    var storedBytes: Int {
+        switch work {
+        case .save(let save): save.packedBytes
+        case .statement(let single): single.parameters.byteCount
+        }
+    }
+
     /// Of a save.
     var stateBytes: Int {
         guard case .save(let save) = work else { return 0 }

@@ -40,6 +40,9 @@ final class SaveChange: Sendable {
         return packed
     }
 
+    /// What the state takes as it is stored; 0: it is small, and packed in its batch.
+    var packedBytes: Int { packed?.bytes.count ?? 0 }
+
     /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
     var canShareStatement: Bool {
         command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil

@@ -9,8 +9,8 @@ import Synchronization
 final class SubmissionOrder: Sendable {
     typealias Work = @Sendable () -> Void
 
-    /// A change that is being made ready. It is used once (`submit`); one that goes unused is given up with its last reference, as when its
-    /// call fails.
+    /// A change that is being made ready. It is used once (`submit`), or kept until it is done (`whenFirst`, `leave`); one that goes unused is
+    /// given up with its last reference, as when its call fails.
     final class Place: Sendable {
         fileprivate let key: FlowKey
         fileprivate let number: UInt64
@@ -33,6 +33,8 @@ final class SubmissionOrder: Sendable {
     private struct Entry {
         enum Standing {
             case making
+            /// It is told when it is first, and stays.
+            case staying(Work)
             case ready(Work)
             case givenUp
         }
@@ -68,6 +70,10 @@ final class SubmissionOrder: Sendable {
                 return nil
             }
             let entry = entries[front]
+            if case .staying = entry.standing {
+                entries[front].standing = .making
+                return entry
+            }
             entries[front].standing = .givenUp
             front += 1
             if front >= 1_024, 2 * front >= entries.count {
@@ -141,6 +147,16 @@ final class SubmissionOrder: Sendable {
         }
     }
 
+    /// Runs `work` when what was submitted before it has been queued: now or later, on this or another thread. What is submitted for the flow
+    /// from now on waits until the place is left.
+    func whenFirst(_ place: Place, _ work: @escaping Work) {
+        if set(place.key, place.number, .staying(work)) { serve(place.key) }
+    }
+
+    func leave(_ place: Place) {
+        if set(place.key, place.number, .givenUp) { serve(place.key) }
+    }
+
     /// - Returns: whether the line must be served by the caller.
     private func set(_ key: FlowKey, _ number: UInt64, _ standing: Entry.Standing) -> Bool {
         state.withLock { state in
@@ -160,7 +176,10 @@ final class SubmissionOrder: Sendable {
         state.withLock { state in
             while let first = state.lines[key]?.popFirst() {
                 state.waiting -= 1
-                if case .ready(let work) = first.standing { return work }
+                switch first.standing {
+                case .ready(let work), .staying(let work): return work
+                case .making, .givenUp: continue
+                }
             }
             if state.lines[key]?.isEmpty ?? false {
                 state.lines[key] = nil

@@ -33,6 +33,9 @@ final class DefinitionCache: Sendable {
         state = Mutex(State(kept: LRUCache(capacity: capacity)))
     }
 
+    /// What it keeps takes, roughly.
+    var byteCount: Int { state.withLock(\.kept.cost) }
+
     func answer(_ digest: [UInt8], orWait waiting: @escaping Waiting) -> Answer {
         state.withLock { state in
             if let readers = state.readings[digest] {

@@ -97,6 +97,9 @@ final class DefinitionDirectory: Sendable {
 
     init(limits: Limits) { state = Mutex(State(entries: LRUCache(capacity: limits.definitionDirectoryBytes))) }
 
+    /// What it keeps takes, roughly.
+    var byteCount: Int { state.withLock(\.entries.cost) }
+
     enum Answer {
         case known(Entry)
         /// As known, but the asker should have it read again.
