@@ -232,9 +232,12 @@ public final class StateStore: Sendable {
         let place = context.place ?? shared.order.place(change.key)
         shared.order.whenFirst(place) { [self] in
             shared.changes.whenEnded(change.shard) { [self] in
-                submit(change, to: database.largeWrites, context.withoutPlace) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                // What waits behind it goes on before its caller's event loop comes to it.
+                var inline = context.withoutPlace
+                inline.executor = InlineExecutor.shared
+                submit(change, to: database.largeWrites, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
                     shared.order.leave(place)
-                    completion(result)
+                    context.executor.execute { completion(result) }
                 }
             }
         }

@@ -26,7 +26,7 @@ final class StoreResources: Sendable {
         definitions = DefinitionCache(limits: limits)
         listTurns = ListTurns(turns: max(lists, 1), limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)
-        order = SubmissionOrder(limit: limits.queuedOperations)
+        order = SubmissionOrder(limit: limits.queuedOperations, flowLimit: max(limits.queuedOperations / 4, 1))
         directory = DefinitionDirectory(limits: limits)
     }
 

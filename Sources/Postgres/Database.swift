@@ -2,9 +2,9 @@ import Logging
 import Resources
 import Synchronization
 
-/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one each for reads that are
-/// large, reads that take their time, and other work that does. Connections are made when it is started and again whenever they are lost; meanwhile operations fail at once with
-/// `unavailable`.
+/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one each for writes and reads
+/// that are large, reads that take their time, and other work that does. Connections are made when it is started and again whenever they are
+/// lost; meanwhile operations fail at once with `unavailable`.
 public final class Database: Sendable {
     /// The connections at one moment, for health checks.
     public struct Status: Sendable, Equatable {
@@ -91,14 +91,14 @@ public final class Database: Sendable {
         let saves = Conditions(kind: "saves", logger: logger)
         for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1, saves)) }
         self.writers = writers
-        largeWrites = try makeLane(.writes, 1, saves)
+        largeWrites = try makeLane(.writes, 1, Conditions(kind: "large changes", logger: logger))
         reader = try makeLane(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
         largeReads = try makeLane(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
         lists = try makeLane(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
         background = try makeLane(.background, 1, Conditions(kind: "background operations", logger: logger))
     }
 
-    /// The lane of a shard (a hash of the flow's key): everything on one shard runs in the order in which it was submitted.
+    /// The lane of a shard (a hash of the flow's key): everything on one shard that goes by it runs in the order in which it was submitted.
     public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
 
     public var status: Status {

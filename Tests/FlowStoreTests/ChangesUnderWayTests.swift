@@ -65,9 +65,9 @@ import Testing
         let ticket = changes.begin(1)
         changes.whenEnded(2) { served.withLock { $0.append(2) } }
         changes.whenEnded(1) { served.withLock { $0.append(1) } }
-        changes.whenEnded(257) { served.withLock { $0.append(257) } }
+        changes.whenEnded(4_097) { served.withLock { $0.append(4_097) } }
         #expect(served.withLock(\.self) == [2])
         changes.end(ticket)
-        #expect(served.withLock(\.self) == [2, 1, 257])
+        #expect(served.withLock(\.self) == [2, 1, 4_097])
     }
 }

@@ -12,7 +12,7 @@ struct SubmissionOrderTests {
         var all: [String] { entries.withLock { $0 } }
     }
 
-    private let order = SubmissionOrder(limit: 3)
+    private let order = SubmissionOrder(limit: 3, flowLimit: 10)
     private let log = Log()
 
     private func submit(_ key: FlowKey, _ name: String, _ place: SubmissionOrder.Place? = nil) throws {
@@ -88,15 +88,29 @@ struct SubmissionOrderTests {
         #expect(log.all.suffix(2) == ["5", "6"])
     }
 
+    @Test func soManyOfAFlowMayWait() throws {
+        let (order, one, other) = (SubmissionOrder(limit: 10, flowLimit: 3), try key("t", "a"), try key("t", "b"))
+        let places = [order.place(one), order.place(other)]
+        for name in ["2", "3"] { try order.submit(one, nil) { log.add(name) } }
+        #expect(throws: StateError.overloaded(queued: 3, limit: 3, unit: "operations", retryAfterMilliseconds: 100)) {
+            try order.submit(one, nil) { log.add("4") }
+        }
+        try order.submit(other, nil) { log.add("of another") }
+        try order.submit(one, places[0]) { log.add("1") }
+        #expect(log.all == ["1", "2", "3"])
+        try order.submit(other, places[1]) {}
+        #expect(log.all.last == "of another" && order.isIdle)
+    }
+
     @Test func aLongLineKeepsItsOrder() throws {
-        let (order, key) = (SubmissionOrder(limit: 10_000), try key("t", "a"))
+        let (order, key) = (SubmissionOrder(limit: 10_000, flowLimit: 10_000), try key("t", "a"))
         let places = (0..<5_000).map { _ in order.place(key) }
         for (number, place) in places.enumerated().reversed() { try order.submit(key, place) { log.add("\(number)") } }
         #expect(log.all == (0..<5_000).map(String.init) && order.isIdle)
     }
 
     @Test func aLongLineIsServedInParts() throws {
-        let (order, key) = (SubmissionOrder(limit: 10_000), try key("t", "a"))
+        let (order, key) = (SubmissionOrder(limit: 10_000, flowLimit: 10_000), try key("t", "a"))
         let places = (0..<5_000).map { _ in order.place(key) }
         for (number, place) in places.enumerated() { try order.submit(key, place) { log.add("\(number)") } }
         #expect(log.all == (0..<5_000).map(String.init) && order.isIdle)
@@ -132,7 +146,7 @@ struct SubmissionOrderTests {
     }
 
     /// At random: packed they are half as long.
-    private static func letters(_ count: Int, _ generator: inout SeededGenerator) -> String {
+    static func letters(_ count: Int, _ generator: inout SeededGenerator) -> String {
         var text: [UInt8] = []
         while text.count < count {
             let number = generator.next()

@@ -139,9 +139,17 @@ def test_a_commit_that_no_standby_has_is_not_acknowledged(postgresql, start_serv
     flows = server.flows()
     flows.save("f", b"1")
     database.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-    save = flows.stub.SaveState.future(flows.message("SaveState", flow_id="f", state=b"2"), metadata=flows.metadata, timeout=60)
     waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'flowstate'"
-    pid = eventually(lambda: database.execute(waiting), what="a commit that waits")[0]
+    save = None
+
+    def commit_that_waits():
+        """Sessions read the setting when they come to it: a save before then is committed."""
+        nonlocal save
+        if save is None or save.done():
+            save = flows.stub.SaveState.future(flows.message("SaveState", flow_id="f", state=b"2"), metadata=flows.metadata, timeout=60)
+        return database.execute(waiting)
+
+    pid = eventually(commit_that_waits, what="a commit that waits")[0]
     database.execute(f"SELECT pg_cancel_backend({pid})")
     error = save.exception(timeout=30)
     assert error is not None and error.code() == grpc.StatusCode.UNAVAILABLE, error

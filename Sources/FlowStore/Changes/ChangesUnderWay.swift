@@ -1,8 +1,8 @@
 import Synchronization
 
 /// Tells when the changes that were submitted before have ended, whichever way: a large change goes by another connection than the small
-/// changes of its flow, and waits for those first. Flows share 256 counters, so it waits for a few others' too, but for none that is
-/// submitted later. Safe on any thread.
+/// changes of its flow, and waits for those first. Flows share 4,096 counters, so it may wait for another one's too, but for none that
+/// is submitted later. Safe on any thread.
 final class ChangesUnderWay: Sendable {
     typealias Work = @Sendable () -> Void
 
@@ -15,7 +15,7 @@ final class ChangesUnderWay: Sendable {
         let turns = Mutex(TurnCounter<Work>())
     }
 
-    private let counters = (0..<256).map { _ in Counter() }
+    private let counters = (0..<4_096).map { _ in Counter() }
 
     /// A change of a flow with this shard begins; `end` is called once with the ticket.
     func begin(_ shard: UInt64) -> Ticket {

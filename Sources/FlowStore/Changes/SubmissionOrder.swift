@@ -84,6 +84,8 @@ final class SubmissionOrder: Sendable {
         }
 
         var isEmpty: Bool { front == entries.count }
+        /// Entries that have not left.
+        var count: Int { entries.count - front }
 
         /// Their numbers grow.
         private func index(of number: UInt64) -> Int? {
@@ -105,9 +107,18 @@ final class SubmissionOrder: Sendable {
     private let state = Mutex(State())
     private let lineCount = Atomic(0)
     private let limit: Int
+    private let flowLimit: Int
 
-    /// - Parameter limit: of changes that may wait behind others, of all flows together.
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: of changes that may wait behind others, of all flows together.
+    ///   - flowLimit: of those of one flow, so that it leaves room for others.
+    init(limit: Int, flowLimit: Int) {
+        self.limit = limit
+        self.flowLimit = flowLimit
+    }
+
+    /// What waits behind places.
+    var waiting: Int { state.withLock(\.waiting) }
 
     /// Nobody has a place.
     var isIdle: Bool { lineCount.load(ordering: .relaxed) == 0 }
@@ -131,10 +142,11 @@ final class SubmissionOrder: Sendable {
             if set(place.key, place.number, .ready(work)) { serve(place.key) }
             return
         }
-        enum Answer { case now, later, refused(Int) }
+        enum Answer { case now, later, refused(Int, Int) }
         let answer: Answer = state.withLock { state in
-            guard state.lines[key] != nil else { return .now }
-            if state.waiting >= limit { return .refused(state.waiting) }
+            guard let count = state.lines[key]?.count else { return .now }
+            if count >= flowLimit { return .refused(count, flowLimit) }
+            if state.waiting >= limit { return .refused(state.waiting, limit) }
             state.waiting += 1
             state.numbers += 1
             state.lines[key]?.append(Entry(number: state.numbers, standing: .ready(work)))
@@ -143,7 +155,8 @@ final class SubmissionOrder: Sendable {
         switch answer {
         case .now: work()
         case .later: break
-        case .refused(let queued): throw .overloaded(queued: queued, limit: limit, unit: "operations", retryAfterMilliseconds: 100)
+        case .refused(let queued, let limit):
+            throw .overloaded(queued: queued, limit: limit, unit: "operations", retryAfterMilliseconds: 100)
         }
     }
 
