@@ -8,8 +8,10 @@ public enum ProcessSettings {
     private static let mappedBytes: CInt = 256 << 10
     /// Free memory at the end of a heap that is kept at most.
     private static let keptBytes: CInt = 4 << 20
-    /// Heaps, each of which keeps what fragments it. By default there are eight a core.
-    private static let heaps: CInt = 4
+    /// Heaps, each of which keeps what fragments it; by default there are eight a core. With fewer than there are busy threads, two of those
+    /// may share one and wait for each other: with four, an event loop and a connection's thread did in every other run, and a tenth of all
+    /// loads was lost.
+    private static let heaps: CInt = 16
 
     /// Makes malloc give memory back that large requests took.
     public static func configureAllocator() {
