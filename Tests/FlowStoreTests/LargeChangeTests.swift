@@ -8,12 +8,17 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LargeChangeTests {
     private static let gate = 7_301
 
+    /// Letters at random, which stay large when they are packed.
+    private static let state = {
+        var generator = SeededGenerator(seed: 1)
+        return json("{\"text\": \"\(SubmissionOrderTests.letters(4_000_000, &generator))\"}")
+    }()
+
     @Test func othersDoNotWaitButItsOwnFlowDoes() async throws {
         let running = try await StoreCluster.running()
         let (database, gates) = (try await StoreCluster.open(running.conninfo), try await StoreCluster.open(running.conninfo))
         let (large, other) = (try key(freshTenant(), "large"), try key(freshTenant(), "other"))
-        var generator = SeededGenerator(seed: 1)
-        let state = json("{\"text\": \"\(SubmissionOrderTests.letters(4_000_000, &generator))\"}")
+        let state = Self.state
         let size = SaveChange(
             SaveCommand(key: other, actor: "a", state: state, precondition: .expected(0)), StoreResources(limits: Limits())
         ).packedBytes
@@ -25,12 +30,7 @@ import Testing
         limits.batchedChangeBytes = size - 1
         let above = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
 
-        // The connection for large changes is busy.
-        _ = try await gates.writer(shard: 0).run(Self.script("SELECT pg_advisory_lock(\(Self.gate))"))
-        let wait = "SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(\(Self.gate))"
-        let busy = Task { try await database.largeWrites.run(Self.script(wait)) }
-        let waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = \(Self.gate) AND NOT granted"
-        while try await gates.writer(shard: 0).run(Self.script(waits)) == 0 { await Task.yield() }
+        let busy = try await Self.occupy(database.largeWrites, gates)
         let first = Task { try await above.run(SaveCommand(key: large, actor: "a", state: state)) }
         while database.largeWrites.queued == 0 { await Task.yield() }
         let second = Task { try await above.run(SaveCommand(key: large, actor: "a", state: json("{}"))) }
@@ -40,12 +40,48 @@ import Testing
         #expect(try await above.run(SaveCommand(key: other, actor: "a", state: json("{}"))).version == 2)
         #expect(database.largeWrites.queued == 1 && above.resources.order.waiting == 1)
 
-        _ = try await gates.writer(shard: 0).run(Self.script("SELECT pg_advisory_unlock(\(Self.gate))"))
+        try await Self.leave(gates)
         #expect(try await first.value.version == 1)
         #expect(try await second.value.version == 2)
         #expect(above.resources.order.isIdle)
         _ = try await busy.value
         for database in [database, gates] { await database.shutdown() }
+    }
+
+    /// It waits for the small changes of its flow that were submitted before it, and for no others.
+    @Test func itComesBehindSmallOnes() async throws {
+        let running = try await StoreCluster.running()
+        let (database, gates) = (try await StoreCluster.open(running.conninfo), try await StoreCluster.open(running.conninfo))
+        let store = StateStore(database: database, limits: Limits(), logger: StoreCluster.logger)
+        let (flow, others) = (try key(freshTenant(), "flow"), try (0..<3).map { try key(freshTenant(), "other \($0)") })
+        let busy = try await Self.occupy(database.writer(shard: 0), gates)
+        let small = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: json("{}"))) }
+        while database.writer(shard: 0).queued == 0 { await Task.yield() }
+        let large = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: Self.state)) }
+        while store.resources.order.isIdle { await Task.yield() }
+        // Whatever was submitted first, both had the time to be sent.
+        for other in others { _ = try await store.run(SaveCommand(key: other, actor: "a", state: Self.state)) }
+        #expect(!store.resources.order.isIdle && database.writer(shard: 0).queued == 1)
+        try await Self.leave(gates)
+        #expect(try await small.value.version == 1)
+        #expect(try await large.value.version == 2)
+        _ = try await busy.value
+        for database in [database, gates] { await database.shutdown() }
+    }
+
+    /// A transaction on the lane's only connection, which waits until `leave`.
+    private static func occupy(_ lane: Lane, _ gates: Database) async throws -> Task<Int, any Error> {
+        _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_lock(\(gate))"))
+        let busy = Task {
+            try await lane.run(script("SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(\(gate))"))
+        }
+        let waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = \(gate) AND NOT granted"
+        while try await gates.writer(shard: 0).run(script(waits)) == 0 { await Task.yield() }
+        return busy
+    }
+
+    private static func leave(_ gates: Database) async throws {
+        _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_unlock(\(gate))"))
     }
 
     private static func script(_ sql: String) -> Script<Int> {
