@@ -117,9 +117,6 @@ final class SubmissionOrder: Sendable {
         self.flowLimit = flowLimit
     }
 
-    /// What waits behind places.
-    var waiting: Int { state.withLock(\.waiting) }
-
     /// Nobody has a place.
     var isIdle: Bool { lineCount.load(ordering: .relaxed) == 0 }
 
