@@ -35,7 +35,7 @@ final class ChangesUnderWay: Sendable {
 
 /// Counts what begins in turns: who waits ends a turn, and is served when all of that turn and the one before have ended. Pure.
 struct TurnCounter<Waiter> {
-    /// Of the current turn and of the one before; only while somebody waits does the latter count anything.
+    /// What has begun and not ended, of the current turn and of the one before. That of the one before is 0 unless somebody waits for it.
     private var counts = (0, 0)
     private var turn = 0
     /// Who waits for the turn before.

@@ -7,6 +7,7 @@ extension HTTP2Session {
     /// would be of memory that malloc maps and unmaps each time, which costs more than the write.
     private static let piece = ThreadBuffer.maxCapacity - (24 << 10)
 
+    /// Up to so many bytes get a buffer of their own size, which takes less time than the write.
     private static let copied = 4 << 10
 
     /// Writes what is due, as far as the socket takes it; the rest goes when it is writable again.
