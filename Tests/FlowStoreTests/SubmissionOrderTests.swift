@@ -146,7 +146,7 @@ struct SubmissionOrderTests {
     }
 
     /// At random: packed they are half as long.
-    private static func letters(_ count: Int, _ generator: inout SeededGenerator) -> String {
+    static func letters(_ count: Int, _ generator: inout SeededGenerator) -> String {
         var text: [UInt8] = []
         while text.count < count {
             let number = generator.next()

@@ -1,0 +1,96 @@
+import FlowModel
+import Postgres
+import Testing
+
+@testable import FlowStore
+
+/// What stores much goes by a connection of its own, which the others' changes do not wait for, but those of its flow do.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct LargeChangeTests {
+    private static let gate = 7_301
+
+    /// Letters at random, which stay large when they are packed.
+    private static let state = {
+        var generator = SeededGenerator(seed: 1)
+        return json("{\"text\": \"\(SubmissionOrderTests.letters(80_000, &generator))\"}")
+    }()
+
+    @Test func othersDoNotWaitButItsOwnFlowDoes() async throws {
+        let running = try await StoreCluster.running()
+        let (database, gates) = (try await StoreCluster.open(running.conninfo), try await StoreCluster.open(running.conninfo))
+        let (large, other) = (try key(freshTenant(), "large"), try key(freshTenant(), "other"))
+        let state = Self.state
+        let size = SaveChange(
+            SaveCommand(key: other, actor: "a", state: state, precondition: .expected(0)), StoreResources(limits: Limits())
+        ).packedBytes
+        #expect(size > 32_768)
+
+        var limits = Limits()
+        limits.batchedChangeBytes = size
+        let atLimit = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
+        limits.batchedChangeBytes = size - 1
+        let above = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
+
+        let busy = try await Self.occupy(database.largeWrites, gates)
+        let first = Task { try await above.run(SaveCommand(key: large, actor: "a", state: state)) }
+        while database.largeWrites.queued == 0 { await Task.yield() }
+        let second = Task { try await above.run(SaveCommand(key: large, actor: "a", state: json("{}"))) }
+        while above.resources.order.isIdle { await Task.yield() }
+
+        #expect(try await atLimit.run(SaveCommand(key: other, actor: "a", state: state)).version == 1)
+        #expect(try await above.run(SaveCommand(key: other, actor: "a", state: json("{}"))).version == 2)
+        #expect(database.largeWrites.queued == 1)
+
+        try await Self.leave(gates)
+        #expect(try await first.value.version == 1)
+        #expect(try await second.value.version == 2)
+        #expect(above.resources.order.isIdle)
+        _ = try await busy.value
+        for database in [database, gates] { await database.shutdown() }
+    }
+
+    /// It waits for the small changes of its flow that were submitted before it, and for no others.
+    @Test func itComesBehindSmallOnes() async throws {
+        let running = try await StoreCluster.running()
+        let (database, gates) = (try await StoreCluster.open(running.conninfo), try await StoreCluster.open(running.conninfo))
+        var limits = Limits()
+        limits.batchedChangeBytes = 10_000
+        let store = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
+        let (flow, others) = (try key(freshTenant(), "flow"), try (0..<3).map { try key(freshTenant(), "other \($0)") })
+        let lane = database.writer(shard: Digest.shard(of: flow))
+        let busy = try await Self.occupy(lane, gates)
+        let small = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: json("{}"))) }
+        while lane.queued == 0 { await Task.yield() }
+        let large = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: Self.state)) }
+        while store.resources.order.isIdle { await Task.yield() }
+        // Whatever was submitted first, both had the time to be sent.
+        for other in others { _ = try await store.run(SaveCommand(key: other, actor: "a", state: Self.state)) }
+        #expect(!store.resources.order.isIdle && lane.queued == 1)
+        try await Self.leave(gates)
+        #expect(try await small.value.version == 1)
+        #expect(try await large.value.version == 2)
+        _ = try await busy.value
+        for database in [database, gates] { await database.shutdown() }
+    }
+
+    /// A transaction on the lane's only connection, which waits until `leave`.
+    private static func occupy(_ lane: Lane, _ gates: Database) async throws -> Task<Int, any Error> {
+        _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_lock(\(gate))"))
+        let busy = Task {
+            try await lane.run(script("SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(\(gate))"))
+        }
+        let waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = \(gate) AND NOT granted"
+        while try await gates.writer(shard: 0).run(script(waits)) == 0 { await Task.yield() }
+        return busy
+    }
+
+    private static func leave(_ gates: Database) async throws {
+        _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_unlock(\(gate))"))
+    }
+
+    private static func script(_ sql: String) -> Script<Int> {
+        let statement = Postgres.Statement(name: sql, sql: sql, parameterTypes: [])
+        var script = Script(statements: [(statement, Parameters())]) { results throws(PostgresError) in results[0].count }
+        script.company = .nobody
+        return script
+    }
+}
