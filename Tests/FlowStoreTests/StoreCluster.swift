@@ -31,7 +31,7 @@ enum StoreCluster {
 
     private static let started = Task {
         var configuration = EmbeddedCluster.Configuration(directory: directory)
-        configuration.settings = ["fsync": "off", "max_connections": "150", "shared_buffers": "64MB", "autovacuum": "off"]
+        configuration.settings = ["fsync": "off", "max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off"]
         let cluster = EmbeddedCluster(configuration: configuration, logger: logger)
         let conninfo = try await cluster.start()
         StoreCluster.cluster.withLock { $0 = cluster }

@@ -11,7 +11,7 @@ enum TestCluster {
 
     private static let started = Task {
         var configuration = EmbeddedCluster.Configuration(directory: directory)
-        configuration.settings = ["fsync": "off", "max_connections": "400", "shared_buffers": "32MB", "deadlock_timeout": "100ms"]
+        configuration.settings = ["fsync": "off", "max_connections": "800", "shared_buffers": "32MB", "deadlock_timeout": "100ms"]
         let cluster = EmbeddedCluster(configuration: configuration, logger: logger)
         let conninfo = try await cluster.start()
         running.withLock { $0 = cluster }
