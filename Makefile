@@ -13,7 +13,7 @@ DEBUG := $(BUILD_DIR)/debug
 PREFIX ?= /usr/local
 VENV := .venv
 # These keep every thread of Swift's pool for a minute; tests that wait for others would wait for them as well.
-COMPUTING_TESTS := '^(FlowModelTests|WireMessagesTests)\.'
+COMPUTING_TESTS := '^(FlowModelTests|FlowStoreTests|WireMessagesTests)\.'
 # What swift-format looks after: all but generated files.
 SOURCES = $$(git ls-files '*.swift' | grep -v -e /Generated/ -e GRPC/Messages/)
 

@@ -17,7 +17,7 @@ struct BackgroundTests {
 
     @Test func aListRunsAgainWhenItsConnectionIsLostWhichIsNoPartOfHealth() async throws {
         try await TestCluster.withDatabase { database in
-            let list = Task { try await database.lists.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(3) -- cut-list")) }
+            let list = Task { try await database.lists.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(15) -- cut-list")) }
             let cut = SQL(
                 number: """
                     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

@@ -62,8 +62,8 @@ import Testing
             let table = try await LaneTests.table("number bigint", in: database)
             let insert = SQL(command: "INSERT INTO \(table) VALUES (1)")
             let task = Task { try await lane.run(insert) }
+            _ = await eventually { lane.queued == 1 }
             let late = Task { try await lane.run(insert, deadline: .now + .milliseconds(50)) }
-            _ = await eventually { lane.queued == 2 }
             task.cancel()
             let error = await failure { try await task.value }
             #expect(error == .cancelled)
@@ -91,7 +91,7 @@ import Testing
     /// A neighbour in the batch still waits for its outcome: the batch goes on.
     @Test func neighboursOfACancelledOperationAreServed() async throws {
         try await LaneTests.withBlockedWriter { database, lane, release in
-            let slow = Task { try await lane.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(3) -- neighbour")) }
+            let slow = Task { try await lane.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(15) -- neighbour")) }
             _ = await eventually { lane.queued == 1 }
             let cancelled = Task { try await lane.run(SQL(number: "SELECT 8::int8")) }
             _ = await eventually { lane.queued == 2 }

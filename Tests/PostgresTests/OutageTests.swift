@@ -129,7 +129,7 @@ import Testing
                         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(mark)' AND pid <> pg_backend_pid()"
                 )
             }
-            let reading = Task { try await database.reader.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(3) -- cut-read")) }
+            let reading = Task { try await database.reader.run(SQL(number: "SELECT 4::int8 FROM pg_sleep(15) -- cut-read")) }
             let readCut = try await eventually { try await database.writer(shard: 0).run(cut("cut-read")) == 1 }
             #expect(readCut)
             let value = try await reading.value
