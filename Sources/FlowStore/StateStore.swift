@@ -111,7 +111,7 @@ public final class StateStore: Sendable {
         _ load: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
-        let lane = load.isLarge ? database.largeReads : database.reader
+        let lane = load.isLarge ? database.largeReader : database.reader
         submit(load, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
@@ -235,7 +235,8 @@ public final class StateStore: Sendable {
                 // What waits behind it goes on before its caller's event loop comes to it.
                 var inline = context.withoutPlace
                 inline.executor = InlineExecutor.shared
-                submit(change, to: database.largeWrites, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                let lane = database.largeWriter(shard: change.shard)
+                submit(change, to: lane, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
                     shared.order.leave(place)
                     context.executor.execute { completion(result) }
                 }

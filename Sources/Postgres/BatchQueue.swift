@@ -95,7 +95,7 @@ struct BatchQueue<Element> {
         wasTrial = false
         let batch = takeInTurns(now: now, &expired) ?? takeInOrder(now: now, &expired)
         if !batch.isEmpty { return .batch(batch) }
-        if life == .draining, aside.isEmpty { return .finished }
+        if life == .draining, aside.count == 0 { return .finished }
         if !idle.contains(connection) { idle.append(connection) }
         return .idle
     }

@@ -50,12 +50,12 @@ public final class Database: Sendable {
     private let stopping = Stopping()
     private let writers: [Lane]
     /// One connection for writes of much, behind which the others need not wait; no part of `isAvailable`.
-    public let largeWrites: Lane
+    private let largeWrites: Lane
     /// One lane, several connections.
     public let reader: Lane
     /// One connection for reads of much, behind which the others need not wait. They are run again as those are, and no part of
     /// `isAvailable`.
-    public let largeReads: Lane
+    private let largeReads: Lane
     /// For reads that take their time: lists, summaries, histories. They are run again as the others are, and no part of `isAvailable`.
     public let lists: Lane
     /// One connection for operations that take long, so that calls need not wait behind them: statistics, cleaning up. They run one after
@@ -100,6 +100,12 @@ public final class Database: Sendable {
 
     /// The lane of a shard (a hash of the flow's key): everything on one shard that goes by it runs in the order in which it was submitted.
     public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
+
+    /// The lane of writes of much. Without a connection of its own, as when PostgreSQL takes no more, they go with the others.
+    public func largeWriter(shard: UInt64) -> Lane { largeWrites.isAvailable ? largeWrites : writer(shard: shard) }
+
+    /// The lane of reads of much, as for writes.
+    public var largeReader: Lane { largeReads.isAvailable ? largeReads : reader }
 
     public var status: Status {
         let isAvailable = serving.allSatisfy(\.isAvailable)

@@ -5,6 +5,10 @@ struct LockQueue<Element> {
     typealias Entry = BatchQueue<Element>.Entry
     typealias Instant = ContinuousClock.Instant
 
+    /// A lock whose last operation has given up stays known for so long after its next trial was due. What comes for it meanwhile, one
+    /// operation after the other, is put aside as well, instead of holding up the lane for a whole time-out each.
+    static var memory: Duration { .seconds(2) }
+
     /// Locks that are tried in one round, which holds up the lane for as many times `LockWait.trial`.
     static var trialsPerRound: Int { 8 }
 
@@ -24,10 +28,11 @@ struct LockQueue<Element> {
 
     init(patience: Duration) { self.patience = patience }
 
+    /// No lock is known to be held.
     var isEmpty: Bool { locks.isEmpty }
 
     /// When something is to be tried.
-    var nextTrial: Instant? { locks.values.lazy.compactMap(\.nextTrial).min() }
+    var nextTrial: Instant? { locks.values.lazy.filter { !$0.entries.isEmpty }.compactMap(\.nextTrial).min() }
 
     func isHeld(_ lock: UInt64) -> Bool { locks[lock] != nil }
 
@@ -82,10 +87,14 @@ struct LockQueue<Element> {
         return nil
     }
 
-    /// Takes out what is late or has waited long enough.
+    /// Takes out what is late or has waited long enough, and forgets locks that nothing has asked for since.
     mutating func sweep(now: Instant) -> [(entry: Entry, isLate: Bool)] {
         var removed: [(entry: Entry, isLate: Bool)] = []
         for (lock, held) in locks {
+            if held.entries.isEmpty, let due = held.nextTrial, due + Self.memory <= now {
+                locks[lock] = nil
+                continue
+            }
             for place in held.entries.indices.reversed() {
                 let entry = held.entries[place]
                 let isLate = entry.deadline.map { $0 <= now } ?? false
@@ -108,8 +117,7 @@ struct LockQueue<Element> {
         let entry = held.entries.remove(at: place)
         count -= 1
         bytes -= entry.cost
-        // While the first is on trial the lock stays known.
-        locks[lock] = held.entries.isEmpty && held.nextTrial != nil ? nil : held
+        locks[lock] = held
         return entry
     }
 }

@@ -30,15 +30,15 @@ import Testing
         limits.batchedChangeBytes = size - 1
         let above = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
 
-        let busy = try await Self.occupy(database.largeWrites, gates)
+        let busy = try await Self.occupy(database.largeWriter(shard: 0), gates)
         let first = Task { try await above.run(SaveCommand(key: large, actor: "a", state: state)) }
-        while database.largeWrites.queued == 0 { await Task.yield() }
+        while database.largeWriter(shard: 0).queued == 0 { await Task.yield() }
         let second = Task { try await above.run(SaveCommand(key: large, actor: "a", state: json("{}"))) }
         while above.resources.order.isIdle { await Task.yield() }
 
         #expect(try await atLimit.run(SaveCommand(key: other, actor: "a", state: state)).version == 1)
         #expect(try await above.run(SaveCommand(key: other, actor: "a", state: json("{}"))).version == 2)
-        #expect(database.largeWrites.queued == 1)
+        #expect(database.largeWriter(shard: 0).queued == 1)
 
         try await Self.leave(gates)
         #expect(try await first.value.version == 1)

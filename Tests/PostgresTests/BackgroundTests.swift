@@ -75,4 +75,36 @@ struct BackgroundTests {
             #expect(database.isAvailable, "it serves nobody's loads or saves")
         }
     }
+
+    /// Large reads and writes keep going where PostgreSQL takes no more connections.
+    @Test func whatIsLargeGoesWithTheOthersWithoutAConnectionOfItsOwn() async throws {
+        let conninfo = try await TestCluster.conninfo()
+        try await TestCluster.withDatabase { admin in
+            func execute(_ sql: String) async throws { _ = try await admin.background.run(SQL(command: sql)) }
+            let role = "large_\(UInt32.random(in: 0 ... .max))"
+            try await execute("CREATE ROLE \(role) LOGIN")
+            let change: (inout Database.Configuration) -> Void = {
+                $0.conninfo = conninfo.replacing("user=flowstate", with: "user=\(role)")
+            }
+            try await TestCluster.withDatabase(change) { database in
+                func lanes() -> [Lane] { [database.largeWriter(shard: 0), database.largeReader] }
+                let general = [database.writer(shard: 0), database.reader]
+                let connected = try await eventually { zip(lanes(), general).allSatisfy { $0 !== $1 } }
+                #expect(connected)
+                var large: [Int64] = []
+                for lane in lanes() { large.append(try await lane.run(SQL(number: "SELECT pg_backend_pid()::int8"))) }
+                try await execute("ALTER ROLE \(role) NOLOGIN")
+                for process in large { try await execute("SELECT pg_terminate_backend(\(process), 10000)") }
+                let lost = try await eventually { zip(lanes(), general).allSatisfy { $0 === $1 } }
+                #expect(lost && database.isAvailable)
+                for lane in lanes() {
+                    let answer = try await lane.run(SQL(number: "SELECT 1::int8"))
+                    #expect(answer == 1)
+                }
+                try await execute("ALTER ROLE \(role) LOGIN")
+                let back = try await eventually { zip(lanes(), general).allSatisfy { $0 !== $1 } }
+                #expect(back)
+            }
+        }
+    }
 }

@@ -272,7 +272,30 @@ import Testing
         }
         #expect(pauses.allSatisfy { $0 <= .seconds(1) } && pauses.count >= 5 && pauses.count < 40)
         #expect(time >= now + .seconds(5), "and answered in the end")
-        #expect(queue.queued == 0 && !queue.hasHeldLocks)
+        #expect(queue.queued == 0 && queue.nextTrial == nil)
+    }
+
+    /// Operations that come for a lock one after the other, each when the one before has given up, do not each wait within a batch.
+    @Test func aLockIsKnownForAWhileAfterItsLastOperationHasGivenUp() {
+        var queue = queue()
+        _ = queue.enqueue("a", cost: 10, deadline: now + .seconds(1), company: .anybody, lock: 1)
+        let batch = entries(&queue)
+        _ = queue.putAside(batch, now: now)
+        #expect(queue.sweep(now: now + .seconds(1)).map(\.element) == ["a"])
+        #expect(queue.nextTrial == nil, "there is nothing to try")
+        _ = queue.enqueue("b", cost: 10, deadline: nil, company: .anybody, lock: 1)
+        #expect(take(&queue, at: now + .seconds(1)) == [], "it is put aside")
+        var expired: [Queue.Failure] = []
+        guard case .trial(let trial) = queue.take(for: 0, now: now + .seconds(1), expired: &expired) else {
+            Issue.record("not tried at once")
+            return
+        }
+        _ = queue.putAside(trial, now: now + .seconds(1))
+        #expect(queue.cancel(trial[0].id) == "b")
+        #expect(queue.sweep(now: now + .seconds(3)).isEmpty && queue.hasHeldLocks)
+        #expect(queue.sweep(now: now + .seconds(5)).isEmpty && !queue.hasHeldLocks, "forgotten")
+        _ = queue.drain()
+        #expect(queue.close().isEmpty)
     }
 
     @Test func othersGoBetweenTrials() {
