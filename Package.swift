@@ -74,7 +74,8 @@ let package = Package(
         room("Postgres", ["CLibPQ", "Resources", logging, subprocess, systemPackage]),
         room("FlowStore", ["Postgres", "FlowModel", "Resources", "CXXHash", "CZstd", logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "CZstd", "CXXHash"]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowModel", nioCore]),
+        room("FlowAccess", ["FlowModel"]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room(
             "FlowServer",
@@ -99,6 +100,7 @@ let package = Package(
 
         // Tests
         tests("FlowModelTests", ["FlowModel", "CJSON"], data: ["Data"]),
+        tests("FlowAccessTests", ["FlowAccess", "FlowModel"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
@@ -111,7 +113,7 @@ let package = Package(
         tests(
             "FlowServerTests",
             [
-                "FlowServer", "FlowService", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore", "Postgres",
+                "FlowServer", "FlowService", "FlowAccess", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore", "Postgres",
                 "FlowModel", nioPosix, logging, lifecycle,
             ]),
     ],

@@ -3,14 +3,14 @@ import GRPC
 import Subprocess
 import SystemPackage
 
-/// The server that a run is against.
+/// The server under test.
 struct BenchServer: Sendable {
     let endpoint: Endpoint
-    /// As `flowstate --version` prints it; nil for a server that was there before.
+    /// As `flowstate --version` prints it; nil for a server that was running before.
     let version: String?
 }
 
-/// Runs `body` against the server of `--endpoint`, or against one that lives as long as `body` runs.
+/// Runs `body` against the server of `--endpoint`, or against one that is started for it.
 func withServer<R: Sendable>(
     _ options: LoadOptions, _ body: @Sendable (BenchServer) async throws -> R
 ) async throws -> R {
@@ -19,7 +19,7 @@ func withServer<R: Sendable>(
     }
     let program = try options.server ?? besideThisProgram()
     guard FileManager.default.isExecutableFile(atPath: program) else { throw BenchError.noServer(program) }
-    // The server makes it: started as root it must give it to PostgreSQL's user. A short name leaves room for the socket's.
+    // The server makes it: started as root it must give it to PostgreSQL's user. A short name leaves room for the socket's path.
     let name = String(UInt64.random(in: .min ... .max), radix: 36)
     let data = FileManager.default.temporaryDirectory.path + "/flowstate-bench-\(name)"
     defer { try? FileManager.default.removeItem(atPath: data) }
@@ -39,7 +39,7 @@ private func start<R: Sendable>(
     let ending: [TeardownStep] = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(60))]
     var platform = PlatformOptions()
     platform.teardownSequence = ending
-    // Out of the terminal's process group: Ctrl-C is for this program, which ends the server itself.
+    // A process group of its own: Ctrl-C reaches only this program, which ends the server itself.
     platform.processGroupID = 0
     let result = try await Subprocess.run(
         .path(FilePath(program)),

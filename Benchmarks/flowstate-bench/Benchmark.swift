@@ -8,7 +8,7 @@ struct Benchmark {
     let scenario: Scenario
     let server: BenchServer
 
-    /// - Throws: when the server does not answer, or the flows cannot be made; `CancellationError`.
+    /// - Throws: When the server does not answer, or the flows cannot be created; `CancellationError`.
     func run(skippingPreparation: Bool) async throws -> Report {
         try await checkServer()
         let workload = Workload(scenario, options)
@@ -24,25 +24,25 @@ struct Benchmark {
         guard try answer.get() else { throw BenchError.notServing(server.endpoint) }
     }
 
-    /// Makes the flows that the run needs.
+    /// Creates the flows that the run needs.
     private func prepare(_ workload: Workload) async throws {
-        guard workload.preparation(lane: 0, lanes: 1) != nil else { return }
-        Console.note("making what is not there of \(workload.flows) flows")
-        let crowd = Crowd(options, server.endpoint, warmup: 0, duration: nil)
-        let result = try await crowd.run { workload.preparation(lane: $0, lanes: $1) }
+        guard workload.preparation(connection: 0, connections: 1) != nil else { return }
+        Console.note("creating those of \(workload.flows) flows that are missing")
+        let load = LoadGenerator(options, server.endpoint, warmup: 0, duration: nil)
+        let result = try await load.run { workload.preparation(connection: $0, connections: $1) }
         if let (reason, failure) = result.measurement[.save].failures.first {
             throw BenchError.cannotPrepare(reason, failure.message)
         }
     }
 
     private func measure(_ workload: Workload) async throws -> Report {
-        let crowd =
+        let load =
             if workload.conversation == nil {
-                Crowd(options, server.endpoint, warmup: options.warmup, duration: options.duration)
+                LoadGenerator(options, server.endpoint, warmup: options.warmup, duration: options.duration)
             } else {
-                Crowd(oneCallAtATime: options, server.endpoint)
+                LoadGenerator(oneCallAtATime: options, server.endpoint)
             }
-        let result = try await crowd.run { workload.script(lane: $0, lanes: $1) }
+        let result = try await load.run { workload.generator(connection: $0, connections: $1) }
         let conversation = workload.conversation.map {
             Report.Conversation(
                 flowId: workload.conversationFlow, tenant: options.tenant, turns: $0.turns, rawBytes: $0.totalBytes)

@@ -4,14 +4,14 @@ import ArgumentParser
 protocol MeasuringCommand: AsyncParsableCommand {
     var options: LoadOptions { get }
     var scenario: Scenario { get }
-    /// Whether the flows are taken to be there.
+    /// Whether the flows are assumed to exist.
     var skipsPreparation: Bool { get }
 }
 
 extension MeasuringCommand {
     var skipsPreparation: Bool { false }
 
-    /// Measures, reports, and ends the program with the code that says how it went.
+    /// Measures, reports, and ends the program with the exit code of the result.
     func run() async throws {
         let command = Self.configuration.commandName ?? ""
         let (options, scenario, skipsPreparation) = (options, scenario, skipsPreparation)
@@ -89,7 +89,7 @@ struct ConflictCommand: MeasuringCommand {
         commandName: "conflict", abstract: "Save a few flows with preconditions, so that most calls lose.",
         discussion: """
             Every save expects the version that its connection saw last, in an answer or in a VERSION_CONFLICT. Saves \
-            that won are the operation "save", those that lost are "conflict"; a conflict is no error. --flows is 4 \
+            that won are the operation "save", those that lost are "conflict"; a conflict is not an error. --flows is 4 \
             when it is not given.
             """)
 

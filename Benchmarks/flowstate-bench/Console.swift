@@ -1,6 +1,6 @@
 import Foundation
 
-/// What people read goes to standard output, or to standard error when JSON goes to standard output.
+/// Text for people goes to standard output, or to standard error when JSON goes to standard output.
 enum Console {
     /// A remark, on standard error.
     static func note(_ text: String) { error("flowstate-bench: \(text)\n") }
@@ -23,10 +23,17 @@ enum Console {
         } else {
             output(table)
             do {
-                try json.write(to: URL(fileURLWithPath: path), options: .atomic)
+                // Atomically would put a file in the place of a device or a pipe.
+                try json.write(to: URL(fileURLWithPath: path), options: isRegular(path) ? .atomic : [])
             } catch {
                 throw BenchError.cannotWrite(path, error.localizedDescription)
             }
         }
+    }
+
+    /// Whether there is a regular file, or nothing yet.
+    private static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
     }
 }

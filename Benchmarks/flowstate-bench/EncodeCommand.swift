@@ -16,7 +16,7 @@ struct EncodeCommand: ParsableCommand {
         case health, load, save, create
     }
 
-    @Argument(help: "Of Health/Check, LoadState, SaveState or CreateFlow (without an id: each call makes a flow).")
+    @Argument(help: "The request of Health/Check, LoadState, SaveState or CreateFlow (without an id: each call makes a flow).")
     var message: Message
     @Option(help: "The flow to load or save.")
     var flow = "bench-encoded"

@@ -43,7 +43,7 @@ struct ConversationCommand: MeasuringCommand {
             ("save"); then, in random order, every version is loaded once ("load_version"), and the latest as often \
             ("load_latest"). A state that is not byte for byte what was saved is an error.
 
-            The report has the flow's id and tenant, the turns, and the bytes of all states together, to hold against \
+            The report has the flow's id and tenant, the turns, and the bytes of all states together, to compare with \
             what the database keeps. Each run makes a new flow. Of the options for calls in general, --connections, \
             --in-flight, --flows, --state-size, --change, --rate, --duration and --warmup do not matter.
             """)

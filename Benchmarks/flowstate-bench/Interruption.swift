@@ -1,15 +1,15 @@
 import Dispatch
 import Glibc
 
-/// SIGINT or SIGTERM came.
+/// SIGINT or SIGTERM arrived.
 struct Interrupted: Error {}
 
 /// Runs `body`; SIGINT (Ctrl-C) and SIGTERM cancel it, so that it can end a server that it started.
-/// - Throws: `Interrupted`, once the cancelled `body` is over, or what `body` throws.
+/// - Throws: `Interrupted`, once the cancelled `body` has ended, or what `body` throws.
 func interruptible<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
     let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
     let sources = [SIGINT, SIGTERM].map { number in
-        // The signal's own action would end the program before the source is told.
+        // The signal's default action would end the program before the source is notified.
         signal(number, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: number)
         source.setEventHandler { continuation.yield() }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import GRPC
 
-/// What every measuring subcommand can be told.
+/// The options of every measuring subcommand.
 struct LoadOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
@@ -11,7 +11,7 @@ struct LoadOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "The flowstate program to start. (default: the one beside this program)", valueName: "path"))
     var server: String?
-    @Option(help: "Whose flows to use.")
+    @Option(help: "The tenant whose flows to use.")
     var tenant = "bench"
     @Option(help: "Connections to the server; calls are spread over them evenly.")
     var connections = 4
@@ -47,7 +47,7 @@ struct LoadOptions: ParsableArguments, Sendable {
         }
         try check("connections", (1...1_000).contains(connections), "from 1 to 1000")
         try check("threads", (1...256).contains(threads), "from 1 to 256")
-        try check("in-flight", (connections...1_000_000).contains(inFlight), "from one a connection to 1000000")
+        try check("in-flight", (connections...1_000_000).contains(inFlight), "from one per connection to 1000000")
         try check("flows", (1...1_000_000_000).contains(flows ?? 1), "from 1 to 1000000000")
         try check("state-size", (StateText.smallest...(64 << 20)).contains(stateSize), "from \(StateText.smallest) to 67108864")
         try check("change", (0...100).contains(change), "from 0 to 100")
@@ -56,19 +56,19 @@ struct LoadOptions: ParsableArguments, Sendable {
         try check("rate", rate.map { $0 > 0 && $0 <= 10_000_000 } ?? true, "more than 0 and at most 10000000")
         try check("p99-limit", p99Limit > 0 && p99Limit.isFinite, "more than 0")
         if let endpoint, Endpoint(endpoint) == nil {
-            throw ValidationError("--endpoint: '\(endpoint)' is no endpoint; write host:port, http://host:port or unix:/path.")
+            throw ValidationError("--endpoint: '\(endpoint)' is not an endpoint; write host:port, http://host:port or unix:/path.")
         }
         if endpoint != nil, server != nil { throw ValidationError("Give --endpoint or --server, not both.") }
     }
 }
 
-/// What the subcommands can be told that use flows which may be many.
+/// The options of subcommands that may use many flows.
 struct PreparationOptions: ParsableArguments, Sendable {
     @Flag(
         help: """
-            Make no flows first: they are there already, bench-<state-size>-0 and on (of versions: \
-            bench-versions-<state-size>-0 and on, with --depth versions each). A load of one that is not there is an \
-            error, FLOW_NOT_FOUND; a save makes it.
+            Create no flows first: they exist already, bench-<state-size>-0 and on (of versions: \
+            bench-versions-<state-size>-0 and on, with --depth versions each). A load of one that does not exist is an \
+            error, FLOW_NOT_FOUND; a save creates it.
             """)
     var skipPreparation = false
 }

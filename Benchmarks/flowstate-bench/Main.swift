@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The load generator: picks the subcommand, nothing else.
+/// The load generator: it only picks the subcommand.
 @main
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

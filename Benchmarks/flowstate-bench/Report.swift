@@ -4,7 +4,7 @@ import Foundation
 struct Report: Encodable, Sendable {
     struct Configuration: Encodable, Sendable {
         let connections, threads, inFlight, flows, stateSize, change: Int
-        /// Of the command that has it: --loads, --depth, --turns.
+        /// For the command that has it: --loads, --depth, --turns.
         let loads, depth, turns: Int?
         let duration, warmup: Double
         /// Nil: a closed loop.
@@ -115,7 +115,7 @@ extension Report.Operation {
 extension Report.Configuration {
     fileprivate init(_ options: LoadOptions, _ scenario: Scenario) {
         if case .conversation = scenario {
-            // What holds for it, not the options that do not matter.
+            // The values that apply, instead of the options that do not.
             (connections, threads, inFlight, stateSize, change) = (1, 1, 1, 0, 0)
             (duration, warmup, rate) = (0, 0, nil)
         } else {

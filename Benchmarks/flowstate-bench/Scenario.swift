@@ -1,4 +1,4 @@
-/// An operation that is measured; its name stands in the report.
+/// An operation that is measured; its name appears in the report.
 enum Operation: Int, CaseIterable, Sendable {
     case save, load, conflict, create, checkpoint, list, loadVersion, loadLatest
 
@@ -11,12 +11,12 @@ enum Operation: Int, CaseIterable, Sendable {
     }
 }
 
-/// What a run does, and what it needs to be there first.
+/// What a run does, and what must exist first.
 enum Scenario: Sendable {
     /// Loads and saves of flows picked at random; 0: saves only, 100: loads only.
     case random(loadPercent: Int)
     case hot, conflict, create, checkpoint, list
-    /// Loads of old versions; so many versions a flow are there first.
+    /// Loads of old versions; each flow has so many versions before the run.
     case versions(depth: Int)
     case conversation(turns: Int)
 
@@ -34,7 +34,7 @@ enum Scenario: Sendable {
         }
     }
 
-    /// Operations of which a run may have none: a storm of one call at a time has no conflicts.
+    /// Operations that a run may not have at all: with one call in flight there are no conflicts.
     var optional: [Operation] {
         if case .conflict = self { [.conflict] } else { [] }
     }
@@ -44,7 +44,7 @@ enum Scenario: Sendable {
         if case .conflict = self { 4 } else { 1_000 }
     }
 
-    /// How many flows it uses of those asked for.
+    /// How many flows it uses when `asked` are asked for.
     func flows(_ asked: Int?) -> Int {
         switch self {
         case .hot, .conversation: 1

@@ -2,14 +2,14 @@ import ArgumentParser
 import FlowModel
 import Foundation
 
-/// What holding a state against a definition takes, without a server.
+/// Measures validation against a definition, without a server.
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate", abstract: "Measure the validation of a unified_discovery state at each depth. Needs no server.")
 
     @Option(help: ArgumentHelp("Size of the state.", valueName: "bytes"))
     var stateSize = 100_000
-    @Option(help: "Validations at each depth; a tenth as many are made before.")
+    @Option(help: "Validations at each depth; a tenth as many warm up before.")
     var runs = 2_000
     @Option(help: ArgumentHelp("Write the report as JSON; '-' is standard output.", valueName: "file"))
     var json: String?
@@ -52,7 +52,7 @@ struct ValidationFigures: Encodable {
     struct Times: Encodable {
         let medianUs, p99Us, maxUs: Double
 
-        /// - Parameter times: ascending, and not none.
+        /// - Parameter times: Ascending, and not empty.
         init(_ times: [Double]) {
             medianUs = times[times.count / 2]
             p99Us = times[min(times.count * 99 / 100, times.count - 1)]

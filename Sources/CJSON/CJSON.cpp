@@ -259,9 +259,12 @@ int cjson_parse(
     return parse(bytes, length, stream, std::min(max_depth, NodeHandler::maxHeight), nodes, room, count, error);
 }
 
-int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count) {
+int cjson_parse_shallow(
+    const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, size_t *skipped) {
     if (bytes == nullptr) bytes = &nothing, length = 0;
     max_depth = std::min(max_depth, NodeHandler::maxHeight);
     ShallowStream stream(bytes, length, max_depth);
-    return parse(bytes, length, stream, max_depth, nodes, room, count, nullptr);
+    const int is_parsed = parse(bytes, length, stream, max_depth, nodes, room, count, nullptr);
+    *skipped = stream.skipped();
+    return is_parsed;
 }

@@ -10,13 +10,16 @@ class ContainerEnd {
 public:
     /// The closing bracket of the container whose opening one is at `begin`; `end` when there is none, or when arrays and objects are
     /// nested more than `max_depth` deep, this one counted.
-    static const uint8_t *find(const uint8_t *begin, const uint8_t *end, size_t max_depth) {
+    ///
+    /// - `nodes`: grows by at least the number of values and names in the container, itself counted.
+    static const uint8_t *find(const uint8_t *begin, const uint8_t *end, size_t max_depth, size_t &nodes) {
         ContainerEnd scan(max_depth);
         size_t place = none;
         const uint8_t *block = TextBlock::forEach(begin, end, [&](const uint8_t *bytes) {
             place = scan.take(TextBlock(bytes));
             return place != none;
         });
+        nodes += scan.nodes_;
         return place == none || scan.isTooDeep_ ? end : block + place;
     }
 
@@ -29,6 +32,8 @@ private:
     size_t take(const TextBlock &block) {
         const uint64_t strings = strings_.areInStrings(block);
         const uint64_t openings = block.areOpenings() & ~strings, closings = block.areClosings() & ~strings;
+        // The last block may have more behind the container's end.
+        nodes_ += static_cast<size_t>(__builtin_popcountll((openings | block.are(',') | block.are(':')) & ~strings));
         if ((openings | closings) == 0) return none;
         const size_t opened = static_cast<size_t>(__builtin_popcountll(openings));
         const size_t closed = static_cast<size_t>(__builtin_popcountll(closings));
@@ -50,6 +55,8 @@ private:
 
     const size_t maxDepth_;
     size_t depth_ = 0;
+    /// As `NodeCount`: one for each opening bracket, comma and colon, and one for the first value.
+    size_t nodes_ = 1;
     bool isTooDeep_ = false;
     StringScan strings_;
 };

@@ -17,13 +17,17 @@ public:
         const bool isOpening = isAtOpening();
         const Ch shown = GrammarStream::Take();
         if (!isOpening) return shown;
-        if (isInRoot_) passOver(ContainerEnd::find(current() - 1, end(), maxDepth_ - 1));
+        if (isInRoot_) passOver(ContainerEnd::find(current() - 1, end(), maxDepth_ - 1, skipped_));
         isInRoot_ = true;
         return shown;
     }
 
+    /// At least as many nodes as the containers have that were passed over.
+    size_t skipped() const { return skipped_; }
+
 private:
     const size_t maxDepth_;
+    size_t skipped_ = 0;
     bool isInRoot_ = false;
 };
 

@@ -2,15 +2,15 @@
 public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file ends before its last record.
     case truncated
-    /// Something in it is not as it was written; with what was noticed.
+    /// The contents are not as they were written; with what was noticed.
     case damaged(String)
-    /// It is something else than an archive.
+    /// The file is not an archive.
     case notAnArchive
     /// A format that this program does not know.
     case unknownFormat(version: Int32)
     /// A record that is larger than `ArchiveFormat.recordBytes`.
     case recordTooLarge(bytes: UInt64)
-    /// zstd has no memory.
+    /// zstd cannot allocate memory.
     case noMemory
 
     public var description: String {
@@ -19,9 +19,9 @@ public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
         case .damaged(let what): "the archive is damaged: \(what)"
         case .notAnArchive: "the file is not a Flowstate archive"
         case .unknownFormat(let version):
-            "the archive has format \(version); this program reads format \(ArchiveFormat.version) and needs to be newer"
+            "the archive has format \(version); this program reads format \(ArchiveFormat.version) only: use a newer release"
         case .recordTooLarge(let bytes):
-            "a record of \(bytes) bytes is larger than the \(ArchiveFormat.recordBytes) bytes that an archive may have"
+            "a record of \(bytes) bytes is larger than the \(ArchiveFormat.recordBytes) bytes that a record may have"
         case .noMemory: "there is not enough memory to compress or decompress"
         }
     }

@@ -1,18 +1,18 @@
 import Protobuf
 public import WireMessages
 
-/// Reads an archive (`archive.proto`), record by record, with one record in memory, and checks whatever it says. Belongs to one
+/// Reads an archive (`archive.proto`), record by record, with one record in memory, and checks everything that it says. Belongs to one
 /// thread at a time.
 ///
-/// When `nil` is returned, all of the archive was read and is as it was written: every state has its digest, no record is missing, none was
-/// added.
+/// When `next` returns `nil`, all of the archive was read and is as it was written: every state has its digest, no record is missing, none
+/// was added.
 public final class ArchiveReader {
-    /// What an archive holds, in its order.
+    /// The contents of an archive, in its order.
     public enum Item: Sendable {
         case flow(Flow)
-        /// Of the flow before it.
+        /// A version of the flow before it.
         case version(ArchivedVersion)
-        /// Of the flow before it.
+        /// An event of the flow before it.
         case event(HistoryEntry)
     }
 
@@ -25,7 +25,7 @@ public final class ArchiveReader {
     private var isInEvents = false
     private var isDone = false
 
-    /// - Parameter read: fills the beginning of an array with the next bytes of the file and answers how many there are; 0 at the end.
+    /// - Parameter read: Fills the beginning of an array with the next bytes of the file and returns how many there are; 0 at the end.
     /// - Throws: `ArchiveError` when the file does not begin as an archive does, and what `read` throws.
     public init(read: @escaping (inout [UInt8]) throws -> Int) throws {
         source = try RecordSource(read: read)
@@ -36,7 +36,8 @@ public final class ArchiveReader {
         self.header = header
     }
 
-    /// Whatever is wrong with the beginning, the file is most likely none of ours; what is too short is told apart.
+    /// If anything is wrong with the beginning, the file is most likely not an archive; only one that is too short is reported as
+    /// truncated.
     private static func firstRecord(_ source: RecordSource) throws -> ArchiveRecord.Record? {
         do {
             return try source.next().record
@@ -45,9 +46,9 @@ public final class ArchiveReader {
         }
     }
 
-    /// The next item; nil at the end of an archive that is whole.
+    /// The next item; nil at the end of a complete archive.
     ///
-    /// - Throws: `ArchiveError`, and what `read` throws. Nothing more can be read then.
+    /// - Throws: `ArchiveError`, and what `read` throws. Nothing more can be read after that.
     public func next() throws -> Item? {
         guard !isDone else { return nil }
         let digest = source.digest
@@ -91,7 +92,7 @@ public final class ArchiveReader {
         var expected = ArchiveTotals()
         (expected.flows, expected.versions, expected.checkpoints) = (trailer.flows, trailer.versions, trailer.checkpoints)
         (expected.events, expected.stateBytes) = (trailer.events, trailer.stateBytes)
-        guard expected == totals, trailer.digest == digest else { throw ArchiveError.damaged("it is not what its last record says") }
+        guard expected == totals, trailer.digest == digest else { throw ArchiveError.damaged("it does not match its last record") }
         try source.expectEnd()
     }
 }

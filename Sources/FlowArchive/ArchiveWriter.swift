@@ -2,19 +2,19 @@ public import WireMessages
 
 /// Writes an archive (`archive.proto`), record by record, with one record in memory. Belongs to one thread at a time.
 ///
-/// Without `finish` what was written is no archive: readers say that it is truncated.
+/// Without `finish` the file is not an archive: readers report that it is truncated.
 public final class ArchiveWriter {
     private let compressor: ZstdCompressor
     private let digest: RunningDigest
     private let write: ([UInt8]) throws -> Void
     /// What was written so far.
     public private(set) var totals = ArchiveTotals()
-    /// Bytes of the file so far; some of what was written may still be on its way.
+    /// Bytes of the file so far; the compressor may still hold back some of what was appended.
     public private(set) var fileBytes: Int64 = 0
 
     /// - Parameters:
     ///   - header: `format` and `formatVersion` are filled in.
-    ///   - write: takes the file's bytes in order; what it throws comes back from every function here.
+    ///   - write: Takes the file's bytes in order; every function here rethrows its errors.
     /// - Throws: `ArchiveError.noMemory`, and what `write` throws.
     public init(_ header: ArchiveHeader, write: @escaping ([UInt8]) throws -> Void) throws {
         guard let digest = RunningDigest() else { throw ArchiveError.noMemory }
@@ -33,7 +33,7 @@ public final class ArchiveWriter {
         totals.flows += 1
     }
 
-    /// A version of the flow begun last, with a higher number than the one before.
+    /// Appends a version of the last flow, with a higher number than the one before.
     ///
     /// - Throws: `ArchiveError.damaged` when the state does not have the digest or the size that its version says;
     ///   `ArchiveError.recordTooLarge`.
@@ -43,13 +43,13 @@ public final class ArchiveWriter {
         totals.count(version)
     }
 
-    /// An event of the flow begun last, behind its versions.
+    /// Appends an event of the last flow, behind its versions.
     public func append(_ event: HistoryEntry) throws {
         try append(.event(event))
         totals.events += 1
     }
 
-    /// The trailer. Nothing may be appended afterwards.
+    /// Appends the trailer. Nothing may be appended afterwards.
     public func finish() throws {
         let trailer = ArchiveTrailer(
             flows: totals.flows, versions: totals.versions, checkpoints: totals.checkpoints, events: totals.events,
@@ -68,7 +68,7 @@ public final class ArchiveWriter {
         }
     }
 
-    /// The least significant seven bits first.
+    /// Encodes the least significant seven bits first.
     private static func varint(_ value: Int) -> [UInt8] {
         var rest = UInt(value)
         var bytes: [UInt8] = []
@@ -81,9 +81,9 @@ public final class ArchiveWriter {
 }
 
 extension ArchivedVersion {
-    /// What is wrong with its state; nil: nothing.
+    /// What is wrong with its state; nil when nothing is.
     var fault: String? {
-        guard let info else { return "a version says nothing about itself" }
+        guard let info else { return "a version has no info" }
         guard info.sizeBytes == Int64(state.count) else {
             return "the state of version \(info.version) has \(state.count) bytes instead of \(info.sizeBytes)"
         }

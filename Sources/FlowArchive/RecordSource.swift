@@ -1,11 +1,11 @@
 import Protobuf
 import WireMessages
 
-/// The records in an archive's bytes, whatever they are.
+/// Cuts an archive's bytes into records, whatever these say.
 final class RecordSource {
     private let decompressor: ZstdDecompressor
     private let running: RunningDigest
-    /// Decompressed bytes, and which of them are still to be read.
+    /// Decompressed bytes; those from `place` up to `count` are still to be read.
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
     private var place = 0
     private var count = 0
@@ -16,7 +16,7 @@ final class RecordSource {
         decompressor = try ZstdDecompressor(read: read)
     }
 
-    /// Of all records so far, their lengths included.
+    /// The digest of all records so far, including their lengths.
     var digest: [UInt8] { running.value }
 
     func next() throws -> ArchiveRecord {
@@ -29,7 +29,7 @@ final class RecordSource {
         }
     }
 
-    /// - Throws: `ArchiveError.damaged` unless nothing more follows, and zstd's checksum is right.
+    /// - Throws: `ArchiveError.damaged` unless nothing more follows and zstd's checksum is right.
     func expectEnd() throws {
         guard place == count, try decompressor.decompress(into: &buffer) == 0 else {
             throw ArchiveError.damaged("something follows its last record")
@@ -44,15 +44,15 @@ final class RecordSource {
             spelled.append(buffer[place])
             place += 1
             value |= UInt64(spelled[spelled.count - 1] & 0x7F) << UInt64(7 * (spelled.count - 1))
-            // Five groups of seven bits are more than any length that is allowed.
+            // Five groups of seven bits hold more than any length that is allowed.
         } while spelled[spelled.count - 1] & 0x80 != 0 && spelled.count < 5
         guard value <= UInt64(ArchiveFormat.recordBytes) else { throw ArchiveError.recordTooLarge(bytes: value) }
-        guard spelled[spelled.count - 1] & 0x80 == 0 else { throw ArchiveError.damaged("a length has no end") }
+        guard spelled[spelled.count - 1] & 0x80 == 0 else { throw ArchiveError.damaged("a record's length is malformed") }
         running.update(spelled)
         return Int(value)
     }
 
-    /// Room is made as bytes arrive, not as a length promises them.
+    /// Reserves memory as bytes arrive, not as a length promises them.
     private func take(_ length: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(length, 1 << 20))
@@ -67,7 +67,7 @@ final class RecordSource {
 
     private func fill() throws {
         (place, count) = (0, try decompressor.decompress(into: &buffer))
-        // A file that was cut has no end of its frame; this one was made so.
+        // A file that was cut off would not have ended its frame; this one was written without the record.
         if count == 0 { throw ArchiveError.damaged("its last record is missing") }
     }
 }

@@ -1,15 +1,15 @@
 import CXXHash
 
-/// XXH3-128 of bytes that come bit by bit. Belongs to one thread at a time.
+/// XXH3-128 of bytes that arrive in pieces. Belongs to one thread at a time.
 final class RunningDigest {
     /// Owned: freed in `deinit` and nowhere else.
     private let state: OpaquePointer
 
-    /// nil: out of memory.
+    /// nil when out of memory.
     init?() {
         guard let state = XXH3_createState() else { return nil }
         self.state = state
-        // Of a state that is there it cannot fail.
+        // It cannot fail for a valid state.
         XXH3_128bits_reset(state)
     }
 
@@ -19,7 +19,7 @@ final class RunningDigest {
         _ = bytes.withUnsafeBytes { XXH3_128bits_update(state, $0.baseAddress, $0.count) }
     }
 
-    /// Of all bytes since the beginning, 16 bytes, most significant first.
+    /// The digest of all bytes so far: 16 bytes, most significant first.
     var value: [UInt8] { Self.canonical(XXH3_128bits_digest(state)) }
 
     static func of(_ bytes: [UInt8]) -> [UInt8] {

@@ -12,7 +12,8 @@ final class ZstdCompressor {
         self.context = context
         let parameters: [(ZSTD_cParameter, CInt)] = [
             (ZSTD_c_checksumFlag, 1), (ZSTD_c_windowLog, ArchiveFormat.windowLog),
-            // Versions are like the ones before them, which may be megabytes away: the tables of a level remember less than the window.
+            // Versions are like the ones before them, which may be megabytes away: the tables of a compression level reach back less than
+            // the window.
             (ZSTD_c_enableLongDistanceMatching, 1),
         ]
         for (parameter, value) in parameters where ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) != 0 { throw .noMemory }
@@ -21,8 +22,8 @@ final class ZstdCompressor {
     deinit { ZSTD_freeCCtx(context) }
 
     /// - Parameters:
-    ///   - isLast: ends the frame; nothing may follow.
-    ///   - write: takes compressed bytes as they come.
+    ///   - isLast: Ends the frame; nothing may follow.
+    ///   - write: Takes compressed bytes as they are produced.
     func compress(_ bytes: [UInt8], isLast: Bool = false, write: ([UInt8]) throws -> Void) throws {
         var taken = 0
         while true {
@@ -43,7 +44,7 @@ final class ZstdCompressor {
                 return left
             }
         }
-        // With parameters that were accepted only memory can be missing.
+        // With parameters that were accepted, only a lack of memory can fail.
         if ZSTD_isError(left) != 0 { throw .noMemory }
         return (left, written)
     }
@@ -60,7 +61,7 @@ final class ZstdDecompressor {
     private var atEndOfFile = false
     private var isFrameDone = false
 
-    /// - Parameter read: fills the beginning of an array and answers how many bytes there are; 0 at the end.
+    /// - Parameter read: Fills the beginning of an array and returns how many bytes there are; 0 at the end.
     /// - Throws: `ArchiveError.noMemory`.
     init(read: @escaping (inout [UInt8]) throws -> Int) throws(ArchiveError) {
         guard let context = ZSTD_createDCtx() else { throw .noMemory }
@@ -73,7 +74,7 @@ final class ZstdDecompressor {
 
     /// Fills the beginning of `output`.
     ///
-    /// - Returns: how many bytes there are; 0 when the frame has ended and nothing follows it.
+    /// - Returns: How many bytes there are; 0 when the frame has ended and nothing follows it.
     /// - Throws: `ArchiveError`, and what `read` throws.
     func decompress(into output: inout [UInt8]) throws -> Int {
         while true {
@@ -87,7 +88,7 @@ final class ZstdDecompressor {
             }
             let written = try step(&output)
             if written > 0 { return written }
-            // Without input zstd gives out what it has kept back before it says that it needs more.
+            // Without input zstd returns what it has held back before it asks for more.
             if atEndOfFile, !isFrameDone { throw ArchiveError.truncated }
         }
     }

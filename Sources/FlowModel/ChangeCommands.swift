@@ -1,9 +1,9 @@
 /// What must be true of a flow's version before a change is applied.
 public enum Precondition: Sendable, Equatable {
-    /// The client said nothing: the change is appended to whatever is there.
+    /// The client gave no precondition: the change is appended to whatever version is latest.
     case none
-    /// The client said that any version will do, "does not exist" (0) among them. Appends like `none`; a rule that demands a
-    /// precondition accepts it.
+    /// The client accepts any version, including "does not exist" (0). Appends like `none`, but satisfies a rule that demands a
+    /// precondition.
     case anyVersion
     /// The flow must be at this version; 0: it must not exist.
     case expected(FlowVersion)
@@ -11,12 +11,12 @@ public enum Precondition: Sendable, Equatable {
 
 /// A checkpoint to be made.
 public struct CheckpointRequest: Sendable, Equatable {
-    /// Made for this call (`UUIDv7`).
+    /// Generated for this call (`UUIDv7`).
     public var id: String
     /// nil: the checkpoint is known by its id only.
     public var name: String?
     public var description: String
-    /// Of the version before the one that is saved, which must be expected then.
+    /// The checkpoint is of the version before the saved one; the precondition must be `expected` then.
     public var isOfVersionBefore: Bool
 
     public init(id: String, name: String? = nil, description: String = "", isOfVersionBefore: Bool = false) {
@@ -30,27 +30,26 @@ public struct CheckpointRequest: Sendable, Equatable {
 /// Writes one version: state, head, checkpoint, audit and idempotency record in one commit.
 public struct SaveCommand: Sendable {
     public var key: FlowKey
-    /// Who saves, from the credential; goes into the audit trail.
+    /// The caller, from its credential; recorded in the audit trail.
     public var actor: String
     public var state: [UInt8]
     public var contentType: ContentType
     public var precondition: Precondition
     public var kind: VersionKind
-    /// The flow id was made by the server for this very call: a retry with the same idempotency key brings another one and is still
-    /// the same request.
+    /// The server generated the flow id for this call: a retry with the same idempotency key has another id, but is the same request.
     public var hasGeneratedFlowID = false
-    /// Given when the save creates the flow; else nil or the flow's own.
+    /// Required when the save creates the flow; otherwise nil or the flow's own type.
     public var flowType: String?
-    /// These four of the head: nil keeps what the flow has.
+    /// These four are fields of the head: nil keeps the flow's value.
     public var phase: String?
     public var status: String?
     /// 0…100.
     public var progress: Double?
-    /// Given labels replace all that the flow has.
+    /// Replace all labels of the flow.
     public var labels: Labels?
-    /// What the definition takes from the state. Nil when `labels` are given: they hold it then.
+    /// Labels that the definition derives from the state. nil when `labels` is given, which then contains them.
     public var labelChanges: LabelChanges?
-    /// Which revision of the definition a flow follows that this save makes, or one that it moves (kind `definitionMoved`); nil: the latest.
+    /// The definition's revision to which this save pins a flow that it creates or moves (kind `definitionMoved`); nil: the latest.
     public var definitionRevision: Int64?
     /// The version's own fields.
     public var versionLabel: String?
@@ -59,12 +58,12 @@ public struct SaveCommand: Sendable {
     /// JSON, or empty.
     public var metadata: [UInt8] = []
     public var checkpoint: CheckpointRequest?
-    /// The version before is archived in the same commit; one must be expected then.
+    /// Quarantines the previous version in the same commit; the precondition must be `expected` then.
     public var quarantine: QuarantineRequest?
-    /// Made in the same commit; a version must be expected then, and no checkpoint be made.
+    /// Inserted in the same commit; requires the precondition `expected`, and no checkpoint.
     public var notification: NotificationRequest?
     public var idempotencyKey: String?
-    /// What identifies the request beside its key, when the state was made from it; nil: the command itself.
+    /// Identifies the request beside its key when the server derived the state from it; nil: the command itself does.
     public var requestDigest: [UInt8]?
 
     public init(
@@ -79,7 +78,7 @@ public struct SaveCommand: Sendable {
         self.kind = kind
     }
 
-    /// A flow that must not exist yet, nor have existed. Its conflict is `flowAlreadyExists`.
+    /// Creates a flow that must not exist, nor have existed. Its conflict is `flowAlreadyExists`.
     public static func create(
         key: FlowKey, hasGeneratedFlowID: Bool, actor: String, state: [UInt8], contentType: ContentType = .json
     ) -> SaveCommand {
@@ -193,7 +192,7 @@ public struct CreateCheckpointCommand: Sendable {
     }
 }
 
-/// Removes the name and answers the checkpoint as it was; the version stays.
+/// Removes a checkpoint and returns it as it was; the version stays.
 public struct DeleteCheckpointCommand: Sendable {
     public var key: FlowKey
     public var actor: String
@@ -207,7 +206,7 @@ public struct DeleteCheckpointCommand: Sendable {
     }
 }
 
-/// Forgets idempotency keys older than `ageMilliseconds` by the database's clock, at most `limit` of them, and answers how many.
+/// Deletes idempotency keys older than `ageMilliseconds` by the database's clock, at most `limit` of them, and returns how many.
 public struct PurgeIdempotencyCommand: Sendable {
     public var ageMilliseconds: Int64
     public var limit: Int

@@ -1,6 +1,6 @@
-/// What the bytes of a state are: a media type by RFC 9110 §8.3.1. JSON is validated, everything else is opaque.
+/// The media type of a state (RFC 9110 §8.3.1). JSON is validated, everything else is opaque.
 public struct ContentType: Sendable, Hashable {
-    /// As the client wrote it; it comes back unchanged.
+    /// As the client wrote it; returned unchanged.
     public let text: String
     /// `application/json` or any `type/subtype+json` (RFC 6839 §3.1), whatever the parameters.
     public let isJSON: Bool
@@ -41,7 +41,7 @@ private struct MediaTypeScanner {
         rest = text[...].utf8
     }
 
-    /// Whether it is JSON; nil when the text is no media type.
+    /// Whether it is JSON; nil when the text is not a media type.
     mutating func mediaType() -> Bool? {
         guard let type = token(), take(UInt8(ascii: "/")), let subtype = token() else { return nil }
         while true {

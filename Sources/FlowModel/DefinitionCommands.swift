@@ -1,4 +1,4 @@
-/// Stores a new revision of a definition, unless the document is the latest revision's already.
+/// Stores a new revision of a definition, unless the latest revision has the same document.
 public struct PutDefinitionCommand: Sendable {
     public var tenant: String
     public var actor: String
@@ -14,7 +14,7 @@ public struct PutDefinitionCommand: Sendable {
         self.expectedRevision = expectedRevision
     }
 
-    /// - Throws: `definitionInvalid` for a document that cannot work, `invalidArgument` for one that must not be put.
+    /// - Throws: `definitionInvalid` for a faulty document or a built-in type, `invalidArgument` for the other fields.
     public func check(limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let expectedRevision {
@@ -29,7 +29,7 @@ public struct PutDefinitionCommand: Sendable {
     }
 }
 
-/// Lets a flow follow another revision of its type's definition.
+/// Pins a flow to another revision of its type's definition.
 public struct MoveFlowCommand: Sendable {
     public var request: LifecycleRequest
     /// nil: the latest.
@@ -40,7 +40,7 @@ public struct MoveFlowCommand: Sendable {
         self.revision = revision
     }
 
-    /// The version with which the flow moves.
+    /// The version that records the move.
     ///
     /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
     public func next(
@@ -61,7 +61,7 @@ public struct MoveFlowCommand: Sendable {
 
 public struct MovedFlow: Sendable, Equatable {
     public var head: FlowHead
-    /// nil: the latest, whichever that was.
+    /// nil: the flow followed the latest.
     public var from: Int64?
     public var replayed: Bool
 
@@ -136,10 +136,10 @@ extension BuiltInDefinitions {
     public static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType.hasSameBytes(as: flowType) } }
 }
 
-/// Holds a state against a definition. Changes nothing.
+/// Validates a state against a definition. Writes nothing.
 public struct ValidateStateCommand: Sendable {
     public enum Subject: Sendable, Equatable {
-        /// The newest state of a flow; by its own definition unless another type is named.
+        /// The latest state of a flow, validated by its own definition unless another type is named.
         case flow(FlowKey)
         /// A state that need not be stored.
         case state([UInt8], flowType: String)

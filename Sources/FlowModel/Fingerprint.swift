@@ -1,5 +1,5 @@
-/// FNV-1a, 64 bits: tells requests apart that were not made to collide. The same on every machine and in every release, unlike
-/// `Hasher`, so that a page token of one server instance works on another.
+/// FNV-1a, 64 bits: tells apart requests that were not crafted to collide. Unlike `Hasher` it is the same on every machine and in every
+/// release, so that a page token of one server works on another.
 public struct Fingerprint: Sendable, Equatable {
     public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
@@ -13,7 +13,7 @@ public struct Fingerprint: Sendable, Equatable {
         for shift in stride(from: 0, to: 64, by: 8) { combine(byte: UInt8(truncatingIfNeeded: integer >> Int64(shift))) }
     }
 
-    /// The length goes first, so that no two sequences of texts run together.
+    /// The length comes first, so that different sequences of texts stay different.
     public mutating func combine(_ text: String) {
         combine(Int64(text.utf8.count))
         for byte in text.utf8 { combine(byte: byte) }

@@ -1,10 +1,9 @@
 /// The number of a version: 1, 2, 3 … per flow. 0 means "does not exist".
 public typealias FlowVersion = Int64
 
-/// Names one flow: everything is kept under (tenant, flow id).
+/// Identifies one flow: everything is stored under (tenant, flow id).
 ///
-/// Equality and hash go by bytes, as PostgreSQL compares them: Swift's own `String` equality would take "é" composed and decomposed for
-/// the same flow.
+/// Equality and hash use bytes, as PostgreSQL does: Swift's own `String` equality would take "é" composed and decomposed for the same flow.
 public struct FlowKey: Sendable, Hashable {
     public let tenant: String
     public let flowID: String

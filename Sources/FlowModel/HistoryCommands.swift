@@ -1,4 +1,4 @@
-/// Everything that happened to a flow, newest first: its versions, and what made none.
+/// Everything that happened to a flow, newest first: its versions, and events that made none.
 public struct GetHistoryCommand: Sendable {
     public var key: FlowKey
     /// Kinds of events, and of versions by their names (`VersionKind.name`); empty: all.
@@ -15,7 +15,7 @@ public struct GetHistoryCommand: Sendable {
     }
 }
 
-/// Something that happened to a flow and made no version.
+/// An event of a flow that made no version.
 public struct EventRecord: Sendable, Equatable {
     /// The order in which a flow's events were written.
     public var id: Int64
@@ -39,7 +39,7 @@ public enum HistoryRecord: Sendable, Equatable {
     case event(EventRecord)
 }
 
-/// Where a flow stands.
+/// Reports a flow's phases and counts.
 public struct GetSummaryCommand: Sendable {
     public var key: FlowKey
 
@@ -73,9 +73,9 @@ public struct FlowSummary: Sendable, Equatable {
     public var checkpoints: Int64
     public var errors: Int64
     public var recoveries: Int64
-    /// Empty when none was reported.
+    /// Empty when no error was reported.
     public var lastError: String
-    /// Of the states, as they are stored.
+    /// Size of the states as stored.
     public var storedBytes: Int64
 
     public init(
@@ -94,9 +94,9 @@ public struct FlowSummary: Sendable, Equatable {
 }
 
 extension FlowSummary.Phase {
-    /// Every phase of the definition, in its order; without one, those that the flow has been in, in the order in which it entered them.
+    /// Every phase of the definition, in its order, and then other phases that the flow has been in, in the order in which it entered them.
     ///
-    /// - Parameter visits: by phase, when the flow was in it; may have phases that the definition has not.
+    /// - Parameter visits: when the flow was in each phase; may contain phases that the definition does not have.
     public static func all(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)],
         limits: Limits, budget: WorkBudget

@@ -64,7 +64,7 @@ public struct Limits: Sendable, Equatable {
     public var definitionPatterns = 64
     /// One pattern, in UTF-8.
     public var patternBytes = 1_000
-    /// What one pattern may take, compiled and with what searches keep to be faster.
+    /// Memory of one compiled pattern, with what its searches keep to be faster.
     public var patternMemoryBytes = 256 << 10
 
     // MARK: Lists
@@ -73,25 +73,26 @@ public struct Limits: Sendable, Equatable {
     public var pageSize = 50
     /// Rows of a page at most; a request for more gets this many.
     public var maximumPageSize = 1_000
-    /// Documents, metadata and labels in a page, but for its first row: less than the 4 MiB that stock clients receive in a message.
+    /// Bytes of documents, metadata and labels in a page, except its first row: less than the 4 MiB that stock clients receive in a
+    /// message.
     public var pageBytes = 3 << 20
-    /// How long lists, summaries and histories wait for their turn when many do; then they are answered OVERLOADED.
+    /// How long a list, summary or history waits for its turn when many wait; then it is answered OVERLOADED.
     public var listWaitMilliseconds: Int64 = 1_000
 
-    /// How old statistics may be that are answered again instead of counted again.
+    /// The age up to which statistics are answered again instead of being counted again.
     public var statisticsAgeMilliseconds: Int64 = 60_000
 
     // MARK: The process
 
-    /// What the process may take of memory above what it takes idle: what is remembered, and what requests take, which are messages that
-    /// arrive, states that are loaded or computed with, answers that wait for a reader. Beyond it the newest request is answered OVERLOADED.
+    /// Memory of the process above what it takes idle: caches, and requests, which are messages that arrive, states that are loaded or
+    /// computed with, and answers that wait for a reader. Beyond it the newest request is answered OVERLOADED.
     public var memoryBytes = 256 << 20
-    /// Of it, definitions that were read, and which definitions tenants have.
+    /// Shares of `memoryBytes`: definitions that were read, and the directory of definitions that tenants have.
     public var definitionCacheBytes: Int { memoryBytes / 16 }
     public var definitionDirectoryBytes: Int { memoryBytes / 32 }
-    /// Of it, what no request has: buffers of connections to PostgreSQL, memory that is about to be freed, freed memory between other.
+    /// The share that belongs to no request: buffers of connections to PostgreSQL, memory about to be freed, fragmentation.
     public var commonBytes: Int { memoryBytes / 8 }
-    /// Of it, all requests. A cache of versions of more than an eighth of it comes on top.
+    /// The rest, for all requests. A cache of versions of more than an eighth of `memoryBytes` comes on top.
     public var requestBytes: Int {
         memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes - commonBytes
     }
@@ -100,11 +101,11 @@ public struct Limits: Sendable, Equatable {
 
     // MARK: Operations
 
-    /// Operations waiting in one lane to the database; beyond it a call is answered OVERLOADED.
+    /// Operations waiting in one connection group to the database; beyond it a call is answered OVERLOADED.
     public var queuedOperations = 4_096
     /// Patches, steps and other changes that are made from the latest version of a flow and wait for their turn at one flow.
     public var queuedOperationsPerFlow = 256
-    /// What waits in one lane, in bytes.
+    /// Bytes of the operations that wait in one connection group.
     public var queuedBytes = 64 << 20
     /// One statement of a load or a save: PostgreSQL cancels it after that time.
     public var statementTimeoutMilliseconds: Int64 = 60_000
@@ -116,25 +117,25 @@ public struct Limits: Sendable, Equatable {
     public var lockWaitMilliseconds: Int64 = 5_000
     /// Operations in one database transaction.
     public var batchOperations = 128
-    /// Parameters of one database transaction, and the large states that it reads.
+    /// Bytes of the parameters of one database transaction, and of the large states that it reads.
     public var batchBytes = 8 << 20
     /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
     /// `batchBytes`, so that what is in memory at a time stays bounded.
     public var batchedStateBytes = 64 << 10
-    /// A change that stores more has a connection that others' changes do not wait for.
+    /// A change that stores more has a separate connection, so that other changes do not wait for it.
     public var batchedChangeBytes = 256 << 10
     /// The newest versions of flows in use, kept in memory.
     public var versionCacheBytes = 32 << 20
-    /// A state from this size on is stored as a patch even when the cache has lost what it is to be stored against: that is read first.
+    /// A state from this size on is stored as a patch even when its base is not in the cache: the base is read first.
     public var baseFetchBytes = 8 << 10
-    /// The deadline of a call that brings none.
+    /// The deadline of a call that sets none.
     public var defaultDeadlineMilliseconds: Int64 = 30_000
     /// The longest deadline of a unary call; a longer one is shortened to it.
     public var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
 
     // MARK: Notifications
 
-    /// How long they are kept, in hours, acknowledged or not.
+    /// How long notifications are kept, in hours, acknowledged or not.
     public var notificationHours: Int64 = 90 * 24
     /// One request to the webhook.
     public var webhookTimeoutMilliseconds: Int64 = 10_000
@@ -149,33 +150,33 @@ public struct Limits: Sendable, Equatable {
     public var concurrentStreams = 1_000
     /// One header list as RFC 9113 §6.5.2 counts it (SETTINGS_MAX_HEADER_LIST_SIZE).
     public var headerListBytes = 16 << 10
-    /// Bytes held for one connection in both directions: request bodies being gathered, replies not yet taken by the peer.
+    /// Bytes held for one connection in both directions: request bodies being received, replies not yet taken by the peer.
     public var bufferedBytesPerConnection = 64 << 20
-    /// An answer of which its client takes less than 64 KiB, or than what is left of it, in this time is given up; a connection that takes
+    /// A reply is abandoned when its client reads less than 64 KiB of it, or less than the rest, in this time; a connection that reads
     /// nothing at all is closed.
     public var readerTimeoutMilliseconds: Int64 = 30_000
     /// After this time, give or take a tenth, a connection takes no new calls, so that its client opens another one (behind a balancer:
     /// to another server). 0: never.
     public var connectionAgeMilliseconds: Int64 = 0
-    /// How long its calls may go on then.
+    /// How long its calls may continue then.
     public var connectionAgeGraceMilliseconds: Int64 = 5 * 60_000
-    /// Frames a second that carry nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond
-    /// those that go with calls and their answers; ten times as many at once. A connection that sends more is closed.
+    /// Frames a second without content (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond those
+    /// that belong to calls and their answers; a burst may have ten times as many. A connection that sends more is closed.
     public var controlFramesPerSecond = 1_000
     /// From accept to the end of TLS and the HTTP/2 preface; and from the beginning of a header section to its end.
     public var handshakeTimeoutMilliseconds: Int64 = 10_000
-    /// A connection without streams is closed after this time, and a stream ended whose client neither sends nor reads.
+    /// A connection without streams is closed after this time, and so is a stream whose client neither sends nor reads.
     public var idleTimeoutMilliseconds: Int64 = 5 * 60_000
     /// A silent connection is probed with PING after this time…
     public var keepaliveTimeMilliseconds: Int64 = 60_000
     /// …and closed when no answer came after this one.
     public var keepaliveTimeoutMilliseconds: Int64 = 20_000
-    /// From the headers of a call to the end of its request message, of the first one if it streams.
+    /// From the headers of a call to the end of its request message, or of the first one if it streams.
     public var requestTimeoutMilliseconds: Int64 = 60_000
     /// Memory that decoding one call may take: small wire bytes can become large messages.
     public var arenaBytes = 64 << 20
-    /// Open connections of the server, at most as many as it may have descriptors.
+    /// Open connections of the server, at most as many as its file descriptors allow.
     public var connections = 10_000
-    /// Those of one address, so that others find a place; unix sockets have none.
+    /// Open connections of one address, so that other addresses find a place; unix sockets have no addresses.
     public var connectionsPerPeer = 8_000
 }

@@ -1,5 +1,5 @@
-/// A text from outside as what tells it apart from others: its bytes, as PostgreSQL and protobuf compare them. Swift's own `==` takes "é"
-/// composed and decomposed for one text.
+/// A text from outside, compared by its bytes, as PostgreSQL and protobuf do. Swift's own `==` takes "é" composed and decomposed for one
+/// text.
 public struct Name: Sendable {
     public let text: String
 
@@ -11,13 +11,13 @@ extension Name: Hashable {
 
     public func hash(into hasher: inout Hasher) {
         text.hashBytes(into: &hasher)
-        // As strings in sequences are hashed: ("a", "bc") and ("ab", "c") stay apart. No text in UTF-8 has this byte.
+        // A terminator, as Swift hashes strings: ("a", "bc") and ("ab", "c") stay apart. UTF-8 never contains this byte.
         hasher.combine(0xFF as UInt8)
     }
 }
 
 extension String {
-    /// Whether both are the same bytes of UTF-8: what "the same" means for everything that comes from outside.
+    /// Whether both have the same bytes of UTF-8, by which everything from outside is compared.
     public func hasSameBytes(as other: String) -> Bool {
         var (left, right) = (self, other)
         return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }

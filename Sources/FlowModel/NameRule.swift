@@ -21,7 +21,7 @@ public enum NameRule {
         }
     }
 
-    /// Checks bytes that came off the wire and makes them a name.
+    /// Checks bytes from the wire and returns them as a name.
     ///
     /// - Throws: `StateError.invalidArgument`, also for bytes that are not UTF-8.
     public static func name(

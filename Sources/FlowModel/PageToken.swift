@@ -5,8 +5,8 @@
 ///     │ 1 byte │ 1    │ 8 bytes     │ 8 bytes  │ …        │ 4 bytes  │
 ///     └────────┴──────┴─────────────┴──────────┴──────────┴──────────┘
 ///
-/// big-endian. The fingerprint is a hash of the list's key, filter and order: a token is good for the list that made it only. The
-/// checksum finds damage by accident. Forgery is harmless: a forged token shows only what its sender may list anyway.
+/// big-endian. The fingerprint is a hash of the list's key, filter and order: a token is valid only for the list that made it. The checksum
+/// detects accidental damage. Forgery is harmless: a forged token shows only what its sender may list anyway.
 public struct PageToken: Sendable, Equatable {
     public let text: String
 
@@ -27,7 +27,7 @@ public struct PageToken: Sendable, Equatable {
         case cleanup = 8
     }
 
-    /// The sort key of the last row shown; what a list does not use is 0 or empty.
+    /// The sort key of the last row shown; unused fields are 0 or empty.
     public struct Position: Sendable, Equatable {
         public var number: Int64
         public var text: String
@@ -76,7 +76,7 @@ public struct PageToken: Sendable, Equatable {
 }
 
 extension StateError {
-    /// A page token that says nothing.
+    /// A page token that cannot be decoded.
     public static var damagedPageToken: StateError {
         .invalidArgument(field: "page_token", message: "is not a token of this server; start again without it")
     }

@@ -1,4 +1,4 @@
-/// Which version of a flow.
+/// Selects a version of a flow.
 public enum LoadSelector: Sendable, Equatable {
     case latest
     case version(FlowVersion)
@@ -17,7 +17,7 @@ public enum LoadSelector: Sendable, Equatable {
 public struct LoadCommand: Sendable {
     public var key: FlowKey
     public var selector: LoadSelector
-    /// The version that the client has: if it is the selected one, no state is read.
+    /// The version that the client has: if it is the selected one, its state is not read.
     public var ifVersionNot: FlowVersion?
 
     public init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
@@ -27,7 +27,7 @@ public struct LoadCommand: Sendable {
     }
 }
 
-/// Indirect: it is handed on several times, and has two dozen fields.
+/// Indirect: it has two dozen fields and is passed on several times.
 public indirect enum LoadOutcome: Sendable, Equatable {
     case snapshot(Snapshot)
     /// The selected version is `ifVersionNot`.
@@ -64,7 +64,7 @@ public struct ListCheckpointsCommand: Sendable {
     }
 }
 
-/// What a list of flows shows: every field that is set must match.
+/// A filter of a list of flows: every field that is set must match.
 public struct FlowFilter: Sendable, Equatable {
     public var flowType: String?
     public var phase: String?
@@ -73,14 +73,14 @@ public struct FlowFilter: Sendable, Equatable {
     public var labels: Labels = .none
     public var created = TimeRange()
     public var updated = TimeRange()
-    /// By bytes; empty lets all pass.
+    /// By bytes; empty matches every id.
     public var flowIDPrefix = ""
     public var includeDeleted = false
 
     public init() {}
 }
 
-/// The order of a list of flows; ties go by flow id in the same direction. The numbers are those of the API.
+/// The order of a list of flows; ties are ordered by flow id in the same direction. The numbers are those of the API.
 public enum FlowOrder: Int64, Sendable, CaseIterable {
     case updatedDescending = 1
     case updatedAscending = 2
@@ -89,8 +89,8 @@ public enum FlowOrder: Int64, Sendable, CaseIterable {
     case flowIDAscending = 5
 }
 
-/// The flows of one tenant, a page at a time. A flow that changes its place between two pages may be shown twice or not at all; one
-/// that stays is shown exactly once.
+/// The flows of one tenant, a page at a time. A flow that moves in the order between two pages may be listed twice or not at all; any other
+/// is listed exactly once.
 public struct ListFlowsCommand: Sendable {
     public var tenant: String
     public var filter: FlowFilter

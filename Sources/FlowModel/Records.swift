@@ -13,7 +13,7 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
     case recovered = 9
     case migrated = 10
     case phaseCompleted = 11
-    /// The flow follows another revision of its definition from here on; its state is as it was.
+    /// The flow follows another revision of its definition from here on; its state is unchanged.
     case definitionMoved = 12
 
     /// As the API spells it, in lower case.
@@ -51,7 +51,7 @@ public struct FlowHead: Sendable, Equatable {
     /// When the newest version was written.
     public var updatedAt: Timestamp
     public var deletedAt: Timestamp?
-    /// Which revision of its type's definition it follows; nil: the latest.
+    /// The revision of its type's definition to which it is pinned; nil: it follows the latest.
     public var definitionRevision: Int64?
 
     public var isDeleted: Bool { deletedAt != nil }
@@ -135,7 +135,7 @@ public struct Snapshot: Sendable, Equatable {
 public struct CheckpointRecord: Sendable, Equatable {
     /// Generated, a UUIDv7.
     public var id: String
-    /// Unique within the flow; nil when the checkpoint is known by its id only. Where both could be meant, a name wins over an id.
+    /// Unique within the flow; nil when the checkpoint is known by its id only. When a text is both a name and an id, the name wins.
     public var name: String?
     public var version: FlowVersion
     public var description: String
@@ -152,7 +152,7 @@ public struct CheckpointRecord: Sendable, Equatable {
     }
 }
 
-/// What a change answers.
+/// The result of a change.
 public struct SavedVersion: Sendable, Equatable {
     public var flowID: String
     public var version: FlowVersion
@@ -163,9 +163,9 @@ public struct SavedVersion: Sendable, Equatable {
     public var checkpointID: String?
     /// The version whose state was restored.
     public var restoredVersion: FlowVersion?
-    /// The idempotency key was seen before: this is the answer given then; nothing was changed.
+    /// The idempotency key was used before: this is the first answer, and nothing was changed.
     public var replayed: Bool
-    /// What the definition of its type says of the state that was saved all the same.
+    /// Violations of the flow's definition by the state, which was saved all the same.
     public var warnings: [StateError.Violation] = []
 
     public init(
@@ -186,7 +186,7 @@ public struct SavedVersion: Sendable, Equatable {
 public struct Page<Element: Sendable>: Sendable {
     public var elements: [Element]
     public var next: PageToken?
-    /// About what it takes in bytes, as it was read.
+    /// Approximate size in bytes, as read.
     public var byteCount = 0
 
     public init(elements: [Element], next: PageToken?) {

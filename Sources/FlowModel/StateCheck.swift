@@ -1,4 +1,4 @@
-/// The checks of a command that need nothing but the command: one place, pure, before anything is queued.
+/// The checks of a command that need only the command: in one place, pure, before anything is queued.
 ///
 /// Each throws one error that names the field; `FlowKey` and `ContentType` were checked when they were made.
 public struct StateCheck: Sendable {
@@ -13,7 +13,7 @@ public struct StateCheck: Sendable {
         try checkState(command.state, command.contentType)
     }
 
-    /// All but the state, which may have to be looked up by them.
+    /// All fields but the state: the definition of the flow type may have to provide that.
     public func checkFields(of command: SaveCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.flowType, "flow_type")
@@ -29,7 +29,7 @@ public struct StateCheck: Sendable {
         }
         if let checkpoint = command.checkpoint { try checkCheckpoint(checkpoint) }
         try checkIdempotencyKey(command.idempotencyKey)
-        // Of the other kinds the server writes it.
+        // For the other kinds the server writes the metadata.
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
     }
 
@@ -88,7 +88,7 @@ public struct StateCheck: Sendable {
     }
 }
 
-// MARK: - One field each
+// MARK: - Single fields
 
 extension StateCheck {
     private func checkName(_ name: String?, _ field: String, mayBeEmpty: Bool = true) throws(StateError) {
@@ -117,7 +117,7 @@ extension StateCheck {
         throw .invalidArgument(field: "metadata", message: "must be JSON or empty: \(fault)")
     }
 
-    /// NaN is no number between 0 and 100: every comparison with it is false.
+    /// Refuses NaN too: every comparison with it is false.
     private func checkProgress(_ progress: Double?) throws(StateError) {
         guard let progress, !(progress >= 0 && progress <= 100) else { return }
         throw .invalidArgument(field: "progress", message: "is \(progress); it must lie between 0 and 100")
@@ -140,7 +140,7 @@ extension StateCheck {
         try WireNumber.check(version, field: "expected_version", hint: "use 0 for \"must not exist\" or a version from 1")
     }
 
-    /// For changes of flows that are there.
+    /// For changes that need an existing flow.
     public func checkExisting(_ precondition: Precondition) throws(StateError) {
         guard case .expected(let version) = precondition else { return }
         try WireNumber.check(version, field: "expected_version", from: 1, hint: "the flow must exist, so use a version from 1")

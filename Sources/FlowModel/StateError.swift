@@ -1,18 +1,18 @@
-/// Everything that can go wrong with a request, in one type: what the store and the rules answer, before any protocol's code is chosen.
+/// Every error of a request, in one type: as the store and the rules report it, before a protocol's code is chosen.
 ///
 /// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
 public enum StateError: Error, Sendable, Equatable {
     /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected`; 0: "does not exist".
     case versionConflict(flowID: String, expected: Int64, actual: Int64)
-    /// A flow with this id is there already, or was and is deleted (create only).
+    /// A flow with this id exists, or existed and was deleted (create only).
     case flowAlreadyExists(flowID: String, version: Int64, deleted: Bool)
     /// StateValidationError: the state breaks the rules; every violation found.
     case stateInvalid([Violation])
-    /// The patch is one, but cannot be applied to this version of the flow.
+    /// The patch is valid, but cannot be applied to this version of the flow.
     case patchNotApplicable(flowID: String, version: Int64, message: String)
-    /// The state of a version is not JSON, and what was asked for needs that.
+    /// The state of a version is not JSON, and the request needs JSON.
     case stateNotJSON(flowID: String, version: Int64, message: String)
-    /// The document is no definition that can work; everything that is wrong with it.
+    /// The document is not a usable definition; lists its faults.
     case definitionInvalid([DefinitionFault], omitted: Int = 0)
     /// The definition is at revision `actual`; 0: there is none.
     case definitionConflict(flowType: String, expected: Int64, actual: Int64)
@@ -22,11 +22,11 @@ public enum StateError: Error, Sendable, Equatable {
     case notificationNotFound(id: String)
     /// InvalidTransitionError: phases still missing before `to` may be entered.
     case transitionNotAllowed(from: String, to: String, missing: [String])
-    /// A status that may not follow the one that the flow has; `allowed` may. Empty: the flow has ended.
+    /// The status may not follow the flow's current one; those in `allowed` may. Empty: the flow has ended.
     case statusNotAllowed(from: String, to: String, allowed: [String])
     /// StateRecoveryError: what was tried, in order.
     case recoveryFailed(flowID: String, tried: [String])
-    /// The save carries a lease that somebody else holds by now.
+    /// Another holder has the lease that the save carries.
     case leaseLost(flowID: String, holder: String, token: Int64)
     /// `deleted`: it existed and was deleted; its versions stay readable by number.
     case flowNotFound(flowID: String, deleted: Bool)
@@ -40,9 +40,9 @@ public enum StateError: Error, Sendable, Equatable {
     case tooMany(what: String, count: Int, limit: Int)
     /// The key was used within its retention by a request with other content.
     case idempotencyKeyReused(key: String)
-    /// `outcomeUnknown`: the request was sent, the answer never came, so it may have been applied.
+    /// `outcomeUnknown`: the request was sent and never answered, so it may have been applied.
     case databaseUnavailable(message: String, outcomeUnknown: Bool, retryAfterMilliseconds: Int64)
-    /// What the request asks for takes more steps than one may (`Limits.work`); nothing was applied.
+    /// The request takes more steps than allowed (`Limits.work`); nothing was applied.
     case workLimitExceeded(limit: Int)
     /// Too many operations wait; nothing was applied.
     /// `unit`: what is counted, `operations` or `bytes`.
@@ -51,8 +51,12 @@ public enum StateError: Error, Sendable, Equatable {
     /// `outcomeUnknown`: see `databaseUnavailable`.
     case deadlineExceeded(outcomeUnknown: Bool)
     case cancelled
-    /// What is stored is not what was saved: the digest of the bytes differs.
+    /// The stored bytes are not the saved ones: their digest differs.
     case dataLoss(flowID: String, version: Int64, message: String)
+    /// The credentials do not identify the caller; `message` says what is wrong with them.
+    case unauthenticated(message: String)
+    /// The caller lacks `scope`.
+    case permissionDenied(scope: String)
     /// The request uses something that the API has and this server does not yet.
     case unsupported(field: String, message: String)
     /// A fault of the server itself; the message is for its operator.
@@ -105,18 +109,20 @@ extension StateError {
         case .deadlineExceeded: "DEADLINE_EXCEEDED"
         case .cancelled: "CANCELLED"
         case .dataLoss: "STATE_CORRUPT"
+        case .unauthenticated: "UNAUTHENTICATED"
+        case .permissionDenied: "PERMISSION_DENIED"
         case .unsupported: "NOT_SUPPORTED"
         case .internalFault: "INTERNAL"
         }
     }
 
-    /// A flow would have `count` labels, those of its client and those that its definition takes from the state together.
+    /// A flow would have `count` labels, the client's and those that its definition derives from the state together.
     public static func tooManyLabels(_ count: Int, _ limits: Limits) -> StateError {
         let message = "are \(count) with those that the definition takes from the state, the limit is \(limits.labels)"
         return .invalidArgument(field: "labels", message: message)
     }
 
-    /// Whether it says something about what is to be saved and the flow's rules, rather than about the flow or this attempt.
+    /// Whether the error is about the saved content and the flow's rules, rather than about the flow or this attempt.
     public var isOfContent: Bool {
         switch self {
         case .stateInvalid, .transitionNotAllowed, .workLimitExceeded, .invalidArgument: true

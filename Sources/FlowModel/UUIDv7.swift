@@ -1,5 +1,5 @@
-/// UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, 12 bits of their fraction (§6.2, method 3), then random bits. Ids made one after
-/// the other sort by time: the fraction is a quarter of a microsecond, and a call takes longer.
+/// UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, 12 bits of their fraction (§6.2, method 3), then random bits. Ids made one
+/// after the other sort by time: the fraction counts quarters of a microsecond, and a call takes longer.
 public enum UUIDv7 {
     /// The lower-case text form; a pure function of its arguments.
     ///

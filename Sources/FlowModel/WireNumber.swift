@@ -1,5 +1,5 @@
-/// Numbers that come with requests: versions, revisions, tokens, counts. They are bounded once, where they come in, so that what is computed
-/// with them cannot leave an `Int64`.
+/// Numbers in requests: versions, revisions, tokens, counts. They are bounded once, where they arrive, so that computing with them cannot
+/// overflow an `Int64`.
 public enum WireNumber {
     /// Far beyond every number that a flow can reach, and far enough from the end that sums of two stay within.
     public static let maximum: Int64 = 1 << 62
@@ -15,7 +15,7 @@ public enum WireNumber {
 }
 
 extension Int64 {
-    /// The nearest whole number; 0 for what is not a number.
+    /// The nearest whole number within ±2^62; 0 for NaN.
     init(clamping value: Double) {
         self = value.isNaN ? 0 : Int64(exactly: Swift.min(Swift.max(value.rounded(), -0x1p62), 0x1p62)) ?? 0
     }

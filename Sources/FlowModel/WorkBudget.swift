@@ -1,32 +1,32 @@
-/// Counts the steps of a computation whose time its input decides, and the memory that it takes, and ends it when it has taken too much of
-/// either, when its call has ended (by its deadline or by cancellation), or when the server stops.
+/// Counts the steps and the memory of a computation whose cost its input decides, and ends it when it takes too much of either, when its
+/// call has ended (by its deadline or by cancellation), or when the server stops.
 ///
-/// A step is what takes about a tenth of a microsecond in a release build, on a slow machine: to look at one value, or to go through 16
-/// bytes. What takes longer is charged several. One budget is for one call, whatever that computes; it is used by one thread at a time.
+/// A step takes about a tenth of a microsecond in a release build on a slow machine: to look at one value, or to scan 16 bytes. Longer work
+/// is charged several. One budget is for one call, whatever that computes; one thread at a time uses it.
 public final class WorkBudget {
-    /// Steps that may be taken before the next look around, and those beyond; what is left is both together.
+    /// Steps until the next check for an interruption, and steps beyond; their sum is what is left.
     private var untilLook = 0
     private var beyond: Int
     private let limit: Int
     private let interruption: () -> WorkStopped?
     private let reserve: (Int) -> WorkStopped?
-    /// Bytes that are taken, and that `reserve` has granted.
+    /// Bytes that were taken, and bytes that `reserve` has granted.
     private var taken = 0
     public private(set) var reserved = 0
-    /// Why it ended. It stays so: what is left undone must not pass for done.
+    /// Why the computation ended. It stays set: unfinished work must not pass for finished.
     private var stopped: WorkStopped?
 
-    /// Steps between two looks at the interruption: less than a millisecond.
+    /// Steps between two checks for an interruption: less than a millisecond.
     private static let interval = 4_096
-    /// What every computation may take unasked, and what is asked for at a time, in bytes.
+    /// Bytes that every computation may take without a reservation, and bytes that are reserved at a time.
     static let unasked = 64 << 10, portion = 256 << 10
 
     /// - Parameters:
     ///   - steps: `Limits.work`, unless a caller may take less.
-    ///   - interruption: asked every few thousand steps: the deadline has passed, the call was cancelled, the server stops. It reads the
-    ///     clock, so that nothing here has to.
-    ///   - reserve: asked for so many bytes of memory more, before they are allocated; says why they are not there. What it has granted
-    ///     (`reserved`) is to be given back by who made the budget, when the computation has ended.
+    ///   - interruption: asked every few thousand steps whether the deadline has passed, the call was cancelled, or the server stops. It
+    ///     reads the clock, so that nothing here has to.
+    ///   - reserve: reserves so many more bytes of memory before they are allocated; returns why they are not available. The owner of the
+    ///     budget gives back what was granted (`reserved`) when the computation has ended.
     public init(
         steps: Int, interruption: @escaping () -> WorkStopped? = { nil }, reserve: @escaping (_ bytes: Int) -> WorkStopped? = { _ in nil }
     ) {
@@ -39,7 +39,7 @@ public final class WorkBudget {
     /// Steps that may still be taken.
     public var left: Int { stopped == nil ? untilLook + beyond : 0 }
 
-    /// Whether it ended because it would have taken too many.
+    /// Whether it ended because it needed too many steps.
     public var isExhausted: Bool {
         if case .exhausted = stopped { true } else { false }
     }
@@ -47,13 +47,13 @@ public final class WorkBudget {
     /// Steps that were taken.
     public var spent: Int { limit - left }
 
-    /// - Parameter steps: not negative. What they pay for comes after them.
+    /// - Parameter steps: not negative. They are spent before the work.
     public func spend(_ steps: Int) throws(WorkStopped) {
         if steps > untilLook { return try look(steps) }
         untilLook -= steps
     }
 
-    /// For going through so many bytes, none of which takes long.
+    /// For scanning so many bytes.
     public func spend(bytes: Int) throws(WorkStopped) { try spend(bytes / 16) }
 
     @inline(never)
@@ -66,7 +66,7 @@ public final class WorkBudget {
         beyond = rest - untilLook
     }
 
-    /// Before so much memory is allocated that its size depends on input: the first of it is free, the rest is asked for.
+    /// Called before memory is allocated whose size depends on input: the first bytes are free, the rest is reserved.
     ///
     /// - Parameter bytes: not negative.
     func take(bytes: Int) throws(WorkStopped) {
@@ -81,7 +81,7 @@ public final class WorkBudget {
         taken = needed
     }
 
-    /// So many of the bytes that were taken are free again.
+    /// Gives back bytes that were taken and are free again.
     func giveBack(bytes: Int) { taken -= bytes }
 
     private func end(_ reason: WorkStopped) -> WorkStopped {
@@ -89,8 +89,7 @@ public final class WorkBudget {
         return reason
     }
 
-    /// A budget for a part of the work that may take only so many steps; they are to be spent here too. What it takes of memory is taken
-    /// here.
+    /// A budget for a part of the work that may take only so many steps; the caller spends them here too. Its memory is taken here.
     func part(steps: Int) -> WorkBudget {
         WorkBudget(steps: min(steps, left), interruption: interruption) { bytes in
             do throws(WorkStopped) {
@@ -103,17 +102,17 @@ public final class WorkBudget {
     }
 }
 
-/// Why a computation was ended before it was done. Nothing of it counts.
+/// Why a computation ended before it was done. Its partial results are discarded.
 public enum WorkStopped: Error, Sendable, Equatable {
-    /// It would take more steps than it may.
+    /// It needs more steps than allowed.
     case exhausted(limit: Int)
     /// The caller's deadline has passed.
     case deadline
-    /// The caller has cancelled it.
+    /// The caller has cancelled the call.
     case cancelled
     /// The server stops.
     case stopping
-    /// There is no memory for it: why. Indirect, since every function that counts has room for what it throws in its frame.
+    /// Why there is no memory for it. Indirect, since every function that counts has room for the thrown error in its frame.
     indirect case refused(StateError)
 }
 
@@ -133,7 +132,7 @@ extension StateError {
     /// How soon another server may answer in place of one that stops.
     private static var restartMilliseconds: Int64 { 1_000 }
 
-    /// What a computation gives, or why it was stopped as an error of the request.
+    /// The result of a computation; an early end becomes an error of the request.
     public static func counting<Value>(_ body: () throws(WorkStopped) -> Value) throws(StateError) -> Value {
         do throws(WorkStopped) {
             return try body()

@@ -2,26 +2,26 @@ import FlowModel
 import FlowStore
 import Logging
 
-/// Work that the server does by itself, a small batch at a time so that saves do not wait for it: forgets idempotency keys whose time is
-/// over, removes old notifications, and what retention no longer keeps. Every server runs it; only one of them cleans up at a time.
+/// Work that the server does by itself, in small batches so that saves do not wait for it: it removes expired idempotency keys, old
+/// notifications, and what retention no longer keeps. Every server runs it; only one of them cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
-    /// This server, as others see it.
+    /// This server's address, as others see it.
     let address: String
     let logger: Logger
     private static let longestPause: Int64 = 60
 
-    /// Until cancelled.
+    /// Runs until cancelled.
     func run() async {
         let pause = Duration.seconds(max(1, min(Self.longestPause, store.cleanup.intervalSeconds)))
         let interval = Duration.seconds(store.cleanup.intervalSeconds)
         var notificationsDue = ContinuousClock.now
         while (try? await Task.sleep(for: pause)) != nil {
-            // What fails is tried again after the pause; a database that is away is reported where it is noticed.
+            // Failures are retried after the pause; a database that cannot be reached is reported where it is noticed.
             do {
                 let forgotten = try await store.purgeIdempotency()
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
-                // Not at every turn: it asks for each tenant.
+                // Less often, since it asks for each tenant.
                 if notificationsDue <= .now {
                     let removed = try await store.purgeNotifications()
                     if removed > 0 { logger.debug("notifications removed", metadata: ["count": "\(removed)"]) }
@@ -29,7 +29,7 @@ struct Maintenance: Sendable {
                 }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
             } catch {
-                logger.log(level: Task.isCancelled ? .debug : .warning, "maintenance did not end", metadata: ["error": "\(error)"])
+                logger.log(level: Task.isCancelled ? .debug : .warning, "maintenance failed", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -1,17 +1,17 @@
 import Logging
 import Resources
 
-/// Gives memory back to the system when requests have let go of it. malloc alone keeps what lies between small blocks that are still in
-/// use: after 20,000 streams some 250 MB.
+/// Returns memory to the system when requests have released it. malloc alone keeps what lies between small blocks that are still in use:
+/// after 20,000 streams some 250 MB.
 struct MemoryTrimming: Sendable {
     let memory: MemoryBudget
     let resident: ResidentMemory
     let logger: Logger
 
-    /// Between looks that nothing asks for.
+    /// Between looks that no excess causes.
     private static let pause = Duration.seconds(1)
 
-    /// Until cancelled.
+    /// Runs until cancelled.
     func run() async {
         let (looks, asking) = AsyncStream.makeStream(of: Look.self, bufferingPolicy: .bufferingNewest(1))
         await withTaskGroup(of: Void.self) { group in
@@ -55,21 +55,21 @@ struct MemoryTrimming: Sendable {
     }
 }
 
-/// When heaps are to be trimmed. Pure.
+/// When heaps should be trimmed. Pure.
 struct TrimmingRule {
     typealias Instant = ContinuousClock.Instant
 
-    /// So much more than after the last time is resident: much of it may be free.
+    /// This much more is resident than after the last trim: much of it may be free.
     static let moreBytes = 32 << 20
-    /// So much was let go of since the last time, and that is a while ago: what was in use then may be free now.
+    /// This much was released since the last trim, which is a while ago: what was in use then may be free now.
     static let releasedBytes = 32 << 20
     static let whileAgo = Duration.seconds(10)
-    /// What nothing explains is given back so often, and seldom when the last time gave back little.
+    /// How often memory that nothing explains is returned: seldom (`vainPause`) when the last trim returned little.
     static let excessPause = Duration.milliseconds(250)
     static let vainPause = Duration.seconds(5)
     static let littleBytes = 8 << 20
 
-    /// The least since the last time.
+    /// The least that was resident since the last trim.
     private var resident: Int
     private var released = 0
     private var last: Instant
@@ -81,13 +81,13 @@ struct TrimmingRule {
     }
 
     /// - Parameters:
-    ///   - resident: bytes of the process.
-    ///   - reserved: bytes that requests hold now.
-    ///   - released: bytes that they have let go of so far (`MemoryBudget.released`).
-    ///   - isExcessive: whether a large request has just seen more than is explained (`ResidentMemory.excesses`).
+    ///   - resident: Resident bytes of the process.
+    ///   - reserved: Bytes that requests hold now.
+    ///   - released: Bytes that they have released so far (`MemoryBudget.released`).
+    ///   - isExcessive: Whether a large request has just met more resident memory than is explained (`ResidentMemory.excesses`).
     mutating func isDue(resident bytes: Int, reserved: Int, released: Int, isExcessive: Bool, now: Instant) -> Bool {
         resident = min(resident, bytes)
-        // While requests still hold much it would be taken again.
+        // While requests still hold much, it would soon be allocated again.
         let isMore = bytes - resident >= Self.moreBytes && reserved < (bytes - resident) / 2
         let isOver = released &- self.released >= Self.releasedBytes && reserved < Self.releasedBytes && now - last >= Self.whileAgo
         return isMore || isOver || isExcessive && now - last >= (wasVain ? Self.vainPause : Self.excessPause)

@@ -7,21 +7,21 @@ import NIOCore
 import Postgres
 import Resources
 
-/// Everything that `flowstate serve` can be told. Defaults suit one developer's machine.
+/// All options of `flowstate serve`. Defaults suit one developer's machine.
 public struct ServerOptions: Sendable {
-    /// Where clients reach it. Port 0 picks a free one.
+    /// Where clients reach the server. Port 0 picks a free one.
     public var host = "127.0.0.1"
     public var port = 7420
-    /// A unix domain socket to listen on besides.
+    /// A Unix domain socket to listen on as well.
     public var unixSocket: String?
 
     /// A `postgresql://` URL or libpq connection string; nil: an embedded cluster in `dataDirectory`.
     public var databaseURL: String?
     /// Where the embedded cluster lives.
     public var dataDirectory = "flowstate-data"
-    /// PostgreSQL's bin directory; nil looks for it.
+    /// PostgreSQL's bin directory; nil searches for it.
     public var postgresBinaries: String?
-    /// Settings of the embedded PostgreSQL, over its defaults.
+    /// Settings of the embedded PostgreSQL; they override its defaults.
     public var postgresSettings: [String: String] = [:]
 
     /// Database connections that write, and that read.
@@ -30,14 +30,14 @@ public struct ServerOptions: Sendable {
     /// Event loops, each with a thread, that serve connections.
     public var eventLoops = 1
     public var limits = Limits()
-    /// Whether saves are held against the definitions of their flows' types.
+    /// Whether saves are checked against the definitions of their flows' types.
     public var validatesSaves = true
     public var cleanup = CleanupSettings()
     /// Whether recovery starts by itself where a definition says so.
     public var recoversByPolicy = true
-    /// Where notifications are delivered to; nil: nowhere, they are only listed and logged.
+    /// Where notifications are delivered; nil: they are only listed and logged.
     public var webhook: WebhookOptions?
-    /// How long calls under way may take after SIGTERM, in seconds.
+    /// How long calls in progress may take after SIGTERM, in seconds.
     public var graceSeconds: Int64 = 10
     public var logLevel = Logger.Level.info
 
@@ -47,10 +47,10 @@ public struct ServerOptions: Sendable {
     /// batch. On two cores a second connection of each kind costs a tenth of the rate.
     public static let defaultConnections = max(1, min(4, System.coreCount / 4))
 
-    /// What SwiftNIO takes; `sun_path` has room for 107 (unix(7)).
+    /// What SwiftNIO accepts; `sun_path` has room for 107 (unix(7)).
     static let unixSocketPathBytes = 103
 
-    /// Before anything is started that would have to be stopped.
+    /// Called before anything is started that would have to be stopped.
     func checkUnixSocket() throws {
         guard let path = unixSocket, path.utf8.count > Self.unixSocketPathBytes else { return }
         throw OptionError(
@@ -82,8 +82,8 @@ public struct ServerOptions: Sendable {
     }
 
     /// - Parameters:
-    ///   - memory: what the process may take for requests; the store has the same.
-    ///   - descriptors: how many files and sockets the process may have open.
+    ///   - memory: The budget of all requests; the store reserves from it through the calls' accounts.
+    ///   - descriptors: How many files and sockets the process may have open.
     func grpc(memory: MemoryBudget, descriptors: Int) -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.memory = memory
@@ -112,14 +112,14 @@ public struct ServerOptions: Sendable {
         return configuration
     }
 
-    /// The limit of connections, or what the descriptors leave beside the database's connections, listeners and event loops.
+    /// The limit of connections, or what the descriptors allow beside the database's connections, listeners and event loops.
     func connections(descriptors: Int) -> Int {
         let others = writers + readers + 8 * eventLoops + 48
         return min(limits.connections, max(descriptors - others, 1))
     }
 }
 
-/// An option that cannot be served with; the description is for the operator.
+/// An invalid option; the description is for the operator.
 struct OptionError: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

@@ -15,18 +15,18 @@ import WireMessages
 ///     start:  embedded PostgreSQL ▶ socket (health: NOT_SERVING) ▶ migrations ▶ connections (SERVING)
 ///     stop:   health NOT_SERVING ▶ GOAWAY, calls finish ▶ connections ▶ embedded PostgreSQL
 ///
-/// With a database of its own it listens before that is there, answers UNAVAILABLE, and recovers.
+/// With an external database the server listens before it can reach the database, answers UNAVAILABLE, and recovers.
 public final class StateServer: Service {
-    /// How long what was counted last may take to be written down, when the server stops.
+    /// How long the last validation counts may take to be stored, when the server stops.
     private static let lastFlush = Duration.seconds(2)
-    /// From one attempt to prepare the database to the next.
+    /// The pause between two attempts to prepare the database.
     private static let preparationPause = Duration.milliseconds(500)
 
     private let options: ServerOptions
     private let logger: Logger
     private let onReady: @Sendable (_ address: String) -> Void
 
-    /// - Parameter onReady: called once, when the server serves, with the address it listens on.
+    /// - Parameter onReady: Called once, when the server serves, with the address it listens on.
     public init(options: ServerOptions, logger: Logger, onReady: @escaping @Sendable (String) -> Void = { _ in }) {
         self.options = options
         self.logger = logger
@@ -34,7 +34,7 @@ public final class StateServer: Service {
     }
 
     /// Runs until graceful shutdown (SIGTERM, SIGINT) or cancellation.
-    /// - Throws: when it cannot start: the data directory is in use, the port taken, the database unusable.
+    /// - Throws: When it cannot start: the data directory is in use, the port taken, the database unusable.
     public func run() async throws {
         try options.checkUnixSocket()
         if let databaseURL = options.databaseURL {
@@ -90,7 +90,7 @@ public final class StateServer: Service {
                         await server.shutdown(grace: .seconds(self.options.graceSeconds))
                         throw CancellationError()
                     }
-                    // The first failure ends them all; so does the shutdown, which says so by cancellation.
+                    // The first failure ends all tasks; so does the shutdown, which throws `CancellationError`.
                     defer { tasks.cancelAll() }
                     do {
                         while try await tasks.next() != nil {}
@@ -100,9 +100,9 @@ public final class StateServer: Service {
             result = .failure(error)
         }
         await server.shutdown(grace: .zero)
-        // What still computes does so for calls that are gone.
+        // Jobs that still run belong to calls that have ended.
         await scheduler.stop()
-        // No call is left that could be counted.
+        // No call is left to add counts.
         await counting.flush(deadline: ContinuousClock.now + Self.lastFlush)
         await database.shutdown()
         try await group.shutdownGracefully()
@@ -110,8 +110,16 @@ public final class StateServer: Service {
         try result.get()
     }
 
+    private var description: ServerDescription {
+        let switches: [(name: String, isOn: Bool)] = [
+            ("cleanup", options.cleanup.deletedFlowHours != nil), ("embedded-database", options.databaseURL == nil),
+            ("recovery", options.recoversByPolicy), ("validation", options.validatesSaves), ("webhook", options.webhook != nil),
+        ]
+        return ServerDescription(version: Version.current, features: switches.filter(\.isOn).map(\.name), limits: options.limits)
+    }
+
     private func router(_ store: StateStore, _ health: HealthService) -> Router {
-        let table = RouteTable(store: store)
+        let table = RouteTable(store: store, server: description)
         let services = FlowStateProto.services.map(\.name)
         setHealth(health, isServing: false)
         let reflection = ReflectionService(
@@ -123,6 +131,7 @@ public final class StateServer: Service {
         let descriptors = ProcessSettings.raiseDescriptorLimit()
         var configuration = options.grpc(memory: memory, descriptors: descriptors)
         configuration.eventLoopWatch = watch
+        if logger.logLevel <= .trace { configuration.observer = CallLog(logger: logger) }
         if configuration.maxConnections < options.limits.connections {
             logger.warning(
                 "fewer connections than the limit allows: the process may not open more files (ulimit -n)",
@@ -137,7 +146,8 @@ public final class StateServer: Service {
         return "\(Endpoint.tcp(host: options.host, port: address?.port ?? options.port))"
     }
 
-    /// Brings the schema up to date as soon as the database is there, then keeps health in step with it. No connection serves before that.
+    /// Migrates the schema as soon as the database can be reached, then keeps health in step with its availability. No connection of
+    /// `Database` serves before that.
     private func openDatabase(
         _ database: Database, _ conninfo: String, _ health: HealthService, _ address: String
     ) async throws {
@@ -155,7 +165,7 @@ public final class StateServer: Service {
         }
     }
 
-    /// What calls are told meanwhile.
+    /// What calls fail with meanwhile.
     private static let preparation = "the server is preparing its database"
 
     private func migrate(_ database: Database, _ conninfo: String) async throws {
@@ -163,7 +173,7 @@ public final class StateServer: Service {
         while true {
             do {
                 try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, logger: logger) { _ in
-                    database.prepare(reason: "\(Self.preparation): other sessions hold it")
+                    database.prepare(reason: "\(Self.preparation): waiting for locks of other sessions")
                 }
                 return
             } catch {

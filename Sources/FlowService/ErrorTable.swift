@@ -1,11 +1,11 @@
 import FlowModel
-public import GRPC
+import GRPC
 import Protobuf
 import WireMessages
 
 /// The one table from `StateError` to what goes over the wire: a code, the message, and
 /// `google.rpc.Status` details with an `ErrorInfo` (domain `flowstate`) and a typed detail.
-public enum ErrorTable {
+package enum ErrorTable {
     static let domain = "flowstate"
 
     static func status(_ error: StateError) -> Status {
@@ -31,7 +31,7 @@ public enum ErrorTable {
     }
 
     /// What the transport refuses by itself has a reason and a detail too, by its code. What no service of this domain made stays as it is.
-    public static func completed(_ status: Status) -> Status {
+    package static func completed(_ status: Status) -> Status {
         let (code, message) = (status.code, status.message)
         switch (code, status.refusal) {
         case (.resourceExhausted, .messageTooLarge(let size, let limit)):
@@ -78,6 +78,8 @@ public enum ErrorTable {
         case .deadlineExceeded: .deadlineExceeded
         case .cancelled: .cancelled
         case .dataLoss: .dataLoss
+        case .unauthenticated: .unauthenticated
+        case .permissionDenied: .permissionDenied
         case .unsupported: .unimplemented
         case .internalFault: .internal
         }
@@ -111,7 +113,10 @@ public enum ErrorTable {
             AnyMessage(packing: LimitExceeded(limit: Int64(limit), count: Int64(count), name: DetailRoom.name(what)))
         case .invalidArgument(let field, let message), .unsupported(let field, let message):
             badField(field, message)
-        default: nil
+        case .patchNotApplicable, .stateNotJSON, .definitionNotFound, .quarantinedNotFound, .notificationNotFound, .flowNotFound,
+            .versionNotFound, .checkpointNotFound, .checkpointAlreadyExists, .idempotencyKeyReused, .databaseUnavailable,
+            .workLimitExceeded, .overloaded, .deadlineExceeded, .cancelled, .dataLoss, .unauthenticated, .permissionDenied, .internalFault:
+            nil
         }
     }
 
@@ -150,7 +155,11 @@ public enum ErrorTable {
         case .dataLoss(let flowID, let version, _), .patchNotApplicable(let flowID, let version, _),
             .stateNotJSON(let flowID, let version, _):
             ["flow_id": flowID, "version": String(version)]
-        default: [:]
+        case .permissionDenied(let scope): ["scope": scope]
+        case .stateInvalid, .definitionInvalid, .quarantinedNotFound, .notificationNotFound, .transitionNotAllowed, .statusNotAllowed,
+            .tooLarge, .tooMany, .idempotencyKeyReused, .databaseUnavailable, .workLimitExceeded, .overloaded, .invalidArgument,
+            .deadlineExceeded, .cancelled, .unauthenticated, .unsupported, .internalFault:
+            [:]
         }
     }
 }

@@ -4,16 +4,16 @@ import Protobuf
 import WireMessages
 
 /// What the transport answers calls for which the process has no memory, in the words of `ErrorTable`.
-public enum TransportErrors {
+package enum TransportErrors {
     private static let retryAfterMilliseconds: Int64 = 1_000
 
     /// Before anything was done.
-    public static func overloaded(memoryLimit: Int) -> Status {
+    package static func overloaded(memoryLimit: Int) -> Status {
         ErrorTable.status(overload(memoryLimit))
     }
 
     /// After the call was carried out.
-    public static func answerOverloaded(memoryLimit: Int) -> Status {
+    package static func answerOverloaded(memoryLimit: Int) -> Status {
         let error = overload(memoryLimit)
         let message = "the call was carried out, but its answer finds no room: too many large answers wait for their readers"
         let details = [

@@ -36,144 +36,6 @@ public final class StateClient: Sendable {
     /// Closes its connections; calls under way fail.
     public func close() async { await client.close() }
 
-    // MARK: Flows
-
-    public func createFlow(_ request: CreateFlowRequest) async throws -> CreateFlowResponse {
-        try await call(.createFlow, request)
-    }
-
-    public func saveState(_ request: SaveStateRequest) async throws -> SaveStateResponse {
-        try await call(.saveState, request)
-    }
-
-    public func loadState(_ request: LoadStateRequest) async throws -> LoadStateResponse {
-        try await call(.loadState, request)
-    }
-
-    public func listFlows(_ request: ListFlowsRequest) async throws -> ListFlowsResponse {
-        try await call(.listFlows, request)
-    }
-
-    public func listVersions(_ request: ListVersionsRequest) async throws -> ListVersionsResponse {
-        try await call(.listVersions, request)
-    }
-
-    public func diffVersions(_ request: DiffVersionsRequest) async throws -> DiffVersionsResponse {
-        try await call(.diffVersions, request)
-    }
-
-    public func deleteFlow(_ request: DeleteFlowRequest) async throws -> DeleteFlowResponse {
-        try await call(.deleteFlow, request)
-    }
-
-    // MARK: Checkpoints
-
-    public func createCheckpoint(_ request: CreateCheckpointRequest) async throws -> CreateCheckpointResponse {
-        try await call(.createCheckpoint, request)
-    }
-
-    public func listCheckpoints(_ request: ListCheckpointsRequest) async throws -> ListCheckpointsResponse {
-        try await call(.listCheckpoints, request)
-    }
-
-    public func restoreCheckpoint(_ request: RestoreCheckpointRequest) async throws -> RestoreCheckpointResponse {
-        try await call(.restoreCheckpoint, request)
-    }
-
-    public func deleteCheckpoint(_ request: DeleteCheckpointRequest) async throws -> DeleteCheckpointResponse {
-        try await call(.deleteCheckpoint, request)
-    }
-
-    // MARK: Definitions and the life of flows
-
-    public func putDefinition(_ request: PutDefinitionRequest) async throws -> PutDefinitionResponse {
-        try await call(.putDefinition, request)
-    }
-
-    public func getDefinition(_ request: GetDefinitionRequest) async throws -> GetDefinitionResponse {
-        try await call(.getDefinition, request)
-    }
-
-    public func listDefinitions(_ request: ListDefinitionsRequest) async throws -> ListDefinitionsResponse {
-        try await call(.listDefinitions, request)
-    }
-
-    public func transitionPhase(_ request: TransitionPhaseRequest) async throws -> TransitionPhaseResponse {
-        try await call(.transitionPhase, request)
-    }
-
-    public func completePhase(_ request: CompletePhaseRequest) async throws -> CompletePhaseResponse {
-        try await call(.completePhase, request)
-    }
-
-    public func reportError(_ request: ReportErrorRequest) async throws -> ReportErrorResponse {
-        try await call(.reportError, request)
-    }
-
-    public func setStatus(_ request: SetStatusRequest) async throws -> SetStatusResponse {
-        try await call(.setStatus, request)
-    }
-
-    public func getHistory(_ request: GetHistoryRequest) async throws -> GetHistoryResponse {
-        try await call(.getHistory, request)
-    }
-
-    public func getSummary(_ request: GetSummaryRequest) async throws -> GetSummaryResponse {
-        try await call(.getSummary, request)
-    }
-
-    public func validateState(_ request: ValidateStateRequest) async throws -> ValidateStateResponse {
-        try await call(.validateState, request)
-    }
-
-    // MARK: Recovery
-
-    public func recoverFlow(_ request: RecoverFlowRequest) async throws -> RecoverFlowResponse {
-        try await call(.recoverFlow, request)
-    }
-
-    public func getRecoveryStatus(_ request: GetRecoveryStatusRequest) async throws -> GetRecoveryStatusResponse {
-        try await call(.getRecoveryStatus, request)
-    }
-
-    /// Lets a flow follow another revision of its definition.
-    public func moveFlow(_ request: MoveFlowRequest) async throws -> MoveFlowResponse { try await call(.moveFlow, request) }
-
-    public func cleanup(_ request: CleanupRequest = CleanupRequest()) async throws -> CleanupResponse {
-        try await call(.cleanup, request)
-    }
-    public func getCleanupRun(_ request: GetCleanupRunRequest = GetCleanupRunRequest()) async throws -> GetCleanupRunResponse {
-        try await call(.getCleanupRun, request)
-    }
-    public func listQuarantine(_ request: ListQuarantineRequest) async throws -> ListQuarantineResponse {
-        try await call(.listQuarantine, request)
-    }
-
-    public func getQuarantined(_ request: GetQuarantinedRequest) async throws -> GetQuarantinedResponse {
-        try await call(.getQuarantined, request)
-    }
-
-    /// Saves an archived state as the flow's next version.
-    public func restoreQuarantined(_ request: RestoreQuarantinedRequest) async throws -> RestoreQuarantinedResponse {
-        try await call(.restoreQuarantined, request)
-    }
-
-    /// What people should know about flows, newest first, page by page.
-    public func listNotifications(_ request: ListNotificationsRequest) async throws -> ListNotificationsResponse {
-        try await call(.listNotifications, request)
-    }
-
-    /// Notes that a person has seen a notification.
-    public func acknowledgeNotification(_ request: AcknowledgeNotificationRequest) async throws -> AcknowledgeNotificationResponse {
-        try await call(.acknowledgeNotification, request)
-    }
-
-    // MARK: For operators
-
-    public func getStatistics(_ request: GetStatisticsRequest) async throws -> GetStatisticsResponse {
-        try await call(.getStatistics, request)
-    }
-
     /// `grpc.health.v1.Health/Check` of the whole server.
     /// - Throws: `ClientError` when the server cannot be reached or does not know.
     public func isServing() async throws -> Bool {
@@ -181,7 +43,8 @@ public final class StateClient: Sendable {
         return (try? HealthCheckResponse.decode(reply, ceiling: .max))?.status == .serving
     }
 
-    private func call<Request: WireMessage, Response: WireMessage>(
+    /// The methods of the contract are in `Generated/Methods.swift`.
+    func call<Request: WireMessage, Response: WireMessage>(
         _ method: Method<Request, Response>, _ request: Request
     ) async throws -> Response {
         try method.decode(await send(method.path, FramedMessage(encoding: request)))
@@ -203,8 +66,7 @@ extension StateClient {
     public struct Method<Request: WireMessage, Response: WireMessage>: Sendable {
         let path: String
 
-        /// - Parameter service: of the package `flowstate.v1`.
-        init(_ name: String, of service: String = "FlowStateService") { path = "/flowstate.v1.\(service)/\(name)" }
+        init(_ method: MethodDescriptor) { path = "/" + method.fullName }
 
         func decode(_ reply: ByteBuffer) throws(ClientError) -> Response {
             do {

@@ -4,21 +4,21 @@ public import Resources
 // Work whose size input decides: rules, patches, differences, documents. It is counted in steps (`WorkBudget`).
 
 extension StateStore {
-    /// What is tried on the thread that asks, an event loop as a rule, in bytes of JSON and in steps: a fraction of a millisecond. Most
-    /// states and definitions need less, and are spared the way to another thread and back.
+    /// What is tried on the caller's thread, usually an event loop, in bytes of JSON and in steps: a fraction of a millisecond. Most states
+    /// and definitions need less, and avoid the way to another thread and back.
     private static let quickBytes = 16 << 10
     private static let quickSteps = 10_000
     /// What is tried as a short job: some ten milliseconds.
     private static let shortBytes = 256 << 10
     private static let shortSteps = 200_000
 
-    /// Runs `work` here if it is short, or else on a thread that no other call waits for. What turns out to be longer is begun anew, where
-    /// long jobs wait for each other and short ones do not wait for them.
+    /// Runs `work` here if it is short, else on a thread of the scheduler. Work that turns out to be longer starts anew as a long job: long
+    /// jobs wait for each other, and short ones do not wait for them.
     ///
     /// - Parameters:
     ///   - texts: what `work` reads.
     ///   - completion: called once, on this or another thread.
-    ///   - work: pure: it may be run more than once. It stops when its budget says so.
+    ///   - work: pure: it may run more than once. It stops when its budget says so.
     func compute<Value: Sendable>(
         _ texts: [[UInt8]], _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,
         _ work: @escaping @Sendable (WorkBudget) throws(StateError) -> Value
@@ -66,7 +66,7 @@ extension StateStore {
         return try result.get()
     }
 
-    /// Runs `work` on a thread of the scheduler in any case.
+    /// Always runs `work` on a thread of the scheduler.
     public func schedule<Value: Sendable>(
         _ length: ComputeScheduler.Length, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void,

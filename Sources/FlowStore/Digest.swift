@@ -20,10 +20,10 @@ enum Digest {
         bytes.withUnsafeBytes { xxh3($0) }
     }
 
-    /// Which writer a flow belongs to. No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
+    /// The shard of a flow, which selects its writer. No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
     static func shard(of key: FlowKey) -> UInt64 { shard(of: key.tenant, key.flowID) }
 
-    /// The same of anything else that a tenant has under a name.
+    /// The shard of any other named object of a tenant.
     static func shard(of tenant: String, _ name: String) -> UInt64 {
         var text = tenant
         text.append("\0")
@@ -32,8 +32,8 @@ enum Digest {
     }
 }
 
-/// The content of a request as one sequence of bytes, for the idempotency record: two requests have the same digest when they ask for
-/// the same thing. Every field has its presence and its length in front.
+/// The content of a request as one sequence of bytes, for the idempotency record: two requests have the same digest when they ask for the
+/// same thing. Every field is preceded by its presence and its length.
 struct RequestContent {
     private var bytes: [UInt8] = []
 
@@ -60,7 +60,7 @@ struct RequestContent {
 
     mutating func append(_ value: Precondition) {
         switch value {
-        // Both append: a client that begins to say so asks for the same thing.
+        // Both append: a client that starts to send `any_version` asks for the same thing.
         case .none, .anyVersion: append(nil as Int64?)
         case .expected(let version): append(version)
         }

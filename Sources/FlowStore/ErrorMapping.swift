@@ -22,23 +22,24 @@ extension StateError {
         }
     }
 
-    /// Too many changes of one flow at once, again and again; nothing was applied.
+    /// Too many concurrent changes of one flow, again and again; nothing was applied.
     static var contention: StateError {
         .databaseUnavailable(
             message: "too many changes of this flow at the same time", outcomeUnknown: false, retryAfterMilliseconds: 100)
     }
 
-    /// By SQLSTATE (PostgreSQL manual, appendix A). The commands answer conflicts as rows, so whatever comes here was not expected.
+    /// By SQLSTATE (PostgreSQL manual, appendix A). The commands return conflicts as rows, so these errors are unexpected.
     private static func refusal(_ state: SQLState, message: String, detail: String?) -> StateError {
         let unavailable = StateError.databaseUnavailable(
             message: "\(message) (SQLSTATE \(state.rawValue))", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
         switch state.rawValue.prefix(2) {
-        // Rolled back for another transaction's sake, and the retries were used up: serialization, deadlock, a unique key that raced.
+        // Rolled back because of another transaction, and the retries are used up: serialization, deadlock, a raced unique key.
         case "40": return .contention
         case "23" where state == .uniqueViolation: return .contention
         // No resources, operator intervention, system error; read-only (a standby); lock not available.
         case "53", "55", "57", "58", "25": return unavailable
-        // The schema is not there or not ours to use: an operator can help, who finds PostgreSQL's words in the log; a client can only wait.
+        // The schema is missing, or this server may not use it: an operator, who finds PostgreSQL's message in the log, can help; a client
+        // can only wait.
         case "3F", "42":
             return .databaseUnavailable(
                 message: "its schema is not as this server needs it (SQLSTATE \(state.rawValue))", outcomeUnknown: false,

@@ -6,7 +6,7 @@ import FlowModel
     import Musl
 #endif
 
-/// Makes ids for flows and checkpoints that come without one: UUIDv7 of the system's clock and random numbers.
+/// Generates ids for flows and checkpoints that come without one: UUIDv7 from the system's clock and random numbers.
 public enum IDGenerator {
     public static func next() -> String {
         let nanoseconds = UInt64(clamping: SystemClock.nanoseconds)

@@ -1,10 +1,10 @@
 import FlowModel
 import Postgres
 
-/// The order in which PostgreSQL took rows in (`StoreSchema.orderMigration`): of lists, pages, and what retention calls the newest. Ids are
-/// of the clocks of several servers and say nothing about it.
+/// The order in which PostgreSQL inserted rows (`StoreSchema.orderMigration`): for lists, pages, and what retention calls the newest. Ids
+/// come from the clocks of several servers and do not give that order.
 enum InsertionOrder {
-    /// Where a row stands.
+    /// The position of a row.
     struct Position: Sendable {
         var sequenceNumber: Int64
         /// Microseconds since 1970-01-01 00:00 UTC.
@@ -26,10 +26,10 @@ enum InsertionOrder {
         "(\(columns(row, id: id))) < ($\(first), $\(first + 1), $\(first + 2))"
     }
 
-    /// Of those three parameters.
+    /// The types of those three parameters.
     static let types: [OID] = [.int8, .timestamptz, .text]
 
-    /// - Parameter first: the first of `columns`.
+    /// - Parameter first: the index of the first of `columns`.
     static func position(_ rows: ResultRows, _ row: Int, from first: Int) throws(PostgresError) -> Position {
         Position(
             sequenceNumber: try rows.int64(row, first), createdAt: try rows.timestamp(row, first + 1), id: try rows.text(row, first + 2))
@@ -45,7 +45,7 @@ extension Parameters {
 }
 
 extension PageToken {
-    /// Where the page before ended; for the first page, before everything.
+    /// Where the previous page ended; for the first page, before everything.
     static func position(
         _ token: PageToken?, list: List, fingerprint: Fingerprint
     ) throws(StateError) -> InsertionOrder.Position {
@@ -57,9 +57,9 @@ extension PageToken {
 }
 
 extension Page {
-    /// A page of at most `size` out of rows of which one more than that was asked for.
+    /// A page of at most `size` rows, from a query for one more.
     ///
-    /// - Parameter found: how many there are with those that were left out for their size.
+    /// - Parameter found: the number of rows including those that were left out for their size.
     init(
         _ rows: [(element: Element, position: InsertionOrder.Position)], found: Int64, size: Int, list: PageToken.List,
         fingerprint: Fingerprint

@@ -2,7 +2,7 @@ import FlowModel
 
 /// Labels as PostgreSQL's `jsonb` reads and prints them: one object, every value a string.
 enum LabelsJSON {
-    /// Labels hold no control characters (`Labels.check`), so two characters need an escape (RFC 8259 §7).
+    /// Labels contain no control characters (`Labels.check`), so only two characters need an escape (RFC 8259 §7).
     static func encode(_ labels: Labels) -> String {
         var text = "{"
         for entry in labels.entries {
@@ -15,7 +15,7 @@ enum LabelsJSON {
         return text
     }
 
-    /// A label that goes is null: what removes it after a merge (`jsonb_strip_nulls`).
+    /// A removed label is null, which `jsonb_strip_nulls` removes after the merge.
     static func encode(_ changes: LabelChanges) -> String {
         var text = "{"
         for entry in changes.entries {

@@ -5,19 +5,19 @@ public import Resources
 public typealias CancellationToken = Postgres.CancellationToken
 public typealias CompletionExecutor = Postgres.CompletionExecutor
 
-/// How long a command may take, how to stop it, what it may hold in memory, and where its completion runs.
+/// How long a command may take, how to stop it, the account of its memory, and where its completion runs.
 public struct OperationContext: Sendable {
     public var deadline: ContinuousClock.Instant?
     public var cancellation: CancellationToken?
     public var executor: any CompletionExecutor
-    /// Whose turn its computations take: those of one caller wait for each other (`ComputeScheduler`).
+    /// The caller for whom its computations take turns: those of one caller wait for each other (`ComputeScheduler`).
     public var caller: UInt64
-    /// Where the memory that it takes is counted; nil: the store's own work, which is bounded by what it does.
+    /// The account of its memory; nil: the store's own work, which is bounded by what it does.
     public var memory: (any MemoryHolder)?
-    /// The place of a change that takes longer to make ready than others of its flow.
+    /// The place of a change that takes longer to prepare than others of its flow.
     var place: SubmissionOrder.Place?
 
-    /// - Parameter executor: absent: completions run on the connection's thread and must only hand their value on.
+    /// - Parameter executor: by default, completions run on the connection's thread and must only pass their value on.
     public init(
         deadline: ContinuousClock.Instant? = nil, cancellation: CancellationToken? = nil,
         executor: any CompletionExecutor = InlineExecutor.shared, caller: UInt64 = 0, memory: (any MemoryHolder)? = nil
@@ -29,14 +29,14 @@ public struct OperationContext: Sendable {
         self.memory = memory
     }
 
-    /// The same with an account of its own, which ends with this value.
+    /// The same context with an account of its own, which ends with this value.
     var withOwnMemory: OperationContext {
         var context = self
         context.memory = memory.map { MemoryAccount($0.memory.budget) }
         return context
     }
 
-    /// The same with a place in the line of a flow whose change takes a while to make ready; one that has a place already keeps it.
+    /// The same context with a place in the flow's line, for a change that takes a while to prepare; an existing place is kept.
     func placed(_ key: FlowKey, in store: StateStore) -> OperationContext {
         if place != nil { return self }
         var context = self
@@ -44,20 +44,20 @@ public struct OperationContext: Sendable {
         return context
     }
 
-    /// The same without a place: what it is used for waits for its turn otherwise.
+    /// The same context without a place, for work that waits for its turn in another way.
     var withoutPlace: OperationContext {
         var context = self
         context.place = nil
         return context
     }
 
-    /// Makes room for so many bytes, until the call has ended and what works for it is done.
+    /// Reserves so many bytes, until the call has ended and all work for it is done.
     /// - Throws: `overloaded`; `tooLarge` when there would never be enough.
     public func reserve(_ bytes: Int) throws(StateError) { try Self.reserve(bytes, of: memory) }
 
     static func reserve(_ bytes: Int, of memory: (any MemoryHolder)?) throws(StateError) {
         guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }
-        // Another try would find the same: what the account holds is this call's.
+        // Another try would fail alike: what the account holds belongs to this call.
         let all = account.reserved.addingReportingOverflow(bytes)
         if all.overflow || all.partialValue > account.budget.largest {
             let size = all.overflow ? .max : all.partialValue
@@ -67,7 +67,7 @@ public struct OperationContext: Sendable {
     }
 }
 
-/// Runs one stage of a command that has several; what it throws completes the command.
+/// Runs one stage of a command that has several; an error completes the command.
 func completing<Value>(_ completion: (Result<Value, StateError>) -> Void, _ body: () throws(StateError) -> Void) {
     do throws(StateError) {
         try body()
@@ -77,7 +77,7 @@ func completing<Value>(_ completion: (Result<Value, StateError>) -> Void, _ body
 }
 
 extension StateError {
-    /// The process has no memory for another request.
+    /// The process has no memory left for another request.
     static func outOfMemory(_ budget: MemoryBudget) -> StateError {
         .overloaded(queued: budget.taken, limit: budget.limit, unit: "bytes", retryAfterMilliseconds: 1_000)
     }

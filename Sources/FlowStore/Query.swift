@@ -1,16 +1,16 @@
 import FlowModel
 import Postgres
 
-/// One statement with an answer of its own.
+/// One statement with a result of its own.
 struct Query<Value: Sendable>: Postgres.Operation {
     typealias Outcome = Result<Value, StateError>
-    /// The place of each operation's result.
+    /// The index of each operation's result.
     typealias Layout = [Int]
 
     let statement: Statement
     let parameters: Parameters
     /// Long reads do not share a batch.
-    private(set) var company = Company.nobody
+    private(set) var affinity = BatchAffinity.exclusive
     /// Runs on the connection's thread.
     let read: @Sendable (ResultRows) throws(PostgresError) -> Outcome
 
@@ -20,19 +20,19 @@ struct Query<Value: Sendable>: Postgres.Operation {
         self.read = read
     }
 
-    /// It is short: it goes with whatever waits.
-    mutating func goesWithOthers() { company = .anybody }
+    /// The query is short, so it may share a batch with any other.
+    mutating func goesWithOthers() { affinity = .any }
 
-    /// Those who wait at the same time with the same statement and parameters get one answer: that of a statement sent after all of them
-    /// asked. `read` must not depend on anything else.
+    /// Queries that wait at the same time with the same statement and parameters get one result: that of a statement sent after all of them
+    /// were submitted. `read` must not depend on anything else.
     mutating func sharesAnswer() {
         var hasher = Hasher()
         hasher.combine(statement.name)
         hasher.combine(parameters)
-        company = .equals(UInt64(truncatingIfNeeded: hasher.finalize()))
+        affinity = .identical(UInt64(truncatingIfNeeded: hasher.finalize()))
     }
 
-    /// The same, with what its rows take.
+    /// The same query, whose page has the bytes of its rows.
     func measured<Element>() -> Self where Value == Page<Element> {
         var query = Self(statement: statement, parameters: parameters) { [read] rows throws(PostgresError) in
             try read(rows).map { page in
@@ -41,7 +41,7 @@ struct Query<Value: Sendable>: Postgres.Operation {
                 return page
             }
         }
-        query.company = company
+        query.affinity = affinity
         return query
     }
 
@@ -57,16 +57,16 @@ struct Query<Value: Sendable>: Postgres.Operation {
         }
     }
 
-    /// Equal numbers of different requests are possible.
+    /// Affinities are hashes, so different requests may have equal ones.
     private func sharesAnswer(of other: Self) -> Bool {
-        guard case .equals = company, company == other.company else { return false }
+        guard case .identical = affinity, affinity == other.affinity else { return false }
         return statement.name == other.statement.name && parameters == other.parameters
     }
 
     static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>] {
         var answers: [Result<Step<Self>, PostgresError>] = []
         return zip(operations, layout).map { operation, place in
-            // Places are counted in the order in which their first operation stands.
+            // Results are in the order of the first operation that uses each.
             if place == answers.count {
                 answers.append(
                     Result { () throws(PostgresError) in

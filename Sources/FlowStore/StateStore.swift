@@ -3,36 +3,37 @@ import Logging
 import Postgres
 public import Resources
 
-/// Flows in PostgreSQL: takes commands, answers outcomes.
+/// Flows in PostgreSQL: takes commands, returns outcomes.
 ///
-/// A change is acknowledged after its commit was confirmed. Changes of one flow that go through one store are applied in the order in
-/// which they were submitted (`SubmissionOrder`), but for those that are made of the latest version: patches, steps and restores follow
-/// each other, and what is saved meanwhile comes before them. Any number of stores, in any number of processes, may work on one database.
+/// A change is acknowledged after its commit was confirmed. Changes of one flow through one store are applied in the order in which they
+/// were submitted (`SubmissionOrder`), except for those derived from the latest version: patches, steps and restores run one after the
+/// other, and saves that are submitted meanwhile come before them. Any number of stores, in any number of processes, may work on one
+/// database.
 public final class StateStore: Sendable {
     let database: Database
     public let limits: Limits
-    /// Whether saves are held against the definitions of their flows' types.
+    /// Whether saves are validated by the definitions of their flows' types.
     public let validatesSaves: Bool
     public let cleanup: CleanupSettings
-    /// Whether recovery starts by itself where a definition says so. `RecoverFlow` always recovers.
+    /// Whether recovery starts automatically where a definition says so. `RecoverFlow` always recovers.
     public let recoversByPolicy: Bool
-    /// Where computations run that may take more than a millisecond.
+    /// Runs computations that may take more than a millisecond.
     let scheduler: ComputeScheduler
     private let logger: Logger
 
     private let shared: StoreResources
-    /// For a command that is being submitted: what is known of flows comes from the database that it is submitted to.
+    /// For a command that is being submitted: cache entries from before a lost connection are removed first.
     var resources: StoreResources {
         shared.follow()
         return shared
     }
 
-    /// Bytes that versions and definitions take which are remembered.
+    /// Bytes of cached versions and definitions.
     public var rememberedBytes: Int { shared.cache.byteCount + shared.definitions.byteCount + shared.directory.byteCount }
 
     /// - Parameters:
     ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
-    ///   - scheduler: its owner stops it; nil: one of its own.
+    ///   - scheduler: its owner stops it; nil: the store has one of its own.
     public init(
         database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, recoversByPolicy: Bool = true,
         cleanup: CleanupSettings = CleanupSettings(), scheduler: ComputeScheduler? = nil, logger: Logger
@@ -76,7 +77,7 @@ public final class StateStore: Sendable {
         return try result.get()
     }
 
-    /// As above, for tasks that work for a call: it ends with the call, and what it takes of memory is counted for it.
+    /// As above, for tasks that work for a call: the command ends with the call, and its memory is counted for it.
     func run<Command: StoreCommand>(_ command: Command, for context: OperationContext) async throws(StateError) -> Command.Outcome {
         var context = context
         context.executor = InlineExecutor.shared
@@ -85,8 +86,8 @@ public final class StateStore: Sendable {
         }.get()
     }
 
-    /// The context of a change whose request takes a while to read: changes of the flow that are submitted from now on wait behind it, until
-    /// it is submitted with this context or the context is gone.
+    /// The context of a change whose request takes a while to read: later changes of the flow wait behind it, until it is submitted with
+    /// this context or the context is released.
     public func placed(_ context: OperationContext, _ key: FlowKey) -> OperationContext { context.placed(key, in: self) }
 
     // MARK: Called by the commands
@@ -111,71 +112,84 @@ public final class StateStore: Sendable {
         _ load: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
-        let lane = load.isLarge ? database.largeReader : database.reader
-        submit(load, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
+        let group = load.isLarge ? database.largeReader : database.reader
+        submit(load, to: group, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
-    /// What shares a batch is short and goes with the loads; the others read much and have a connection of their own.
+    /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
     ///
-    /// - Parameter shard: of the writer; nil: it reads.
+    /// - Parameter shard: selects the writer; nil: the query reads.
     func submit<Value>(
         _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
-        if shard == nil, query.company != .anybody { return list(query, reserving: 0, context, completion) }
-        let lane = if let shard { database.writer(shard: shard) } else { database.reader }
-        submit(query, to: lane, context) { [self] result in completion(answer(result) { $0 }) }
+        if shard == nil, query.affinity != .any { return list(query, reserving: 0, context) { result, _ in completion(result) } }
+        let group = if let shard { database.writer(shard: shard) } else { database.reader }
+        submit(query, to: group, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
-    /// A page. What may come is reserved before it is asked for, and what has not come is given back.
+    /// Reads a page. The most memory that it may take is reserved before, and what it does not take is given back.
     ///
     /// - Parameters:
-    ///   - rows: how many may come.
-    ///   - rowBytes: what each may take.
-    ///   - surplus: so many more than fit into a page may be sent.
+    ///   - rows: the most rows that may come.
+    ///   - rowBytes: the most bytes that each may take.
+    ///   - surplus: rows that may be sent beyond those that fit into a page.
     func submit<Element>(
         _ query: Query<Page<Element>>, rows: Int, rowBytes: Int, surplus: Int = 1, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Page<Element>, StateError>) -> Void
     ) {
-        // As it comes, and as it is read.
+        // Once as received, once as decoded.
         let bytes = 2 * min(rows * rowBytes, pageBytes + surplus * rowBytes)
-        list(query.measured(), reserving: bytes, context) { result in
-            if case .success(let page) = result { context.memory?.memory.release(bytes - 2 * page.byteCount) }
+        list(query.measured(), reserving: bytes, context) { result, reserved in
+            guard case .success(let page) = result else { return completion(result) }
+            let taken = 2 * page.byteCount
+            context.memory?.memory.release(reserved - taken)
+            do throws(StateError) {
+                try context.reserve(taken - reserved)
+            } catch {
+                return completion(.failure(error))
+            }
             completion(result)
         }
     }
 
-    /// Of a page: less than `Limits.pageBytes` where the process has little memory.
+    /// The bytes of a page: less than `Limits.pageBytes` where the process has little memory.
     var pageBytes: Int { min(limits.pageBytes, max(limits.memoryBytes / 32, 1)) }
 
+    /// - Parameters:
+    ///   - bytes: the most that the answer may take. One of the calls that share an answer reserves them.
+    ///   - completion: also gets the bytes that this call has reserved.
     private func list<Value>(
         _ query: Query<Value>, reserving bytes: Int, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+        _ completion: @escaping @Sendable (_ result: Result<Value, StateError>, _ reserved: Int) -> Void
     ) {
         let turns = resources.listTurns
-        // The turn ends on the connection's thread, so that the next one is there before it looks for more.
+        // The turn ends on the connection's thread, so that the next query is queued before that thread looks for more.
         var inline = context
         inline.executor = InlineExecutor.shared
-        let finish: @Sendable (Result<Value, StateError>) -> Void = { result in context.executor.execute { completion(result) } }
-        let request = ListTurns.Request(caller: context.caller, company: query.company, abandonment: { context.abandonment }) {
+        let finish: @Sendable (Result<Value, StateError>, Int) -> Void = { result, reserved in
+            context.executor.execute { completion(result, reserved) }
+        }
+        let request = ListTurns.Request(caller: context.caller, affinity: query.affinity, abandonment: { context.abandonment }) {
             [self, inline] hasTurn in
+            let reserved = hasTurn ? bytes : 0
             do throws(StateError) {
-                try context.reserve(bytes)
+                try context.reserve(reserved)
             } catch {
                 if hasTurn { turns.end() }
-                return finish(.failure(error))
+                return finish(.failure(error), 0)
             }
             submit(query, to: database.lists, inline) { result in
                 if hasTurn { turns.end() }
-                finish(self.answer(result) { $0 })
+                finish(self.answer(result) { $0 }, reserved)
             }
         } refuse: {
-            finish(.failure($0))
+            finish(.failure($0), 0)
         }
         turns.begin(request)
     }
 
-    /// For what takes long: on a connection of its own, so that loads and saves do not wait behind it.
+    /// For long operations: on a connection of their own, so that loads and saves do not wait behind them.
     func submitToBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
@@ -193,7 +207,7 @@ public final class StateStore: Sendable {
         }
     }
 
-    /// What `row` makes of each row of a statement, in the background.
+    /// Decodes each row of a statement with `row`, in the background.
     func rowsInBackground<Row: Sendable>(
         _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
     ) async throws(StateError) -> [Row] {
@@ -207,7 +221,7 @@ public final class StateStore: Sendable {
 
     private typealias ChangeCompletion = @Sendable (Result<Change.Outcome, PostgresError>) -> Void
 
-    /// Behind the changes of its flow that were submitted before it.
+    /// Queues a change behind the changes of its flow that were submitted before it.
     private func queue(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
         if change.storedBytes > limits.batchedChangeBytes { return queueApart(change, context, completion) }
         if context.place == nil, shared.order.isIdle { return write(change, context, completion) }
@@ -226,17 +240,17 @@ public final class StateStore: Sendable {
         }
     }
 
-    /// By a connection for large changes, so that the others' need not wait for as long as PostgreSQL takes with it. Those of its own flow do:
-    /// it goes when all that were submitted before it have ended, and what is submitted meanwhile waits until it has.
+    /// Sends a large change on a separate connection, so that changes of other flows need not wait for as long as PostgreSQL takes with it.
+    /// Those of its own flow do: it runs when all that were submitted before it have ended, and later ones wait until it has.
     private func queueApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
         let place = context.place ?? shared.order.place(change.key)
         shared.order.whenFirst(place) { [self] in
             shared.changes.whenEnded(change.shard) { [self] in
-                // What waits behind it goes on before its caller's event loop comes to it.
+                // The changes behind it continue before its caller's event loop runs the completion.
                 var inline = context.withoutPlace
                 inline.executor = InlineExecutor.shared
-                let lane = database.largeWriter(shard: change.shard)
-                submit(change, to: lane, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                let group = database.largeWriter(shard: change.shard)
+                submit(change, to: group, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
                     shared.order.leave(place)
                     context.executor.execute { completion(result) }
                 }
@@ -245,10 +259,10 @@ public final class StateStore: Sendable {
     }
 
     private func submit<O: Postgres.Operation>(
-        _ operation: O, to lane: Lane, _ context: OperationContext,
+        _ operation: O, to group: ConnectionGroup, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
-        lane.submit(
+        group.submit(
             operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
             executor: context.executor, completion: completion)
     }
@@ -260,7 +274,7 @@ public final class StateStore: Sendable {
         switch result {
         case .success(.success(let value)):
             if let outcome = outcome(value) { return .success(outcome) }
-            error = .internalFault("a command answered for another")
+            error = .internalFault("a command got the outcome of another")
         case .success(.failure(let refusal)): error = refusal
         case .failure(let failure): error = StateError(failure)
         }
@@ -268,7 +282,7 @@ public final class StateStore: Sendable {
         return .failure(error)
     }
 
-    /// Writes every notification into the log. A message is a client's text, so it is kept on one line.
+    /// Logs every notification. A message is a client's text, so it is kept on one line.
     func log(_ notification: NotificationRequest, about key: FlowKey) {
         let message = String(
             String.UnicodeScalarView(notification.message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
@@ -285,23 +299,23 @@ public final class StateStore: Sendable {
             ])
     }
 
-    /// Goes into the log only: the call that started it gets an answer of its own.
+    /// Only logs it: the call that started the recovery gets an answer of its own.
     func logRecovery(of key: FlowKey, failedWith error: StateError) {
         logger.warning(
-            "recovery by policy did not end", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
+            "recovery by policy failed", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
     }
 
-    /// What should go of a flow stays for now.
+    /// Logs a flow that a clean-up skips.
     func logSkipped(_ key: FlowKey, _ error: StateError) {
         logger.warning(
-            "clean-up passes over a flow", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "reason": "\(error)"])
+            "clean-up skips a flow", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "reason": "\(error)"])
     }
 
     func logSkipped(more flows: Int64) {
-        logger.warning("clean-up passed over more flows", metadata: ["flows": "\(flows)"])
+        logger.warning("clean-up skipped more flows", metadata: ["flows": "\(flows)"])
     }
 
-    /// What an operator must know even when no client tells.
+    /// Logs what an operator must know even when no client reports it.
     func log(_ error: StateError) {
         switch error {
         case .dataLoss, .internalFault: logger.error("\(error.description)")

@@ -1,6 +1,6 @@
 import FlowModel
 
-/// What the commands of one store share.
+/// The resources that the commands of one store share.
 final class StoreResources: Sendable {
     let limits: Limits
     private let currentHistory: @Sendable () -> Int
@@ -16,7 +16,7 @@ final class StoreResources: Sendable {
     let validationCounts = ValidationCounts()
 
     /// - Parameters:
-    ///   - lists: connections for lists.
+    ///   - lists: the number of connections for lists.
     ///   - history: `Database.connectionLosses`.
     init(limits: Limits, lists: Int = 1, history: @escaping @Sendable () -> Int = { 0 }) {
         self.limits = limits
@@ -30,10 +30,10 @@ final class StoreResources: Sendable {
         directory = DefinitionDirectory(limits: limits)
     }
 
-    /// Counts the histories of the database that there may have been: it changes with each lost connection, behind which there may be
-    /// another server or a restored backup.
+    /// A number that changes with each lost connection: the next one may lead to another server or a restored backup, and so to another
+    /// history.
     var history: Int { currentHistory() }
 
-    /// Forgets what belongs to an earlier history.
-    func follow() { cache.keepUp(with: history) }
+    /// Removes cache entries of an earlier history.
+    func follow() { cache.follow(with: history) }
 }

@@ -14,7 +14,7 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
     nghttp2_session_callbacks_set_on_header_callback2(callbacks) { handle, frame, name, value, _, owner in
         guard let frame, let name, let value, let owner else { return 0 }
         guard withSession(owner, { $0.received(name: name, value: value) }) else {
-            // "We decompress the rest of the header block but not invoke on_header_callback": HPACK's table stays right.
+            // "We decompress the rest of the header block but not invoke on_header_callback": HPACK's table stays in step.
             _ = nghttp2_submit_rst_stream(handle, flagNone, frame.pointee.hd.stream_id, HTTP2ErrorCode.enhanceYourCalm.rawValue)
             return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
         }
@@ -57,10 +57,10 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         guard let frame, let owner, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
         let id = frame.pointee.hd.stream_id
         if nghttp2_session_check_server_session(handle) != 0 {
-            // A header section larger than nghttp2 sends: the client must not wait for it.
+            // A header section larger than nghttp2 sends: the reset keeps the client from waiting for it.
             _ = nghttp2_submit_rst_stream(handle, flagNone, id, HTTP2ErrorCode.internalError.rawValue)
         } else {
-            // A request that may not be sent any more (GOAWAY came first) never opened its stream, so no
+            // A request that may not be sent any more (after a GOAWAY) never opened its stream, so no
             // stream close follows it.
             withSession(owner) { $0.closed(stream: id, code: .refusedStream) }
         }
@@ -68,8 +68,8 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
     }
 }
 
-/// The callback's user data is the session that owns the nghttp2 handle: whoever called into nghttp2 holds it,
-/// so that it need not be retained here, sixteen times a request.
+/// The callback's user data is the session that owns the nghttp2 handle. The caller into nghttp2 holds the session, so it need not be
+/// retained here, sixteen times a request.
 private func withSession<R>(_ owner: UnsafeMutableRawPointer, _ body: (HTTP2Session) -> R) -> R {
     Unmanaged<HTTP2Session>.fromOpaque(owner)._withUnsafeGuaranteedRef(body)
 }
@@ -100,8 +100,8 @@ func readContent(
     }
 }
 
-/// "NGHTTP2_DATA_FLAG_NO_END_STREAM … to send trailer fields"; "nghttp2_submit_trailer() can be called inside
-/// this callback". Nil: the stream ends without trailers.
+/// "NGHTTP2_DATA_FLAG_NO_END_STREAM … to send trailer fields"; "nghttp2_submit_trailer() can be called inside this callback". Nil: the
+/// stream ends without trailers.
 private func submitTrailers(_ handle: OpaquePointer?, _ id: StreamID, _ end: Stream.End) -> Int32? {
     switch end {
     case .trailers(let fields): withNameValues(fields) { nghttp2_submit_trailer(handle, id, $0.baseAddress, $0.count) }
@@ -128,7 +128,7 @@ func withNameValues<R>(_ fields: [HeaderField], _ body: (UnsafeBufferPointer<ngh
     }
 }
 
-/// Copies a text to the beginning of `room`, which has room for it, and takes it off there.
+/// Copies a text to the beginning of `room`, which is large enough, and removes that part from it.
 private func place(
     _ text: String, _ room: inout Slice<UnsafeMutableBufferPointer<UInt8>>
 ) -> UnsafeMutableBufferPointer<UInt8> {

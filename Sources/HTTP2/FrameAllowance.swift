@@ -1,16 +1,16 @@
-/// How many frames a peer may send that make work and carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, DATA without
+/// Limits the frames of a peer that cause work and carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, DATA without
 /// content, frames of unknown types, requests that must be refused. Pure.
 ///
-/// A bucket that refills with time, and with what honest peers have to answer by such frames: each request, and each DATA frame that is
-/// sent to them. A peer that has spent more than there is in it floods us.
+/// A token bucket. It refills over time, and with what honest peers answer by such frames: each request, and each DATA frame that is sent
+/// to them. A peer that overdraws it floods us.
 struct FrameAllowance {
-    /// What a frame costs that makes us reset a stream or refuse a header section.
+    /// Cost of a frame that makes us reset a stream or refuse a header section.
     static let offence = 20
-    /// What a request earns: the PING, WINDOW_UPDATE and RST_STREAM frames that go with it.
+    /// Earned by a request: the PING, WINDOW_UPDATE and RST_STREAM frames that accompany it.
     static let request = 8
-    /// What a DATA frame to the peer earns: two WINDOW_UPDATE frames and a PING by which it measures the bandwidth.
+    /// Earned by a DATA frame to the peer: two WINDOW_UPDATE frames, and a PING by which it measures the bandwidth.
     static let content = 3
-    /// DATA frames with less earn nothing: windows of one byte are no reading.
+    /// Smaller DATA frames earn nothing: a peer that opens windows of one byte does not read.
     static let leastContent = 64
 
     private let burst: Int

@@ -1,4 +1,4 @@
-/// An error code of RFC 9113 §7: those that are used here; peers may send others.
+/// An error code of RFC 9113 §7. Only those used here have names; peers may send others.
 public struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -14,15 +14,14 @@ public struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
     public static let enhanceYourCalm = Self(rawValue: 0xb)
 }
 
-/// Why a session cannot go on. Whoever gets one sends what `takeOutput` still gives (a GOAWAY, as a
-/// rule) and closes the connection.
+/// Why a session cannot continue. Its owner sends what `takeOutput` still returns (usually a GOAWAY) and closes the connection.
 public enum HTTP2Error: Error, Sendable, Equatable {
     /// The first bytes are not the client connection preface (RFC 9113 §3.4): another protocol.
     case notHTTP2
-    /// The peer floods us with frames that carry nothing, or makes us reset stream after stream.
+    /// The peer floods us with frames that carry nothing, or makes us reset one stream after the other.
     case flooded
     /// The session has no stream identifiers left, or the peer has sent GOAWAY: open another connection.
     case noMoreStreams
-    /// nghttp2 gave up; `message` is its own word.
+    /// nghttp2 failed; `message` is its own text.
     case session(message: String)
 }

@@ -6,8 +6,8 @@ import NIOCore
 ///     receive(bytes) ──▶ nghttp2 ──▶ forEachEvent()
 ///     respond/request/send/finish/reset ──▶ nghttp2 ──▶ takeOutput()
 ///
-/// Not thread-safe: whoever owns the socket owns the session. Nothing here blocks or calls back.
-/// What may wait here is bounded by whoever sends: `isBlocked` says when to stop.
+/// Not thread-safe: the socket's owner owns the session. Nothing here blocks or calls back. The sender bounds what waits here: `isBlocked`
+/// says when to stop.
 public final class HTTP2Session {
     public enum Role: Sendable { case server, client }
 
@@ -15,44 +15,44 @@ public final class HTTP2Session {
     let role: Role
     let streams = StreamTable<Stream>()
     var events: [HTTP2Event] = []
-    /// Empty; its memory takes the next events.
+    /// Empty; its memory is reused for the next events.
     private var spareEvents: [HTTP2Event] = []
     private static let maxSpareEvents = 256
-    /// The bytes being received, so that content is handed on as a slice of them.
+    /// The bytes being received; content is passed on as slices of them.
     private(set) var input = ByteBuffer()
     private(set) var inputBase: UnsafeRawPointer?
-    /// Sections that open a stream differ from trailers, so each kind has its own last one.
+    /// Sections that open a stream differ from trailers, so each kind has a reader that remembers its last one.
     let openingReader: HeaderReader
     let trailerReader: HeaderReader
-    /// Of which kind the section under way is.
+    /// The kind of the section being read.
     var isReadingTrailers = false
     var allowance: FrameAllowance
-    /// The same for bytes of frames that nothing comes of. Who is answered before the request has ended may still send a window of it.
+    /// The same for bytes of ignored frames. A client that is answered before its request has ended may still send a window of them.
     var ignoredBytes = FrameAllowance(burst: 16 << 20, perSecond: 1 << 20)
     let streamWindow: Int
-    /// What was received, and what of it frames have announced that nghttp2 knows; both begin behind the client's preface.
+    /// Bytes received, and those of them in frames that nghttp2 has announced; both count from the end of the client's preface.
     var receivedBytes = -prefaceBytes
     var announcedBytes = 0
     /// RFC 9113 §3.4.
     private static let prefaceBytes = 24
     /// Counts header sections.
     var sections = 0
-    /// The number of the section that has begun and not ended: whoever finds the same one again knows that it takes long.
+    /// The number of the section that has begun and not ended: a caller that finds the same number again knows that the section takes long.
     public internal(set) var openSection: Int?
 
-    /// Bytes of all streams that wait to be sent.
+    /// Bytes that wait to be sent, on all streams.
     public internal(set) var pendingBytes = 0
-    /// A stream with more than this waiting `isBlocked`; at half of it `.writable` is reported.
+    /// A stream with more bytes waiting `isBlocked`; at half of it `.writable` is reported.
     public let highWaterMark = 64 << 10
 
-    /// Buffers from this size on go to `letGo` when they are not needed any more.
+    /// Buffers from this size on are passed to `letGo` when they are no longer needed.
     let leastLargeBytes: Int
     let letGo: (consuming ByteBuffer) -> Void
 
     /// - Parameters:
-    ///   - leastLargeBytes: a large buffer has so many bytes.
-    ///   - letGo: takes large buffers that are not needed any more, for whoever has no time to wait until the system has taken them back.
-    ///     It must not call the session.
+    ///   - leastLargeBytes: The size from which on a buffer is large.
+    ///   - letGo: Takes large buffers that are no longer needed, for an owner that has no time to wait until the system has taken them
+    ///     back. It must not call the session.
     public init(
         role: Role, settings: HTTP2Settings = HTTP2Settings(), leastLargeBytes: Int = .max,
         letGo: @escaping (consuming ByteBuffer) -> Void = { _ in }
@@ -72,7 +72,7 @@ public final class HTTP2Session {
 
     // MARK: Bytes and events
 
-    /// Takes what the socket gave. Ask `forEachEvent` and `takeOutput` afterwards, also after an error.
+    /// Takes bytes from the socket. Call `forEachEvent` and `takeOutput` afterwards, even after an error.
     public func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
         input = bytes
         let result = bytes.withUnsafeReadableBytes { raw in
@@ -90,14 +90,13 @@ public final class HTTP2Session {
         }
     }
 
-    /// To be called about once a second: what peers may send in a time is counted by it.
+    /// To be called about once a second: refills what the peer may send.
     public func secondPassed() {
         allowance.secondPassed()
         ignoredBytes.secondPassed()
     }
 
-    /// Hands over what happened since the last time, in order. `body` may call the session; what it causes comes
-    /// the next time.
+    /// Passes on the events since the last call, in order. `body` may call the session; events that it causes come with the next call.
     public func forEachEvent(_ body: (HTTP2Event) -> Void) {
         guard !events.isEmpty else { return }
         var taken = spareEvents
@@ -109,13 +108,13 @@ public final class HTTP2Session {
         spareEvents = taken
     }
 
-    /// Appends what is due to `buffer`, up to about `limit` bytes; returns true when there may be more.
+    /// Appends the frames to send to `buffer`, up to about `limit` bytes; returns true when there may be more.
     public func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
         let end = buffer.readableBytes + limit
         while buffer.readableBytes < end {
             let wanted = end - buffer.readableBytes
             var result = 0
-            // Frames are small: they go side by side into the room that there is, until one does not fit.
+            // Frames are small: they are placed side by side in the room that there is, until one does not fit.
             var unplaced: UnsafeRawBufferPointer?
             buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { room in
                 var used = 0
@@ -141,21 +140,22 @@ public final class HTTP2Session {
         return true
     }
 
-    /// False once the session is over: everything was said, the connection can be closed.
+    /// False once the session is over: everything was sent, and the connection can be closed.
     public var isAlive: Bool {
         nghttp2_session_want_read(pointer) != 0 || nghttp2_session_want_write(pointer) != 0
     }
 
-    /// Frames that wait to be sent, content that waits for a window not among them.
+    /// Frames that wait to be sent, not counting content that waits for a window.
     public var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
 
-    /// Gives back memory that is kept for the next requests; for a connection that is idle.
+    /// Frees memory that is kept for the next requests; for a connection that is idle.
     public func trimMemory() { handle.memory.trim() }
 
-    /// What the session has allocated: streams, header sections, frames that wait. Content that waits (`pendingBytes`) is not in it.
+    /// Bytes that the session has allocated: streams, header sections, frames that wait. Content that waits (`pendingBytes`) is not
+    /// included.
     public var memoryBytes: Int { handle.memory.allocatedBytes }
 
-    /// The streams on which content waits, with how much that is and how much has gone so far.
+    /// The streams on which content waits, with the bytes that wait and those sent so far.
     public func forEachWaiting(_ body: (_ id: StreamID, _ waiting: Int, _ sent: Int) -> Void) {
         for stream in streams.values where stream.pendingBytes > 0 { body(stream.id, stream.pendingBytes, stream.sentBytes) }
     }
@@ -179,7 +179,7 @@ public final class HTTP2Session {
 
     /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
     public func answer(
-        _ id: StreamID, _ fields: PreparedFields, _ content: ByteBuffer, trailers: PreparedFields
+        _ id: StreamID, _ fields: StaticHeaders, _ content: ByteBuffer, trailers: StaticHeaders
     ) throws(HTTP2Error) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
@@ -198,8 +198,8 @@ public final class HTTP2Session {
         return try opened(stream, id)
     }
 
-    /// Client: opens a stream with a header section that many requests have alike.
-    public func request(_ fields: PreparedFields, endStream: Bool) throws(HTTP2Error) -> StreamID {
+    /// Client: opens a stream with a header section that many requests share.
+    public func request(_ fields: StaticHeaders, endStream: Bool) throws(HTTP2Error) -> StreamID {
         let (stream, id) = request(fields.pairs, endStream: endStream)
         return try opened(stream, id)
     }
@@ -219,8 +219,8 @@ public final class HTTP2Session {
         return id
     }
 
-    /// Lends nghttp2 the stream as the source of its content; nghttp2 copies the provider, and the
-    /// stream stays in `streams` for as long as nghttp2 may read it. No provider: no content.
+    /// Lends nghttp2 the stream as the source of its content; nghttp2 copies the provider, and the stream stays in `streams` for as long as
+    /// nghttp2 may read it. Without a stream there is no content.
     private func withProvider<R>(_ stream: Stream?, _ body: (UnsafePointer<nghttp2_data_provider>?) -> R) -> R {
         guard let stream else { return body(nil) }
         var provider = nghttp2_data_provider(
@@ -229,7 +229,7 @@ public final class HTTP2Session {
         return body(&provider)
     }
 
-    /// Queues content. A stream that is gone takes it silently: the peer has reset it meanwhile.
+    /// Queues content. A stream that the peer has reset meanwhile drops it.
     public func send(_ id: StreamID, _ content: ByteBuffer) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
@@ -238,7 +238,7 @@ public final class HTTP2Session {
         resume(stream)
     }
 
-    /// Ends our side once everything queued has gone, with a trailer section if there is one.
+    /// Ends our side once everything queued is sent, with a trailer section if there is one.
     public func finish(_ id: StreamID, trailers: [HeaderField]? = nil) {
         guard let stream = streams[id] else { return }
         stream.finish(trailers.map { .trailers($0) } ?? .endStream)
@@ -246,7 +246,7 @@ public final class HTTP2Session {
     }
 
     private func resume(_ stream: Stream) {
-        // An error here means that the stream was not deferred after all, which is as well.
+        // An error here means that the stream was not deferred after all, which is harmless.
         if stream.takeDeferred() { _ = nghttp2_session_resume_data(pointer, stream.id) }
     }
 
@@ -257,13 +257,13 @@ public final class HTTP2Session {
         _ = nghttp2_submit_rst_stream(pointer, flagNone, id, code.rawValue)
     }
 
-    /// Lets go of what waits on a stream of a connection that is lost. Neither `receive` nor `takeOutput` may be called any more: nghttp2
+    /// Drops the content that waits on a stream of a lost connection. After that neither `receive` nor `takeOutput` may be called: nghttp2
     /// still has the stream's address.
-    public func forget(_ id: StreamID) {
+    public func detach(_ id: StreamID) {
         if let stream = streams.remove(id) { ended(stream) }
     }
 
-    /// True while more waits on the stream than the high-water mark; `.writable` follows when it is over.
+    /// True while more than the high-water mark waits on the stream; `.writable` follows at half of it.
     public func isBlocked(_ id: StreamID) -> Bool {
         guard let stream = streams[id], stream.pendingBytes > highWaterMark else { return false }
         stream.reportsWritable = true
@@ -272,9 +272,9 @@ public final class HTTP2Session {
 
     // MARK: Connection
 
-    /// Gives `count` received bytes of a stream back to the peer's windows (§6.9).
+    /// Returns `count` received bytes of a stream to the peer's windows (§6.9).
     public func consume(_ id: StreamID, _ count: Int) {
-        // Of a stream that is gone the connection's window gets its share all the same; nothing else gives it back.
+        // Even for a stream that is gone this returns the bytes to the connection's window; nothing else does.
         _ = nghttp2_session_consume(pointer, id, count)
     }
 

@@ -6,15 +6,15 @@ import CNGHTTP2
     import Musl
 #endif
 
-/// Puts a header section together from the fields that nghttp2 decodes, one section at a time: their frames
-/// never interleave (RFC 9113 §4.3).
+/// Assembles a header section from the fields that nghttp2 decodes, one section at a time: the frames of two sections never interleave (RFC
+/// 9113 §4.3).
 ///
-/// Clients send nearly the same section with every request, so the last one is kept: a field that comes
-/// again at its place is recognised by nghttp2's own buffers, without making Strings, and a section that
-/// comes again as a whole is the very same array. `capacity` bounds what is kept.
+/// Clients send nearly the same section with every request, so the last one is kept: a field that recurs at its place is recognised by
+/// nghttp2's own buffers, without making Strings, and a section that recurs as a whole is the very same array. `capacity` bounds what is
+/// kept.
 final class HeaderReader {
-    /// A field of the section that came last. Both buffers are retained here: nghttp2 says to "increment their
-    /// reference counts" to keep them, and one that is retained is not freed and its address not used anew.
+    /// A field of the last section. Both buffers are retained here: nghttp2 says to "increment their reference counts" to keep them. A
+    /// retained buffer is not freed, so its address is not reused.
     private struct Known {
         let name: OpaquePointer
         let value: OpaquePointer
@@ -24,21 +24,21 @@ final class HeaderReader {
 
     /// SETTINGS_MAX_HEADER_LIST_SIZE.
     private let limit: Int
-    /// Where the buffers are: it must not go before them.
+    /// Holds the buffers, so it must outlive them.
     private let memory: SessionMemory
-    /// Fields whose buffers are kept; the ones behind them are read anew each time.
+    /// Fields whose buffers are kept; the ones behind them are converted each time.
     private static let capacity = 32
 
     /// Owned by the reader; room for `capacity`, the first `knownCount` initialised.
     private let known = UnsafeMutablePointer<Known>.allocate(capacity: capacity)
     private var knownCount = 0
-    /// The fields that came last; those up to `count` are also the ones of the section under way.
+    /// The fields of the last section; those up to `count` also belong to the section being read.
     private var fields: [HeaderField] = []
     private var count = 0
     private var bytes = 0
     private var isTooLarge = false
-    /// A section that is so many times larger than the limit is not read to its end: nghttp2 would check every octet of fields that a
-    /// few bytes of HPACK repeat. Below it the request can still be answered.
+    /// A section that is so many times larger than the limit is not read to its end: nghttp2 would check every octet of fields that a few
+    /// bytes of HPACK repeat. The request of a smaller one can still be answered.
     private static let answerable = 4
 
     init(limit: Int, memory: SessionMemory) {
@@ -77,7 +77,7 @@ final class HeaderReader {
         return true
     }
 
-    /// The section, whole; nil when it was larger than the limit.
+    /// The complete section; nil when it was larger than the limit.
     func end() -> [HeaderField]? {
         if isTooLarge { return nil }
         if count < fields.count {
@@ -87,7 +87,7 @@ final class HeaderReader {
         return fields
     }
 
-    /// The fields of a section that is too large, as far as they fitted.
+    /// The fields of a section that is too large, as far as they fit.
     var beginning: [HeaderField] { Array(fields.prefix(count)) }
 
     private func hasRoom(for size: Int) -> Bool {
@@ -114,7 +114,7 @@ final class HeaderReader {
         nghttp2_rcbuf_decref(field.value)
     }
 
-    /// The same buffer, as for a field of HPACK's tables, or the same octets.
+    /// Whether the buffers are the same, as for a field of HPACK's tables, or hold the same octets.
     private static func isSame(_ one: OpaquePointer, _ other: OpaquePointer) -> Bool {
         if one == other { return true }
         let (octets, others) = (nghttp2_rcbuf_get_buf(one), nghttp2_rcbuf_get_buf(other))
@@ -123,7 +123,7 @@ final class HeaderReader {
 
     private static func size(_ name: OpaquePointer, _ value: OpaquePointer) -> Int { text(name).count + text(value).count + 32 }
 
-    /// The octets of a buffer, for as long as it is.
+    /// The octets of a buffer, valid as long as the buffer is.
     private static func text(_ buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
         let octets = nghttp2_rcbuf_get_buf(buffer)
         return UnsafeBufferPointer(start: octets.base, count: octets.len)

@@ -1,7 +1,7 @@
 import CNGHTTP2
 import NIOCore
 
-// What nghttp2's callbacks tell the session: it only notes events.
+// Called by nghttp2's callbacks: the session only notes events.
 
 extension HTTP2Session {
     func beganHeaders(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -20,19 +20,19 @@ extension HTTP2Session {
         return goesOn
     }
 
-    /// A frame's head came. What makes up for its cost is told later.
+    /// A frame's head arrived, which costs allowance; what the frame earns is added later.
     func began(_ hd: UnsafePointer<nghttp2_frame_hd>) {
         announcedBytes &+= Int(hd.pointee.length) + Self.frameHeadBytes
-        // A section goes on by CONTINUATION frames, whose number nghttp2 limits.
+        // A section continues in CONTINUATION frames, whose number nghttp2 limits.
         if hd.pointee.type != UInt8(NGHTTP2_CONTINUATION.rawValue) { allowance.spend() }
     }
 
-    /// nghttp2 passes frames of unknown types over in silence, and content of streams that are gone: they are what of `count` received
-    /// bytes no frame has announced.
+    /// Counts those of `count` received bytes that no frame has announced: nghttp2 silently skips frames of unknown types, and content of
+    /// streams that are gone.
     func countIgnored(received count: Int) {
         receivedBytes &+= count
         let ignored = receivedBytes &- announcedBytes
-        // The head of the next frame may be in pieces.
+        // The head of the next frame may be incomplete.
         guard ignored >= Self.frameHeadBytes else { return }
         announcedBytes = receivedBytes
         ignoredBytes.spend(ignored)
@@ -40,7 +40,7 @@ extension HTTP2Session {
 
     private static let frameHeadBytes = 9
 
-    /// A frame went out.
+    /// A frame was sent.
     func sentFrame(_ frame: UnsafePointer<nghttp2_frame>) {
         let hd = frame.pointee.hd
         switch nghttp2_frame_type(UInt32(hd.type)) {
@@ -51,14 +51,14 @@ extension HTTP2Session {
         }
     }
 
-    /// Streams that are reset for these were broken by the peer (CVE-2025-8671, "MadeYouReset").
+    /// Codes that reset a stream because of the peer's fault (CVE-2025-8671, "MadeYouReset").
     private static let offences: [HTTP2ErrorCode] = [
         .protocolError, .flowControlError, .streamClosed, .frameSizeError, .enhanceYourCalm,
     ]
 
     func received(data: UnsafeRawBufferPointer, stream id: StreamID) {
         allowance.earn(1)
-        // nghttp2 hands content on where it lies in the input, so a slice of it needs no copy.
+        // nghttp2 passes content on where it lies in the input, so a slice of it needs no copy.
         if let base = inputBase, let start = data.baseAddress, start >= base,
             let slice = input.getSlice(at: input.readerIndex + (start - base), length: data.count)
         {
@@ -122,7 +122,7 @@ extension HTTP2Session {
         events.append(.closed(id, code))
     }
 
-    /// A stream is over; what waited on it is not sent any more.
+    /// A stream is over; its queued content is dropped.
     func ended(_ stream: Stream) {
         pendingBytes -= stream.pendingBytes
         while let chunk = stream.popChunk() { spent(chunk) }

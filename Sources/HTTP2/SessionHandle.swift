@@ -1,9 +1,9 @@
 import CNGHTTP2
 
-/// The one owner of an `nghttp2_session`; `deinit` frees it with all its streams.
+/// The only owner of an `nghttp2_session`; `deinit` frees it with all its streams.
 struct SessionHandle: ~Copyable {
     let pointer: OpaquePointer
-    /// Goes after the session, which lives in it.
+    /// Freed after the session, which is allocated in it.
     let memory: SessionMemory
 
     private init(_ pointer: OpaquePointer, _ memory: SessionMemory) {
@@ -21,8 +21,8 @@ struct SessionHandle: ~Copyable {
         try check(nghttp2_session_callbacks_new(&callbacks))
         defer { nghttp2_session_callbacks_del(callbacks) }
 
-        // Bytes are given back by `consume` only, when the application has taken them: "In this mode,
-        // nghttp2_session_consume() is used to indicate the consumed amount of data."
+        // Windows are reopened only by `consume`, when the application has taken the bytes: "In this mode, nghttp2_session_consume() is
+        // used to indicate the consumed amount of data."
         nghttp2_option_set_no_auto_window_update(option, 1)
         // nghttp2 would keep closed streams for RFC 7540 priorities, which are not used here.
         nghttp2_option_set_no_closed_streams(option, 1)
@@ -42,8 +42,7 @@ struct SessionHandle: ~Copyable {
         return handle
     }
 
-    /// Says whom the callbacks are for, unretained: `owner` must own this handle, so that it outlives every
-    /// call into nghttp2.
+    /// Sets the session that the callbacks call, unretained: `owner` must own this handle, so that it outlives every call into nghttp2.
     func setOwner(_ owner: HTTP2Session) {
         nghttp2_session_set_user_data(pointer, Unmanaged.passUnretained(owner).toOpaque())
     }
@@ -73,7 +72,7 @@ struct SessionHandle: ~Copyable {
 
 let flagNone = UInt8(NGHTTP2_FLAG_NONE.rawValue)
 
-/// Turns nghttp2's negative results into errors; they are "fatal" or tell of misuse.
+/// Turns nghttp2's negative results into errors; they are "fatal" or mean misuse.
 func check(_ result: Int32) throws(HTTP2Error) {
     if result < 0 { throw HTTP2Error(nghttp2: result) }
 }

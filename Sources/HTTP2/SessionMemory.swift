@@ -6,13 +6,13 @@ import CNGHTTP2
     import Musl
 #endif
 
-/// The memory of one nghttp2 session. nghttp2 takes eight small blocks a request and gives them back with its
-/// end; when many requests are under way, they are too many for malloc's quick lists. Here a freed block is kept
-/// for the next request, up to `maxKept` bytes, until `trim`.
+/// The memory of one nghttp2 session. nghttp2 allocates eight small blocks a request and frees them at its end; with many requests in
+/// progress they are too many for malloc's quick lists. Here a freed block is kept for the next request, up to `maxKept` bytes, until
+/// `trim`.
 ///
-/// For one thread at a time, like the session. Whoever holds a buffer of nghttp2 (`HeaderReader`) holds this too.
+/// For one thread at a time, like the session. An object that keeps a buffer of nghttp2 (`HeaderReader`) keeps this too.
 final class SessionMemory {
-    /// Stands before every block and holds its capacity; keeps the alignment of malloc.
+    /// Precedes every block and holds its capacity; keeps the alignment of malloc.
     private static let header = 16
     private static let step = 64
     private static let maxSmall = 512
@@ -21,7 +21,7 @@ final class SessionMemory {
     /// Freed blocks by capacity, in steps of `step`; each block begins with the address of the next one. Owned.
     private let kept = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: maxSmall / step + 1)
     private var keptBytes = 0
-    /// What malloc has given, those that are kept included.
+    /// Bytes that malloc has allocated, including the blocks that are kept.
     private(set) var allocatedBytes = 0
 
     init() { kept.initialize(repeating: nil, count: Self.maxSmall / Self.step + 1) }
@@ -31,7 +31,7 @@ final class SessionMemory {
         kept.deallocate()
     }
 
-    /// Gives back what is kept for later.
+    /// Frees the blocks that are kept.
     func trim() {
         for list in 0...Self.maxSmall / Self.step {
             while let block = kept[list] {
@@ -90,7 +90,7 @@ final class SessionMemory {
 
     private static func capacity(_ block: UnsafeMutableRawPointer) -> Int { (block - header).load(as: Int.self) }
 
-    /// What nghttp2 is given: it copies the functions, and this must outlive all that it allocates.
+    /// The functions for nghttp2, which copies them; this object must outlive all that they allocate.
     var functions: nghttp2_mem {
         nghttp2_mem(
             mem_user_data: Unmanaged.passUnretained(self).toOpaque(),
@@ -101,7 +101,7 @@ final class SessionMemory {
     }
 }
 
-/// Never nil: nghttp2 hands back what `functions` gave it.
+/// Never nil: nghttp2 passes back what `functions` gave it.
 private func with<R>(_ memory: UnsafeMutableRawPointer?, _ body: (SessionMemory) -> R) -> R {
     guard let memory else { preconditionFailure("nghttp2 lost the memory that it was given") }
     return Unmanaged<SessionMemory>.fromOpaque(memory)._withUnsafeGuaranteedRef(body)

@@ -1,31 +1,30 @@
 import CNGHTTP2
 import NIOCore
 
-/// One open stream as the session keeps it: what waits to be sent. nghttp2 asks for content piece by piece
-/// as windows allow; `read` hands it over.
+/// An open stream's queue of content to be sent. nghttp2 asks for content piece by piece as windows allow; `read` provides it.
 final class Stream {
-    /// How our side of the stream ends, once everything queued has gone.
+    /// How our side of the stream ends, once everything queued is sent.
     enum End {
         case open
         case endStream
         case trailers([HeaderField])
-        case preparedTrailers(PreparedFields)
+        case preparedTrailers(StaticHeaders)
         case ended
     }
 
     let id: StreamID
 
-    /// What is sent next; empty when nothing waits.
+    /// The next piece to send; empty when nothing waits.
     private var chunk = ByteBuffer()
-    /// What follows it, in a stream of messages.
+    /// The pieces behind it, in a stream of messages.
     private var more: CircularBuffer<ByteBuffer>?
     private(set) var pendingBytes = 0
-    /// What has gone so far.
+    /// Bytes sent so far.
     private(set) var sentBytes = 0
     private(set) var end = End.open
-    /// nghttp2 was told NGHTTP2_ERR_DEFERRED and must be resumed when there is more.
+    /// The last read returned NGHTTP2_ERR_DEFERRED: nghttp2 must be resumed when there is more.
     private(set) var isDeferred = false
-    /// The owner was told that the stream is blocked and waits for `.writable`.
+    /// The owner has seen that the stream is blocked and waits for `.writable`.
     var reportsWritable = false
 
     init(id: StreamID) { self.id = id }
@@ -58,7 +57,7 @@ final class Stream {
         case last(Int, End)
     }
 
-    /// Takes out the next piece of what waits, as it came or what is left of it; nil when there is none.
+    /// Removes the next waiting piece, or what is left of it; nil when there is none.
     func popChunk() -> ByteBuffer? {
         guard pendingBytes > 0 else { return nil }
         var popped = more?.popFirst() ?? ByteBuffer()
@@ -67,8 +66,8 @@ final class Stream {
         return popped
     }
 
-    /// Fills `target` from the queue, and says whether our side ends with it.
-    /// - Parameter spent: takes each piece of which that was the last.
+    /// Fills `target` from the queue, and returns whether our side ends with it.
+    /// - Parameter spent: Takes each piece that was read completely.
     func read(into target: UnsafeMutableRawBufferPointer, spent: (consuming ByteBuffer) -> Void) -> ReadResult {
         var written = 0
         while pendingBytes > 0, written < target.count {

@@ -1,9 +1,9 @@
-/// What belongs to each open stream, by its identifier: a hash table of open addressing, since a call asks
-/// for its stream about ten times, and Swift's dictionary takes 25 ns each time to be safe for any key.
+/// The object of each open stream, by the stream's identifier: a hash table with open addressing, since a call looks up its stream about
+/// ten times, and Swift's dictionary takes 25 ns each time to be safe for any key.
 ///
-/// What changes lies behind a pointer, so that the table can be a constant of its owner and asking takes no
-/// run-time check of exclusive access. For one thread at a time. The capacity is a power of two and never more
-/// than half used; an entry that leaves closes its gap, so that there are no tombstones.
+/// The mutable state lies behind a pointer, so that the table can be a constant of its owner and a look-up takes no run-time check of
+/// exclusive access. For one thread at a time. The capacity is a power of two and never more than half used; removing an entry closes its
+/// gap, so that there are no tombstones.
 public struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline struct Slot {
         /// 0 where the slot is free: no stream has that identifier (RFC 9113 §5.1.1).
@@ -13,11 +13,11 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
     }
 
     @usableFromInline struct State {
-        /// `capacity` of them, all initialised.
+        /// `capacity` slots, all initialised.
         @usableFromInline var slots: UnsafeMutablePointer<Slot>
         @usableFromInline var capacity: Int
         @usableFromInline var count = 0
-        /// Odd. Drawn by lot: the peer chooses the identifiers, and could choose those that collide.
+        /// Odd, and random: the peer chooses the identifiers, and could choose those that collide.
         @usableFromInline let factor = UInt32.random(in: 0...UInt32.max) | 1
 
         @inlinable init(capacity: Int) {
@@ -62,7 +62,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         @inlinable @inline(__always) get { state.pointee.find(id).pointee.value }
     }
 
-    /// Adds what belongs to a stream, in the place of what did. `id` must not be 0.
+    /// Adds or replaces the object of a stream. `id` must not be 0.
     @inlinable @inline(__always)
     public func insert(_ id: StreamID, _ value: Value) {
         if 2 * (state.pointee.count + 1) > state.pointee.capacity { grow() }
@@ -81,7 +81,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         guard let value = gap.pointee.value else { return nil }
         gap.pointee.value = nil
         state.pointee.count -= 1
-        // An entry behind the gap, which owns nothing any more, moves into it, unless its search begins behind the gap.
+        // An entry behind the gap moves into it, unless its search begins behind the gap. The gap's slot owns nothing any more.
         let (slots, mask) = (state.pointee.slots, state.pointee.capacity - 1)
         var next = (gap - slots + 1) & mask
         while slots[next].id != 0 {
@@ -97,7 +97,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         return value
     }
 
-    /// All of them now, for a walk on which entries may leave.
+    /// A copy of all objects, for a loop during which entries may be removed.
     @inlinable public var values: [Value] {
         UnsafeBufferPointer(start: state.pointee.slots, count: state.pointee.capacity).compactMap(\.value)
     }

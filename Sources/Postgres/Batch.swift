@@ -1,38 +1,38 @@
-/// Operations that go to PostgreSQL together, from when they were taken to their outcomes: the round on its way, and what is left to do
-/// after it. Confined to the connection's thread.
+/// Operations taken from the queue together, until each has its outcome: the round in flight, and the operations that still have to run.
+/// Confined to the connection's thread.
 final class Batch {
     private let entries: [BatchQueue<Job>.Entry]
     private var plan: BatchPlan
-    /// The round on its way: its units, the entries of each, and what PostgreSQL has answered.
-    private(set) var units: [Unit] = []
+    /// The round in flight: its units, the entries of each unit, and the results received so far.
+    private(set) var units: [TransactionUnit] = []
     private var members: [[Int]] = []
     private(set) var isTogether = false
-    /// The batch was undone.
+    /// Whether the operations run again, after their transaction was rolled back.
     private(set) var isRepetition = false
-    /// By unit, the transaction's `lock_timeout` in milliseconds; `nil`: that of the session.
+    /// Per unit, the transaction's `lock_timeout` in milliseconds; `nil` leaves the session's.
     private(set) var lockWaits: [Int?] = []
-    /// The server cannot be used for now: what has no outcome was undone, and the connection is to be given up.
+    /// The error that makes the server unusable for now: operations without an outcome were rolled back, and the connection must be closed.
     private(set) var serverError: PostgresError?
     /// Operations whose locks another transaction holds; they left the batch.
     private(set) var aside: [BatchQueue<Job>.Entry] = []
-    /// What operations failed with for good in the last round.
+    /// The errors with which operations finally failed in the last round.
     private(set) var failures: [PostgresError] = []
     private(set) var hasCommitted = false
-    var exchange = Exchange(units: 0)
+    var results = PipelineResults(units: 0)
     private let statementTimeout: Duration?
     private var sentAt = ContinuousClock.now
 
-    /// - Parameter statementTimeout: After that time PostgreSQL cancels a statement by itself.
+    /// - Parameter statementTimeout: PostgreSQL cancels a statement by itself after this time.
     init(_ entries: [BatchQueue<Job>.Entry], lockWait: BatchPlan.LockWait = .session, statementTimeout: Duration? = nil) {
         self.entries = entries
         self.statementTimeout = statementTimeout
         plan = BatchPlan(lockOrders: entries.map { $0.element.lockOrder }, lockWait: lockWait)
     }
 
-    /// The locks of its operations, for a batch on trial.
+    /// The locks of the operations, for a trial.
     var locks: Set<UInt64> { Set(entries.compactMap(\.lock)) }
 
-    /// Makes the units of the next round; `false` when every operation has its outcome.
+    /// Prepares the next round; `false` when every operation has its outcome.
     func prepareRound() -> Bool {
         guard let round = plan.nextRound() else { return false }
         isRepetition = !members.isEmpty
@@ -45,7 +45,7 @@ final class Batch {
         let wait = plan.lockWait.milliseconds
         lockWaits =
             wait == nil ? [] : members.map { [entries] in $0.contains { entries[$0].element.lockOrder != nil } ? wait : nil }
-        exchange = Exchange(units: units.count)
+        results = PipelineResults(units: units.count)
         sentAt = .now
         return true
     }
@@ -56,38 +56,38 @@ final class Batch {
     /// Operations without an outcome so far.
     var unsettled: [BatchQueue<Job>.Entry] { plan.unsettled.map { entries[$0] } }
 
-    /// A batch that is answered within this time is not cancelled: for that PostgreSQL starts a process, and the next batch must wait for it.
-    /// Who cancels thousands of short operations would hold everybody up.
+    /// A batch that is answered within this time is not cancelled. PostgreSQL starts a process for each cancel request, and the next batch
+    /// waits for it, so a client that cancels thousands of short operations would delay all others.
     static let cancelDelay = Duration.milliseconds(100)
 
-    /// Whether the callers of all operations of the round have given up, and it takes its time: it is to be cancelled.
+    /// Whether to cancel the round: it takes longer than `cancelDelay`, and the callers of all its operations have given up.
     func isAbandoned(now: ContinuousClock.Instant = .now) -> Bool {
         guard now >= sentAt + Self.cancelDelay else { return false }
         return members.allSatisfy { $0.allSatisfy { entries[$0].element.abandonment(now: now) != nil } }
     }
 
-    /// Whether everything is answered, only the commit is not confirmed yet, and no operation will take another round trip: what is sent
-    /// now comes after the whole batch. (A commit that fails nevertheless takes the batch's operations behind those.)
+    /// Whether all results have arrived, only the commit is unconfirmed, and no operation needs another round trip, so that statements sent
+    /// now run after the whole batch. (If the commit fails after all, the operations run again after those statements.)
     var isAnsweredForGood: Bool {
-        isTogether && exchange.isAnswered && units.indices.allSatisfy { units[$0].isFinal(exchange.answers(of: $0)) }
+        isTogether && results.isAnswered && units.indices.allSatisfy { units[$0].isFinal(results.answers(of: $0)) }
     }
 
-    /// Gives the operations of the round their outcomes, as far as PostgreSQL told them. Returns those that need no further run in this
+    /// Gives the operations of the round their outcomes, as far as the results decide them. Returns those that need no further run in this
     /// batch.
     ///
-    /// - Parameter isClosed: The caller asked to shut down at once.
+    /// - Parameter isClosed: The connection group was closed; its operations fail with `shutdown` instead of running again.
     func settle(isClosed: Bool) -> [BatchQueue<Job>.Entry] {
         var settled: [Int] = []
         aside = []
         failures = []
-        for (unit, result) in exchange.results.enumerated() {
+        for (unit, result) in results.unitResults.enumerated() {
             settled += settle(result, units[unit], members[unit], isClosed: isClosed)
         }
         if isTogether { plan.togetherFinished(settled: settled) }
         return settled.map { entries[$0] }
     }
 
-    private func settle(_ result: ExchangeResult, _ unit: Unit, _ members: [Int], isClosed: Bool) -> [Int] {
+    private func settle(_ result: UnitResult, _ unit: TransactionUnit, _ members: [Int], isClosed: Bool) -> [Int] {
         switch result {
         case .committed(let rows):
             unit.decode(rows)
@@ -102,7 +102,7 @@ final class Batch {
             var settled: [Int] = []
             for index in members {
                 let job = entries[index].element
-                // Undone. One that no caller waits for is not run again; PostgreSQL's 57014 was our own request to cancel.
+                // Rolled back. An operation whose caller has given up is not run again; a 57014 came from our own cancel request.
                 if let reason = isClosed ? .shutdown : job.abandonment(now: now) {
                     job.fail(reason)
                     if !isTogether { plan.drop(index) }
@@ -119,7 +119,7 @@ final class Batch {
 
 extension Batch {
     private func settleAlone(_ index: Int, _ error: PostgresError, _ now: ContinuousClock.Instant) -> [Int] {
-        // One that took its time was cancelled by PostgreSQL itself, and would be again.
+        // A statement that ran for its whole timeout was cancelled by PostgreSQL itself, and would be again.
         let isTimeout = error.sqlState == .queryCanceled && statementTimeout.map { now - sentAt >= $0 * 0.9 } ?? false
         switch isTimeout ? dropped(index) : plan.aloneFinished(index, error: error) {
         case .runsAgain: return []

@@ -1,5 +1,5 @@
-/// How a batch is run: first all together in one transaction; when that was undone, each operation in its own, those that hit a
-/// conflict with other transactions several times. Pure.
+/// How a batch runs: first all operations together in one transaction; if that is rolled back, each in a transaction of its own, several
+/// times if it conflicts with other transactions. Pure.
 struct BatchPlan {
     /// How often an operation is run alone.
     static let maximumAttempts = 5
@@ -14,20 +14,20 @@ struct BatchPlan {
     enum Verdict: Equatable {
         case settled
         case runsAgain
-        /// Another transaction holds what these lock, the operation and those of the same lock behind it: they leave the batch.
+        /// Another transaction holds the lock of these: the operation, and those behind it with the same lock. They leave the batch.
         case aside([Int])
     }
 
-    /// How long a round's statements wait for locks.
+    /// How long the statements of a round wait for locks.
     enum LockWait {
-        /// As the session does.
+        /// The session's `lock_timeout`.
         case session
-        /// While some locks are known to be held: another may be in the batch.
+        /// Some locks are known to be held, and the batch may need another held lock.
         case cautious
-        /// Operations on their own, of which some met a lock that was held, or one did before.
+        /// The operations run one by one: on trial for their locks, or after their batch was rolled back.
         case trial
 
-        /// The server's `lock_timeout` for the transaction; `nil`: that of the session.
+        /// The transaction's `lock_timeout`; `nil` leaves the session's.
         var milliseconds: Int? {
             switch self {
             case .session: nil
@@ -41,13 +41,13 @@ struct BatchPlan {
     private var waiting: [Int]
     private var attempts: [Int]
     private var isTogether: Bool
-    /// For the first round; what is left runs one by one and with little patience.
+    /// That of the first round; later rounds use `trial`.
     private(set) var lockWait: LockWait
 
     init(count: Int) { self.init(lockOrders: Array(repeating: nil, count: count)) }
 
-    /// Operations in the order of what they lock (`Operation.lockOrder`), those of one number as they came.
-    /// - Parameter lockWait: `trial`: they run one by one from the start.
+    /// Sorts the operations by lock (`Operation.lockOrder`); those with the same lock keep their order.
+    /// - Parameter lockWait: With `trial` the operations run one by one from the start.
     init(lockOrders: [UInt64?], lockWait: LockWait = .session) {
         self.lockOrders = lockOrders
         self.lockWait = lockWait
@@ -56,8 +56,8 @@ struct BatchPlan {
         isTogether = lockOrders.count > 1 && lockWait != .trial
     }
 
-    /// Cuts operations that run together into units of one type each, which share statements: those without locks by type, the others
-    /// as they stand, so that their order stays.
+    /// Divides operations that run together into units, whose operations share statements: by type if they take no lock, else runs of one
+    /// type, so that their order stays.
     static func units(_ operations: [(type: ObjectIdentifier, lockOrder: UInt64?)]) -> [[Int]] {
         var units: [[Int]] = []
         var free: [ObjectIdentifier: Int] = [:]
@@ -83,7 +83,7 @@ struct BatchPlan {
         if waiting.isEmpty { return nil }
         if isTogether { return .together(waiting) }
         if waiting.count == 1 { return .separately(waiting) }
-        // Of operations of one lock only the first: the next one must not pass it when it has to run again.
+        // Of operations with the same lock only the first: the next one must not overtake it when it has to run again.
         var locks: Set<UInt64> = []
         return .separately(waiting.filter { lockOrders[$0].map { locks.insert($0).inserted } ?? true })
     }
@@ -96,7 +96,7 @@ struct BatchPlan {
         waiting.removeAll { settled.contains($0) }
     }
 
-    /// The operation's own transaction was committed, or undone because of `error`.
+    /// The operation's own transaction was committed, or rolled back because of `error`.
     mutating func aloneFinished(_ index: Int, error: PostgresError?) -> Verdict {
         attempts[index] += 1
         if let error {
@@ -114,9 +114,9 @@ struct BatchPlan {
     /// The operation needs no further run: it has its outcome, was cancelled or expired.
     mutating func drop(_ index: Int) { waiting.removeAll { $0 == index } }
 
-    /// A conflict with another transaction that has gone when the operation is run again: it then sees what the other one committed.
-    /// 57014: a request to cancel that was meant for another statement. (`Batch` sorts out those that hit whom they were meant for.)
-    /// A statement unknown by its name, or planned before a migration, is prepared again under another name.
+    /// Whether the operation may succeed when it runs again: it conflicted with another transaction, whose commit it then sees. 57014 is a
+    /// cancel request that was meant for another statement (`Batch` handles those that hit the right one). A statement that is unknown by
+    /// its name, or was planned before a migration, is prepared again under another name.
     static func isTransient(_ error: PostgresError) -> Bool {
         switch error.sqlState {
         case .serializationFailure, .deadlockDetected, .uniqueViolation, .queryCanceled: true
@@ -124,7 +124,7 @@ struct BatchPlan {
         }
     }
 
-    /// 26000: a pooler in between or `DISCARD ALL` took the prepared statement away; 0A000 "cached plan must not change result type".
+    /// 26000: a pooler or `DISCARD ALL` removed the prepared statement. 0A000: "cached plan must not change result type".
     static func isStalePreparation(_ error: PostgresError) -> Bool {
         guard case .server(let state, let message, _, _) = error else { return false }
         return state == .invalidStatementName || state == .featureNotSupported && message.contains("cached plan")

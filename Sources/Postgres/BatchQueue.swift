@@ -1,5 +1,6 @@
-/// The bounded queue of a lane: what waits, which connections are up or idle, which batch goes next, and who fails when there is no
-/// connection. Pure: it takes no lock, does no I/O, reads no clock; `Lane` calls it under its lock and acts on what it returns.
+/// The bounded queue of a connection group: which operations wait, which connections are up or idle, which batch is next, and which
+/// operations fail when there is no connection. Pure: it takes no lock, does no I/O and reads no clock; `ConnectionGroup` calls it under
+/// its lock and acts on what it returns.
 struct BatchQueue<Element> {
     typealias ID = UInt64
     typealias Instant = ContinuousClock.Instant
@@ -8,26 +9,26 @@ struct BatchQueue<Element> {
 
     private let limits: Limits
     private var life = Life.open
-    /// Waiting entries by number: entry `id` is at `id - firstID`; `nil` where one was cancelled. Served from `head` on.
+    /// Waiting entries by number: entry `id` is at `id - firstID`; `nil` where one was taken or cancelled. Served from `head` on.
     private var slots: [Entry?] = []
     private var head = 0
     private var firstID: ID = 0
     private(set) var count = 0
     /// Bytes (`Entry.cost`) that wait in `slots`.
     private var bytes = 0
-    /// What runs again, before all others: operations that take another round trip, and reads whose connection was lost.
+    /// Run before all others: operations that need another round trip, reads whose connection was lost, operations whose lock became free.
     private var held: [Entry] = []
     private var turns = CallerTurns()
-    /// What waits for locks that other transactions hold.
+    /// Operations that wait for locks that other transactions hold.
     private var aside: LockQueue<Element>
-    /// The last round was a trial: others first.
+    /// Whether the last batch was a trial: then other operations come first.
     private var wasTrial = false
     private var connected: Set<Int> = []
     private var idle: [Int] = []
-    /// Why there is no connection; `nil` until an attempt to make one has ended, the first or the one after a loss: meanwhile operations are
-    /// let in and wait for it.
+    /// Why there is no connection. `nil` until the first attempt to connect has ended, and after a loss until the next one has: meanwhile
+    /// operations are queued.
     private var reason: String?
-    /// What the last connection was lost with.
+    /// Why the last connection was lost.
     private var loss: String?
 
     init(limits: Limits) {
@@ -40,17 +41,17 @@ struct BatchQueue<Element> {
     var isClosed: Bool { life == .closed }
     /// Operations that wait.
     var queued: Int { count + aside.count }
-    /// Whether locks are known that other transactions hold.
+    /// Whether other transactions are known to hold locks.
     var hasHeldLocks: Bool { !aside.isEmpty }
     /// When operations that were put aside are to be tried.
     var nextTrial: Instant? { aside.nextTrial }
-    /// The last reason why a connection failed or could not be made, while there is none.
+    /// Why the last connection was lost or the last attempt failed; `nil` while there is a connection.
     var unavailableReason: String? { connected.isEmpty ? reason ?? loss : nil }
 
     // MARK: Operations
 
     mutating func enqueue(
-        _ element: Element, cost: Int, deadline: Instant?, company: Company, caller: UInt64 = 0, lock: UInt64? = nil
+        _ element: Element, cost: Int, deadline: Instant?, affinity: BatchAffinity, caller: UInt64 = 0, lock: UInt64? = nil
     ) -> Admission {
         guard life == .open else { return .refused(.shutdown) }
         if connected.isEmpty, let reason { return .refused(.unavailable(message: reason, outcomeUnknown: false)) }
@@ -61,12 +62,12 @@ struct BatchQueue<Element> {
         }
         let id = firstID + ID(slots.count)
         bytes += cost
-        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, company: company, caller: caller, lock: lock))
+        slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, affinity: affinity, caller: caller, lock: lock))
         count += 1
         return .queued(id, wake: idle.popLast())
     }
 
-    /// Takes a waiting entry out; `nil` when it does not wait (any more).
+    /// Removes a waiting entry; `nil` when it does not wait any more.
     mutating func cancel(_ id: ID) -> Element? {
         if let index = held.firstIndex(where: { $0.id == id }) { return held.remove(at: index).element }
         guard id >= firstID, id - firstID < ID(slots.count), let entry = slots[Int(id - firstID)] else { return aside.cancel(id) }
@@ -75,8 +76,8 @@ struct BatchQueue<Element> {
         return entry.element
     }
 
-    /// Queues what takes another round trip, in front and in its order. Returns who fails because there is no connection any more, and
-    /// which idle connection should come.
+    /// Queues operations that need another round trip in front, in their order. Returns those that fail because there is no connection any
+    /// more, and the idle connection to wake.
     mutating func enqueueAgain(_ entries: [Entry]) -> (failures: [Failure], wake: Int?) {
         if life == .closed { return (entries.map { Failure($0, .shutdown) }, nil) }
         if connected.isEmpty, let reason {
@@ -88,7 +89,7 @@ struct BatchQueue<Element> {
 
     // MARK: Batches
 
-    /// What the connection should do next. Entries past their deadline are dropped into `expired`.
+    /// What the connection should do next. Entries past their deadline are moved to `expired`.
     mutating func take(for connection: Int, now: Instant, expired: inout [Failure]) -> Take {
         if life == .closed { return .finished }
         if !wasTrial || count + held.count == 0, let trials = takeTrials(now: now, expired: &expired) { return trials }
@@ -105,11 +106,11 @@ struct BatchQueue<Element> {
         while !isFull(batch), let entry = next(), add(entry, to: &batch, now: now, &expired) {
             removeNext()
         }
-        takeEquals(into: &batch, now: now)
+        takeIdentical(into: &batch, now: now)
         return batch.entries
     }
 
-    /// When more waits than fits into a few batches; nil when it does not, or all of it is one caller's.
+    /// For more entries than fit into a few batches; `nil` when there are fewer, or all are one caller's.
     private mutating func takeInTurns(now: Instant, _ expired: inout [Failure]) -> [Entry]? {
         let isMuch = held.count + count > Self.batchesInOrder * limits.operations || heldBytes + bytes > limits.bytes
         guard isMuch, let order = turns.next(callers, limit: 2 * limits.operations) else {
@@ -127,18 +128,18 @@ struct BatchQueue<Element> {
             if isHeld { taken.insert(index) } else { vacate(index, entry) }
         }
         if !taken.isEmpty { held = held.enumerated().filter { !taken.contains($0.offset) }.map(\.element) }
-        takeEquals(into: &batch, now: now)
-        // Passes over what went, so that places are given back.
+        takeIdentical(into: &batch, now: now)
+        // Moves `head` past the entries taken, so that `compact` can free their slots.
         _ = next()
         return batch.entries
     }
 
-    /// So many are soon over, and taking turns costs time.
+    /// So many batches run in order: they are soon finished, and taking turns costs time.
     private static var batchesInOrder: Int { 4 }
 
     private var heldBytes: Int { held.isEmpty ? 0 : held.reduce(0) { $0 + $1.cost } }
 
-    /// Of all that waits, in its order; nil where something was cancelled.
+    /// The callers of all waiting entries, in order; `nil` for an empty slot.
     private var callers: [UInt64?] { held.map(\.caller) + slots[head...].map { $0?.caller } }
 
     private struct NextBatch {
@@ -146,13 +147,13 @@ struct BatchQueue<Element> {
         var bytes = 0
     }
 
-    /// Those that want a batch of their own have it.
+    /// A first entry that does not share its batch fills it.
     private func isFull(_ batch: NextBatch) -> Bool {
-        batch.entries.count >= limits.operations || batch.entries.first.map { $0.company != .anybody } ?? false
+        batch.entries.count >= limits.operations || batch.entries.first.map { $0.affinity != .any } ?? false
     }
 
-    /// Decides over an entry whose turn it is.
-    /// - Returns: false when it stays where it is, and the batch is full.
+    /// Adds an entry to the batch, unless it has expired or its lock is held.
+    /// - Returns: `false` when the batch is full, and the entry stays in the queue.
     private mutating func add(_ entry: Entry, to batch: inout NextBatch, now: Instant, _ expired: inout [Failure]) -> Bool {
         if let deadline = entry.deadline, deadline <= now {
             expired.append(Failure(entry, .deadlineExceeded))
@@ -162,7 +163,7 @@ struct BatchQueue<Element> {
             aside.add(entry, lock: lock, now: now)
             return true
         }
-        let fits = batch.entries.isEmpty || (entry.company == .anybody && batch.bytes + entry.cost <= limits.bytes)
+        let fits = batch.entries.isEmpty || (entry.affinity == .any && batch.bytes + entry.cost <= limits.bytes)
         guard fits else { return false }
         batch.entries.append(entry)
         batch.bytes += entry.cost
@@ -186,7 +187,7 @@ struct BatchQueue<Element> {
 
     // MARK: Locks of other transactions
 
-    /// Puts aside operations whose locks were not to be had within their batch's patience.
+    /// Puts aside operations that did not get their locks within their batch's lock timeout.
     mutating func putAside(_ entries: [Entry], now: Instant) -> [Failure] {
         if life == .closed { return entries.map { Failure($0, .shutdown) } }
         for lock in Set(entries.compactMap(\.lock)) { aside.isHeldStill(lock, now: now) }
@@ -196,12 +197,12 @@ struct BatchQueue<Element> {
         return sweepAside(now: now)
     }
 
-    /// The lock of an operation on trial was to be had, or no longer matters: those behind it go before everything that came later.
+    /// The lock of an operation on trial was free, or no longer matters: the operations behind it run before all that came later.
     mutating func lockFreed(_ lock: UInt64) {
         if !aside.isEmpty { held = merged(held, aside.freed(lock)) }
     }
 
-    /// Both in the order in which they were submitted.
+    /// Both lists, in the order of submission.
     private func merged(_ entries: [Entry], _ others: [Entry]) -> [Entry] {
         others.isEmpty ? entries : (entries + others).sorted { $0.id < $1.id }
     }
@@ -212,9 +213,9 @@ struct BatchQueue<Element> {
         }
     }
 
-    private static var heldMessage: String { "another transaction holds what this one changes; nothing was applied" }
+    private static var heldMessage: String { "another transaction holds a lock that this operation needs; nothing was applied" }
 
-    /// Drops what is past its deadline, or was held too long for a connection or by a lock.
+    /// Removes entries that are past their deadline, or have waited too long for a connection or a lock.
     mutating func sweep(now: Instant) -> [Failure] {
         var failures = aside.isEmpty ? [] : sweepAside(now: now)
         held.removeAll { entry in
@@ -241,8 +242,9 @@ struct BatchQueue<Element> {
 
     mutating func connectionOpened(_ connection: Int) { connected.insert(connection) }
 
-    /// The connection was lost. What waits goes on waiting until an attempt to make another one has ended: PostgreSQL may have closed it for
-    /// being idle. `retry` are reads of its batch that may run once more, on another connection, until `heldUntil`. Returns who failed, and which idle connection should take the retries.
+    /// The connection was lost. Waiting operations keep waiting until the next attempt to connect has ended: PostgreSQL may have closed an
+    /// idle connection. `retry` are reads of its batch that may run once more, on another connection, until `heldUntil`. Returns the
+    /// operations that failed, and the idle connection that should take the retries.
     mutating func connectionLost(
         _ connection: Int, message: String, retry: [Entry] = [], heldUntil: Instant
     ) -> (failures: [Failure], wake: Int?) {
@@ -252,7 +254,7 @@ struct BatchQueue<Element> {
         reason = nil
         var failures = life == .open ? [] : failAll(unlessConnected: message)
         for var entry in retry {
-            // Run once more only, and not for a caller who asked to shut down.
+            // Once more only, and not after a shutdown was requested.
             if life == .open, entry.heldUntil == nil {
                 entry.heldUntil = heldUntil
                 held.append(entry)
@@ -263,7 +265,7 @@ struct BatchQueue<Element> {
         return (failures, held.isEmpty ? nil : idle.popLast())
     }
 
-    /// An attempt to connect is made at once, since others succeed: what comes waits for it.
+    /// Another group has connected, so this one tries at once: new operations are queued until the attempt has ended.
     mutating func expectConnection() { reason = nil }
 
     /// An attempt to connect failed.
@@ -271,20 +273,20 @@ struct BatchQueue<Element> {
 
     // MARK: Shutdown
 
-    /// Refuses new operations; connections finish what waits. Returns who fails because there is no connection.
+    /// Refuses new operations; the connections finish the waiting ones. Returns those that fail because there is no connection.
     mutating func drain() -> [Failure] {
         guard life == .open else { return [] }
         life = .draining
         return connected.isEmpty ? removeAll(.shutdown) : []
     }
 
-    /// Fails what still waits.
+    /// Fails the operations that still wait.
     mutating func close() -> [Failure] {
         life = .closed
         return removeAll(.shutdown)
     }
 
-    // MARK: The ring
+    // MARK: Slots
 
     private mutating func failAll(unlessConnected message: String) -> [Failure] {
         guard connected.isEmpty else { return [] }
@@ -307,7 +309,7 @@ struct BatchQueue<Element> {
         return failures
     }
 
-    /// The entry to serve next; passes over cancelled ones.
+    /// The entry to serve next; skips empty slots.
     private mutating func next() -> Entry? {
         if let entry = held.first { return entry }
         while head < slots.count {
@@ -318,12 +320,12 @@ struct BatchQueue<Element> {
         return nil
     }
 
-    /// Takes what asks for the same as the batch's only entry from anywhere in the queue.
-    private mutating func takeEquals(into batch: inout NextBatch, now: Instant) {
-        guard let first = batch.entries.first, case .equals = first.company else { return }
+    /// Adds all entries that are identical to the batch's first one, from anywhere in the queue.
+    private mutating func takeIdentical(into batch: inout NextBatch, now: Instant) {
+        guard let first = batch.entries.first, case .identical = first.affinity else { return }
         for index in head..<slots.count where batch.entries.count < limits.operations {
-            guard let entry = slots[index], entry.company == first.company else { continue }
-            // `sweep` tells those who are late.
+            guard let entry = slots[index], entry.affinity == first.affinity else { continue }
+            // `sweep` fails expired entries.
             if let deadline = entry.deadline, deadline <= now { continue }
             vacate(index, entry)
             batch.entries.append(entry)
@@ -346,7 +348,7 @@ struct BatchQueue<Element> {
         bytes -= entry.cost
     }
 
-    /// Gives served places back, in amortised constant time.
+    /// Frees the slots of served entries, in amortised constant time.
     private mutating func compact() {
         guard head == slots.count || head >= 1024 && head * 2 >= slots.count else { return }
         firstID += ID(head)

@@ -1,13 +1,13 @@
-/// What goes into a lane's queue, and what comes out of it.
+/// What a connection group's queue takes and returns.
 extension BatchQueue {
     struct Limits: Sendable {
-        /// Operations a batch.
+        /// Operations per batch.
         var operations: Int
-        /// Bytes a batch; one operation larger than that makes a batch of its own.
+        /// Bytes per batch; a larger operation has a batch of its own.
         var bytes: Int
         /// Operations that may wait.
         var queued: Int
-        /// Bytes that may wait; one operation is always let in.
+        /// Bytes that may wait; one operation is always accepted.
         var queuedBytes: Int
         /// How long an operation waits for a lock that another transaction holds.
         var lockPatience = Duration.seconds(5)
@@ -18,20 +18,20 @@ extension BatchQueue {
         let element: Element
         let cost: Int
         let deadline: Instant?
-        let company: Company
-        /// Callers take turns.
+        let affinity: BatchAffinity
+        /// Callers take turns (`CallerTurns`).
         let caller: UInt64
         /// `Operation.lockOrder`.
         var lock: UInt64?
-        /// Set when it was put aside because of its lock: until then, or it fails.
+        /// When an operation that was put aside because of its lock fails.
         var asideUntil: Instant?
-        /// Set when the connection was lost under it and it waits for another: until then, or it fails.
+        /// When a read whose connection was lost fails, unless another connection takes it.
         var heldUntil: Instant?
 
         /// The same operation before its next round trip.
-        func again(cost: Int, company: Company) -> Entry {
+        func again(cost: Int, affinity: BatchAffinity) -> Entry {
             Entry(
-                id: id, element: element, cost: cost, deadline: deadline, company: company, caller: caller, lock: lock,
+                id: id, element: element, cost: cost, deadline: deadline, affinity: affinity, caller: caller, lock: lock,
                 asideUntil: asideUntil, heldUntil: heldUntil)
         }
     }
@@ -50,7 +50,7 @@ extension BatchQueue {
 
     enum Take {
         case batch([Entry])
-        /// Operations whose locks were held: each in a transaction of its own, with little patience.
+        /// Operations whose locks were held: each in a transaction of its own, with a short lock timeout.
         case trial([Entry])
         /// Nothing to do: wait to be woken.
         case idle
@@ -59,7 +59,7 @@ extension BatchQueue {
     }
 
     enum Admission {
-        /// `wake` is the idle connection that should come and take the batch.
+        /// `wake` is the idle connection to wake.
         case queued(ID, wake: Int?)
         case refused(PostgresError)
     }

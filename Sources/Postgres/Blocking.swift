@@ -1,9 +1,9 @@
 import Resources
 import Synchronization
 
-/// Runs blocking work on a thread of its own, so that it holds up no task's thread.
+/// Runs blocking work on a thread of its own, so that it blocks no thread of the tasks.
 enum Blocking {
-    /// - Parameter body: Gets what wakes it out of a wait, and tells whether the task was cancelled meanwhile.
+    /// - Parameter body: Receives the interruption, which ends its waits and tells whether the task was cancelled.
     static func run<Value: Sendable>(
         name: String, _ body: @escaping @Sendable (Interruption) throws(PostgresError) -> Value
     ) async throws(PostgresError) -> Value {

@@ -2,12 +2,12 @@ import CLibPQ
 import Resources
 import Synchronization
 
-/// Asks PostgreSQL to cancel what a connection is doing. `PQcancel` connects anew and blocks until the server has passed the request on, so
-/// it runs on a short-lived thread; libpq allows that: a `PGcancel` is independent of its connection (manual, section 34.7).
+/// Asks PostgreSQL to cancel what a connection is doing. `PQcancel` opens another connection and blocks until the server has passed the
+/// request on, so it runs on a short-lived thread; libpq allows that: a `PGcancel` is independent of its connection (manual, section 34.7).
 final class CancelRequest: Sendable {
     private let done = Atomic(false)
 
-    /// Whether the server has passed the request on, or it failed. From then on it can no longer hit a later statement.
+    /// Whether the server has passed the request on, or the request failed. From then on it can no longer hit a later statement.
     var isDone: Bool { done.load(ordering: .acquiring) }
 
     /// `wakeup` is signalled at the end.
@@ -16,7 +16,7 @@ final class CancelRequest: Sendable {
             done.store(true, ordering: .releasing)
             return
         }
-        // Sent as an address: the new thread is its only owner and frees it.
+        // Passed as an address, which is `Sendable`: the new thread is its only owner and frees it.
         let address = UInt(bitPattern: handle)
         let isStarted = WorkerThread.start(name: "pg-cancel") {
             let handle = OpaquePointer(bitPattern: address)

@@ -1,17 +1,17 @@
 import Synchronization
 
-/// Cancels operations from any thread: a queued operation is dropped without touching the database; a batch in flight that consists of
-/// cancelled operations only is cancelled in PostgreSQL.
+/// Cancels operations from any thread. A queued operation is removed without touching the database; a batch in flight is cancelled in
+/// PostgreSQL once all its operations are cancelled.
 public final class CancellationToken: Sendable {
-    /// A place of an operation: its lane and its number there.
+    /// Where an operation is queued: its connection group and its number there.
     private struct Place {
-        let lane: Lane
+        let group: ConnectionGroup
         let id: BatchQueue<Job>.ID
     }
 
     private struct State {
         var isCancelled = false
-        /// Nearly every call has one operation at a time, which so takes no array of its own.
+        /// Nearly every call has one operation at a time, so the first one needs no array.
         var place: Place?
         var others: [Place] = []
     }
@@ -28,26 +28,26 @@ public final class CancellationToken: Sendable {
             defer { (state.place, state.others) = (nil, []) }
             return (state.place, state.others)
         }
-        if let place { place.lane.cancel(place.id) }
-        for place in others { place.lane.cancel(place.id) }
+        if let place { place.group.cancel(place.id) }
+        for place in others { place.group.cancel(place.id) }
     }
 
-    /// Remembers where to cancel; `false` when the token was cancelled before.
-    func register(_ id: BatchQueue<Job>.ID, in lane: Lane) -> Bool {
+    /// Remembers where to cancel; `false` when the token was already cancelled.
+    func register(_ id: BatchQueue<Job>.ID, in group: ConnectionGroup) -> Bool {
         state.withLock { state in
             if state.isCancelled { return false }
-            let place = Place(lane: lane, id: id)
+            let place = Place(group: group, id: id)
             if state.place == nil { state.place = place } else { state.others.append(place) }
             return true
         }
     }
 
-    func unregister(_ id: BatchQueue<Job>.ID, in lane: Lane) {
+    func unregister(_ id: BatchQueue<Job>.ID, in group: ConnectionGroup) {
         state.withLock { state in
-            if let place = state.place, place.id == id, place.lane === lane {
+            if let place = state.place, place.id == id, place.group === group {
                 state.place = nil
             } else {
-                state.others.removeAll { $0.id == id && $0.lane === lane }
+                state.others.removeAll { $0.id == id && $0.group === group }
             }
         }
     }

@@ -9,18 +9,18 @@ import SystemPackage
 ///     <path>/postgres.log       its log, and the one before: postgres.log.1
 ///     <path>/socket/            its Unix socket, for this user and root only
 struct ClusterDirectory: Sendable {
-    /// A Unix socket's path has room for 107 bytes (unix(7)); this is its name there.
+    /// The socket's file name; its whole path may have 107 bytes (unix(7)).
     private static let socketName = ".s.PGSQL.5432"
     private static let longestSocketPath = 107
     private static let largestLog = 8 << 20
 
-    /// Without links.
+    /// Without symbolic links.
     let path: String
     let user: ClusterUser
 
     var data: String { "\(path)/postgres" }
     var log: String { "\(path)/postgres.log" }
-    /// Where the socket is, when the path is short enough.
+    /// The socket's directory, unless its path is too long or has special characters (`isPlain`).
     var ownSocketDirectory: String { "\(path)/socket" }
     static func lock(in path: String) -> String { "\(path)/flowstate.lock" }
 
@@ -29,8 +29,8 @@ struct ClusterDirectory: Sendable {
         Files.text("\(path)/postgres/PG_VERSION").flatMap { Int($0.trimmedLine) }
     }
 
-    /// Makes the data directory, if need be. `initdb` works in a directory beside it that is renamed when it is complete: killed in the
-    /// middle, it leaves no half-made cluster.
+    /// Creates the data directory if there is none. `initdb` works in a directory beside it that is renamed on completion, so that a killed
+    /// `initdb` leaves no incomplete cluster.
     func initialize(_ programs: PostgresPrograms) async throws(EmbeddedClusterError) {
         await removeInterrupted()
         if let version = Self.dataVersion(in: path) {
@@ -65,25 +65,25 @@ struct ClusterDirectory: Sendable {
         try Files.synchronize(directory: path)
     }
 
-    /// What an `initdb` left whose server was killed. It may still run: under another name its next file is not found, it ends, and the
-    /// rest can be removed.
+    /// Removes what an `initdb` whose server was killed left behind. It may still run: once its directory is renamed it does not find its
+    /// next file and exits, and the rest can be removed.
     private func removeInterrupted() async {
         for (number, name) in Files.names(in: path).filter({ $0.hasPrefix("postgres.init-") }).enumerated() {
             let discarded = "\(path)/postgres.init-discarded-\(getpid())-\(number)"
             guard (try? Files.rename("\(path)/\(name)", discarded)) != nil else { continue }
             for _ in 0..<100 {
                 Files.remove(discarded)
-                // Cancelled: whatever is left goes at the next start.
+                // Cancelled: the next start removes the rest.
                 guard Files.info(discarded) != nil, (try? await Task.sleep(for: .milliseconds(50))) != nil else { break }
             }
         }
     }
 
-    /// PostgreSQL's programs see none of the server's environment (`PGDATA`, `PGPORT`…), and write English.
+    /// PostgreSQL's programs get none of the server's environment (`PGDATA`, `PGPORT`…) and write English.
     static let environment = Environment.custom(["PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"])
 
-    /// Whether a socket's directory can be named to PostgreSQL and libpq as it is. libpq takes a comma for the end of a host's name, quoted or
-    /// not, and what else a path may hold would have to survive the command line, a list and a connection string.
+    /// Whether PostgreSQL and libpq take the directory as it is. libpq takes a comma as the end of a host name, quoted or not, and other
+    /// special characters would have to survive the command line, a list setting and a connection string.
     static func isPlain(_ directory: String) -> Bool {
         directory.utf8.count + 1 + socketName.utf8.count <= longestSocketPath
             && directory.utf8.allSatisfy { byte in
@@ -96,16 +96,16 @@ struct ClusterDirectory: Sendable {
             }
     }
 
-    /// A directory for the socket; a new one under /tmp when the path would be too long, or has characters of which libpq makes its own.
+    /// Creates the socket's directory; a new one under /tmp when the path is too long or has special characters (`isPlain`).
     func makeSocketDirectory() throws(EmbeddedClusterError) -> String {
         let directory = ownSocketDirectory
         if Self.isPlain(directory) {
             try user.makeDirectory(directory)
-            // Left by a PostgreSQL that was killed; its process number may belong to another process by now.
+            // Left by a PostgreSQL that was killed; its process ID may belong to another process by now.
             for name in [Self.socketName, "\(Self.socketName).lock"] { unlink("\(directory)/\(name)") }
             return directory
         }
-        // mkdtemp makes a new directory of mode 0700, or fails: it never takes one that is there already.
+        // mkdtemp creates a new directory of mode 0700 or fails; it never uses an existing one.
         var template = Array("/tmp/flowstate-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Files.error("/tmp", "cannot make a directory for the socket") }
         let made = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
@@ -124,7 +124,7 @@ struct ClusterDirectory: Sendable {
         }
     }
 
-    /// The lines that tell what went wrong, from byte `offset` of the log on.
+    /// The log's last error lines, from byte `offset` on.
     func errors(from offset: Int) -> [String] {
         let text = Files.text(log, from: offset) ?? ""
         let lines = text.split(whereSeparator: \.isNewline).filter { line in

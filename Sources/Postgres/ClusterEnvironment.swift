@@ -1,13 +1,13 @@
 import Glibc
 
-/// The environment of a process whose PostgreSQL is its own.
+/// The environment of a process that runs its own PostgreSQL.
 enum ClusterEnvironment {
-    /// Takes libpq's variables (manual, section 34.15) out of this process's environment: what a shell was set up with for another database
-    /// must not bend connections to this one. Naming every option in the connection string would not do: a service (`PGSERVICE`) and the
-    /// session defaults (`PGOPTIONS`, `PGTZ`, `PGDATESTYLE`, `PGGEQO`) are looked up whatever it says.
+    /// Removes libpq's variables (manual, section 34.15) from this process's environment, so that a shell set up for another database does
+    /// not affect connections to this one. Naming every option in the connection string would not be enough: a service (`PGSERVICE`) and
+    /// the session defaults (`PGOPTIONS`, `PGTZ`, `PGDATESTYLE`, `PGGEQO`) are read in any case.
     ///
-    /// Called before any connection is made. setenv(3) and its relatives are not safe beside a getenv(3) of another thread, which may then
-    /// miss a variable; glibc frees none of the texts.
+    /// Called before any connection is made. setenv(3) and its relatives are not safe while another thread calls getenv(3), which may then
+    /// miss a variable; glibc frees none of the strings.
     static func removeLibpqVariables() {
         for name in libpqVariables(in: names()) { unsetenv(name) }
     }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The processes of PostgreSQL on one data directory, as /proc shows them: also those that an earlier server left behind.
+/// The PostgreSQL processes of a data directory, found in /proc, including those that an earlier server left behind.
 struct ClusterProcesses: Sendable {
-    /// Without links, as `/proc/<pid>/cwd` names it: every process of a cluster works in its data directory.
+    /// Without symbolic links, as in `/proc/<pid>/cwd`: every process of a cluster works in its data directory.
     let dataDirectory: String
 
     private var lockFile: String { "\(dataDirectory)/postmaster.pid" }
@@ -12,33 +12,33 @@ struct ClusterProcesses: Sendable {
             guard Files.linkTarget("/proc/\(pid)/cwd") == dataDirectory, let program = Files.linkTarget("/proc/\(pid)/exe") else {
                 return false
             }
-            // A program that was replaced by an upgrade meanwhile shows as "…/postgres (deleted)".
+            // A program that an upgrade has replaced shows as "…/postgres (deleted)".
             return program.hasSuffix("/postgres") || program.hasSuffix("/postgres (deleted)")
         }
     }
 
-    /// The first line of `postmaster.pid`, when that process is one of this directory's.
+    /// The process named in the first line of `postmaster.pid`, if it is one of this directory's.
     func postmaster(among running: [pid_t]) -> pid_t? {
         let pid = Files.text(lockFile)?.split(whereSeparator: \.isNewline).first.flatMap { pid_t($0) }
         return pid.flatMap { running.contains($0) ? $0 : nil }
     }
 
-    /// Whether the postmaster says that it takes connections: the eighth line of `postmaster.pid` (src/include/utils/pidfile.h).
+    /// Whether the postmaster accepts connections: the eighth line of `postmaster.pid` says so (src/include/utils/pidfile.h).
     var isReady: Bool {
         let lines = Files.text(lockFile)?.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) ?? []
         return lines.contains { $0.hasPrefix("ready") }
     }
 
-    /// Ends what still runs on the directory, cleanly where there is a postmaster (SIGINT is "fast shutdown"), and removes a lock file
-    /// whose process number may belong to another process by now. Only for the holder of the directory's lock, when its own PostgreSQL
-    /// does not run.
+    /// Ends the processes that still run on the directory, cleanly if there is a postmaster (SIGINT is "fast shutdown"), and removes a lock
+    /// file whose process ID may belong to another process by now. Only for the holder of the directory's lock, while its own PostgreSQL is
+    /// not running.
     func clear() async throws(EmbeddedClusterError) {
         let found = running()
         if let postmaster = postmaster(among: found) {
             kill(postmaster, SIGINT)
             if await end(within: .seconds(30)) { return }
         }
-        // Without a postmaster there is nothing to shut down: the next start recovers from the log, as after any crash.
+        // Without a postmaster there is nothing to shut down: the next start recovers from the WAL, as after any crash.
         for signal in [SIGQUIT, SIGKILL] {
             for pid in running() { kill(pid, signal) }
             if await end(within: .seconds(5)) {

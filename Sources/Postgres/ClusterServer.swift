@@ -11,7 +11,7 @@ final class ClusterServer: Sendable {
     private let arguments: [String]
     private let stopTimeout: Duration
     private let logger: Logger
-    /// Why PostgreSQL ended the last time, when that was not asked for.
+    /// Why PostgreSQL last ended without being asked to.
     private let lastEnd = Mutex<[String]?>(nil)
 
     init(
@@ -26,7 +26,7 @@ final class ClusterServer: Sendable {
         self.logger = logger
     }
 
-    /// Runs PostgreSQL, again whenever it ends, until the task is cancelled; then it is shut down.
+    /// Runs PostgreSQL, restarting it whenever it ends, until the task is cancelled; then shuts it down.
     func supervise() async {
         var backoff = Backoff(first: .milliseconds(100), ceiling: .seconds(5))
         while !Task.isCancelled {
@@ -34,8 +34,8 @@ final class ClusterServer: Sendable {
             let offset = Files.info(directory.log)?.size ?? 0
             let reason: String
             do {
-                // After the postmaster was killed its children may still be there, and PostgreSQL refuses to start beside them
-                // ("pre-existing shared memory block is still in use").
+                // After the postmaster was killed its children may still run, and PostgreSQL refuses to start beside them ("pre-existing
+                // shared memory block is still in use").
                 try await processes.clear()
                 reason = try await runOnce()
             } catch {
@@ -44,13 +44,13 @@ final class ClusterServer: Sendable {
             if Task.isCancelled { break }
             let errors = directory.errors(from: offset)
             lastEnd.withLock { $0 = errors.isEmpty ? [reason] : errors }
-            logger.error("PostgreSQL ended (\(reason)) and is started again; see \(directory.log)")
+            logger.error("PostgreSQL ended (\(reason)) and is restarted; see \(directory.log)")
             if ContinuousClock.now - started > .seconds(60) { backoff.reset() }
             try? await Task.sleep(for: backoff.next())
         }
     }
 
-    /// One life of the process. Cancelled, it is ended by a fast shutdown (SIGINT), or else an immediate one (SIGQUIT).
+    /// Runs the process once. Cancellation ends it by a fast shutdown (SIGINT), then by an immediate one (SIGQUIT).
     private func runOnce() async throws -> String {
         var options = ClusterUser.platformOptions
         options.teardownSequence = [
@@ -74,12 +74,12 @@ final class ClusterServer: Sendable {
         return "\(result.terminationStatus)"
     }
 
-    /// How often a start that takes long is told of.
+    /// How often a slow start is logged.
     private static let progressInterval = Duration.seconds(5)
-    /// How long connecting may fail after PostgreSQL has said that it takes connections.
+    /// How long connecting may fail after PostgreSQL has said that it accepts connections.
     private static let connectLimit = Duration.seconds(5)
 
-    /// Waits until the cluster accepts connections and has its database; returns how to connect to it.
+    /// Waits until the cluster accepts connections and has its database; returns the connection string.
     func waitUntilReady(socketDirectory: String, timeout: Duration) async throws(EmbeddedClusterError) -> String {
         let started = ContinuousClock.now
         var (progressAt, readySince) = (started + Self.progressInterval, ContinuousClock.Instant?.none)
@@ -93,11 +93,11 @@ final class ClusterServer: Sendable {
                 return conninfo(EmbeddedCluster.database)
             } catch {
                 if case .cancelled = error { throw .cancelled }
-                // It refused to start. (While it recovers it runs, and refuses connections.)
+                // PostgreSQL ended. (While it recovers it runs, and refuses connections.)
                 if let lines = lastEnd.withLock(\.self) { throw .startup(lines, log: directory.log) }
                 let now = ContinuousClock.now
                 readySince = processes.isReady ? readySince ?? now : nil
-                // It takes connections, but not this one: that does not change by itself.
+                // PostgreSQL accepts connections, but not this one, which waiting does not change.
                 let isHopeless = readySince.map { now - $0 >= Self.connectLimit } ?? false
                 guard now - started < timeout, !isHopeless else { throw .startup([error.description], log: directory.log) }
                 if now >= progressAt {

@@ -2,7 +2,7 @@ import Glibc
 import Subprocess
 import SystemPackage
 
-/// The user who runs PostgreSQL: it refuses root, so root runs it as another user.
+/// The user that runs PostgreSQL: it refuses to run as root, so root runs it as another user.
 struct ClusterUser: Sendable, Equatable {
     let name: String
     let user: uid_t
@@ -30,29 +30,29 @@ struct ClusterUser: Sendable, Equatable {
 
     /// How to run a program as this user.
     ///
-    /// As another user through setpriv(1), which becomes the program: Subprocess's own `userID` calls setgroups(3) between fork and exec,
-    /// and glibc's then waits for threads that do not exist in the child (nptl/nptl_setxid.c); seen to hang in a process whose threads
-    /// come and go.
+    /// As another user through setpriv(1), which replaces itself with the program: Subprocess's own `userID` calls setgroups(3) between
+    /// fork and exec, and glibc's then waits for threads that do not exist in the child (nptl/nptl_setxid.c); it hung in a process that
+    /// starts and ends threads.
     func command(_ program: String, _ arguments: [String]) -> (program: Executable, arguments: Arguments) {
         guard isOther else { return (.path(FilePath(program)), Arguments(arguments)) }
         let identity = ["--reuid", "\(user)", "--regid", "\(group)", "--clear-groups", "--"]
         return (.path("/usr/bin/setpriv"), Arguments(identity + [program] + arguments))
     }
 
-    /// Out of the terminal's process group: Ctrl-C is for the server, which stops PostgreSQL when it has finished its own work.
+    /// A process group of its own: Ctrl-C reaches only the server, which stops PostgreSQL when it has finished its own work.
     static var platformOptions: PlatformOptions {
         var options = PlatformOptions()
         options.processGroupID = 0
         return options
     }
 
-    /// Makes a directory only this user can enter (and root).
+    /// Creates a directory that only this user (and root) can enter.
     func makeDirectory(_ path: String) throws(EmbeddedClusterError) {
         let isNew = try Files.makeDirectory(path, mode: 0o700)
         if isNew, isOther { try Files.changeOwner(path, user: user, group: group) }
     }
 
-    /// Throws when this user cannot walk to `path`: one of the directories above does not let it through.
+    /// Throws when this user cannot enter `path` or one of the directories above it.
     func checkReach(_ path: String) throws(EmbeddedClusterError) {
         guard isOther else { return }
         var current = ""

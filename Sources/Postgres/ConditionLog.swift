@@ -1,5 +1,5 @@
-/// What goes wrong for as long as something lasts (a full disk, a server that takes no writes): a line when it begins, one now and then while
-/// it lasts, one when it is over; not one for each operation. Pure.
+/// Logs a lasting failure (a full disk, a server that takes no writes) with one line when it begins, one now and then while it lasts, and
+/// one when it is over, instead of one for each operation. Pure.
 public struct ConditionLog {
     public typealias Instant = ContinuousClock.Instant
 
@@ -10,11 +10,11 @@ public struct ConditionLog {
         case ended(String, count: Int)
     }
 
-    /// How often a condition that lasts is told.
+    /// How often a lasting condition is logged again.
     static let repetition = Duration.seconds(30)
-    /// A condition is over when nothing has failed because of it for that long, and something succeeded.
+    /// A condition is over when nothing has failed because of it for this long, and an operation has succeeded.
     static let calm = Duration.seconds(3)
-    /// Conditions that are told apart at a time.
+    /// Conditions distinguished at a time.
     static let capacity = 16
 
     private struct Condition {
@@ -30,7 +30,7 @@ public struct ConditionLog {
 
     public var isEmpty: Bool { conditions.isEmpty }
 
-    /// - Parameter key: What tells conditions apart; messages may name a row or a time.
+    /// - Parameter key: Identifies the condition; messages may differ, as they may name a row or a time.
     public mutating func failed(_ key: String, _ message: String, now: Instant) -> Line? {
         guard var condition = conditions[key] else {
             guard conditions.count < Self.capacity else { return nil }
@@ -46,7 +46,7 @@ public struct ConditionLog {
         return .lasts(message, count: condition.count)
     }
 
-    /// Something of the same kind went well.
+    /// An operation of the same kind succeeded.
     public mutating func succeeded(now: Instant) -> [Line] {
         if conditions.isEmpty { return [] }
         let over = conditions.filter { now - $0.value.last >= Self.calm }

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Tells in the log what makes operations of one kind fail while it lasts. Shared by the threads of their connections.
+/// Logs what makes operations of one kind fail, while it lasts. Shared by the threads of their connections.
 final class Conditions: Sendable {
     /// What fails: "saves", "loads".
     private let kind: String
@@ -47,11 +47,11 @@ final class Conditions: Sendable {
         }
     }
 
-    /// What an operator can do something about; `nil` for what concerns one caller: data that PostgreSQL refuses (class 22, 23), a
-    /// deadline. Those of one SQLSTATE are one condition.
+    /// An error that an operator can act on; `nil` for one that concerns a single caller: data that PostgreSQL refuses (class 22, 23), a
+    /// deadline. Errors with the same SQLSTATE are one condition.
     static func condition(_ error: PostgresError) -> (key: String, message: String)? {
         switch error {
-        // A statement that does not wait for a lock expects it to be held; those that wait are reported by `ConnectionWorker`.
+        // A statement that does not wait for locks expects them to be held; `ConnectionWorker` reports those that wait.
         case .server(.lockNotAvailable, _, _, _): return nil
         case .server(let state, let message, _, _):
             switch state.rawValue.prefix(2) {
@@ -59,7 +59,7 @@ final class Conditions: Sendable {
             default: return (state.rawValue, "\(message) (SQLSTATE \(state))")
             }
         case .protocolViolation(let message): return ("protocol", message)
-        // Lost connections and failed attempts to connect are told where they are noticed.
+        // Lost connections and failed attempts to connect are logged where they are noticed.
         case .unavailable, .overloaded, .deadlineExceeded, .cancelled, .shutdown, .incompatible: return nil
         }
     }

@@ -3,52 +3,52 @@ extension Database {
     public struct Configuration: Sendable {
         /// A `postgresql://` URI or `keyword=value` pairs, as every libpq program takes them.
         public var conninfo: String
-        /// Connections that write; one flow's saves go through one of them.
+        /// Connections that write; the saves of one flow all use the same one.
         public var writers = 2
         /// Connections that read.
         public var readers = 2
         /// Connections for lists.
         public var lists = 1
-        /// Operations that may wait on one lane; beyond that they are refused with `overloaded`.
+        /// Operations that may wait on one connection group; beyond that they are refused with `overloaded`.
         public var queueLimit = 4096
-        /// Bytes (`Operation.cost`) that may wait on one lane; one operation is let in whatever its size.
+        /// Bytes (`Operation.cost`) that may wait on one connection group; one operation is accepted whatever its size.
         public var queuedBytes = 64 << 20
         /// Operations in one transaction at most.
         public var batchOperations = 64
-        /// Bytes (`Operation.cost`) in one transaction at most; one larger operation makes a batch of its own.
+        /// Bytes (`Operation.cost`) in one transaction at most; a larger operation has a batch of its own.
         public var batchBytes = 8 << 20
         /// Shown in `pg_stat_activity`.
         public var applicationName = "flowstate"
-        /// PostgreSQL cancels a statement after that time; `nil` leaves the server's own setting.
+        /// PostgreSQL cancels a statement after this time; `nil` leaves the server's own setting.
         public var statementTimeout: Duration? = .seconds(60)
         /// The same for lists.
         public var listStatementTimeout: Duration? = .seconds(30)
-        /// How long a statement waits for a lock that another transaction holds. The operations of a batch are tried one by one then.
+        /// How long a statement waits for a lock that another transaction holds. After that the operations of its batch run one by one.
         public var lockTimeout = Duration.seconds(2)
-        /// PostgreSQL ends a session that stands still amid a transaction for that long.
+        /// PostgreSQL ends a session that is idle in a transaction for this long.
         public var idleInTransactionTimeout = Duration.seconds(30)
-        /// PostgreSQL 17 ends a session whose transaction takes longer.
+        /// PostgreSQL 17 ends a session whose transaction takes longer than this.
         public var transactionTimeout = Duration.seconds(180)
         /// How long an operation waits in all for a lock that another transaction holds; then it fails with `unavailable`.
         public var lockPatience = Duration.seconds(5)
         /// Settings of each session (manual, chapter 20); those in the connection string win.
         public var settings: [String: String] = [:]
-        /// Those of the sessions behind `Database.background`, over `settings`.
+        /// Settings of the sessions behind `Database.background`; they override `settings`.
         public var backgroundSettings: [String: String] = [:]
         /// Where unqualified names are looked up, such as `flowstate, public`; `nil` leaves the server's own setting.
         public var searchPath: String?
-        /// How long one attempt to connect may take, when there is one host.
+        /// How long one attempt to connect may take, when the connection string names one host.
         public var connectTimeout = Duration.seconds(5)
-        /// How long each host of a list may take.
+        /// How long the attempt may take for each of several hosts.
         public var hostTimeout = Duration.milliseconds(1_500)
-        /// How often the hosts of a list are asked who is the primary; a single host, to which an address may have been moved, a third as often.
+        /// How often the hosts are asked which of them is the primary; a single host, whose address may be moved, a third as often.
         public var watchInterval = Duration.seconds(1)
         /// The first pause after a failed attempt; doubled up to `maximumReconnectDelay`.
         public var reconnectDelay = Duration.milliseconds(50)
         public var maximumReconnectDelay = Duration.seconds(1)
-        /// An idle connection is tried out after that time; PostgreSQL tells an idle session only then that its settings have changed.
+        /// An idle connection is probed after this time; only then does PostgreSQL report changed settings to an idle session.
         public var probeInterval = Duration.seconds(5)
-        /// How long the server may take to answer the trial.
+        /// How long the server may take to answer the probe.
         public var probeTimeout = Duration.seconds(5)
         /// How long a read whose connection was lost waits for another.
         public var readRetryWindow = Duration.seconds(2)
@@ -60,8 +60,8 @@ extension Database {
 }
 
 extension Database.Configuration {
-    /// What every connection of a lane is made with.
-    func connectionOptions(for role: Lane.Role = .writes) throws(PostgresError) -> ConnectionOptions {
+    /// The options of every connection of a connection group.
+    func connectionOptions(for role: ConnectionGroup.Role = .writes) throws(PostgresError) -> ConnectionOptions {
         var options = try ConnectionOptions(conninfo: conninfo)
         options.setDefault("application_name", applicationName)
         options.prepareTransport()
@@ -80,10 +80,10 @@ extension Database.Configuration {
 }
 
 extension ConnectionOptions {
-    /// What all connections of this room have in common.
+    /// Options that all connections of this module have in common.
     mutating func prepareTransport() {
         set("client_encoding", "UTF8")
-        // A connection cut without a word is noticed in seconds, not in the system's hours.
+        // A connection that was cut without notice is detected in seconds, not in the system's hours.
         setDefault("keepalives_idle", "10")
         setDefault("keepalives_interval", "5")
         setDefault("keepalives_count", "3")
@@ -92,11 +92,11 @@ extension ConnectionOptions {
 }
 
 extension SessionSettings {
-    /// What all sessions of this room have in common.
+    /// Settings that all sessions of this module have in common.
     mutating func useTransport() {
-        // A commit that no standby has comes with a warning (`Connection.Notices`), which must not be held back.
+        // A commit that was not confirmed by a standby comes with a warning (`Notices`), which the server must not suppress.
         enforce("client_min_messages", "warning")
-        // The server's side of a connection that was cut: its transaction and its locks must not stay for hours.
+        // The server must detect a connection that was cut: its transaction and its locks must not stay for hours.
         prefer("tcp_keepalives_idle", "10")
         prefer("tcp_keepalives_interval", "5")
         prefer("tcp_keepalives_count", "3")

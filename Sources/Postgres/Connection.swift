@@ -7,9 +7,9 @@ struct Connection: ~Copyable {
     /// Owned: `PQfinish` in `deinit`, nowhere else. A `PGconn` must not be used by two threads at once (manual, section 34.20).
     let raw: OpaquePointer
     private let notices: Notices
-    /// Of the server that it leads to; `nil` when that is a standby or does not tell.
+    /// The server's identity; `nil` when it is a standby or does not report it.
     private(set) var identity: ServerIdentity?
-    /// Which of `ConnectionOptions.eachHost` that is.
+    /// The server's place in `ConnectionOptions.eachHost`.
     private(set) var host = 0
 
     private init(raw: OpaquePointer, logger: Logger) {
@@ -30,7 +30,7 @@ struct Connection: ~Copyable {
     var isBroken: Bool { PQstatus(raw) == CONNECTION_BAD }
     var errorMessage: String { String(cString: PQerrorMessage(raw)).trimmedLine }
 
-    /// Why nothing can be written here; `nil` when it can. PostgreSQL reports both settings by itself, when they change too.
+    /// Why the server takes no writes; `nil` when it does. PostgreSQL reports both settings, and changes of them, by itself.
     var readOnlyReason: String? {
         if parameter("in_hot_standby") == "on" { return "the server is a hot standby" }
         if parameter("default_transaction_read_only") == "on" {
@@ -41,14 +41,14 @@ struct Connection: ~Copyable {
 
     private func parameter(_ name: String) -> String? { PQparameterStatus(raw, name).map { String(cString: $0) } }
 
-    /// The warning with which a transaction was committed, if there was one since the last call.
+    /// The warning with which a transaction was committed since the last call, if any.
     func takeCommitWarning() -> String? { notices.takeCommitWarning() }
 
-    /// Connects to the first host that takes it and has the session begin (`begin`). Blocks the calling thread, except that a signal on
-    /// `wakeup` ends it with `cancelled` once `isStopped` says so. (Only the look-up of a host name cannot be interrupted.)
+    /// Connects to the first host that accepts, and starts the session (`begin`). Blocks the calling thread; after a signal on `wakeup` it
+    /// throws `cancelled` if `isStopped` returns true. (Only the look-up of a host name cannot be interrupted.)
     ///
     /// - Parameters:
-    ///   - timeout: For one host; with several hosts each has `hostTimeout`.
+    ///   - timeout: For a single host; each of several hosts has `hostTimeout`.
     ///   - first: The place of the host to try first.
     static func open(
         _ options: ConnectionOptions, pipeline: Bool = true, timeout: Duration, hostTimeout: Duration? = nil, first: Int? = nil,
@@ -80,7 +80,7 @@ struct Connection: ~Copyable {
         let deadline = ContinuousClock.now + limit
         guard let raw = start(options) else { throw .unavailable(message: "out of memory", outcomeUnknown: false) }
         let connection = Connection(raw: raw, logger: logger)
-        // libpq has looked at the values only.
+        // libpq has only parsed the values so far.
         if connection.isBroken, connection.errorMessage.hasPrefix("invalid ") {
             throw .incompatible("the connection string is wrong: \(options.redacted(connection.errorMessage))")
         }
@@ -118,7 +118,7 @@ struct Connection: ~Copyable {
         return PQconnectStartParams(keywords, values, 0)
     }
 
-    /// Checks what this room relies on, and switches to non-blocking mode.
+    /// Checks the server's version and encoding, and switches to non-blocking mode.
     private func check() throws(PostgresError) {
         let version = PQserverVersion(raw)
         guard version >= 140_000 else {
@@ -133,19 +133,20 @@ struct Connection: ~Copyable {
         guard PQsetnonblocking(raw, 1) == 0 else { throw .unavailable(message: errorMessage, outcomeUnknown: false) }
     }
 
-    /// Sets the session's settings and asks who is at the other end, in one round trip.
+    /// Applies the session's settings and asks for the server's role and identity, in one round trip.
     private mutating func begin(
         _ options: ConnectionOptions, pipeline: Bool, by deadline: ContinuousClock.Instant, wakeup: Wakeup, isStopped: () -> Bool
     ) throws(PostgresError) {
         if options.requiresPrimary, let reason = readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
-        let standing = try SessionStart(raw: raw, options: options, wakeup: wakeup, deadline: deadline).run(isStopped: isStopped)
-        if options.requiresPrimary, let reason = standing.readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
-        identity = standing.identity
+        let role = try SessionStart(raw: raw, options: options, wakeup: wakeup, deadline: deadline).run(isStopped: isStopped)
+        if options.requiresPrimary, let reason = role.readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
+        identity = role.identity
         guard pipeline || PQexitPipelineMode(raw) == 1 else { throw .unavailable(message: errorMessage, outcomeUnknown: false) }
     }
 }
 
-/// Where the server's notices go instead of standard error. Called by libpq inside calls on its connection, so on the owning thread.
+/// Receives the server's notices, which libpq would print to standard error. libpq calls it inside calls on its connection, so on the
+/// owning thread.
 final class Notices {
     private let logger: Logger
     private var commitWarning: String?
@@ -160,8 +161,8 @@ final class Notices {
         if Self.concernsReplication(function: function, message: message) { commitWarning = message }
     }
 
-    /// Whether a commit that stands on the primary may not be on the standbys that it had to wait for: the wait was cancelled. PostgreSQL
-    /// names the place in its source in every language; what does not tell it (a pooler) is gone by in English.
+    /// Whether a commit that stands on the primary may be missing on the standbys that it had to wait for, because the wait was cancelled.
+    /// PostgreSQL names the function in its source whatever the language; without that (a pooler) the English message decides.
     static func concernsReplication(function: String?, message: String) -> Bool {
         function == "SyncRepWaitForLSN" || message.contains("synchronous replication")
     }
@@ -177,7 +178,7 @@ final class Notices {
 enum ResultError {
     static func read(_ result: OpaquePointer?, redact: (String) -> String = { $0 }) -> PostgresError {
         guard let state = field(result, CLIBPQ_DIAG_SQLSTATE) else {
-            // Made by libpq itself: it has no SQLSTATE.
+            // An error of libpq itself has no SQLSTATE.
             let message = PQresultErrorMessage(result).map { String(cString: $0).trimmedLine } ?? ""
             return .unavailable(message: redact(message), outcomeUnknown: true)
         }
@@ -186,7 +187,7 @@ enum ResultError {
             detail: field(result, CLIBPQ_DIAG_MESSAGE_DETAIL), constraint: field(result, CLIBPQ_DIAG_CONSTRAINT_NAME))
     }
 
-    /// The server ends the session after this error: 57P01 "terminating connection due to administrator command" and the like.
+    /// Whether the server ends the session after this error: 57P01 "terminating connection due to administrator command" and the like.
     static func endsSession(_ result: OpaquePointer?) -> Bool {
         let severity = field(result, CLIBPQ_DIAG_SEVERITY)
         return severity == "FATAL" || severity == "PANIC"

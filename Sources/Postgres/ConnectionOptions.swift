@@ -1,7 +1,7 @@
 import CLibPQ
 
-/// What a connection is made with: the caller's connection string plus what this room needs, as libpq's keywords and values, and the
-/// settings of its session.
+/// How to connect: the caller's connection string and what this module needs, as libpq's keywords and values, and the settings of the
+/// session.
 struct ConnectionOptions: Sendable {
     private(set) var values: [String: String]
     var settings: SessionSettings
@@ -9,7 +9,7 @@ struct ConnectionOptions: Sendable {
     var requiresPrimary = true
 
     /// - Parameter conninfo: A `postgresql://` URI or `keyword=value` pairs, as libpq reads them (manual, section 34.1.1). Environment
-    ///   variables, service and password files count as with every libpq program.
+    ///   variables, service and password files apply as in every libpq program.
     init(conninfo: String) throws(PostgresError) {
         var message: UnsafeMutablePointer<CChar>?
         guard let options = PQconninfoParse(conninfo, &message) else {
@@ -28,7 +28,7 @@ struct ConnectionOptions: Sendable {
         try checkPorts()
     }
 
-    /// libpq finds this out when it connects, and then it looks like a server that is away.
+    /// libpq finds a wrong port only when it connects, where it looks like a server that cannot be reached.
     private func checkPorts() throws(PostgresError) {
         guard let list = values["port"] else { return }
         let ports = list.split(separator: ",", omittingEmptySubsequences: false)
@@ -43,20 +43,20 @@ struct ConnectionOptions: Sendable {
         }
     }
 
-    /// Sets a keyword that the connection string does not.
+    /// Sets a keyword unless the connection string does.
     mutating func setDefault(_ keyword: String, _ value: String) {
         if values[keyword] == nil { values[keyword] = value }
     }
 
     mutating func set(_ keyword: String, _ value: String) { values[keyword] = value }
 
-    /// Hides the password, wherever libpq or the server quote it.
+    /// Hides the password where libpq or the server quotes it.
     func redacted(_ message: String) -> String {
         guard let password = values["password"], !password.isEmpty else { return message }
         return message.replacing(password, with: "***")
     }
 
-    /// libpq quotes what it could not read, which may be a piece of a password.
+    /// libpq quotes what it could not parse, which may be a piece of a password.
     private static func withoutQuotations(_ message: String) -> String {
         message.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
             .map { $0.offset % 2 == 0 ? String($0.element) : "…" }
@@ -77,8 +77,8 @@ extension ConnectionOptions {
         return value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The same for each host of the list (manual, section 34.1.1.3), in its order: libpq gives a connection that does not block no time
-    /// limit for each host, so that one that stands still would take the time of all.
+    /// The options for each host of the list (manual, section 34.1.1.3), in its order. libpq applies no time limit per host to a
+    /// non-blocking connection, so one host that does not answer would take the time of all.
     var eachHost: [ConnectionOptions] {
         let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"))
         let count = hostCount
@@ -96,10 +96,10 @@ extension ConnectionOptions {
     /// Whether the hosts are to be tried in any order (libpq 16).
     var isBalanced: Bool { values["load_balance_hosts"] == "random" }
 
-    /// What the connection string says how long one host may take; libpq heeds it only in connections that block.
+    /// The connection string's time limit for one host; libpq applies it only to blocking connections.
     var hostTimeout: Duration? { values["connect_timeout"].flatMap { Int($0) }.flatMap { $0 > 0 ? .seconds(max($0, 2)) : nil } }
 
-    /// A Unix-domain socket, so a server of this machine that is always the same one.
+    /// Whether the host is a Unix-domain socket, so a server of this machine that is always the same one.
     var isLocal: Bool {
         let host = values["host"] ?? ""
         return values["hostaddr"] == nil && (host.isEmpty || host.hasPrefix("/") || host.hasPrefix("@"))

@@ -1,62 +1,61 @@
 import Logging
 
-/// What one connection's thread does: connect, serve batches, connect again; until the lane is shut down.
+/// What one connection's thread does: connect, serve batches, reconnect, until the connection group is shut down.
 struct ConnectionWorker: Sendable {
-    let lane: Lane
-    /// Its place in the lane.
+    let group: ConnectionGroup
+    /// The connection's place in the group.
     let index: Int
     let options: ConnectionOptions
     let configuration: Database.Configuration
     let primary: Primary
-    /// What keeps connections from being made, for the log.
+    /// Logs what keeps connections from being made.
     let connecting: Conditions
     let logger: Logger
 
-    /// A connection that lasted that long is not one that fails each time.
+    /// After a session that lasted this long the thread reconnects without a pause.
     private static let steady = Duration.milliseconds(500)
 
-    private var wakeup: Wakeup { lane.wakeup(of: index) }
+    private var wakeup: Wakeup { group.wakeup(of: index) }
 
     /// The thread's body.
     func run() {
         var backoff = Backoff(first: configuration.reconnectDelay, ceiling: configuration.maximumReconnectDelay)
-        while !lane.isDraining {
+        while !group.isDraining {
             let began = ContinuousClock.now
-            var made: Int? = lane.connectionsMade
+            var made: Int? = group.connectionsMade
             do throws(PostgresError) {
                 let connection = try Connection.open(
                     options, timeout: configuration.connectTimeout, hostTimeout: configuration.hostTimeout, first: primary.host,
-                    wakeup: wakeup, logger: logger, isStopped: { lane.isDraining })
+                    wakeup: wakeup, logger: logger, isStopped: { group.isDraining })
                 let session = try Session(connection: connection, options: options, wakeup: wakeup, primary: primary)
                 backoff.reset()
                 connecting.succeeded()
-                lane.connectionOpened(index)
+                group.connectionOpened(index)
                 logger.debug("connected to PostgreSQL")
                 serve(session)
-                // One that has served is replaced at once.
                 if ContinuousClock.now - began > Self.steady { continue }
                 made = nil
             } catch {
                 if case .cancelled = error { break }
                 let message = Self.message(error)
                 connecting.failed("connect", message)
-                lane.attemptFailed(message: message)
+                group.attemptFailed(message: message)
             }
             pause(until: .now + backoff.next(), unlessMadeSince: made)
         }
     }
 
-    /// Serves batches until the connection is lost or the lane is shut down.
+    /// Serves batches until the connection is lost or the connection group is shut down.
     private func serve(_ session: Session) {
-        // The batch whose answers arrive next, and one that was sent behind it.
+        // The batch whose results arrive next, and one that was sent behind it.
         var batches: [Batch] = []
         do throws(ConnectionLost) {
             while true {
-                if batches.isEmpty { try session.checkStanding() }
-                switch batches.isEmpty ? lane.take(for: index) : .idle {
+                if batches.isEmpty { try session.checkRole() }
+                switch batches.isEmpty ? group.take(for: index) : .idle {
                 case .batch(let entries): try send(entries, &batches, on: session)
                 case .trial(let entries): try runTrial(entries, &batches, on: session)
-                case .finished: return lane.connectionLost(index, message: "shut down", retry: [])
+                case .finished: return group.connectionLost(index, message: "shut down", retry: [])
                 case .idle where batches.isEmpty: try waitIdle(session)
                 case .idle: try advance(&batches, on: session)
                 }
@@ -68,12 +67,12 @@ struct ConnectionWorker: Sendable {
 
     private func waitIdle(_ session: Session) throws(ConnectionLost) {
         let probeAt = ContinuousClock.now + configuration.probeInterval
-        guard let trialAt = lane.nextTrial, trialAt < probeAt else {
+        guard let trialAt = group.nextTrial, trialAt < probeAt else {
             if try session.waitIdle(until: probeAt).isEmpty, probeAt <= .now { try probe(session) }
             return
         }
         _ = try session.waitIdle(until: trialAt)
-        lane.sweep()
+        group.sweep()
     }
 
     /// Tries operations whose locks another transaction held, each in a transaction of its own.
@@ -89,20 +88,20 @@ struct ConnectionWorker: Sendable {
             locks.subtract(try finish(batch))
         }
         batches.removeFirst()
-        lane.locksFreed(locks)
+        group.locksFreed(locks)
     }
 
-    /// An empty exchange: notices a connection that was cut without a word.
+    /// Detects a connection that was cut without notice by an empty round trip.
     private func probe(_ session: Session) throws(ConnectionLost) {
-        var exchange = Exchange(units: 0)
-        try session.send([], together: true, &exchange)
-        try session.receive(&exchange, answerBy: .now + configuration.probeTimeout)
+        var results = PipelineResults(units: 0)
+        try session.send([], together: true, &results)
+        try session.receive(&results, answerBy: .now + configuration.probeTimeout)
     }
 
     private func send(
         _ entries: [BatchQueue<Job>.Entry], _ batches: inout [Batch], on session: Session
     ) throws(ConnectionLost) {
-        let batch = Batch(entries, lockWait: lane.hasHeldLocks ? .cautious : .session, statementTimeout: statementTimeout)
+        let batch = Batch(entries, lockWait: group.hasHeldLocks ? .cautious : .session, statementTimeout: statementTimeout)
         batches.append(batch)
         if batch.prepareRound() { try send(batch, on: session) }
     }
@@ -111,27 +110,28 @@ struct ConnectionWorker: Sendable {
         let announces = looksAhead && batch.operationCount >= Self.announcedOperations
         try session.send(
             batch.units, together: batch.isTogether, isRepetition: batch.isRepetition, lockWaits: batch.lockWaits,
-            announcesCommit: announces, &batch.exchange)
+            announcesCommit: announces, &batch.results)
     }
 
     private var statementTimeout: Duration? {
-        lane.role == .lists ? configuration.listStatementTimeout : configuration.statementTimeout
+        group.role == .lists ? configuration.listStatementTimeout : configuration.statementTimeout
     }
 
-    /// Whether batches are sent behind a batch on its way. PostgreSQL works on a write for as long as this thread does and then waits for
-    /// the disk, but on a read for a fraction of that: there it is better to deliver first (a tenth more loads a second).
-    private var looksAhead: Bool { lane.role == .writes }
+    /// Whether the next batch is sent behind the one in flight. For a write PostgreSQL works as long as this thread does and then waits for
+    /// the disk, but for a read only a fraction of that: delivering first gives a tenth more loads a second.
+    private var looksAhead: Bool { group.role == .writes }
 
-    /// From so many operations on PostgreSQL is asked to answer before it commits: the thread makes the next batch meanwhile.
+    /// From this many operations on, PostgreSQL is asked to send the results before it commits, so that the thread makes the next batch
+    /// meanwhile.
     private static let announcedOperations = 8
 
-    /// Receives the answers of the first batch, and makes and delivers its outcomes.
+    /// Receives the results of the first batch, and makes and delivers its outcomes.
     private func advance(_ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
         let batch = batches[0]
         if looksAhead { try sendNext(behind: batch, &batches, on: session) }
         try receive(batch, upTo: .complete, on: session)
-        if !batch.exchange.isCommitted {
-            // It is run again on a connection that has nothing else in flight.
+        if !batch.results.isCommitted {
+            // The batch runs again, on a connection that has nothing else in flight.
             for other in batches.dropFirst() { try receive(other, upTo: .complete, on: session) }
         }
         try finish(batch)
@@ -143,24 +143,24 @@ struct ConnectionWorker: Sendable {
         batches.removeFirst()
     }
 
-    /// Sends the next batch as soon as nothing of this one can come again, so that PostgreSQL never waits for this thread.
+    /// Sends the next batch as soon as no operation of this one can run again, so that PostgreSQL never waits for this thread.
     private func sendNext(behind batch: Batch, _ batches: inout [Batch], on session: Session) throws(ConnectionLost) {
         try receive(batch, upTo: .answered, on: session)
-        guard batch.isAnsweredForGood, lane.nextTrial == nil, session.isUsable, case .batch(let entries) = lane.take(for: index) else {
+        guard batch.isAnsweredForGood, group.nextTrial == nil, session.isUsable, case .batch(let entries) = group.take(for: index) else {
             return
         }
         try send(entries, &batches, on: session)
     }
 
-    private func receive(_ batch: Batch, upTo stage: Exchange.Stage, on session: Session) throws(ConnectionLost) {
+    private func receive(_ batch: Batch, upTo stage: PipelineResults.Stage, on session: Session) throws(ConnectionLost) {
         try session.receive(
-            &batch.exchange, upTo: stage, isAbandoned: { lane.isClosed || batch.isAbandoned() }, isClosed: { lane.isClosed },
-            idle: lane.sweep)
-        // What an old primary confirms may be taken back, and what it reads has been.
+            &batch.results, upTo: stage, isAbandoned: { group.isClosed || batch.isAbandoned() }, isClosed: { group.isClosed },
+            idle: group.sweep)
+        // What an old primary commits may be lost, and what it returns may be outdated.
         if stage == .complete { try session.checkPrimary() }
     }
 
-    /// Delivers what has its outcome; returns the locks that another transaction holds.
+    /// Delivers the outcomes; returns the locks that another transaction holds.
     @discardableResult
     private func finish(_ batch: Batch) throws(ConnectionLost) -> Set<UInt64> {
         settle(batch)
@@ -169,42 +169,42 @@ struct ConnectionWorker: Sendable {
     }
 
     private func settle(_ batch: Batch) {
-        lane.finish(batch.settle(isClosed: lane.isClosed))
-        lane.putAside(batch.aside)
-        if !batch.aside.isEmpty { lane.conditions.failed("lock", "other transactions hold what operations change") }
-        for error in batch.failures { lane.conditions.failed(error) }
-        if batch.hasCommitted { lane.conditions.succeeded() }
+        group.finish(batch.settle(isClosed: group.isClosed))
+        group.putAside(batch.aside)
+        if !batch.aside.isEmpty { group.conditions.failed("lock", "other transactions hold locks that operations need") }
+        for error in batch.failures { group.conditions.failed(error) }
+        if batch.hasCommitted { group.conditions.succeeded() }
     }
 
-    /// The connection was lost in these batches: what was confirmed stands; reads may run once more, for writes it is unknown whether they
-    /// were committed.
+    /// The connection was lost with these batches in flight. Confirmed results are delivered; other reads may run once more, and for other
+    /// writes it is unknown whether they were committed.
     private func lost(_ lost: ConnectionLost, _ batches: [Batch]) {
         if !lost.isSuperseded { for batch in batches { settle(batch) } }
         let unsettled = batches.flatMap { $0.unsettled }
-        switch lane.role {
+        switch group.role {
         case .reads, .lists: self.lost(lost, retry: unsettled)
         case .writes, .background:
             for entry in unsettled {
                 entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: lost.isOutcomeUnknown))
             }
             self.lost(lost, retry: [])
-            lane.finish(unsettled)
+            group.finish(unsettled)
         }
     }
 
     private func lost(_ lost: ConnectionLost, retry: [BatchQueue<Job>.Entry]) {
         logger.warning("lost a connection to PostgreSQL: \(lost.message)")
-        lane.connectionLost(index, message: lost.message, retry: retry)
+        group.connectionLost(index, message: lost.message, retry: retry)
     }
 
-    /// Waits, looking after the queue meanwhile: reads that wait for a connection have deadlines.
+    /// Pauses, sweeping the queue meanwhile: reads that wait for a connection have deadlines.
     ///
-    /// - Parameter made: The pause ends early when another connection was made since this number. `nil`: it does not, as after a session that
-    ///   was lost as soon as it was there.
+    /// - Parameter made: The pause ends early when more connections than this number have been made. `nil`: it does not, as after a session
+    ///   that was lost as soon as it was there.
     private func pause(until end: ContinuousClock.Instant, unlessMadeSince made: Int?) {
-        while !lane.isDraining, ContinuousClock.now < end, made.map({ $0 == lane.connectionsMade }) ?? true {
+        while !group.isDraining, ContinuousClock.now < end, made.map({ $0 == group.connectionsMade }) ?? true {
             _ = wakeup.wait(until: min(end, .now + .milliseconds(100)))
-            lane.sweep()
+            group.sweep()
         }
     }
 

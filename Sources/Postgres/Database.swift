@@ -2,30 +2,30 @@ import Logging
 import Resources
 import Synchronization
 
-/// PostgreSQL behind bounded queues: one lane for each writing connection, one for all reading connections, and one each for writes and reads
-/// that are large, reads that take their time, and other work that does. Connections are made when it is started and again whenever they are
-/// lost; meanwhile operations fail at once with `unavailable`.
+/// PostgreSQL behind bounded queues. There is one connection group for each writing connection, one for all reading connections, and one
+/// each for large writes, large reads, slow reads and background work. `start` makes the connections; each is made again when it is lost.
+/// While PostgreSQL cannot be reached, operations fail at once with `unavailable`.
 public final class Database: Sendable {
     /// The connections at one moment, for health checks.
     public struct Status: Sendable, Equatable {
-        /// Every lane that serves callers has a connection; `background` does not count.
+        /// Whether the groups for ordinary loads and saves have connections; the other groups do not count.
         public var isAvailable: Bool
-        /// Why not, in libpq's or the server's words; `nil` when it is available or still connecting for the first time.
+        /// Why it is not available, in libpq's or the server's words; `nil` when it is, or while it connects for the first time.
         public var reason: String?
-        /// Operations that wait, over all lanes.
+        /// Waiting operations of all connection groups.
         public var queued: Int
     }
 
     private struct State {
         var isStarted = false
         var lastReported = false
-        /// `ConnectionLosses.made` when the lanes looked last.
+        /// `ConnectionLosses.made` at the last report.
         var lastMade = 0
         var observers: [Int: AsyncStream<Bool>.Continuation] = [:]
         var nextObserver = 0
     }
 
-    /// Set after the lanes exist; they call it from their threads.
+    /// Set by `start`; the connection groups call it from their threads.
     private final class Observer: Sendable {
         let body = Mutex<(@Sendable () -> Void)?>(nil)
     }
@@ -34,7 +34,7 @@ public final class Database: Sendable {
         let flag = Atomic(false)
     }
 
-    /// Counted by the lanes.
+    /// Counted by the connection groups.
     final class ConnectionLosses: Sendable {
         let count = Atomic(0)
         /// Connections made.
@@ -48,20 +48,20 @@ public final class Database: Sendable {
     /// Wakes the thread of `HostWatch`.
     private let watchWakeup: Wakeup
     private let stopping = Stopping()
-    private let writers: [Lane]
-    /// One connection for writes of much, behind which the others need not wait; no part of `isAvailable`.
-    private let largeWrites: Lane
-    /// One lane, several connections.
-    public let reader: Lane
-    /// One connection for reads of much, behind which the others need not wait. They are run again as those are, and no part of
+    private let writers: [ConnectionGroup]
+    /// One connection for large writes, so that others need not wait behind them; not part of `isAvailable`.
+    private let largeWrites: ConnectionGroup
+    /// One connection group, several connections.
+    public let reader: ConnectionGroup
+    /// One connection for large reads, so that others need not wait behind them. They are retried as other reads are; not part of
     /// `isAvailable`.
-    private let largeReads: Lane
-    /// For reads that take their time: lists, summaries, histories. They are run again as the others are, and no part of `isAvailable`.
-    public let lists: Lane
-    /// One connection for operations that take long, so that calls need not wait behind them: statistics, cleaning up. They run one after
-    /// the other, each in a transaction of its own if it says so (`Operation.company`). They may write, so none is run again when
-    /// the connection was lost under it.
-    public let background: Lane
+    private let largeReads: ConnectionGroup
+    /// For slow reads: lists, summaries, histories. They are retried as other reads are; not part of `isAvailable`.
+    public let lists: ConnectionGroup
+    /// One connection for long operations, so that calls need not wait behind them: statistics, cleaning up. They run one after the other,
+    /// each in a transaction of its own if it says so (`Operation.affinity`). They may write, so they are not retried when their connection
+    /// was lost.
+    public let background: ConnectionGroup
     private let threads = ThreadGroup()
     private let state = Mutex(State())
     private let observer = Observer()
@@ -79,44 +79,44 @@ public final class Database: Sendable {
             queued: configuration.queueLimit, queuedBytes: configuration.queuedBytes,
             lockPatience: configuration.lockPatience)
         let (observer, losses) = (observer, losses)
-        let makeLane = { (role: Lane.Role, connections: Int, conditions: Conditions) throws(PostgresError) -> Lane in
-            try Lane(
+        let makeGroup = { (role: ConnectionGroup.Role, connections: Int, conditions: Conditions) throws(PostgresError) -> ConnectionGroup in
+            try ConnectionGroup(
                 role: role, limits: limits, connections: connections, retryWindow: configuration.readRetryWindow, losses: losses,
                 conditions: conditions
             ) {
                 observer.body.withLock(\.self)?()
             }
         }
-        var writers: [Lane] = []
+        var writers: [ConnectionGroup] = []
         let saves = Conditions(kind: "saves", logger: logger)
-        for _ in 0..<max(configuration.writers, 1) { writers.append(try makeLane(.writes, 1, saves)) }
+        for _ in 0..<max(configuration.writers, 1) { writers.append(try makeGroup(.writes, 1, saves)) }
         self.writers = writers
-        largeWrites = try makeLane(.writes, 1, Conditions(kind: "large changes", logger: logger))
-        reader = try makeLane(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
-        largeReads = try makeLane(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
-        lists = try makeLane(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
-        background = try makeLane(.background, 1, Conditions(kind: "background operations", logger: logger))
+        largeWrites = try makeGroup(.writes, 1, Conditions(kind: "large changes", logger: logger))
+        reader = try makeGroup(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
+        largeReads = try makeGroup(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
+        lists = try makeGroup(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
+        background = try makeGroup(.background, 1, Conditions(kind: "background operations", logger: logger))
     }
 
-    /// The lane of a shard (a hash of the flow's key): everything on one shard that goes by it runs in the order in which it was submitted.
-    public func writer(shard: UInt64) -> Lane { writers[Int(shard % UInt64(writers.count))] }
+    /// The group of a shard (a hash of the flow's key): operations of one shard run in the order in which they were submitted.
+    public func writer(shard: UInt64) -> ConnectionGroup { writers[Int(shard % UInt64(writers.count))] }
 
-    /// The lane of writes of much. Without a connection of its own, as when PostgreSQL takes no more, they go with the others.
-    public func largeWriter(shard: UInt64) -> Lane { largeWrites.isAvailable ? largeWrites : writer(shard: shard) }
+    /// The group for large writes. While it has no connection, as when PostgreSQL accepts no more, they use the shard's group.
+    public func largeWriter(shard: UInt64) -> ConnectionGroup { largeWrites.isAvailable ? largeWrites : writer(shard: shard) }
 
-    /// The lane of reads of much, as for writes.
-    public var largeReader: Lane { largeReads.isAvailable ? largeReads : reader }
+    /// The group for large reads; `reader` while it has no connection.
+    public var largeReader: ConnectionGroup { largeReads.isAvailable ? largeReads : reader }
 
     public var status: Status {
         let isAvailable = serving.allSatisfy(\.isAvailable)
         return Status(
             isAvailable: isAvailable, reason: isAvailable ? nil : serving.lazy.compactMap(\.unavailableReason).first,
-            queued: lanes.reduce(0) { $0 + $1.queued })
+            queued: groups.reduce(0) { $0 + $1.queued })
     }
 
     public var isAvailable: Bool { status.isAvailable }
 
-    /// Connections lost so far. Behind the next one there may be another server, which knows less than the last did: one that took over
+    /// Connections lost so far. The next connection may lead to another server, which knows less than the last one did: one that took over
     /// without the latest commits, or a restored backup. Caches of what was read compare this number.
     public var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
 
@@ -136,24 +136,24 @@ public final class Database: Sendable {
         return stream
     }
 
-    /// Waits until every lane has a connection; `false` when the task was cancelled or the database shut down before.
+    /// Waits until the database is available; `false` when the task was cancelled or the database shut down first.
     public func waitUntilAvailable() async -> Bool {
         for await isAvailable in availability() where isAvailable { return true }
         return false
     }
 
-    /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing. The threads run
-    /// until `shutdown`, which its owner must call.
+    /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing. The threads run until
+    /// `shutdown`, which the owner must call.
     public func start() {
         let isFirst = state.withLock { state in
             defer { state.isStarted = true }
             return !state.isStarted
         }
         guard isFirst else { return }
-        for lane in lanes { lane.setPreparing(nil) }
-        primary.onReplacement { [lanes] in for lane in lanes { lane.wake() } }
+        for group in groups { group.setPreparing(nil) }
+        primary.onReplacement { [groups] in for group in groups { group.wake() } }
         observer.body.withLock { body in body = { [weak self] in self?.report() } }
-        for (number, lane) in writers.enumerated() { start(lane, index: 0, name: "pg-write-\(number)") }
+        for (number, group) in writers.enumerated() { start(group, index: 0, name: "pg-write-\(number)") }
         start(largeWrites, index: 0, name: "pg-write-large")
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
         start(largeReads, index: 0, name: "pg-read-large")
@@ -162,21 +162,21 @@ public final class Database: Sendable {
         startWatch()
     }
 
-    /// Before `start`: has operations refused with a reason, while the schema is made ready for them, say.
+    /// Before `start`: makes operations fail with a reason, for instance while the schema is migrated.
     public func prepare(reason: String) {
         if state.withLock(\.isStarted) { return }
-        for lane in lanes { lane.setPreparing(reason) }
+        for group in groups { group.setPreparing(reason) }
     }
 
-    private func start(_ lane: Lane, index: Int, name: String) {
-        // They were read before (`init`).
-        guard let options = try? configuration.connectionOptions(for: lane.role) else { return }
+    private func start(_ group: ConnectionGroup, index: Int, name: String) {
+        // `init` has parsed the same connection string.
+        guard let options = try? configuration.connectionOptions(for: group.role) else { return }
         let worker = ConnectionWorker(
-            lane: lane, index: index, options: options, configuration: configuration, primary: primary, connecting: connecting,
+            group: group, index: index, options: options, configuration: configuration, primary: primary, connecting: connecting,
             logger: logger)
         guard threads.start(name: name, worker.run) else {
             logger.error("cannot start a thread for a connection to PostgreSQL")
-            return lane.attemptFailed(message: "the system refuses another thread")
+            return group.attemptFailed(message: "the system refuses another thread")
         }
     }
 
@@ -188,7 +188,7 @@ public final class Database: Sendable {
         if !threads.start(name: "pg-watch", watch.run) { logger.error("cannot start a thread that watches PostgreSQL's hosts") }
     }
 
-    /// `start`, then waits until `shutdown` was called or the task is cancelled, which shuts down too.
+    /// Starts, then waits until `shutdown` was called or the task is cancelled, which shuts down too.
     public func run() async {
         start()
         await withTaskCancellationHandler {
@@ -198,20 +198,20 @@ public final class Database: Sendable {
         }
     }
 
-    /// Loads and saves need these; `isAvailable` is about them.
-    private var serving: [Lane] { writers + [reader] }
-    private var lanes: [Lane] { serving + [largeWrites, largeReads, lists, background] }
+    /// The groups for ordinary loads and saves, which make up `isAvailable`.
+    private var serving: [ConnectionGroup] { writers + [reader] }
+    private var groups: [ConnectionGroup] { serving + [largeWrites, largeReads, lists, background] }
 
-    /// Refuses new operations with `shutdown`, finishes those that wait (at most `drainTimeout`, then they fail with `shutdown`), closes
-    /// the connections and waits for their threads.
+    /// Refuses new operations with `shutdown`, finishes the waiting ones (after `drainTimeout` they fail with `shutdown`), closes the
+    /// connections and waits for their threads.
     public func shutdown() async {
         stopping.flag.store(true, ordering: .releasing)
         watchWakeup.signal()
-        for lane in lanes { lane.drain() }
+        for group in groups { group.drain() }
         let drained = Task { [threads] in await threads.wait() }
-        let closer = Task { [lanes, configuration] in
+        let closer = Task { [groups, configuration] in
             try await Task.sleep(for: configuration.drainTimeout)
-            for lane in lanes { lane.close() }
+            for group in groups { group.close() }
         }
         await drained.value
         closer.cancel()
@@ -224,10 +224,10 @@ public final class Database: Sendable {
             defer { state.lastMade = made }
             return state.lastMade != made
         }
-        // PostgreSQL is back: none waits out its pause, so that all serve again at about the same time.
-        if isNew { for lane in lanes where !lane.isAvailable { lane.expectConnection() } }
+        // PostgreSQL is back: groups without a connection try at once, so that all serve again at about the same time.
+        if isNew { for group in groups where !group.isAvailable { group.expectConnection() } }
         state.withLock { state in
-            // Read under the lock: of two threads that report at once, the later one tells the later truth.
+            // Read under the lock: of two threads that report at once, the later one reports the later state.
             let isAvailable = serving.allSatisfy(\.isAvailable)
             guard state.lastReported != isAvailable else { return }
             state.lastReported = isAvailable

@@ -1,8 +1,8 @@
 import CLibPQ
 import Logging
 
-/// A connection for a few statements one after the other, outside the lanes: migrations and the set-up of a cluster. Confined to one
-/// thread; an interruption cancels the statement in PostgreSQL.
+/// A connection for single statements outside the connection groups: migrations and the set-up of a cluster. Confined to one thread; an
+/// interruption cancels the statement in PostgreSQL.
 struct DirectConnection: ~Copyable {
     private let connection: Connection
     private let options: ConnectionOptions
@@ -18,7 +18,7 @@ struct DirectConnection: ~Copyable {
             isStopped: { interruption.isInterrupted })
     }
 
-    /// Runs statements separated by semicolons; the results are dropped.
+    /// Runs statements separated by semicolons; the results are discarded.
     func execute(_ sql: String) throws(PostgresError) {
         guard PQsendQuery(connection.raw, sql) == 1 else { throw lost }
         _ = try rows()

@@ -4,21 +4,22 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// A private PostgreSQL in a data directory: made when it is not there, started, restarted when it dies, stopped. It listens on a Unix
-/// socket only that its user (and root) can reach.
+/// A private PostgreSQL in a data directory: created if there is none, started, restarted when it dies, stopped. It listens only on a Unix
+/// socket that its user (and root) can reach.
 ///
-/// PostgreSQL runs as a child process. When the server is killed it goes on; the next `start` on the directory stops it and starts its own.
+/// PostgreSQL runs as a child process. It keeps running when the server is killed; the next `start` on the directory stops it and starts
+/// its own.
 public final class EmbeddedCluster: Sendable {
     public struct Configuration: Sendable {
-        /// Where everything is kept; made when it does not exist.
+        /// The directory of all files; created if it does not exist.
         public var directory: String
-        /// Where `postgres` and `initdb` are; `nil` looks for them.
+        /// Where `postgres` and `initdb` are; `nil` searches for them.
         public var binaryDirectory: String?
-        /// PostgreSQL's settings, over those of `defaultSettings`. What concerns the socket cannot be changed.
+        /// PostgreSQL's settings; they override `defaultSettings`. Those of the socket cannot be changed.
         public var settings: [String: String] = [:]
         /// How long PostgreSQL may take to accept connections: after a crash it first recovers.
         public var startTimeout = Duration.seconds(120)
-        /// How long a fast shutdown may take before it is made an immediate one.
+        /// How long a fast shutdown may take before an immediate one follows.
         public var stopTimeout = Duration.seconds(30)
 
         public init(directory: String) { self.directory = directory }
@@ -55,8 +56,8 @@ public final class EmbeddedCluster: Sendable {
         self.logger = logger
     }
 
-    /// Takes the directory, makes the cluster if need be, starts it, and returns the connection string once it accepts connections. On an
-    /// error everything it began is undone. Call it once; after `stop` again.
+    /// Locks the directory, creates the cluster if there is none, starts it, and returns the connection string once it accepts connections.
+    /// On an error everything is undone. Call it once, and again only after `stop`.
     public func start() async throws(EmbeddedClusterError) -> String {
         ClusterEnvironment.removeLibpqVariables()
         let isNew = try Files.makeDirectory(configuration.directory, mode: 0o700)
@@ -100,7 +101,7 @@ public final class EmbeddedCluster: Sendable {
         await stop()
     }
 
-    /// Shuts PostgreSQL down and gives the directory back. Close connections first; those left are cut.
+    /// Shuts PostgreSQL down and releases the directory. Close connections first; those left are cut.
     public func stop() async {
         guard let running = state.withLock({ $0.running.take() }) else { return }
         await Self.end(running)

@@ -1,12 +1,12 @@
 /// Why the embedded cluster could not be used. The descriptions say what to do.
 public enum EmbeddedClusterError: Error, Sendable, Hashable {
-    /// PostgreSQL's programs are not where they were looked for.
+    /// PostgreSQL's programs were not found.
     case binariesNotFound(searched: [String])
     /// Another server holds the data directory.
     case alreadyRunning(pid: Int?, directory: String)
     /// The data was made by another major version.
     case versionMismatch(directory: String, data: String, binaries: String)
-    /// The system refused something on a file.
+    /// A system call on a file failed.
     case file(path: String, reason: String)
     /// Root must run PostgreSQL as another user, and there is none, or it cannot reach the directory.
     case user(String)

@@ -11,7 +11,7 @@ enum Files {
         var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
     }
 
-    /// The last system call's error on `path`.
+    /// The error of the last system call, which was on `path`.
     static func error(_ path: String, _ action: String) -> EmbeddedClusterError {
         .file(path: path, reason: "\(action): \(String(cString: strerror(errno)))")
     }
@@ -22,7 +22,7 @@ enum Files {
         return Info(user: status.st_uid, group: status.st_gid, mode: status.st_mode, size: Int(status.st_size))
     }
 
-    /// Makes a directory and those above it; returns whether it is new.
+    /// Creates a directory and its parents; returns whether it is new.
     @discardableResult
     static func makeDirectory(_ path: String, mode: mode_t) throws(EmbeddedClusterError) -> Bool {
         if let info = info(path) {
@@ -101,7 +101,7 @@ enum Files {
     }
 }
 
-/// An exclusive flock(2) on a file that names its holder; gone with the process, however it ends.
+/// An exclusive flock(2) on a file that holds its owner's process ID; released when the process ends, in whatever way.
 struct DirectoryLock: ~Copyable {
     private let descriptor: CInt
 

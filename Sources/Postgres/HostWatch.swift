@@ -1,7 +1,7 @@
 import Logging
 
-/// Looks, by connections made for that, which server the connection string leads to now: sessions that stand say nothing about a primary
-/// that was promoted beside theirs, or about an address that was moved. Runs on a thread of its own.
+/// Finds out, over connections of its own, which server the connection string leads to now: existing sessions do not show that another
+/// primary was promoted, or that an address was moved. Runs on a thread of its own.
 struct HostWatch: Sendable {
     let hosts: [ConnectionOptions]
     let configuration: Database.Configuration
@@ -17,7 +17,7 @@ struct HostWatch: Sendable {
         options.setDefault("application_name", configuration.applicationName + "-watch")
         options.prepareTransport()
         hosts = options.eachHost
-        // A server of this machine, behind a socket of its own, is not replaced by another.
+        // A server of this machine, behind a Unix socket, is not replaced by another.
         if hosts.allSatisfy(\.isLocal) { return nil }
         self.configuration = configuration
         self.primary = primary
@@ -42,7 +42,7 @@ struct HostWatch: Sendable {
         }
     }
 
-    /// `nil` when it does not answer in time or takes no writes.
+    /// `nil` when the host does not answer in time or takes no writes.
     private func look(at host: ConnectionOptions) -> ServerIdentity? {
         do throws(PostgresError) {
             let connection = try Connection.open(

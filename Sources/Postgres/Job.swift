@@ -1,7 +1,8 @@
-/// An operation on its way, with its type erased; its completion is delivered once.
+/// An operation in progress, with its type erased; its completion is called once.
 ///
-/// `@unchecked Sendable`: one owner at a time. The submitting thread hands it to the lane under the lane's lock, which hands it to one
-/// connection's thread (or to whoever drops it), which sets the outcome and hands it to the executor. Each handover synchronises.
+/// `@unchecked Sendable`: one owner at a time. The submitting thread hands it to the connection group under the group's lock, which hands
+/// it to one connection's thread (or to the thread that removes it), which sets the outcome and hands it to the executor. Each handover
+/// synchronises.
 class Job: @unchecked Sendable {
     let executor: any CompletionExecutor
     let cancellation: CancellationToken?
@@ -19,15 +20,15 @@ class Job: @unchecked Sendable {
         self.deadline = deadline
     }
 
-    /// Operations of one type can be carried out together.
+    /// Operations of one type can be combined in a unit.
     var type: ObjectIdentifier { ObjectIdentifier(Job.self) }
-    /// `Operation.cost` and `Operation.company`, of the next round trip.
+    /// `Operation.cost` and `Operation.affinity`, of the next round trip.
     var cost: Int { 0 }
-    var company: Company { .anybody }
-    /// Whether the last round trip left something to do.
+    var affinity: BatchAffinity { .any }
+    /// Whether there is no outcome yet.
     var isUnfinished: Bool { false }
-    /// The jobs, which have this one's type, as one unit.
-    func unit(of jobs: [Job]) -> Unit { Unit() }
+    /// Combines jobs of this one's type into a unit.
+    func unit(of jobs: [Job]) -> TransactionUnit { TransactionUnit() }
     /// Makes `error` the outcome.
     func fail(_ error: PostgresError) {}
     /// Calls the completion with the outcome. Runs on the executor.
@@ -40,7 +41,7 @@ class Job: @unchecked Sendable {
         return nil
     }
 
-    /// Delivers the outcomes, one call an executor.
+    /// Delivers the outcomes, with one call per executor.
     static func deliver(_ jobs: [Job]) {
         guard let first = jobs.first else { return }
         if jobs.allSatisfy({ $0.executor === first.executor }) {
@@ -63,7 +64,7 @@ class Job: @unchecked Sendable {
     }
 }
 
-/// The delivery of a batch's outcomes on one executor, one a step.
+/// Delivers a batch's outcomes on one executor, one per step.
 ///
 /// `@unchecked Sendable`: used by the executor only, which runs one step at a time.
 private final class Delivery: @unchecked Sendable {
@@ -72,7 +73,7 @@ private final class Delivery: @unchecked Sendable {
 
     init(_ jobs: [Job]) { self.jobs = jobs }
 
-    /// - Returns: whether there are more.
+    /// - Returns: Whether there are more.
     func step() -> Bool {
         jobs[next].deliver()
         next += 1
@@ -96,11 +97,11 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
 
     override var type: ObjectIdentifier { ObjectIdentifier(O.self) }
     override var cost: Int { operation.cost }
-    override var company: Company { operation.company }
+    override var affinity: BatchAffinity { operation.affinity }
     override var isUnfinished: Bool { outcome == nil }
 
     // Jobs of one `type` have one class: a type of operations has one class of jobs.
-    override func unit(of jobs: [Job]) -> Unit { OperationUnit(jobs.map { unsafeDowncast($0, to: OperationJob<O>.self) }) }
+    override func unit(of jobs: [Job]) -> TransactionUnit { OperationUnit(jobs.map { unsafeDowncast($0, to: OperationJob<O>.self) }) }
 
     fileprivate func take(_ step: Result<Step<O>, PostgresError>) {
         switch step {
@@ -120,8 +121,8 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
 }
 
 /// Jobs of one type that run in one transaction, with the type erased. Confined to the connection's thread.
-class Unit {
-    /// Adds the statements of all.
+class TransactionUnit {
+    /// Adds the statements of all jobs.
     func enqueue(into pipeline: inout Pipeline) {}
     /// `Operation.isFinal`.
     func isFinal(_ results: [ResultRows]) -> Bool { false }
@@ -129,7 +130,7 @@ class Unit {
     func decode(_ results: [ResultRows]) {}
 }
 
-private final class OperationUnit<O: Operation>: Unit {
+private final class OperationUnit<O: Operation>: TransactionUnit {
     private let jobs: [OperationJob<O>]
     private let operations: [O]
     private var layout: O.Layout?
@@ -147,7 +148,7 @@ private final class OperationUnit<O: Operation>: Unit {
         guard let layout else { return }
         let steps = O.decode(results, of: operations, layout: layout)
         for (index, job) in jobs.enumerated() {
-            job.take(index < steps.count ? steps[index] : .failure(.protocolViolation("an operation got no answer")))
+            job.take(index < steps.count ? steps[index] : .failure(.protocolViolation("an operation has no result")))
         }
     }
 }

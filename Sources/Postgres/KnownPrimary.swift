@@ -1,11 +1,11 @@
-/// Which history of a database a server works on.
+/// Identifies a database cluster and the branch of its history that a server is on.
 struct ServerIdentity: Sendable, Equatable {
-    /// Of the cluster, from `initdb` on; a standby has its primary's.
+    /// The cluster's system identifier, made by `initdb`; a standby has its primary's.
     let system: String
     /// Raised by each promotion (manual, section 26.3.6).
     let timeline: UInt32
 
-    /// - Parameter walFile: The name of the file that is written to; it begins with the timeline in eight hexadecimal digits.
+    /// - Parameter walFile: The name of the current WAL file; it begins with the timeline in eight hexadecimal digits.
     init?(system: String, walFile: String) {
         guard !system.isEmpty, let timeline = UInt32(walFile.prefix(8), radix: 16) else { return nil }
         self.init(system: system, timeline: timeline)
@@ -19,16 +19,16 @@ struct ServerIdentity: Sendable, Equatable {
     func isOlder(than other: ServerIdentity) -> Bool { system == other.system && timeline < other.timeline }
 }
 
-/// The primary that this process works with. An old primary that was replaced without being stopped goes on answering: what tells it apart
-/// is its lower timeline. As long as a newer one is known, sessions of the older are closed and none is made. Pure.
+/// The primary that this process works with. An old primary that was replaced without being stopped keeps answering; only its lower
+/// timeline tells it apart. While a newer one is known, sessions with the older are closed and none is made. Pure.
 struct KnownPrimary {
     typealias Instant = ContinuousClock.Instant
 
-    /// How long what was seen without a session counts. Afterwards another history is taken for what it is: a backup may have been restored.
+    /// How long an observation counts without a session. After that an older history is accepted: a backup may have been restored.
     static let memory = Duration.seconds(10)
 
     private(set) var identity: ServerIdentity?
-    /// Its place in the list of hosts, which is tried first.
+    /// Its place in the list of hosts; this host is tried first.
     private(set) var host: Int?
     /// Raised whenever another primary takes over; a session belongs to the generation in which it was made.
     private(set) var generation = 0
@@ -43,7 +43,7 @@ struct KnownPrimary {
     }
 
     /// A session was made.
-    /// - Parameter found: `nil` when the server does not tell.
+    /// - Parameter found: `nil` when the server does not report it.
     mutating func admit(_ found: ServerIdentity?, host: Int, now: Instant) -> Admission {
         if let found, let identity, found != identity {
             if found.isOlder(than: identity), isBelieved(now) {
@@ -65,8 +65,8 @@ struct KnownPrimary {
         if generation == self.generation { sessions -= 1 }
     }
 
-    /// A server that takes writes was found by a connection made for that. Returns whether it takes over.
-    /// - Parameter isOnly: There is no other host: whatever answers at the address is the server.
+    /// A connection of `HostWatch` found a server that takes writes. Returns whether that server takes over as primary.
+    /// - Parameter isOnly: Whether there is no other host, so that any server at the address is the right one.
     mutating func observe(_ found: ServerIdentity, host: Int, isOnly: Bool, now: Instant) -> Bool {
         guard let identity, found != identity else {
             if found == identity { seen = now }

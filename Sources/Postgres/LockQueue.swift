@@ -1,26 +1,26 @@
-/// Operations that were put aside because another transaction holds what they lock (`Operation.lockOrder`): they must not hold up the others
-/// of their lane, however many there are. Now and then the first of each is tried, on its own and with little patience; those behind it wait,
-/// so that operations of one lock keep their order. Pure.
+/// Operations that were put aside because another transaction holds their lock (`Operation.lockOrder`), so that they do not hold up the
+/// rest of their connection group, however many there are. Now and then the first operation of each lock is tried, on its own and with a
+/// short lock timeout; the operations behind it wait, so that those of one lock keep their order. Pure.
 struct LockQueue<Element> {
     typealias Entry = BatchQueue<Element>.Entry
     typealias Instant = ContinuousClock.Instant
 
-    /// A lock whose last operation has given up stays known for so long after its next trial was due. What comes for it meanwhile, one
-    /// operation after the other, is put aside as well, instead of holding up the lane for a whole time-out each.
+    /// How long a lock stays known to be held after its last operation has given up and its next trial was due. Operations that arrive for
+    /// it meanwhile, one after the other, are put aside as well, instead of each holding up the connection group for a whole timeout.
     static var memory: Duration { .seconds(2) }
 
-    /// Locks that are tried in one round, which holds up the lane for as many times `LockWait.trial`.
+    /// Locks that are tried in one round, which holds up the connection group for as many times `LockWait.trial`.
     static var trialsPerRound: Int { 8 }
 
     private struct Held {
-        /// In the order of their numbers.
+        /// In the order of submission.
         var entries: [Entry]
         var backoff = Backoff(first: .milliseconds(100), ceiling: .seconds(1))
-        /// When the first is tried; `nil` while it is.
+        /// When the first entry is tried; `nil` while it is on trial.
         var nextTrial: Instant?
     }
 
-    /// How long an operation is kept here in all.
+    /// How long an operation may stay here in all.
     private let patience: Duration
     private var locks: [UInt64: Held] = [:]
     private(set) var count = 0
@@ -31,7 +31,7 @@ struct LockQueue<Element> {
     /// No lock is known to be held.
     var isEmpty: Bool { locks.isEmpty }
 
-    /// When something is to be tried.
+    /// When the next trial is due.
     var nextTrial: Instant? { locks.values.lazy.filter { !$0.entries.isEmpty }.compactMap(\.nextTrial).min() }
 
     func isHeld(_ lock: UInt64) -> Bool { locks[lock] != nil }
@@ -48,7 +48,7 @@ struct LockQueue<Element> {
         locks[lock] = held
     }
 
-    /// The first operations of locks whose turn it is; each is tried on its own.
+    /// The first operations of the locks whose trial is due; each is tried on its own.
     mutating func takeTrials(now: Instant) -> [Entry] {
         if locks.isEmpty { return [] }
         let due = locks.filter { $0.value.nextTrial.map { $0 <= now } ?? false && !$0.value.entries.isEmpty }
@@ -64,14 +64,14 @@ struct LockQueue<Element> {
         }
     }
 
-    /// A lock was not to be had: it is known to be held from now on, and tried later.
+    /// The lock was not free: it is known to be held from now on, and tried again later.
     mutating func isHeldStill(_ lock: UInt64, now: Instant) {
         var held = locks[lock] ?? Held(entries: [], nextTrial: nil)
         held.nextTrial = now + held.backoff.next()
         locks[lock] = held
     }
 
-    /// The lock was to be had (or the operation has another outcome): those behind go on.
+    /// The lock was free, or the operation on trial has another outcome. Returns the operations behind it.
     mutating func freed(_ lock: UInt64) -> [Entry] {
         guard let held = locks.removeValue(forKey: lock) else { return [] }
         count -= held.entries.count
@@ -87,7 +87,7 @@ struct LockQueue<Element> {
         return nil
     }
 
-    /// Takes out what is late or has waited long enough, and forgets locks that nothing has asked for since.
+    /// Removes operations that are past their deadline or have waited long enough, and forgets locks without operations (`memory`).
     mutating func sweep(now: Instant) -> [(entry: Entry, isLate: Bool)] {
         var removed: [(entry: Entry, isLate: Bool)] = []
         for (lock, held) in locks {

@@ -14,8 +14,9 @@ enum MachineMemory {
         Int(text.trimmedLine)
     }
 
-    /// PostgreSQL's `shared_buffers` for a cluster that shares its machine: an eighth of the memory, from 128 MB to 2 GB. Pages are taken
-    /// as they are used. With less than its indexes take, a large cluster asks the system for every other page.
+    /// PostgreSQL's `shared_buffers` for a cluster that shares its machine: an eighth of the memory, from 128 MB to 2 GB. Pages are
+    /// allocated as they are used. If the indexes of a large cluster do not fit, PostgreSQL reads every other page from the operating
+    /// system.
     static func sharedBuffers(of memory: Int) -> String {
         "\(min(max((memory / 8) >> 20, 128), 2_048))MB"
     }

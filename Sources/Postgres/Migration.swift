@@ -24,12 +24,12 @@ struct AppliedMigration: Equatable {
 
 /// Which migrations a database still needs. Pure.
 enum MigrationPlan {
-    /// - Parameter checksums: Of `migrations`, in order.
+    /// - Parameter checksums: The checksums of `migrations`, in order.
     static func pending(
         _ migrations: [Migration], checksums: [String], applied: [AppliedMigration], schema: String
     ) throws(PostgresError) -> ArraySlice<Migration> {
         for (index, migration) in migrations.enumerated() where migration.number != index + 1 {
-            throw .incompatible("migration \(migration.number) \"\(migration.name)\" stands at place \(index + 1)")
+            throw .incompatible("migration \(migration.number) \"\(migration.name)\" is at position \(index + 1)")
         }
         if let newest = applied.last, newest.number > migrations.count {
             throw .incompatible(

@@ -4,20 +4,20 @@ import Logging
 ///
 /// The lock belongs to a session, so it needs a direct connection to PostgreSQL, or a pooler in session mode.
 public enum Migrator {
-    /// How long a migration waits for a lock: everything that comes after it on the same table waits as long.
+    /// How long a migration waits for a lock. All later statements on the same table wait as long.
     private static let lockTimeout = Duration.seconds(1)
     /// From one attempt to take a lock to the next.
     private static let firstPause = Duration.milliseconds(500)
     private static let longestPause = Duration.seconds(5)
 
-    /// Applies the migrations that the database does not have on record, each in its own transaction together with its record in
-    /// `<schema>.schema_migration`. Where none is missing nothing is written.
+    /// Applies the migrations that the database has no record of, each in a transaction of its own together with its record in
+    /// `<schema>.schema_migration`. If none is missing, nothing is written.
     ///
-    /// - Parameter waiting: Called when it waits for locks of other sessions, with what an operator wants to know.
+    /// - Parameter waiting: Called while it waits for locks of other sessions, with a message for the operator.
     /// - Returns: The numbers of the migrations applied now.
-    /// - Throws: `unavailable` when the database is not there or takes no writes (try again), `incompatible` when it was migrated by a
-    ///   newer release or an applied migration has changed since, `server` when a migration fails (it is undone), `cancelled` when the
-    ///   task is.
+    /// - Throws: `unavailable` when the database cannot be reached or takes no writes (try again), `incompatible` when it was migrated by a
+    ///   newer release or an applied migration has changed since, `server` when a migration fails (it is rolled back), `cancelled` when the
+    ///   task is cancelled.
     @discardableResult
     public static func run(
         _ migrations: [Migration], conninfo: String, schema: String = "flowstate", logger: Logger,
@@ -27,7 +27,7 @@ public enum Migrator {
         options.setDefault("application_name", "flowstate-migrate")
         options.prepareTransport()
         options.settings.useTransport()
-        // A migration takes as long as it takes.
+        // A migration may take any time.
         options.settings.require("statement_timeout", "0")
         options.settings.require("lock_timeout", "\(lockTimeout.milliseconds)")
         options.settings.require("idle_in_transaction_session_timeout", "60000")
@@ -57,10 +57,10 @@ public enum Migrator {
 
         func apply(on connection: borrowing DirectConnection) throws(PostgresError) -> [Int] {
             let checksums = try checksums(on: connection)
-            // A schema that is up to date is only read: by a user who may not change it, say.
+            // A schema that is up to date is only read, for instance by a user who may not change it.
             if try pending(checksums, on: connection).isEmpty { return [] }
             try takeTurn(on: connection)
-            // An operator may have made it for a user who may not make any.
+            // An operator may have created it for a user who may not create schemas.
             let schemas = try connection.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [schema])
             try retrying("the record of migrations", on: connection) { (connection) throws(PostgresError) in
                 try connection.execute(
@@ -93,7 +93,7 @@ public enum Migrator {
                     ["\(migration.number)", migration.name, checksum])
                 try connection.execute("COMMIT")
             } catch {
-                // The lock was not to be had: the session goes on. Otherwise it ends, and the transaction with it.
+                // The lock was not free: the session continues. After any other error it ends, and the transaction with it.
                 if error.sqlState == .lockNotAvailable { try connection.execute("ROLLBACK") }
                 throw error
             }
@@ -123,12 +123,12 @@ public enum Migrator {
 
         // MARK: Waiting
 
-        /// Waits until no other server migrates. The lock is let go when the connection closes, also when this process dies.
+        /// Waits until no other server migrates. The lock is released when the connection closes, even if this process dies.
         private func takeTurn(on connection: borrowing DirectConnection) throws(PostgresError) {
             try waitUntil(on: connection) { (connection) throws(PostgresError) in
                 let key = "hashtextextended('flowstate schema_migration ' || $1, 0)"
                 if try connection.query("SELECT pg_try_advisory_lock(\(key))", [schema]).first?.first == "t" { return nil }
-                // An advisory lock's key is shown in halves.
+                // pg_locks shows an advisory lock's key in halves.
                 let holder = try connection.query(
                     """
                     SELECT l.pid, coalesce(nullif(a.application_name, ''), 'a session') FROM pg_catalog.pg_locks l
@@ -141,7 +141,7 @@ public enum Migrator {
             }
         }
 
-        /// Repeats what could not have its locks.
+        /// Repeats `body` until it gets its locks.
         private func retrying(
             _ what: String, on connection: borrowing DirectConnection,
             _ body: (borrowing DirectConnection) throws(PostgresError) -> Void
@@ -157,7 +157,7 @@ public enum Migrator {
             }
         }
 
-        /// Who has worked longest on tables of the schema.
+        /// The sessions that have worked longest on tables of the schema.
         private func holders(on connection: borrowing DirectConnection) throws(PostgresError) -> String {
             let rows = try connection.query(
                 """
@@ -170,8 +170,8 @@ public enum Migrator {
             return rows.isEmpty ? "" : "; held by " + rows.map { "\($0[1]), process \($0[0])" }.joined(separator: "; ")
         }
 
-        /// Repeats `attempt` with pauses until it returns `nil`; what it returns says what is waited for, and is told when it changes and
-        /// now and then.
+        /// Repeats `attempt` with pauses until it returns `nil`. What it returns otherwise says what it waits for, and is passed to
+        /// `waiting` at first and then now and then.
         private func waitUntil(
             on connection: borrowing DirectConnection, _ attempt: (borrowing DirectConnection) throws(PostgresError) -> String?
         ) throws(PostgresError) {

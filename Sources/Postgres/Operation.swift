@@ -1,9 +1,9 @@
 /// What a caller wants done in one transaction: it adds statements, and makes an outcome of their results.
 ///
-/// Operations of several callers share a transaction and its commit (group commit), and those of one type share statements too, if the
-/// type can combine them. A batch that fails is undone and its operations run again, each alone, so `enqueue` and `decode` may be called
-/// more than once: they must not have effects that a repetition would spoil. SQL that answers a conflict as a row rather than as an error
-/// keeps the group together.
+/// Operations of several callers share a transaction and its commit (group commit), and those of one type share statements too, if the type
+/// can combine them. A batch that fails is rolled back and its operations run again, each alone, so `enqueue` and `decode` may be called
+/// more than once and must not have effects that a repetition would spoil. SQL that reports a conflict as a row rather than as an error
+/// keeps the batch together.
 public protocol Operation: Sendable {
     associatedtype Outcome: Sendable
     /// What `enqueue` remembers for `decode`: which result belongs to which operation.
@@ -12,47 +12,47 @@ public protocol Operation: Sendable {
     /// Bytes this operation adds to a batch (bounds a batch in bytes).
     var cost: Int { get }
 
-    /// With whom it may share a batch. Long operations (lists) have batches of their own, so that others need not wait behind them
-    /// for a commit.
-    var company: Company { get }
+    /// With which operations it may share a batch. Long operations (lists) have batches of their own, so that others need not wait behind
+    /// them for a commit.
+    var affinity: BatchAffinity { get }
 
-    /// What it locks, as a number that is the same in every process: writes of one batch are sent in this order, so that two servers
-    /// whose batches touch the same rows wait for each other instead of deadlocking. Operations of one number keep their order. `nil`
-    /// locks nothing and may change places with everybody.
+    /// Its lock, as a number that is the same in every process: the writes of a batch are sent in this order, so that two servers whose
+    /// batches touch the same rows wait for each other instead of deadlocking. Operations with the same number keep their order. `nil`
+    /// takes no lock and may be reordered with any other.
     var lockOrder: UInt64? { get }
 
-    /// Adds the statements of operations that run in one transaction, in their order. Runs on the connection's thread; again when they
-    /// are retried alone.
+    /// Adds the statements of operations that run in one transaction, in their order. Runs on the connection's thread, and again when the
+    /// operations are retried alone.
     static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> Layout
 
-    /// Whether these answers, once committed, leave no operation with another round trip to make (or none whose order matters). If so the
-    /// next batch goes out before they are decoded. Must be quick, and may say no for want of a closer look.
+    /// Whether these results, once committed, finish all operations (or all whose order matters). If so, the next batch is sent before they
+    /// are decoded. Must be quick; may return `false` where only a closer look would tell.
     static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool
 
-    /// One call after all results of the statements arrived, in order, and the commit was confirmed: one step for each operation, in the
-    /// order of `operations`. Runs on the connection's thread.
+    /// Called once all results of the statements have arrived, in order, and the commit was confirmed. Returns one step for each operation,
+    /// in the order of `operations`. Runs on the connection's thread.
     static func decode(_ results: [ResultRows], of operations: [Self], layout: Layout) -> [Result<Step<Self>, PostgresError>]
 }
 
-/// With whom an operation may share a batch.
-public enum Company: Sendable, Equatable {
-    case anybody
-    case nobody
-    /// With operations of the same number, which ask for the same; these come along from wherever they stand in the queue. So only for
-    /// what may change places with everybody (`lockOrder` is nil).
-    case equals(UInt64)
+/// With which operations an operation may share a batch.
+public enum BatchAffinity: Sendable, Equatable {
+    case any
+    case exclusive
+    /// With operations of the same number, which ask for the same; they join the batch from anywhere in the queue. Only for operations that
+    /// may be reordered with any other (`lockOrder` is nil).
+    case identical(UInt64)
 }
 
 /// Where an operation stands after a round trip.
 public enum Step<O: Operation>: Sendable {
     case finished(O.Outcome)
-    /// It takes another round trip, as this operation. It goes before everything that waits, so that the order of operations on one lane
-    /// with one connection stays what it was.
+    /// It needs another round trip, as this operation. It runs before all waiting operations, so that operations on a connection group with
+    /// one connection keep their order.
     case again(O)
 }
 
 extension Operation {
-    public var company: Company { .anybody }
+    public var affinity: BatchAffinity { .any }
     public var lockOrder: UInt64? { nil }
     public static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
 }
@@ -62,7 +62,7 @@ public protocol SingleOperation: Operation where Layout == [Range<Int>] {
     /// Adds its statements.
     func enqueue(into pipeline: inout Pipeline)
 
-    /// Makes the outcome of the results of its statements.
+    /// Makes the next step from the results of its statements.
     func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self>
 }
 
@@ -99,7 +99,7 @@ public struct Pipeline: ~Copyable {
     }
 
     private(set) var entries: [Entry] = []
-    /// Whether the operations run once more, one by one, because their batch was undone.
+    /// Whether the operations run again, one by one, because their batch was rolled back.
     public let isRepetition: Bool
 
     init(isRepetition: Bool = false) { self.isRepetition = isRepetition }
@@ -115,11 +115,11 @@ public struct Pipeline: ~Copyable {
 /// that submits, shuts down or cancels.
 public protocol CompletionExecutor: AnyObject, Sendable {
     func execute(_ work: @escaping @Sendable () -> Void)
-    /// Calls `step`, which runs a completion, again and again until it returns false. Something else may run in between.
+    /// Calls `step`, which runs one completion, until it returns false. Other work may run in between.
     func executeSteps(_ step: @escaping @Sendable () -> Bool)
 }
 
-/// Runs completions at once, on the calling thread. For completions that only hand a value on.
+/// Runs completions at once, on the calling thread. For completions that only pass a value on.
 public final class InlineExecutor: CompletionExecutor {
     public static let shared = InlineExecutor()
 

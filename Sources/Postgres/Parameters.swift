@@ -9,7 +9,7 @@ public struct Parameters: Sendable, Hashable {
 
     public init() {}
 
-    /// Makes room for values of that size in all.
+    /// Reserves room for values of this size in all.
     public init(reservingBytes capacity: Int) { bytes.reserveCapacity(capacity) }
 
     public var count: Int { ends.count }
@@ -49,7 +49,7 @@ public struct Parameters: Sendable, Hashable {
         appendInteger(microsecondsSinceUnixEpoch.map(Timestamp.wire))
     }
 
-    // Arrays, one element for each number below `count`; nil is NULL. Not generic over a collection: generic code of another module looks
+    // Arrays, one element for each index below `count`; nil is NULL. Not generic over a collection: generic code in another module looks
     // its types up at run time, and copies each element.
 
     /// Appends a `text[]`.
@@ -97,7 +97,7 @@ public struct Parameters: Sendable, Hashable {
     /// A one-dimensional array as `array_recv` reads it: number of dimensions, flags (0 or 1, otherwise ignored: a NULL is an element
     /// of length -1), the element type, length, lower bound 1, then length and bytes of each element. An empty array has no dimension.
     ///
-    /// - Parameter appendElement: answers false for NULL, and appends nothing then.
+    /// - Parameter appendElement: Returns false for NULL, and appends nothing then.
     private mutating func appendArray(_ count: Int, of type: OID, _ appendElement: (inout [UInt8], Int) -> Bool) {
         bytes.append(bigEndian: Int32(count == 0 ? 0 : 1))
         bytes.append(bigEndian: Int32(0))

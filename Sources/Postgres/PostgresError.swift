@@ -18,7 +18,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let readOnlyTransaction = SQLState(rawValue: "25006")
 }
 
-/// What a full queue is full of.
+/// The unit in which a queue's limit is counted.
 public enum QueueUnit: String, Sendable, CustomStringConvertible {
     case operations, bytes
 
@@ -30,16 +30,16 @@ public enum PostgresError: Error, Sendable, Hashable {
     /// There is no connection, or it was lost. With `outcomeUnknown` the operation may have been committed: its commit was under way
     /// when the connection was lost. The message carries libpq's reason, never a password.
     case unavailable(message: String, outcomeUnknown: Bool)
-    /// PostgreSQL refused a statement; the operation was undone as a whole.
+    /// PostgreSQL refused a statement; the operation was rolled back as a whole.
     case server(SQLState, message: String, detail: String?, constraint: String?)
-    /// The lane's queue is full; nothing was sent.
+    /// The connection group's queue is full; nothing was sent.
     case overloaded(queued: Int, limit: Int, unit: QueueUnit)
     /// The deadline passed before the operation was committed; it was not applied.
     case deadlineExceeded
     /// The operation was cancelled before it was committed; it was not applied.
     case cancelled
-    /// The database answered something other than the statement promises (another type, a NULL, a missing column), or an operation
-    /// asked for what the protocol cannot carry.
+    /// The database returned something other than the statement promises (another type, a NULL, a missing column), or an operation exceeds
+    /// what the protocol can carry.
     case protocolViolation(String)
     /// The database was shut down by this process.
     case shutdown
@@ -51,15 +51,15 @@ public enum PostgresError: Error, Sendable, Hashable {
         return state
     }
 
-    /// The server cannot be used for now, whatever is asked of it: it takes no writes, starts, stops, has no connection left, or ended the
-    /// session. The statement was not applied.
+    /// Whether the server cannot be used for now, for any operation: it takes no writes, starts, stops, has no connection left, or ended
+    /// the session. The statement was not applied.
     var isServerUnavailable: Bool {
         guard let state = sqlState else { return false }
         return state == .readOnlyTransaction || state.rawValue.hasPrefix("57P") || state.rawValue == "53300"
             || state.rawValue.hasPrefix("08") && state.rawValue != "08P01"
     }
 
-    /// The same as a server that is not there (yet).
+    /// The error as `unavailable`, like that of a server that cannot be reached.
     var asUnavailable: PostgresError {
         guard case .server(let state, let message, _, _) = self else { return self }
         return .unavailable(message: "\(message) (SQLSTATE \(state))", outcomeUnknown: false)

@@ -15,7 +15,7 @@ struct PostgresPrograms: Sendable, Equatable {
     /// Debian and Ubuntu keep each major version in a directory of its own, outside `PATH`.
     private static let distribution = "/usr/lib/postgresql"
 
-    /// Finds an installation: the given directory alone; else the one that made the data, else `pg_config`'s, else the newest.
+    /// Finds an installation: only the given directory, if any; else the version that made the data, else `pg_config`'s, else the newest.
     static func find(explicit: String?, dataVersion: Int?) async throws(EmbeddedClusterError) -> PostgresPrograms {
         var searched: [String] = []
         var found: [PostgresPrograms] = []

@@ -1,6 +1,6 @@
 /// Which statements a connection has prepared, under which names. Pure.
 ///
-/// A prepared statement outlives the transaction that made it, also when that is undone; it is lost with the connection.
+/// A prepared statement outlives its transaction, even if that is rolled back; it is lost with the connection.
 struct PreparedStatements {
     private struct Entry {
         /// The name on the server, NUL-terminated, as libpq wants it.
@@ -11,17 +11,17 @@ struct PreparedStatements {
         var round: Int
     }
 
-    /// How many are kept; those that were not used for the longest time go first.
+    /// How many are kept; the least recently used are evicted first.
     private let capacity: Int
     private var entries: [String: Entry] = [:]
     private var round = 0
 
     init(capacity: Int = 256) { self.capacity = capacity }
 
-    /// Begins a round: what it uses is not forgotten in it.
+    /// Begins a round; statements used in it are not evicted in it.
     mutating func beginRound() { round += 1 }
 
-    /// The names on the server of those to forget now.
+    /// The names on the server of the statements to deallocate now.
     mutating func evict() -> [ContiguousArray<CChar>] {
         var names: [ContiguousArray<CChar>] = []
         while entries.count > capacity, let (name, oldest) = entries.min(by: { $0.value.round < $1.value.round }), oldest.round < round {
@@ -47,8 +47,8 @@ struct PreparedStatements {
     /// The name to execute under.
     func serverName(_ statement: Statement) -> ContiguousArray<CChar>? { entries[statement.name]?.serverName }
 
-    /// Preparing failed, or the server knows the statement no longer as it was: the next use prepares it again, under a name that was not
-    /// used before.
+    /// Preparing failed, or the server no longer knows the statement in this form: the next use prepares it again, under a name that was
+    /// not used before.
     mutating func invalidate(_ name: String) {
         guard var entry = entries[name] else { return }
         entry.generation += 1

@@ -3,9 +3,9 @@ import Synchronization
 /// `KnownPrimary`, shared by the connections' threads.
 final class Primary: Sendable {
     private let known = Mutex(KnownPrimary())
-    /// Of `KnownPrimary`; read at every turn of a connection's thread.
+    /// `KnownPrimary.generation`; the connections' threads read it at every turn.
     private let current = Atomic(0)
-    /// Called when another primary has taken over, so that idle threads look.
+    /// Called when another primary has taken over, to wake idle threads.
     private let replaced = Mutex<(@Sendable () -> Void)?>(nil)
 
     var generation: Int { current.load(ordering: .acquiring) }

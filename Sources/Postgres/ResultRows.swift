@@ -20,15 +20,15 @@ public final class ResultRows {
 
     deinit { PQclear(result) }
 
-    /// What it takes in memory.
+    /// Memory that the result takes.
     public var byteCount: Int { Int(clamping: PQresultMemorySize(result)) }
 
-    /// What a row takes as it was sent.
+    /// Bytes of a row's values, as they were sent.
     public func byteCount(ofRow row: Int) -> Int {
         (0..<columnCount).reduce(0) { $0 + Int(PQgetlength(result, Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: $1))) }
     }
 
-    /// Rows inserted, updated, deleted or selected, as the command tag tells.
+    /// Rows inserted, updated, deleted or selected, according to the command tag.
     public var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
 
     public func isNull(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {

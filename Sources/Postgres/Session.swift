@@ -1,21 +1,21 @@
 import CLibPQ
 import Logging
 
-/// One connection at work: sends exchanges and waits for their answers. Confined to the connection's thread.
+/// One connection in use: sends batches and waits for their results. Confined to the connection's thread.
 final class Session {
-    /// How long the server may take to answer after it was asked to cancel. A disk that stalls takes its time, and neither a request nor
-    /// another connection makes it faster; one that was cut is noticed by `tcp_user_timeout`.
+    /// How long the server may take to answer after a cancel request. A stalled disk takes its time, and neither a request nor another
+    /// connection makes it faster; `tcp_user_timeout` detects a connection that was cut.
     private static let cancelGrace = Duration.seconds(30)
-    /// The same once the caller has asked to shut down at once.
+    /// The same after the connection group was closed.
     private static let closeGrace = Duration.seconds(2)
-    /// How often a waiting thread looks after the lane's queue and repeats a cancellation that came between two statements.
+    /// How often a waiting thread sweeps the connection group's queue and repeats a cancel request that arrived between two statements.
     private static let tick = Duration.milliseconds(100)
 
     private let connection: Connection
     private let wakeup: Wakeup
     private let options: ConnectionOptions
     private let primary: Primary
-    /// Of the primary (`KnownPrimary`).
+    /// The generation of `KnownPrimary` in which the session was made.
     private let generation: Int
     private var prepared = PreparedStatements()
     private var cancelRequest: CancelRequest?
@@ -39,12 +39,12 @@ final class Session {
     deinit { primary.closed(generation: generation) }
 
     /// Throws when the session must not be used any more: the server takes no writes now, or is not the primary.
-    func checkStanding() throws(ConnectionLost) {
+    func checkRole() throws(ConnectionLost) {
         try checkPrimary()
         if let reason = connection.readOnlyReason { throw ConnectionLost(message: reason, isOutcomeUnknown: false) }
     }
 
-    /// Whether `checkStanding` would not throw.
+    /// Whether `checkRole` would pass.
     var isUsable: Bool { primary.generation == generation && connection.readOnlyReason == nil }
 
     func checkPrimary() throws(ConnectionLost) {
@@ -56,7 +56,7 @@ final class Session {
     func waitIdle(until deadline: ContinuousClock.Instant) throws(ConnectionLost) -> Wakeup.Events {
         let events = wakeup.wait(socket: connection.socket, for: .readable, until: deadline)
         if events.contains(.readable) {
-            // Notices and parameter changes are taken in; the end of the stream, or an error such as 57P01, ends the connection.
+            // Takes in notices and parameter changes; the end of the stream, or an error such as 57P01, ends the connection.
             guard PQconsumeInput(connection.raw) == 1 else { throw lost }
             while PQisBusy(connection.raw) == 0, let result = PQgetResult(connection.raw) {
                 defer { PQclear(result) }
@@ -71,16 +71,17 @@ final class Session {
 
     // MARK: Sending
 
-    /// Sends `units` in one transaction, or each in its own. What was sent before need not be answered yet.
+    /// Sends `units` in one transaction, or each in its own. Results of earlier batches may still be outstanding.
     ///
     /// - Parameters:
     ///   - isRepetition: `Pipeline.isRepetition`.
-    ///   - lockWaits: By unit, the transaction's `lock_timeout` in milliseconds, if not the session's; together the first one's counts.
-    ///   - announcesCommit: PostgreSQL sends its answers before it commits, and not only with the commit's confirmation.
-    ///   - exchange: Of as many units; `receive` takes it then, after those that were sent before.
+    ///   - lockWaits: Per unit, the transaction's `lock_timeout` in milliseconds; `nil` leaves the session's. In one transaction the first
+    ///     unit's applies.
+    ///   - announcesCommit: Whether PostgreSQL sends the results before it commits, instead of with the commit's confirmation.
+    ///   - results: Made for as many units. Passed to `receive` afterwards, behind those of earlier batches.
     func send(
-        _ units: [Unit], together: Bool, isRepetition: Bool = false, lockWaits: [Int?] = [], announcesCommit: Bool = false,
-        _ exchange: inout Exchange
+        _ units: [TransactionUnit], together: Bool, isRepetition: Bool = false, lockWaits: [Int?] = [], announcesCommit: Bool = false,
+        _ results: inout PipelineResults
     ) throws(ConnectionLost) {
         prepared.beginRound()
         var pipeline = Pipeline(isRepetition: isRepetition)
@@ -91,52 +92,52 @@ final class Session {
             unit.enqueue(into: &pipeline)
             // The protocol counts parameters in 16 bits.
             if pipeline.entries[start...].contains(where: { $0.parameters.count > 65535 }) {
-                exchange.refuse(index, .protocolViolation("more than 65535 parameters in a statement"))
+                results.refuse(index, .protocolViolation("more than 65535 parameters in a statement"))
                 pipeline.removeAll(after: start)
             }
             ends.append(pipeline.entries.count)
         }
-        // Each in a transaction of its own in front of the batch: one that is refused takes nothing else with it.
-        for entry in pipeline.entries { try prepare(entry.statement, &exchange) }
+        // Each statement is prepared in a transaction of its own before the batch, so that a refusal undoes nothing else.
+        for entry in pipeline.entries { try prepare(entry.statement, &results) }
         var start = 0
         for (unit, end) in ends.enumerated() {
-            if unit < lockWaits.count, let wait = lockWaits[unit], !together || unit == 0 { try limitLockWait(wait, &exchange) }
+            if unit < lockWaits.count, let wait = lockWaits[unit], !together || unit == 0 { try limitLockWait(wait, &results) }
             for entry in pipeline.entries[start..<end] {
                 try execute(entry)
-                exchange.sentStatement(entry.statement, unit: unit)
+                results.sentStatement(entry.statement, unit: unit)
             }
             start = end
-            if !together { try sync(unit..<(unit + 1), &exchange) }
+            if !together { try sync(unit..<(unit + 1), &results) }
         }
-        // "Sends a request for the server to flush its output buffer" (manual, section 34.5.3), which it else does with a sync.
+        // "Sends a request for the server to flush its output buffer" (manual, section 34.5.3), which the server otherwise does at a sync.
         if announcesCommit, PQsendFlushRequest(connection.raw) != 1 { throw lost }
-        if together || units.isEmpty { try sync(0..<units.count, &exchange) }
-        for name in prepared.evict() { try forget(name, &exchange) }
+        if together || units.isEmpty { try sync(0..<units.count, &results) }
+        for name in prepared.evict() { try deallocate(name, &results) }
     }
 
-    /// For the rest of the transaction. (`SET LOCAL` would warn: it knows no transaction but an explicit one.)
-    private func limitLockWait(_ milliseconds: Int, _ exchange: inout Exchange) throws(ConnectionLost) {
+    /// Sets the lock timeout for the rest of the transaction. (`SET LOCAL` would warn: it requires an explicit transaction.)
+    private func limitLockWait(_ milliseconds: Int, _ results: inout PipelineResults) throws(ConnectionLost) {
         let sent = PQsendQueryParams(
             connection.raw, "SELECT pg_catalog.set_config('lock_timeout', '\(milliseconds)', true)", 0, nil, nil, nil, nil, 1)
         guard sent == 1 else { throw lost }
-        exchange.sentSetting()
+        results.sentSetting()
     }
 
-    /// libpq closes prepared statements by SQL only (before version 17).
-    private func forget(_ name: ContiguousArray<CChar>, _ exchange: inout Exchange) throws(ConnectionLost) {
+    /// libpq can close prepared statements only by SQL (before version 17).
+    private func deallocate(_ name: ContiguousArray<CChar>, _ results: inout PipelineResults) throws(ConnectionLost) {
         let text = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self).replacing("\"", with: "\"\"")
         guard PQsendQueryParams(connection.raw, "DEALLOCATE \"\(text)\"", 0, nil, nil, nil, nil, 1) == 1,
             PQpipelineSync(connection.raw) == 1
         else { throw lost }
-        exchange.sentHousekeeping()
+        results.sentHousekeeping()
     }
 
-    private func sync(_ units: Range<Int>, _ exchange: inout Exchange) throws(ConnectionLost) {
+    private func sync(_ units: Range<Int>, _ results: inout PipelineResults) throws(ConnectionLost) {
         guard PQpipelineSync(connection.raw) == 1 else { throw lost }
-        exchange.sentSync(units: units)
+        results.sentSync(units: units)
     }
 
-    private func prepare(_ statement: Statement, _ exchange: inout Exchange) throws(ConnectionLost) {
+    private func prepare(_ statement: Statement, _ results: inout PipelineResults) throws(ConnectionLost) {
         guard let name = prepared.nameToPrepare(statement) else { return }
         types.removeAll(keepingCapacity: true)
         for type in statement.parameterTypes { types.append(type.rawValue) }
@@ -144,7 +145,7 @@ final class Session {
             PQsendPrepare(connection.raw, $0.baseAddress, statement.sql, CInt(types.count), types)
         }
         guard sent == 1, PQpipelineSync(connection.raw) == 1 else { throw lost }
-        exchange.sentPrepare(statement)
+        results.sentPrepare(statement)
     }
 
     private func execute(_ entry: Pipeline.Entry) throws(ConnectionLost) {
@@ -179,41 +180,41 @@ final class Session {
 
     // MARK: Receiving
 
-    /// Waits for the answers to what was sent. When the connection was lost in it, `exchange` has what was settled before then.
+    /// Waits for the results of what was sent. If the connection is lost meanwhile, `results` has what was settled before.
     ///
     /// - Parameters:
-    ///   - isAbandoned: Whether no caller waits for any of the operations any more; asked when the thread is woken and now and then.
-    ///   - isClosed: Whether the caller has asked to shut down at once.
+    ///   - isAbandoned: Whether the callers of all operations have given up; called when the thread is woken and now and then.
+    ///   - isClosed: Whether the connection group was closed.
     ///   - idle: Called now and then while the thread waits.
     func receive(
-        _ exchange: inout Exchange, upTo stage: Exchange.Stage = .complete, answerBy: ContinuousClock.Instant? = nil,
+        _ results: inout PipelineResults, upTo stage: PipelineResults.Stage = .complete, answerBy: ContinuousClock.Instant? = nil,
         isAbandoned: () -> Bool = { false }, isClosed: () -> Bool = { false }, idle: () -> Void = {}
     ) throws(ConnectionLost) {
         do throws(ConnectionLost) {
-            try wait(for: stage, &exchange, answerBy, isAbandoned, isClosed, idle)
+            try wait(for: stage, &results, answerBy, isAbandoned, isClosed, idle)
         } catch {
             throw ConnectionLost(
                 message: options.redacted(error.message), isOutcomeUnknown: error.isOutcomeUnknown, isSuperseded: error.isSuperseded)
         }
-        if exchange.isComplete { for name in exchange.invalidated { prepared.invalidate(name) } }
+        if results.isComplete { for name in results.invalidated { prepared.invalidate(name) } }
     }
 
     private func wait(
-        for stage: Exchange.Stage, _ exchange: inout Exchange, _ deadline: ContinuousClock.Instant?, _ isAbandoned: () -> Bool,
+        for stage: PipelineResults.Stage, _ results: inout PipelineResults, _ deadline: ContinuousClock.Instant?, _ isAbandoned: () -> Bool,
         _ isClosed: () -> Bool, _ idle: () -> Void
     ) throws(ConnectionLost) {
         var answerBy = deadline
         var wasClosed = false
         while true {
-            while !exchange.hasReached(stage), PQisBusy(connection.raw) == 0 {
+            while !results.hasReached(stage), PQisBusy(connection.raw) == 0 {
                 let result = PQgetResult(connection.raw)
-                if let warning = connection.takeCommitWarning() { exchange.warned(warning) }
-                try exchange.received(result)
+                if let warning = connection.takeCommitWarning() { results.warned(warning) }
+                try results.received(result)
                 if connection.isBroken { throw lost }
             }
             if let request = cancelRequest, request.isDone { cancelRequest = nil }
-            // A request to cancel that is still under way would hit the next batch: wait for its end.
-            if exchange.hasReached(stage), cancelRequest == nil { return }
+            // A cancel request that is still on its way would hit the next batch: wait for its end.
+            if results.hasReached(stage), cancelRequest == nil { return }
             let flush = PQflush(connection.raw)
             let tick = ContinuousClock.now + Self.tick
             // "If it is necessary to wait, wait for read- and write-ready, and read when it is read-ready": both directions at once,
@@ -225,8 +226,9 @@ final class Session {
             }
             if events.contains(.woken) || events.isEmpty {
                 try checkPrimary()
-                // A commit under way cannot be undone: a request would only end its wait for the standbys, or hit what was sent behind.
-                if cancelRequest == nil, !exchange.hasReached(.answered), isAbandoned() {
+                // A commit in progress cannot be cancelled: a request would only end its wait for the standbys, or hit the batch that was
+                // sent behind it.
+                if cancelRequest == nil, !results.hasReached(.answered), isAbandoned() {
                     cancelRequest = CancelRequest(connection, wakeup: wakeup)
                     answerBy = answerBy ?? ContinuousClock.now + Self.cancelGrace
                 }

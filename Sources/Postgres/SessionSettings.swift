@@ -1,16 +1,16 @@
-/// PostgreSQL's settings of a session (manual, chapter 20). They are set by SQL once the session is there: the startup packet's `options` is
-/// refused, or dropped without a word, by poolers.
+/// PostgreSQL's settings of a session (manual, chapter 20). They are set by SQL after connecting: poolers refuse the startup packet's
+/// `options`, or drop it silently.
 struct SessionSettings: Sendable, Equatable {
     struct Setting: Sendable, Equatable {
         let name: String
         let value: String
     }
 
-    /// Without these a session does not serve.
+    /// A session is not used without these.
     private(set) var required: [Setting] = []
-    /// For servers that have them and let this user set them.
+    /// Set if the server has them and lets this user set them.
     private(set) var optional: [Setting] = []
-    /// Those that the connection string sets itself (`options=-c name=value`): they win.
+    /// Names that the connection string sets itself (`options=-c name=value`), which takes precedence.
     private let given: Set<String>
 
     /// - Parameter options: The connection string's `options`.
@@ -19,7 +19,7 @@ struct SessionSettings: Sendable, Equatable {
     mutating func require(_ name: String, _ value: String) { Self.set(name, value, in: &required, unless: given) }
     mutating func prefer(_ name: String, _ value: String) { Self.set(name, value, in: &optional, unless: given) }
 
-    /// Sets it whatever the connection string says.
+    /// Sets it even if the connection string does.
     mutating func enforce(_ name: String, _ value: String) { Self.set(name, value, in: &required, unless: []) }
 
     private static func set(_ name: String, _ value: String, in settings: inout [Setting], unless given: Set<String>) {

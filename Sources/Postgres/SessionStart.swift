@@ -1,9 +1,10 @@
 import CLibPQ
 
-/// The first round trip of a session: its settings, what became of them, and who is at the other end. Leaves the connection in pipeline mode.
+/// The first round trip of a session: applies its settings, checks them, and asks for the server's identity and role. Leaves the connection
+/// in pipeline mode.
 struct SessionStart {
-    /// Who is at the other end.
-    struct Standing {
+    /// Which server it is, and why it takes no writes, if it takes none.
+    struct ServerRole {
         var identity: ServerIdentity?
         var readOnlyReason: String?
     }
@@ -13,19 +14,19 @@ struct SessionStart {
     let wakeup: Wakeup
     let deadline: ContinuousClock.Instant
 
-    /// Asked in SQL and not taken from what the server reported: a pooler need not pass that on. `pg_walfile_name` tells the timeline at
-    /// once after a promotion, the control file only after the next checkpoint.
-    private static let standing = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')"
+    /// Asked in SQL and not taken from the parameters that the server reported: a pooler need not pass those on. After a promotion
+    /// `pg_walfile_name` shows the new timeline at once, the control file only after the next checkpoint.
+    private static let role = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')"
     private static let identity = """
         SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()), CASE WHEN NOT pg_catalog.pg_is_in_recovery()
           THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END
         """
 
-    func run(isStopped: () -> Bool) throws(PostgresError) -> Standing {
+    func run(isStopped: () -> Bool) throws(PostgresError) -> ServerRole {
         guard PQenterPipelineMode(raw) == 1 else { throw lost }
         let (required, optional) = (options.settings.required, options.settings.optional)
         for setting in optional {
-            // Before PostgreSQL has it, or on a system without it, that one is left out.
+            // A PostgreSQL version or system without the setting leaves it out.
             try send(
                 "SELECT pg_catalog.set_config($1, $2, false) WHERE pg_catalog.current_setting($1, true) IS NOT NULL",
                 [setting.name, setting.value])
@@ -36,27 +37,27 @@ struct SessionStart {
             let values = required.indices.map { "pg_catalog.current_setting($\($0 + 1))" }
             try send("SELECT " + values.joined(separator: ", "), required.map(\.name))
         }
-        try send(Self.standing, [])
+        try send(Self.role, [])
         try send(Self.identity, [])
 
         for _ in optional { _ = try answer(isStopped) }
         if !required.isEmpty {
             let set = try answer(isStopped).get()
-            // Another session answered: a pooler that gives each transaction one of its own.
+            // Another session answered: the pooler gives each transaction one of its own.
             if let place = try zip(set, answer(isStopped).get()).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset {
                 throw .unavailable(
                     message: "the session did not keep its setting \(required[place].name); a pooler must work in session mode",
                     outcomeUnknown: false)
             }
         }
-        var result = Standing()
-        let standing = try answer(isStopped).get()
-        if standing.first == "t" {
+        var result = ServerRole()
+        let role = try answer(isStopped).get()
+        if role.first == "t" {
             result.readOnlyReason = "the server is a hot standby"
-        } else if standing.last == "on" {
+        } else if role.last == "on" {
             result.readOnlyReason = "the server takes no writes (transaction_read_only is on)"
         }
-        // Some services do not let their users ask.
+        // Some services do not let their users call these functions.
         if case .success(let identity) = try answer(isStopped), identity.count == 2 {
             result.identity = ServerIdentity(system: identity[0], walFile: identity[1])
         }
@@ -67,13 +68,13 @@ struct SessionStart {
         .unavailable(message: options.redacted(String(cString: PQerrorMessage(raw)).trimmedLine), outcomeUnknown: false)
     }
 
-    /// A transaction of its own.
+    /// Sends a statement as a transaction of its own.
     private func send(_ sql: String, _ parameters: [String]) throws(PostgresError) {
         let sent = withCStrings(parameters) { PQsendQueryParams(raw, sql, CInt(parameters.count), nil, $0, nil, nil, 0) }
         guard sent == 1, PQpipelineSync(raw) == 1 else { throw lost }
     }
 
-    /// The first row of the next statement, NULL as an empty text; its error.
+    /// The first row of the next statement's result, NULL as an empty text; or its error.
     private func answer(_ isStopped: () -> Bool) throws(PostgresError) -> Result<[String], PostgresError> {
         let result = try next(isStopped)
         defer { PQclear(result) }

@@ -1,7 +1,7 @@
 import CLibPQ
 import Glibc
 
-/// Wakes a thread out of poll(2), from any thread: an eventfd(2).
+/// Wakes a thread that waits in poll(2), from any other thread: an eventfd(2).
 final class Wakeup: Sendable {
     let descriptor: CInt
 
@@ -20,13 +20,13 @@ final class Wakeup: Sendable {
         _ = write(descriptor, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Takes the signals that arrived.
+    /// Clears the signals that have arrived.
     func consume() {
         var counter: UInt64 = 0
         _ = read(descriptor, &counter, MemoryLayout<UInt64>.size)
     }
 
-    /// What a wait ended with.
+    /// What ended a wait.
     struct Events: OptionSet {
         let rawValue: Int
         static let readable = Events(rawValue: 1)
@@ -34,7 +34,7 @@ final class Wakeup: Sendable {
         static let woken = Events(rawValue: 4)
     }
 
-    /// Waits for a signal, for the socket, or until `deadline`. A broken socket counts as readable: reading tells what is wrong.
+    /// Waits for a signal, for the socket, or until `deadline`. A broken socket counts as readable: reading from it returns the error.
     func wait(socket: CInt = -1, for interest: Events = [], until deadline: ContinuousClock.Instant?) -> Events {
         var events: CInt = 0
         if interest.contains(.readable) { events |= CInt(POLLIN) }

@@ -1,23 +1,22 @@
 import CProtobufC
 
-/// Memory for one decoding or encoding: handed out in order, given back as a whole when the arena goes.
+/// Memory for one decoding or encoding: allocated in order, freed as a whole with the arena.
 ///
-/// protobuf-c asks an allocator for every submessage, every list and every unknown field, and 2,000 wire
-/// bytes of empty submessages take it 70,000 bytes. An arena makes the many small requests cheap and puts
-/// a ceiling on their sum.
+/// protobuf-c allocates every submessage, every list and every unknown field; 2,000 wire bytes of empty submessages take it 70,000 bytes.
+/// An arena makes the many small allocations cheap and puts a ceiling on their sum.
 ///
 /// An arena belongs to one thread at a time. Pointers into it are valid as long as the arena is.
 public struct Arena: ~Copyable {
-    /// What protobuf-c is given. It and the state behind it stand at the beginning of the first chunk, so
-    /// that their addresses, which protobuf-c holds, stay.
+    /// protobuf-c's allocator. It and the state behind it are at the beginning of the first chunk, so that their addresses, which
+    /// protobuf-c holds, do not change.
     @usableFromInline let allocator: UnsafeMutablePointer<ProtobufCAllocator>
     let state: UnsafeMutablePointer<State>
     /// Whether the first chunk is the arena's own.
     private let ownsFirstChunk: Bool
 
     /// - Parameters:
-    ///   - ceiling: the bytes that all chunks together may take.
-    ///   - firstChunk: the bytes to have ready, for a caller that knows what it needs.
+    ///   - ceiling: The bytes that all chunks together may take.
+    ///   - firstChunk: The bytes to allocate at first, for a caller that knows what it needs.
     public init(ceiling: Int, firstChunk: Int = 4096) {
         let capacity = Self.aligned(max(min(firstChunk, ceiling), 0))
         let chunk = UnsafeMutableRawPointer.allocate(byteCount: Self.header + capacity, alignment: Self.alignment)
@@ -58,10 +57,10 @@ public struct Arena: ~Copyable {
         if ownsFirstChunk { UnsafeMutableRawPointer(allocator).deallocate() }
     }
 
-    /// A ceiling that every reasonable message of so many bytes stays under: its bytes twice, and 8 MiB.
+    /// A ceiling that every reasonable message of this size stays under: twice its bytes, and 8 MiB.
     public static func ceiling(wireBytes: Int) -> Int { 2 * wireBytes + (8 << 20) }
 
-    /// Whether a request was refused because of the ceiling.
+    /// Whether an allocation was refused because of the ceiling.
     public var isExhausted: Bool { state.pointee.isExhausted }
 
     /// `count` bytes, not initialised, aligned for any C value; nil beyond the ceiling.
@@ -70,7 +69,7 @@ public struct Arena: ~Copyable {
     @usableFromInline static let alignment = 16
     /// What the allocator and the state take of the first chunk.
     @usableFromInline static let header = aligned(MemoryLayout<ProtobufCAllocator>.size) + aligned(MemoryLayout<State>.size)
-    /// What is lent from the stack for a small message. Swift takes up to 1,024 bytes from there, more from the heap.
+    /// Stack memory that is lent for a small message. Swift takes up to 1,024 bytes from the stack, more from the heap.
     @usableFromInline static let stackBytes = 1024
 
     static func aligned(_ size: Int) -> Int { (size + 7) & ~7 }
@@ -78,12 +77,12 @@ public struct Arena: ~Copyable {
 
 extension Arena {
     struct State {
-        /// The next free byte, and how many there are from it to the end of its chunk.
+        /// The next free byte, and how many bytes there are from it to the end of its chunk.
         var cursor: UnsafeMutableRawPointer
         var available: Int
         /// What the ceiling leaves for further chunks.
         var remaining: Int
-        /// The newest chunk but for the first one; each begins with the address of the one before it.
+        /// The newest chunk after the first one; each begins with the address of the one before it.
         var lastChunk: UnsafeMutableRawPointer?
         var nextChunkSize = 8192
         var isExhausted = false

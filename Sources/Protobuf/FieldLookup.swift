@@ -1,13 +1,13 @@
 import CProtobufC
 
 extension WireMessage {
-    /// The text of a field, found in the encoding without decoding it: of a large message it tells early what it is about.
+    /// The text of a field, found in the encoding without decoding it, for instance to know early what a large message is about.
     ///
-    /// Of a field that is there several times the last one counts, as in decoding. The look-up takes time for each top-level field, not for
+    /// If the field occurs several times the last one counts, as in decoding. The look-up takes time for each top-level field, not for
     /// their bytes, and gives up after `maximumFields`.
     ///
-    /// - Parameter name: of a field of type string or bytes, as in the proto file.
-    /// - Returns: nil: the field is not there, is not UTF-8, or was not found. Whether the bytes are a message only decoding tells.
+    /// - Parameter name: A field of type string or bytes, as named in the proto file.
+    /// - Returns: nil when the field is absent, is not UTF-8, or was not found. Only decoding shows whether the bytes are a message.
     public static func text(of name: String, in bytes: UnsafeRawBufferPointer) -> String? {
         guard let field = protobuf_c_message_descriptor_get_field_by_name(descriptor, name) else { return nil }
         var reader = FieldReader(bytes: bytes)
@@ -20,7 +20,7 @@ extension WireMessage {
     }
 }
 
-/// Walks the top-level fields of an encoded message (protobuf.dev, "Encoding"). Ends at what is no field.
+/// Iterates over the top-level fields of an encoded message (protobuf.dev, "Encoding"). Ends at bytes that are not a field.
 private struct FieldReader {
     static let maximumFields = 1_000
 

@@ -1,5 +1,5 @@
-/// What a `map<string, string>` holds. Keys are told apart by their bytes, as protobuf and PostgreSQL do: a
-/// Swift dictionary would take "é" composed and decomposed for the same key, and drop one.
+/// The contents of a `map<string, string>`. Keys are compared by their bytes, as in protobuf and PostgreSQL: a Swift dictionary would take
+/// "é" composed and decomposed for the same key, and drop one.
 public struct StringMap: Sendable, Equatable, ExpressibleByDictionaryLiteral, RandomAccessCollection {
     public struct Element: Sendable, Equatable {
         public var key: String
@@ -18,7 +18,7 @@ public struct StringMap: Sendable, Equatable, ExpressibleByDictionaryLiteral, Ra
     /// Sorted by the keys' bytes, so that equal maps have equal encodings.
     private let elements: [Element]
 
-    /// Of a key that is there twice the last one counts, as the protobuf specification says.
+    /// If a key occurs twice the last one counts, as the protobuf specification says.
     public init(_ elements: some Sequence<Element>) {
         let indexed = elements.enumerated().sorted { left, right in
             Self.precedes(left.element.key, right.element.key)

@@ -33,10 +33,10 @@ public protocol WireDuration: WireMessage {
 }
 
 extension WireDuration {
-    /// The same length of time. As duration.proto has it, the parts have the same sign, `nanos` is less than a second, and `seconds` is
-    /// 315,576,000,000 (10,000 years) at most, either way.
-    /// - Parameter field: the name of the field that holds it.
-    /// - Throws: `WireError.invalidDuration` when it is not so.
+    /// The same length of time. As duration.proto requires, the parts must have the same sign, `nanos` must be less than a second, and
+    /// `seconds` at most 315,576,000,000 (10,000 years) in either direction.
+    /// - Parameter field: The name of the field that holds it.
+    /// - Throws: `WireError.invalidDuration` otherwise.
     public func duration(_ field: String) throws(WireError) -> Duration {
         typealias Bounds = WireDurationBounds
         guard (-Bounds.nanos...Bounds.nanos).contains(nanos), (-Bounds.seconds...Bounds.seconds).contains(seconds),
@@ -45,7 +45,7 @@ extension WireDuration {
         return .seconds(seconds) + .nanoseconds(nanos)
     }
 
-    /// The same length of time, cut to the nanosecond, and to the longest that protobuf has; its parts have the same sign, as it asks.
+    /// The same length of time, cut to the nanosecond and to protobuf's longest; its parts have the same sign, as required.
     public init(_ duration: Duration) {
         let longest = Duration.seconds(WireDurationBounds.seconds)
         let (seconds, attoseconds) = min(max(duration, .zero - longest), longest).components
@@ -55,7 +55,7 @@ extension WireDuration {
 
 /// What duration.proto allows.
 private enum WireDurationBounds {
-    /// 10,000 years, either way.
+    /// 10,000 years, in either direction.
     static let seconds: Int64 = 315_576_000_000
     static let nanos: Int32 = 999_999_999
 }
@@ -73,7 +73,7 @@ extension WireAny {
         self.init(typeURL: "type.googleapis.com/" + type(of: message).fullName, value: message.encoded())
     }
 
-    /// The message; nil when it is one of another type.
+    /// The message; nil when it has another type.
     public func unpack<M: WireMessage>(as type: M.Type) throws(WireError) -> M? {
         let name = typeURL.utf8.lastIndex(of: UInt8(ascii: "/")).map { typeURL[typeURL.index(after: $0)...] }
         guard let name, name == type.fullName else { return nil }

@@ -6,6 +6,6 @@ public enum WireError: Error, Equatable, Sendable {
     case invalidUTF8(field: String)
     /// A `google.protobuf.Duration` is not a length of time: its parts have different signs, or are out of range.
     case invalidDuration(field: String)
-    /// Decoding would take more memory than `limit` bytes. The bytes may well be a message.
+    /// Decoding would take more memory than `limit` bytes. The bytes may be a valid message.
     case tooMuchMemory(limit: Int)
 }

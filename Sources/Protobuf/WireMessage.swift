@@ -3,10 +3,10 @@ public import CProtobufC
 /// protobuf-c's description of a message: its names, fields and numbers.
 public typealias MessageDescriptor = ProtobufCMessageDescriptor
 
-/// A Swift value that mirrors a protobuf message, and its way through protobuf-c's struct.
+/// A Swift value that mirrors a protobuf message, and its conversion from and to protobuf-c's struct.
 ///
-/// Decoding copies everything out of the C struct; nothing points into it afterwards. Unknown fields are
-/// dropped, unknown enum values kept, and of a key that a map has twice the last one counts.
+/// Decoding copies everything out of the C struct; nothing points into it afterwards. Unknown fields are dropped, unknown enum values kept;
+/// if a map has a key twice, the last one counts.
 public protocol WireMessage: Sendable {
     /// The struct that protobuf-c generated; it begins with a `ProtobufCMessage`.
     associatedtype C
@@ -26,7 +26,7 @@ extension WireMessage {
 
     /// Decodes one message, which all of `bytes` must be.
     ///
-    /// - Parameter ceiling: the memory in bytes that decoding may take; nil: `Arena.ceiling(wireBytes:)`.
+    /// - Parameter ceiling: The memory in bytes that decoding may take; nil: `Arena.ceiling(wireBytes:)`.
     @inlinable
     public static func decode(_ bytes: UnsafeRawBufferPointer, ceiling: Int? = nil) throws(WireError) -> Self {
         let ceiling = ceiling ?? Arena.ceiling(wireBytes: bytes.count)
@@ -65,8 +65,8 @@ extension WireMessage {
         return try result.get()
     }
 
-    /// Builds the C struct once and hands out what can tell its size and write it, so that the caller can
-    /// make room in its own buffer and have the message written right there.
+    /// Builds the C struct once and passes a `Packer`, which has its encoded size and writes it, so that the caller can make room in its
+    /// own buffer and have the message written there.
     @inlinable
     public func withPacker<R, E: Error>(_ body: (borrowing Packer) throws(E) -> R) throws(E) -> R {
         try withUnsafeTemporaryAllocation(byteCount: Arena.stackBytes, alignment: Arena.alignment) { memory throws(E) in

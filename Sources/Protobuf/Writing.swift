@@ -5,7 +5,7 @@ public import CProtobufC
 // field. For 2 KB of state the copy takes less time than the arena's own allocation.
 
 extension Arena {
-    /// Memory that is there: an arena that encodes has no ceiling.
+    /// Room for `count` values. It is always there: an arena that encodes has no ceiling.
     @inlinable
     mutating func room<T>(for count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
         guard let memory = allocate(count * MemoryLayout<T>.stride) else {

@@ -3,15 +3,15 @@ import Glibc
 import Synchronization
 
 /// Threads for work whose size is decided by input: event loops and connections' threads leave to it whatever may take more than a
-/// millisecond. Safe on any thread; `submit` never blocks.
+/// millisecond. Thread-safe; `submit` never blocks.
 ///
-/// The number of threads and the queue are bounded, and callers take turns (`FairQueue`), so a caller who asks for much waits behind
-/// itself. Long jobs never occupy the last thread: short ones always have one with nothing long in front of them. There are more threads
-/// than processors, so that several long jobs get on side by side; the system gives the processors to event loops and connections' threads
-/// first. A job is not interrupted from outside; its own budget of steps ends it, which looks at the caller's deadline and at `isStopping`.
+/// The number of threads and the queue are bounded, and callers take turns (`FairQueue`), so a caller with many jobs waits behind its own.
+/// Long jobs never occupy the last thread, so short ones always have one. There are more threads than processors, so that several long jobs
+/// progress side by side; the system gives the processors to event loops and connections' threads first. A job is not interrupted from
+/// outside; its own budget of steps ends it, which checks the caller's deadline and `isStopping`.
 public final class ComputeScheduler: Sendable {
     public enum Refusal: Error, Sendable, Equatable {
-        /// So many jobs wait, as many as may.
+        /// The queue is full; `queued` jobs wait.
         case overloaded(queued: Int)
         /// `stop` was called.
         case stopping
@@ -19,26 +19,26 @@ public final class ComputeScheduler: Sendable {
 
     /// How long a job may take.
     public enum Length: Sendable {
-        /// Some ten milliseconds: what is linear in the size of a message.
+        /// Some ten milliseconds: work that is linear in the size of a message.
         case short
-        /// Up to what the budget for one call allows.
+        /// Up to the budget for one call.
         case long
     }
 
     private let core: Core
 
     /// - Parameters:
-    ///   - threads: at least two are started, so that long jobs leave one.
-    ///   - queueLimit: jobs that may wait, of all callers together.
-    ///   - niceness: how far its threads stand back behind event loops and connections' threads (nice(1)).
+    ///   - threads: At least two are started, so that long jobs leave one.
+    ///   - queueLimit: Jobs that may wait, of all callers together.
+    ///   - niceness: How far its threads stand back behind event loops and connections' threads (nice(1)).
     public init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 5) {
         core = Core(threadCount: max(threads, 2), queueLimit: queueLimit, niceness: niceness)
     }
 
-    /// The last reference is gone: the threads run the jobs that wait, and end.
+    /// Once the last reference is gone, the threads run the jobs that wait, and end.
     deinit { core.stop() }
 
-    /// Two a processor, at least four.
+    /// Two per processor, at least four.
     public static var defaultThreads: Int { max(4, 2 * Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
 
     /// Whether running jobs should end.
@@ -50,19 +50,19 @@ public final class ComputeScheduler: Sendable {
     /// Queues a job. It is run exactly once unless this throws.
     ///
     /// - Parameters:
-    ///   - caller: whose turn it takes; jobs of one caller and one length begin in their order.
+    ///   - caller: Callers take turns; jobs of one caller and one length begin in their order.
     public func submit(_ length: Length, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
         try core.submit(isLong: length == .long, caller: caller, job)
     }
 
-    /// Refuses new jobs, tells running ones to end (`isStopping`), and returns when all have, those that waited too.
+    /// Refuses new jobs, asks running ones to end (`isStopping`), and returns when all have ended, including those that waited.
     public func stop() async {
         core.stop()
         await core.threads.wait()
     }
 }
 
-/// What the threads hold, which must not keep the scheduler itself.
+/// Held by the threads, which must not keep the scheduler itself alive.
 private final class Core: Sendable {
     private struct State {
         var short = FairQueue<@Sendable () -> Void>()
@@ -114,10 +114,10 @@ private final class Core: Sendable {
         work.signal()
     }
 
-    /// At the first job: many a store in tests and tools computes nothing.
+    /// At the first job: many stores in tests and tools compute nothing.
     private func start() {
         let started = (0..<threadCount).count { threads.start(name: "compute-\($0)", run) }
-        // A system that refuses threads still has this one.
+        // A system that refuses all threads still has this one.
         if started == 0 { run() }
     }
 
@@ -127,7 +127,7 @@ private final class Core: Sendable {
             work.wait()
             guard let (job, isLong) = state.withLock({ $0.next(threads: threadCount) }) else {
                 if isStopping { break }
-                // A long job must leave this thread to short ones: the thread that ends another long one takes it (`finished`).
+                // A long job must leave this thread to short ones; the thread that finishes another long job takes it (`finished`).
                 continue
             }
             job()

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Lets go of large memory on a thread of its own: the system takes some milliseconds to take 15 MiB back, which event loops do not have.
-/// Safe on any thread; never blocks. The thread starts with the first that comes, and ends with this object.
+/// Frees large memory on a thread of its own: the system takes some milliseconds to take back 15 MiB, which event loops do not have.
+/// Thread-safe; never blocks. The thread starts with the first `take`, and ends with this object.
 public final class Disposal: Sendable {
-    /// What is smaller is as well let go of where it is.
+    /// Smaller memory is freed in place.
     public static let leastBytes = 64 << 10
-    /// What may wait for the thread; nobody counts it any more. Beyond that memory is let go of where it is.
+    /// Bytes that may wait for the thread; no account counts them any more. Beyond that, memory is freed in place.
     static let limitBytes = 16 << 20
 
     private let core = Core()
@@ -14,20 +14,20 @@ public final class Disposal: Sendable {
 
     deinit { core.end() }
 
-    /// Takes what must be nobody else's any more.
+    /// Takes memory to which the caller has the last reference.
     public func take(_ memory: consuming some Sendable, bytes: Int) { core.take([(memory, bytes)], bytes) }
 
     /// Bytes that wait.
     var waitingBytes: Int { core.waitingBytes }
 }
 
-/// What the thread holds, which must not keep the disposal itself.
+/// Held by the thread, which must not keep the disposal itself alive.
 private final class Core: Sendable {
     typealias Entry = (memory: any Sendable, bytes: Int)
 
     private struct State {
         var waiting: [Entry] = []
-        /// Of those, and of what the thread is at.
+        /// Bytes that wait, and those that the thread is freeing.
         var bytes = 0
         var isStarted = false
         var isEnding = false
@@ -44,14 +44,14 @@ private final class Core: Sendable {
             guard bytes <= Disposal.limitBytes - state.bytes else { return (false, false) }
             state.bytes += bytes
             state.waiting += given
-            // The thread is to be the last that holds it.
+            // The thread must have the last reference.
             given = []
             defer { state.isStarted = true }
             return (true, !state.isStarted)
         }
         guard isTaken else { return }
         if mustStart, !WorkerThread.start(name: "disposal", run) {
-            // A system that refuses threads still has this one.
+            // A system that refuses a thread still has this one.
             state.withLock { $0.isStarted = false }
             letGo()
         }
@@ -66,7 +66,7 @@ private final class Core: Sendable {
         }
     }
 
-    /// Of all that waits, outside the lock.
+    /// Frees all that waits, outside the lock.
     private func letGo() {
         var taken: [Entry] = []
         state.withLock { swap(&taken, &$0.waiting) }

@@ -1,17 +1,17 @@
-/// A bounded queue in which callers take turns: one element of each, round and round, each caller's own in their order. Pure.
+/// A queue in which callers take turns: one element of each per round; a caller's elements keep their order. Pure.
 public struct FairQueue<Element> {
     private struct Caller {
         let id: UInt64
         var elements: [Element]
-        /// Elements before it were taken.
+        /// Elements before this index were taken.
         var next = 0
     }
 
-    /// Callers that wait, in the order of their turns.
     public init() {}
 
+    /// Callers that wait, in the order of their turns.
     private var callers: [Caller] = []
-    /// Whose turn it is.
+    /// The index of the caller whose turn it is.
     private var turn = 0
     public private(set) var count = 0
 
@@ -33,19 +33,21 @@ public struct FairQueue<Element> {
         }
     }
 
-    /// Takes out what matches.
-    public mutating func removeAll(where matches: (Element) -> Bool) -> [Element] {
+    /// Removes and returns elements that match, at most `limit`.
+    public mutating func remove(atMost limit: Int = .max, where matches: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
-        for place in callers.indices.reversed() {
-            let waiting = callers[place].elements[callers[place].next...]
-            let taken = waiting.filter(matches)
-            if taken.isEmpty { continue }
-            removed += taken
-            if taken.count == waiting.count {
+        for place in callers.indices.reversed() where removed.count < limit {
+            let count = removed.count
+            var kept: [Element] = []
+            for element in callers[place].elements[callers[place].next...] {
+                if removed.count < limit, matches(element) { removed.append(element) } else { kept.append(element) }
+            }
+            if removed.count == count { continue }
+            if kept.isEmpty {
                 callers.remove(at: place)
                 if place < turn { turn -= 1 }
             } else {
-                callers[place] = Caller(id: callers[place].id, elements: waiting.filter { !matches($0) })
+                callers[place] = Caller(id: callers[place].id, elements: kept)
             }
         }
         count -= removed.count

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// One bound on the memory that requests make this process take, whoever sends them and wherever it is: messages that arrive, decoded
-/// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator makes of
-/// that is seen in what is resident, and large accounts have the less for it. Safe on any thread; never blocks.
+/// One bound on the memory that requests take in this process, whoever sends them and wherever the memory is: messages that arrive, decoded
+/// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator takes
+/// beyond that shows in the resident memory, and is subtracted from what large accounts may have. Thread-safe; never blocks.
 ///
-/// What does not fit is refused, so the newest request gives way to those that are under way. The last eighth is kept for accounts that
-/// hold little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
+/// What does not fit is refused, so the newest request gives way to those in progress. The last eighth is kept for accounts that hold
+/// little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
 public final class MemoryBudget: Sendable {
     /// In bytes.
     public let limit: Int
@@ -13,7 +13,7 @@ public final class MemoryBudget: Sendable {
     private let returned = Atomic(0)
     private let resident: ResidentMemory?
 
-    /// - Parameter resident: what is taken off what large accounts may have; nil: nothing.
+    /// - Parameter resident: Measures what is subtracted from what large accounts may have; nil subtracts nothing.
     public init(limit: Int, resident: ResidentMemory? = nil) {
         self.limit = limit
         self.resident = resident
@@ -21,20 +21,20 @@ public final class MemoryBudget: Sendable {
 
     /// Bytes that are reserved now.
     public var reserved: Int { used.load(ordering: .relaxed) }
-    /// Bytes that are reserved now, and those that are resident without being reserved.
+    /// Bytes that are reserved now, and bytes that are resident without being reserved.
     public var taken: Int { reserved + (resident?.lastExcess ?? 0) }
 
-    /// Bytes that were given back so far; begins anew beyond `Int.max`.
+    /// Bytes that were released so far; wraps around beyond `Int.max`.
     public var released: Int { returned.load(ordering: .relaxed) }
 
     /// An account that holds no more than this may use the last eighth too.
     public static let smallAccountBytes = 256 << 10
 
-    /// What one account can get at most, when there is no other.
+    /// The most that one account can get, when there is no other.
     public var largest: Int { limit - limit / 8 }
 
     /// Reserves all of `bytes` or nothing. A negative number reserves nothing.
-    /// - Parameter held: what the account holds already.
+    /// - Parameter held: Bytes that the account already holds.
     func reserve(_ bytes: Int, held: Int) -> Bool {
         if bytes <= 0 { return true }
         let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
@@ -50,8 +50,8 @@ public final class MemoryBudget: Sendable {
         return false
     }
 
-    /// What large accounts do not get because it is resident though nothing has reserved it. One that is all but alone gets it nevertheless:
-    /// what cannot be given back must not keep requests out for ever.
+    /// Bytes that large accounts do not get because they are resident although nothing has reserved them. An account that is almost alone
+    /// gets them nevertheless: memory that cannot be given back must not keep requests out for ever.
     private func unreserved(beside others: Int) -> Int {
         let excess = resident?.excess(reserved: reserved) ?? 0
         return others <= limit / 8 ? 0 : excess
@@ -64,8 +64,8 @@ public final class MemoryBudget: Sendable {
     }
 }
 
-/// What one call, or one task in the background, has reserved of a `MemoryBudget`. Whoever still works for the call holds it; the last to
-/// let go gives everything back. Safe on any thread.
+/// What one call, or one task in the background, has reserved of a `MemoryBudget`. Everything that works for the call holds it; once the
+/// last reference is gone, everything is released. Thread-safe.
 public final class MemoryAccount: Sendable {
     public let budget: MemoryBudget
     private let held = Atomic(0)
@@ -77,17 +77,17 @@ public final class MemoryAccount: Sendable {
     /// Bytes that it holds now.
     public var reserved: Int { held.load(ordering: .relaxed) }
 
-    /// Reserves so many bytes more, or nothing.
+    /// Reserves this many more bytes, or nothing.
     public func reserve(_ bytes: Int) -> Bool {
         guard budget.reserve(bytes, held: reserved) else { return false }
         if bytes > 0 { held.add(bytes, ordering: .relaxed) }
         return true
     }
 
-    /// Gives everything back that it holds now.
+    /// Releases all bytes that it holds now.
     public func releaseAll() { budget.release(held.exchange(0, ordering: .relaxed)) }
 
-    /// Gives so many bytes back, at most what it holds.
+    /// Releases this many bytes, at most what it holds.
     public func release(_ bytes: Int) {
         var expected = held.load(ordering: .relaxed)
         while true {
@@ -100,7 +100,7 @@ public final class MemoryAccount: Sendable {
     }
 }
 
-/// What has an account, or makes it when it is first asked for.
+/// An object that has an account, or makes it on first use.
 public protocol MemoryHolder: AnyObject, Sendable {
     var memory: MemoryAccount { get }
 }

@@ -1,33 +1,33 @@
 import CLinux
 import Glibc
 
-/// What a server's process sets for itself at its start, before it has threads.
+/// Settings that a server's process makes at its start, before it has threads.
 public enum ProcessSettings {
-    /// Allocations from this size on are mapped, and go back to the system when they are freed. glibc would raise the threshold up to
-    /// 32 MiB with the first large allocation that is freed, and keep such memory.
+    /// Allocations from this size on are mapped, and returned to the system when they are freed. glibc would raise the threshold up to 32
+    /// MiB with the first large allocation that is freed, and keep such memory.
     private static let mappedBytes: CInt = 256 << 10
-    /// Free memory at the end of a heap that is kept at most.
+    /// The most free memory that is kept at the end of a heap.
     private static let keptBytes: CInt = 4 << 20
-    /// Heaps, each of which keeps what fragments it; by default there are eight a core. With fewer than there are busy threads, two of those
-    /// may share one and wait for each other: with four, an event loop and a connection's thread did in every other run, and a tenth of all
-    /// loads was lost.
+    /// Heaps, each of which keeps its fragmented memory; by default there are eight per core. With fewer heaps than busy threads, two
+    /// threads may share one and wait for each other: with four, an event loop and a connection's thread did in every other run, which cost
+    /// a tenth of all loads.
     private static let heaps: CInt = 16
 
-    /// Makes malloc give memory back that large requests took.
+    /// Makes malloc return the memory of large requests to the system.
     public static func configureAllocator() {
         mallopt(M_MMAP_THRESHOLD, mappedBytes)
         mallopt(M_TRIM_THRESHOLD, keptBytes)
         mallopt(M_ARENA_MAX, heaps)
     }
 
-    /// Gives free pages of all heaps back to the system. Takes milliseconds: not for event loops.
+    /// Returns free pages of all heaps to the system. Takes milliseconds: not for event loops.
     public static func trimMemory() { malloc_trim(0) }
 
-    /// Sorts the small blocks that this thread has freed in among its heap's free memory. glibc puts that off until somebody asks for more
-    /// than 1 KiB, who then waits for all of it: 8 ms when the calls of a dozen connections have ended.
+    /// Merges the small blocks that this thread has freed into its heap's free memory. glibc puts that off until an allocation of more than
+    /// 1 KiB, which then waits for all of it: 8 ms when the calls of a dozen connections have ended.
     public static func sortFreedBlocks() { clinux_empty_quick_lists() }
 
-    /// Memory of this process that is resident (proc_pid_statm(5)); 0 where that cannot be read.
+    /// Resident memory of this process in bytes (proc_pid_statm(5)); 0 where that cannot be read.
     public static var residentBytes: Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }
         defer { fclose(file) }

@@ -1,8 +1,8 @@
 import Synchronization
 
 /// How much more memory of the process is resident than reservations explain: free memory between blocks in use, which heaps keep, and what
-/// requests take without an account. Looked at when it is asked for, at most once in `pause`. Safe on any thread; never blocks for longer than
-/// a look takes, some 10 µs.
+/// requests take without an account. Measured on demand, at most once per `pause`. Thread-safe; never blocks for longer than a measurement
+/// takes, some 10 µs.
 public final class ResidentMemory: Sendable {
     private static let pause = Duration.milliseconds(5)
 
@@ -10,19 +10,19 @@ public final class ResidentMemory: Sendable {
     private let resident: @Sendable () -> Int
     private let now: @Sendable () -> ContinuousClock.Instant
     private let begin: ContinuousClock.Instant
-    /// Milliseconds after `begin`.
+    /// When the next measurement is due, in milliseconds after `begin`.
     private let nextLook = Atomic(0)
     private let excess = Atomic(0)
     /// In bytes.
     private let tolerance: Int
-    /// An element whenever a look shows more than what is tolerated; the newest is kept until it is taken. For one reader.
+    /// Yields whenever a measurement exceeds the tolerance; the newest element is kept until it is taken. For one reader.
     public let excesses: AsyncStream<Void>
     private let excessive: AsyncStream<Void>.Continuation
 
     /// - Parameters:
-    ///   - tolerance: an excess of so many bytes is usual.
-    ///   - resident: bytes that are resident now; 0: not known.
-    ///   - explained: bytes that are resident now though no request has them: what was at the start, and what is remembered. Must be quick.
+    ///   - tolerance: An excess of this many bytes is usual.
+    ///   - resident: Bytes that are resident now; 0 when unknown.
+    ///   - explained: Bytes that are resident now but belong to no request: those at the start, and what is remembered. Must be quick.
     public init(
         tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, explained: @escaping @Sendable () -> Int
@@ -35,15 +35,15 @@ public final class ResidentMemory: Sendable {
         (excesses, excessive) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Bytes at the last look.
+    /// Bytes at the last measurement.
     var lastExcess: Int { excess.load(ordering: .relaxed) }
 
-    /// Bytes, seldom older than `pause`.
-    /// - Parameter reserved: by all accounts.
+    /// The excess in bytes, seldom older than `pause`.
+    /// - Parameter reserved: Bytes that all accounts have reserved.
     func excess(reserved: Int) -> Int {
         let (elapsed, due) = ((now() - begin) / .milliseconds(1), nextLook.load(ordering: .relaxed))
         let milliseconds = Int(elapsed)
-        // One thread looks.
+        // Only one thread measures.
         guard milliseconds >= due,
             nextLook.compareExchange(
                 expected: due, desired: milliseconds + Int(Self.pause / .milliseconds(1)), ordering: .relaxed

@@ -43,7 +43,7 @@ public enum WorkerThread {
     }
 }
 
-/// Counts threads that run; `wait` returns when all have ended. A thread leaves as its last act, so nothing of it runs on that matters.
+/// Counts running threads; `wait` returns when all have ended. A thread leaves as its last act, so nothing that matters runs after that.
 public final class ThreadGroup: Sendable {
     public init() {}
 

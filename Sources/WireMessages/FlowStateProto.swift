@@ -22,14 +22,20 @@ public struct ServiceDescriptor: Hashable, Sendable {
 public struct MethodDescriptor: Hashable, Sendable {
     /// The name without its service, such as `SaveState`.
     public let name: String
+    /// The full name of its service, such as `flowstate.v1.FlowStateService`.
+    public let service: String
     /// Whether the client sends a stream of messages.
     public let clientStreaming: Bool
     /// Whether the server answers a stream of messages.
     public let serverStreaming: Bool
 
-    init(_ name: String, clientStreaming: Bool = false, serverStreaming: Bool = false) {
+    init(_ name: String, of service: String, clientStreaming: Bool = false, serverStreaming: Bool = false) {
         self.name = name
+        self.service = service
         self.clientStreaming = clientStreaming
         self.serverStreaming = serverStreaming
     }
+
+    /// Such as `flowstate.v1.FlowStateService/SaveState`.
+    public var fullName: String { "\(service)/\(name)" }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import FlowServer
 
-/// The program: picks the subcommand, nothing else.
+/// The program: it only picks the subcommand.
 @main
 struct RootCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,16 +27,16 @@ struct RootCommand: AsyncParsableCommand {
               141 the reader of the output has gone away (SIGPIPE), as in `… | head`
 
             What follows an option is its value, whatever it begins with: --status -5; only -- itself needs --status=--. \
-            What stands by itself and begins with a dash goes behind --, as in `flowstate flow load -- -5`.
+            An argument that is not an option and begins with a dash follows --, as in `flowstate flow load -- -5`.
             """,
         subcommands: [
             ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,
             QuarantineCommand.self, NotificationCommand.self, CleanupCommand.self, StatsCommand.self,
-            ArchiveCommand.self, HealthCommand.self,
+            ArchiveCommand.self, InfoCommand.self, HealthCommand.self,
         ])
 
-    /// `--version` is looked for here and not left to the parser: the parser would take it out of
-    /// `flow load --version 3` with a missing id as well, and print the program's version with exit code 0.
+    /// `--version` is handled here and not by the parser, which would take it out of `flow load --version 3` with a missing id as well, and
+    /// print the program's version with exit code 0.
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         if arguments == ["--version"] {

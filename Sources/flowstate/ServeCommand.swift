@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowModel
 import FlowServer
 import Logging
 import Resources
@@ -27,13 +28,13 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(parsing: .unconditional, help: "TCP port; 0 picks a free one. (default: 7420)")
     var port: Int?
-    @Option(parsing: .unconditional, help: "A unix domain socket to listen on besides.")
+    @Option(parsing: .unconditional, help: "A unix domain socket to listen on as well.")
     var unixSocket: String?
     @Option(parsing: .unconditional, help: "PostgreSQL 14 or later: postgresql://user@host/database or a libpq connection string.")
     var databaseUrl: String?
     @Option(parsing: .unconditional, help: "Where the embedded PostgreSQL lives. (default: \(defaultDataDirectory))")
     var dataDirectory: String?
-    @Option(parsing: .unconditional, help: "The bin directory of PostgreSQL, for the embedded one. (default: found by itself)")
+    @Option(parsing: .unconditional, help: "The bin directory of PostgreSQL, for the embedded one. (default: searched for)")
     var postgresBinaries: String?
     @Option(parsing: .unconditionalSingleValue, help: "A setting of the embedded PostgreSQL; may be repeated.")
     var postgresSetting: [Assignment] = []
@@ -45,7 +46,7 @@ struct ServeCommand: AsyncParsableCommand {
     var eventLoops: Int?
     @Option(parsing: .unconditional, help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
     var grace: Int?
-    @Option(parsing: .unconditional, help: "Whether saves are held against the definitions of their flows' types. (default: true)")
+    @Option(parsing: .unconditional, help: "Whether saves are checked against the definitions of their flows' types. (default: true)")
     var validation: Bool?
     @Option(parsing: .unconditional, help: "Hours that deleted flows keep their history; 0: for ever. (default: 72)")
     var cleanupHours: Int?
@@ -113,7 +114,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.webhook = try webhook(environment)
         if let level = logLevel ?? environment.text("LOG_LEVEL") {
             guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
-                throw ValidationError("--log-level: \(level) is no log level")
+                throw ValidationError("--log-level: \(level) is not a log level")
             }
             options.logLevel = parsed
         }
@@ -121,7 +122,7 @@ struct ServeCommand: AsyncParsableCommand {
         return options
     }
 
-    /// Also under the name that it had in this server's predecessor: FLOW_STATE_…_ENABLED.
+    /// Reads also the name of this server's predecessor: FLOW_STATE_…_ENABLED.
     private func flag(_ name: String) throws -> Bool? {
         let environment = ServeEnvironment()
         guard let text = environment.text(name) ?? environment.text(older: "\(name)_ENABLED") else { return nil }
@@ -146,7 +147,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    /// - Parameter hasOlderName: also FLOW_STATE_…, as in this server's predecessor.
+    /// - Parameter hasOlderName: Whether to read also FLOW_STATE_…, as this server's predecessor did.
     private func number(_ given: Int?, _ name: String, _ range: ClosedRange<Int>, hasOlderName: Bool = false) throws -> Int? {
         let environment = ServeEnvironment()
         let older = hasOlderName ? environment.text(older: name) : nil

@@ -14,7 +14,7 @@ struct Assignment: ExpressibleByArgument {
     }
 }
 
-/// The environment's part of the configuration: `FLOWSTATE_…`; an empty value is none.
+/// The environment's part of the configuration: `FLOWSTATE_…`; an empty value counts as unset.
 struct ServeEnvironment {
     func text(_ name: String) -> String? { value("FLOWSTATE_" + name) }
 
@@ -27,7 +27,7 @@ struct ServeEnvironment {
 }
 
 extension ServeCommand {
-    /// For root the system's place, which PostgreSQL's own user can reach; else the user's.
+    /// For root a directory of the system, which PostgreSQL's own user can reach; otherwise one of the user's.
     static var defaultDataDirectory: String {
         if geteuid() == 0 { return "/var/lib/flowstate" }
         let environment = ProcessInfo.processInfo.environment

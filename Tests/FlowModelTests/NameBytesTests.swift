@@ -31,7 +31,7 @@ import Testing
             """#)
         #expect(definition.phaseNumber(one) == 0 && definition.phaseNumber(other) == 1)
         #expect(definition.status(one)?.isOfErrors == false && definition.status(other)?.isOfErrors == true)
-        #expect(definition.isEnd(phase: other, status: "") && !definition.isEnd(phase: one, status: ""))
+        #expect(definition.isEnded(phase: other, status: "") && !definition.isEnded(phase: one, status: ""))
         let changes = try definition.labelChanges(ofState: Array(#"{"a": "x"}"#.utf8), limits: Limits(), budget: .usual)
         #expect(changes?.entries.map(\.value) == ["x", nil])
         let unknown = DefinitionReader.faults(#"{"flow_type": "t", "phases": [{"name": "\#(one)", "requires": ["\#(other)"]}]}"#)

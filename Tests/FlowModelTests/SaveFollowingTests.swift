@@ -15,7 +15,7 @@ import Testing
     }
 
     private func follow(
-        _ definition: FlowDefinition, _ state: String = "{}", phase: String? = nil, from current: CurrentPhase,
+        _ definition: FlowDefinition, _ state: String = "{}", phase: String? = nil, from current: CurrentPlace,
         kind: VersionKind = .saved, _ change: (inout SaveCommand) -> Void = { _ in }
     ) throws -> SaveCommand {
         let key = try FlowKey(tenant: "t", flowID: "f")
@@ -32,7 +32,7 @@ import Testing
         ("cart", "sent", #"{"done": {"cart": false, "paid": true}}"#), ("", "paid", #"{"done": {"cart": true}}"#),
         ("kept", "kept", "{}"), ("elsewhere", "cart", "{}"),
     ]) func aPhaseThatMayFollowIsSaved(from: String, to: String, state: String) throws {
-        #expect(try follow(try definition(Self.phases), state, phase: to, from: .at(from)).phase == to)
+        #expect(try follow(try definition(Self.phases), state, phase: to, from: .at(phase: from, status: "")).phase == to)
     }
 
     @Test(
@@ -46,14 +46,14 @@ import Testing
     {
         let definition = try definition(Self.phases)
         #expect(throws: StateError.transitionNotAllowed(from: from, to: to, missing: missing)) {
-            try follow(definition, state, phase: to, from: .at(from))
+            try follow(definition, state, phase: to, from: .at(phase: from, status: ""))
         }
         // Where rules are not enforced, or a step of the flow's life or a restore brings the phase, that decides.
         for policy in ["warn", "off"] {
             let definition = try self.definition(Self.phases + #", "on_save": "\#(policy)""#)
-            #expect(try follow(definition, state, phase: to, from: .at(from)).phase == to)
+            #expect(try follow(definition, state, phase: to, from: .at(phase: from, status: "")).phase == to)
         }
-        #expect(try follow(definition, state, phase: to, from: .at(from), kind: .restored).phase == to)
+        #expect(try follow(definition, state, phase: to, from: .at(phase: from, status: ""), kind: .restored).phase == to)
     }
 
     @Test func aFlowBeginsInAnyPhaseThatThereIs() throws {
@@ -67,7 +67,7 @@ import Testing
         for policy in ["off", "warn", "enforce"] {
             let definition = try definition(Self.phases + #", "on_save": "\#(policy)""#)
             #expect(try follow(definition, from: .absent).phase == "cart")
-            #expect(try follow(definition, from: .at("paid")).phase == nil)
+            #expect(try follow(definition, from: .at(phase: "paid", status: "")).phase == nil)
             #expect(try follow(definition, from: .unknown).phase == nil)
         }
         #expect(try follow(try definition(#""phases": []"#), from: .absent).phase == nil)

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func sharesAreExtrapolated() {
-        var figures = StatisticsRows.Figures()
+        var figures = StatisticsRows.Totals()
         figures.total.flows = 100
         figures.total.versions = 300
         figures.storage = StatisticsRows.Storage(versions: 10, stateBytes: 1_000, storedBytes: 500)

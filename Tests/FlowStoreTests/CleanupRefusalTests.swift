@@ -32,7 +32,7 @@ import Testing
         func execute(_ statements: String...) async throws {
             for sql in statements {
                 let statement = Postgres.Statement(name: "test \(sql.hashValue)", sql: sql, parameterTypes: [])
-                _ = try await database.writer(shard: 0).run(Script(statements: [(statement, Parameters())]) { $0.count })
+                _ = try await database.writer(shard: 0).run(StatementList(statements: [(statement, Parameters())]) { $0.count })
             }
         }
 

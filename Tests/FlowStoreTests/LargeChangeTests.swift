@@ -56,15 +56,15 @@ import Testing
         limits.batchedChangeBytes = 10_000
         let store = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
         let (flow, others) = (try key(freshTenant(), "flow"), try (0..<3).map { try key(freshTenant(), "other \($0)") })
-        let lane = database.writer(shard: Digest.shard(of: flow))
-        let busy = try await Self.occupy(lane, gates)
+        let group = database.writer(shard: Digest.shard(of: flow))
+        let busy = try await Self.occupy(group, gates)
         let small = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: json("{}"))) }
-        while lane.queued == 0 { await Task.yield() }
+        while group.queued == 0 { await Task.yield() }
         let large = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: Self.state)) }
         while store.resources.order.isIdle { await Task.yield() }
         // Whatever was submitted first, both had the time to be sent.
         for other in others { _ = try await store.run(SaveCommand(key: other, actor: "a", state: Self.state)) }
-        #expect(!store.resources.order.isIdle && lane.queued == 1)
+        #expect(!store.resources.order.isIdle && group.queued == 1)
         try await Self.leave(gates)
         #expect(try await small.value.version == 1)
         #expect(try await large.value.version == 2)
@@ -72,11 +72,11 @@ import Testing
         for database in [database, gates] { await database.shutdown() }
     }
 
-    /// A transaction on the lane's only connection, which waits until `leave`.
-    private static func occupy(_ lane: Lane, _ gates: Database) async throws -> Task<Int, any Error> {
+    /// A transaction on the connection group's only connection, which waits until `leave`.
+    private static func occupy(_ group: ConnectionGroup, _ gates: Database) async throws -> Task<Int, any Error> {
         _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_lock(\(gate))"))
         let busy = Task {
-            try await lane.run(script("SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(\(gate))"))
+            try await group.run(script("SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(\(gate))"))
         }
         let waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = \(gate) AND NOT granted"
         while try await gates.writer(shard: 0).run(script(waits)) == 0 { await Task.yield() }
@@ -87,10 +87,10 @@ import Testing
         _ = try await gates.writer(shard: 0).run(script("SELECT pg_advisory_unlock(\(gate))"))
     }
 
-    private static func script(_ sql: String) -> Script<Int> {
+    private static func script(_ sql: String) -> StatementList<Int> {
         let statement = Postgres.Statement(name: sql, sql: sql, parameterTypes: [])
-        var script = Script(statements: [(statement, Parameters())]) { results throws(PostgresError) in results[0].count }
-        script.company = .nobody
+        var script = StatementList(statements: [(statement, Parameters())]) { results throws(PostgresError) in results[0].count }
+        script.affinity = .exclusive
         return script
     }
 }

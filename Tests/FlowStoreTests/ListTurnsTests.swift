@@ -84,10 +84,10 @@ struct ListTurnsTests {
     }
 
     private func request(
-        _ name: String, _ log: Log, caller: UInt64 = 1, company: Company = .nobody, isAbandoned: Bool = false,
+        _ name: String, _ log: Log, caller: UInt64 = 1, affinity: BatchAffinity = .exclusive, isAbandoned: Bool = false,
         _ begun: @escaping @Sendable (Bool) -> Void = { _ in }
     ) -> ListTurns.Request {
-        ListTurns.Request(caller: caller, company: company, abandonment: { isAbandoned ? .cancelled : nil }) { hasTurn in
+        ListTurns.Request(caller: caller, affinity: affinity, abandonment: { isAbandoned ? .cancelled : nil }) { hasTurn in
             log.add("\(name)\(hasTurn ? "" : " along")")
             begun(hasTurn)
         } refuse: {
@@ -110,8 +110,8 @@ struct ListTurnsTests {
     @Test func whoAsksForTheSameComesAlong() {
         let (turns, log) = (ListTurns(turns: 1, limits: Limits()), Log())
         turns.begin(request("1", log))
-        for (number, company) in [Company.equals(7), .nobody, .equals(7), .equals(8)].enumerated() {
-            turns.begin(request("\(number + 2)", log, caller: UInt64(number), company: company))
+        for (number, affinity) in [BatchAffinity.identical(7), .exclusive, .identical(7), .identical(8)].enumerated() {
+            turns.begin(request("\(number + 2)", log, caller: UInt64(number), affinity: affinity))
         }
         turns.end()
         #expect(log.all == ["1", "2", "4 along"])

@@ -140,7 +140,7 @@ private struct TwoServers {
         parameters.append(key.flowID)
         let head = Postgres.Statement(
             name: "hold", sql: "SELECT FROM flowstate.flow WHERE tenant = $1 AND flow_id = $2 FOR UPDATE", parameterTypes: [.text, .text])
-        let script = Script(statements: [(head, parameters), pass(gate)]) { _ in }
+        let script = StatementList(statements: [(head, parameters), pass(gate)]) { _ in }
         let transaction = Task { [beside] in try await beside.writer(shard: 0).run(script) }
         try await waitForWaiting(1)
         return Held(gate: gate, transaction: transaction)
@@ -157,13 +157,13 @@ private struct TwoServers {
     ) async throws -> [Task<Void, any Error>] {
         let (gate, waiting) = (Int64(2), try await self.waiting())
         try await close(gate)
-        let lane = server.database.writer(shard: 0)
-        var script = Script(statements: [pass(gate)]) { _ in }
-        script.company = .nobody
-        let before = Task { [script] in try await lane.run(script) }
+        let group = server.database.writer(shard: 0)
+        var script = StatementList(statements: [pass(gate)]) { _ in }
+        script.affinity = .exclusive
+        let before = Task { [script] in try await group.run(script) }
         try await waitForWaiting(waiting + 1)
         let tasks = commands.map { command in Task { try await command(server) } }
-        await wait(until: { lane.queued == commands.count })
+        await wait(until: { group.queued == commands.count })
         try await open(gate)
         try await before.value
         return tasks
@@ -200,7 +200,7 @@ private struct TwoServers {
     private func number(_ sql: String) async throws -> Int64 {
         let statement = Postgres.Statement(name: sql, sql: sql, parameterTypes: [])
         return try await gates.writer(shard: 0).run(
-            Script(statements: [(statement, Parameters())]) { rows throws(PostgresError) in try rows[0].int64(0, 0) })
+            StatementList(statements: [(statement, Parameters())]) { rows throws(PostgresError) in try rows[0].int64(0, 0) })
     }
 
     private func wait(until condition: () async throws -> Bool) async rethrows {

@@ -24,7 +24,7 @@ import Testing
         }
         let database = if let database { database } else { try await StoreCluster.running().database }
         return try await database.writer(shard: 0).run(
-            Script(statements: script) { results throws(PostgresError) in
+            StatementList(statements: script) { results throws(PostgresError) in
                 var lines: [String] = []
                 for row in 0..<results[2].count { lines.append(try results[2].text(row, 0)) }
                 return lines.joined(separator: "\n")
@@ -100,8 +100,10 @@ import Testing
                 SELECT 't', 'a flow ' || n, 1, 'type ' || n % 5, '', 'status ' || n % 4, '{}', now(), now()
                 FROM generate_series(1, \(rows)) n
                 """
-            var script = Script(statements: [(Postgres.Statement(name: step, sql: sql, parameterTypes: []), Parameters())]) { $0.count }
-            script.company = .nobody
+            var script = StatementList(statements: [(Postgres.Statement(name: step, sql: sql, parameterTypes: []), Parameters())]) {
+                $0.count
+            }
+            script.affinity = .exclusive
             _ = try await database.writer(shard: 0).run(script)
         }
         for statement in keyed {
@@ -199,9 +201,9 @@ import Testing
             name: "counts",
             sql: "SELECT name, generic_plans, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 15",
             parameterTypes: [])
-        for lane in [database.writer(shard: 0), database.reader] {
-            let plans = try await lane.run(
-                Script(statements: [(counts, Parameters())]) { results throws(PostgresError) in
+        for group in [database.writer(shard: 0), database.reader] {
+            let plans = try await group.run(
+                StatementList(statements: [(counts, Parameters())]) { results throws(PostgresError) in
                     var lines: [(String, Int64, Int64)] = []
                     for row in 0..<results[0].count {
                         lines.append((try results[0].text(row, 0), try results[0].int64(row, 1), try results[0].int64(row, 2)))
@@ -237,7 +239,7 @@ import Testing
         let reader = try await StoreCluster.open(conninfo)
         let statement = Postgres.Statement(
             name: "hot", sql: "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'flow'", parameterTypes: [])
-        let count = Script(statements: [(statement, Parameters())]) { results throws(PostgresError) in
+        let count = StatementList(statements: [(statement, Parameters())]) { results throws(PostgresError) in
             (all: try results[0].int64(0, 0), hot: try results[0].int64(0, 1))
         }
         // A session counts what it did when it ends, which takes a moment after its connection was closed.

@@ -229,7 +229,7 @@ struct PruningTests {
         }
         try await execute("UPDATE flowstate.flow SET version = 2 WHERE tenant = $1 AND flow_id = $2", flow.key)
         let store = try await StoreCluster.store()
-        let chain = store.resources.cache.known(flow.key)?.chain
+        let chain = store.resources.cache.lookup(flow.key)?.chain
         #expect(chain != nil, "this server remembers")
         let state = flow.states[5] + json(" ")
         #expect(try await store.run(SaveCommand(key: flow.key, actor: "a", state: state)).version == (flowIsThere ? 3 : 1))
@@ -252,7 +252,7 @@ struct LockHolder {
         let statements = [sql, "SELECT pg_sleep(600)"].enumerated().map {
             (Postgres.Statement(name: "hold \($0)", sql: $1, parameterTypes: []), Parameters())
         }
-        let transaction = Task { _ = try await database.writer(shard: 0).run(Script(statements: statements) { $0.count }) }
+        let transaction = Task { _ = try await database.writer(shard: 0).run(StatementList(statements: statements) { $0.count }) }
         let waits =
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '\(configuration.applicationName)' AND wait_event = 'PgSleep'"
         while try await StoreCluster.sql(waits, read: { rows throws(PostgresError) in try rows.int64(0, 0) }) == 0 { await Task.yield() }

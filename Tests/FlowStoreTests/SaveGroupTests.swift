@@ -15,7 +15,7 @@ struct SaveGroupTests {
         SaveGroup(saves.enumerated().map { ($0.offset, $0.element) }, flow: 0, labelLimit: 2)
     }
 
-    private func fates(_ saves: SaveChange...) -> [SaveGroup.Fate]? { grouped(saves)?.members.map(\.fate) }
+    private func fates(_ saves: SaveChange...) -> [SaveGroup.Outcome]? { grouped(saves)?.members.map(\.outcome) }
 
     @Test func appendsGetConsecutiveVersions() throws {
         #expect(try fates(save(.none), save(.anyVersion), save(.none)) == [.saved(offset: 1), .saved(offset: 2), .saved(offset: 3)])
@@ -27,7 +27,7 @@ struct SaveGroupTests {
         let group = try #require(grouped(saves))
         #expect(group.start == .present(5) && group.count == 3)
         #expect(
-            group.members.map(\.fate) == [
+            group.members.map(\.outcome) == [
                 .saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3), .conflict(after: 3),
             ])
     }
@@ -52,7 +52,7 @@ struct SaveGroupTests {
         let saves = try [save(.expected(0)), save(.expected(0)), save(.expected(1)), save(.none)]
         let group = try #require(grouped(saves))
         #expect(group.start == .absent)
-        #expect(group.members.map(\.fate) == [.saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3)])
+        #expect(group.members.map(\.outcome) == [.saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .saved(offset: 3)])
     }
 
     /// The statement counts the labels that the head has in the end, so before that there are not more of them.
@@ -106,14 +106,14 @@ struct SaveGroupTests {
             var version = begin
             for (save, member) in zip(saves, group.members) {
                 let expected = save.command.precondition.expectedVersion
-                let fate: SaveGroup.Fate
+                let outcome: SaveGroup.Outcome
                 if expected == nil || expected == version {
                     version += 1
-                    fate = .saved(offset: Int(version - begin))
+                    outcome = .saved(offset: Int(version - begin))
                 } else {
-                    fate = .conflict(after: Int(version - begin))
+                    outcome = .conflict(after: Int(version - begin))
                 }
-                #expect(member.fate == fate, "seed \(seed), from \(begin): \(saves.map(\.command.precondition))")
+                #expect(member.outcome == outcome, "seed \(seed), from \(begin): \(saves.map(\.command.precondition))")
             }
         }
     }

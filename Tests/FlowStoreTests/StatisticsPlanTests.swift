@@ -42,7 +42,7 @@ struct StatisticsPlanTests {
             (Postgres.Statement(name: "plan \(statement.name) \(number)", sql: sql, parameterTypes: []), Parameters())
         }
         return try await StoreCluster.running().database.background.run(
-            Script(statements: script, company: .nobody) { results throws(PostgresError) in
+            StatementList(statements: script, affinity: .exclusive) { results throws(PostgresError) in
                 var lines: [String] = []
                 for row in 0..<results[1].count { lines.append(try results[1].text(row, 0)) }
                 return lines.joined(separator: "\n")

@@ -61,8 +61,8 @@ enum StoreCluster {
     static func ownDatabase(_ name: String) async throws -> String {
         let running = try await running()
         let sql = Postgres.Statement(name: "create \(name)", sql: "CREATE DATABASE \(name)", parameterTypes: [])
-        var create = Script(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
-        create.company = .nobody
+        var create = StatementList(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
+        create.affinity = .exclusive
         _ = try await running.database.writer(shard: 0).run(create)
         let conninfo = running.conninfo + " dbname=\(name)"
         try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
@@ -78,7 +78,7 @@ enum StoreCluster {
         fill(&parameters)
         let statement = Statement(name: "test \(text.hashValue)", sql: text, parameterTypes: types)
         return try await running().database.writer(shard: 0).run(
-            Script(statements: [(statement, parameters)]) { rows throws(PostgresError) in try read(rows[0]) })
+            StatementList(statements: [(statement, parameters)]) { rows throws(PostgresError) in try read(rows[0]) })
     }
 
     private static func end(_ cluster: EmbeddedCluster) {
@@ -93,9 +93,9 @@ enum StoreCluster {
 }
 
 /// Several statements in one transaction.
-struct Script<Outcome: Sendable>: SingleOperation {
+struct StatementList<Outcome: Sendable>: SingleOperation {
     var statements: [(Statement, Parameters)]
-    var company = Company.anybody
+    var affinity = BatchAffinity.any
     var read: @Sendable ([ResultRows]) throws(PostgresError) -> Outcome
 
     var cost: Int { 1_000 }

@@ -69,7 +69,7 @@ struct VersionStorageTests {
         #expect(try await store.snapshot(key, .version(5)).state == states[4])
         let known = store.resources.cache.bases(of: key)
         #expect(!known.isEmpty, "version 5 is stored as a patch")
-        for (version, state) in known { store.resources.cache.learn(base: state.reversed(), version, of: key) }
+        for (version, state) in known { store.resources.cache.insert(base: state.reversed(), version, of: key) }
         #expect(try await store.snapshot(key, .version(5)).state == states[4])
         for (version, state) in store.resources.cache.bases(of: key) { #expect(state == states[Int(version) - 1]) }
     }

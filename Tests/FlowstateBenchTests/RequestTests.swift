@@ -12,14 +12,14 @@ import WireMessages
         return Workload(scenario, options)
     }
 
-    /// The first `count` requests of a script.
+    /// The first `count` requests of a calls.
     private func requests<M: WireMessage>(
-        _ script: any Script, _ type: M.Type, _ method: Method, count: Int = 20
+        _ calls: any CallGenerator, _ type: M.Type, _ method: Method, count: Int = 20
     ) throws -> [M] {
         var draft = Draft()
         var generator = SeededGenerator(seed: 1)
         return try (0..<count).map { _ in
-            _ = try #require(script.next(&draft, using: &generator))
+            _ = try #require(calls.next(&draft, using: &generator))
             #expect(draft.method == method)
             return try M.decode([UInt8](buffer: draft.fields) + [UInt8](buffer: draft.body))
         }
@@ -33,7 +33,7 @@ import WireMessages
 
     @Test func savesAndLoads() throws {
         let workload = try workload(.random(loadPercent: 0))
-        let saves = try requests(RandomScript(workload, loadPercent: 0), SaveStateRequest.self, .saveState)
+        let saves = try requests(RandomCallGenerator(workload, loadPercent: 0), SaveStateRequest.self, .saveState)
         for save in saves {
             guard case .state(let state) = save.change else { return #expect(Bool(false), "a save without a state") }
             #expect(state.count == 100)
@@ -41,7 +41,7 @@ import WireMessages
             #expect(save == SaveStateRequest(flowID: "bench-100-\(flow)", change: .state(state)))
         }
         #expect(Set(saves.map(\.flowID)).count > 10)
-        let loads = try requests(RandomScript(workload, loadPercent: 100), LoadStateRequest.self, .loadState)
+        let loads = try requests(RandomCallGenerator(workload, loadPercent: 100), LoadStateRequest.self, .loadState)
         #expect(loads.allSatisfy { $0 == LoadStateRequest(flowID: $0.flowID) && $0.flowID.hasPrefix("bench-100-") })
     }
 
@@ -53,42 +53,42 @@ import WireMessages
     }
 
     @Test func conflictsTeachTheVersion() throws {
-        let script = ConflictScript(try workload(.conflict, flows: 1))
+        let calls = ConflictCallGenerator(try workload(.conflict, flows: 1))
         func expected() throws -> SaveStateRequest.Precondition? {
-            try requests(script, SaveStateRequest.self, .saveState, count: 1)[0].precondition
+            try requests(calls, SaveStateRequest.self, .saveState, count: 1)[0].precondition
         }
         #expect(try expected() == .expectedVersion(0))
-        guard case .done(.save) = script.verdict(ok(.save, SaveStateResponse(flowID: "f", version: 300))) else {
+        guard case .done(.save) = calls.verdict(ok(.save, SaveStateResponse(flowID: "f", version: 300))) else {
             return #expect(Bool(false), "a save that won")
         }
         #expect(try expected() == .expectedVersion(300))
         let conflict = Refusal(code: "10", message: "too%20late", details: RefusalTests.conflict(actual: 301))
         let lost = Answer(call: Call(operation: .save), result: .refused(conflict))
-        guard case .done(.conflict) = script.verdict(lost) else { return #expect(Bool(false), "a save that lost") }
+        guard case .done(.conflict) = calls.verdict(lost) else { return #expect(Bool(false), "a save that lost") }
         #expect(try expected() == .expectedVersion(301))
         let failed = Answer(call: Call(operation: .save), result: .refused(Refusal(code: "14", message: nil, details: nil)))
-        guard case .failed(let refusal) = script.verdict(failed) else { return #expect(Bool(false), "a failure") }
+        guard case .failed(let refusal) = calls.verdict(failed) else { return #expect(Bool(false), "a failure") }
         #expect(refusal.reason == "UNAVAILABLE")
     }
 
     @Test func createsAndCheckpoints() throws {
-        let creates = try requests(CreateScript(workload(.create)), CreateFlowRequest.self, .createFlow)
+        let creates = try requests(CreateCallGenerator(workload(.create)), CreateFlowRequest.self, .createFlow)
         #expect(creates.allSatisfy { $0 == CreateFlowRequest(flowType: "bench", state: $0.state) && $0.state.count == 100 })
         let workload = try workload(.checkpoint, flows: 1)
         let checkpoints = try (0..<2).flatMap {
-            try requests(CheckpointScript(workload, lane: $0), CreateCheckpointRequest.self, .createCheckpoint)
+            try requests(CheckpointCallGenerator(workload, connection: $0), CreateCheckpointRequest.self, .createCheckpoint)
         }
         #expect(checkpoints.allSatisfy { $0 == CreateCheckpointRequest(flowID: "bench-100-0", name: $0.name) })
         #expect(Set(checkpoints.map(\.name)).count == 40)
     }
 
     @Test func listsGoOnWithTheFiltersOfTheirPage() throws {
-        let script = ListScript(try workload(.list))
+        let calls = ListCallGenerator(try workload(.list))
         var draft = Draft()
         var generator = SeededGenerator(seed: 1)
         var kinds: Set<String> = []
         for number in 0..<200 {
-            let call = try #require(script.next(&draft, using: &generator))
+            let call = try #require(calls.next(&draft, using: &generator))
             let request = try ListFlowsRequest.decode([UInt8](buffer: draft.fields) + [UInt8](buffer: draft.body))
             #expect(request.pageSize == 50)
             let filter = request.filter
@@ -96,43 +96,43 @@ import WireMessages
             kinds.insert(request.pageToken.isEmpty ? kind : "next")
             #expect(request.pageToken.isEmpty || request.pageToken.hasPrefix(kind))
             let answer = ListFlowsResponse(nextPageToken: "\(kind)-\(number)")
-            _ = script.verdict(ok(.list, subject: call.subject, answer))
+            _ = calls.verdict(ok(.list, subject: call.subject, answer))
         }
         #expect(kinds == ["newest", "status", "label", "next"])
     }
 
     @Test func preparationGoesOnFromTheVersionThatIsThere() throws {
-        let script = PreparationScript(try workload(.versions(depth: 3), flows: 1), versions: 3, lane: 0, lanes: 1)
+        let calls = PreparationCallGenerator(try workload(.versions(depth: 3), flows: 1), versions: 3, connection: 0, connections: 1)
         var draft = Draft()
         var generator = SeededGenerator(seed: 1)
-        func next() -> Int64? { script.next(&draft, using: &generator)?.number }
+        func next() -> Int64? { calls.next(&draft, using: &generator)?.number }
         #expect(next() == 0)
         #expect(next() == nil, "one save of a flow at a time")
         let conflict = Refusal(code: "10", message: nil, details: RefusalTests.conflict(actual: 2))
-        _ = script.verdict(Answer(call: Call(operation: .save, subject: 0, number: 0), result: .refused(conflict)))
+        _ = calls.verdict(Answer(call: Call(operation: .save, subject: 0, number: 0), result: .refused(conflict)))
         #expect(next() == 2)
-        _ = script.verdict(ok(.save, subject: 0, number: 2, SaveStateResponse(version: 3)))
+        _ = calls.verdict(ok(.save, subject: 0, number: 2, SaveStateResponse(version: 3)))
         #expect(next() == nil)
     }
 
     @Test func oldVersionsAreNeverTheLatest() throws {
-        let script = VersionsScript(try workload(.versions(depth: 3)), depth: 3)
-        let versions = try requests(script, LoadStateRequest.self, .loadState, count: 100).map(\.selector)
+        let calls = VersionsCallGenerator(try workload(.versions(depth: 3)), depth: 3)
+        let versions = try requests(calls, LoadStateRequest.self, .loadState, count: 100).map(\.selector)
         #expect(versions.allSatisfy { $0 == .version(1) || $0 == .version(2) })
     }
 
     @Test func aConversationThatComesBackDifferentFails() throws {
         let text = ConversationText(turns: 2, seed: 1)
-        let script = ConversationScript(text, flow: "c")
+        let calls = ConversationCallGenerator(text, flow: "c")
         var draft = Draft()
         var generator = SeededGenerator(seed: 1)
         var operations: [Operation] = []
-        while let call = script.next(&draft, using: &generator) {
+        while let call = calls.next(&draft, using: &generator) {
             operations.append(call.operation)
             guard call.operation != .save else { continue }
             for turn in 1...2 {
                 let answer = ok(call.operation, subject: call.subject, LoadStateResponse(snapshot: Snapshot(state: text.state(turn: turn))))
-                if case .done = script.verdict(answer) { #expect(turn == call.subject) } else { #expect(turn != call.subject) }
+                if case .done = calls.verdict(answer) { #expect(turn == call.subject) } else { #expect(turn != call.subject) }
             }
         }
         #expect(operations == [.save, .save, .loadVersion, .loadVersion, .loadLatest, .loadLatest])

@@ -3,8 +3,8 @@ import Testing
 @testable import FlowstateBench
 
 @Suite struct ScheduleTests {
-    private func schedule(rate: Double, lane: Int = 0, lanes: Int = 1) -> (Schedule, Schedule.Pace) {
-        let pace = Schedule.Pace(rate: rate, lane: lane, lanes: lanes)
+    private func schedule(rate: Double, connection: Int = 0, connections: Int = 1) -> (Schedule, Schedule.Pace) {
+        let pace = Schedule.Pace(rate: rate, connection: connection, connections: connections)
         return (Schedule(start: 1_000, measureFrom: 1_000_001_000, end: 3_000_001_000, slots: 8, pace: pace), pace)
     }
 
@@ -14,8 +14,8 @@ import Testing
     }
 
     @Test func connectionsTakeTurns() {
-        let due = (0..<3).flatMap { lane in
-            let (schedule, pace) = schedule(rate: 1_000, lane: lane, lanes: 3)
+        let due = (0..<3).flatMap { connection in
+            let (schedule, pace) = schedule(rate: 1_000, connection: connection, connections: 3)
             return (0..<100).map { schedule.due($0, pace) }
         }
         #expect(due.sorted() == (0..<300).map { 1_000 + $0 * 1_000_000 })

@@ -123,8 +123,7 @@ import Testing
     }
 
     /// Calls with these deadlines, in the order in which they ended.
-    private static func deadlines(_ milliseconds: [Int], _ client: Client) async -> [(milliseconds: Int, code: StatusCode?, time: Duration)]
-    {
+    static func deadlines(_ milliseconds: [Int], _ client: Client) async -> [(milliseconds: Int, code: StatusCode?, time: Duration)] {
         let started = ContinuousClock.now
         return await withTaskGroup(of: (Int, StatusCode?, Duration).self) { group in
             for milliseconds in milliseconds {

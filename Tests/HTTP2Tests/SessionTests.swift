@@ -101,7 +101,7 @@ import Testing
         try pair.run()
         #expect(handedOver.count == 3 && pair.server.pendingBytes == 0)
         let lost = try answer(250_000)
-        pair.server.forget(lost)
+        pair.server.detach(lost)
         #expect(handedOver.count == 4 && pair.server.pendingBytes == 0)
         #expect(handedOver.allSatisfy { $0 >= 100_000 })
     }

@@ -87,22 +87,22 @@ struct BackgroundTests {
                 $0.conninfo = conninfo.replacing("user=flowstate", with: "user=\(role)")
             }
             try await TestCluster.withDatabase(change) { database in
-                func lanes() -> [Lane] { [database.largeWriter(shard: 0), database.largeReader] }
+                func groups() -> [ConnectionGroup] { [database.largeWriter(shard: 0), database.largeReader] }
                 let general = [database.writer(shard: 0), database.reader]
-                let connected = try await eventually { zip(lanes(), general).allSatisfy { $0 !== $1 } }
+                let connected = await eventually { zip(groups(), general).allSatisfy { $0 !== $1 } }
                 #expect(connected)
                 var large: [Int64] = []
-                for lane in lanes() { large.append(try await lane.run(SQL(number: "SELECT pg_backend_pid()::int8"))) }
+                for group in groups() { large.append(try await group.run(SQL(number: "SELECT pg_backend_pid()::int8"))) }
                 try await execute("ALTER ROLE \(role) NOLOGIN")
                 for process in large { try await execute("SELECT pg_terminate_backend(\(process), 10000)") }
-                let lost = try await eventually { zip(lanes(), general).allSatisfy { $0 === $1 } }
+                let lost = await eventually { zip(groups(), general).allSatisfy { $0 === $1 } }
                 #expect(lost && database.isAvailable)
-                for lane in lanes() {
-                    let answer = try await lane.run(SQL(number: "SELECT 1::int8"))
+                for group in groups() {
+                    let answer = try await group.run(SQL(number: "SELECT 1::int8"))
                     #expect(answer == 1)
                 }
                 try await execute("ALTER ROLE \(role) LOGIN")
-                let back = try await eventually { zip(lanes(), general).allSatisfy { $0 !== $1 } }
+                let back = await eventually { zip(groups(), general).allSatisfy { $0 !== $1 } }
                 #expect(back)
             }
         }

@@ -14,10 +14,10 @@ import Testing
 
     @discardableResult
     func add(
-        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, company: Company = .anybody,
+        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, affinity: BatchAffinity = .any,
         caller: UInt64 = 0
     ) -> (id: Queue.ID, wake: Int?)? {
-        let admission = queue.enqueue(name, cost: cost, deadline: deadline, company: company, caller: caller)
+        let admission = queue.enqueue(name, cost: cost, deadline: deadline, affinity: affinity, caller: caller)
         guard case .queued(let id, let wake) = admission else {
             return nil
         }
@@ -47,7 +47,7 @@ import Testing
     @Test func runsLongOperationsAlone() {
         var queue = queue()
         add("a", to: &queue)
-        add("list", to: &queue, company: .nobody)
+        add("list", to: &queue, affinity: .exclusive)
         add("b", to: &queue)
         #expect(take(&queue) == ["a"])
         #expect(take(&queue) == ["list"])
@@ -56,11 +56,11 @@ import Testing
 
     @Test func takesThoseWhoAskForTheSameTogetherFromWhereverTheyStand() {
         var queue = queue()
-        add("list a", to: &queue, company: .equals(1))
+        add("list a", to: &queue, affinity: .identical(1))
         add("load", to: &queue)
-        add("list b", to: &queue, company: .equals(2))
-        add("late list a", to: &queue, deadline: now - .seconds(1), company: .equals(1))
-        for name in ["a2", "a3", "a4", "a5"] { add(name, to: &queue, company: .equals(1)) }
+        add("list b", to: &queue, affinity: .identical(2))
+        add("late list a", to: &queue, deadline: now - .seconds(1), affinity: .identical(1))
+        for name in ["a2", "a3", "a4", "a5"] { add(name, to: &queue, affinity: .identical(1)) }
         #expect(take(&queue) == ["list a", "a2", "a3", "a4"], "four a batch")
         #expect(take(&queue) == ["load"])
         #expect(take(&queue) == ["list b"])
@@ -82,7 +82,7 @@ import Testing
         var queue = queue(queued: 2)
         add("a", to: &queue)
         let second = add("b", to: &queue)
-        guard case .refused(let error) = queue.enqueue("c", cost: 1, deadline: nil, company: .anybody) else {
+        guard case .refused(let error) = queue.enqueue("c", cost: 1, deadline: nil, affinity: .any) else {
             Issue.record("let in")
             return
         }
@@ -95,7 +95,7 @@ import Testing
     @Test func refusesBeyondItsLimitInBytesButLetsOneIn() {
         var queue = queue(queuedBytes: 100)
         add("huge", to: &queue, cost: 1_000)
-        guard case .refused(.overloaded) = queue.enqueue("a", cost: 1, deadline: nil, company: .anybody) else {
+        guard case .refused(.overloaded) = queue.enqueue("a", cost: 1, deadline: nil, affinity: .any) else {
             Issue.record("let in")
             return
         }
@@ -118,7 +118,7 @@ import Testing
         for name in ["a", "b", "c"] { add(name, to: &queue) }
         let first = entries(&queue)
         add("d", to: &queue)
-        let (failures, _) = queue.enqueueAgain([first[0].again(cost: 10, company: .anybody), first[2].again(cost: 90, company: .anybody)])
+        let (failures, _) = queue.enqueueAgain([first[0].again(cost: 10, affinity: .any), first[2].again(cost: 90, affinity: .any)])
         #expect(failures.isEmpty)
         #expect(queue.cancel(first[0].id) == "a", "known by the same number")
         #expect(take(&queue) == ["c", "d"], "bounded in bytes as they cost now")
@@ -213,7 +213,7 @@ import Testing
         var queue = queue()
         add("a", to: &queue)
         #expect(queue.drain().isEmpty)
-        guard case .refused(.shutdown) = queue.enqueue("b", cost: 1, deadline: nil, company: .anybody) else {
+        guard case .refused(.shutdown) = queue.enqueue("b", cost: 1, deadline: nil, affinity: .any) else {
             Issue.record("let in")
             return
         }
@@ -235,12 +235,12 @@ import Testing
     @Test func whatIsPutAsideIsTriedOnItsOwnAndInItsOrder() {
         var queue = queue()
         for (name, lock) in [("a", 1), ("b", 2), ("c", 1)] as [(String, UInt64)] {
-            _ = queue.enqueue(name, cost: 10, deadline: nil, company: .anybody, lock: lock)
+            _ = queue.enqueue(name, cost: 10, deadline: nil, affinity: .any, lock: lock)
         }
         let batch = entries(&queue)
         #expect(queue.putAside([batch[2], batch[0]], now: now).isEmpty)
-        _ = queue.enqueue("d", cost: 10, deadline: nil, company: .anybody, lock: 1)
-        _ = queue.enqueue("e", cost: 10, deadline: nil, company: .anybody, lock: 2)
+        _ = queue.enqueue("d", cost: 10, deadline: nil, affinity: .any, lock: 1)
+        _ = queue.enqueue("e", cost: 10, deadline: nil, affinity: .any, lock: 2)
         #expect(take(&queue) == ["e"], "what comes later for the lock joins those that were put aside")
         #expect(queue.queued == 3 && queue.hasHeldLocks)
         let later = now + .milliseconds(200)
@@ -259,7 +259,7 @@ import Testing
 
     @Test func aLockThatIsHeldOnIsTriedLessAndLess() {
         var queue = queue()
-        _ = queue.enqueue("a", cost: 10, deadline: nil, company: .anybody, lock: 1)
+        _ = queue.enqueue("a", cost: 10, deadline: nil, affinity: .any, lock: 1)
         var batch = entries(&queue)
         var (time, pauses) = (now, [Duration]())
         while queue.putAside(batch, now: time).isEmpty {
@@ -278,12 +278,12 @@ import Testing
     /// Operations that come for a lock one after the other, each when the one before has given up, do not each wait within a batch.
     @Test func aLockIsKnownForAWhileAfterItsLastOperationHasGivenUp() {
         var queue = queue()
-        _ = queue.enqueue("a", cost: 10, deadline: now + .seconds(1), company: .anybody, lock: 1)
+        _ = queue.enqueue("a", cost: 10, deadline: now + .seconds(1), affinity: .any, lock: 1)
         let batch = entries(&queue)
         _ = queue.putAside(batch, now: now)
         #expect(queue.sweep(now: now + .seconds(1)).map(\.element) == ["a"])
         #expect(queue.nextTrial == nil, "there is nothing to try")
-        _ = queue.enqueue("b", cost: 10, deadline: nil, company: .anybody, lock: 1)
+        _ = queue.enqueue("b", cost: 10, deadline: nil, affinity: .any, lock: 1)
         #expect(take(&queue, at: now + .seconds(1)) == [], "it is put aside")
         var expired: [Queue.Failure] = []
         guard case .trial(let trial) = queue.take(for: 0, now: now + .seconds(1), expired: &expired) else {
@@ -300,7 +300,7 @@ import Testing
 
     @Test func othersGoBetweenTrials() {
         var queue = queue(queued: 100)
-        for lock in 0..<20 { _ = queue.enqueue("\(lock)", cost: 1, deadline: nil, company: .anybody, lock: UInt64(lock)) }
+        for lock in 0..<20 { _ = queue.enqueue("\(lock)", cost: 1, deadline: nil, affinity: .any, lock: UInt64(lock)) }
         while true {
             let batch = entries(&queue)
             if batch.isEmpty { break }
@@ -325,7 +325,7 @@ import Testing
     @Test func whatIsPutAsideIsCancelledLateAndClosedLikeTheRest() {
         var queue = queue()
         for (name, seconds) in [("a", 9), ("b", 1), ("c", 9), ("d", 9)] {
-            _ = queue.enqueue(name, cost: 10, deadline: now + .seconds(seconds), company: .anybody, lock: 1)
+            _ = queue.enqueue(name, cost: 10, deadline: now + .seconds(seconds), affinity: .any, lock: 1)
         }
         let batch = entries(&queue)
         _ = queue.putAside(batch, now: now)

@@ -36,11 +36,11 @@ import Testing
     private static let size = 10
 
     @Test func theNextBatchIsCommittedThoughTheCommitBeforeItFailed() async throws {
-        try await LaneTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, lane, release in
-            let table = try await LaneTests.table(Self.columns, in: database)
+        try await ConnectionGroupTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, group, release in
+            let table = try await ConnectionGroupTests.table(Self.columns, in: database)
             _ = try await database.writer(shard: 1).run(Insert(3, into: table))
-            let first = LaneTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: lane)
-            let second = LaneTests.submit((100..<104).map { Insert($0, into: table) }, to: lane)
+            let first = ConnectionGroupTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
+            let second = ConnectionGroupTests.submit((100..<104).map { Insert($0, into: table) }, to: group)
             try await release()
 
             var places: [[Int64]] = [[], []]
@@ -61,10 +61,10 @@ import Testing
     }
 
     @Test func aBatchThatIsConfirmedStandsThoughTheConnectionIsLostInTheNext() async throws {
-        try await LaneTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, lane, release in
-            let table = try await LaneTests.table(Self.columns, in: database)
-            let first = LaneTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: lane)
-            let second = LaneTests.submit([Insert(100, into: table), Insert(endingItsSession: ())], to: lane)
+        try await ConnectionGroupTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, group, release in
+            let table = try await ConnectionGroupTests.table(Self.columns, in: database)
+            let first = ConnectionGroupTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
+            let second = ConnectionGroupTests.submit([Insert(100, into: table), Insert(endingItsSession: ())], to: group)
             try await release()
 
             for task in first { _ = try await task.value }

@@ -34,7 +34,7 @@ import Testing
         let token = CancellationToken()
         let job = OperationJob(
             SQL(number: "SELECT 1::int8"), deadline: nil, cancellation: token, executor: InlineExecutor.shared, completion: { _ in })
-        let entry = BatchQueue<Job>.Entry(id: 0, element: job, cost: 1, deadline: nil, company: .anybody, caller: 0)
+        let entry = BatchQueue<Job>.Entry(id: 0, element: job, cost: 1, deadline: nil, affinity: .any, caller: 0)
         let batch = Batch([entry])
         #expect(batch.prepareRound())
         let sent = ContinuousClock.now
@@ -58,19 +58,19 @@ import Testing
     }
 
     @Test func aQueuedOperationIsDroppedAtOnce() async throws {
-        try await LaneTests.withBlockedWriter { database, lane, release in
-            let table = try await LaneTests.table("number bigint", in: database)
+        try await ConnectionGroupTests.withBlockedWriter { database, group, release in
+            let table = try await ConnectionGroupTests.table("number bigint", in: database)
             let insert = SQL(command: "INSERT INTO \(table) VALUES (1)")
-            let task = Task { try await lane.run(insert) }
-            _ = await eventually { lane.queued == 1 }
-            let late = Task { try await lane.run(insert, deadline: .now + .milliseconds(50)) }
+            let task = Task { try await group.run(insert) }
+            _ = await eventually { group.queued == 1 }
+            let late = Task { try await group.run(insert, deadline: .now + .milliseconds(50)) }
             task.cancel()
             let error = await failure { try await task.value }
             #expect(error == .cancelled)
             let lateError = await failure { try await late.value }
             #expect(lateError == .deadlineExceeded, "while the connection is still busy")
             try await release()
-            let count = try await lane.run(SQL(number: "SELECT count(*) FROM \(table)"))
+            let count = try await group.run(SQL(number: "SELECT count(*) FROM \(table)"))
             #expect(count == 0)
         }
     }
@@ -90,11 +90,11 @@ import Testing
 
     /// A neighbour in the batch still waits for its outcome: the batch goes on.
     @Test func neighboursOfACancelledOperationAreServed() async throws {
-        try await LaneTests.withBlockedWriter { database, lane, release in
-            let slow = Task { try await lane.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(15) -- neighbour")) }
-            _ = await eventually { lane.queued == 1 }
-            let cancelled = Task { try await lane.run(SQL(number: "SELECT 8::int8")) }
-            _ = await eventually { lane.queued == 2 }
+        try await ConnectionGroupTests.withBlockedWriter { database, group, release in
+            let slow = Task { try await group.run(SQL(number: "SELECT 7::int8 FROM pg_sleep(15) -- neighbour")) }
+            _ = await eventually { group.queued == 1 }
+            let cancelled = Task { try await group.run(SQL(number: "SELECT 8::int8")) }
+            _ = await eventually { group.queued == 2 }
             try await release()
             let isRunning = try await eventually(within: .seconds(10)) { try await Self.isRunning("neighbour", database) }
             #expect(isRunning)
@@ -108,11 +108,11 @@ import Testing
 
     @Test func manyCancellationsAtAnyMomentLeaveTheLanesInOrder() async throws {
         try await TestCluster.withDatabase { database in
-            let lane = database.reader
-            await withTaskGroup(of: Void.self) { group in
+            let group = database.reader
+            await withTaskGroup(of: Void.self) { tasks in
                 for number in 0..<400 {
-                    group.addTask {
-                        let task = Task { try await lane.run(SQL(number: "SELECT \(number % 7)::int8 FROM pg_sleep(0.001)")) }
+                    tasks.addTask {
+                        let task = Task { try await group.run(SQL(number: "SELECT \(number % 7)::int8 FROM pg_sleep(0.001)")) }
                         if number % 2 == 0 { task.cancel() }
                         let result = await task.result
                         switch result {
@@ -122,8 +122,8 @@ import Testing
                     }
                 }
             }
-            #expect(lane.queued == 0)
-            let value = try await lane.run(SQL(number: "SELECT 3::int8"))
+            #expect(group.queued == 0)
+            let value = try await group.run(SQL(number: "SELECT 3::int8"))
             #expect(value == 3)
         }
     }

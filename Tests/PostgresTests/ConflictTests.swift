@@ -22,10 +22,10 @@ struct TwoStatements: SingleOperation {
 @Suite struct ConflictTests {
     /// A function that fails with `state` until it was called `times` times; sequences are not undone with a transaction.
     static func flaky(_ state: String, times: Int, in database: Database) async throws -> String {
-        let name = try await LaneTests.table("number bigint", in: database)
-        let lane = database.writer(shard: 0)
-        _ = try await lane.run(SQL(command: "CREATE SEQUENCE \(name)_s"))
-        _ = try await lane.run(
+        let name = try await ConnectionGroupTests.table("number bigint", in: database)
+        let group = database.writer(shard: 0)
+        _ = try await group.run(SQL(command: "CREATE SEQUENCE \(name)_s"))
+        _ = try await group.run(
             SQL(
                 command: """
                     CREATE FUNCTION \(name)_f() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
@@ -48,7 +48,7 @@ struct TwoStatements: SingleOperation {
 
     @Test func aDeadlockIsResolved() async throws {
         try await TestCluster.withDatabase { database in
-            let table = try await LaneTests.table("id bigint PRIMARY KEY, hits bigint DEFAULT 0", in: database)
+            let table = try await ConnectionGroupTests.table("id bigint PRIMARY KEY, hits bigint DEFAULT 0", in: database)
             _ = try await database.writer(shard: 0).run(SQL(command: "INSERT INTO \(table) (id) VALUES (1), (2)"))
             let update = { @Sendable (id: Int) in
                 "WITH slow AS (SELECT pg_sleep(0.3)) UPDATE \(table) SET hits = hits + 1 FROM slow WHERE id = \(id)"
@@ -64,18 +64,18 @@ struct TwoStatements: SingleOperation {
 
     @Test func statementsThatTheServerForgotArePreparedAgain() async throws {
         try await TestCluster.withDatabase { database in
-            let lane = database.writer(shard: 0)
+            let group = database.writer(shard: 0)
             let operation = SQL(number: "SELECT 5::int8")
-            _ = try await lane.run(operation)
-            _ = try await lane.run(SQL(command: "DEALLOCATE ALL"))
-            let value = try await lane.run(operation)
+            _ = try await group.run(operation)
+            _ = try await group.run(SQL(command: "DEALLOCATE ALL"))
+            let value = try await group.run(operation)
             #expect(value == 5)
         }
     }
 
     @Test func statementsArePlannedAnewAfterAMigration() async throws {
         try await TestCluster.withDatabase { database in
-            let table = try await LaneTests.table("a bigint", in: database)
+            let table = try await ConnectionGroupTests.table("a bigint", in: database)
             let operation = SQL("SELECT * FROM \(table)") { $0.columnCount }
             let before = try await database.writer(shard: 0).run(operation)
             _ = try await database.writer(shard: 1).run(SQL(command: "ALTER TABLE \(table) ADD COLUMN b text"))

@@ -29,7 +29,7 @@ import Testing
         rows: Int, held: Int, _ body: (Database, _ table: String, _ release: () async -> Void) async throws -> Void
     ) async throws {
         try await TestCluster.withDatabase({ $0.lockTimeout = .milliseconds(400) }) { database in
-            let table = try await LaneTests.table("id bigint PRIMARY KEY, hits bigint NOT NULL DEFAULT 0", in: database)
+            let table = try await ConnectionGroupTests.table("id bigint PRIMARY KEY, hits bigint NOT NULL DEFAULT 0", in: database)
             _ = try await database.writer(shard: 1).run(SQL(command: "INSERT INTO \(table) SELECT generate_series(1, \(rows))"))
             let options = try ConnectionOptions(conninfo: try await TestCluster.conninfo())
             let (locked, continuation) = AsyncStream.makeStream(of: Void.self)
@@ -59,15 +59,15 @@ import Testing
 
     @Test func theOthersGoOnAndWhatWaitsIsAnsweredWhenItsRowIsFree() async throws {
         try await Self.withHeldRows(rows: 60, held: 20) { database, table, release in
-            let lane = database.writer(shard: 0)
-            let hits = { (rows: ClosedRange<Int64>) in LaneTests.submit(rows.map { Hit(row: $0, table: table) }, to: lane) }
+            let group = database.writer(shard: 0)
+            let hits = { (rows: ClosedRange<Int64>) in ConnectionGroupTests.submit(rows.map { Hit(row: $0, table: table) }, to: group) }
             let waiting = hits(1...20) + hits(1...20)
             let others = hits(21...60) + hits(21...60)
             for (number, task) in others.enumerated() {
                 let count = try await task.value
                 #expect(count == (number < 40 ? 1 : 2))
             }
-            #expect(lane.queued > 0, "those of held rows wait")
+            #expect(group.queued > 0, "those of held rows wait")
             await release()
             for (number, task) in waiting.enumerated() {
                 let count = try await task.value
@@ -78,8 +78,8 @@ import Testing
 
     @Test func whatWaitsTooLongIsToldSo() async throws {
         try await Self.withHeldRows(rows: 2, held: 1) { database, table, release in
-            let lane = database.writer(shard: 0)
-            let tasks = LaneTests.submit([1, 1, 2].map { Hit(row: $0, table: table) }, to: lane)
+            let group = database.writer(shard: 0)
+            let tasks = ConnectionGroupTests.submit([1, 1, 2].map { Hit(row: $0, table: table) }, to: group)
             let other = try await tasks[2].value
             #expect(other == 1)
             for task in tasks.prefix(2) {
@@ -91,21 +91,21 @@ import Testing
                 #expect(message.contains("another transaction"))
             }
             await release()
-            let next = try await lane.run(Hit(row: 1, table: table))
+            let next = try await group.run(Hit(row: 1, table: table))
             #expect(next == 1, "nothing was applied before")
         }
     }
 
     @Test func aCallerMayGiveUpWaiting() async throws {
         try await Self.withHeldRows(rows: 1, held: 1) { database, table, release in
-            let lane = database.writer(shard: 0)
-            let task = Task { try await lane.run(Hit(row: 1, table: table)) }
-            let isAside = await eventually { lane.hasHeldLocks }
+            let group = database.writer(shard: 0)
+            let task = Task { try await group.run(Hit(row: 1, table: table)) }
+            let isAside = await eventually { group.hasHeldLocks }
             #expect(isAside)
             task.cancel()
             let error = await failure { try await task.value }
             #expect(error == .cancelled)
-            let late = await failure { try await lane.run(Hit(row: 1, table: table), deadline: .now + .milliseconds(300)) }
+            let late = await failure { try await group.run(Hit(row: 1, table: table), deadline: .now + .milliseconds(300)) }
             #expect(late == .deadlineExceeded)
         }
     }

@@ -74,11 +74,11 @@ import Testing
         func isContained(in stored: [Int64]) -> Bool { acknowledged.withLock { $0.isSubset(of: stored) } }
 
         /// Inserts one number after the other until `finish` is called.
-        func write(through lane: Lane) async {
+        func write(through group: ConnectionGroup) async {
             while !isDone.load(ordering: .relaxed) {
                 let number = next.add(1, ordering: .relaxed).newValue
                 let insert = SQL(command: "INSERT INTO t VALUES ($1)", [.int8]) { $0.append(number) }
-                switch await failure({ try await lane.run(insert) }) {
+                switch await failure({ try await group.run(insert) }) {
                 case nil: acknowledged.withLock { _ = $0.insert(number) }
                 case .unavailable: await Task.yield()
                 case let error: Issue.record("\(String(describing: error))")

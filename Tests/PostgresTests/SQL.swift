@@ -5,7 +5,7 @@ struct SQL<Outcome: Sendable>: SingleOperation {
     let statement: Statement
     let parameters: Parameters
     var cost = 100
-    var company = Company.anybody
+    var affinity = BatchAffinity.any
     let read: @Sendable (ResultRows) throws(PostgresError) -> Outcome
 
     func enqueue(into pipeline: inout Pipeline) { pipeline.execute(statement, parameters) }
@@ -25,7 +25,7 @@ extension SQL {
         fill(&parameters)
         self.init(
             statement: Statement(name: "t\(sql.hashValue)", sql: sql, parameterTypes: types), parameters: parameters,
-            company: alone ? .nobody : .anybody, read: read)
+            affinity: alone ? .exclusive : .any, read: read)
     }
 }
 

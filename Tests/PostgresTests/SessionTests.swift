@@ -67,11 +67,11 @@ import Testing
 
     @Test func statementsThatAreNotUsedAreForgotten() async throws {
         try await TestCluster.withDatabase { database in
-            let lane = database.writer(shard: 0)
-            for number in 0..<300 { _ = try await lane.run(SQL(number: "SELECT \(number)::int8")) }
-            let kept = try await lane.run(SQL(number: "SELECT count(*) FROM pg_prepared_statements"))
+            let group = database.writer(shard: 0)
+            for number in 0..<300 { _ = try await group.run(SQL(number: "SELECT \(number)::int8")) }
+            let kept = try await group.run(SQL(number: "SELECT count(*) FROM pg_prepared_statements"))
             #expect(kept <= 257 && kept > 200)
-            let value = try await lane.run(SQL(number: "SELECT 0::int8"))
+            let value = try await group.run(SQL(number: "SELECT 0::int8"))
             #expect(value == 0, "prepared again")
         }
     }
@@ -112,18 +112,18 @@ import Testing
     /// 25006 in a batch: it was undone, so its outcome is known, and the session is not used again.
     @Test func aBatchThatMayNotWriteIsUndoneAndItsSessionGivenUp() async throws {
         try await TestCluster.withDatabase { database in
-            let lane = database.writer(shard: 0)
-            let table = try await LaneTests.table("n bigint", in: database)
+            let group = database.writer(shard: 0)
+            let table = try await ConnectionGroupTests.table("n bigint", in: database)
             let before = database.connectionLosses
             let writing = TwoStatements(
                 first: "SELECT set_config('transaction_read_only', 'on', true)", second: "INSERT INTO \(table) VALUES (1)")
-            let error = await failure { try await lane.run(writing) }
+            let error = await failure { try await group.run(writing) }
             guard case .unavailable(_, outcomeUnknown: false) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
             #expect(database.connectionLosses > before)
-            let again = await eventually { await failure { try await lane.run(SQL(command: "INSERT INTO \(table) VALUES (1)")) } == nil }
+            let again = await eventually { await failure { try await group.run(SQL(command: "INSERT INTO \(table) VALUES (1)")) } == nil }
             #expect(again)
         }
     }

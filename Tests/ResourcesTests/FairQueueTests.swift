@@ -39,12 +39,23 @@ import Testing
             for number in 1...3 { queue.append("\(caller)\(number)", of: UInt64(caller.utf8.first ?? 0)) }
         }
         #expect([queue.popFirst(), queue.popFirst()] == ["a1", "b1"])
-        #expect(Set(queue.removeAll { $0.hasPrefix("b") || $0.hasSuffix("3") }) == ["a3", "b2", "b3", "c3"])
-        #expect(queue.count == 3 && queue.removeAll { $0.isEmpty }.isEmpty)
+        #expect(Set(queue.remove { $0.hasPrefix("b") || $0.hasSuffix("3") }) == ["a3", "b2", "b3", "c3"])
+        #expect(queue.count == 3 && queue.remove { $0.isEmpty }.isEmpty)
         queue.append("b4", of: UInt64(UInt8(ascii: "b")))
         var order: [String] = []
         while let element = queue.popFirst() { order.append(element) }
         #expect(order == ["c1", "a2", "b4", "c2"])
+    }
+
+    @Test func noMoreIsTakenOutThanAskedFor() {
+        var queue = FairQueue<Int>()
+        for number in 0..<6 { queue.append(number, of: UInt64(number % 2)) }
+        #expect(queue.remove(atMost: 0) { _ in true }.isEmpty && queue.count == 6)
+        let removed = queue.remove(atMost: 2) { $0 != 3 }
+        #expect(removed.count == 2 && !removed.contains(3) && queue.count == 4)
+        var rest: Set<Int> = []
+        while let element = queue.popFirst() { rest.insert(element) }
+        #expect(rest == Set(0..<6).subtracting(removed))
     }
 
     @Test func againstAModel() {

@@ -1,4 +1,4 @@
-"""README.md and docs/ as programs: their code blocks, and what a run of them prints."""
+"""The pages of the project as programs: their code blocks, and what a run of them prints."""
 
 import os
 import pathlib
@@ -7,12 +7,16 @@ import subprocess
 from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: What describes the inside: ARCHITECTURE.md leads there. README.md leads to all others.
+INTERNALS = sorted((ROOT / "docs" / "internals").glob("*.md"))
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG")),
+         *sorted((ROOT / "docs").glob("*.md")), *INTERNALS]
 #: Each goes on where the one before ended: flows, files and environment stay.
 WALK = ["README", "docs/command-line", "docs/definitions", "docs/recovery", "docs/notifications", "docs/archives", "docs/retention",
-        "docs/statistics", "docs/operations"]
+        "docs/statistics", "docs/configuration", "docs/operations"]
 #: What a test neither builds, installs nor starts.
-ELSEWHERE = re.compile(r"\b(make|docker|psql|openssl|pip|flowstate-bench|grpcurl)\b|export PATH")
+ELSEWHERE = re.compile(
+    r"\b(make|docker|psql|openssl|pip|flowstate-bench|grpcurl|swift build|swift test|pytest)\b|export PATH|flowstate serve(?! --help)")
 #: Where the server of the documents is.
 PORT = "localhost:7420"
 FENCE = re.compile(r"^```(\w*)$")

@@ -408,7 +408,7 @@ def test_versions_that_retention_removed_leave_no_gap(cli, flows, other, archive
         flows.save("f", b"%d" % number, flow_type="short", parent_version=number - 1 if number > 5 else 0)
         if number == 1:
             flows.CreateCheckpoint(flow_id="f", name="kept", version=2)
-    flows.Cleanup(tenant=flows.tenant)
+    flows.Cleanup()
     kept = [info.version for info in flows.versions("f")]
     assert kept[0] == 2 and kept[-1] == 10 and len(kept) < 10, kept
     cli.ok("archive", "export", "--out", archive)

@@ -1,7 +1,9 @@
 """Archives through pipes, of the largest flows, and on servers that take less."""
 
 import json
+import os
 import pathlib
+import stat
 import random
 import subprocess
 
@@ -125,3 +127,16 @@ def test_a_flow_with_more_labels_than_a_server_takes_comes_along_with_as_many(ot
     assert "labels" in done["problems"][0]
     assert dict(their_flows.load("f").flow.labels) == dict(sorted(labels.items())[:64])
     assert len(their_flows.versions("f")) == 2
+
+
+def test_a_pipe_with_a_name_is_written_to_and_stays(cli, flows, tmp_path):  # noqa: F811
+    """Nothing takes the place of a pipe or a device: `--out /dev/null` as root would take it from everyone."""
+    flows.save("f")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with popen(cli, "archive", "export", "--out", str(pipe), "--force", stdout=subprocess.PIPE) as process:
+        whole = pipe.read_bytes()
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert b'"flow_id":"f"' in cli.run("archive", "show", "-", stdin=whole).stdout
+    assert "--force" in cli.fails(2, "archive", "export", "--out", str(pipe))["message"]

@@ -1,8 +1,10 @@
 """The load generator: what it reports and how it ends. No figure is judged here, only whether they fit together."""
 
 import json
+import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 import uuid
@@ -217,6 +219,16 @@ def test_json_file_and_table(bench, server, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(path.read_text())["command"] == "load"
     assert "p99.9 ms" in done.stdout and "\nload " in done.stdout
+
+
+def test_the_report_goes_into_a_pipe_that_stays(bench, server, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    done = bench("load", "--endpoint", server.endpoint, *SHORT, "--json", str(pipe))
+    told, _ = reader.communicate(timeout=60)
+    assert done.returncode == 0 and json.loads(told)["command"] == "load"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_slow_server_is_exit_code_1(bench, server):

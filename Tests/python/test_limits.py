@@ -193,7 +193,7 @@ def test_schema_work(flows):
     with invalid("STATE_INVALID") as refusal:
         flows.save("f", b"[%s]" % b",".join(b"%d" % number for number in range(400)))
     [violation] = refusal.detail(errors_pb2.StateInvalid).violations
-    assert (violation.rule, violation.message) == ("schema", "cannot be held against the schema: that would take too long")
+    assert (violation.rule, violation.message) == ("schema", "cannot be checked against the schema: that would take too long")
 
 
 def test_arena_bytes(small):

@@ -196,3 +196,16 @@ def test_a_neighbour_does_not_wait_behind_somebody_elses_lists(server):
         else:
             with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"):
                 call.result()
+
+
+def test_many_who_ask_for_the_same_page_share_its_memory(server):
+    """A page of fifty flows might be megabytes; as long as it is not known how large it is, that is set aside once for an answer."""
+    flows = server.flows(tenant="shared-pages")
+    for number in range(60):
+        flows.save(f"f{number:02}")
+    stub = state_pb2_grpc.FlowStateServiceStub(server.channel())
+    metadata = [("flowstate-tenant", flows.tenant)]
+    calls = [stub.ListFlows.future(state_pb2.ListFlowsRequest(page_size=50), metadata=metadata, timeout=60) for _ in range(400)]
+    codes = {call.code() for call in calls}
+    assert codes == {grpc.StatusCode.OK}
+    assert {len(call.result().flows) for call in calls} == {50}

@@ -32,11 +32,11 @@ def test_versions_beyond_the_policy_go_and_the_rest_stays(flows):
     flows.save("other", b"1")
     flows.save("other", b"2")
 
-    planned = flows.Cleanup(tenant=flows.tenant, dry_run=True)
+    planned = flows.Cleanup(dry_run=True)
     assert (planned.versions, planned.more) == (6, False) and planned.bytes > 0
     assert len(versions(flows, "f")) == 10, "a dry run changes nothing"
-    assert flows.Cleanup(tenant=flows.tenant, flow_type="nobody's").versions == 0
-    done = flows.Cleanup(tenant=flows.tenant, flow_type="kept")
+    assert flows.Cleanup(flow_type="nobody's").versions == 0
+    done = flows.Cleanup(flow_type="kept")
     assert (done.versions, done.bytes) == (6, planned.bytes)
     assert versions(flows, "f") == [10, 9, 8, 2]
     assert flows.state("f", checkpoint="here") == b"[1]" and flows.state("f") == b"[4]"
@@ -53,9 +53,9 @@ def test_checkpoints_and_archives_are_counted_too(flows):
         flows.save("f", b"[%d]" % number, flow_type="kept")
         flows.CreateCheckpoint(flow_id="f", name=f"at {number}")
     fill(flows, "f", 1)
-    planned = flows.Cleanup(tenant=flows.tenant, dry_run=True)
+    planned = flows.Cleanup(dry_run=True)
     assert (planned.versions, planned.checkpoints) == (3, 3)
-    done = flows.Cleanup(tenant=flows.tenant)
+    done = flows.Cleanup()
     assert (done.versions, done.checkpoints) == (3, 3)
     assert [checkpoint.name for checkpoint in flows.ListCheckpoints(flow_id="f").checkpoints] == ["at 4", "at 3"]
     assert versions(flows, "f") == [6, 5, 4]
@@ -101,6 +101,9 @@ def test_servers_clean_up_by_themselves_one_at_a_time(start_server, postgresql):
 
     run = eventually(finished, what="the end of a clean-up", timeout=60)
     assert run.holder.split()[0] in [server.endpoint for server in servers]
+    # Another tenant hears when it was, and nothing of what was removed.
+    other = servers[0].flows(tenant="another").GetCleanupRun()
+    assert other.HasField("started_at") and (other.flow_id, other.removed.versions) == ("", 0)
     # The one that does it is killed; the other one goes on.
     next(server for server in servers if server.endpoint == run.holder.split()[0]).kill()
     flows = next(server for server in servers if server.process).flows(tenant=flows.tenant)

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The methods that are called.
+/// The methods that the benchmark calls.
 enum Method: Int, CaseIterable, Sendable {
     case saveState, loadState, createFlow, createCheckpoint, listFlows
 
@@ -10,20 +10,20 @@ enum Method: Int, CaseIterable, Sendable {
     }
 }
 
-/// A call from when it was sent until it is answered.
+/// A call in flight.
 struct Call: Sendable {
     let operation: Operation
-    /// Which flow, page or version it is about: the script's own business.
+    /// The flow, page or version that it is about; only the call generator uses it.
     var subject = 0
     var number: Int64 = 0
-    /// Whether the script reads the answer's message.
+    /// Whether the call generator reads the answer's message.
     var wantsMessage = false
-    /// When it was due, of the monotonic clock.
+    /// When it was due, by the monotonic clock.
     var due: Int64 = 0
 }
 
-/// The request being written: protobuf takes fields in any order, so what differs from call to call goes before a body
-/// that was encoded once. One draft is used for all calls of a connection.
+/// The request being written. protobuf takes fields in any order, so the fields that differ from call to call precede a body that was
+/// encoded once. One draft is used for all calls of a connection.
 struct Draft {
     var method = Method.saveState
     var fields = ByteBuffer()
@@ -40,7 +40,7 @@ struct Draft {
 struct Answer {
     let call: Call
     let result: AnswerResult
-    /// Of a call that wants it, with gRPC's prefix still in front.
+    /// The message of a call that wants it, still with gRPC's prefix.
     private var framed: ByteBuffer?
 
     init(call: Call, result: AnswerResult, message: ByteBuffer? = nil) {

@@ -1,7 +1,7 @@
 import HTTP2
 import NIOCore
 
-/// The calls of one connection in HTTP/2, without its socket: the only place that knows `HTTP2Session`.
+/// The calls of one connection over HTTP/2, without its socket: the only user of `HTTP2Session`.
 final class CallConnection {
     enum Failure: Error, CustomStringConvertible {
         case closing, over
@@ -17,9 +17,9 @@ final class CallConnection {
     /// A call that waits for its answer.
     private final class Open {
         let call: Call
-        /// How the trailers say that it went; nil until they came.
+        /// The result that the trailers give; nil until they arrive.
         var result: AnswerResult?
-        /// The content, as far as the call wants it, and whether there was any.
+        /// The content, if the call wants it, and whether there was any.
         var message: ByteBuffer?
         var hasContent = false
 
@@ -29,11 +29,11 @@ final class CallConnection {
     /// gRPC over HTTP/2, Length-Prefixed-Message: one byte "not compressed", four of length.
     static let prefixBytes = 5
 
-    /// What is to be sent.
+    /// Bytes to send.
     var output = ByteBuffer()
     private let session: HTTP2Session
-    /// By method.
-    private let headers: [PreparedFields]
+    /// Request headers by method.
+    private let headers: [StaticHeaders]
     private let open = StreamTable<Open>()
     private var isClosing = false
 
@@ -41,9 +41,9 @@ final class CallConnection {
         var settings = HTTP2Settings()
         settings.connectionWindow = 64 << 20
         session = try HTTP2Session(role: .client, settings: settings)
-        // Never freed: once a connection.
+        // Never freed, but made only once per connection.
         headers = Method.allCases.map { method in
-            PreparedFields([
+            StaticHeaders([
                 HeaderField(":method", "POST"), HeaderField(":scheme", "http"), HeaderField(":path", method.path),
                 HeaderField(":authority", authority), HeaderField("te", "trailers"),
                 HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-bench"),
@@ -65,15 +65,15 @@ final class CallConnection {
         session.finish(id)
     }
 
-    /// Adds what is due to `output`, until it has about `limit` bytes.
+    /// Adds the frames to send to `output`, until it has about `limit` bytes.
     func fillOutput(limit: Int) throws {
         let room = limit - output.readableBytes
         if room > 0 { _ = try session.takeOutput(into: &output, limit: room) }
-        // nghttp2 answers a broken rule with GOAWAY, and says nothing to us; waiting for answers would be in vain.
+        // nghttp2 answers a protocol error with GOAWAY, and does not report it; waiting for answers would be in vain.
         if output.readableBytes == 0, !session.isAlive { throw Failure.over }
     }
 
-    /// Takes what the socket gave; calls that ended are added to `answers`.
+    /// Takes bytes from the socket; calls that ended are added to `answers`.
     func receive(_ bytes: ByteBuffer, _ answers: inout [Answer]) throws(HTTP2Error) {
         defer { session.forEachEvent { handle($0, &answers) } }
         try session.receive(bytes)
@@ -97,7 +97,7 @@ final class CallConnection {
             guard let call = open[id], bytes.readableBytes > 0 else { return }
             call.hasContent = true
             guard call.call.wantsMessage else { return }
-            // The slice as it is: most messages have one piece, and are looked at before more is read.
+            // The slice as it is: most messages are one piece, and are read before more arrives.
             if call.message == nil { call.message = bytes } else { call.message?.writeImmutableBuffer(bytes) }
         case .closed(let id, let code):
             guard let call = open.remove(id) else { return }
@@ -107,7 +107,7 @@ final class CallConnection {
         }
     }
 
-    /// What the last section of an answer says.
+    /// The result that the last section of an answer gives.
     private func result(_ fields: [HeaderField]) -> AnswerResult {
         func value(_ name: String) -> String? { fields.first { $0.name == name }?.value }
         guard let code = value("grpc-status") else {
@@ -117,7 +117,7 @@ final class CallConnection {
         return .refused(Refusal(code: code, message: value("grpc-message"), details: value("grpc-status-details-bin")))
     }
 
-    /// How a call ended whose stream is gone.
+    /// The result of a call whose stream is closed.
     private func end(_ call: Open, _ code: HTTP2ErrorCode) -> AnswerResult {
         switch call.result {
         case .ok?: call.hasContent ? .ok : .refused(Refusal("NO_MESSAGE", "the answer has no message"))

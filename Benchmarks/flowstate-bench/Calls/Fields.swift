@@ -1,6 +1,6 @@
 import NIOCore
 
-// Just enough of protobuf's wire format to write a few fields and to find one again, without a message in between.
+// Just enough of protobuf's wire format to write a few fields and to find one again, without message types.
 
 /// A field's number and wire type (protobuf's encoding guide).
 enum FieldTag {
@@ -78,7 +78,7 @@ extension ByteBuffer {
         return rest.readSlice(field: field)
     }
 
-    /// The next value of a repeated field; what stands before it is skipped.
+    /// The next value of a repeated field; fields before it are skipped.
     mutating func readSlice(field: UInt64) -> ByteBuffer? {
         while let tag = readVarint() {
             if tag == FieldTag.bytes(field) {
@@ -89,7 +89,7 @@ extension ByteBuffer {
         return nil
     }
 
-    /// False when the value is not all there.
+    /// False when the value is incomplete.
     private mutating func skipValue(_ tag: UInt64) -> Bool {
         let length: UInt64?
         switch tag & 7 {

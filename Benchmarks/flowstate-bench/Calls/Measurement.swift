@@ -1,10 +1,10 @@
 import Histogram
 
-/// What was measured of one operation.
+/// The measurements of one operation.
 struct OperationMeasurement: Sendable {
     struct Failures: Sendable {
         var count = 0
-        /// Of the first one.
+        /// The message of the first one.
         let message: String
     }
 
@@ -38,12 +38,12 @@ struct OperationMeasurement: Sendable {
     var maximumMilliseconds: Double { count == 0 ? 0 : Double(latencies.max) / 1_000 }
 }
 
-/// What was measured on the connections of one thread, or on all.
+/// The measurements of the connections of one thread, or of all.
 struct Measurement: Sendable {
     private var operations = Operation.allCases.map { _ in OperationMeasurement() }
-    /// When the last of the calls measured was answered, by the monotonic clock.
+    /// When the last of the measured calls was answered, by the monotonic clock.
     var lastAnswer: Int64
-    /// Calls that were due and never sent, because as many as allowed were in flight.
+    /// Calls that were due but never sent, because as many as allowed were in flight.
     var unsent = 0
 
     init(start: Int64) { lastAnswer = start }
@@ -60,7 +60,7 @@ struct Measurement: Sendable {
     }
 }
 
-/// What the connections of one thread write to: a histogram for each of a thousand would be much to make.
+/// Shared by the connections of one thread: a histogram for each of a thousand connections would take too long to make.
 final class Recorder {
     var measurement: Measurement
 

@@ -4,8 +4,7 @@ import NIOCore
 import Protobuf
 import WireMessages
 
-/// Why a call failed: what the trailers say, as it came. It is read only as far as needed: of a storm of
-/// conflicts only the version.
+/// Why a call failed, according to the trailers. They are decoded only as far as needed: in a storm of conflicts only the version.
 struct Refusal: Sendable {
     private enum Source {
         /// `grpc-status`, `grpc-message`, and `grpc-status-details-bin` in base64.
@@ -21,7 +20,7 @@ struct Refusal: Sendable {
         source = .trailers(code: code, message: message, details: details)
     }
 
-    /// Flowstate's name of the error, or gRPC's of the code.
+    /// Flowstate's name of the error, or gRPC's name of the code.
     var reason: String {
         switch source {
         case .here(let reason, _): return reason
@@ -44,7 +43,7 @@ struct Refusal: Sendable {
     /// With `VERSION_CONFLICT`: the version that the flow is at; nil otherwise.
     var actualVersion: Int64? {
         guard case .trailers(_, _, let details) = source, var status = Self.decode(details) else { return nil }
-        // google.rpc.Status.details, of which each is an Any: type_url, value.
+        // google.rpc.Status.details; each of them is an Any: type_url, value.
         while let detail = status.readSlice(field: 3) {
             if detail.slice(field: 1)?.readableBytesView.ends(with: Self.conflict) == true {
                 return detail.slice(field: 2)?.varint(field: 2) ?? 0
@@ -55,7 +54,7 @@ struct Refusal: Sendable {
 
     private static let conflict = Array("flowstate.v1.VersionConflict".utf8)
 
-    /// Padding may be missing. A server in between may have put anything there; nil for what is no base64.
+    /// Padding may be missing. A server in between may have put anything there; nil for what is not base64.
     private static func decode(_ base64: String?) -> ByteBuffer? {
         guard let base64 else { return nil }
         let padded = base64 + String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)

@@ -5,15 +5,15 @@ struct Schedule: Sendable {
     /// Calls due at even intervals; the connections take turns.
     struct Pace: Sendable {
         let rate: Double
-        let lane: Int
-        let lanes: Int
+        let connection: Int
+        let connections: Int
 
-        /// Nanoseconds from the start to when call number `index` of this connection is due.
-        func offset(_ index: Int) -> Int64 { Int64(Double(index * lanes + lane) * 1e9 / rate) }
+        /// Nanoseconds from the start until call number `index` of this connection is due.
+        func offset(_ index: Int) -> Int64 { Int64(Double(index * connections + connection) * 1e9 / rate) }
     }
 
     let start: Int64
-    /// Calls that are due from here on count: the end of the warm-up.
+    /// The end of the warm-up: calls that are due from here on count.
     let measureFrom: Int64
     /// Calls that would be due from here on are not made.
     let end: Int64
@@ -22,13 +22,13 @@ struct Schedule: Sendable {
     /// Nil: a closed loop.
     let pace: Pace?
 
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     static let patience: Int64 = 30_000_000_000
 
     /// When call number `index` of an open loop is due.
     func due(_ index: Int, _ pace: Pace) -> Int64 { start + pace.offset(index) }
 
-    /// Calls from number `index` on that count and that are not made.
+    /// Calls from number `index` on that count but are not made.
     func unsent(from index: Int, _ pace: Pace) -> Int {
         var count = 0
         var index = index

@@ -50,7 +50,7 @@ final class Socket: Sendable {
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw BenchError.cannotConnect(endpoint, String(cString: strerror(errno))) }
         let made = Socket(descriptor: descriptor)
-        guard descriptor < Waiter.limit else { throw BenchError.cannotConnect(endpoint, "too many files are open") }
+        guard descriptor < Poller.limit else { throw BenchError.cannotConnect(endpoint, "too many files are open") }
         guard Glibc.connect(descriptor, address, length) == 0 else {
             throw BenchError.cannotConnect(endpoint, String(cString: strerror(errno)))
         }
@@ -66,7 +66,7 @@ final class Socket: Sendable {
 
     enum Outcome: Equatable { case done(Int), wouldBlock, closed }
 
-    /// Appends what has come, up to `limit` bytes.
+    /// Appends what has arrived, up to `limit` bytes.
     func read(into buffer: inout ByteBuffer, limit: Int) -> Outcome {
         var result = 0
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: limit) { room in
@@ -77,7 +77,7 @@ final class Socket: Sendable {
         return result < 0 && errno == EAGAIN ? .wouldBlock : .closed
     }
 
-    /// Sends from the beginning of `buffer`, as much as the socket takes.
+    /// Sends from the beginning of `buffer`, as much as the socket accepts.
     func write(from buffer: inout ByteBuffer) -> Outcome {
         var result = 0
         buffer.readWithUnsafeReadableBytes { bytes in

@@ -1,10 +1,10 @@
 import Glibc
 
-/// What a measured time was like for this program.
+/// How long a measurement took, and how much processor time of this program.
 struct Usage: Sendable {
-    /// How long it was.
+    /// Length of the measurement.
     let seconds: Double
-    /// Processor time in it, user and system, of all threads.
+    /// Processor time during it, user and system, of all threads.
     let processorSeconds: Double
 }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Tells the workers of a run to stop.
+/// Stops the workers of a run.
 final class Stop: Sendable {
     private let flag = Atomic(false)
 
@@ -10,11 +10,11 @@ final class Stop: Sendable {
     func set() { flag.store(true, ordering: .relaxed) }
 }
 
-/// One thread that waits for the sockets of some lanes and lets each do what it can.
+/// One thread that waits for the sockets of some connections and gives each of them its turns.
 struct Worker {
     struct Result: Sendable {
         let measurement: Measurement
-        /// Of the whole program: when measuring began, and at the end.
+        /// Processor time of the whole program: when measuring began, and at the end.
         let processorStart: Double?
         let processorEnd: Double
     }
@@ -22,34 +22,34 @@ struct Worker {
     /// How soon a `Stop` is noticed.
     private static let longestWait: Int64 = 100_000_000
 
-    let lanes: [Lane]
+    let loads: [ConnectionLoad]
     let recorder: Recorder
     let measureFrom: Int64
     let stop: Stop
 
     func run() -> Result {
         var processorStart: Double?
-        var waiter = Waiter()
-        // Of the lanes that are not over: when each has something to do although nothing came.
-        var wakes = lanes.map { _ in Int64.min }
-        var active = lanes.count
+        var poller = Poller()
+        // For each connection that is not over: when it has something to do although nothing arrived.
+        var wakes = loads.map { _ in Int64.min }
+        var active = loads.count
         while active > 0, !stop.isSet {
             let now = monotonicNow()
             if processorStart == nil, now >= measureFrom { processorStart = processorSeconds() }
             var wake = processorStart == nil ? measureFrom : now + Self.longestWait
-            for (index, lane) in lanes.enumerated() {
-                let descriptor = lane.socket.descriptor
-                let isReadable = waiter.isReadable(descriptor)
-                if isReadable || waiter.isWritable(descriptor) || wakes[index] <= now {
-                    if isReadable { lane.read() }
-                    lane.turn()
-                    waiter.watch(descriptor, reading: !lane.isOver, writing: lane.wantsToWrite && !lane.isOver)
-                    wakes[index] = lane.isOver ? .max : lane.wakeTime
-                    if lane.isOver { active -= 1 }
+            for (index, load) in loads.enumerated() {
+                let descriptor = load.socket.descriptor
+                let isReadable = poller.isReadable(descriptor)
+                if isReadable || poller.isWritable(descriptor) || wakes[index] <= now {
+                    if isReadable { load.read() }
+                    load.turn()
+                    poller.watch(descriptor, reading: !load.isOver, writing: load.wantsToWrite && !load.isOver)
+                    wakes[index] = load.isOver ? .max : load.wakeTime
+                    if load.isOver { active -= 1 }
                 }
                 wake = min(wake, wakes[index])
             }
-            if active > 0 { waiter.wait(nanoseconds: min(max(wake - monotonicNow(), 0), Self.longestWait)) }
+            if active > 0 { poller.wait(nanoseconds: min(max(wake - monotonicNow(), 0), Self.longestWait)) }
         }
         return Result(measurement: recorder.measurement, processorStart: processorStart, processorEnd: processorSeconds())
     }

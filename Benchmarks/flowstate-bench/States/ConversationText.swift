@@ -1,11 +1,11 @@
 import Glibc
 import NIOCore
 
-/// A conversation as JSON: a list of messages that every turn adds a question and an answer to, and after it what
-/// changes with every turn. So a state is the beginning of the whole text and an ending of its own.
+/// A conversation as JSON: a list of messages, to which every turn adds a question and an answer, and behind it what changes with every
+/// turn. So a state is the beginning of the whole text and an ending of its own.
 struct ConversationText: Sendable {
-    /// Bytes of a question's and of an answer's content. With what stands around them a message has 520 on average, and
-    /// 500 turns make 130 MB.
+    /// Sizes in bytes of a question's and of an answer's content. With the JSON around it a message has 520 on average, and 500 turns make
+    /// 130 MB.
     private static let question = 60...210
     private static let answer = 350...1_244
 
@@ -14,7 +14,7 @@ struct ConversationText: Sendable {
     let turns: Int
     /// The beginning and the messages of all turns.
     private let text: [UInt8]
-    /// By turn: where its messages end.
+    /// By turn, where its messages end.
     private let ends: [Int]
 
     init(turns: Int, seed: UInt64) {
@@ -50,7 +50,7 @@ struct ConversationText: Sendable {
     /// The bytes of all states together.
     var totalBytes: Int { (1...turns).reduce(0) { $0 + ends[$1 - 1] + ending($1).count } }
 
-    /// The state as the field of a save that it is.
+    /// The state, encoded as the field of a save request.
     func saveBody(turn: Int) -> ByteBuffer {
         let ending = ending(turn)
         let size = ends[turn - 1] + ending.count

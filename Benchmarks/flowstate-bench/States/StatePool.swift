@@ -1,7 +1,7 @@
 import NIOCore
 import WireMessages
 
-/// Different states to pick from, each as the field of a request that it is.
+/// Different states to pick from, each encoded as the field of a request.
 struct StatePool: Sendable {
     /// Fewer when they are large, to spare memory.
     private static let mostStates = 256
@@ -10,7 +10,7 @@ struct StatePool: Sendable {
     /// Field 3 of SaveStateRequest, and of CreateFlowRequest too.
     private let bodies: [ByteBuffer]
 
-    /// - Parameter change: how much of the text differs between two of them, in per cent.
+    /// - Parameter change: How much of the text differs between two of them, in per cent.
     init(size: Int, change: Int, seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let count = min(Self.mostStates, max(Self.memory / size, 1))

@@ -36,7 +36,7 @@ enum StateText {
         make(1, size: size, change: 100, using: &generator)[0]
     }
 
-    /// `count` of them. `change` per cent of the text, in its middle, is each one's own; the rest is the same.
+    /// `count` states. `change` per cent of the text, in its middle, differs between them; the rest is the same.
     static func make(_ count: Int, size: Int, change: Int, using generator: inout SeededGenerator) -> [[UInt8]] {
         let notes = size - smallest
         let own = notes * change / 100
@@ -55,7 +55,7 @@ enum StateText {
         }
     }
 
-    /// Exactly `size` bytes of words; the last word may lack its end.
+    /// Exactly `size` bytes of words; the last word may be cut off.
     static func text(_ size: Int, using generator: inout SeededGenerator) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(size + 16)

@@ -40,6 +40,15 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__get_cleanup_run_r
 static inline const ProtobufCMessageDescriptor *flowstate__v1__get_cleanup_run_response__get_descriptor(void) {
     return &flowstate__v1__get_cleanup_run_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_server_info_request__get_descriptor(void) {
+    return &flowstate__v1__get_server_info_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_server_info_response__get_descriptor(void) {
+    return &flowstate__v1__get_server_info_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__server_limit__get_descriptor(void) {
+    return &flowstate__v1__server_limit__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__get_statistics_request__get_descriptor(void) {
     return &flowstate__v1__get_statistics_request__descriptor;
 }

@@ -93,8 +93,10 @@ int cjson_parse(
 ///
 /// Accepts all that `cjson_parse` accepts. In what it passes over it looks at quotes, backslashes and brackets only: as many must close as
 /// open, outside strings and no deeper than `max_depth`, whatever their kinds; anything else passes. Returns 0 for a text that it does not
-/// accept, or without memory: `cjson_parse` says why; or without room, as above.
-int cjson_parse_shallow(const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count);
+/// accept, or without memory: `cjson_parse` says why; or without room, as above. `*skipped` is at least the number of nodes that parsing
+/// everything that was passed over would make.
+int cjson_parse_shallow(
+    const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, size_t *skipped);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/// Why a document is not a definition that can work, and where in it.
+/// A fault that makes a document unusable as a definition, and its place.
 public struct DefinitionFault: Error, Sendable, Equatable {
     /// JSON Pointer into the document.
     public var path: String
@@ -10,15 +10,15 @@ extension DefinitionFault: CustomStringConvertible {
     public var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 
-/// The faults found in a part of a document: all are counted, the first ones listed. A document of a megabyte can have more of them than it
-/// has bytes to read, and each may list names.
+/// The faults in a part of a document: all are counted, the first ones listed. A document of a megabyte can have more faults than bytes,
+/// and each may list names.
 struct FaultList {
     private static let maximum = 100
-    /// Of a path, and of a message: a name may be as long as the document.
+    /// Limit of a path, and of a message: a name may be as long as the document.
     private static let maximumBytes = 2_000
 
     private(set) var first: [DefinitionFault] = []
-    /// How many more there are.
+    /// Faults that are counted but not listed.
     private(set) var left = 0
 
     var isEmpty: Bool { first.isEmpty }

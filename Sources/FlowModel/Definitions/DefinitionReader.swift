@@ -1,22 +1,22 @@
 import CJSON
 
-/// Makes a definition of its document, or says everything that is wrong with it.
+/// Reads a definition from its document, or reports every fault in it.
 public enum DefinitionReader {
-    /// Reads a document that is to be accepted: it is within the limits, and what it makes is right by its own rules.
+    /// Reads a new document: applies the limits, and checks that the states it makes satisfy its own rules.
     ///
     /// - Throws: `definitionInvalid`, or why the reading was stopped.
     public static func read(_ document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try read(document, DefinitionScope(limits, isStored: false, budget))
     }
 
-    /// Reads a document that was accepted once: no limit for accepting is applied to it, only the budget.
+    /// Reads a document that was accepted before: only the budget bounds it, not the limits for new documents.
     public static func read(stored document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try read(document, DefinitionScope(limits, isStored: true, budget))
     }
 
-    /// A document is read a part at a time, each value of it once or a few times.
+    /// Each value is read once or a few times.
     private static let stepsPerValue = 8
-    /// Besides its node: in the lists, names and sets that are made of it.
+    /// Beside the value's node: in lists, names and sets.
     private static let bytesPerValue = 48
 
     private static func read(_ document: [UInt8], _ scope: DefinitionScope) throws(StateError) -> FlowDefinition {
@@ -48,7 +48,7 @@ public enum DefinitionReader {
 
     private static func refusal(_ message: String) -> StateError { .definitionInvalid([DefinitionFault(path: "", message: message)]) }
 
-    /// Bytes of a document that values refer to.
+    /// Memory of a parsed document, to which values refer.
     private static func memory(_ document: JSONDocument) -> Int {
         document.bytes.count + document.nodes.count * MemoryLayout<cjson_node>.stride
     }
@@ -79,12 +79,12 @@ public enum DefinitionReader {
         readRetention(into: &definition, &reader)
         definition.labels = labels(&reader, limits)
         definition.memory = scope.patterns.memory + scope.namesMemory + (schema?.memory ?? 0) + (definition.initialState.map(memory) ?? 0)
-        // What a phase, a status or a rule is as a value, with its names and its places in sets.
+        // A phase, status or rule as a value, with its names and set entries.
         definition.memory += 512 * (phases.count + statuses.count + rules.count) + 4_096
         return definition
     }
 
-    /// Tries out what the definition makes: a new flow must be right from the start, and so must what repairs make of nothing.
+    /// Tries the definition: its initial state must satisfy the rules, and so must an empty state after the repairs.
     private static func check(_ definition: FlowDefinition, _ reader: inout ObjectReader, _ scope: DefinitionScope) throws(StateError) {
         let (limits, time) = (scope.limits, Timestamp(microseconds: 0))
         do throws(StateError) {
@@ -99,7 +99,6 @@ public enum DefinitionReader {
             default: throw error
             }
         }
-        // Repairs must make a valid state even of an empty one.
         if !definition.repairs.isEmpty,
             try definition.repaired(Array("{}".utf8), flowID: "a flow", at: time, limits: limits, budget: scope.budget) == nil
         {
@@ -139,7 +138,7 @@ public enum DefinitionReader {
             definition.recovery.strategies = names.compactMap { name in
                 if let strategy = RecoveryStrategy(rawValue: name) { return strategy }
                 let known = RecoveryStrategy.allCases.map(\.rawValue).joined(separator: ", ")
-                inner.fault("strategies", "\"\(name)\" is none; use \(known)")
+                inner.fault("strategies", "\"\(name)\" is not a strategy; use \(known)")
                 return nil
             }
         }
@@ -159,13 +158,13 @@ public enum DefinitionReader {
         }
         definition.recovery.status = inner.string("status", isRequired: false)
         if let status = definition.recovery.status, definition.status(status) == nil {
-            inner.fault("status", "\"\(status)\" is no status of this definition")
+            inner.fault("status", "\"\(status)\" is not a status of this definition")
         }
         for (number, text) in (inner.strings("keep") ?? []).enumerated() {
             if let pointer = JSONPointer(text) {
                 definition.recovery.kept.append(pointer)
             } else {
-                inner.fault("keep", "element \(number + 1) is no JSON Pointer")
+                inner.fault("keep", "element \(number + 1) is not a JSON Pointer")
             }
         }
         inner.finish()
@@ -176,7 +175,7 @@ public enum DefinitionReader {
         guard let object = reader.object("labels") else { return [] }
         var inner = ObjectReader(object, at: JSONPointer(["labels"]))
         let names = object.members.map(\.name)
-        // Before their contents: each is small, but their number is bounded by the document only.
+        // Counted before their contents are read: only the document's size bounds their number.
         guard names.count <= limits.labels else {
             reader.fault("labels", "are \(names.count), the limit is \(limits.labels)")
             return []
@@ -188,7 +187,7 @@ public enum DefinitionReader {
             } catch {
                 if case .invalidArgument(_, let message) = error { inner.fault(name, "as the name of a label \(message)") }
             }
-            if !known.insert(Name(name)).inserted { inner.fault(name, "stands there twice") }
+            if !known.insert(Name(name)).inserted { inner.fault(name, "is given twice") }
             if let path = inner.place(name, isRequired: true) { labels.append((name, path)) }
         }
         inner.finish()
@@ -218,7 +217,7 @@ public enum DefinitionReader {
         }
     }
 
-    /// Rules are enforced by default: the document has to say so when they are not.
+    /// Rules are enforced unless the document says otherwise.
     private static func onSave(_ reader: inout ObjectReader) -> FlowDefinition.OnSave {
         guard let name = reader.string("on_save", isRequired: false) else { return .enforce }
         if let policy = FlowDefinition.OnSave(rawValue: name) { return policy }

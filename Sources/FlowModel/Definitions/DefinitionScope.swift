@@ -1,14 +1,15 @@
-/// What all parts of a definition share while it is read. Not for several threads.
+/// State that all parts of a definition share while it is read. Not thread-safe.
 final class DefinitionScope {
     let limits: Limits
-    /// Reading is linear in the document and paid for at its beginning; what is not, patterns and trials of the definition, as it comes.
+    /// Charged at the start for reading, which is linear in the document; for patterns and trials of the definition, which are not, as they
+    /// come.
     let budget: WorkBudget
-    /// It was accepted once, maybe by a server with other limits.
+    /// The document was accepted before, perhaps by a server with other limits.
     let isStored: Bool
     var phases = NameSet([])
     var statuses = NameSet([])
     let patterns: DefinitionPatterns
-    /// Bytes that the names in it take.
+    /// Memory of the sets of names.
     private(set) var namesMemory = 0
     private var rules = 0
     private var lists = 0
@@ -28,13 +29,13 @@ final class DefinitionScope {
 
     /// Counts rules before they are read.
     ///
-    /// - Returns: whether there may be so many more.
+    /// - Returns: false when the definition has too many.
     func takesRules(_ count: Int) -> Bool {
         rules += count
         return rules <= limits.definitionRules
     }
 
-    /// Tells the lists apart in which rules look for values.
+    /// A number that tells apart the lists in which rules look for values.
     func nextList() -> Int {
         lists += 1
         return lists
@@ -42,8 +43,8 @@ final class DefinitionScope {
 }
 
 extension Limits {
-    /// Limits for accepting a definition are not applied to one that is stored: another server may have larger ones, or an operator may
-    /// have lowered them since. What it does is bounded in any case, by `work`.
+    /// The limits for new definitions do not apply to a stored one: another server may have larger limits, or an operator may have lowered
+    /// them since. `work` bounds its use in any case.
     fileprivate var ofStoredDefinitions: Limits {
         var limits = self
         limits.definitionBytes = .max
@@ -62,18 +63,18 @@ extension Limits {
     }
 }
 
-/// The patterns of a definition, each compiled once however often it stands there.
+/// The patterns of a definition, each compiled once however often it occurs.
 final class DefinitionPatterns {
     private let limits: Limits
     private let isStored: Bool
     private let budget: WorkBudget
-    /// By what RE2 is given; nil: it is refused.
+    /// By the expression that RE2 gets; nil: RE2 refused it.
     private var compiled: [Name: TextPattern?] = [:]
     private var isFull = false
-    /// Why patterns are not compiled any more.
+    /// Why no more patterns are compiled.
     private(set) var stopped: WorkStopped?
 
-    /// What a stored pattern may take that needs more than the limit.
+    /// The memory of a stored pattern that needs more than the limit.
     private static let maximumMemory = 16 << 20
 
     init(_ limits: Limits, isStored: Bool, _ budget: WorkBudget) {
@@ -82,12 +83,12 @@ final class DefinitionPatterns {
         self.budget = budget
     }
 
-    /// Instructions and bytes of all of them.
+    /// Instructions of all patterns together.
     var instructions: Int { compiled.values.reduce(0) { $0 + ($1?.instructions ?? 0) } }
     var memory: Int { compiled.values.reduce(0) { $0 + ($1?.memory ?? 0) } }
 
     /// - Parameter expression: the pattern in RE2's syntax.
-    /// - Returns: nil with a fault, but for those that were reported already.
+    /// - Returns: nil with a fault, or without one when the cause is reported elsewhere (too many patterns, a stopped budget).
     func compile(_ source: String, as expression: String) -> (pattern: TextPattern?, fault: String?) {
         if let known = compiled[Name(expression)] { return (known, known == nil ? "is refused as above" : nil) }
         if source.utf8.count > limits.patternBytes {

@@ -1,35 +1,34 @@
-/// What is known about a type of flow: its phases and statuses, where they stand in its states, and the rules of those. Read from a
-/// document (`DefinitionReader`), and never changed: another document is another revision.
+/// A type of flow: its phases and statuses, where its states hold them, and the rules for its states. Read from a document
+/// (`DefinitionReader`) and immutable: another document is another revision.
 public struct FlowDefinition: Sendable {
-    /// The type.
     public var flowType: String
     /// For people.
     public var description: String
-    /// Where phase, status and progress stand in a state.
+    /// Where a state holds phase, status and progress.
     public var paths: Paths
-    /// In their usual order; none: any phase goes.
+    /// In their usual order; empty: any phase is allowed.
     public let phases: [Phase]
-    /// None: any status goes.
+    /// Empty: any status is allowed.
     public let statuses: [Status]
-    /// What states must be like, in the order of the document.
+    /// Rules for states, in the order of the document.
     public var rules: [RuleEntry]
-    /// What states must be like as well, at the depth `complete`.
+    /// Checked in addition to the rules at the depth `complete`.
     public var schema: JSONSchema?
     /// What happens to a save whose state breaks rules.
     public var onSave: OnSave
-    /// Of all its patterns together.
+    /// Instructions of all patterns together.
     var patternInstructions = 0
-    /// Bytes that it takes in memory, about.
+    /// Memory in bytes, approximately.
     public internal(set) var memory = 0
-    /// Places in `phases` and `statuses` by name.
+    /// Indexes into `phases` and `statuses` by name.
     private let phaseNumbers, statusNumbers: [Name: Int]
-    /// What puts a broken state right, in order.
+    /// Repairs of a broken state, in order.
     public var repairs: [Repair] = []
     public var recovery = RecoveryPolicy()
     public var retention = RetentionPolicy()
-    /// Labels that are taken from states, so that lists find flows by what stands in them.
+    /// Labels derived from states, so that lists can filter flows by what their states contain.
     public var labels: [(name: String, path: JSONPointer)] = []
-    /// The state of a flow that is created without one; nil: it needs one.
+    /// The state of a flow that is created without one; nil: the caller must give one.
     public var initialState: JSONDocument?
 
     init(
@@ -51,9 +50,9 @@ public struct FlowDefinition: Sendable {
     public enum OnSave: String, Sendable, CaseIterable {
         /// Saves are not checked; `ValidateState` still checks.
         case off
-        /// It is saved, and its answer says what is broken.
+        /// The state is saved, and the answer lists what it breaks.
         case warn
-        /// It is refused.
+        /// The save is refused.
         case enforce
     }
 
@@ -64,13 +63,13 @@ public struct FlowDefinition: Sendable {
         public var progress: JSONPointer?
         /// An object: by phase, whether it is complete.
         public var completion: JSONPointer?
-        /// What came with a transition, and the results of a phase; "{phase}" in them stands for the phase.
+        /// The data of a transition and the results of a phase; "{phase}" in them stands for the phase.
         public var data: PhasePointer?
         public var results: PhasePointer?
-        /// Arrays: what happened, and what went wrong.
+        /// Arrays: the log, and the reported errors.
         public var log: JSONPointer?
         public var errors: JSONPointer?
-        /// When the state was last changed here, and when it was made, as text.
+        /// When the server last changed the state, and when it created it, as text.
         public var updated: JSONPointer?
         public var created: JSONPointer?
         /// The flow's id.
@@ -81,19 +80,20 @@ public struct FlowDefinition: Sendable {
         var isEmpty: Bool { self == Paths() }
     }
 
-    /// Whether it says anything about a save: at least in which phase a new flow begins.
+    /// Whether saves need the definition, if only for the phase in which a new flow begins.
     public var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty || !phases.isEmpty }
 
-    /// What holding a state against it may take, as so many bytes of JSON to check: more than the state's when there are large patterns,
-    /// and more than is ever computed on an event loop when there is a schema.
+    /// The cost of validating a state, as a number of bytes of JSON to check: more than the state's when there are large patterns, and more
+    /// than is ever computed on an event loop when there is a schema.
     ///
-    /// A few lines of schema can ask for 100 steps for each byte of the state and 50,000 for none, 10 ms for `{}` (`JSONSchema.check`), and
-    /// patterns have a budget of their own. Most ask for next to nothing, but only the check tells; another thread costs microseconds.
+    /// A few lines of schema can cost 100 steps for each byte of the state and 50,000 for an empty one, 10 ms for `{}`
+    /// (`JSONSchema.check`), and patterns have a budget of their own. Most schemas cost next to nothing, but only the check can tell, and
+    /// another thread costs microseconds.
     public func validationSize(_ stateBytes: Int) -> Int {
         schema == nil ? stateBytes * max(1, patternInstructions / 100) : .max
     }
 
-    /// A pointer for each phase.
+    /// A pointer with "{phase}" as a placeholder.
     public struct PhasePointer: Sendable, Equatable {
         let pattern: JSONPointer
 
@@ -108,7 +108,7 @@ public struct FlowDefinition: Sendable {
         public var name: String
         /// Phases that must be complete before this one is entered.
         public var requires: [String]
-        /// Per cent, when it is entered; nil: stays as it is.
+        /// Per cent, set when the phase is entered; nil: unchanged.
         public var progress: Double?
         /// The flow ends here.
         public var isTerminal: Bool
@@ -118,25 +118,25 @@ public struct FlowDefinition: Sendable {
 
     public struct Status: Sendable, Equatable {
         public var name: String
-        /// Which may follow; nil: any; none: the flow has ended.
+        /// Statuses that may follow; nil: any; empty: the flow has ended.
         public var next: [String]?
-        /// A flow has it when an error was reported.
+        /// The status that a flow gets when an error is reported.
         public var isOfErrors: Bool
     }
 
     public func status(_ name: String) -> Status? { statusNumbers[Name(name)].map { statuses[$0] } }
     public func phase(_ name: String) -> Phase? { phaseNumber(name).map { phases[$0] } }
-    /// The place of a phase in `phases`.
+    /// The index of a phase in `phases`.
     func phaseNumber(_ name: String) -> Int? { phaseNumbers[Name(name)] }
 }
 
-/// One rule of a definition, with where and when it holds.
+/// One rule of a definition, with its path and the depths at which it applies.
 public struct RuleEntry: Sendable {
     public enum Severity: String, Sendable, CaseIterable {
         case error, warning
     }
 
-    /// As in the document: the kind, unless it has a name of its own.
+    /// The rule's kind, unless the document gives it a name.
     public var name: String
     public var severity: Severity
     public var depths: Set<ValidationDepth>
@@ -144,11 +144,11 @@ public struct RuleEntry: Sendable {
     public var rule: any StateRule
 }
 
-/// How closely a state is looked at.
+/// How thoroughly a state is validated.
 public enum ValidationDepth: String, Sendable, CaseIterable {
-    /// For hot paths: whether the flow can be told at all.
+    /// For hot paths: whether the state can be recognised as its flow's.
     case minimal
-    /// Before and after a transition: whether it is built as it should be.
+    /// Before and after a transition: whether the state has the right structure.
     case transition
     /// Every rule.
     case complete

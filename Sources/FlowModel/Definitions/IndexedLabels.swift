@@ -1,11 +1,11 @@
-/// What a save does to labels that its definition takes from the state: a value, or nil where the state has none and the label goes.
+/// What a save does to labels that the definition derives from the state: a value, or nil to remove a label that the state no longer has.
 public struct LabelChanges: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {
         public var name: String
         public var value: String?
     }
 
-    /// Each name once.
+    /// Unique by name.
     public private(set) var entries: [Entry]
 
     public static let none = LabelChanges([])
@@ -14,12 +14,11 @@ public struct LabelChanges: Sendable, Equatable {
 
     var names: Set<Name> { Set(entries.map { Name($0.name) }) }
 
-    /// Whether `other`, made after these, changes the same labels and leaves no fewer of them, whatever else the flow has.
+    /// Whether `other`, applied after these, changes the same labels and leaves no fewer of them, whatever other labels the flow has.
     public func areCovered(by other: LabelChanges) -> Bool {
         names == other.names && entries.count { $0.value != nil } <= other.entries.count { $0.value != nil }
     }
 
-    /// These, and then `other`.
     public func followed(by other: LabelChanges) -> LabelChanges {
         let replaced = other.names
         return LabelChanges(entries.filter { !replaced.contains(Name($0.name)) } + other.entries)
@@ -35,8 +34,8 @@ extension Labels {
                 + changes.entries.compactMap { change in change.value.map { Entry(name: change.name, value: $0) } })
     }
 
-    /// How many there are after the changes when those are too many, else nil. A flow that has more than it may already, by a limit that was
-    /// lowered, gets no more than it has.
+    /// The number of labels after the changes when that is too many, else nil. A flow that already exceeds the limit, because it was
+    /// lowered, may keep as many as it has.
     public func excess(after changes: LabelChanges, limits: Limits) -> Int? {
         let count = applying(changes).entries.count
         return count > max(limits.labels, entries.count) ? count : nil
@@ -44,7 +43,7 @@ extension Labels {
 }
 
 extension FlowDefinition {
-    /// The labels of a state that is no JSON are those of an empty one. nil: this definition takes none.
+    /// A state that is not JSON has the labels of an empty one. nil: this definition derives no labels.
     public func labelChanges(ofState state: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> LabelChanges? {
         if labels.isEmpty { return nil }
         return try StateError.counting { () throws(WorkStopped) in
@@ -55,13 +54,13 @@ extension FlowDefinition {
         }
     }
 
-    /// The labels that a state has by this definition. What is no text, number or boolean, or is too long for a label, is none.
+    /// The labels of a state by this definition. A value that is not a string, number or boolean, or is too long for a label, gives none.
     func labelChanges(_ root: JSONValue, limits: Limits, budget: WorkBudget) throws(WorkStopped) -> LabelChanges? {
         if labels.isEmpty { return nil }
         var entries: [LabelChanges.Entry] = []
         for label in labels {
             let value = try root.value(at: label.path, budget)
-            // One that is too long, however it is spelled, is not even read.
+            // A value that is too long in any spelling is not decoded.
             let text = value.flatMap { $0.size <= 2 + 6 * limits.labelBytes ? Self.labelValue($0, limits) : nil }
             entries.append(LabelChanges.Entry(name: label.name, value: text))
         }

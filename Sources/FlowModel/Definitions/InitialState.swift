@@ -1,6 +1,5 @@
 extension FlowDefinition {
-    /// The state of a new flow: what the definition says, with the flow's id and the time where it says that they stand. nil when it does
-    /// not say.
+    /// The definition's initial state with the flow's id and the time at their paths; nil when the definition has none.
     public func initialState(of flowID: String, at time: Timestamp, limits: Limits, budget: WorkBudget) throws(StateError) -> [UInt8]? {
         guard let initialState else { return nil }
         var edit = StateEdit(initialState, budget)

@@ -5,7 +5,7 @@ struct ObjectReader {
     let place: JSONPointer
     private(set) var faults = FaultList()
     private var known: Set<JSONName> = []
-    /// Of repeated names the last one.
+    /// The last of repeated names.
     private let members: [JSONName: JSONValue]
 
     init(_ object: JSONValue, at place: JSONPointer) {
@@ -67,7 +67,7 @@ struct ObjectReader {
         value(member, .array, isRequired: isRequired).map { Array($0.elements) }
     }
 
-    /// An array of so many elements at most; one that has more is not read.
+    /// An array of at most `most` elements; a longer one is not read.
     mutating func array(_ member: String, most: Int) -> [JSONValue] {
         guard let elements = array(member) else { return [] }
         if elements.count <= most { return elements }
@@ -96,13 +96,13 @@ struct ObjectReader {
     mutating func pointer(_ member: String, isRequired: Bool = true) -> JSONPointer? {
         guard let text = string(member, isRequired: isRequired) else { return nil }
         guard let pointer = JSONPointer(text) else {
-            fault(member, "\"\(text)\" is no JSON Pointer (RFC 6901): it begins with \"/\", and \"~\" is written \"~0\"")
+            fault(member, "\"\(text)\" is not a JSON Pointer (RFC 6901): it begins with \"/\", and \"~\" is written \"~0\"")
             return nil
         }
         return pointer
     }
 
-    /// A place in an object: not the whole state.
+    /// A pointer to a place in the state, not to the whole state.
     mutating func place(_ member: String, isRequired: Bool = false) -> JSONPointer? {
         guard let pointer = pointer(member, isRequired: isRequired) else { return nil }
         if pointer.tokens.isEmpty { fault(member, "is the whole state; name a place in it, such as \"/status\"") }

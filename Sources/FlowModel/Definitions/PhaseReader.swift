@@ -20,7 +20,7 @@ enum PhaseReader {
         return phases
     }
 
-    /// Every phase that another requires is there, and none requires itself, directly or through others: it could never be entered.
+    /// Checks that every required phase exists, and that none requires itself, directly or through others: it could never be entered.
     private static func checkRequired(
         _ phases: [FlowDefinition.Phase], _ numbers: [Name: Int], _ place: JSONPointer, _ reader: inout ObjectReader
     ) {
@@ -60,7 +60,7 @@ enum PhaseReader {
             let name = DefinitionReader.name("name", &inner, limits)
             if !names.insert(Name(name)).inserted { inner.fault("name", "\"\(name)\" is a status already") }
             let isOfErrors = inner.boolean("error") ?? false
-            if isOfErrors, hasErrors { inner.fault("error", "another status is that of errors already") }
+            if isOfErrors, hasErrors { inner.fault("error", "another status has \"error\" already") }
             hasErrors = hasErrors || isOfErrors
             statuses.append(FlowDefinition.Status(name: name, next: inner.strings("next"), isOfErrors: isOfErrors))
             inner.finish()

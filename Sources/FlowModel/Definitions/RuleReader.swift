@@ -1,4 +1,4 @@
-/// Reads the rules of a definition. What they refer to, phases and statuses, is read before.
+/// Reads the rules of a definition, after the phases and statuses to which they refer.
 public struct RuleReader {
     private var reader: ObjectReader
     private let scope: DefinitionScope
@@ -8,7 +8,7 @@ public struct RuleReader {
         self.scope = scope
     }
 
-    /// Rules within rules, at most so deep: a list of maps of lists.
+    /// The nesting of rules within rules: a list of maps of lists.
     private static let maximumDepth = 4
 
     /// - Parameter place: of the array.
@@ -39,7 +39,7 @@ public struct RuleReader {
         let depths = depths()
         guard let kind = reader.string("rule") else { return nil }
         guard let type = RuleKinds.named(kind) else {
-            reader.fault("rule", "\"\(kind)\" is no rule; use \(RuleKinds.all.map { $0.kind }.joined(separator: ", "))")
+            reader.fault("rule", "\"\(kind)\" is not a rule; use \(RuleKinds.all.map { $0.kind }.joined(separator: ", "))")
             return nil
         }
         let rule = type.init(&self)
@@ -55,7 +55,7 @@ public struct RuleReader {
                 depths.insert(depth)
             } else {
                 let all = ValidationDepth.allCases.map(\.rawValue).joined(separator: ", ")
-                reader.fault("depths", "\"\(name)\" is no depth; use \(all)")
+                reader.fault("depths", "\"\(name)\" is not a depth; use \(all)")
             }
         }
         return depths
@@ -90,7 +90,7 @@ extension RuleReader {
 
     mutating func checkTypeName(_ name: String, _ member: String) {
         let known = ["string", "number", "boolean", "array", "object", "null"]
-        if !known.contains(name) { fault(member, "\"\(name)\" is no JSON type; use \(known.joined(separator: ", "))") }
+        if !known.contains(name) { fault(member, "\"\(name)\" is not a JSON type; use \(known.joined(separator: ", "))") }
     }
 
     /// An array of strings, or "phases" or "statuses".
@@ -107,7 +107,7 @@ extension RuleReader {
 
     func names(_ names: [String]) -> NameSet { scope.names(names) }
 
-    /// Tells the lists apart in which rules look for values.
+    /// A number that tells apart the lists in which rules look for values.
     func nextNumber() -> Int { scope.nextList() }
 
     mutating func knownPhases(_ member: String) -> NameSet {
@@ -122,7 +122,7 @@ extension RuleReader {
         return name
     }
 
-    /// A regular expression. nil with a fault.
+    /// A regular expression; nil when it is refused.
     mutating func pattern(_ member: String) -> TextPattern? {
         guard let source = reader.string(member) else { return nil }
         let (pattern, fault) = scope.patterns.compile(source, as: source)
@@ -130,7 +130,7 @@ extension RuleReader {
         return pattern
     }
 
-    /// Rules of what is in the value.
+    /// Rules for what the value contains.
     mutating func rules(_ member: String) -> [RuleEntry] {
         let rules = reader.array(member, isRequired: true) ?? []
         guard depth < Self.maximumDepth else {

@@ -1,16 +1,16 @@
-/// The phase in which a save finds its flow.
-public enum CurrentPhase: Sendable, Equatable {
-    /// There is no flow: the save makes it.
+/// The phase and status in which a save finds its flow.
+public enum CurrentPlace: Sendable, Equatable {
+    /// The flow does not exist: the save creates it.
     case absent
     /// Only PostgreSQL can tell.
     case unknown
-    /// Empty: none.
-    case at(String)
+    /// Its phase and status; empty: it has none.
+    case at(phase: String, status: String)
 }
 
 extension SaveCommand {
-    /// Whether `following` must know in which phase the flow is: the client names one, which must be allowed from there, or the save may
-    /// make the flow, which then begins in the definition's first.
+    /// Whether `following` must know the flow's current phase: the client names a phase, which must be allowed from there, or the save may
+    /// create the flow, which then begins in the definition's first phase.
     public func needsCurrentPhase(_ definition: FlowDefinition) -> Bool {
         if definition.phases.isEmpty { return false }
         if phase != nil { return namesPhase && definition.onSave == .enforce }
@@ -18,18 +18,18 @@ extension SaveCommand {
         return true
     }
 
-    /// What a definition makes of the save: warnings, and what the state says of phase, status and progress where the client says nothing,
-    /// and of labels, so that lists find the flow by them. A flow that the save makes begins in the definition's first phase, unless the
-    /// client or the state says otherwise.
+    /// Applies a definition to the save: validates the state, takes from it phase, status and progress where the client gives none, and the
+    /// labels that lists filter by. A flow that the save creates begins in the definition's first phase, unless the client or the state
+    /// says otherwise.
     ///
     /// - Throws: when the definition is enforced, `stateInvalid` for a state that breaks its rules and `transitionNotAllowed` for a phase
     ///   that may not follow; `invalidArgument` for more labels than a flow may have; or why the work was stopped.
     public func following(
-        _ definition: FlowDefinition, from current: CurrentPhase, limits: Limits, budget: WorkBudget
+        _ definition: FlowDefinition, from current: CurrentPlace, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) {
         let parsed = try parse(limits, budget)
         let document = parsed.value
-        // What lists find the flow by comes first: a state that takes too much work to check may still be saved with a warning.
+        // What lists filter by comes first: a state that takes too much work to validate may still be saved with a warning.
         var command =
             try document.map { (document) throws(StateError) in try lifted(by: definition, document.root, limits, budget) } ?? self
         if namesPhase, definition.onSave == .enforce, let phase, let document {
@@ -48,13 +48,13 @@ extension SaveCommand {
         return (command, report.violations + report.warnings)
     }
 
-    /// With what the state says of phase, status and progress where the command says nothing.
+    /// Takes labels from the state, and phase, status and progress where the command gives none.
     public func lifted(by definition: FlowDefinition, limits: Limits, budget: WorkBudget) throws(StateError) -> SaveCommand {
         guard let document = try parse(limits, budget).value else { return self }
         return try lifted(by: definition, document.root, limits, budget)
     }
 
-    /// Whether the phase is what a client asks for. What restores or recovers a state brings its phase back, whatever was allowed before.
+    /// Whether a client asks for the phase. Restoring or recovering a state brings its phase back, whatever the definition allows.
     private var namesPhase: Bool { phase != nil && (kind == .saved || kind == .created) }
 
     private func parse(_ limits: Limits, _ budget: WorkBudget) throws(StateError) -> Result<JSONDocument, JSONText.Fault> {
@@ -84,17 +84,17 @@ extension SaveCommand {
         return command
     }
 
-    /// The client's labels and those of the state are one flow's, and bounded together.
+    /// Labels from the client and from the state count together.
     private func checkLabels(_ limits: Limits) throws(StateError) {
         let count = labels?.entries.count ?? labelChanges?.entries.count { $0.value != nil } ?? 0
         if count > limits.labels { throw .tooManyLabels(count, limits) }
     }
 
-    /// Only what a client could have given.
+    /// A string of the state that a client could have given as a name.
     private static func name(
         _ root: JSONValue, _ pointer: JSONPointer?, _ limits: Limits, _ budget: WorkBudget
     ) throws(WorkStopped) -> String? {
-        // One that is too long, however it is spelled, is not even read.
+        // A value that is too long in any spelling is not decoded.
         guard let pointer, let value = try root.value(at: pointer, budget), value.size <= 2 + 6 * limits.idBytes,
             let name = value.string, !name.isEmpty
         else { return nil }
@@ -108,18 +108,17 @@ extension SaveCommand {
 }
 
 extension FlowDefinition {
-    /// Whether a save may name a phase: one that the definition has and that lies ahead, when what it requires is complete in the state
-    /// that is saved. A flow stays in its phase without asking, and begins in any.
+    /// Checks a phase that a save names: the definition must have it, it must lie ahead, and the saved state must have completed the phases
+    /// that it requires. A flow may always stay in its phase, and may begin in any.
     fileprivate func checkPhase(
-        _ name: String, after current: CurrentPhase, _ state: JSONDocument, _ limits: Limits, _ budget: WorkBudget
+        _ name: String, after current: CurrentPlace, _ state: JSONDocument, _ limits: Limits, _ budget: WorkBudget
     ) throws(StateError) {
         if phases.isEmpty { return }
-        let from = if case .at(let phase) = current { phase } else { "" }
+        let (from, status) = if case .at(let phase, let status) = current { (phase, status) } else { ("", "") }
         guard let target = phase(name) else { throw .transitionNotAllowed(from: from, to: name, missing: []) }
         guard case .at = current, !from.hasSameBytes(as: name) else { return }
-        let isEnd = phase(from)?.isTerminal ?? false
         let isForward = phaseNumber(from).map { from in phaseNumber(name).map { from < $0 } ?? false } ?? true
-        if isEnd || !isForward { throw .transitionNotAllowed(from: from, to: name, missing: []) }
+        if isEnded(phase: from, status: status) || !isForward { throw .transitionNotAllowed(from: from, to: name, missing: []) }
         let complete = try StateError.counting { () throws(WorkStopped) in try completions(state.root, budget) }
         let missing = missing(before: target, leaving: from, complete: complete)
         if !missing.isEmpty { throw .transitionNotAllowed(from: from, to: name, missing: missing) }
@@ -137,7 +136,7 @@ extension FlowDefinition {
         return names
     }
 
-    /// What a phase requires, directly or through others, that is not complete, in the definition's order.
+    /// The phases that a phase requires, directly or through others, and that are not complete, in the definition's order.
     ///
     /// - Parameter leaving: counts as complete if leaving completes it.
     func missing(before phase: Phase, leaving current: String, complete: Set<JSONName>) -> [String] {

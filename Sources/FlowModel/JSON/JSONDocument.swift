@@ -1,18 +1,18 @@
 import CJSON
 import Synchronization
 
-/// A parsed JSON text: its bytes, and where each value stands in them. Values are looked up, never copied, so that what is not changed
-/// keeps its spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
+/// A parsed JSON text: its bytes, and the range of each value in them. Values are looked up, never copied, so that unchanged parts keep
+/// their spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
 public final class JSONDocument: Sendable {
     let bytes: [UInt8]
-    /// Values and the names of members; what is in an array or object follows it. As C made them: a large text has millions.
+    /// Values and names of members; the contents of an array or object follow it. The C parser's own type: a large text has millions.
     let nodes: [cjson_node]
-    /// Of a shallow document: the arrays and objects that were looked into.
+    /// In a shallow document: the arrays and objects that have been parsed.
     let opened = Mutex(OpenedParts())
 
-    /// Parses a text as `JSONText.fault` checks it, in time and memory proportional to its length.
+    /// Parses a text by the grammar of `JSONText.fault`, in time and memory proportional to its length.
     ///
-    /// - Parameter maximumDepth: of arrays and objects in each other.
+    /// - Parameter maximumDepth: of nested arrays and objects.
     public convenience init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
         self.init(bytes, nodes: try Self.nodes(of: bytes[...], maximumDepth: maximumDepth, room: Self.nodeCount(bytes[...])))
     }
@@ -36,7 +36,7 @@ public final class JSONDocument: Sendable {
         return nodes
     }
 
-    /// How many nodes a text has at most; hardly ever fewer.
+    /// An upper bound of the number of nodes of a text, hardly ever too high.
     static func nodeCount(_ text: ArraySlice<UInt8>) -> Int {
         text.withUnsafeBufferPointer { cjson_count($0.baseAddress, $0.count) }
     }
@@ -83,12 +83,12 @@ public struct JSONValue: Sendable {
 
     var node: cjson_node { document.nodes[index] }
 
-    /// The node behind this one and everything in it.
+    /// The index behind this node and its contents.
     private var end: Int { Int(node.next) }
 
     public var kind: Kind { Kind(node) }
 
-    /// How many arrays and objects are in each other here, this one counted; 0 for anything else.
+    /// The depth of nested arrays and objects, this one included; 0 for any other value.
     var height: Int { Int(node.kind_and_height >> 8) }
 
     /// Bytes of `text`.
@@ -105,10 +105,10 @@ public struct JSONValue: Sendable {
     /// The characters of a string. A single surrogate, which no `String` can hold, becomes U+FFFD.
     public var string: String? { kind == .string ? JSONString.decode(text) : nil }
 
-    /// The nearest double; infinite beyond its range. nil unless it is a number (`true` is none).
+    /// The nearest double; infinite beyond its range. nil unless it is a number.
     public var double: Double? { kind == .number ? JSONNumber.double(text) : nil }
 
-    /// Whether nothing is in a string, array or object; null is empty too. Numbers and booleans are not.
+    /// Whether a string, array or object is empty; null is too. Numbers and booleans are not.
     public var isEmpty: Bool {
         switch kind {
         case .null: true
@@ -127,20 +127,20 @@ public struct JSONValue: Sendable {
         }
     }
 
-    /// Of an array; nothing of anything else.
+    /// The elements of an array; empty for any other value.
     public var elements: Elements { Elements(parent: self, isValid: kind == .array) }
 
-    /// Of an object, in their order, repeated ones too; nothing of anything else.
+    /// The members of an object in their order, repeated ones too; empty for any other value.
     public var members: Members { Members(parent: self, isValid: kind == .object) }
 
-    /// The value of the last member of that name, as nearly every parser takes it (RFC 8259 §4 leaves it open).
+    /// The value of the last member with that name, as nearly every parser takes it (RFC 8259 §4 leaves it open).
     public subscript(name: String) -> JSONValue? {
         var found: JSONValue?
         for member in members where member.hasName(name) { found = member.value }
         return found
     }
 
-    /// The element at a place from 0.
+    /// The element at an index from 0.
     public subscript(place: Int) -> JSONValue? {
         guard place >= 0 else { return nil }
         var left = place

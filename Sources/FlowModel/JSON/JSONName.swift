@@ -8,7 +8,7 @@ struct JSONName: Sendable {
 
     init(bytes: ArraySlice<UInt8>) { self.bytes = bytes }
 
-    /// Of a string as it is spelled in a JSON text that was checked. No copy where there are no escapes.
+    /// A string as spelled in a checked JSON text. Copies nothing when there are no escapes.
     init(spelled text: ArraySlice<UInt8>) {
         let inner = text.dropFirst().dropLast()
         bytes = inner.contains(UInt8(ascii: "\\")) ? Self.encode(JSONString.units(text)) : inner
@@ -20,7 +20,7 @@ struct JSONName: Sendable {
     /// As text; a single surrogate becomes U+FFFD.
     var characters: String { JSONString.decode(spelled[...]) }
 
-    /// Spelled with quotes, and with escapes only where JSON asks for them or no UTF-8 exists.
+    /// Spelled with quotes, and with escapes only where JSON requires them or UTF-8 cannot encode the character.
     var spelled: [UInt8] {
         var text: [UInt8] = [UInt8(ascii: "\"")]
         text.reserveCapacity(bytes.count + 2)
@@ -78,7 +78,7 @@ struct JSONName: Sendable {
 }
 
 extension JSONValue {
-    /// A string of a document of its own.
+    /// A string in a document of its own.
     init(string: JSONName) {
         let text = string.spelled
         let node = cjson_node(kind_and_height: CJSON_STRING.rawValue, begin: 0, end: UInt32(clamping: text.count), next: 1)
@@ -91,6 +91,6 @@ extension JSONName: ExpressibleByStringLiteral {
 }
 
 extension JSONName: Hashable {
-    /// As one run of bytes: the slice's own would take them one by one.
+    /// Hashes all bytes at once: the slice's own hash takes them one by one.
     func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }

@@ -1,11 +1,11 @@
-/// Numbers as they are spelled in a JSON text that was checked: of any length and size.
+/// Numbers as spelled in a checked JSON text, of any length and size.
 enum JSONNumber {
     /// The nearest double; infinite beyond its range.
     static func double(_ text: ArraySlice<UInt8>) -> Double {
         Double(String(decoding: text, as: UTF8.self)) ?? .nan
     }
 
-    /// Whether two spellings are one number: `1`, `1.0` and `10e-1` are, however many digits they have.
+    /// Whether two spellings denote one number, as `1`, `1.0` and `10e-1` do, however many digits they have.
     static func areEqual(_ one: ArraySlice<UInt8>, _ other: ArraySlice<UInt8>) -> Bool {
         one.elementsEqual(other) || Decimal(one) == Decimal(other)
     }
@@ -20,7 +20,7 @@ enum JSONNumber {
     /// The same for all spellings of one number.
     static func hash(_ text: ArraySlice<UInt8>, into hasher: inout Hasher) {
         guard let digit = text.first, text.count == 1 || text.allSatisfy(isDigit) else { return hasher.combine(Decimal(text)) }
-        // Most numbers have digits only, and a large text has millions of them: no copy.
+        // Most numbers have digits only, and a large text has millions of them: hashed without a copy.
         let isZero = digit == UInt8(ascii: "0")
         let zeros = text.reversed().prefix { $0 == UInt8(ascii: "0") }.count
         Decimal.hash(isNegative: false, digits: text.dropLast(zeros), exponent: isZero ? 0 : text.count, into: &hasher)
@@ -32,7 +32,7 @@ enum JSONNumber {
     struct Decimal: Hashable {
         var isNegative = false
         var digits: [UInt8] = []
-        /// nil: the exponent has more digits than an `Int`; then only the same spelling is the same number.
+        /// nil: the exponent does not fit an `Int`; then only the same spelling is the same number.
         var exponent: Int? = 0
         var spelledExponent: [UInt8] = []
 
@@ -62,14 +62,14 @@ enum JSONNumber {
             if exponent == nil { spelledExponent = Array(text) }
         }
 
-        /// Whether its absolute value is smaller. An exponent that no `Int` holds is beyond every other, on the side of its sign.
+        /// Compares absolute values. An exponent that does not fit an `Int` counts as the largest or the smallest, by its sign.
         func isSmaller(than other: Decimal) -> Bool {
             if digits.isEmpty || other.digits.isEmpty { return digits.isEmpty && !other.digits.isEmpty }
             let (own, others) = (magnitude, other.magnitude)
             return own == others ? digits.lexicographicallyPrecedes(other.digits) : own < others
         }
 
-        /// The exponent, or the end of `Int`'s range on its side.
+        /// The exponent, clamped to `Int`'s range.
         var magnitude: Int {
             if let exponent { return exponent }
             let mark = spelledExponent.firstIndex { $0 | 0x20 == UInt8(ascii: "e") } ?? spelledExponent.startIndex

@@ -1,4 +1,4 @@
-/// A place in a JSON text (RFC 6901).
+/// A JSON Pointer (RFC 6901).
 public struct JSONPointer: Sendable {
     /// Unescaped.
     public var tokens: [String]
@@ -42,7 +42,7 @@ public struct JSONPointer: Sendable {
 
     public func appending(_ token: String) -> JSONPointer { JSONPointer(tokens + [token]) }
 
-    /// The place of an array's element that a token means (§4): decimal digits without a leading zero.
+    /// The index of an array's element that a token denotes (§4): decimal digits without a leading zero.
     public static func place(_ token: String) -> Int? {
         guard !token.isEmpty, token.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         return token.utf8.count > 1 && token.utf8.first == UInt8(ascii: "0") ? nil : Int(token)
@@ -50,7 +50,7 @@ public struct JSONPointer: Sendable {
 }
 
 extension JSONPointer: Hashable {
-    /// Tokens are names from outside.
+    /// Tokens are compared by bytes, as all names are.
     public static func == (left: JSONPointer, right: JSONPointer) -> Bool {
         left.tokens.elementsEqual(right.tokens) { $0.hasSameBytes(as: $1) }
     }
@@ -78,7 +78,7 @@ extension JSONPointer: CustomStringConvertible {
 }
 
 extension JSONValue {
-    /// The value at a place; nil where there is none.
+    /// The value at a pointer; nil where there is none.
     public subscript(pointer: JSONPointer) -> JSONValue? {
         var value = self
         for token in pointer.tokens {

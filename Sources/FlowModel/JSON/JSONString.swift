@@ -1,4 +1,4 @@
-/// Strings as they are spelled in a JSON text that was checked: in quotes, with escapes.
+/// Strings as spelled in a checked JSON text: in quotes, with escapes.
 public enum JSONString {
     /// The characters. A surrogate escape without its other half becomes U+FFFD, as a `String` cannot hold it.
     static func decode(_ text: ArraySlice<UInt8>) -> String {
@@ -10,7 +10,7 @@ public enum JSONString {
         return String(decoding: units, as: UTF16.self)
     }
 
-    /// Whether a string spelled so has these characters. Fast where there are no escapes.
+    /// Whether a spelled string has these characters. Fast when there are no escapes.
     static func isEqual(_ text: ArraySlice<UInt8>, _ characters: String) -> Bool {
         let inner = text.dropFirst().dropLast()
         // Escapes only make a spelling longer.
@@ -34,7 +34,7 @@ public enum JSONString {
         return units
     }
 
-    /// How many characters (code points) it has; a single surrogate is one.
+    /// The number of characters (code points); a single surrogate is one.
     static func count(_ text: ArraySlice<UInt8>) -> Int {
         let inner = text.dropFirst().dropLast()
         guard inner.contains(UInt8(ascii: "\\")) else { return inner.reduce(0) { $1 & 0xC0 == 0x80 ? $0 : $0 + 1 } }
@@ -46,7 +46,7 @@ public enum JSONString {
         return count
     }
 
-    /// Spells a string: quotes, and escapes only where JSON asks for them.
+    /// Spells a string: with quotes, and with escapes only where JSON requires them.
     public static func spell(_ characters: String) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "\"")]
         bytes.reserveCapacity(characters.utf8.count + 2)
@@ -55,7 +55,7 @@ public enum JSONString {
         return bytes
     }
 
-    /// One byte of a string's UTF-8, escaped where JSON asks for it.
+    /// One byte of a string's UTF-8, escaped where JSON requires it.
     static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]

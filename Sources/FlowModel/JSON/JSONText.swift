@@ -2,7 +2,7 @@ import CJSON
 
 /// JSON as bytes. The bytes are checked, never changed: what was saved comes back byte for byte.
 public enum JSONText {
-    /// Why bytes are no JSON text by RFC 8259, and where.
+    /// Why and where bytes are not a JSON text by RFC 8259.
     public struct Fault: Sendable, Equatable {
         public var message: String
         /// Bytes from the start.
@@ -14,7 +14,7 @@ public enum JSONText {
         /// The text is JSON so far, only nested deeper than allowed.
         public var isTooDeep: Bool
 
-        /// - Parameter bytes: the text. A byte order mark is named: RFC 8259 §8.1 has none, and editors do not show it.
+        /// - Parameter bytes: the text. The message names a byte order mark: RFC 8259 §8.1 forbids it, and editors do not show it.
         init(_ error: cjson_error, in bytes: UnsafeRawBufferPointer) {
             let hasMark = error.offset == 0 && bytes.starts(with: [0xEF, 0xBB, 0xBF])
             message = hasMark ? "begins with a byte order mark (U+FEFF); remove it" : String(cString: error.message)

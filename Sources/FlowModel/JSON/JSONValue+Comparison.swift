@@ -16,7 +16,7 @@ extension JSONValue {
         }
     }
 
-    /// For messages: as it is spelled, but no longer than a line has room for.
+    /// For messages: the spelling, cut to fit a line.
     var shown: String {
         switch kind {
         case .array: return "an array"
@@ -30,7 +30,7 @@ extension JSONValue {
         }
     }
 
-    /// The members that count: of repeated names the last one each, in the order of their text.
+    /// The effective members: the last one of each name, in the order of the text.
     var lastMembers: [Member] {
         let all = Array(members)
         guard all.count > 1 else { return all }

@@ -1,10 +1,9 @@
 import CJSON
 
-// Reading a document with a budget: an object is searched from its beginning for each name, so that looking into a large one again and
-// again takes long.
+// Look-ups with a budget: finding a member searches its object from the beginning, so repeated look-ups in a large object are expensive.
 
 extension JSONDocument {
-    /// Parses a text; that takes about as long for each byte as going through it.
+    /// Parses a text. That costs about as much for each byte as scanning it.
     public static func parse(
         _ bytes: [UInt8], maximumDepth: Int, _ budget: WorkBudget
     ) throws(WorkStopped) -> Result<JSONDocument, JSONText.Fault> {
@@ -17,7 +16,7 @@ extension JSONDocument {
         }
     }
 
-    /// Takes the memory that a text needs to be parsed: as a whole, or every part of it once.
+    /// Takes the memory for parsing a text.
     ///
     /// - Returns: `nodeCount`.
     static func takeNodes(of bytes: [UInt8], _ budget: WorkBudget) throws(WorkStopped) -> Int {
@@ -28,16 +27,15 @@ extension JSONDocument {
 }
 
 extension Result {
-    /// The value, if there is one.
     var value: Success? { try? get() }
 }
 
 extension JSONValue {
-    /// The value of the last member of that name.
+    /// The value of the last member with that name.
     func member(_ name: String, _ budget: WorkBudget) throws(WorkStopped) -> JSONValue? {
         var (found, cost): (JSONValue?, Int) = (nil, 0)
         for member in members {
-            // A name with escapes is gone through as a whole, any other only as far as it agrees.
+            // A name with escapes is compared as a whole, any other only up to the first difference.
             cost += 4 + member.key.size / 16
             if cost >= 4_096 {
                 try budget.spend(cost / 8)
@@ -49,7 +47,7 @@ extension JSONValue {
         return found
     }
 
-    /// The element at a place from 0.
+    /// The element at an index from 0.
     func element(_ place: Int, _ budget: WorkBudget) throws(WorkStopped) -> JSONValue? {
         var left = place
         for element in elements {
@@ -60,7 +58,7 @@ extension JSONValue {
         return nil
     }
 
-    /// The value at a place; nil where there is none.
+    /// The value at a pointer; nil where there is none.
     func value(at pointer: JSONPointer, _ budget: WorkBudget) throws(WorkStopped) -> JSONValue? {
         var value = self
         for token in pointer.tokens {
@@ -76,7 +74,7 @@ extension JSONValue {
         return value
     }
 
-    /// Elements of an array, or members of an object.
+    /// The number of elements of an array, or of members of an object.
     func count(_ budget: WorkBudget) throws(WorkStopped) -> Int {
         var count = 0
         func add() throws(WorkStopped) {
@@ -88,7 +86,7 @@ extension JSONValue {
         return count
     }
 
-    /// Goes through the members that count, as `lastMembers` has them. To find them all are looked at, repeated ones too.
+    /// Visits the effective members, as in `lastMembers`. Finding them reads all members, repeated ones too.
     func forEachLastMember(_ budget: WorkBudget, _ body: (Member) throws(WorkStopped) -> Void) throws(WorkStopped) {
         let names = try StringTable(members, budget)
         for member in members {

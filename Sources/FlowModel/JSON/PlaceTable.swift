@@ -1,18 +1,18 @@
-/// Places, numbers below 2^32 - 1, that are found by the hash of what stands there: eight to sixteen bytes for each, where a dictionary of
-/// names takes ten times as much. It knows nothing of what stands there; whoever asks compares.
+/// A hash table of places, numbers below 2^32 - 1, by the hash of the value at each place: eight to sixteen bytes a place, where a
+/// dictionary of names takes ten times as much. The table does not hold the values: the caller compares them.
 struct PlaceTable {
-    /// 0: vacant; otherwise a place and 1. More than half of them are vacant, so that what is looked for is near.
+    /// 0: vacant; otherwise the place plus 1. At least half of the slots are vacant, which keeps searches short.
     private var slots: [UInt32]
-    /// How many more places can be put into it.
+    /// How many more places fit.
     private(set) var room: Int
 
-    /// - Parameter room: for so many places.
+    /// - Parameter room: the number of places.
     init(room: Int) {
         slots = [UInt32](repeating: 0, count: Self.slots(room))
         self.room = slots.count / 2
     }
 
-    /// What a table takes in memory, in bytes.
+    /// The memory of a table in bytes.
     static func memory(room: Int) -> Int { slots(room) * MemoryLayout<UInt32>.stride }
 
     private static func slots(_ room: Int) -> Int {
@@ -21,15 +21,15 @@ struct PlaceTable {
         return count
     }
 
-    /// The place with this hash at which `isThere` finds what is looked for.
+    /// The place with this hash for which `isThere` is true.
     func place<Failure: Error>(_ hash: Int, where isThere: (Int) throws(Failure) -> Bool) throws(Failure) -> Int? {
         let (_, place) = try find(hash, isThere)
         return place
     }
 
-    /// Puts a place there, instead of the one at which `isThere` finds the same.
+    /// Inserts a place, replacing the one for which `isThere` is true.
     ///
-    /// - Returns: the place that was there.
+    /// - Returns: the place that was replaced.
     mutating func put<Failure: Error>(
         _ place: Int, _ hash: Int, insteadOf isThere: (Int) throws(Failure) -> Bool
     ) throws(Failure) -> Int? {

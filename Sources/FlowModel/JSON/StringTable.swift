@@ -1,17 +1,17 @@
-/// Members of an object, or strings of an array, by their characters: of those that are the same the last one. A class, which gives back
-/// the memory that it has taken of a budget.
+/// An index of an object's members, or of an array's strings, by their characters: the last one of equals. A class, which gives its memory
+/// back to the budget.
 final class StringTable {
     private let budget: WorkBudget
     private let memory: Int
     private let document: JSONDocument
     private var table: PlaceTable
-    /// Different ones.
+    /// The number of different strings.
     private(set) var count = 0
     private(set) var hasRepeats = false
 
-    /// Room for so many strings of one document.
+    /// A table for so many strings of one document.
     ///
-    /// - Throws: when there is no memory for it.
+    /// - Throws: when the budget has no memory for it.
     init(_ document: JSONDocument, room: Int, _ budget: WorkBudget) throws(WorkStopped) {
         let memory = PlaceTable.memory(room: room)
         try budget.take(bytes: memory)
@@ -31,7 +31,7 @@ final class StringTable {
     }
 
     /// - Parameter string: of the document; there must be room for it.
-    /// - Returns: whether it is the first of its kind.
+    /// - Returns: whether no equal string was inserted before.
     @discardableResult
     func insert(_ string: JSONValue) -> Bool {
         let (name, document) = (JSONName(spelled: string.text), document)
@@ -42,10 +42,10 @@ final class StringTable {
 
     func contains(_ name: JSONName) -> Bool { place(name) != nil }
 
-    /// The value of the last member of that name.
+    /// The value of the last member with that name.
     subscript(name: JSONName) -> JSONValue? { last(name)?.value }
 
-    /// The last member of that name.
+    /// The last member with that name.
     func last(_ name: JSONName) -> JSONValue.Member? {
         place(name).map { place in
             JSONValue.Member(
@@ -53,7 +53,7 @@ final class StringTable {
         }
     }
 
-    /// Whether it is the last one with these characters.
+    /// Whether it is the last of its equals.
     func isLast(_ string: JSONValue) -> Bool { !hasRepeats || place(JSONName(spelled: string.text)) == string.index }
 
     private func place(_ name: JSONName) -> Int? {

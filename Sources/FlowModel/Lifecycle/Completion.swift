@@ -16,10 +16,11 @@ extension CompletePhaseCommand: LifecycleDecision {
         let phase = phase ?? step.phase
         if let definition, !definition.phases.isEmpty {
             guard let known = definition.phase(phase) else {
-                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is no phase of \"\(definition.flowType)\"")
+                throw .invalidArgument(field: "phase", message: "\"\(phase)\" is not a phase of \"\(definition.flowType)\"")
             }
-            try step.checkIsOpen(to: phase)
-            // The flow is in it, or has been: results may come late, but not before the phase.
+            // A flow may complete its last phase while it is in it.
+            if definition.isFinal(step.status) { throw .transitionNotAllowed(from: step.phase, to: phase, missing: []) }
+            // The flow must be in the phase or past it: results may come late, but not early.
             if let now = definition.phaseNumber(step.phase), let then = definition.phaseNumber(phase), then > now {
                 let missing = try step.missing(before: known, leaving: step.phase)
                 throw .transitionNotAllowed(from: step.phase, to: phase, missing: missing)
@@ -30,7 +31,7 @@ extension CompletePhaseCommand: LifecycleDecision {
             if let pointer = paths.log { try step.edit?.append(pointer, try entry(phase, now, budget)) }
             if !results.isEmpty {
                 guard let pointer = paths.results else {
-                    throw .invalidArgument(field: "results", message: "the flow's definition does not say where they go (paths.results)")
+                    throw .invalidArgument(field: "results", message: "the definition does not say where to store them (paths.results)")
                 }
                 try step.edit?.set(pointer.pointer(phase), String(decoding: results, as: UTF8.self))
             }
@@ -41,11 +42,11 @@ extension CompletePhaseCommand: LifecycleDecision {
         return command
     }
 
-    /// What the log keeps: results can be long, so of them only what a reader looks for.
+    /// The entry for the log. Results can be long, so it keeps only the members that a reader looks for.
     private func entry(_ phase: String, _ now: Timestamp, _ budget: WorkBudget) throws(StateError) -> String {
         var summary = JSONObjectText()
         try StateError.counting { () throws(WorkStopped) in
-            // As deep as any that was checked.
+            // The depth was checked with the command.
             guard let document = try JSONDocument.parse(results, maximumDepth: .max, budget).value else { return }
             for name in ["status", "records_processed", "errors", "warnings"] {
                 guard let value = try document.root.member(name, budget), value.kind != .object, value.size <= 256 else { continue }

@@ -13,7 +13,7 @@ extension ReportErrorCommand: LifecycleDecision {
         try Self.checkJSON(details, "details", limits.errorDetailsBytes, limits)
     }
 
-    /// An error is recorded in every flow, whatever its state is like and even when it has ended. Where the state cannot take it, the
+    /// Records the error in every flow, whatever its state and even when it has ended. Where the state cannot hold the error, only the
     /// version's metadata does.
     public func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
@@ -21,7 +21,7 @@ extension ReportErrorCommand: LifecycleDecision {
         do throws(StateError) {
             return try next(try LifecycleStep(leaving: snapshot, definition, now: now, limits: limits, budget: budget), definition)
         } catch .workLimitExceeded {
-            // A state that takes too much work stays as it is, like one that cannot be changed.
+            // A state that takes too much work is left as it is, like one that cannot be changed.
             return try next(try LifecycleStep(leaving: snapshot, nil, now: now, limits: limits, budget: budget), definition)
         }
     }
@@ -30,9 +30,9 @@ extension ReportErrorCommand: LifecycleDecision {
         var step = start
         let now = step.now
         let phase = phase ?? step.phase
-        let hasEnded = definition?.status(step.status)?.next?.isEmpty ?? false
+        let isEnded = definition?.isEnded(phase: step.phase, status: step.status) ?? false
         let known = definition?.statuses ?? []
-        let status = hasEnded ? nil : known.isEmpty ? "failed" : known.first(where: \.isOfErrors)?.name
+        let status = isEnded ? nil : known.isEmpty ? "failed" : known.first(where: \.isOfErrors)?.name
         let unchanged = step.edit
         do throws(StateError) {
             if let pointer = definition?.paths.errors { try step.edit?.append(pointer, entry(phase, now)) }
@@ -53,7 +53,7 @@ extension ReportErrorCommand: LifecycleDecision {
             step.edit = nil
             command = try step.save(.errorReported, key: request.key, actor: request.actor, metadata: metadata)
         }
-        // Those that the definition takes from the state may be too many: then the flow keeps what it has.
+        // The labels that the definition derives from the state may be too many: then the flow keeps those it has.
         if let changes = command.labelChanges, step.snapshot.head.labels.excess(after: changes, limits: step.limits) != nil {
             command.labelChanges = nil
         }

@@ -1,4 +1,4 @@
-/// What every step of a flow's life has.
+/// The fields of every lifecycle step.
 public struct LifecycleRequest: Sendable, Equatable {
     public var key: FlowKey
     public var actor: String
@@ -21,7 +21,7 @@ public struct TransitionCommand: Sendable {
     /// JSON, or empty.
     public var phaseData: [UInt8]
     public var isForced: Bool
-    /// Made for this call: of the checkpoint of the version before.
+    /// Generated for this call: the id of the checkpoint of the version before.
     public var checkpointID: String
 
     public init(
@@ -40,7 +40,7 @@ public struct TransitionCommand: Sendable {
 /// Marks a phase complete.
 public struct CompletePhaseCommand: Sendable {
     public var request: LifecycleRequest
-    /// nil: the one that the flow is in.
+    /// nil: the flow's current phase.
     public var phase: String?
     /// JSON, or empty.
     public var results: [UInt8]
@@ -61,14 +61,14 @@ public struct CompletePhaseCommand: Sendable {
 /// Records an error of a flow.
 public struct ReportErrorCommand: Sendable {
     public var request: LifecycleRequest
-    /// nil: the one that the flow is in.
+    /// nil: the flow's current phase.
     public var phase: String?
     public var errorType: String
     public var message: String
     /// JSON, or empty.
     public var details: [UInt8]
     public var isRetryable: Bool
-    /// Made for this call.
+    /// Generated for this call.
     public var notificationID: String
 
     public init(
@@ -88,7 +88,7 @@ public struct ReportErrorCommand: Sendable {
 /// Sets status, progress and labels.
 public struct SetStatusCommand: Sendable {
     public var request: LifecycleRequest
-    /// nil keeps it; so do the others.
+    /// nil keeps the flow's value, as for progress.
     public var status: String?
     public var progress: Double?
     public var setLabels: Labels
@@ -122,7 +122,7 @@ extension LifecycleOutcome {
     }
 }
 
-/// Where a flow stands after a step of its life.
+/// A flow after a lifecycle step.
 public struct LifecycleOutcome: Sendable, Equatable {
     public var head: FlowHead
     /// The phase before.
@@ -130,7 +130,7 @@ public struct LifecycleOutcome: Sendable, Equatable {
     /// In the definition's order.
     public var completed: [String]
     public var replayed: Bool
-    /// Of the recovery that the flow's policy started before the step; empty: none.
+    /// The recovery that the flow's policy started before the step; empty: none.
     public var recoveryID = ""
 
     public init(head: FlowHead, from: String, completed: [String], replayed: Bool) {

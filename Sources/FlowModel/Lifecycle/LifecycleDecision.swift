@@ -1,14 +1,14 @@
 /// A step of a flow's life: decides whether it may be taken, and what the next version is. Pure.
 public protocol LifecycleDecision: Sendable {
     var request: LifecycleRequest { get }
-    /// Tells steps apart in idempotency records.
+    /// The step's name in idempotency records.
     static var operation: String { get }
-    /// What it is when it meets a broken state.
+    /// The recovery trigger when the step meets a broken state.
     static var trigger: RecoveryTrigger { get }
     /// Everything that the client asked for, for idempotency records.
     var content: [[UInt8]] { get }
 
-    /// What can be said without the flow.
+    /// Checks what can be checked without the flow.
     func check(limits: Limits) throws(StateError)
     func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
@@ -31,7 +31,7 @@ extension LifecycleDecision {
     }
 }
 
-/// A JSON object in the making.
+/// Builds the text of a JSON object.
 struct JSONObjectText {
     private var members: [String] = []
 

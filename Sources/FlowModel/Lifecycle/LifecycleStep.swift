@@ -1,14 +1,14 @@
-/// What a step of a flow's life starts from, and how it becomes the next version. Pure: the time comes from outside.
+/// The start of a lifecycle step, and how it becomes the next version. Pure: the caller gives the time.
 struct LifecycleStep {
     let snapshot: Snapshot
     let definition: FlowDefinition?
     let now: Timestamp
     let limits: Limits
     let budget: WorkBudget
-    /// Where the flow is: what its state says, or else its head.
+    /// Phase and status of the flow, from its state or else from its head.
     let phase: String
     let status: String
-    /// nil: the state is no JSON, and no definition says that it must be.
+    /// nil without a definition, or when the state is not JSON.
     private let document: JSONDocument?
     var edit: StateEdit?
 
@@ -42,7 +42,7 @@ struct LifecycleStep {
         }
     }
 
-    /// - Throws: `stateInvalid` when there is a definition, and the state is no JSON that could follow it.
+    /// - Throws: `stateInvalid` when there is a definition, and the state is not JSON.
     init(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) {
@@ -58,7 +58,7 @@ struct LifecycleStep {
         try self.init(snapshot, definition, now, limits, document, budget)
     }
 
-    /// A step that must not fail because of the state: where it cannot be changed it stays as it is.
+    /// A step that must not fail because of the state: one that cannot be changed stays as it is.
     init(
         leaving snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) {
@@ -66,7 +66,7 @@ struct LifecycleStep {
         try self.init(snapshot, definition, now, limits, document, budget)
     }
 
-    /// The phases that the state says are complete, whatever the definition calls them.
+    /// The phases that the state says are complete, whether or not the definition has them.
     func completions() throws(StateError) -> Set<JSONName> {
         guard let definition, let root = document?.root else { return [] }
         return try StateError.counting { () throws(WorkStopped) in try definition.completions(root, budget) }
@@ -78,22 +78,18 @@ struct LifecycleStep {
         return definition?.phases.map(\.name).filter { complete.contains(JSONName($0)) } ?? []
     }
 
-    /// What a phase requires, directly or through others, that is not complete, in the definition's order.
+    /// The phases that a phase requires, directly or through others, and that are not complete, in the definition's order.
     /// - Parameter leaving: counts as complete if leaving completes it.
     func missing(before phase: FlowDefinition.Phase, leaving current: String) throws(StateError) -> [String] {
         try definition?.missing(before: phase, leaving: current, complete: completions()) ?? []
     }
 
-    /// Refuses to change a flow that has ended.
-    func checkIsOpen(to phase: String) throws(StateError) {
-        if let known = definition?.status(status), known.next?.isEmpty ?? false {
-            throw .transitionNotAllowed(from: self.phase, to: phase, missing: [])
-        }
-    }
+    /// The flow has ended.
+    var isEnded: Bool { definition?.isEnded(phase: phase, status: status) ?? false }
 
     // MARK: The next version
 
-    /// The state after the edits, with the head's values beside it.
+    /// A save of the state after the edits, with the labels that the definition derives from it.
     func save(_ kind: VersionKind, key: FlowKey, actor: String, metadata: [UInt8]) throws(StateError) -> SaveCommand {
         var edit = edit
         if let updated = definition?.paths.updated { try edit?.set(updated, string: RFC3339Text.text(now)) }
@@ -111,7 +107,7 @@ struct LifecycleStep {
         return command
     }
 
-    /// Refuses a version whose state is not built as the definition says.
+    /// Refuses a version whose state breaks rules that apply at a transition.
     func check(_ command: SaveCommand) throws(StateError) {
         guard let definition else { return }
         let report = try StateValidator(definition, limits: limits).validate(command.state, depth: .transition, budget: budget)

@@ -1,4 +1,4 @@
-/// Times as states have them: RFC 3339 in UTC, to the microsecond.
+/// Timestamps in states: RFC 3339 in UTC, to the microsecond.
 enum RFC3339Text {
     static func text(_ time: Timestamp) -> String {
         let (seconds, microseconds) = floored(time.microseconds, 1_000_000)

@@ -1,9 +1,9 @@
-/// Changes to a JSON state, gathered and applied at once as a JSON Patch, so that what they do not touch keeps its spelling. Pure.
+/// Changes to a JSON state, collected and applied at once as a JSON Patch, so that what they do not touch keeps its spelling. Pure.
 struct StateEdit {
     private let document: JSONDocument
     private let budget: WorkBudget
     private var operations: [String] = []
-    /// Objects that were made on the way.
+    /// Objects that the patch adds as parents.
     private var made: Set<JSONPointer> = []
 
     init(_ document: JSONDocument, _ budget: WorkBudget) {
@@ -25,7 +25,7 @@ struct StateEdit {
         try set(pointer, String(decoding: JSONString.spell(string), as: UTF8.self))
     }
 
-    /// Appends to an array, which is made if it is missing or null.
+    /// Appends to an array, which is added if it is missing or null.
     mutating func append(_ pointer: JSONPointer, _ value: String) throws(StateError) {
         guard let array = try present(at: pointer) else { return try set(pointer, "[\(value)]") }
         guard array.kind == .array else { throw Self.notA("an array", pointer, array) }

@@ -46,7 +46,7 @@ extension SetStatusCommand: LifecycleDecision {
         return command
     }
 
-    /// Of those that are removed, the ones that are there.
+    /// Removes only labels that the flow has.
     private func labelChanges(of labels: Labels) -> LabelChanges {
         let removed = Set(removedLabels.map { Name($0) })
         let gone = labels.entries.filter { removed.contains(Name($0.name)) }.map { LabelChanges.Entry(name: $0.name, value: nil) }
@@ -57,7 +57,7 @@ extension SetStatusCommand: LifecycleDecision {
         guard let definition = step.definition, !definition.statuses.isEmpty else { return }
         guard definition.status(status) != nil else {
             let known = definition.statuses.map(\.name).joined(separator: ", ")
-            throw .invalidArgument(field: "status", message: "\"\(status)\" is no status of \"\(definition.flowType)\"; it has \(known)")
+            throw .invalidArgument(field: "status", message: "\"\(status)\" is not a status of \"\(definition.flowType)\"; it has \(known)")
         }
         guard let next = definition.status(step.status)?.next, !step.status.hasSameBytes(as: status) || next.isEmpty else { return }
         if !next.containsBytes(of: status) { throw .statusNotAllowed(from: step.status, to: status, allowed: next) }

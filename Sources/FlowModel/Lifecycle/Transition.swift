@@ -40,15 +40,13 @@ extension TransitionCommand: LifecycleDecision {
         return command
     }
 
-    /// Only forward, and only when what comes before is complete.
+    /// Allows only a transition forward, to a phase whose required phases are complete.
     private static func judge(
         _ target: FlowDefinition.Phase, _ step: LifecycleStep, _ definition: FlowDefinition
     ) throws(StateError) {
-        try step.checkIsOpen(to: target.name)
         let (now, then) = (definition.phaseNumber(step.phase), definition.phaseNumber(target.name))
-        let isEnd = now.map { definition.phases[$0].isTerminal } ?? false
         let isForward = now.map { now in then.map { now < $0 } ?? false } ?? true
-        if isEnd || !isForward {
+        if step.isEnded || !isForward {
             throw .transitionNotAllowed(from: step.phase, to: target.name, missing: [])
         }
         let missing = try step.missing(before: target, leaving: step.phase)
@@ -65,7 +63,7 @@ extension TransitionCommand: LifecycleDecision {
         }
         if !phaseData.isEmpty {
             guard let pointer = paths.data else {
-                throw .invalidArgument(field: "phase_data", message: "the flow's definition does not say where it goes (paths.data)")
+                throw .invalidArgument(field: "phase_data", message: "the definition does not say where to store it (paths.data)")
             }
             try step.edit?.set(pointer.pointer(phase), String(decoding: phaseData, as: UTF8.self))
         }
@@ -78,7 +76,7 @@ extension Double {
 }
 
 extension String {
-    /// At most so many bytes, cut where a scalar ends.
+    /// A prefix of at most so many bytes, cut where a scalar ends.
     func prefixed(_ bytes: Int) -> String {
         if utf8.count <= bytes { return self }
         var end = utf8.index(startIndex, offsetBy: max(0, bytes))

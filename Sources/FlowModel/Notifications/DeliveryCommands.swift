@@ -1,5 +1,5 @@
-/// Claims notifications that are due for one server. When `leaseMilliseconds` have passed, because that server died for example, another
-/// one may claim and deliver them. Those older than `ageMilliseconds` are not delivered any more.
+/// Claims due notifications for one server. When `leaseMilliseconds` have passed, for example because that server died, another one may
+/// claim and deliver them. Notifications older than `ageMilliseconds` are no longer delivered.
 public struct ClaimNotificationsCommand: Sendable {
     public var limit: Int
     public var leaseMilliseconds: Int64
@@ -12,14 +12,14 @@ public struct ClaimNotificationsCommand: Sendable {
     }
 }
 
-/// One that is to be delivered, of whatever tenant.
+/// A claimed notification, of any tenant.
 public struct ClaimedNotification: Sendable {
     public var record: NotificationRecord
     /// From 1.
     public var attempt: Int
     /// By the database's clock.
     public var claimedAt: Timestamp
-    /// It is not to be delivered any more.
+    /// The notification must no longer be delivered.
     public var isTooOld: Bool
 
     public init(record: NotificationRecord, attempt: Int, claimedAt: Timestamp, isTooOld: Bool) {
@@ -30,7 +30,8 @@ public struct ClaimedNotification: Sendable {
     }
 }
 
-/// Notes how the delivery of a claimed notification ended. A failure is ignored when another server has claimed it meanwhile.
+/// Records how the delivery of a claimed notification ended. A failure is ignored when another server has claimed the notification
+/// meanwhile.
 public struct SettleNotificationCommand: Sendable {
     public enum Result: Sendable, Equatable {
         case delivered
@@ -48,7 +49,7 @@ public struct SettleNotificationCommand: Sendable {
 }
 
 extension NotificationRecord {
-    /// As JSON for receivers; the same bytes each time.
+    /// The JSON for receivers; the same bytes each time.
     public var payload: [UInt8] {
         var object = JSONObjectText()
         object.add("id", id)

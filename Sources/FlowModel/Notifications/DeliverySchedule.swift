@@ -1,7 +1,7 @@
-/// When the delivery of a notification is tried again: pauses are doubled from a second up to an hour, each drawn from the upper half, so
-/// that what failed together does not return together.
+/// The retry schedule of deliveries: pauses double from a second up to an hour, each drawn from the upper half, so that deliveries that
+/// failed together are not retried together.
 public struct DeliverySchedule: Sendable {
-    /// Attempts at most, the first one among them.
+    /// The most attempts, the first one included.
     public let attempts: Int
 
     private static let firstPause = 1.0
@@ -9,11 +9,11 @@ public struct DeliverySchedule: Sendable {
 
     public init(attempts: Int) { self.attempts = attempts }
 
-    /// Whether the attempt of this number, from 1, may be made. One that was begun and never ended counts, so that a server which dies of a
-    /// notification does not die of it for ever.
+    /// Whether the attempt of this number, from 1, may be made. An attempt that began and never ended counts, so that a notification that
+    /// crashes the server does not crash it for ever.
     public func allows(attempt: Int) -> Bool { attempt <= attempts }
 
-    /// Seconds from the failure of an attempt to the next one; nil: there is none.
+    /// Seconds from the failure of an attempt to the next one; nil: no further attempt.
     public func pause(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Double? {
         guard allows(attempt: attempt + 1) else { return nil }
         var pause = Self.firstPause

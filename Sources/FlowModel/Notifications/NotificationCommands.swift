@@ -10,9 +10,9 @@ public enum NotificationLevel: Int16, Sendable, CaseIterable {
     public var name: String { "\(self)" }
 }
 
-/// A notification to be made.
+/// A notification to insert.
 public struct NotificationRequest: Sendable, Equatable {
-    /// Made for this call (`UUIDv7`).
+    /// Generated for this call (`UUIDv7`).
     public var id: String
     public var level: NotificationLevel
     /// One line.
@@ -39,7 +39,7 @@ extension String {
 public struct NotificationRecord: Sendable, Equatable {
     public var id: String
     public var key: FlowKey
-    /// What it is about; 0: no version.
+    /// The version that it is about; 0: none.
     public var version: FlowVersion
     public var level: NotificationLevel
     public var title: String
@@ -65,7 +65,7 @@ public struct NotificationRecord: Sendable, Equatable {
     }
 }
 
-/// Newest first.
+/// Lists notifications, newest first.
 public struct ListNotificationsCommand: Sendable {
     public var tenant: String
     /// nil: of every flow.
@@ -90,8 +90,8 @@ public struct ListNotificationsCommand: Sendable {
     }
 }
 
-/// Notes that a person has seen it. The first acknowledgement stays; another one changes nothing. What is acknowledged is not
-/// delivered any more.
+/// Acknowledges a notification. The first acknowledgement stays; later ones change nothing. An acknowledged notification is no longer
+/// delivered.
 public struct AcknowledgeNotificationCommand: Sendable {
     public var tenant: String
     public var actor: String
@@ -104,8 +104,8 @@ public struct AcknowledgeNotificationCommand: Sendable {
     }
 }
 
-/// Makes a notification that belongs to no new version, in a commit of its own. Does nothing when one of the same level about the same
-/// version is not acknowledged yet.
+/// Inserts a notification without a new version, in a commit of its own. Does nothing when one of the same level about the same version is
+/// not acknowledged yet.
 public struct NotifyCommand: Sendable {
     public var key: FlowKey
     public var version: FlowVersion

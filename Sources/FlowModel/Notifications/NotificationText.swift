@@ -1,6 +1,6 @@
-/// What notifications say.
+/// The texts of notifications.
 extension NotificationRequest {
-    /// Something helped, and is saved with this.
+    /// A strategy succeeded; inserted with the version that it makes.
     static func recovered(
         id: String, flowID: String, _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [StateError.Violation],
         quarantineID: String
@@ -18,7 +18,7 @@ extension NotificationRequest {
                 + "Compare them; the broken one is in quarantine as \(quarantineID).")
     }
 
-    /// Nothing helped.
+    /// No strategy succeeded.
     public static func recoveryFailed(
         id: String, flowID: String, broken version: FlowVersion, violations: [StateError.Violation], tried: [String]
     ) -> NotificationRequest {
@@ -28,7 +28,7 @@ extension NotificationRequest {
                 + "Recover it to a checkpoint of your choice, or save a right state.")
     }
 
-    /// The flow has the status of errors now.
+    /// The flow now has the status of errors.
     static func errorReported(
         id: String, flowID: String, phase: String, status: String, error: String, isRetryable: Bool
     ) -> NotificationRequest {
@@ -47,7 +47,7 @@ extension NotificationRequest {
 }
 
 extension RecoverFlowCommand {
-    /// For the version that takes the place of a broken one.
+    /// For the version that replaces a broken one.
     public func notification(
         _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [StateError.Violation]
     ) -> NotificationRequest {

@@ -1,17 +1,17 @@
-/// The longest common subsequence of two sequences: what a difference between them may leave alone.
+/// The longest common subsequence of two sequences: the elements that a difference between them keeps.
 ///
 /// E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), in the variation of §4b: it costs little where the sequences differ
-/// little, however long they are, and takes memory for the differences only. From both ends at once it goes along diagonals k, where k is
-/// the place in `one` less the place in `other`, until the two ways meet; what is before and behind that is searched the same way.
+/// little, however long they are, and takes memory for the differences only. It searches from both ends along diagonals k, where k is the
+/// index in `one` minus the index in `other`, until the two paths meet; the parts before and behind that point are searched the same way.
 struct CommonSubsequence {
-    /// Elements that both have.
+    /// Equal elements in both sequences.
     struct Run: Equatable {
         var one: Int
         var other: Int
         var count: Int
     }
 
-    /// A part of both.
+    /// A range of both sequences.
     private typealias Part = (one: Range<Int>, other: Range<Int>)
 
     private let one: [UInt32]
@@ -19,12 +19,12 @@ struct CommonSubsequence {
     private let budget: WorkBudget
     private var steps: Int
     private var runs: [Run] = []
-    /// How far along each diagonal: from the beginning of a part and from its end.
+    /// The furthest point on each diagonal, from the beginning of a part and from its end.
     private var forward = Reach()
     private var backward = Reach()
 
-    /// - Parameter steps: how many there may be; those that were taken are subtracted. It takes some bytes for each of their square root.
-    /// - Returns: by places from 0, rising in both; nil when that takes more steps.
+    /// - Parameter steps: the most allowed; those taken are subtracted. The search takes some bytes for each of their square root.
+    /// - Returns: by indexes from 0, rising in both; nil when the search needs more steps.
     static func runs(_ one: [UInt32], _ other: [UInt32], steps: inout Int, _ budget: WorkBudget) throws(WorkStopped) -> [Run]? {
         var search = CommonSubsequence(one, other, steps, budget)
         let isDone = try search.search((one.indices, other.indices))
@@ -36,9 +36,9 @@ struct CommonSubsequence {
         (self.one, self.other, self.steps, self.budget) = (one, other, steps, budget)
     }
 
-    /// Calls itself twice for parts that differ in half as many elements.
+    /// Recurses into two parts, each with half as many differences.
     ///
-    /// - Returns: false when it would take too many steps.
+    /// - Returns: false when it needs more steps.
     private mutating func search(_ part: Part) throws(WorkStopped) -> Bool {
         var part = part
         let start = part.one.lowerBound
@@ -79,10 +79,10 @@ struct CommonSubsequence {
 
     // MARK: The middle
 
-    /// A place that a longest common subsequence leads through, about half-way between the ends of a part. Its first elements differ, and
-    /// so do its last ones, so there is something before it and something behind it.
+    /// A point on a longest common subsequence, about half-way between the ends of a part. The part's first elements differ, and so do its
+    /// last ones, so neither side of the point is empty.
     ///
-    /// - Returns: nil when it takes too many steps.
+    /// - Returns: nil when it needs more steps.
     private mutating func middle(of part: Part) throws(WorkStopped) -> (one: Int, other: Int)? {
         let (width, height) = (part.one.count, part.other.count)
         let delta = width - height
@@ -99,7 +99,7 @@ struct CommonSubsequence {
                 forward[diagonal] = end
                 steps -= 1 + end - place
                 if steps < 0 { return nil }
-                // Of an odd number of differences the way from the beginning has one more.
+                // With an odd number of differences the path from the beginning has one more.
                 if delta % 2 != 0, abs(delta - diagonal) < distance, meets(backward[delta - diagonal], end, width) {
                     return (part.one.lowerBound + end, part.other.lowerBound + end - diagonal)
                 }
@@ -120,7 +120,7 @@ struct CommonSubsequence {
         return nil
     }
 
-    /// -d, -d + 2 … d, as far as there are any.
+    /// -d, -d + 2 … d, as far as they lie in the part.
     private static func diagonals(_ distance: Int, _ width: Int, _ height: Int) -> StrideThrough<Int> {
         let (below, above) = (max(0, distance - height), max(0, distance - width))
         return stride(from: 2 * below - distance, through: distance - 2 * above, by: 2)
@@ -147,9 +147,9 @@ struct CommonSubsequence {
     }
 }
 
-/// How far so many differences lead on each diagonal, in places of `one` from an end of a part; -1: nowhere.
+/// The furthest point on each diagonal with so many differences, as an index in `one` from an end of a part; -1: none.
 private struct Reach {
-    /// Diagonal k is at 2k, -k at 2k - 1, so that it grows at one end.
+    /// Diagonal k is at 2k, -k at 2k - 1, so that the array grows at one end.
     private var places: [Int32] = []
 
     private static func index(_ diagonal: Int) -> Int { diagonal >= 0 ? 2 * diagonal : -2 * diagonal - 1 }
@@ -161,7 +161,7 @@ private struct Reach {
 
     mutating func clear() { places.removeAll(keepingCapacity: true) }
 
-    /// Makes room for the diagonals that so many differences lead to, and for those beside them.
+    /// Makes room for the diagonals that so many differences reach, and for their neighbours.
     mutating func grow(to distance: Int) {
         while places.count <= 2 * distance + 2 { places.append(-1) }
     }

@@ -1,7 +1,7 @@
 /// Equality as RFC 6902 §4.6 defines it: numbers by value, strings by code units, objects irrespective of the order of their members. An
-/// object that repeats a name equals those only that repeat it with the same values, as parsers differ in which of them they take.
+/// object that repeats a name equals only objects that repeat it with the same values, since parsers differ in which value they take.
 ///
-/// It does not copy, and recurses as deep as the values are nested.
+/// Copies nothing, and recurses as deep as the values are nested.
 struct JSONComparison {
     let budget: WorkBudget
 
@@ -32,7 +32,7 @@ struct JSONComparison {
         return others.next() == nil
     }
 
-    /// In step as long as the names are the same; the rest by name.
+    /// Compares in order as long as the names agree; the rest by name.
     private func areMembersEqual(_ one: JSONValue.Members, _ other: JSONValue.Members) throws(WorkStopped) -> Bool {
         var (ones, others) = (one, other)
         while true {
@@ -70,8 +70,8 @@ struct JSONComparison {
     }
 
     /// - Parameters:
-    ///   - count: of members in the one object, of different names all.
-    ///   - member: finds them.
+    ///   - count: the number of members of the one object, all of different names.
+    ///   - member: looks one up.
     private func areMembersEqual(
         _ count: Int, _ other: JSONValue.Members, _ member: (JSONName) -> JSONTree?
     ) throws(WorkStopped) -> Bool {

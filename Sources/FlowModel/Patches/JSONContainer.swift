@@ -1,19 +1,19 @@
-/// An array or object that was opened, to be changed or to look something up in it. It knows its size when written, so that a patch that
-/// makes it too large is refused before that.
+/// An array or object that was opened for a change or a look-up. It knows its size when written, so that a patch that makes it too large is
+/// refused before that.
 final class JSONContainer {
     let kind: JSONValue.Kind
-    /// Where it came from, until something in it is changed.
+    /// The value that was opened, until something in it is changed.
     private(set) var origin: JSONValue?
     /// Of an array.
     private(set) var elements: PieceTable<JSONTree>
     /// Of an object.
     private(set) var members: JSONMembers
-    /// Bytes of what is in it, without brackets and commas.
+    /// Bytes of the contents, without brackets and commas.
     private var contentSize: Int
     /// See `JSONTree.height`.
     private(set) var height: Int
 
-    /// Opens what a document has; steps and memory are paid for first.
+    /// Opens a value of a document; steps and memory are paid for first.
     ///
     /// - Parameter value: an array or object.
     init(_ value: JSONValue, _ budget: WorkBudget) throws(WorkStopped) {
@@ -38,19 +38,19 @@ final class JSONContainer {
         (contentSize, height) = (other.contentSize, other.height)
     }
 
-    /// One that can be changed by itself; steps and memory are paid for first.
+    /// A copy that can be changed by itself; steps and memory are paid for first.
     func copy(_ budget: WorkBudget) throws(WorkStopped) -> JSONContainer {
         try Self.pay(kind, count, budget)
         return JSONContainer(self)
     }
 
-    /// For opening or copying. Members are hashed.
+    /// Pays for opening or copying. Members cost more, since they are hashed.
     private static func pay(_ kind: JSONValue.Kind, _ count: Int, _ budget: WorkBudget) throws(WorkStopped) {
         try budget.spend(kind == .array ? count : 6 * count)
         try budget.take(bytes: kind == .array ? PieceTable<JSONTree>.memory(count) : JSONMembers.memory(count))
     }
 
-    /// Makes room for so many members more.
+    /// Makes room for so many more members.
     func reserve(_ more: Int, _ budget: WorkBudget) throws(WorkStopped) {
         try budget.take(bytes: JSONMembers.memory(more))
         members.reserve(more)
@@ -58,10 +58,10 @@ final class JSONContainer {
 
     var count: Int { kind == .array ? elements.count : members.count }
 
-    /// Steps to find a place in it, to put something there or to take it away.
+    /// Steps to find, insert or remove one element or member.
     var editCost: Int { kind == .array ? 2 + elements.pieceCount / 64 : 2 }
 
-    /// Steps beyond those to remove a member: of a repeated name all are looked for.
+    /// Additional steps to remove a member: all members of a repeated name are searched for.
     var removalCost: Int { members.hasRepeats ? members.count : 0 }
 
     var size: Int { origin?.size ?? 2 + contentSize + max(0, count - 1) }
@@ -100,36 +100,36 @@ final class JSONContainer {
     }
 }
 
-// MARK: - What is in it
+// MARK: - Contents
 
 extension JSONContainer {
-    /// nil unless an array or object is there.
+    /// Opens an element; nil unless it is an array or object.
     ///
-    /// - Parameter place: of an array, below its count.
+    /// - Parameter place: an index of an array, below its count.
     func open(at place: Int, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? {
         try elements.update(at: place) { (element) throws(WorkStopped) in try element.open(budget) }
     }
 
     func open(_ name: JSONName, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? { try members.open(name, budget) }
 
-    /// Notes that something in it was changed.
+    /// Records that something in it was changed.
     ///
     /// - Parameters:
-    ///   - growth: the bytes by which that is larger.
-    ///   - childHeight: of what it is now.
+    ///   - growth: the growth of the contents in bytes.
+    ///   - childHeight: the height of the new contents.
     func noteChange(growth: Int, height childHeight: Int = 0) {
         origin = nil
         contentSize += growth
         height = max(height, childHeight + 1)
     }
 
-    /// - Parameter place: of an array, up to its count.
+    /// - Parameter place: an index of an array, up to its count.
     func insert(_ value: JSONTree, at place: Int) {
         elements.insert(value, at: place)
         noteChange(growth: value.size, height: value.height)
     }
 
-    /// - Parameter place: of an array, below its count.
+    /// - Parameter place: an index of an array, below its count.
     func replace(at place: Int, with value: JSONTree) {
         let oldSize = elements.update(at: place) { element in
             defer { element = value }
@@ -138,14 +138,14 @@ extension JSONContainer {
         noteChange(growth: value.size - oldSize, height: value.height)
     }
 
-    /// - Parameter place: of an array, below its count.
+    /// - Parameter place: an index of an array, below its count.
     func remove(at place: Int) -> JSONTree {
         let removed = elements.remove(at: place)
         noteChange(growth: -removed.size)
         return removed
     }
 
-    /// Adds a member to an object, or replaces the value of the one there is.
+    /// Adds a member to an object, or replaces the value of the existing one.
     ///
     /// - Parameter key: the name as a new member is to spell it.
     func set(_ name: JSONName, key: JSONValue, _ value: JSONTree) {

@@ -1,9 +1,9 @@
 /// The difference between two documents.
 public enum JSONDiff {
-    /// The JSON Patch (RFC 6902) that leads from one document to another: objects member by member, arrays by what their elements have in
-    /// common. Applied to the first it gives a document that equals the second as §4.6 defines equality, so members may be in another
-    /// order and numbers in another spelling. Where single changes would be much longer than the new value, that is put there as a whole;
-    /// so is an object that repeats a name, since no path leads to the other members of that name.
+    /// The JSON Patch (RFC 6902) that leads from one document to another: objects member by member, arrays by their common elements.
+    /// Applied to the first it gives a document that equals the second as §4.6 defines equality, so members may be in another order and
+    /// numbers in another spelling. Where single changes would be much longer than the new value, the whole value is replaced; so is an
+    /// object that repeats a name, since no path leads to the other members of that name.
     public static func patch(from old: JSONDocument, to new: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
         var writer = try DiffWriter(old, new, budget)
         try writer.write(from: old.root, to: new.root)
@@ -11,14 +11,14 @@ public enum JSONDiff {
     }
 }
 
-/// Writes the operations one after the other. It calls itself as deep as the documents are nested.
+/// Writes the operations in order. Recurses as deep as the documents are nested.
 private struct DiffWriter {
-    /// By how much single changes may be longer than replacing the value they are in.
+    /// How much longer single changes may be than a replacement of the value around them.
     private static let allowance = 4 << 10
-    /// To find what two arrays have in common: steps for each element, and beyond those.
+    /// Steps to find the common elements of two arrays: for each element, and in addition to those.
     private static let stepsOfElement = 8
     private static let stepsOfArray = 2_000_000
-    /// The latter in all arrays, since a document may have many.
+    /// The additional steps left for all arrays together, since a document may have many.
     private var stepsLeft = 16_000_000
 
     private let budget: WorkBudget
@@ -27,7 +27,7 @@ private struct DiffWriter {
     private let old: JSONHashes
     private let new: JSONHashes
     private var output: [UInt8] = [UInt8(ascii: "[")]
-    /// To the values that are compared; as it is spelled in a JSON string.
+    /// The path to the values that are compared, as spelled in a JSON string.
     private var path: [UInt8] = []
 
     init(_ old: JSONDocument, _ new: JSONDocument, _ budget: WorkBudget) throws(WorkStopped) {
@@ -35,7 +35,7 @@ private struct DiffWriter {
         (oldDocument, newDocument) = (old, new)
         self.old = try JSONHashes(old, budget)
         self.new = try JSONHashes(new, budget)
-        // What is longer than the new value is replaced by it.
+        // A patch that would be longer than the new value becomes its replacement.
         try budget.take(bytes: new.bytes.count)
         output.reserveCapacity(new.bytes.count + Self.allowance)
     }
@@ -60,7 +60,7 @@ private struct DiffWriter {
         try write("replace", other)
     }
 
-    /// Different hashes tell that values differ; equal ones are compared, since a collision must not lose a change.
+    /// Different hashes prove that values differ; equal ones are compared, since a collision must not lose a change.
     private func areEqual(_ one: JSONValue, _ other: JSONValue) throws(WorkStopped) -> Bool {
         try budget.spend(1)
         guard old[one] == new[other] else { return false }
@@ -69,7 +69,7 @@ private struct DiffWriter {
 
     // MARK: Objects
 
-    /// - Returns: false when it cannot be done, or not within the limit.
+    /// - Returns: false when a name is repeated, or the output exceeds the limit.
     private mutating func writeMembers(from one: JSONValue, to other: JSONValue, limit: Int) throws(WorkStopped) -> Bool {
         let (oldNames, newNames) = (try StringTable(one.members, budget), try StringTable(other.members, budget))
         if oldNames.hasRepeats || newNames.hasRepeats { return false }
@@ -92,7 +92,7 @@ private struct DiffWriter {
 
     // MARK: Arrays
 
-    /// The elements of an array, by their nodes: a large one has millions.
+    /// The elements of an array, as indexes of nodes: a large one has millions.
     private func nodes(_ array: JSONValue) throws(WorkStopped) -> [UInt32] {
         let count = try array.count(budget)
         try budget.take(bytes: count * MemoryLayout<UInt32>.stride)
@@ -122,7 +122,7 @@ private struct DiffWriter {
         for run in try commonElements(one[start..<oldEnd], other[start..<newEnd]) + [end] {
             let (oldPlace, newPlace) = (start + run.one, start + run.other)
             guard try writeRun(one[from..<oldPlace], other[to..<newPlace], limit: limit) else { return false }
-            for place in 0..<run.count {  // equal, but for two hashes that are the same by chance
+            for place in 0..<run.count {  // equal, except for colliding hashes
                 try within(newPlace + place) { (writer) throws(WorkStopped) in
                     try writer.write(from: writer.oldValue(one[oldPlace + place]), to: writer.newValue(other[newPlace + place]))
                 }
@@ -132,7 +132,7 @@ private struct DiffWriter {
         return true
     }
 
-    /// By places in the slices.
+    /// By indexes in the slices.
     private mutating func commonElements(
         _ one: ArraySlice<UInt32>, _ other: ArraySlice<UInt32>
     ) throws(WorkStopped) -> [CommonSubsequence.Run] {
@@ -147,8 +147,8 @@ private struct DiffWriter {
         return runs ?? []
     }
 
-    /// Elements that have nothing in common: each becomes the one in its place, then the rest is removed or added. What stands before them
-    /// is as in the new array already, so places are those in the new one.
+    /// Elements that have nothing in common: each is changed into the one at its index, then the rest is removed or added. Everything
+    /// before them is already as in the new array, so indexes are those of the new one.
     private mutating func writeRun(
         _ one: ArraySlice<UInt32>, _ other: ArraySlice<UInt32>, limit: Int
     ) throws(WorkStopped) -> Bool {

@@ -1,13 +1,13 @@
-/// A hash of every value of a document, such that values that are equal by RFC 6902 §4.6 have the same one: a difference between two
-/// documents is found without comparing everything in them once for each array or object around it.
+/// A hash of every value of a document, the same for values that are equal by RFC 6902 §4.6: it shows where two documents differ without
+/// comparing each value once for every array or object around it.
 struct JSONHashes {
-    /// Half of what the hasher makes: a large text has millions.
+    /// Half of the hasher's bits: a large text has millions of values.
     private let hashes: [UInt32]
 
     init(_ document: JSONDocument, _ budget: WorkBudget) throws(WorkStopped) {
         try budget.take(bytes: document.nodes.count * MemoryLayout<UInt32>.stride)
         var hashes = [UInt32](repeating: 0, count: document.nodes.count)
-        // What is in an array or object comes behind it.
+        // The contents of an array or object come behind it.
         for index in document.nodes.indices.reversed() {
             let value = JSONValue(document: document, index: index)
             try budget.spend(value.height == 0 ? 1 + value.size / 16 : 2)

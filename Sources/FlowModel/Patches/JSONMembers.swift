@@ -12,41 +12,41 @@ struct JSONMembers {
 
     /// nil where a member was removed, so that the others keep their places.
     private var slots: [Member?] = []
-    /// Of the last member of each name, in `slots`.
+    /// Indexes in `slots` of the last member of each name.
     private var places = PlaceTable(room: 0)
-    /// Different ones.
+    /// The number of different names.
     private var names = 0
     private(set) var count = 0
 
-    /// Whether members are more than names.
+    /// Whether a name is repeated.
     var hasRepeats: Bool { count > names }
 
     init() {}
 
     /// - Parameters:
-    ///   - object: nothing else has members.
-    ///   - count: of its members.
+    ///   - object: any other value has no members.
+    ///   - count: the number of its members.
     init(_ object: JSONValue, count: Int) {
         reserve(count)
         for member in object.members { append(Member(key: member.key, value: JSONTree(member.value))) }
     }
 
-    /// What so many members take in memory, in bytes, with those that a patch may add.
+    /// The memory of so many members in bytes, with room for those that a patch may add.
     static func memory(_ count: Int) -> Int {
         (count + spare(count)) * MemoryLayout<Member?>.stride + PlaceTable.memory(room: count + spare(count))
     }
 
-    /// A patch has not many more operations.
+    /// Hardly any patch has more operations.
     private static func spare(_ count: Int) -> Int { Swift.min(count, 16 << 10) }
 
-    /// Makes room for so many more.
+    /// Makes room for so many more members.
     mutating func reserve(_ more: Int) {
         let room = slots.count + more
         if slots.capacity < room { slots.reserveCapacity(room + Self.spare(room)) }
         if places.room < more { find(room: room + Self.spare(room)) }
     }
 
-    /// Puts all places into a larger table.
+    /// Moves all places into a larger table.
     private mutating func find(room: Int) {
         places = PlaceTable(room: room)
         for (place, member) in slots.enumerated() {
@@ -73,16 +73,16 @@ struct JSONMembers {
 
     subscript(name: JSONName) -> JSONTree? { place(name).flatMap { slots[$0]?.value } }
 
-    /// nil when no array or object has that name.
+    /// Opens the value of a member; nil unless it is an array or object.
     mutating func open(_ name: JSONName, _ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? {
         guard let place = place(name) else { return nil }
         return try slots[place]?.value.open(budget)
     }
 
-    /// Adds a member, or replaces the value of the one there is.
+    /// Adds a member, or replaces the value of the existing one.
     ///
     /// - Parameter key: the name as a new member is to spell it.
-    /// - Returns: the bytes by which that is larger.
+    /// - Returns: the growth in bytes.
     mutating func set(_ name: JSONName, key: JSONValue, _ value: JSONTree) -> Int {
         guard let place = place(name), let old = slots[place] else {
             let member = Member(key: key, value: value)
@@ -93,9 +93,9 @@ struct JSONMembers {
         return value.size - old.value.size
     }
 
-    /// Removes all members of a name: an earlier one must not come to light.
+    /// Removes all members of a name: an earlier one must not become visible.
     ///
-    /// - Returns: the removed, the one that counted last.
+    /// - Returns: the removed members, the effective one last.
     mutating func remove(_ name: JSONName) -> [Member] {
         guard let last = place(name) else { return [] }
         let candidates = hasRepeats ? 0..<(last + 1) : last..<(last + 1)

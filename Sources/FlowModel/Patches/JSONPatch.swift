@@ -1,4 +1,4 @@
-/// A list of changes to a JSON document (RFC 6902).
+/// A JSON Patch: a list of changes to a JSON document (RFC 6902).
 public struct JSONPatch: Sendable {
     enum Operation: Sendable {
         case add(PatchPath, JSONValue)
@@ -12,12 +12,12 @@ public struct JSONPatch: Sendable {
     let operations: [Operation]
     private let limits: PatchLimits
 
-    /// Refuses what no document could make right: syntax, members that lack or are there twice (Appendix A.13), paths that are no
-    /// JSON Pointers. Members that RFC 6902 does not know are ignored, as §4 has it.
+    /// Refuses patches that fail on every document: syntax errors, missing or repeated members (Appendix A.13), paths that are not JSON
+    /// Pointers. Members that RFC 6902 does not define are ignored, as §4 requires.
     public init(_ bytes: [UInt8], limits: PatchLimits, budget: WorkBudget) throws(JSONPatchError) {
         let parsed: Result<JSONDocument, JSONText.Fault>
         do throws(WorkStopped) {
-            // Each value is in an operation, in the array of them.
+            // Values are two levels deep: in an operation, in the array of operations.
             parsed = try JSONDocument.parse(bytes, maximumDepth: limits.depth + 2, budget)
             try budget.spend(parsed.value?.nodes.count ?? 0)
         } catch {
@@ -45,10 +45,10 @@ public struct JSONPatch: Sendable {
         self.limits = limits
     }
 
-    /// All operations in their order, or none of them (§5).
+    /// Applies all operations in their order, or none of them (§5).
     ///
-    /// What no operation touches is spelled as it was. The arrays and objects in which something was changed are written without white
-    /// space; a document in which nothing was changed is returned as it is.
+    /// What no operation touches keeps its spelling. The arrays and objects in which something was changed are written without white space;
+    /// an unchanged document is returned as it is.
     public func apply(to document: JSONDocument, budget: WorkBudget) throws(JSONPatchError) -> [UInt8] {
         var editor = PatchEditor(document, limits: limits, budget)
         for (index, operation) in operations.enumerated() {
@@ -66,7 +66,7 @@ public struct JSONPatch: Sendable {
     }
 }
 
-/// The members of an operation that mean something.
+/// The members of an operation that RFC 6902 defines.
 private struct OperationMembers {
     private typealias Reason = JSONPatchError.Reason
 

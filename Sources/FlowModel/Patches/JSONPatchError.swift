@@ -15,14 +15,14 @@ public struct JSONPatchError: Error, Sendable, Equatable {
 
         // The patch and this document
         case notFound(path: String)
-        /// Something is looked for in a value that is neither array nor object.
+        /// The path leads into a value that is neither array nor object.
         case notAContainer(path: String, JSONValue.Kind)
-        /// The path's last token is no place in an array.
+        /// The path's last token is not a place in an array.
         case notAPlace(path: String)
         case outOfBounds(path: String, count: Int)
         case testFailed(path: String)
         case moveIntoItself(from: String, path: String)
-        /// Without its root nothing is left that is JSON.
+        /// Without its root a document is not JSON.
         case rootRemoved
 
         // Limits
@@ -54,9 +54,9 @@ extension JSONPatchError.Reason: CustomStringConvertible {
         case .tooManyOperations(let count, let limit): "the patch has \(count) operations, the limit is \(limit)"
         case .notAnObject(let kind): "an operation is an object; this is \(kind.noun)"
         case .missingMember(let name): "\"\(name)\" is missing"
-        case .repeatedMember(let name): "\"\(name)\" stands there more than once"
+        case .repeatedMember(let name): "\"\(name)\" is given more than once"
         case .notAString(let member, let kind): "\"\(member)\" must be a string; it is \(kind.noun)"
-        case .unknownOperation(let name): "\"\(name)\" is no operation; there are add, remove, replace, move, copy and test"
+        case .unknownOperation(let name): "\"\(name)\" is not an operation; use add, remove, replace, move, copy or test"
         case .invalidPointer(let member, let text):
             "\"\(member)\" is \"\(text)\"; a JSON Pointer is empty or begins with \"/\", and has \"~\" in \"~0\" and \"~1\" only"
         case .notFound(let path): "there is nothing at \"\(path)\""
@@ -75,7 +75,7 @@ extension JSONPatchError.Reason: CustomStringConvertible {
 }
 
 extension JSONValue.Kind {
-    /// For sentences.
+    /// With an article, for messages.
     var noun: String {
         switch self {
         case .null: "null"

@@ -1,11 +1,11 @@
-/// A JSON value that can be changed. What is unchanged is a place in the document it came from and is spelled as it was there; only the
-/// arrays and objects on the way to a change are opened.
+/// A JSON value that can be changed. Unchanged parts refer to the document they came from and keep its spelling; only the arrays and
+/// objects on the way to a change are opened.
 struct JSONTree {
     /// Two words: a large array that is opened has millions.
     private enum Content {
         case value(JSONValue)
         case container(JSONContainer)
-        /// While it is being opened, or where something was taken away.
+        /// While it is being opened, or where an element was removed.
         case nothing
     }
 
@@ -17,7 +17,7 @@ struct JSONTree {
 
     init(_ container: JSONContainer) { self.init(.container(container)) }
 
-    /// Nothing at all; it stands in no document.
+    /// A placeholder, which no document contains.
     static var empty: JSONTree { JSONTree(.nothing) }
 
     private var value: JSONValue? { if case .value(let value) = content { value } else { nil } }
@@ -27,18 +27,18 @@ struct JSONTree {
 
     var kind: JSONValue.Kind { opened?.kind ?? value?.kind ?? .null }
 
-    /// Where it came from, as long as it is as it was there.
+    /// The value in its document, as long as it is unchanged.
     var origin: JSONValue? { value ?? opened?.origin }
 
     /// Bytes when written.
     var size: Int { opened?.size ?? value?.size ?? 0 }
 
-    /// Arrays and objects in each other; or more, as removals are not accounted for until `measureHeight`.
+    /// The nesting of arrays and objects, or more: `measureHeight` accounts for removals.
     var height: Int { opened?.height ?? value?.height ?? 0 }
 
-    /// Opens an array or object; if a copy shares it, this tree gets one of its own. Its steps and its memory are paid for first.
+    /// Opens an array or object; if a copy shares it, this tree gets one of its own. Steps and memory are paid for first.
     ///
-    /// - Returns: nil for anything else.
+    /// - Returns: nil for any other value.
     mutating func open(_ budget: WorkBudget) throws(WorkStopped) -> JSONContainer? {
         switch content {
         case .nothing: return nil
@@ -49,7 +49,7 @@ struct JSONTree {
             return opened
         case .container(var container):
             content = .nothing
-            // What counts the references is in `container` alone.
+            // `container` is now this tree's only reference, as the check for uniqueness needs.
             defer { content = .container(container) }
             if !isKnownUniquelyReferenced(&container) { container = try container.copy(budget) }
             return container

@@ -1,10 +1,9 @@
-/// A document that says what is to be different (RFC 7396): its members replace those of the same names, null removes one, objects are
-/// merged member by member.
+/// A JSON Merge Patch (RFC 7396): its members replace those of the same names, null removes one, objects are merged member by member.
 public enum MergePatch {
-    /// The state is `null` or `{}` when there is none yet. The result is no deeper than the deeper and no longer than both together.
+    /// A flow without a state has `null` or `{}`. The result is no deeper than the deeper and no longer than both together.
     ///
-    /// What the patch does not name is spelled as it was, what it brings as it is spelled there. Objects in which something was changed
-    /// are written without white space. Of a name that the patch repeats the last member counts.
+    /// What the patch does not name keeps its spelling, and what it adds keeps the patch's. Objects in which something was changed are
+    /// written without white space. The last member of a repeated name in the patch counts.
     public static func apply(_ patch: JSONDocument, to document: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
         guard patch.root.kind == .object else { return patch.bytes }
         var tree = JSONTree(document.root)
@@ -20,14 +19,14 @@ public enum MergePatch {
         return bytes
     }
 
-    /// `MergePatch(Target, Patch)` of §2 for two objects. It calls itself as deep as the patch is nested.
+    /// `MergePatch(Target, Patch)` of §2 for two objects. Recurses as deep as the patch is nested.
     ///
     /// - Returns: whether something was changed.
     private static func merge(_ patch: JSONValue, into target: JSONContainer, _ budget: WorkBudget) throws(WorkStopped) -> Bool {
         var isChanged = false
         let names = try StringTable(patch.members, budget)
         try target.reserve(names.count, budget)
-        // Where a name that is repeated stands first, its last member is merged.
+        // The last member of a repeated name is merged in the place of the first.
         let merged = names.hasRepeats ? try StringTable(patch.document, room: names.count, budget) : nil
         for member in patch.members {
             guard merged?.insert(member.key) ?? true else { continue }
@@ -50,7 +49,7 @@ public enum MergePatch {
         case .object:
             guard target.members[name]?.kind == .object, let inner = try target.open(name, budget) else {
                 try budget.spend(12)
-                // What is new has its nulls taken out too.
+                // A new object loses its nulls too.
                 let new = JSONContainer()
                 _ = try merge(member.value, into: new, budget)
                 target.set(name, key: key, JSONTree(new))

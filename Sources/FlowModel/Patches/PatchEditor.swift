@@ -1,4 +1,4 @@
-/// A document to which operations are applied one after the other. When one is refused the document is of no use any more.
+/// A document to which operations are applied in order. After a refused operation it must be discarded.
 struct PatchEditor {
     private typealias Reason = JSONPatchError.Reason
 
@@ -14,7 +14,7 @@ struct PatchEditor {
         self.budget = budget
     }
 
-    /// The document as it is now; the very same bytes when nothing was changed.
+    /// The current document; the original bytes when nothing was changed.
     func write() throws(WorkStopped) -> [UInt8] {
         if let origin = root.origin, origin.document === document, origin.index == 0 { return document.bytes }
         try budget.spend(bytes: root.size)
@@ -47,7 +47,7 @@ struct PatchEditor {
         if !isEqual { throw .testFailed(path: path.description) }
     }
 
-    /// A remove, then an add (RFC 6902 §4.4): the target is looked for when the value has gone.
+    /// A remove, then an add (RFC 6902 §4.4): the target is looked up after the removal.
     private mutating func move(from: PatchPath, to path: PatchPath) throws(Reason) {
         if from.isProperPrefix(of: path) { throw .moveIntoItself(from: from.description, path: path.description) }
         if from == path {
@@ -106,7 +106,7 @@ struct PatchEditor {
     }
 }
 
-// MARK: - The way to a place
+// MARK: - Resolving a path
 
 extension PatchEditor {
     private enum Slot {
@@ -114,7 +114,7 @@ extension PatchEditor {
         case member(JSONName)
     }
 
-    /// What the last of a path's first tokens means in the array or object that those before it lead to.
+    /// Looks up the last of a path's first tokens in the array or object to which the tokens before it lead.
     private static func slot(_ path: PatchPath, _ count: Int, in container: JSONContainer) throws(Reason) -> Slot {
         let token = path.tokens[count - 1]
         guard container.kind == .array else {
@@ -128,7 +128,7 @@ extension PatchEditor {
         }
     }
 
-    /// What is at a place; to be read.
+    /// The value at a path, for reading.
     private mutating func value(at path: PatchPath) throws(Reason) -> JSONTree {
         guard let container = try open(path).last else { return root }
         switch try Self.slot(path, path.tokens.count, in: container) {
@@ -139,7 +139,7 @@ extension PatchEditor {
         }
     }
 
-    /// Lets the array or object in which a path ends be changed, and tells those around it.
+    /// Changes the array or object that contains the end of a path, and records the change in those around it.
     private mutating func change<Result>(
         _ path: PatchPath, _ body: (JSONContainer) throws(Reason) -> Result
     ) throws(Reason) -> Result {
@@ -155,7 +155,7 @@ extension PatchEditor {
         return result
     }
 
-    /// The arrays and objects through which a path leads, the root first; not what it leads to.
+    /// The arrays and objects through which a path leads, the root first, without the value at its end.
     private mutating func open(_ path: PatchPath) throws(Reason) -> [JSONContainer] {
         var containers: [JSONContainer] = []
         for depth in path.tokens.indices {
@@ -168,7 +168,7 @@ extension PatchEditor {
         return containers
     }
 
-    /// - Parameter outer: what the first tokens but one lead to; nil: they are none.
+    /// - Parameter outer: contains the value to open; nil: that is the root.
     private mutating func open(_ path: PatchPath, _ depth: Int, in outer: JSONContainer?) throws(Reason) -> JSONContainer? {
         let slot = try outer.map { (outer) throws(Reason) in try Self.slot(path, depth, in: outer) }
         do throws(WorkStopped) {

@@ -1,11 +1,11 @@
-/// How large a patch may be, and what comes out of it: a few bytes can ask for very much, since copying a document into itself doubles it
-/// each time. What it takes to apply is counted by a `WorkBudget`.
+/// Limits of a patch and of its result: a few bytes can ask for very much, since copying a document into itself doubles it each time. A
+/// `WorkBudget` bounds the work of applying it.
 public struct PatchLimits: Sendable, Equatable {
     /// Operations in one patch.
     public var operations: Int
-    /// Of the document, after every operation.
+    /// Bytes of the document, after every operation.
     public var resultBytes: Int
-    /// Arrays and objects in each other, in the patch's values and in the document after every operation.
+    /// The nesting of arrays and objects, in the patch's values and in the document after every operation.
     public var depth: Int
 
     public init(_ limits: Limits = Limits()) {

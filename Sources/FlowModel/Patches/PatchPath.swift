@@ -1,12 +1,12 @@
-/// A JSON Pointer (RFC 6901) as it stands in a patch. Unlike `JSONPointer` it keeps code units that no `String` can hold, so that it never
-/// means a member that only looks the same.
+/// A JSON Pointer (RFC 6901) in a patch. Unlike `JSONPointer` it keeps code units that a `String` cannot hold, so that it never denotes a
+/// member that only looks the same.
 struct PatchPath: Sendable, Hashable {
     /// Unescaped.
     let tokens: [JSONName]
 
     init(_ tokens: [JSONName]) { self.tokens = tokens }
 
-    /// - Parameter text: a string as it is spelled in a JSON text that was checked.
+    /// - Parameter text: a string as spelled in a checked JSON text.
     /// - Returns: nil unless it is "" or begins with "/", and has "~" only in "~0" and "~1" (§3).
     init?(spelled text: ArraySlice<UInt8>) {
         let bytes = JSONName(spelled: text).bytes
@@ -40,17 +40,16 @@ struct PatchPath: Sendable, Hashable {
         return isEscaped ? nil : bytes[...]
     }
 
-    /// What the first tokens lead to.
     func prefix(_ count: Int) -> PatchPath { PatchPath(Array(tokens.prefix(count))) }
 
-    /// Whether the other place lies in the value at this one.
+    /// Whether the other path leads into the value at this one.
     func isProperPrefix(of other: PatchPath) -> Bool {
         tokens.count < other.tokens.count && other.tokens.starts(with: tokens)
     }
 }
 
 extension PatchPath: CustomStringConvertible {
-    /// As RFC 6901 spells it, shortened: it is for messages.
+    /// As RFC 6901 spells it, shortened for messages.
     var description: String {
         let limit = 200
         var bytes: [UInt8] = []
@@ -64,9 +63,9 @@ extension PatchPath: CustomStringConvertible {
 }
 
 extension JSONName {
-    /// What a token means in an array (RFC 6901 §4).
+    /// What a token denotes in an array (RFC 6901 §4).
     enum Place: Equatable {
-        /// Decimal digits without a leading zero; a number that no `Int` holds is the largest.
+        /// Decimal digits without a leading zero; a number that does not fit an `Int` is the largest one.
         case index(Int)
         /// "-": behind the last element.
         case end
@@ -81,7 +80,7 @@ extension JSONName {
         return .index(Int(String(decoding: bytes, as: UTF8.self)) ?? .max)
     }
 
-    /// As a token of a pointer is written (RFC 6901 §3).
+    /// Escaped as a token of a pointer (RFC 6901 §3).
     var escapedForPointer: JSONName {
         guard bytes.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return self }
         var escaped: [UInt8] = []

@@ -1,32 +1,32 @@
-/// A sequence into which elements are put, and from which they are taken, anywhere, without moving all that are behind: a patch may do
-/// that thousands of times to a long array.
+/// A piece table: a sequence in which insertions and removals anywhere do not move all elements behind them, since a patch may make
+/// thousands of them in a long array.
 ///
-/// What it began with stays where it is, in one block of memory that goes back to the system whole; pieces say what of it is still there,
-/// and hold what was put between. A change costs about the number of pieces, of which each change makes two more at most.
+/// The original elements stay where they are, in one block of memory that goes back to the system whole; pieces list which of them are
+/// left, and hold the inserted ones. A change costs about the number of pieces, and makes two more at most.
 struct PieceTable<Element> {
     private enum Piece {
-        /// As many as it counts, of `original` from there on.
+        /// As many elements as the piece counts, of `original` from this index on.
         case original(Int)
         case inserted([Element])
     }
 
-    /// A piece of more inserted elements is cut into two.
+    /// A piece with more inserted elements is split into two.
     private static var insertedLimit: Int { 1_024 }
 
     private var original: [Element]
-    /// Stands in `original` for what was removed.
+    /// Replaces removed elements in `original`.
     private let placeholder: Element
-    /// None is empty.
+    /// No piece is empty.
     private var pieces: [Piece] = []
-    /// How many are in each piece, close together, as a search looks at them only.
+    /// The number of elements in each piece, in an array of their own, as a search reads only these.
     private var counts: [Int] = []
     private(set) var count: Int
 
     var pieceCount: Int { counts.count }
 
     /// - Parameters:
-    ///   - count: of the elements; memory is taken for so many at once.
-    ///   - placeholder: one that holds nothing.
+    ///   - count: the number of elements; memory is taken for all of them at once.
+    ///   - placeholder: an element that holds nothing.
     init(_ elements: some Sequence<Element>, count: Int, placeholder: Element) {
         original = []
         original.reserveCapacity(count)
@@ -36,7 +36,7 @@ struct PieceTable<Element> {
         if !original.isEmpty { (pieces, counts) = ([.original(0)], [original.count]) }
     }
 
-    /// What so many elements take in memory, in bytes, with the pieces that a patch may make of them.
+    /// The memory of so many elements in bytes, with the pieces into which a patch may split them.
     static func memory(_ count: Int) -> Int {
         count * MemoryLayout<Element>.stride + Swift.min(count, 32 << 10) * (MemoryLayout<Piece>.stride + MemoryLayout<Int>.stride)
     }
@@ -50,7 +50,7 @@ struct PieceTable<Element> {
         }
     }
 
-    /// Changes an element where it is.
+    /// Changes an element in place.
     mutating func update<Result, Failure: Error>(
         at place: Int, _ body: (inout Element) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -58,7 +58,7 @@ struct PieceTable<Element> {
         switch pieces[piece] {
         case .original(let start): return try body(&original[start + offset])
         case .inserted(var elements):
-            // Nothing else may refer to the elements, or they are copied.
+            // This must be the only reference to the elements, or they are copied.
             pieces[piece] = .inserted([])
             defer { pieces[piece] = .inserted(elements) }
             return try body(&elements[offset])
@@ -103,7 +103,7 @@ struct PieceTable<Element> {
         return element
     }
 
-    /// - Returns: a piece of inserted elements that takes one more, and where in it.
+    /// - Returns: a piece of inserted elements with room for one more, and the offset in it.
     private mutating func makeRoom(at place: Int) -> (piece: Int, offset: Int) {
         var (piece, offset) = locate(place)
         if offset == 0, piece > 0, case .inserted = pieces[piece - 1] {
@@ -136,7 +136,7 @@ struct PieceTable<Element> {
         counts[piece] = offset
     }
 
-    /// Behind the last element is the last piece's end; 0, 0 where there is none.
+    /// Behind the last element: the end of the last piece, or 0, 0 without pieces.
     private func locate(_ place: Int) -> (piece: Int, offset: Int) {
         var piece = 0
         var offset = place

@@ -1,18 +1,18 @@
-/// Brings a flow back whose latest state is broken: breaks rules, is no JSON, or cannot be read.
+/// Recovers a flow whose latest state is broken: breaks rules, is not JSON, or cannot be read.
 public struct RecoverFlowCommand: Sendable {
     public var key: FlowKey
     public var actor: String
-    /// What starts it, which the flow's policy must list; nil: the caller asked for it.
+    /// What starts the recovery, which the flow's policy must list; nil: the caller asked for it.
     public var trigger: RecoveryTrigger?
-    /// nil: what the definition says, in its order.
+    /// nil: the strategies of the definition, in their order.
     public var strategy: RecoveryStrategy?
-    /// For the strategy `checkpoint`: this one; nil: the newest that follows the rules.
+    /// For the strategy `checkpoint`; nil: the newest checkpoint whose state follows the rules.
     public var checkpoint: String?
-    /// Says what would be done.
+    /// Only reports what would be done.
     public var isDryRun: Bool
     public var reason: String
     public var idempotencyKey: String?
-    /// Made for this call.
+    /// Generated for this call.
     public var recoveryID: String
     public var quarantineID: String
     public var notificationID: String
@@ -33,7 +33,7 @@ public struct RecoverFlowCommand: Sendable {
         self.notificationID = notificationID
     }
 
-    /// What the policy of the flow's type does; by the server itself. The id makes one for each call.
+    /// A recovery that the server starts by the policy of the flow's type. `makeID` generates an id at each call.
     public static func byPolicy(_ trigger: RecoveryTrigger, of key: FlowKey, makeID: () -> String) -> RecoverFlowCommand {
         var command = RecoverFlowCommand(
             key: key, actor: "flowstate", reason: "by policy: \(trigger.rawValue)", recoveryID: makeID(), quarantineID: makeID(),
@@ -60,20 +60,20 @@ public struct RecoveryRecord: Sendable, Equatable {
 
     public var id: String
     public var isPlanned: Bool
-    /// nil: nothing was wrong.
+    /// nil: the state was not broken.
     public var strategy: RecoveryStrategy?
     public var brokenVersion: FlowVersion
-    /// 0: none was written.
+    /// 0: no version was written.
     public var recoveredVersion: FlowVersion
     public var steps: [Step]
     public var violations: [StateError.Violation]
-    /// Empty: nothing was archived.
+    /// Empty: nothing was quarantined.
     public var quarantineID: String
     public var time: Timestamp
-    /// Who asked, or the server itself.
+    /// The caller, or the server itself.
     public var actor: String
     public var replayed: Bool
-    /// The JSON Patch from the broken state; empty when that is no JSON.
+    /// The JSON Patch from the broken state; empty when that is not JSON.
     public var diff: [UInt8]
 
     public init(
@@ -96,7 +96,7 @@ public struct RecoveryRecord: Sendable, Equatable {
     }
 }
 
-/// Archives the version before the one that is saved.
+/// Quarantines the version before the saved one.
 public struct QuarantineRequest: Sendable, Equatable {
     public var id: String
     public var reason: String
@@ -120,7 +120,7 @@ public struct QuarantineRequest: Sendable, Equatable {
             }.joined(separator: ",") + "]"
     }
 
-    /// What `violationsText` wrote.
+    /// Reads what `violationsText` wrote.
     public static func violations(_ text: [UInt8]) -> [StateError.Violation] {
         guard let document = try? JSONDocument(text, maximumDepth: 8) else { return [] }
         return document.root.elements.map { object in
@@ -130,7 +130,7 @@ public struct QuarantineRequest: Sendable, Equatable {
     }
 }
 
-/// An archived state, without its bytes.
+/// A quarantined state, without its bytes.
 public struct QuarantineRecord: Sendable, Equatable {
     public var id: String
     public var key: FlowKey
@@ -175,13 +175,13 @@ public struct ListQuarantineCommand: Sendable {
     }
 }
 
-/// Saves an archived state as the next version, with the phase, status and progress that it had.
+/// Saves a quarantined state as the next version, with the phase, status and progress that it had.
 public struct RestoreQuarantinedCommand: Sendable {
     public var tenant: String
     public var actor: String
     public var id: String
     public var precondition: Precondition
-    /// Restore it though it breaks rules that are enforced.
+    /// Also restores a state that breaks enforced rules.
     public var allowsInvalid: Bool
     public var idempotencyKey: String?
 

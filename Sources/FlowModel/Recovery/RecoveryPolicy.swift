@@ -1,47 +1,47 @@
-/// What recovery tries, in order.
+/// The strategies of recovery.
 public enum RecoveryStrategy: String, Sendable, CaseIterable {
-    /// Put right what is wrong with the latest state.
+    /// The latest state, repaired.
     case repair
     /// The newest checkpoint whose state follows the rules.
     case checkpoint
-    /// The newest version whose state does.
+    /// The newest version whose state follows the rules.
     case version
-    /// The initial state, with what the definition says is kept.
+    /// The initial state, with the parts of the broken one that the definition keeps.
     case reset
 }
 
-/// Which calls start a recovery by themselves when they meet a broken latest state. Reading starts none, and the save of a whole
-/// state needs none: it takes the broken one's place.
+/// Calls that start a recovery by themselves when they find the latest state broken. A read starts none, and the save of a whole state
+/// needs none: it replaces the broken one.
 public enum RecoveryTrigger: String, Sendable, CaseIterable {
     /// `ReportError`: the flow is recovered first, so that the error stays in its state.
     case errorReport = "error_report"
-    /// A transition, completion or change of status that cannot be made of the state.
+    /// A transition, completion or change of status that cannot be applied to the state.
     case step
-    /// A patch that cannot be applied to it.
+    /// A patch that cannot be applied to the state.
     case patch
 }
 
 /// How flows of a type are recovered.
 public struct RecoveryPolicy: Sendable {
     public var strategies: [RecoveryStrategy] = [.repair, .checkpoint, .reset]
-    /// What a flow has after it went back; nil leaves it.
+    /// The status of a flow after it went back; nil: unchanged.
     public var status: String?
-    /// Of the broken state, in a reset.
+    /// The places of the broken state that a reset keeps.
     public var kept: [JSONPointer] = []
     /// Empty: only `RecoverFlow` recovers.
     public var triggers: [RecoveryTrigger] = []
-    /// Which rules they mean. Where flows are worked on step by step, a state may be built as it should be and lack results that come later:
-    /// going back would lose what it has.
+    /// The depth at which triggers find a state broken. While a flow is worked on step by step, its state may have the right structure and
+    /// lack results that come later: going back would lose what it has.
     public var automaticDepth = ValidationDepth.complete
 }
 
 extension FlowDefinition {
-    /// Whether a flow with this status is recovered without being asked. One that has ended stays as it is.
-    public func recovers(on trigger: RecoveryTrigger, status: String) -> Bool {
-        recovery.triggers.contains(trigger) && !(self.status(status)?.next?.isEmpty ?? false)
+    /// Whether a flow in this phase, with this status, is recovered automatically. One that has ended stays as it is.
+    public func recovers(on trigger: RecoveryTrigger, phase: String, status: String) -> Bool {
+        recovery.triggers.contains(trigger) && !isEnded(phase: phase, status: status)
     }
 
-    /// An earlier state as it becomes the latest again; nil when it does not follow the rules.
+    /// An earlier state, edited to become the latest again; nil when it does not follow the rules.
     ///
     /// - Throws: why the work was stopped.
     public func goingBack(
@@ -57,9 +57,9 @@ extension FlowDefinition {
         }
     }
 
-    /// The initial state with what is kept of the broken one; nil when there is none, or it would not follow the rules.
+    /// The initial state with what is kept of the broken one; nil when there is none, or it does not follow the rules.
     ///
-    /// - Parameter broken: nil: nothing of it can be read.
+    /// - Parameter broken: nil: it cannot be read.
     /// - Throws: why the work was stopped.
     public func reset(
         _ broken: [UInt8]?, flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
@@ -85,7 +85,7 @@ extension FlowDefinition {
                 return String(decoding: value.text, as: UTF8.self)
             }
             guard let text else { continue }
-            // What cannot be put there is not kept.
+            // A value that cannot be set is not kept.
             _ = try edited { () throws(StateError) in
                 try edit.set(pointer, text)
                 return nil

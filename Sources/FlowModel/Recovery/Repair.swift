@@ -1,9 +1,9 @@
-/// Puts one place of a broken state right.
+/// Repairs one place of a broken state.
 public struct Repair: Sendable {
     enum Value: Sendable {
         /// JSON.
         case constant(JSONValue)
-        /// What stands at the first of these places that has something.
+        /// The value at the first of these places that has one.
         case from([JSONPointer])
         /// The flow's id.
         case id
@@ -25,7 +25,7 @@ public struct Repair: Sendable {
         }
         if let from = reader.strings("from") {
             let pointers = from.map { JSONPointer($0) }
-            if pointers.contains(where: { $0 == nil }) { reader.fault("from", "has something that is no JSON Pointer") }
+            if pointers.contains(where: { $0 == nil }) { reader.fault("from", "contains something that is not a JSON Pointer") }
             values.append(.from(pointers.compactMap { $0 }))
         }
         switch reader.string("set", isRequired: false) {
@@ -40,7 +40,7 @@ public struct Repair: Sendable {
         return (Repair(path: path, value: value), reader.faults)
     }
 
-    /// The value's JSON; nil: there is nothing to put there.
+    /// The value's JSON; nil: there is no value.
     func text(_ root: JSONValue, flowID: String, at time: Timestamp, _ budget: WorkBudget) throws(WorkStopped) -> String? {
         switch value {
         case .constant(let constant): return try Self.text(constant, budget)
@@ -61,8 +61,8 @@ public struct Repair: Sendable {
 }
 
 extension FlowDefinition {
-    /// The state with every place put right that is missing, or in which a rule is broken. nil when it is not a JSON object, or repairs
-    /// cannot make it valid.
+    /// The state after repairing every place that is missing or breaks a rule. nil when it is not a JSON object, or repairs cannot make it
+    /// valid.
     ///
     /// - Throws: why the work was stopped.
     public func repaired(
@@ -89,7 +89,7 @@ extension FlowDefinition {
         }
     }
 
-    /// What edits make of a state; nil where the state, or the limits, do not let them.
+    /// The result of edits; nil when the state or the limits do not allow them.
     func edited(_ body: () throws(StateError) -> [UInt8]?) throws(StateError) -> [UInt8]? {
         do throws(StateError) {
             return try body()
@@ -103,7 +103,7 @@ extension FlowDefinition {
 }
 
 extension Repair {
-    /// - Parameter broken: the places at which rules are broken, as pointers are spelled.
+    /// - Parameter broken: the places that break rules, as spelled pointers.
     fileprivate func isNeeded(_ root: JSONValue, _ broken: [[UInt8]], _ budget: WorkBudget) throws(WorkStopped) -> Bool {
         let place = Array(path.description.utf8)
         for other in broken {

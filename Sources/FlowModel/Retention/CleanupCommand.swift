@@ -1,14 +1,14 @@
 /// Removes what retention no longer keeps.
 public struct CleanupCommand: Sendable {
-    /// nil: every tenant's.
+    /// nil: every tenant.
     public var tenant: String?
-    /// nil: all.
+    /// nil: every type.
     public var flowType: String?
-    /// Only says what would go.
+    /// Only reports what would be removed.
     public var isDryRun: Bool
-    /// Removes so many rows at most; 0 means the default.
+    /// The most rows to remove; 0 means the default.
     public var maximumRows: Int64
-    /// Where an earlier one stopped (`CleanupResult.next`); nil: from the beginning.
+    /// Where an earlier clean-up stopped (`CleanupResult.next`); nil: from the beginning.
     public var cursor: PageToken?
     public var actor: String
 
@@ -30,7 +30,7 @@ public struct CleanupCommand: Sendable {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let tenant { try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes) }
         if let flowType { try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes) }
-        // However large: it is only compared, and clients say so that they mean all.
+        // Not bounded above: it is only compared, and a client may ask to remove everything.
         if maximumRows < 0 { throw .invalidArgument(field: "max_rows", message: "is \(maximumRows); use 0 for the default") }
     }
 }
@@ -38,22 +38,22 @@ public struct CleanupCommand: Sendable {
 /// What a clean-up removed so far, or would remove.
 public struct CleanupCounts: Sendable, Equatable {
     public var versions: Int64 = 0
-    /// Deleted flows whose history went.
+    /// Deleted flows whose history was removed.
     public var flows: Int64 = 0
-    /// Flows that were deleted since they had ended; their history goes later.
+    /// Flows that were deleted because they had ended; their history is removed later.
     public var endedFlows: Int64 = 0
     public var checkpoints: Int64 = 0
     public var quarantined: Int64 = 0
     public var events: Int64 = 0
     public var idempotencyRecords: Int64 = 0
-    /// Of states, as they were stored.
+    /// Bytes of states as stored.
     public var bytes: Int64 = 0
-    /// Flows that something was wrong with: what should go of them stayed, all or some of it, and the next clean-up tries again.
+    /// Flows with a fault: all or some of what should be removed of them stayed, and the next clean-up tries again.
     public var skipped: Int64 = 0
 
     public init() {}
 
-    /// What `CleanupCommand.maximumRows` bounds.
+    /// The rows that `CleanupCommand.maximumRows` bounds.
     public var rows: Int64 { versions + endedFlows + checkpoints + quarantined + events + idempotencyRecords }
 }
 
@@ -61,7 +61,7 @@ public struct CleanupResult: Sendable, Equatable {
     public var counts: CleanupCounts
     /// It stopped before the end: there may be more to remove.
     public var isIncomplete: Bool
-    /// Where to go on; nil: it came to the end.
+    /// Where to continue; nil: it reached the end.
     public var next: PageToken?
 
     public init(counts: CleanupCounts, isIncomplete: Bool, next: PageToken? = nil) {
@@ -71,10 +71,10 @@ public struct CleanupResult: Sendable, Equatable {
     }
 }
 
-/// How far a clean-up has come: through all flows of the tenants before this one, and through its own up to this one. Pure.
+/// The progress of a clean-up: all flows of the tenants before this one are done, and this tenant's flows up to this one. Pure.
 public struct CleanupPlace: Sendable, Equatable {
     public var tenant: String
-    /// Empty: nothing is known of the tenant's flows yet.
+    /// Empty: none of the tenant's flows is done yet.
     public var flowID: String
 
     /// Before everything.
@@ -85,7 +85,7 @@ public struct CleanupPlace: Sendable, Equatable {
         self.flowID = flowID
     }
 
-    /// Names have no line breaks.
+    /// Tenant and flow id are separated by a line break, which names cannot contain.
     public func token(_ command: CleanupCommand) -> PageToken {
         PageToken(
             list: .cleanup, fingerprint: Self.fingerprint(command), position: PageToken.Position(text: "\(tenant)\n\(flowID)"))
@@ -111,30 +111,33 @@ public struct CleanupPlace: Sendable, Equatable {
     }
 }
 
-/// The clean-up that servers do by themselves, one of them at a time: the one under way, else the last.
+/// The clean-up that servers start by themselves, one at a time, as far as it concerns one tenant: the current one, else the last.
 public struct CleanupRun: Sendable, Equatable {
-    /// The server that does it.
+    /// The server that runs it.
     public var holder: String
     public var startedAt: Timestamp
-    /// nil: it is under way, or its server has gone and another will take over.
+    /// nil: it is running, or its server has died and another will take over.
     public var finishedAt: Timestamp?
-    /// How far it has come: the flow looked at last.
-    public var tenant: String
+    /// Its progress: the tenant's flow that it reached last; empty: it is not at the tenant's flows.
     public var flowID: String
+    /// What it has removed of the tenant's flows.
     public var counts: CleanupCounts
 
-    public init(
-        holder: String, startedAt: Timestamp, finishedAt: Timestamp?, tenant: String, flowID: String, counts: CleanupCounts
-    ) {
+    public init(holder: String, startedAt: Timestamp, finishedAt: Timestamp?, flowID: String, counts: CleanupCounts) {
         self.holder = holder
         self.startedAt = startedAt
         self.finishedAt = finishedAt
-        self.tenant = tenant
         self.flowID = flowID
         self.counts = counts
     }
 }
 
 public struct GetCleanupRunCommand: Sendable {
-    public init() {}
+    public let tenant: String
+
+    public init(tenant: String) { self.tenant = tenant }
+
+    public func check(limits: Limits) throws(StateError) {
+        try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes)
+    }
 }

@@ -1,28 +1,28 @@
-/// What stays of flows of a type; without a policy everything does. The newest version always stays, and so does every version that a kept
-/// checkpoint or a kept entry of the quarantine refers to.
+/// What is retained of the flows of a type; without a policy, everything. The newest version is always retained, and so is every version to
+/// which a retained checkpoint or quarantine entry refers.
 public struct RetentionPolicy: Sendable, Equatable {
-    /// The newest versions, so many of them.
+    /// The number of newest versions.
     public var versions: Int64?
-    /// Versions that are not older.
+    /// The age up to which versions are retained.
     public var versionHours: Int64?
-    /// The newest versions that take no more bytes together, as they are stored.
+    /// The newest versions that together take no more bytes as stored.
     public var versionBytes: Int64?
-    /// The newest checkpoints.
+    /// The number of newest checkpoints.
     public var checkpoints: Int64?
-    /// The newest archived states.
+    /// The number of newest quarantined states.
     public var archives: Int64?
-    /// A flow that has ended is deleted when it was not changed for so long.
+    /// The time without changes after which a flow that has ended is deleted.
     public var endedHours: Int64?
 
     public init() {}
 
     public var isEmpty: Bool { self == RetentionPolicy() }
-    /// Whether it lets versions go.
+    /// Whether the policy removes versions.
     public var limitsVersions: Bool { versions != nil || versionHours != nil || versionBytes != nil }
 }
 
 extension RetentionPolicy {
-    /// A hundred years; PostgreSQL's times end somewhere.
+    /// A hundred years, since PostgreSQL's times are bounded.
     private static let mostHours = 876_600
 
     static func read(_ object: JSONValue, at place: JSONPointer) -> (RetentionPolicy, FaultList) {
@@ -48,15 +48,5 @@ extension ObjectReader {
             return nil
         }
         return Int64(count)
-    }
-}
-
-extension FlowDefinition {
-    /// Whether flows can end: a phase is terminal, or nothing follows a status.
-    public var hasEnd: Bool { phases.contains(where: \.isTerminal) || statuses.contains { $0.next?.isEmpty ?? false } }
-
-    /// Whether a flow that stands there has ended.
-    public func isEnd(phase: String, status: String) -> Bool {
-        self.phase(phase)?.isTerminal == true || self.status(status)?.next?.isEmpty == true
     }
 }

@@ -17,7 +17,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// The places of two elements that are equal.
+    /// The indexes of two equal elements.
     private mutating func equals(_ array: JSONValue) throws(WorkStopped) -> (Int, Int)? {
         let all: JSONHashes
         if let hashes { all = hashes } else { all = try JSONHashes(array.document, budget) }
@@ -29,7 +29,7 @@ extension SchemaCheck {
         var found = PlaceTable(room: count)
         for (place, element) in array.elements.enumerated() {
             try budget.spend(1)
-            // Tables hold nodes, since those are found at once.
+            // The table holds indexes of nodes, from which values are found at once.
             let other = try found.put(element.index, all[element]) { (index) throws(WorkStopped) in
                 let other = JSONValue(document: element.document, index: index)
                 if all[other] != all[element] { return false }

@@ -2,7 +2,7 @@ extension SchemaCheck {
     mutating func follows(_ object: JSONValue, _ schema: ObjectSchema) throws(WorkStopped) -> Bool {
         let names = try StringTable(object.members, budget)
         var fits = hasRightCount(names.count, schema)
-        // The smallest object can lack very many.
+        // Paid first, since the smallest object can lack very many names.
         try budget.spend(bytes: schema.required.count)
         var found = [Bool](repeating: false, count: schema.required.count)
         for member in object.members where !isOver(fits) && names.isLast(member.key) {
@@ -14,7 +14,7 @@ extension SchemaCheck {
         return try follows(object, names, schema.dependencies) ? fits : false
     }
 
-    // Apart, so that their messages take no stack while what is in the object is looked at.
+    // Functions of their own, so that their messages take no stack while the object's values are checked.
 
     private mutating func hasRightCount(_ count: Int, _ schema: ObjectSchema) -> Bool {
         var fits = true
@@ -39,7 +39,7 @@ extension SchemaCheck {
         let property = schema.properties[JSONName(spelled: member.key.text)]
         if let place = property?.required { found[place] = true }
         path.append(.member(member.key))
-        // Most have a schema of their own and nothing else.
+        // Most members have a schema of their own and nothing else.
         let fits: Bool
         if let number = property?.schema, schema.patterns.isEmpty, schema.names == nil {
             fits = try self.fits(member.value, number)
@@ -55,7 +55,7 @@ extension SchemaCheck {
         try numbers += patterns(of: member, schema)
         var fits = try fitsAll(member.value, numbers)
         if numbers.isEmpty, number == nil, let rest = schema.rest {
-            fits = isNever(rest) ? add("is no member that the schema knows") : try self.fits(member.value, rest)
+            fits = isNever(rest) ? add("is not a member that the schema knows") : try self.fits(member.value, rest)
         }
         if let names = schema.names, let reason = try reason(member.key, names) {
             fits = add("has a name that is not allowed: it \(reason)")
@@ -63,7 +63,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Schemas of the patterns that a name matches.
+    /// The schemas of the patterns that a name matches.
     private mutating func patterns(of member: JSONValue.Member, _ schema: ObjectSchema) throws(WorkStopped) -> [Int] {
         var numbers: [Int] = []
         for (pattern, number) in schema.patterns {
@@ -89,7 +89,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Whether a name that the schema asks for is among those of an object.
+    /// Whether an object has a name that the schema asks for.
     private mutating func has(_ name: JSONName, _ names: StringTable) throws(WorkStopped) -> Bool {
         try budget.spend(1)
         try budget.spend(bytes: name.bytes.count)

@@ -1,6 +1,6 @@
 extension SchemaCheck {
     mutating func hasType(_ value: JSONValue, _ types: SchemaTypes) throws(WorkStopped) -> Bool {
-        // Whether it is an integer, only all its digits say.
+        // Only all of its digits tell whether a number is an integer.
         if value.kind == .number { try budget.spend(bytes: value.size) }
         if stop != nil { return false }
         if types.contain(value) { return true }
@@ -61,12 +61,12 @@ extension SchemaCheck {
 
     private mutating func follows(_ text: String, _ format: SchemaFormat) throws(WorkStopped) -> Bool {
         if format == .regex {
-            // The only one that makes something of the text: a class of three bytes may have hundreds of ranges.
+            // The only format that compiles the text: a class of three bytes may have hundreds of ranges.
             let (count, limit) = (text.utf8.count, schema.limits.patternBytes)
-            if count > limit { return add("is no \(format.rawValue) that is looked at: it has \(count) bytes, the limit is \(limit)") }
+            if count > limit { return add("is too long to be checked as \(format.rawValue): it has \(count) bytes, the limit is \(limit)") }
             try budget.spend(TextPattern.compilingSteps(text))
         }
         if stop != nil { return false }
-        return format.fits(text, schema.limits) || add("is no \(format.rawValue)")
+        return format.fits(text, schema.limits) || add("does not have the format \(format.rawValue)")
     }
 }

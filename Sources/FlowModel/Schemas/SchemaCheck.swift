@@ -1,19 +1,19 @@
-/// Holds one state against a schema. Recursion goes through `fits`, no deeper than `JSONSchema.maximumNesting`.
+/// Checks one state against a schema. Recurses through `fits`, no deeper than `JSONSchema.maximumNesting`.
 struct SchemaCheck {
     let schema: JSONSchema
     private(set) var report: RuleReport
     let budget: WorkBudget
     private var nesting = 0
-    /// From the state to the value that is being looked at: members by their names, elements by their places.
+    /// From the state to the value that is checked: members by their names, elements by their indexes.
     var path: [Step] = []
-    /// What is wrong with a value on trial: whether it fits is asked, and nothing reported.
+    /// Set while a value is only tried: whether it fits is asked, and nothing reported.
     private var trial: Trial?
     /// Why the check was given up.
     private(set) var stop: String?
-    /// Of the state, once they were needed.
+    /// The hashes of the state's values, once they were needed.
     var hashes: JSONHashes?
 
-    /// Whether to stop: it is decided that a value does not fit, and only that is asked (`trial`), not everything that is wrong with it.
+    /// Whether to stop: a value does not fit, and its other violations are not asked for (`trial`).
     func isOver(_ fits: Bool) -> Bool { stop != nil || !fits && trial != nil }
 
     enum Step {
@@ -22,7 +22,7 @@ struct SchemaCheck {
     }
 
     private struct Trial {
-        /// Steps of the path to the value.
+        /// The length of the path to the value.
         let start: Int
         var reason: String?
     }
@@ -38,10 +38,10 @@ struct SchemaCheck {
         if let stop { giveUp(stop) }
     }
 
-    /// A value on trial is none any more.
-    mutating func giveUp(_ reason: String) { report.add(.root, "cannot be held against the schema: \(reason)") }
+    /// Reports why the check was given up; not within a trial.
+    mutating func giveUp(_ reason: String) { report.add(.root, "cannot be checked against the schema: \(reason)") }
 
-    /// Whether a value fits; notes in what it does not.
+    /// Whether a value fits; adds its violations.
     mutating func fits(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> Bool {
         try budget.spend(1)
         guard enters() else { return false }
@@ -51,17 +51,17 @@ struct SchemaCheck {
             if try !follows(value, schema.subschemas[subschema].keywords[place]) { fits = false }
             if isOver(fits) { break }
         }
-        // What is thrown ends all of it.
+        // Not restored after an error, which ends the whole check.
         nesting -= 1
         return fits
     }
 
-    // Apart, so that their messages take no stack while what is in the value is looked at.
+    // Functions of their own, so that their messages take no stack while the value's contents are checked.
 
     private mutating func enters() -> Bool {
         if stop != nil { return false }
         if nesting == JSONSchema.maximumNesting {
-            stop = "more than \(JSONSchema.maximumNesting) schemas apply in each other at \(Self.pointer(path).description.prefix(100))"
+            stop = "more than \(JSONSchema.maximumNesting) schemas are nested at \(Self.pointer(path).description.prefix(100))"
             return false
         }
         nesting += 1
@@ -85,7 +85,7 @@ struct SchemaCheck {
         }
     }
 
-    /// What asks for nothing in the value.
+    /// The keywords that do not look into the value.
     private mutating func followsByItself(_ value: JSONValue, _ keyword: SchemaKeyword) throws(WorkStopped) -> Bool {
         switch keyword {
         case .types(let types): try hasType(value, types)
@@ -97,7 +97,7 @@ struct SchemaCheck {
         }
     }
 
-    // MARK: What is noted
+    // MARK: Reporting
 
     /// Whether a pattern matches somewhere in a text.
     mutating func isFound(_ pattern: SchemaPattern, in text: String) throws(WorkStopped) -> Bool {
@@ -112,9 +112,9 @@ struct SchemaCheck {
         try JSONComparison(budget).areEqual(one, other)
     }
 
-    /// Notes what is wrong, and answers false.
+    /// Adds a violation, and returns false.
     ///
-    /// - Parameter member: of the value: what is wrong is there.
+    /// - Parameter member: the member of the value that breaks the schema.
     @discardableResult
     mutating func add(_ message: @autoclosure () -> String, at member: String? = nil) -> Bool {
         guard stop == nil else { return false }
@@ -143,7 +143,7 @@ struct SchemaCheck {
         return JSONPointer(tokens)
     }
 
-    /// nil when a value fits, else the first thing that is wrong with it. Also when the check was given up: then all of it is.
+    /// nil when a value fits, else its first violation. Not nil either when the check was given up.
     mutating func reason(_ value: JSONValue, _ number: Int) throws(WorkStopped) -> String? {
         let outer = trial
         trial = Trial(start: path.count)

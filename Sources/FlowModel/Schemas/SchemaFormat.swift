@@ -7,7 +7,7 @@ enum SchemaFormat: String, Sendable {
     case jsonPointer = "json-pointer"
     case relativeJSONPointer = "relative-json-pointer"
 
-    /// - Parameter limits: of the memory that a `regex` may take; its length is for the caller to look at.
+    /// - Parameter limits: bounds the memory of a `regex`; the caller checks its length.
     func fits(_ text: String, _ limits: Limits) -> Bool {
         switch self {
         case .dateTime: TimeFormat.isDateTime(text)
@@ -89,7 +89,7 @@ enum SchemaFormat: String, Sendable {
 
     // MARK: References
 
-    /// RFC 3986 §2: no other characters, "%" only before two digits, "#" once. "[" and "]", which belong around an address, are taken
+    /// RFC 3986 §2: only its characters, "%" only before two digits, "#" once. "[" and "]", which belong around an address, are accepted
     /// anywhere.
     private static func hasURICharacters(_ text: String) -> Bool {
         var (marks, rest) = (0, text.utf8[...])
@@ -111,7 +111,7 @@ enum SchemaFormat: String, Sendable {
     private static func isRelativeJSONPointer(_ text: String) -> Bool {
         let digits = text.utf8.prefix(while: isDigit)
         guard !digits.isEmpty, digits.count == 1 || digits.first != UInt8(ascii: "0") else { return false }
-        // Bytes: with a mark behind it the last digit is part of a longer character.
+        // By bytes: a combining mark behind the last digit would make one character of both.
         let rest = String(Substring(text.utf8.dropFirst(digits.count)))
         return rest == "#" || JSONPointer(rest) != nil
     }
@@ -130,7 +130,7 @@ enum SchemaFormat: String, Sendable {
 }
 
 extension String {
-    /// What is before, between and behind a text in it.
+    /// The parts before, between and behind the occurrences of a separator.
     fileprivate func components(around separator: String) -> [Substring] {
         var parts: [Substring] = []
         var rest = self[...]

@@ -1,31 +1,31 @@
-/// The places of a document that are schemas, and what their `$id`s and `$ref`s mean. Nothing here recurses or looks twice at a place:
-/// schemas may refer to each other in any length. A class, since it grows while it is being read.
+/// The places of a document that are schemas, and the targets of their `$id`s and `$ref`s. Nothing here recurses or visits a place twice:
+/// schemas may refer to each other in chains of any length. A class, since it grows while it is being read.
 final class SchemaIndex {
     struct Location {
         let value: JSONValue
-        /// In the definition.
+        /// The place in the definition.
         let place: JSONPointer
-        /// What references in it are relative to; its own `$id` counts.
+        /// The base of references in it; its own `$id` counts.
         let base: URIReference
     }
 
-    /// In the order in which they were found: by their place here they are named.
+    /// In the order in which they were found; a schema's number is its index here.
     private(set) var locations: [Location] = []
     private(set) var faults = FaultList()
     private let maximum: Int
-    /// There are more than may be; no more are taken.
+    /// The document has more schemas than allowed; no more are added.
     private(set) var isFull = false
-    /// By the node of their value.
+    /// Numbers of schemas, by the node of their value.
     private var known: [Int: Int] = [:]
-    /// By URI: the whole schema that has it as `$id`.
+    /// By URI: the whole schema with this `$id`.
     private var resources: [Name: Int] = [:]
     /// By URI, "#" and name: `"$id": "#name"`.
     private var anchors: [Name: Int] = [:]
-    /// What is in the objects and arrays on the way of references, by their node: a long list of definitions is not searched for each.
+    /// The contents of objects and arrays on the way of references, by node: a long list of definitions is not searched for each reference.
     private var members: [Int: [JSONName: JSONValue]] = [:]
     private var elements: [Int: [JSONValue]] = [:]
 
-    /// Of a `$id` or `$ref`: the one is part of what the other means, so many of both would take the product.
+    /// Of a `$id` or `$ref`: resolving joins the two, so many of both would cost their product.
     static let maximumURIBytes = 2_000
 
     init(_ root: JSONValue, at place: JSONPointer, maximum: Int) {
@@ -34,7 +34,7 @@ final class SchemaIndex {
         _ = enlist(root, at: place, in: URIReference(""))
     }
 
-    /// The number of a value that is a schema, and from now on of all in it.
+    /// Adds a value as a schema, with all schemas in it, and returns its number.
     private func enlist(_ value: JSONValue, at place: JSONPointer, in base: URIReference) -> Int {
         if let number = known[value.index] { return number }
         let number = locations.count
@@ -63,25 +63,25 @@ final class SchemaIndex {
             if let name = own.fragment, !name.isEmpty {
                 anchors[Name(own.document + "#" + name)] = locations.count
             } else if resources.updateValue(locations.count, forKey: Name(own.document)) != nil, !own.document.isEmpty {
-                faults.add(place.appending("$id").description, "\"\(id)\" is another schema here already")
+                faults.add(place.appending("$id").description, "\"\(id)\" is the $id of another schema already")
             }
             if !id.hasPrefix("#") { base = own }
         }
         locations.append(Location(value: value, place: place, base: base))
     }
 
-    /// nil beside `$ref`, where it means nothing.
+    /// nil beside `$ref`, where `$id` is ignored.
     private func id(_ member: (String) -> JSONValue?) -> String? {
         guard member("$ref")?.kind != .string, let id = member("$id")?.string else { return nil }
         return id.utf8.count <= Self.maximumURIBytes ? id : nil
     }
 
-    /// The number of a schema that is in another one.
+    /// The number of a schema within another one.
     func number(of value: JSONValue) -> Int? { known[value.index] }
 
     // MARK: References
 
-    /// The number of the schema that a reference in another one means; or why there is none.
+    /// The number of the schema to which a reference in another one refers; or why there is none.
     func resolve(_ reference: String, in number: Int) -> (number: Int?, fault: String) {
         if reference.utf8.count > Self.maximumURIBytes {
             return (nil, "is \(reference.utf8.count) bytes, the limit is \(Self.maximumURIBytes)")
@@ -97,7 +97,7 @@ final class SchemaIndex {
             return (anchor, "\"\(reference)\" names nothing: no schema here has \"$id\": \"#\(fragment)\"")
         }
         guard let pointer = URIReference.decode(fragment).flatMap({ JSONPointer($0) }) else {
-            return (nil, "\"\(reference)\" is no JSON Pointer (RFC 6901) behind \"#\"")
+            return (nil, "\"\(reference)\" is not a JSON Pointer (RFC 6901) behind \"#\"")
         }
         return (follow(pointer, from: resource), "\"\(reference)\" leads to nothing")
     }

@@ -1,5 +1,4 @@
-/// What one schema asks of a value; keywords that are about the same kind of value are together. Other schemas stand here as their places
-/// in `JSONSchema.subschemas`.
+/// One requirement of a schema; keywords about the same kind of value are together. Other schemas are indexes into `JSONSchema.subschemas`.
 enum SchemaKeyword: Sendable {
     case types(SchemaTypes)
     case values(SchemaValues)
@@ -14,7 +13,7 @@ enum SchemaKeyword: Sendable {
     case not(Int)
     case condition(ConditionSchema)
 
-    /// Schemas that are held against the same value, rather than against something in it.
+    /// Schemas that apply to the same value, rather than to its contents.
     var inPlace: [Int] {
         switch self {
         case .allOf(let all), .anyOf(let all), .oneOf(let all): all
@@ -59,10 +58,10 @@ final class SchemaValues: Sendable {
     }
 }
 
-/// Numbers as they are spelled in the schema.
+/// Numbers as spelled in the schema.
 final class NumberSchema: Sendable {
     let maximum, exclusiveMaximum, minimum, exclusiveMinimum, multipleOf: JSONValue?
-    /// Bytes of all of them.
+    /// Bytes of all bounds together.
     let size: Int
 
     init(maximum: JSONValue?, exclusiveMaximum: JSONValue?, minimum: JSONValue?, exclusiveMinimum: JSONValue?, multipleOf: JSONValue?) {
@@ -89,9 +88,9 @@ final class StringSchema: Sendable {
 }
 
 final class ArraySchema: Sendable {
-    /// Of the first elements, one each.
+    /// Schemas of the first elements, one each.
     let first: [Int]
-    /// Of all others.
+    /// The schema of all other elements.
     let rest: Int?
     let contains: Int?
     let maximum, minimum: Int?
@@ -110,14 +109,14 @@ final class ArraySchema: Sendable {
 final class ObjectSchema: Sendable {
     struct Property: Sendable {
         var schema: Int?
-        /// Its place in `required`.
+        /// Its index in `required`.
         var required: Int?
     }
 
-    /// What holds when there is a member of that name.
+    /// Applies when an object has a member of that name.
     struct Dependency: Sendable {
         let name: JSONName
-        /// Members that must be there too.
+        /// Members that are required then.
         let names: [JSONName]
         let schema: Int?
     }
@@ -125,7 +124,7 @@ final class ObjectSchema: Sendable {
     let properties: [JSONName: Property]
     let required: [JSONName]
     let patterns: [(pattern: SchemaPattern, schema: Int)]
-    /// Of members that neither a name nor a pattern is about.
+    /// The schema of members that neither a name nor a pattern covers.
     let rest: Int?
     let names: Int?
     let dependencies: [Dependency]

@@ -1,4 +1,4 @@
-/// Reads the keywords of one schema, and notes what is wrong with them.
+/// Reads the keywords of one schema, and reports faults in them.
 struct SchemaObject {
     let place: JSONPointer
     private(set) var faults = FaultList()
@@ -37,7 +37,7 @@ struct SchemaObject {
         return nil
     }
 
-    /// The number of the schema that a keyword has; what is none has its fault at its own place.
+    /// The number of the schema in a keyword; a value that is not a schema has its fault at its own place.
     func schema(_ keyword: String) -> Int? { members[JSONName(keyword)].flatMap { index.number(of: $0) } }
 
     mutating func schemas(_ keyword: String) -> [Int]? {
@@ -48,14 +48,14 @@ struct SchemaObject {
 
     // MARK: Drafts and names
 
-    /// Keywords of later drafts, and what draft-07 has for them.
+    /// Keywords of later drafts, and their counterparts in draft-07.
     private static let laterKeywords = [
         "$recursiveRef": "$ref", "$dynamicRef": "$ref", "dependentRequired": "dependencies", "dependentSchemas": "dependencies",
         "prefixItems": "an array of items", "minContains": "contains", "maxContains": "contains", "unevaluatedItems": "additionalItems",
         "unevaluatedProperties": "additionalProperties",
     ]
 
-    /// Notes keywords of later drafts, and an invalid `$id`.
+    /// Reports keywords of later drafts, and an invalid `$id`.
     mutating func checkNames() {
         for (keyword, other) in Self.laterKeywords where members[JSONName(keyword)] != nil {
             fault(keyword, "is of a later draft; schemas here are draft-07, which has \(other)")
@@ -77,7 +77,7 @@ struct SchemaObject {
         var names: [String] = []
         for element in value.kind == .array ? Array(value.elements) : [value] {
             guard let name = element.string, SchemaTypes.known.contains(name) else {
-                fault("type", "\(element.shown) is no type; use \(SchemaTypes.known.joined(separator: ", "))")
+                fault("type", "\(element.shown) is not a type; use \(SchemaTypes.known.joined(separator: ", "))")
                 continue
             }
             if !names.contains(name) { names.append(name) }
@@ -99,7 +99,7 @@ struct SchemaObject {
     mutating func stringSchema(_ patterns: DefinitionPatterns) -> StringSchema? {
         let (maximum, minimum) = (count("maxLength"), count("minLength"))
         let pattern = string("pattern").flatMap { self.pattern($0, at: ["pattern"], patterns) }
-        // A format that is not known says nothing (§7.2).
+        // An unknown format is ignored (§7.2).
         let format = string("format").flatMap { SchemaFormat(rawValue: $0) }
         if maximum == nil, minimum == nil, pattern == nil, format == nil { return nil }
         return StringSchema(maximum: maximum, minimum: minimum, pattern: pattern, format: format)

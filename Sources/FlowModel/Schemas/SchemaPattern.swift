@@ -1,17 +1,17 @@
-/// A regular expression of a schema: RE2's syntax, and ECMA-262's where the two only write the same thing differently, `\u00e9` and
-/// `(?<name>…)`. Look-around and back-references are refused.
+/// A regular expression of a schema: RE2's syntax, and ECMA-262's where only the spelling differs, as in `\u00e9` and `(?<name>…)`.
+/// Look-around and back-references are refused.
 struct SchemaPattern: Sendable {
-    /// As it stands in the schema.
+    /// As spelled in the schema.
     let source: String
     private let compiled: TextPattern
 
-    /// - Returns: nil, with what is to be reported.
+    /// - Returns: nil, with the fault to report.
     static func compile(_ source: String, _ patterns: DefinitionPatterns) -> (pattern: SchemaPattern?, fault: String?) {
         let (compiled, fault) = patterns.compile(source, as: translate(source))
         return (compiled.map { SchemaPattern(source: source, compiled: $0) }, fault)
     }
 
-    /// Whether a text would be a pattern.
+    /// Whether a text is a pattern.
     static func isPattern(_ source: String, memory: Int) -> Bool { (try? TextPattern(translate(source), memory: memory)) != nil }
 
     /// See `TextPattern.steps`.
@@ -24,7 +24,7 @@ struct SchemaPattern: Sendable {
         guard source.contains("\\u") || source.contains("(?<") else { return source }
         var result = ""
         var rest = Substring(source)
-        // There a group is only characters. The first "]" ends it, also directly behind "[": ECMA-262 has empty classes.
+        // In a class a group is only characters. The first "]" ends the class, even directly behind "[": ECMA-262 has empty classes.
         var isInClass = false
         while let character = rest.unicodeScalars.first {
             if character == "\\" {
@@ -42,7 +42,7 @@ struct SchemaPattern: Sendable {
         return result
     }
 
-    /// Takes the escape with which a text begins. Two of `\uXXXX` may mean one character.
+    /// Translates the escape at the beginning of a text. Two of `\uXXXX` may be one character.
     private static func translateEscape(_ text: Substring, into result: inout String) -> Substring {
         guard let (unit, behind) = escapedUnit(text) else {
             let escape = text.unicodeScalars.prefix(2)

@@ -1,6 +1,6 @@
-/// Makes a schema of its JSON, or says everything that is wrong with it.
+/// Reads a schema from its JSON, or reports every fault in it.
 ///
-/// Keywords that draft-07 does not know are ignored, as it asks for (§6.4). Those of later drafts are faults: their authors expect a check
+/// Keywords that draft-07 does not define are ignored, as it demands (§6.4). Those of later drafts are faults: their authors expect a check
 /// that would not happen.
 struct SchemaReader {
     private let index: SchemaIndex
@@ -8,7 +8,7 @@ struct SchemaReader {
     private var faults = FaultList()
     private let patterns: DefinitionPatterns
 
-    /// Schemas that are held against the same value through each other: `allOf` in `anyOf` in `not`…
+    /// The most schemas that apply to the same value through each other: `allOf` in `anyOf` in `not`…
     private static let maximumInPlace = 32
 
     private init(_ root: JSONValue, at place: JSONPointer, _ scope: DefinitionScope) {
@@ -16,12 +16,12 @@ struct SchemaReader {
         patterns = scope.patterns
     }
 
-    /// - Parameter place: of the schema in the definition.
+    /// - Parameter place: the schema's place in the definition.
     static func read(
         _ root: JSONValue, at place: JSONPointer, _ scope: DefinitionScope
     ) -> (schema: JSONSchema?, faults: FaultList) {
         var reader = SchemaReader(root, at: place, scope)
-        // A reference may lead to a place that nothing else calls a schema: then there is one more.
+        // A reference may make a schema of a place that no keyword makes one: then there is one more to read.
         while reader.subschemas.count < reader.index.locations.count, !reader.index.isFull {
             reader.readNext()
         }
@@ -75,7 +75,7 @@ struct SchemaReader {
         return keywords
     }
 
-    /// Lets references to references lead to what they mean in the end.
+    /// Replaces references to references by their final target.
     private mutating func follow() {
         for start in subschemas.indices {
             var (number, path): (Int, Set<Int>) = (start, [])
@@ -94,10 +94,10 @@ struct SchemaReader {
         faults.add(index.locations[number].place.appending(keyword).description, message)
     }
 
-    // MARK: Circles
+    // MARK: Cycles
 
-    /// Finds schemas that would be held against the same value again, without end, and those that go too deep for one value. Each is
-    /// visited once, behind all that it leads to.
+    /// Finds schemas that would apply to the same value again, without end, and those nested too deeply for one value. Each is visited
+    /// once, after all to which it leads.
     private mutating func findCircles() {
         var depths = [Int?](repeating: nil, count: subschemas.count)
         var isOpen = [Bool](repeating: false, count: subschemas.count)
@@ -115,7 +115,7 @@ struct SchemaReader {
                     isOpen[number] = false
                     path.removeLast()
                     guard depth <= Self.maximumInPlace else {
-                        let message = "more than \(Self.maximumInPlace) schemas in each other are about the same value"
+                        let message = "more than \(Self.maximumInPlace) nested schemas apply to the same value"
                         return faults.add(index.locations[number].place.description, message)
                     }
                     continue

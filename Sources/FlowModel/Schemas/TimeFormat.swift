@@ -1,4 +1,4 @@
-/// Dates and times as RFC 3339 §5.6 writes them, closer than `TextFormat.isTimestamp`, which takes what programs write.
+/// Dates and times of RFC 3339 §5.6, stricter than `TextFormat.isTimestamp`, which accepts what programs write.
 enum TimeFormat {
     static func isDateTime(_ text: String) -> Bool {
         guard let mark = text.utf8.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "t") }) else { return false }
@@ -7,7 +7,7 @@ enum TimeFormat {
 
     static func isDate(_ text: Substring.UTF8View) -> Bool { text.count == 10 && TextFormat.isTimestamp(text) }
 
-    /// With an offset. A leap second is the last one of a day of UTC.
+    /// With an offset. A leap second must be the last second of a day of UTC.
     static func isTime(_ text: Substring.UTF8View) -> Bool {
         let bytes = Array(text)
         guard bytes.count >= 9, bytes[2] == UInt8(ascii: ":"), bytes[5] == UInt8(ascii: ":"), let hour = number(bytes[0..<2], below: 24),

@@ -1,10 +1,10 @@
-/// A URI or a relative reference, in its parts (RFC 3986 §3). Takes any text: what no URI could be is path.
+/// A URI or a relative reference, in its parts (RFC 3986 §3). Accepts any text: whatever fits no other part is path.
 struct URIReference: Equatable {
     private var scheme: Substring?
     private var authority: Substring?
     private var path: Substring
     private var query: Substring?
-    /// As it is spelled.
+    /// As spelled.
     private(set) var fragment: String?
 
     init(_ text: String) {
@@ -24,7 +24,7 @@ struct URIReference: Equatable {
         path = rest
     }
 
-    /// Takes away what is behind the first of a character, and that.
+    /// Cuts off the first occurrence of a character and the text behind it, and returns that text.
     private static func cut(_ text: inout Substring, behind character: Unicode.Scalar) -> Substring? {
         guard let place = text.utf8.firstIndex(of: UInt8(ascii: character)) else { return nil }
         defer { text = text[..<place] }
@@ -42,12 +42,12 @@ struct URIReference: Equatable {
 
     var isAbsolute: Bool { scheme != nil }
 
-    /// Without the fragment.
+    /// The URI without the fragment.
     var document: String {
         (scheme.map { $0 + ":" } ?? "") + (authority.map { "//" + $0 } ?? "") + path + (query.map { "?" + $0 } ?? "")
     }
 
-    /// What it means in a document (§5.2.2).
+    /// Resolved against a base (§5.2.2).
     func resolved(in base: URIReference) -> URIReference {
         var result = self
         if scheme != nil {
@@ -97,7 +97,7 @@ struct URIReference: Equatable {
         return Substring(segments.joined(separator: "/"))
     }
 
-    /// The bytes that percent-encoding means (§2.1); nil where it is broken, or what comes out is no UTF-8.
+    /// Decodes percent-encoding (§2.1); nil where it is malformed, or the result is not UTF-8.
     static func decode(_ text: String) -> String? {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
         var bytes: [UInt8] = []

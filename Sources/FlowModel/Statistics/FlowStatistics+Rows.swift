@@ -1,16 +1,16 @@
 extension FlowStatistics {
     public static let maximumTypes = 100
-    /// Of statuses, and of phases of a type.
+    /// The most statuses, and phases of a type.
     public static let maximumValues = 100
 
-    /// Puts rows together: extrapolates them from the shares that were read, and sorts what is most frequent to the front.
+    /// Combines rows: extrapolates them from the shares that were read, and sorts the most frequent first.
     ///
     /// - Parameters:
-    ///   - sampling: how `figures` came about.
+    ///   - sampling: how `figures` were sampled.
     ///   - storageShare: `StatisticsSampling.storage`.
     ///   - hashBound: `StatisticsSampling.hashBound`.
     public init(
-        _ command: GetStatisticsCommand, time: Timestamp, _ figures: StatisticsRows.Figures, _ sampling: StatisticsSampling,
+        _ command: GetStatisticsCommand, time: Timestamp, _ figures: StatisticsRows.Totals, _ sampling: StatisticsSampling,
         storageShare: Double, hashBound: Int64
     ) {
         self.time = time
@@ -30,9 +30,9 @@ extension FlowStatistics {
         setTypes(figures)
     }
 
-    /// - Parameter made: versions that all flows have had.
+    /// - Parameter made: the number of versions that all flows have had.
     private mutating func setStorage(_ storage: StatisticsRows.Storage, made: Int64, arePruned: Bool) {
-        // The number of versions is known but for those that were pruned: then their mean size is better than the share of the pages.
+        // Unless versions were pruned, their number is known: then their mean size is more precise than the share of the pages.
         let isNumberKnown = storageSample < 1 && !arePruned && storage.versions > 0
         let share = isNumberKnown ? Double(storage.versions) / Double(max(made, 1)) : storageSample
         versions = isNumberKnown ? made : Self.extrapolate(storage.versions, share)
@@ -40,7 +40,7 @@ extension FlowStatistics {
         storedBytes = Self.extrapolate(storage.storedBytes, share)
     }
 
-    private mutating func setTypes(_ figures: StatisticsRows.Figures) {
+    private mutating func setTypes(_ figures: StatisticsRows.Totals) {
         var types = Table<FlowType>()
         for heads in figures.heads {
             types.change(heads.flowType, FlowType.init(name:)) { type in
@@ -70,7 +70,7 @@ extension FlowStatistics {
             }
     }
 
-    /// Of one type.
+    /// The phases of one type.
     private func phases(
         _ heads: [StatisticsRows.Heads], _ activities: [StatisticsRows.Activity], _ stays: [StatisticsRows.Stays]
     ) -> [Phase] {
@@ -128,7 +128,7 @@ extension FlowStatistics.Activity {
     ]
 }
 
-/// Values by name, in the order in which they came.
+/// Values by name, in the order of insertion.
 private struct Table<Value> {
     private(set) var values: [Value] = []
     private var places: [Name: Int] = [:]

@@ -1,6 +1,6 @@
-/// Figures about a tenant's flows: what is there, and what was done in the last stretch of time.
+/// Figures about a tenant's flows: totals, and the activity in a window of time up to now.
 public struct GetStatisticsCommand: Sendable {
-    /// Of the window, in seconds.
+    /// The allowed lengths of the window, in seconds.
     public static let windows: ClosedRange<Int64> = 60...(31 * 86_400)
     public static let defaultWindow: Int64 = 86_400
 
@@ -25,28 +25,28 @@ public struct GetStatisticsCommand: Sendable {
     }
 }
 
-/// What `GetStatisticsCommand` answers. Counts are of everything, or extrapolated from the shares that it names.
+/// The result of `GetStatisticsCommand`. Counts are complete, or extrapolated from the shares that it names.
 public struct FlowStatistics: Sendable, Equatable {
-    /// How many flows have a value.
+    /// The number of flows that have a value.
     public struct Count: Sendable, Equatable {
         public var value: String
         public var flows: Int64
     }
 
-    /// What versions of the window say.
+    /// Figures from the versions made in the window.
     public struct Activity: Sendable, Equatable {
-        /// Flows that have one.
+        /// Flows with such a version.
         public var activeFlows: Int64 = 0
         public var versions: Int64 = 0
-        /// Of their states, as they were sent and as they are stored.
+        /// Bytes of their states, as sent and as stored.
         public var stateBytes: Int64 = 0
         public var storedBytes: Int64 = 0
         public var phasesCompleted: Int64 = 0
         public var errorsReported: Int64 = 0
         public var recoveries: Int64 = 0
-        /// Flows with an error reported.
+        /// Flows with a reported error.
         public var failedFlows: Int64 = 0
-        /// Those of them that went on after the last one: were recovered, made a transition, or completed a phase.
+        /// Failed flows that continued after the last error: were recovered, made a transition, or completed a phase.
         public var recoveredFlows: Int64 = 0
 
         public init() {}
@@ -72,12 +72,12 @@ public struct FlowStatistics: Sendable, Equatable {
 
     public struct Phase: Sendable, Equatable {
         public var name: String
-        /// Flows that are in it now.
+        /// Flows that are in the phase now.
         public var flows: Int64 = 0
-        /// How often it was entered, and left, in the window.
+        /// How often the phase was entered, and left, in the window.
         public var entries: Int64 = 0
         public var exits: Int64 = 0
-        /// Of those who left it in the window; nil: of none it is known.
+        /// Of flows that left the phase in the window; nil: not known of any.
         public var time: TimeInPhase?
         public var activity = Activity()
 
@@ -100,7 +100,7 @@ public struct FlowStatistics: Sendable, Equatable {
     public struct RuleFailures: Sendable, Equatable {
         public var flowType: String
         public var rule: String
-        /// Violations in saves that were refused, and in those that were let through.
+        /// Violations in saves that were refused, and in saves that were accepted.
         public var refused: Int64
         public var warned: Int64
 
@@ -119,14 +119,14 @@ public struct FlowStatistics: Sendable, Equatable {
     public var createdFlows: Int64 = 0
     public var versions: Int64 = 0
     public var checkpoints: Int64 = 0
-    /// Of all states, as they were sent and as they are stored.
+    /// Bytes of all states, as sent and as stored.
     public var stateBytes: Int64 = 0
     public var storedBytes: Int64 = 0
     public var byStatus: [Count] = []
     public var byType: [FlowType] = []
     public var activity = Activity()
     public var ruleFailures: [RuleFailures] = []
-    /// Shares of the flows, of the versions, and of the flows active in the window that were looked at.
+    /// The shares that were read: of the flows, of the versions, and of the flows active in the window.
     public var flowSample = 1.0
     public var storageSample = 1.0
     public var activitySample = 1.0

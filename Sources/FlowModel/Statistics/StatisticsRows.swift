@@ -1,12 +1,12 @@
-/// What a database says when it is asked for figures, before anything is extrapolated or sorted.
+/// Figures as read from the database, before they are extrapolated and sorted.
 public enum StatisticsRows {
-    /// How much there is, without counting it.
+    /// Sizes, without counting.
     public struct Sizes: Sendable, Equatable {
         public var time: Timestamp
-        /// Rows of all tenants together, as estimated last.
+        /// Rows of all tenants together, as last estimated.
         public var flows: Int64
         public var checkpoints: Int64
-        /// Pages that all versions of all tenants take.
+        /// Pages of all versions of all tenants.
         public var versionPages: Int64
         /// Rows of the tenant, or one more than `StatisticsBudget.smallTenant`.
         public var tenantFlows: Int64
@@ -24,7 +24,7 @@ public enum StatisticsRows {
         }
     }
 
-    /// Heads of flows that have something in common.
+    /// Heads of flows with the same type, phase and status.
     public struct Heads: Sendable, Equatable {
         public var flowType = ""
         public var phase = ""
@@ -32,11 +32,11 @@ public enum StatisticsRows {
         public var flows: Int64 = 0
         public var deletedFlows: Int64 = 0
         public var createdFlows: Int64 = 0
-        /// The sum of their newest versions' numbers: so many were made.
+        /// The sum of their latest version numbers: so many versions were made.
         public var versions: Int64 = 0
-        /// The same, of those that changed in the window.
+        /// The same for flows that changed in the window.
         public var activeVersions: Int64 = 0
-        /// Whether versions of one of them were pruned.
+        /// Whether versions of any of them were pruned.
         public var arePruned = false
 
         public init() {}
@@ -54,7 +54,7 @@ public enum StatisticsRows {
         }
     }
 
-    /// What versions of the window say.
+    /// Figures from the versions made in the window.
     public struct Activity: Sendable, Equatable {
         public var flowType: String
         /// nil: in all phases.
@@ -68,7 +68,7 @@ public enum StatisticsRows {
         }
     }
 
-    /// Comings and goings of one phase.
+    /// Entries into one phase, and exits from it.
     public struct Stays: Sendable, Equatable {
         public var flowType: String
         public var phase: String
@@ -85,8 +85,8 @@ public enum StatisticsRows {
         }
     }
 
-    /// All of it but the sizes.
-    public struct Figures: Sendable, Equatable {
+    /// All rows but the sizes.
+    public struct Totals: Sendable, Equatable {
         public var total = Heads()
         public var heads: [Heads] = []
         public var checkpoints: Int64 = 0

@@ -1,7 +1,7 @@
-/// Names that a definition lists, found by their bytes however many there are. Flat, since a definition may have a hundred thousand. A class:
-/// rules share those of phases and of statuses.
+/// Names that a definition lists, looked up by their bytes. Flat, since a definition may list a hundred thousand. A class, since rules
+/// share the sets of phases and statuses.
 final class NameSet: Sendable {
-    /// One behind the other, in the order of the definition, and where each ends.
+    /// The bytes of all names, one behind the other in the order of the definition, and where each name ends.
     private let bytes: [UInt8]
     private let ends: [UInt32]
     private let table: PlaceTable
@@ -30,7 +30,7 @@ final class NameSet: Sendable {
 
     var isEmpty: Bool { ends.isEmpty }
 
-    /// Bytes that it takes.
+    /// Memory in bytes.
     var memory: Int { 128 + bytes.count + 4 * ends.count + PlaceTable.memory(room: ends.count) + shown.utf8.count }
 
     func prefix(_ count: Int) -> [String] { ends.indices.prefix(count).map { Self.name($0, bytes, ends).characters } }

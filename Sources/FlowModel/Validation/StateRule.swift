@@ -1,26 +1,26 @@
-/// What one rule asks of one place in a state. One file a rule, in `Rules/`; each is pure and never crashes, whatever the state is, and
-/// ends when the budget does.
+/// A rule for one place in a state. One file a rule, in `Rules/`; each is pure, never crashes, whatever the state is, and ends when the
+/// budget does.
 public protocol StateRule: Sendable {
-    /// As definitions name it.
+    /// The name in definitions.
     static var kind: String { get }
 
     /// Reads what the rule needs from its object in a definition.
     init(_ reader: inout RuleReader)
 
     /// - Parameters:
-    ///   - value: what stands at `path`; nil when there is nothing, or null: a member that is null says as much as one that is missing.
+    ///   - value: the value at `path`; nil when it is missing or null, which mean the same.
     ///   - context: the whole state.
-    ///   - report: what takes longer than a look at the value is spent there first.
+    ///   - report: its budget is spent before work that takes longer than a look at the value.
     func check(
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped)
 }
 
-/// What rules know of the state besides the value they look at.
+/// What rules know of the state beside the value that they check.
 public struct RuleContext: Sendable {
     let root: JSONValue
     let definition: FlowDefinition
-    /// nil when the state has none, or it is no string.
+    /// nil when the state has none, or it is not a string.
     let phase: String?
     let status: String?
 
@@ -37,11 +37,11 @@ public struct RuleContext: Sendable {
     }
 }
 
-/// Takes what rules find: counts all of it, and lists as much as a person can read. A state of millions of wrong elements would
-/// otherwise take many times its size.
+/// Collects violations: counts all of them, and lists as many as a person can read. A state of millions of wrong elements would otherwise
+/// take many times its size.
 public struct RuleReport {
     static let maximum = 1_000
-    /// Of their paths and messages: a member's name may be as long as the state.
+    /// Bytes of the listed paths and messages: a member's name may be as long as the state.
     static let maximumBytes = 1 << 20
 
     private(set) var violations: [StateError.Violation] = []
@@ -49,7 +49,7 @@ public struct RuleReport {
     private var left = 0
     /// The rule that is being checked.
     var rule = ""
-    /// Of the call, for everything that rules do.
+    /// The budget of the call, for all work of the rules.
     let budget: WorkBudget
     /// The strings of lists in which rules look for values, by the rules' own numbers.
     private var lists: [Int: StringTable] = [:]
@@ -67,13 +67,13 @@ public struct RuleReport {
         violations.append(violation)
     }
 
-    /// The violations; at the end, how many more there are.
+    /// The violations; the last entry says how many are not listed.
     var listed: [StateError.Violation] {
         guard left > 0 else { return violations }
         return violations + [StateError.Violation(path: "", rule: rule, message: "and \(left) more violations, which are not listed")]
     }
 
-    /// The strings in an array of the state; gathered once for each rule that asks.
+    /// The strings in an array of the state; read once for each rule that asks.
     mutating func strings(
         of rule: Int, at pointer: JSONPointer, _ context: borrowing RuleContext
     ) throws(WorkStopped) -> StringTable {

@@ -1,9 +1,9 @@
-/// Holds states against a definition. Pure: no clock, no I/O; reading never changes a state.
+/// Validates states against a definition. Pure: no clock, no I/O; reading never changes a state.
 public struct StateValidator: Sendable {
     private let definition: FlowDefinition
     private let limits: Limits
 
-    /// The rule that a state breaks which takes more work to check than a call may.
+    /// The rule that a state breaks when checking it takes more work than a call may.
     static let workRule = "work"
 
     public init(_ definition: FlowDefinition, limits: Limits) {
@@ -11,9 +11,9 @@ public struct StateValidator: Sendable {
         self.limits = limits
     }
 
-    /// All violations, not only the first. A text that is not JSON has one, of the rule `syntax`. A state that takes more work than the
-    /// budget has breaks the rule `work`: only a state that was checked as a whole is valid. The minimal depth reads no more
-    /// of the arrays and objects in the state than its rules look into: in the others it may miss that a text is not JSON.
+    /// All violations, not only the first. A text that is not JSON breaks the rule `syntax`. A state that takes more work than the budget
+    /// has breaks the rule `work`: only a state that was checked as a whole is valid. The minimal depth parses only those arrays and
+    /// objects in the state into which its rules look: in the others it may miss that a text is not JSON.
     ///
     /// - Throws: `cancelled` or `deadlineExceeded`, when the call has ended meanwhile.
     public func validate(
@@ -22,10 +22,9 @@ public struct StateValidator: Sendable {
         let parsed: Result<JSONDocument, JSONText.Fault>
         do throws(WorkStopped) {
             if depth == .minimal {
-                // Each part of it is read once at most.
+                // Each part of the text is read once at most.
                 try budget.spend(bytes: state.count)
-                _ = try JSONDocument.takeNodes(of: state, budget)
-                if let document = JSONDocument(shallow: state, maximumDepth: limits.jsonDepth) {
+                if let document = try JSONDocument(shallow: state, maximumDepth: limits.jsonDepth, budget) {
                     let report = try report(document, depth, budget)
                     if !document.isFaulty { return report }
                 }
@@ -65,11 +64,11 @@ public struct StateValidator: Sendable {
         "the state cannot be checked: that would take more than \(limit) steps (limit work)"
     }
 
-    /// - Throws: also when the work is more than the budget before a rule was looked at.
+    /// - Throws: when the call has ended; an exhausted budget is a violation in the report.
     private func report(_ state: JSONDocument, _ depth: ValidationDepth, _ budget: WorkBudget) throws(WorkStopped) -> ValidationReport {
         let entries = definition.rules.filter { $0.depths.contains(depth) }
         let root = state.root
-        // Rules ask for members: of a state that has none they would only say that everything is missing.
+        // Rules look up members: for a state without any they would only report that everything is missing.
         if root.kind != .object, entries.contains(where: { !$0.path.tokens.isEmpty }) {
             return Self.report(TypeRule.kind, "the state is \(root.kind.article) \(root.kind.name), not an object")
         }

@@ -1,4 +1,4 @@
-/// Forms of texts, by their bytes: no locale, no calendar library, no allocation.
+/// Formats of texts, checked by their bytes: no locale, no calendar library, no allocation.
 enum TextFormat {
     /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
     static func isUUID(_ text: some Collection<UInt8>) -> Bool {
@@ -12,8 +12,8 @@ enum TextFormat {
         return true
     }
 
-    /// A date of the years 0001 to 9999, or a date and a time of day, with or without an offset: the forms of ISO 8601 that programs
-    /// write. `2026-02-29` is none.
+    /// A date of the years 0001 to 9999, or a date and a time of day, with or without an offset: the forms of ISO 8601 that programs write.
+    /// `2026-02-29` is not a date.
     static func isTimestamp(_ text: some Collection<UInt8>) -> Bool {
         var scanner = Scanner(Array(text))
         guard let year = scanner.number(4), scanner.take("-"), let month = scanner.number(2), scanner.take("-"),
@@ -72,7 +72,7 @@ enum TextFormat {
             return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
         }
 
-        /// How many digits follow; takes them.
+        /// Takes the digits that follow, and returns their number.
         mutating func digits() -> Int {
             let digits = rest.prefix(while: isDigit)
             rest.removeFirst(digits.count)

@@ -1,6 +1,6 @@
 import CRE2
 
-/// A regular expression in RE2's syntax, compiled once. A search takes time proportional to the text, whatever both are.
+/// A regular expression in RE2's syntax, compiled once. A search takes time proportional to the text, whatever the pattern.
 ///
 /// `@unchecked Sendable`: "An "RE2" object is safe for concurrent use by multiple threads" (re2.h); nothing here changes it, and it is freed
 /// with the last reference.
@@ -15,7 +15,7 @@ final class TextPattern: @unchecked Sendable {
     private let limit: Int
     private let compiled: OpaquePointer
 
-    /// - Parameter memory: bytes that it may take, compiled and with what searches keep.
+    /// - Parameter memory: bytes for the compiled pattern and what its searches keep.
     init(_ source: String, memory: Int) throws(Fault) {
         let pattern = Array(source.utf8)
         var message = [CChar](repeating: 0, count: 256)
@@ -35,22 +35,23 @@ final class TextPattern: @unchecked Sendable {
 
     deinit { cre2_free(compiled) }
 
-    /// Steps that compiling a pattern is charged. A class of Unicode takes two or three bytes and some 100 µs; what else takes long is bounded
-    /// by the memory.
+    /// Steps charged for compiling a pattern. A Unicode class takes two or three bytes of the pattern and some 100 µs; the memory bounds
+    /// everything else that takes long.
     static func compilingSteps(_ source: String) -> Int {
         let hasClasses = ["\\p", "\\P", "(?", "[:"].contains { source.contains($0) }
         return 200 + (hasClasses ? 300 : 20) * source.utf8.count
     }
 
-    /// The most that a search may take: an instruction of the pattern for a byte of the text takes some 4 ns where RE2 finds no faster way.
+    /// Steps charged for a search, the most that it may take: some 4 ns for each instruction of the pattern and byte of the text, where RE2
+    /// finds no faster way.
     ///
     /// - Parameter bytes: of the text.
     func steps(_ bytes: Int) -> Int { 1 + (bytes + 1) * instructions / 25 }
 
-    /// Bytes that it takes, about: its program, and what searches keep, which is more the larger it is.
+    /// Approximate memory in bytes: the program, and what searches keep, which grows with it.
     var memory: Int { 1_024 + source.utf8.count + min(limit, 256 * instructions) }
 
-    /// Whether it matches somewhere in the text; nil without memory.
+    /// Whether it matches somewhere in the text; nil when there is no memory for the search.
     func isFound(in text: String) -> Bool? {
         var text = text
         let found = text.withUTF8 { cre2_search(compiled, $0.baseAddress, $0.count) }

@@ -1,8 +1,8 @@
-/// What was found in a state.
+/// The result of validating a state.
 public struct ValidationReport: Sendable, Equatable {
     /// Broken rules, in the order of the definition.
     public var violations: [StateError.Violation] = []
-    /// What is allowed and should be otherwise.
+    /// Breaches of rules with the severity `warning`.
     public var warnings: [StateError.Violation] = []
 
     public var isValid: Bool { violations.isEmpty }

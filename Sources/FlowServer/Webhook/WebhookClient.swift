@@ -2,9 +2,9 @@ import AsyncHTTPClient
 import FlowModel
 import NIOCore
 
-/// Sends notifications, one request each. Runs on NIO's shared event loops, not on those that calls live on.
+/// Sends notifications, one request each. Runs on NIO's shared event loops, not on those of the calls.
 struct WebhookClient: Sendable {
-    /// Why it was not delivered; for the log.
+    /// Why a notification was not delivered; for the log.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
@@ -13,16 +13,16 @@ struct WebhookClient: Sendable {
     private let options: WebhookOptions
     private let timeout: TimeAmount
 
-    /// What a receiver answers beyond this, or later than `timeout` after the request, is not read: its connection is closed.
+    /// A response body that is larger than this, or ends later than `timeout` after the request, is not read: its connection is closed.
     private static let answerBytes = 16 << 10
 
     /// Must be shut down.
     init(_ options: WebhookOptions, timeoutMilliseconds: Int64) {
         self.options = options
         timeout = .milliseconds(timeoutMilliseconds)
-        // The body is signed for this receiver, not for one that it names.
+        // The body is signed for this receiver, not for one that it redirects to.
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, timeout: .init(connect: timeout, read: timeout))
-        // The notification is tried again, after a pause.
+        // The notification is retried after a pause instead.
         configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
     }
@@ -55,7 +55,7 @@ struct WebhookClient: Sendable {
     }
 
     /// Reads a body to its end, so that the connection can be used again; its content is not needed. It has a deadline of its own, since
-    /// the client's ends with the head and its read timeout begins anew with each byte: a body could come byte by byte for ever.
+    /// the client's ends with the head and its read timeout restarts with each byte: a body could arrive byte by byte for ever.
     private static func skip(_ body: HTTPClientResponse.Body, until end: NIODeadline) async {
         let rest = Duration.nanoseconds((end - NIODeadline.now()).nanoseconds)
         await withTaskGroup(of: Void.self) { group in

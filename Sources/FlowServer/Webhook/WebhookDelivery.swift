@@ -2,19 +2,19 @@ import FlowModel
 import FlowStore
 import Logging
 
-/// Delivers notifications to a webhook, at least once each: one that was sent, and could not be noted as delivered, is sent again under the
-/// same id. Any number of servers may do so; each notification is claimed by one at a time.
+/// Delivers notifications to a webhook, at least once each: one that was sent but could not be recorded as delivered is sent again under
+/// the same id. Any number of servers may do so; each notification is claimed by one at a time.
 struct WebhookDelivery: Sendable {
     let store: StateStore
     let options: WebhookOptions
     let logger: Logger
 
-    /// How long a notification waits at most before its first attempt, when nothing else does.
+    /// How long a notification waits at most before its first attempt, when no other waits.
     private static let interval = Duration.seconds(1)
-    /// Requests at the same time.
+    /// Concurrent requests.
     private static let concurrency = 16
 
-    /// Until cancelled.
+    /// Runs until cancelled.
     func run() async {
         logger.info("notifications are delivered to a webhook", metadata: ["host": "\(options.host)"])
         let client = WebhookClient(options, timeoutMilliseconds: store.limits.webhookTimeoutMilliseconds)
@@ -22,7 +22,7 @@ struct WebhookDelivery: Sendable {
             do {
                 try await deliverAll(client)
             } catch {
-                // Tried again in a second; a database that is away is reported where it is noticed.
+                // Retried in a second; a database that cannot be reached is reported where it is noticed.
                 logger.debug("notifications were not claimed", metadata: ["error": "\(error)"])
             }
         }
@@ -31,7 +31,7 @@ struct WebhookDelivery: Sendable {
 
     private func deliverAll(_ client: WebhookClient) async throws(StateError) {
         let limits = store.limits
-        // A claim outlives the request, or another server would send it too.
+        // A claim outlasts the request, or another server would send the notification too.
         let command = ClaimNotificationsCommand(
             limit: Self.concurrency, leaseMilliseconds: 2 * limits.webhookTimeoutMilliseconds,
             ageMilliseconds: limits.webhookAgeMilliseconds)
@@ -58,7 +58,7 @@ struct WebhookDelivery: Sendable {
             log(claimed, .info, "a notification was not delivered", ["reason": "\(failure)", "next_attempt_in": "\(pause) s"])
             return await settle(claimed, .failed(nextAttemptInSeconds: pause))
         } catch {
-            // Cancelled: the claim runs out, and another server delivers it.
+            // Cancelled: once the claim has expired, another server delivers it.
             return
         }
         log(claimed, .debug, "a notification was delivered")
@@ -74,7 +74,7 @@ struct WebhookDelivery: Sendable {
         do {
             try await store.run(SettleNotificationCommand(claimed, result))
         } catch {
-            log(claimed, .warning, "how a delivery ended was not noted; it is repeated", ["result": "\(result)", "error": "\(error)"])
+            log(claimed, .warning, "a delivery's outcome was not recorded; it is repeated", ["result": "\(result)", "error": "\(error)"])
         }
     }
 

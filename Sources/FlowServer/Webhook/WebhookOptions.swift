@@ -1,12 +1,12 @@
 import FoundationEssentials
 
-/// Where notifications are delivered to, and the secret that signs them. Neither is written to the log: the URL may be a secret too.
+/// Where notifications are delivered, and the secret that signs them. Neither is written to the log: the URL may be a secret too.
 public struct WebhookOptions: Sendable {
     let url: String
     let host: String
     let secret: [UInt8]
 
-    /// Why a webhook cannot be; for the operator.
+    /// Why the options are invalid; for the operator.
     public struct Fault: Error, CustomStringConvertible {
         public let description: String
     }
@@ -16,9 +16,9 @@ public struct WebhookOptions: Sendable {
             !host.isEmpty
         else { throw Fault(description: "the webhook's URL must be http://… or https://…, with a host") }
         guard parsed.user == nil, parsed.password == nil else {
-            throw Fault(description: "the webhook's URL must not have a user or a password: what is sent is signed with the secret")
+            throw Fault(description: "the webhook's URL must not have a user or a password: requests are signed with the secret")
         }
-        guard !secret.isEmpty else { throw Fault(description: "the webhook needs a secret, with which its receiver can tell who sent it") }
+        guard !secret.isEmpty else { throw Fault(description: "the webhook needs a secret, with which its receiver verifies the sender") }
         self.url = url
         self.host = host
         self.secret = Array(secret.utf8)

@@ -1,8 +1,7 @@
 import Crypto
 
-/// How a receiver can tell that a notification comes from here, and when it was sent: `t=<seconds>,v1=<hex>`, where the second is the
-/// HMAC-SHA256 (RFC 2104) of `<seconds>.<body>` with the secret as key. The time is part of what is signed, so that a copy of an old
-/// notification can be refused.
+/// The header by which a receiver verifies who sent a notification, and when: `t=<seconds>,v1=<hex>`, where `v1` is the HMAC-SHA256 (RFC
+/// 2104) of `<seconds>.<body>` with the secret as key. The time is signed too, so that a receiver can refuse a copy of an old notification.
 enum WebhookSignature {
     static func header(_ body: [UInt8], at seconds: Int64, secret: [UInt8]) -> String {
         var hmac = HMAC<SHA256>(key: SymmetricKey(data: secret))

@@ -1,4 +1,4 @@
-/// Values by key within a bound on their cost: who was used longest ago goes first. Pure; a linked list in an array.
+/// Values by key within a bound on their cost: the least recently used value is evicted first. Pure; a linked list in an array.
 struct LRUCache<Key: Hashable, Value> {
     private struct Node {
         let key: Key
@@ -6,7 +6,7 @@ struct LRUCache<Key: Hashable, Value> {
         let cost: Int
     }
 
-    /// Apart from the nodes, so that moving one to the front retains and releases nothing.
+    /// Separate from the nodes, so that moving one to the front retains and releases nothing.
     private struct Link {
         var newer: Int
         var older: Int
@@ -23,12 +23,12 @@ struct LRUCache<Key: Hashable, Value> {
     private var newest = none
     private var oldest = none
 
-    /// - Parameter capacity: of all costs together.
+    /// - Parameter capacity: bounds the sum of all costs.
     init(capacity: Int) { self.capacity = capacity }
 
     var count: Int { places.count }
 
-    /// The value, which now counts as just used.
+    /// Looks up a value, which becomes the most recently used.
     mutating func value(_ key: Key) -> Value? {
         guard let place = places[key] else { return nil }
         if place != newest {
@@ -38,7 +38,7 @@ struct LRUCache<Key: Hashable, Value> {
         return nodes[place]?.value
     }
 
-    /// Keeps a value, and drops others until all fit. One that costs more than a quarter of the capacity is not kept.
+    /// Inserts a value, and evicts others until all fit. A value that costs more than a quarter of the capacity is not kept.
     mutating func insert(_ value: Value, cost: Int, for key: Key) {
         guard cost <= capacity / 4 else { return remove(key) }
         if let place = places[key], let old = nodes[place] {

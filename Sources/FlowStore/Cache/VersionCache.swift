@@ -1,19 +1,19 @@
 import FlowModel
 import Synchronization
 
-/// What is known of a flow's newest version. Versions never change, so what is known stays true; whether it is still the newest one
-/// only PostgreSQL can tell. A class: what a load answers has two dozen fields, and is handed on several times.
-final class KnownVersion: Sendable {
+/// A cache entry: what is known of a flow's newest version. Versions never change, so an entry stays true; only PostgreSQL can tell whether
+/// it is still the newest one. A class: the result of a load has two dozen fields, and is passed on several times.
+final class CachedVersion: Sendable {
     let version: FlowVersion
-    /// With the version it tells apart what two databases, or one and its restored backup, call by the same number.
+    /// With the version it tells apart versions of one number in two databases, or in a database and its restored backup.
     let updatedAt: Timestamp
     /// `flow.checkpoint_epoch` when the head was read.
     let checkpointEpoch: Int64
     let head: FlowHead?
-    /// What a load answers; nil: only the chain is known, and perhaps the head.
+    /// The result of a load; nil: only the chain is known, and perhaps the head.
     let loaded: LoadedState?
     let chain: VersionChain?
-    /// Bytes in memory, roughly.
+    /// Approximate memory in bytes.
     let cost: Int
 
     init(version: FlowVersion, updatedAt: Timestamp, checkpointEpoch: Int64, snapshot: Snapshot?, chain: VersionChain?) {
@@ -23,15 +23,15 @@ final class KnownVersion: Sendable {
         self.chain = chain
         head = snapshot?.head
         loaded = snapshot.map { LoadedState(.snapshot($0), chain: chain) }
-        // A state that is in the chain as well is the same array.
+        // A state that is also in the chain is the same array.
         let isInChain = chain?.levels.last?.version == version
         let state = isInChain ? 0 : snapshot?.state.count ?? 0
         cost = 1_024 + state + (chain?.byteCount ?? 0) + (snapshot?.version.metadata.count ?? 0)
     }
 }
 
-/// The newest versions of the flows in use, and the whole states that older versions were read through, within a bound on their bytes.
-/// Safe on any thread.
+/// The newest versions of the flows in use, and the bases through which older versions were read, within a bound on their bytes. Safe on
+/// any thread.
 final class VersionCache: Sendable {
     private struct BaseKey: Hashable {
         let flow: FlowKey
@@ -40,11 +40,11 @@ final class VersionCache: Sendable {
 
     private struct Bases {
         var states: LRUCache<BaseKey, [UInt8]>
-        /// Which were kept of a flow; some may have gone since.
+        /// The versions that were inserted for a flow; some may have been evicted since.
         var versions: LRUCache<FlowKey, [FlowVersion]>
     }
 
-    private let newest: Mutex<LRUCache<FlowKey, KnownVersion>>
+    private let newest: Mutex<LRUCache<FlowKey, CachedVersion>>
     private let bases: Mutex<Bases>
     private let connectionLosses = Atomic(0)
 
@@ -54,15 +54,15 @@ final class VersionCache: Sendable {
         bases = Mutex(Bases(states: LRUCache(capacity: capacity / 4), versions: LRUCache(capacity: Self.flowsWithBases)))
     }
 
-    /// What the states that it keeps take.
+    /// Bytes of the cached states.
     var byteCount: Int { newest.withLock(\.cost) + bases.withLock(\.states.cost) }
 
     private static let flowsWithBases = 4_096
     private static let basesOfAFlow = 32
 
-    /// Forgets everything when a connection was lost since the last call: a patch must not refer to a version that the database behind the
-    /// next connection does not have (`Database.connectionLosses`).
-    func keepUp(with losses: Int) {
+    /// Empties the cache when a connection was lost since the last call: a patch must not refer to a version that is not in the database
+    /// behind the next connection (`Database.connectionLosses`).
+    func follow(with losses: Int) {
         guard connectionLosses.load(ordering: .relaxed) != losses,
             connectionLosses.exchange(losses, ordering: .acquiringAndReleasing) != losses
         else { return }
@@ -73,18 +73,18 @@ final class VersionCache: Sendable {
         }
     }
 
-    func known(_ key: FlowKey) -> KnownVersion? { newest.withLock { $0.value(key) } }
+    func lookup(_ key: FlowKey) -> CachedVersion? { newest.withLock { $0.value(key) } }
 
-    /// Keeps what is known now, unless something newer is.
-    func learn(_ known: KnownVersion, of key: FlowKey) {
+    /// Inserts an entry, unless a newer one is cached.
+    func insert(_ cached: CachedVersion, of key: FlowKey) {
         newest.withLock { cache in
-            if let old = cache.value(key), old.version > known.version, old.updatedAt >= known.updatedAt { return }
-            cache.insert(known, cost: known.cost, for: key)
+            if let old = cache.value(key), old.version > cached.version, old.updatedAt >= cached.updatedAt { return }
+            cache.insert(cached, cost: cached.cost, for: key)
         }
     }
 
-    /// What was known is of no use any more.
-    func forget(_ key: FlowKey) {
+    /// Removes the flow's entry and its bases.
+    func invalidate(_ key: FlowKey) {
         newest.withLock { $0.remove(key) }
         bases.withLock { bases in
             for version in bases.versions.value(key) ?? [] { bases.states.remove(BaseKey(flow: key, version: version)) }
@@ -94,8 +94,8 @@ final class VersionCache: Sendable {
 
     // MARK: Bases of older versions
 
-    /// Keeps a whole state that a version was read through.
-    func learn(base state: [UInt8], _ version: FlowVersion, of key: FlowKey) {
+    /// Inserts a base through which a version was read.
+    func insert(base state: [UInt8], _ version: FlowVersion, of key: FlowKey) {
         bases.withLock { bases in
             var versions = bases.versions.value(key) ?? []
             if !versions.contains(version) { versions.append(version) }

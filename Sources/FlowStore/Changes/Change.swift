@@ -1,26 +1,26 @@
 import FlowModel
 import Postgres
 
-/// A change of a flow, as a writer's lane runs it. Saves of a batch share statements; everything else has its own.
+/// A change of a flow, as a writer's connection group runs it. Saves of a batch share statements; every other change has its own.
 ///
-/// A class, since it is handed on several times and has many fields.
+/// A class, since it has many fields and is passed on several times.
 final class Change: Sendable {
     enum Work: Sendable {
         case save(SaveChange)
         case statement(SingleStatement)
     }
 
-    /// One statement, what its row means, and what the cache must forget.
+    /// One statement, its parameters, and the decoder of its row.
     struct SingleStatement: Sendable {
-        /// It changes the flow if its head is held (`HeadLock`).
+        /// For a flow whose head the transaction has locked (`HeadLock`).
         let statement: Statement
-        /// The same for a head that is not; nil: it locks something else first, so it always goes behind `HeadLock`.
+        /// For a flow whose head is not locked yet; nil: the statement locks something else first, so it always runs behind `HeadLock`.
         var first: Statement?
         let parameters: Parameters
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
     }
 
-    /// Each further attempt means that somebody else's change of the same flow was committed meanwhile.
+    /// Each further attempt means that another change of the same flow was committed meanwhile.
     static let maximumAttempts = 100
 
     let key: FlowKey
@@ -30,14 +30,14 @@ final class Change: Sendable {
     let progress: Progress
 
     struct Progress: Sendable {
-        /// A save whose group was not written: its own statement can tell why.
+        /// Set for a save whose group was not written: its own statement can tell why.
         var runsAlone = false
-        /// There was no such flow when it was last tried, as far as that can be told.
+        /// The flow did not exist at the last attempt, as far as that can be told.
         var seemsAbsent = false
-        /// The bases of the flow were read for it, and could be.
+        /// Whether the bases of the flow were read for the change, and the result if they could be.
         var hasFetched = false
         var fetched: VersionChain?
-        /// How often its own statement was run.
+        /// Attempts of its own statement.
         var attempts = 0
     }
 
@@ -62,7 +62,8 @@ final class Change: Sendable {
 }
 
 extension Change {
-    /// Two tries of one request that makes a flow with a generated id have a key in common, and no flow: they meet at the key.
+    /// Tries of one request that creates a flow with a generated id share the idempotency key, but not the flow id: they conflict at the
+    /// key.
     private static func shard(_ key: FlowKey, _ work: Work) -> UInt64 {
         if case .save(let save) = work, save.command.hasGeneratedFlowID, let idempotencyKey = save.command.idempotencyKey {
             return Digest.shard(of: key.tenant, idempotencyKey)
@@ -76,25 +77,25 @@ extension Change {
         return single.first != nil
     }
 
-    /// It makes a flow that nobody else can ask for yet.
+    /// Whether it creates a flow whose id no other request can know yet.
     var makesFlowID: Bool {
         guard case .save(let save) = work else { return false }
         return save.command.hasGeneratedFlowID
     }
 
-    /// Whether it does nothing unless there is no such flow.
+    /// Whether it does nothing if the flow exists.
     var mustCreate: Bool {
         guard case .save(let save) = work else { return false }
         return save.command.precondition == .expected(0)
     }
 
-    /// Whether it makes the flow when there is none.
+    /// Whether it creates the flow if there is none.
     var mayCreate: Bool {
         guard case .save(let save) = work else { return false }
         return mustCreate || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
     }
 
-    /// What PostgreSQL has to store, as far as that is known before its batch: a state that is packed in it is small.
+    /// Bytes that PostgreSQL has to store, as far as known before the batch: a state that is packed in the batch is small.
     var storedBytes: Int {
         switch work {
         case .save(let save): save.packedBytes
@@ -102,7 +103,7 @@ extension Change {
         }
     }
 
-    /// Of a save.
+    /// Bytes of the state, if it is a save.
     var stateBytes: Int {
         guard case .save(let save) = work else { return 0 }
         return save.command.state.count
@@ -143,7 +144,7 @@ extension Change: Postgres.Operation {
         switch answer {
         case .done(let outcome): return .finished(.success(outcome))
         case .refused(let error): return .finished(.failure(error))
-        case .raced:
+        case .retry:
             guard progress.attempts < Self.maximumAttempts else { return .finished(.failure(.contention)) }
             return .again(self)
         }

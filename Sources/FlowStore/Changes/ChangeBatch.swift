@@ -1,31 +1,31 @@
 import FlowModel
 import Postgres
 
-/// The statements of a batch of changes, and which answer belongs to which change.
+/// The statements of a batch of changes, and which result belongs to which change.
 struct ChangeBatch {
     private enum Sent {
         case groups([SaveGroup], creates: Bool)
         case single(ChangePlan.Single, SingleChange)
         case fetch([Int])
-        /// Of the heads; it answers nothing that matters.
+        /// Locks the heads; its result is ignored.
         case lock
     }
 
     private let plan: ChangePlan
-    /// By their places in the batch.
+    /// By index in the batch.
     private var stored: [StoredState?]
     private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
         changes.first?.resources.follow()
         plan = ChangePlan(changes) { flow in
-            changes.first?.resources.cache.known(flow.key) != nil
+            changes.first?.resources.cache.lookup(flow.key) != nil
         } needsBase: { change, flow in
             guard case .save(let save) = change.work, save.packed(in: change.resources) == nil else { return false }
-            // Without its bases a large state would be stored whole each time that the cache has lost them.
+            // Otherwise a large state would be stored whole each time that its bases are not in the cache.
             return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
                 && save.command.state.count >= change.resources.limits.baseFetchBytes
-                && change.resources.cache.known(flow.key)?.chain == nil
+                && change.resources.cache.lookup(flow.key)?.chain == nil
         }
         stored = Array(repeating: nil, count: changes.count)
     }
@@ -52,15 +52,15 @@ struct ChangeBatch {
         }
         if !plan.fetches.isEmpty {
             let flows = plan.fetches.map { plan.flows[$0] }
-            // A larger one would not be taken for a base.
+            // A larger state would not be used as a base.
             let largest = flows.map { flow in flow.changes.map { 2 * Int64(changes[$0].stateBytes) }.max() ?? 0 }
             pipeline.execute(LoadSQL.latest, LoadSQL.parameters(latest: flows.map(\.key), largest: largest))
             sent.append(.fetch(plan.fetches))
         }
     }
 
-    /// What makes flows goes first. These flows are visible only after the commit, except to others that make them, so no change of flows waits
-    /// for them; and who makes flows holds nothing yet that others wait for.
+    /// Statements that create flows come first. Those flows are visible only after the commit, except to other creations, so no change of
+    /// existing flows waits for them; and a transaction that creates flows holds no locks yet for which others wait.
     private mutating func enqueueCreations(_ changes: [Change], into pipeline: inout Pipeline) {
         if !plan.creations.isEmpty {
             for makesFlowIDs in [false, true] {
@@ -75,7 +75,7 @@ struct ChangeBatch {
     private mutating func enqueue(
         _ single: ChangePlan.Single, _ place: SingleChange.Place, _ changes: [Change], into pipeline: inout Pipeline
     ) {
-        // One that comes again would find itself behind those that were sent with it.
+        // The short statement may have to be retried, which in a repetition would put its change behind those that were sent with it.
         let isShort = place == .alone && !pipeline.isRepetition
         let change = self.single(changes[single.index], single, place, isShort: isShort)
         pipeline.execute(change.statement, change.parameters)
@@ -88,7 +88,7 @@ struct ChangeBatch {
         let creates = heads == .create
         for group in groups {
             for member in group.members {
-                guard case .saved = member.fate, case .save(let save) = changes[member.index].work else { continue }
+                guard case .saved = member.outcome, case .save(let save) = changes[member.index].work else { continue }
                 store(save, changes[member.index], at: member.index, isNew: creates)
             }
         }
@@ -98,14 +98,14 @@ struct ChangeBatch {
         sent.append(.groups(groups, creates: creates))
     }
 
-    /// Packs a state, against the newest bases of its flow that are committed, unless it is packed.
+    /// Packs a state against the newest committed bases of its flow, unless it is packed already.
     private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
-        // A base that a concurrent pruning removed is refused by the statement; the next attempt does without.
+        // The statement refuses a base that a concurrent pruning removed; the next attempt stores the state whole.
         let isWhole = isNew || change.progress.attempts > 0
         if let packed = save.packed(in: change.resources), packed.base == nil || !isWhole {
             stored[index] = packed
         } else {
-            let chain = isWhole ? nil : change.resources.cache.known(change.key)?.chain ?? change.progress.fetched
+            let chain = isWhole ? nil : change.resources.cache.lookup(change.key)?.chain ?? change.progress.fetched
             stored[index] = StateCompression.store(save.command.state, after: chain, change.resources.zstd)
         }
     }
@@ -130,13 +130,13 @@ struct ChangeBatch {
         else { return false }
         switch command.precondition {
         case .expected(let version): return version > 0
-        case .none, .anyVersion: return change.resources.cache.known(change.key) != nil
+        case .none, .anyVersion: return change.resources.cache.lookup(change.key) != nil
         }
     }
 
-    // MARK: Answers
+    // MARK: Results
 
-    /// Whether every group was written. Of saves that ran alone only a closer look can tell.
+    /// Whether every group was written. For statements of single changes only decoding can tell.
     func isFinal(_ results: [ResultRows]) -> Bool {
         guard results.count == sent.count else { return false }
         return zip(sent, results).allSatisfy { sent, rows in
@@ -176,10 +176,10 @@ struct ChangeBatch {
             if case .done(.saved(let saved)) = answer {
                 if case .save(let save) = change.work, !saved.replayed {
                     let row = (save: save, version: saved.version, index: single.index)
-                    learn([row], at: saved.createdAt, change, creates: saved.version == 1)
+                    updateCache([row], at: saved.createdAt, change, creates: saved.version == 1)
                 } else {
-                    // What else a change does to a flow (a restored state, a tombstone) is read again when somebody asks for it.
-                    change.resources.cache.forget(change.key)
+                    // Any other change (a restored state, a tombstone) invalidates the cache entry; the next load reads the flow again.
+                    change.resources.cache.invalidate(change.key)
                 }
             }
             let next = Change(change) { progress in
@@ -190,8 +190,8 @@ struct ChangeBatch {
         }
     }
 
-    /// The flows' newest versions are known now, if they could be read; the saves come again. Whatever is wrong with the newest version,
-    /// it does not keep the next one from being stored, whole.
+    /// Retries the saves with the bases that could be read. A newest version that cannot be read does not prevent the next one from being
+    /// stored, whole.
     private func decode(
         _ flows: [Int], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
     ) {
@@ -236,9 +236,9 @@ struct ChangeBatch {
             for member in group.members {
                 guard case .save(let save) = changes[member.index].work else { continue }
                 steps[member.index] = .success(.finished(outcome(of: member, save, before: before, at: time)))
-                if case .saved(let offset) = member.fate { saved.append((save, before + Int64(offset), member.index)) }
+                if case .saved(let offset) = member.outcome { saved.append((save, before + Int64(offset), member.index)) }
             }
-            learn(saved, at: time, changes[group.members[0].index], creates: creates)
+            updateCache(saved, at: time, changes[group.members[0].index], creates: creates)
         }
     }
 
@@ -246,7 +246,7 @@ struct ChangeBatch {
         of member: SaveGroup.Member, _ save: SaveChange, before: FlowVersion, at time: Timestamp
     ) -> Result<ChangeOutcome, StateError> {
         let flowID = save.command.key.flowID
-        switch member.fate {
+        switch member.outcome {
         case .saved(let offset):
             return .success(
                 .saved(SavedVersion(flowID: flowID, version: before + Int64(offset), createdAt: time, digest: save.digest)))
@@ -258,14 +258,14 @@ struct ChangeBatch {
         }
     }
 
-    /// Keeps what the commit made the newest version, for loads and as a base of the next.
-    private func learn(
+    /// Caches the newest version that the commit made, for loads and as a base of the next save.
+    private func updateCache(
         _ saved: [(save: SaveChange, version: FlowVersion, index: Int)], at time: Timestamp, _ change: Change, creates: Bool
     ) {
         guard let (last, version, _) = saved.last else { return }
-        // As it is now: the batch before this one was decoded after this one was sent.
-        let old = change.resources.cache.known(change.key)
-        // Of a flow that somebody else changed meanwhile the head is not known.
+        // Looked up now, not when sent: the batch before this one was decoded after this one was sent.
+        let old = change.resources.cache.lookup(change.key)
+        // If another change came in between, the head is not known.
         let isNext = old?.version == saved[0].version - 1
         var head = creates ? nil : isNext ? old?.head : nil
         var chain = old?.chain ?? change.progress.fetched
@@ -283,8 +283,8 @@ struct ChangeBatch {
             Snapshot(head: head, version: last.record(version, at: time, head: head), state: last.command.state)
         }
         let hasCheckpoint = last.command.checkpoint != nil
-        change.resources.cache.learn(
-            KnownVersion(
+        change.resources.cache.insert(
+            CachedVersion(
                 version: version, updatedAt: time, checkpointEpoch: creates ? 0 : old?.checkpointEpoch ?? 0,
                 snapshot: hasCheckpoint ? nil : snapshot, chain: chain),
             of: change.key)

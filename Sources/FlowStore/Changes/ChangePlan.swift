@@ -1,38 +1,38 @@
 import FlowModel
 
-/// Which changes of a batch are written together. Pure.
+/// Decides which changes of a batch are written together. Pure.
 ///
-/// All changes of one flow go the same way, so that they keep their order: as one group, or each by its own statement behind all groups.
+/// All changes of one flow take the same path, which keeps their order: as one group, or each by its own statement behind all groups.
 struct ChangePlan {
-    /// The changes of one flow, by their places in the batch, in order.
+    /// The changes of one flow, by their indexes in the batch, in order.
     struct Flow {
         let key: FlowKey
         fileprivate(set) var changes: [Int]
     }
 
     struct Single: Equatable {
-        /// Its place in the batch, and that of its flow in `flows`.
+        /// Its index in the batch, and that of its flow in `flows`.
         let index: Int
         let flow: Int
     }
 
-    /// In the order in which they are locked: of their first changes, and of their keys if their shards are equal.
+    /// In lock order: in the order of their first changes, and by key where shards are equal.
     private(set) var flows: [Flow] = []
-    /// Groups of flows that must be there, and of flows that must not.
+    /// Groups of flows that must exist, and of flows that must not.
     private(set) var updates: [SaveGroup] = []
     private(set) var creations: [SaveGroup] = []
-    /// Changes that go each by its own statement. Creators make flows and are sent before all that changes some, one after the other; they
-    /// are there only if there are no `creations`.
+    /// Changes that have a statement each. Creators create flows; they are sent one after the other before all changes of existing flows,
+    /// and only when there are no `creations`.
     private(set) var creators: [Single] = []
     private(set) var singles: [Single] = []
-    /// Flows that are asked for their bases first; their saves come again.
+    /// Flows whose bases are read first; their saves are retried.
     private(set) var fetches: [Int] = []
-    /// Changes that come again without being sent: the one before of their flow may have to.
+    /// Changes that are retried without being sent, since an earlier change of their flow may have to be retried.
     private(set) var deferred: [Int] = []
 
     /// - Parameters:
-    ///   - isThere: whether it is known that there is such a flow.
-    ///   - needsBase: whether the save should know its flow's bases and does not.
+    ///   - isThere: whether the flow is known to exist.
+    ///   - needsBase: whether the save needs its flow's bases, and they are not known.
     init(_ changes: [Change], isThere: (_ flow: Flow) -> Bool, needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
         var keys = Set<IdempotencyKey>()
         var createdIDs = Set<Name>()
@@ -42,8 +42,8 @@ struct ChangePlan {
                 fetches.append(place)
                 continue
             }
-            // One that is alone needs nobody else's statement, and its own answers whatever happened: one round trip. So it is too for
-            // those that run one by one because their batch was undone, which keeps them in their order.
+            // A change that is alone in its batch runs its own statement, which answers whatever happened: one round trip. So do changes
+            // that run one by one because their batch was rolled back, which keeps their order.
             guard changes.count > 1, let group = Self.group(place, flow, changes), Self.isFirst(group, flow.key.tenant, &keys) else {
                 addSingles(place, changes, isThere)
                 continue
@@ -55,14 +55,14 @@ struct ChangePlan {
             case .absent: addSingles(place, changes, isThere)
             }
         }
-        // Rows that are not there cannot be locked before (`HeadLock`), so what makes flows goes in one order: by one statement, or each by its
-        // own.
+        // Rows that do not exist yet cannot be locked before (`HeadLock`), so all creations run in one order: by one statement, or each by
+        // its own.
         if !creators.isEmpty {
             for group in creations { addSingles(group.flow, changes, isThere) }
             creations = []
         }
         singles.sort { ($0.flow, $0.index) < ($1.flow, $1.index) }
-        // Of two tries of one request that makes a flow each with an id of its own, the keys meet. They come behind all flows, as in the
+        // Tries of one request that generate a flow id each conflict at their idempotency key. They come behind all other flows, as in the
         // statement for many.
         let order = { (single: Single) in (changes[single.index].makesFlowID ? 1 : 0, single.flow, single.index) }
         creators.sort { order($0) < order($1) }
@@ -74,7 +74,7 @@ struct ChangePlan {
         return flows.indices.filter { changed.contains($0) }.map { flows[$0].key }
     }
 
-    /// Each change of a flow by its own statement.
+    /// Gives each change of a flow its own statement.
     private mutating func addSingles(_ place: Int, _ changes: [Change], _ isThere: (_ flow: Flow) -> Bool) {
         let flow = flows[place]
         let isThere = isThere(flow)
@@ -84,7 +84,7 @@ struct ChangePlan {
             let creates = makesFlow || number == 0 && change.mayCreate && change.progress.seemsAbsent && !isThere
             let single = Single(index: index, flow: place)
             if creates, changes.count > 1 { creators.append(single) } else { singles.append(single) }
-            // Only its answer tells whether there is such a flow now.
+            // Only its result tells whether the flow exists now.
             if change.mayCreate, !makesFlow, !isThere {
                 deferred += flow.changes.dropFirst(number + 1)
                 return
@@ -112,7 +112,7 @@ struct ChangePlan {
         return flows
     }
 
-    /// Changes of one shard stand as they came, which differs from server to server.
+    /// Sorts flows of one shard by key: they are in their order of arrival, which differs from server to server.
     private static func sortEqualShards(_ flows: inout [Flow], _ changes: [Change]) {
         let shard = { (flow: Flow) in changes[flow.changes[0]].shard }
         var begin = 0
@@ -139,7 +139,7 @@ struct ChangePlan {
         let key: Name
     }
 
-    /// Two requests with one key in one statement would both find it unused.
+    /// In one statement, two requests with one key would both find it unused.
     private static func isFirst(_ group: SaveGroup, _ tenant: String, _ keys: inout Set<IdempotencyKey>) -> Bool {
         guard let key = group.idempotencyKey else { return true }
         return keys.insert(IdempotencyKey(tenant: Name(tenant), key: Name(key))).inserted

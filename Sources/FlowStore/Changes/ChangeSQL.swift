@@ -1,23 +1,23 @@
-/// The frame of every change of a flow: one statement that compares and increments the head, inserts the version, keeps the idempotency
-/// record, and answers one row whatever happened.
+/// The frame of every change of a flow: one statement that compares and increments the head, inserts the version, stores the idempotency
+/// record, and returns one row whatever happened.
 ///
 ///     WITH idem AS (the record of this idempotency key, if there is one),
 ///          …,                                     what the change looks up first
-///          head AS (INSERT or UPDATE of flow, RETURNING),  nothing when the change is not to be
+///          head AS (INSERT or UPDATE of flow, RETURNING),  empty when the change must not be made
 ///          ver  AS (INSERT INTO flow_version … FROM head),
 ///          kept AS (INSERT INTO idempotency … FROM head),
 ///          …                                      what else is written FROM head
 ///     SELECT 1 … FROM head                        written
 ///     UNION ALL SELECT 2 … FROM idem              the key was used before
-///     UNION ALL SELECT 3 … FROM flow              not written: how the flow stands
+///     UNION ALL SELECT 3 … FROM flow              not written: the current head
 ///
-/// Why this is right with many sessions (PostgreSQL manual, 13.2.1, READ COMMITTED): an UPDATE that meets a row that another transaction
-/// is changing waits, and then looks at its WHERE again on the row as that transaction left it. So of two that expect version 5 one
+/// Why this is right with many sessions (PostgreSQL manual, 13.2.1, READ COMMITTED): an UPDATE that meets a row that another transaction is
+/// changing waits, and then evaluates its WHERE again on the row as that transaction left it. So of two changes that expect version 5 one
 /// updates and the other finds 6 and updates nothing. Everything else in the statement still sees the snapshot from before, so row 3 may
-/// show version 5 to the loser, or (when both create the flow) there may be no row at all. Such an answer contradicts itself and is
-/// decoded as `raced`: the command is submitted again, and its new snapshot shows what happened. Two sessions that race with one
-/// idempotency key: the second INSERT into `idempotency` fails (23505) after it waited; the Postgres room runs the operation again, alone,
-/// and now `idem` is there. In a batch, which is one transaction, each statement sees what those before it wrote.
+/// show version 5 to the loser, or (when both create the flow) there may be no row at all. Such a result contradicts itself and is decoded
+/// as `retry`: the change is submitted again, and its new snapshot shows what happened. When two sessions race with one idempotency key,
+/// the second INSERT into `idempotency` waits and then fails (23505); the module Postgres runs the operation again, alone, and it finds
+/// `idem`. In a batch, which is one transaction, each statement sees what those before it wrote.
 struct ChangeSQL {
     /// The position of the idempotency key's parameter; the request's digest is the next one. nil: the change has no key.
     var keyParameter: Int?
@@ -27,24 +27,24 @@ struct ChangeSQL {
     var head: String
     /// `INSERT INTO flowstate.flow_version …`, FROM head.
     var version: String
-    /// CTEs behind it.
+    /// CTEs behind it and the idempotency record.
     var additions: [String] = []
     /// Expressions over `head` (as h) for the answer and the idempotency record.
     var digest: String
     var checkpointID = "NULL::text"
     var restoredVersion = "NULL::bigint"
-    /// What the change does to the labels that the flow `f` has, if they are merged.
+    /// The change of the labels of the flow `f`, if they are merged.
     var labels: LabelSQL?
-    /// Whether a lookup forbids the change; a boolean expression without `head`.
+    /// Whether a look-up forbids the change; a boolean expression without `head`.
     var blocked = "false"
-    /// From which tables row 1 and the record are read.
+    /// The tables from which row 1 and the record are read.
     var source = "head h"
 
     static let written: Int16 = 1
     static let replayed: Int16 = 2
-    static let standing: Int16 = 3
+    static let current: Int16 = 3
 
-    /// For the WHERE of `head`: nothing is written when the key was used.
+    /// For the WHERE of `head`: writes nothing when the key was used.
     static func guardCondition(idempotent: Bool) -> String {
         idempotent ? "AND NOT EXISTS (SELECT FROM idem)" : ""
     }
@@ -82,7 +82,7 @@ struct ChangeSQL {
         }
         answers.append(
             """
-            SELECT \(Self.standing)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
+            SELECT \(Self.current)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
                 NULL, NULL, \(labels?.excess ?? "NULL")
             FROM flowstate.flow f
             WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM head)

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Tells when the changes that were submitted before have ended, whichever way: a large change goes by another connection than the small
-/// changes of its flow, and waits for those first. Flows share 4,096 counters, so it may wait for another one's too, but for none that
-/// is submitted later. Safe on any thread.
+/// Tracks small changes until they have ended, whichever way: a large change runs on another connection than the small changes of its flow,
+/// and first waits for those submitted before it. Flows share 4,096 counters, so it may also wait for changes of other flows, but never for
+/// changes that are submitted later. Safe on any thread.
 final class ChangesUnderWay: Sendable {
     typealias Work = @Sendable () -> Void
 
@@ -17,7 +17,7 @@ final class ChangesUnderWay: Sendable {
 
     private let counters = (0..<4_096).map { _ in Counter() }
 
-    /// A change of a flow with this shard begins; `end` is called once with the ticket.
+    /// Begins a change of a flow with this shard; the caller calls `end` once with the ticket.
     func begin(_ shard: UInt64) -> Ticket {
         let counter = Int(shard % UInt64(counters.count))
         return Ticket(counter: counter, turn: counters[counter].turns.withLock { $0.begin() })
@@ -27,29 +27,30 @@ final class ChangesUnderWay: Sendable {
         for work in counters[ticket.counter].turns.withLock({ $0.end(ticket.turn) }) { work() }
     }
 
-    /// Runs `work` when all changes of the shard that have begun have ended: now or later, on this or another thread.
+    /// Runs `work` when all changes of the shard that have begun so far have ended: now or later, on this or another thread.
     func whenEnded(_ shard: UInt64, _ work: @escaping Work) {
         for work in counters[Int(shard % UInt64(counters.count))].turns.withLock({ $0.wait(work) }) { work() }
     }
 }
 
-/// Counts what begins in turns: who waits ends a turn, and is served when all of that turn and the one before have ended. Pure.
+/// Counts operations in turns: a waiter ends the current turn, and is served when all operations of that turn and of the one before have
+/// ended. Pure.
 struct TurnCounter<Waiter> {
-    /// What has begun and not ended, of the current turn and of the one before. That of the one before is 0 unless somebody waits for it.
+    /// Operations in progress of the current turn and of the previous one. The previous one has none unless a waiter waits for it.
     private var counts = (0, 0)
     private var turn = 0
-    /// Who waits for the turn before.
+    /// Waiters for the previous turn.
     private var waiting: [Waiter] = []
-    /// Who came since.
+    /// Waiters that came since.
     private var next: [Waiter] = []
 
-    /// - Returns: the turn it belongs to.
+    /// - Returns: the turn to which the operation belongs.
     mutating func begin() -> Int {
         if turn == 0 { counts.0 += 1 } else { counts.1 += 1 }
         return turn
     }
 
-    /// - Returns: who need not wait any longer.
+    /// - Returns: the waiters to serve.
     mutating func end(_ turn: Int) -> [Waiter] {
         if turn == 0 { counts.0 -= 1 } else { counts.1 -= 1 }
         return turn != self.turn && isOver ? serve() : []
@@ -60,7 +61,7 @@ struct TurnCounter<Waiter> {
         return waiting.isEmpty ? serve() : []
     }
 
-    /// Whether all of the turn before have ended.
+    /// Whether all operations of the previous turn have ended.
     private var isOver: Bool { (turn == 0 ? counts.1 : counts.0) == 0 }
 
     private mutating func serve() -> [Waiter] {

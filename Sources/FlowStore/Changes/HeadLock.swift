@@ -3,23 +3,23 @@ import Postgres
 
 /// Locks the heads of flows in the order in which they are given.
 ///
-/// PostgreSQL finds a deadlock when two transactions lock the same rows in different orders. A batch is in the order of its flows' shards,
-/// the same on every server, but the statements of a batch are in the order of their kinds. So a batch that changes flows by more than one
-/// statement locks all its heads first, and whatever else is locked (versions, checkpoints, keys) is locked behind the head of its flow.
-/// The statements behind it see what was committed before the locks were granted.
+/// Transactions that lock the same rows in different orders deadlock. A batch is in the order of its flows' shards, the same on every
+/// server, but the statements of a batch are in the order of their kinds. So a batch that changes flows by more than one statement locks
+/// all its heads first, and every other row (versions, checkpoints, keys) is locked after the head of its flow. The statements behind it
+/// see what was committed before the locks were granted.
 ///
-/// That may be a flow that was not there when the heads were locked. To wait for it would be out of turn, so these statements pass over
-/// what is not `isHeld`, and its changes come again.
+/// They may see a flow that did not exist when the heads were locked. To wait for it would break the order, so these statements skip flows
+/// that are not `isHeld`, and the changes of those are retried.
 enum HeadLock {
     static func enqueue(_ keys: [FlowKey], into pipeline: inout Pipeline) {
         pipeline.execute(statement, LoadSQL.parameters(check: keys))
     }
 
-    /// Whether this transaction has locked the head `f`, or written it. It reads what is in the row, and so waits for nobody.
+    /// Whether this transaction has locked the head `f`, or written it. It only reads the row, and so never waits.
     static let isHeld = "(f.xmax = pg_current_xact_id()::xid OR f.xmin = pg_current_xact_id()::xid)"
 
     /// The nested loop takes the elements one after the other. OFFSET 0 keeps the planner from joining in another way (`LoadSQL.heads`).
-    /// FOR UPDATE: with any weaker lock another transaction's could stand beside it in the row, and `isHeld` would not know it.
+    /// FOR UPDATE: a weaker lock could share the row with a lock of another transaction, and `isHeld` would not recognise it.
     private static let statement = Statement(
         name: "lock_heads",
         sql: """

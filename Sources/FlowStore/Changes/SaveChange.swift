@@ -1,24 +1,24 @@
 import FlowModel
 import Postgres
 
-/// A checked save and what was computed from it once.
+/// A checked save, and what is computed from it once.
 final class SaveChange: Sendable {
     let command: SaveCommand
-    /// Of the state.
+    /// The digest of the state.
     let digest: [UInt8]
-    /// Of the request, for its idempotency record; empty without a key.
+    /// The digest of the request, for its idempotency record; empty without a key.
     let requestDigest: [UInt8]
-    /// A small state is packed on the caller's thread, while the connections' threads wait for PostgreSQL; nil: in its batch.
+    /// A small state is packed on the caller's thread, while the connections' threads wait for PostgreSQL; nil: it is packed in its batch.
     private let packed: StoredState?
     /// `StoreResources.history` when it was packed.
     private let history: Int
 
     /// The largest state that an event loop packs: it takes as long as checking that it is JSON, some 20 µs.
     private static let packedAtOnce = 8 << 10
-    /// A larger one is packed before it is queued, on a thread that neither calls nor other saves wait for.
+    /// A larger state is packed before it is queued, on a thread for which neither calls nor other saves wait.
     static let packedApart = 32 << 10
 
-    /// - Parameter chain: what it can be stored against, when the cache does not keep that.
+    /// - Parameter chain: the bases of the flow, when they are not in the cache.
     init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil) {
         self.command = command
         history = resources.history
@@ -28,22 +28,22 @@ final class SaveChange: Sendable {
             isPacked
             ? StateCompression.store(
                 command.state,
-                after: command.precondition == .expected(0) ? nil : chain ?? resources.cache.known(command.key)?.chain,
+                after: command.precondition == .expected(0) ? nil : chain ?? resources.cache.lookup(command.key)?.chain,
                 resources.zstd) : nil
         digest = Digest.xxh3(command.state)
         requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
     }
 
-    /// What was packed, unless a connection was lost since: behind the next one there may be a database without the base.
+    /// The packed state, unless a connection was lost since: the database behind the next one may not have the base.
     func packed(in resources: StoreResources) -> StoredState? {
         guard let packed, packed.base == nil || history == resources.history else { return nil }
         return packed
     }
 
-    /// What the state takes as it is stored; 0: it is small, and packed in its batch.
+    /// Bytes of the packed state; 0: it is small, and packed in its batch.
     var packedBytes: Int { packed?.bytes.count ?? 0 }
 
-    /// Whether it can be written together with other saves. What it names besides the flow takes a look-up of its own.
+    /// Whether it can share a statement with other saves: not if it needs look-ups beside that of the flow.
     var canShareStatement: Bool {
         command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
             && command.kind != .definitionMoved
@@ -81,9 +81,9 @@ extension SaveCommand {
         if kind == .definitionMoved { head.definitionRevision = definitionRevision }
     }
 
-    /// What the client asked for. Not part of it: who asks, and the ids that the server made for this try.
+    /// The digest of what the client asked for, without the caller and the ids that the server generated for this try.
     ///
-    /// - Parameter digest: of the state, or of the patch that it is made with.
+    /// - Parameter digest: of the state, or of the patch from which it is derived.
     func requestDigest(_ operation: String, content digest: [UInt8]) -> [UInt8] {
         var content = RequestContent(operation: operation)
         content.append(hasGeneratedFlowID ? nil : key.flowID)

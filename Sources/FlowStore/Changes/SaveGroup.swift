@@ -2,37 +2,37 @@ import FlowModel
 
 /// Saves of one flow that are written together: one update of its head, one row each. Pure.
 ///
-/// The first save says what the head must be (`start`); what the others find is then known. Each either gets the next version or, when
-/// it expects another one, a conflict, exactly as if they had come one after the other. Whether the head is what the first save needs
-/// only PostgreSQL can tell; if not, nothing of the group is written, and each save runs by itself.
+/// The first save determines what the head must be (`start`), and so what the others find. Each either gets the next version or, when it
+/// expects another one, a conflict, exactly as if they ran one after the other. Only PostgreSQL can tell whether the head is what the first
+/// save needs; if not, nothing of the group is written, and each save runs by its own statement.
 struct SaveGroup {
     enum Start: Equatable {
-        /// There must be no such flow.
+        /// The flow must not exist.
         case absent
-        /// The flow must be there, at this version if one is given.
+        /// The flow must exist, at this version if one is given.
         case present(FlowVersion?)
     }
 
-    enum Fate: Equatable {
-        /// The version so many after the one that the group began with.
+    enum Outcome: Equatable {
+        /// The version so many after the one that the flow had before the group.
         case saved(offset: Int)
-        /// Refused: by then the flow was so many versions on.
+        /// Refused: the flow was so many versions further by then.
         case conflict(after: Int)
     }
 
     struct Member: Equatable {
-        /// Its place in the batch.
+        /// Its index in the batch.
         let index: Int
-        let fate: Fate
+        let outcome: Outcome
     }
 
-    /// The flow's place in `ChangePlan.flows`.
+    /// The flow's index in `ChangePlan.flows`.
     let flow: Int
     private(set) var start = Start.present(nil)
     private(set) var members: [Member] = []
-    /// How many are saved.
+    /// The number of members that are saved.
     private(set) var count = 0
-    /// What the head becomes; nil keeps what it has.
+    /// The new values of the head; nil keeps the old one.
     private(set) var flowType: String?
     private(set) var phase: String?
     private(set) var status: String?
@@ -41,11 +41,11 @@ struct SaveGroup {
     private(set) var labelChanges: LabelChanges?
     /// How many labels a flow may have.
     let labelLimit: Int
-    /// Of a flow that the group makes.
+    /// For a flow that the group creates.
     private(set) var definitionRevision: Int64?
     private(set) var idempotencyKey: String?
 
-    /// - Parameter saves: of one flow, in their order, with their places in the batch.
+    /// - Parameter saves: of one flow, in their order, with their indexes in the batch.
     /// - Returns: nil when they cannot be written together.
     init?(_ saves: [(index: Int, save: SaveChange)], flow: Int, labelLimit: Int) {
         self.flow = flow
@@ -53,7 +53,7 @@ struct SaveGroup {
         for (index, save) in saves {
             guard save.canShareStatement, add(index, save.command) else { return nil }
         }
-        // The key's record decides over the whole group, so it must be the only save.
+        // The key's record decides over the whole group, so its save must be the only one.
         if idempotencyKey != nil, saves.count > 1 { return nil }
     }
 
@@ -66,7 +66,7 @@ struct SaveGroup {
             start = .absent
         case .expected(let version) where version < 0: return conflict(index)
         case .expected(let version):
-            // What a client says may be any number: a count is taken away from it, never added.
+            // A client may expect any number: the count is subtracted from it, never added to it.
             switch start {
             case .absent where version != Int64(count): return conflict(index)
             case .absent: break
@@ -82,30 +82,30 @@ struct SaveGroup {
     }
 
     private mutating func conflict(_ index: Int) -> Bool {
-        members.append(Member(index: index, fate: .conflict(after: count)))
+        members.append(Member(index: index, outcome: .conflict(after: count)))
         return true
     }
 
     private mutating func append(_ index: Int, _ command: SaveCommand) -> Bool {
-        // A flow that the group creates has the type of its first save; one that is there is asked for the type that any save names.
+        // A flow that the group creates gets the type of its first save; an existing flow must have the type that any save names.
         if let type = command.flowType {
             if let known = flowType ?? (start == .absent && count > 0 ? "" : nil) {
                 guard known.utf8.elementsEqual(type.utf8) else { return false }
             }
             flowType = type
         }
-        // What a row leaves open comes from the head as it is after the update, so nobody behind it may change that.
+        // A row takes what its save leaves open from the head after the update, so no later save of the group may change that.
         guard Self.extends(&phase, command.phase, isFirst: count == 0), Self.extends(&status, command.status, isFirst: count == 0),
             Self.extends(&progress, command.progress, isFirst: count == 0)
         else { return false }
         guard takeLabels(of: command) else { return false }
         if count == 0 { definitionRevision = command.definitionRevision }
         count += 1
-        members.append(Member(index: index, fate: .saved(offset: count)))
+        members.append(Member(index: index, outcome: .saved(offset: count)))
         return true
     }
 
-    /// The statement counts the labels that the head has in the end: before that there must not be more of them.
+    /// The statement counts the labels of the final head: no head before it may have more.
     private mutating func takeLabels(of command: SaveCommand) -> Bool {
         if let labels = command.labels {
             if labelChanges != nil { return false }

@@ -3,11 +3,11 @@ import Postgres
 
 /// The arrays of `SaveGroupSQL`, in its order.
 struct SaveGroupParameters {
-    /// A save of a group, and what its row says besides.
+    /// A save of a group, and the values of its row that are not its own.
     struct Row {
         let save: SaveChange
         let stored: StoredState
-        /// As carried from save to save; nil: what the head says.
+        /// Carried over from save to save; nil: the head's value.
         let phase: String?
         let status: String?
         let progress: Double?
@@ -18,7 +18,7 @@ struct SaveGroupParameters {
     private let firstRows: [Int]
     private let bases: [FlowVersion?]
 
-    /// - Parameter stored: the states by their places in the batch.
+    /// - Parameter stored: the states by index in the batch.
     init(_ groups: [SaveGroup], _ changes: [Change], _ flows: [ChangePlan.Flow], stored: [StoredState?]) {
         self.groups = groups.map { ($0, flows[$0.flow].key) }
         var rows: [Row] = []
@@ -29,7 +29,7 @@ struct SaveGroupParameters {
             var (phase, status, progress): (String?, String?, Double?) = (nil, nil, nil)
             var base: FlowVersion?
             for member in group.members {
-                guard case .saved = member.fate, case .save(let save) = changes[member.index].work, let stored = stored[member.index]
+                guard case .saved = member.outcome, case .save(let save) = changes[member.index].work, let stored = stored[member.index]
                 else { continue }
                 phase = save.command.phase ?? phase
                 status = save.command.status ?? status

@@ -2,22 +2,22 @@ import Postgres
 
 /// Statements that write many groups of saves at once: parameters are arrays, with one element for each group or for each saved row.
 ///
-///     WITH head AS (UPDATE or INSERT of flow, one row a group, RETURNING),  nothing for a group whose head is not as it must be
+///     WITH head AS (UPDATE or INSERT of flow, one row a group, RETURNING),  no row for a group whose head does not match
 ///          ver  AS (INSERT INTO flow_version … one row for each save of a group FROM head),
 ///          kept AS (INSERT INTO idempotency …)
 ///     SELECT … FROM head
 ///
-/// A group that does not come back was not written, for whatever reason: its saves run each by its own statement (`ChangeSQL`), which can
-/// tell. So the usual case pays for nothing but the three writes. Elements are taken by subscript rather than by unnest(): one array
-/// after the other would go through a tuple store.
+/// A group without a row in the result was not written, for whatever reason: each of its saves runs by its own statement (`ChangeSQL`),
+/// which can tell why. So the usual case pays only for the three writes. Elements are taken by subscript: unnest() would put one array
+/// after the other through a tuple store.
 struct SaveGroupSQL: Hashable {
     /// The heads of groups.
     enum Heads: Int, CaseIterable {
-        /// Flows that must not be there.
+        /// Flows that must not exist.
         case create
-        /// Flows that must be there.
+        /// Flows that must exist.
         case update
-        /// Flows that must be there, and be held (`HeadLock`).
+        /// Flows that must exist, and whose heads are locked (`HeadLock`).
         case updateHeld
 
         fileprivate var name: String {
@@ -30,9 +30,9 @@ struct SaveGroupSQL: Hashable {
     }
 
     let heads: Heads
-    /// Groups have an idempotency key: every one, or of those that create flows some.
+    /// Groups have an idempotency key: every one, or some of those that create flows.
     let idempotent: Bool
-    /// Some group has several rows. If none has, group and row have the same place, and PostgreSQL is spared a join for each.
+    /// Some group has several rows. If none has, a row has the index of its group, which spares PostgreSQL a join for each.
     let chained: Bool
 
     static let all = Heads.allCases.flatMap { heads in
@@ -50,8 +50,8 @@ struct SaveGroupSQL: Hashable {
 
     var statement: Statement { Self.statements[heads.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
 
-    /// One array. `SaveGroupParameters` appends them in the same order, behind the number of groups (`$1`) and how many labels a flow may
-    /// have (`$2`; NULL: no group has label changes).
+    /// One array. `SaveGroupParameters` appends them in this order, behind the number of groups (`$1`) and the limit of a flow's labels
+    /// (`$2`; NULL: no group has label changes).
     private enum Column: Int {
         case tenant = 3
         case flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision
@@ -90,7 +90,7 @@ struct SaveGroupSQL: Hashable {
         return parts.joined(separator: ",\n") + "\nSELECT h.i, h.version, h.updated_at FROM head h"
     }
 
-    /// Nothing is written when the key was used.
+    /// Writes nothing when the key was used.
     private var guardCondition: String {
         guard idempotent else { return "" }
         return """
@@ -101,8 +101,8 @@ struct SaveGroupSQL: Hashable {
 
     private var labels: LabelSQL { LabelSQL(labels: "f.labels", changes: at(.labelChanges, "g.i"), limit: "$2") }
 
-    /// The tenant is compared by ANY: with a plain `=` the planner would join by merging too, so it would weigh reading the whole index
-    /// in its order, and take that while `flow` seems to have next to no rows.
+    /// The tenant is compared by ANY: with a plain `=` the planner would also consider a merge join that reads the whole index in its
+    /// order, and choose it while `flow` seems to have next to no rows.
     private var update: String {
         """
         UPDATE flowstate.flow f SET version = f.version + \(at(.count, "g.i")), phase = coalesce(\(at(.phase, "g.i")), f.phase),

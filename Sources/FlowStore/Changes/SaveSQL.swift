@@ -4,13 +4,14 @@ import Postgres
 /// The statements of a save: four ways to write the head, with or without idempotency key and checkpoint, and a short one.
 struct SaveSQL {
     enum Head: Int, CaseIterable {
-        /// There must be no such flow.
+        /// The flow must not exist.
         case create
-        /// The flow must be there.
+        /// The flow must exist.
         case update
-        /// The flow must be there, and its head be held (`HeadLock`).
+        /// The flow must exist, and its head be locked (`HeadLock`).
         case updateHeld
-        /// Whatever is there, or nothing. It may wait for one that makes the flow and for one that changes it, so it goes alone.
+        /// Whether the flow exists or not. It may wait for a transaction that creates the flow and for one that changes it, so it runs
+        /// alone.
         case append
     }
 
@@ -21,7 +22,7 @@ struct SaveSQL {
         }
     }
 
-    /// With a version that is archived, or a notification: they expect a version, and make no checkpoint.
+    /// With a version to quarantine, or a notification: such saves expect a version, and make no checkpoint.
     private static let noting = [Head.update, .updateHeld].flatMap { head in
         [false, true].flatMap { archives in
             [false, true].flatMap { notifies in
@@ -38,8 +39,8 @@ struct SaveSQL {
         statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
     }
 
-    /// The version after the one that is there, or nothing and no row: in seven eighths of the time that the statement takes which can tell
-    /// why not. For a save with neither idempotency key nor checkpoint whose flow is likely to be there.
+    /// Writes the next version, or writes nothing and returns no row, in seven eighths of the time of the statement that can tell why. For
+    /// a save with neither idempotency key nor checkpoint whose flow probably exists.
     static let short = Statement(
         name: "save_short",
         sql: """
@@ -144,13 +145,13 @@ struct SaveSQL {
 
     private static let labels = LabelSQL(labels: "f.labels", changes: "$20", limit: "$22")
 
-    /// A state must not be stored against a version that has gone, or that this database never had: from the floor on all are there.
+    /// A base must exist: it may have been pruned, or never have been in this database. From the floor on, every version exists.
     private static let changeable = """
         f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR $19 BETWEEN f.base_floor AND f.version)
             AND \(labels.fits)
         """
 
-    /// A flow that is not there has no base for its first version, whatever this server remembers.
+    /// A flow that does not exist has no base for its first version, whatever this server has cached.
     private static let hasBase = """
         AND ($19 IS NULL OR EXISTS (SELECT FROM flowstate.flow g WHERE g.tenant = $1 AND g.flow_id = $2))
         """ + " "

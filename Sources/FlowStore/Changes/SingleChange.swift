@@ -1,15 +1,15 @@
 import FlowModel
 import Postgres
 
-/// A change with a statement of its own, which answers one row whatever happened (`ChangeSQL`).
+/// A change with a statement of its own, which returns one row whatever happened (`ChangeSQL`).
 struct SingleChange {
-    /// Where it stands in its transaction.
+    /// Its position in the transaction.
     enum Place {
-        /// There is nothing else in it.
+        /// It is alone in the transaction.
         case alone
-        /// Before all that changes flows: it may only make its flow.
+        /// Before all changes of existing flows: it may only create its flow.
         case creating
-        /// The first that changes one. The flow must be there: to wait for one that is made would be out of turn.
+        /// The first change of an existing flow. To wait for a flow that is being created would break the lock order.
         case first
         /// Behind `HeadLock`.
         case held
@@ -27,7 +27,7 @@ struct SingleChange {
         decode = single.decode
     }
 
-    /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save comes again.
+    /// - Parameter isShort: `SaveSQL.short` is tried; if it writes nothing, the save is retried.
     init(_ save: SaveChange, _ place: Place, stored: StoredState, isShort: Bool, limits: Limits) {
         self.place = place
         let command = save.command
@@ -41,8 +41,8 @@ struct SingleChange {
                     held: place == .held, idempotent: isIdempotent, archives: command.quarantine != nil,
                     notifies: command.notification != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest, limits)
-        let judge = command.judge(requestDigest: save.requestDigest, limits)
-        decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .raced : try judge.answer(rows) }
+        let interpreter = command.interpreter(requestDigest: save.requestDigest, limits)
+        decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .retry : try interpreter.answer(rows) }
     }
 }
 
@@ -104,17 +104,17 @@ extension SaveCommand {
         return parameters
     }
 
-    func judge(requestDigest: [UInt8], _ limits: Limits) -> ChangeJudge {
+    func interpreter(requestDigest: [UInt8], _ limits: Limits) -> ResultInterpreter {
         let flowID = key.flowID
         let expected = precondition.expectedVersion
         let isCreate = kind == .created
         let (flowType, parentVersion, checkpointName) = (flowType, parentVersion, checkpoint?.name)
-        return ChangeJudge(
+        return ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest,
             needsFlow: expected == nil && parentVersion != nil
         ) { flow in
             if isCreate { return .flowAlreadyExists(flowID: flowID, version: flow.version, deleted: flow.isDeleted) }
-            if let error = ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
             if let flowType, !flowType.utf8.elementsEqual(flow.flowType.utf8) {
                 return .invalidArgument(
                     field: "flow_type",
@@ -127,7 +127,7 @@ extension SaveCommand {
             if flow.isBlocked, let checkpointName {
                 return .checkpointAlreadyExists(flowID: flowID, checkpoint: checkpointName)
             }
-            return ChangeJudge.labelRefusal(flow, limits)
+            return ResultInterpreter.labelRefusal(flow, limits)
         }
     }
 }

@@ -1,16 +1,16 @@
 import FlowModel
 import Synchronization
 
-/// Keeps a flow's changes in the order in which they were submitted where some take longer to make ready than others: a large state is
+/// Keeps a flow's changes in the order in which they were submitted, though some take longer to prepare than others: a large state is
 /// checked and packed on another thread, while a small one is ready at once.
 ///
-/// A change that takes longer takes a place in its flow's line; what is submitted for the flow meanwhile waits behind it. A flow without
-/// places has no line, and its changes go straight on. Safe on any thread.
+/// A change that takes longer reserves a place in its flow's line; later changes of the flow wait behind it. A flow without places has no
+/// line, and its changes are queued at once. Safe on any thread.
 final class SubmissionOrder: Sendable {
     typealias Work = @Sendable () -> Void
 
-    /// A change that is being made ready. It is used once (`submit`), or kept until it is done (`whenFirst`, `leave`); one that goes unused is
-    /// given up with its last reference, as when its call fails.
+    /// A change that is being prepared. It is used once (`submit`), or kept until the change has ended (`whenFirst`, `leave`); an unused
+    /// place is given up with its last reference, for example when its call fails.
     final class Place: Sendable {
         fileprivate let key: FlowKey
         fileprivate let number: UInt64
@@ -23,7 +23,7 @@ final class SubmissionOrder: Sendable {
         }
 
         deinit {
-            // On another thread: the last reference may go while a lock is held that whoever waits behind needs.
+            // On another thread: the last reference may be released while a lock is held that the changes behind it need.
             guard order.set(key, number, .givenUp) else { return }
             let (order, key) = (order, key)
             Task { order.serve(key) }
@@ -31,50 +31,51 @@ final class SubmissionOrder: Sendable {
     }
 
     private struct Entry {
-        enum Standing {
+        enum Readiness {
             case making
-            /// It is told when it is first, and stays.
+            /// Its work runs when it is first, and it keeps its place.
             case staying(Work)
             case ready(Work)
             case givenUp
         }
 
         let number: UInt64
-        var standing: Standing
+        var readiness: Readiness
     }
 
-    /// There may be thousands of entries, so all but finding one takes constant time, and nothing copies them.
+    /// There may be thousands of entries, so everything but finding one takes constant time, and nothing copies them.
     private struct Line {
         private var entries: [Entry] = []
-        /// Entries before it have left.
+        /// Entries before this index have left.
         private var front = 0
-        /// A thread runs what is ready in front; what others make ready is left to it.
+        /// A thread is running the ready entries in front; it also runs those that become ready meanwhile.
         private(set) var isServed = false
 
         mutating func append(_ entry: Entry) { entries.append(entry) }
 
-        /// Settles an entry that is being made ready.
-        /// - Returns: nil: there is none; else whether the caller must serve the line.
-        mutating func settle(_ number: UInt64, _ standing: Entry.Standing) -> Bool? {
-            guard let index = index(of: number), case .making = entries[index].standing else { return nil }
-            entries[index].standing = standing
+        /// Settles an entry that is being prepared.
+        ///
+        /// - Returns: nil when there is no such entry; else whether the caller must serve the line.
+        mutating func settle(_ number: UInt64, _ readiness: Entry.Readiness) -> Bool? {
+            guard let index = index(of: number), case .making = entries[index].readiness else { return nil }
+            entries[index].readiness = readiness
             defer { isServed = true }
             return !isServed
         }
 
-        /// Takes the first entry if it is settled; nil: it is not, or there is none, and the line is no longer served.
+        /// Takes the first entry if it is settled; nil: it is not, or the line is empty, and the line is no longer served.
         mutating func popFirst() -> Entry? {
             guard front < entries.count else { return nil }
-            if case .making = entries[front].standing {
+            if case .making = entries[front].readiness {
                 isServed = false
                 return nil
             }
             let entry = entries[front]
-            if case .staying = entry.standing {
-                entries[front].standing = .making
+            if case .staying = entry.readiness {
+                entries[front].readiness = .making
                 return entry
             }
-            entries[front].standing = .givenUp
+            entries[front].readiness = .givenUp
             front += 1
             if front >= 1_024, 2 * front >= entries.count {
                 entries.removeFirst(front)
@@ -87,7 +88,7 @@ final class SubmissionOrder: Sendable {
         /// Entries that have not left.
         var count: Int { entries.count - front }
 
-        /// Their numbers grow.
+        /// A binary search: numbers are ascending.
         private func index(of number: UInt64) -> Int? {
             var (low, high) = (front, entries.count)
             while low < high {
@@ -110,29 +111,30 @@ final class SubmissionOrder: Sendable {
     private let flowLimit: Int
 
     /// - Parameters:
-    ///   - limit: of changes that may wait behind others, of all flows together.
-    ///   - flowLimit: of those of one flow, so that it leaves room for others.
+    ///   - limit: the changes that may wait behind others, of all flows together.
+    ///   - flowLimit: the changes of one flow that may wait, so that it leaves room for others.
     init(limit: Int, flowLimit: Int) {
         self.limit = limit
         self.flowLimit = flowLimit
     }
 
-    /// Nobody has a place.
+    /// No flow has a line.
     var isIdle: Bool { lineCount.load(ordering: .relaxed) == 0 }
 
-    /// A place at the end of the flow's line.
+    /// Reserves a place at the end of the flow's line.
     func place(_ key: FlowKey) -> Place {
         let number = state.withLock { state in
             state.numbers += 1
             if state.lines[key] == nil { lineCount.add(1, ordering: .relaxed) }
-            state.lines[key, default: Line()].append(Entry(number: state.numbers, standing: .making))
+            state.lines[key, default: Line()].append(Entry(number: state.numbers, readiness: .making))
             return state.numbers
         }
         return Place(key, number, self)
     }
 
-    /// Runs `work`, which queues a change of the flow, when what was submitted before it has been queued: now or later, on this or another
-    /// thread.
+    /// Runs `work`, which queues a change of the flow, when the changes submitted before it have been queued: now or later, on this or
+    /// another thread.
+    ///
     /// - Throws: `overloaded`.
     func submit(_ key: FlowKey, _ place: Place?, _ work: @escaping Work) throws(StateError) {
         if let place {
@@ -146,7 +148,7 @@ final class SubmissionOrder: Sendable {
             if state.waiting >= limit { return .refused(state.waiting, limit) }
             state.waiting += 1
             state.numbers += 1
-            state.lines[key]?.append(Entry(number: state.numbers, standing: .ready(work)))
+            state.lines[key]?.append(Entry(number: state.numbers, readiness: .ready(work)))
             return .later
         }
         switch answer {
@@ -157,8 +159,8 @@ final class SubmissionOrder: Sendable {
         }
     }
 
-    /// Runs `work` when what was submitted before it has been queued: now or later, on this or another thread. What is submitted for the flow
-    /// from now on waits until the place is left.
+    /// Runs `work` when the changes submitted before it have been queued: now or later, on this or another thread. Changes that are
+    /// submitted for the flow from now on wait until the place is left.
     func whenFirst(_ place: Place, _ work: @escaping Work) {
         if set(place.key, place.number, .staying(work)) { serve(place.key) }
     }
@@ -167,11 +169,11 @@ final class SubmissionOrder: Sendable {
         if set(place.key, place.number, .givenUp) { serve(place.key) }
     }
 
-    /// - Returns: whether the line must be served by the caller.
-    private func set(_ key: FlowKey, _ number: UInt64, _ standing: Entry.Standing) -> Bool {
+    /// - Returns: whether the caller must serve the line.
+    private func set(_ key: FlowKey, _ number: UInt64, _ readiness: Entry.Readiness) -> Bool {
         state.withLock { state in
-            guard let mustServe = state.lines[key]?.settle(number, standing) else { return false }
-            // It waits as others do, until its turn comes.
+            guard let mustServe = state.lines[key]?.settle(number, readiness) else { return false }
+            // It counts as waiting, as others do, until its turn comes.
             state.waiting += 1
             return mustServe
         }
@@ -181,12 +183,12 @@ final class SubmissionOrder: Sendable {
         while let work = next(key) { work() }
     }
 
-    /// What is ready in front of the line; nil: nothing, and it is no longer served.
+    /// The ready work at the front of the line; nil: there is none, and the line is no longer served.
     private func next(_ key: FlowKey) -> Work? {
         state.withLock { state in
             while let first = state.lines[key]?.popFirst() {
                 state.waiting -= 1
-                switch first.standing {
+                switch first.readiness {
                 case .ready(let work), .staying(let work): return work
                 case .making, .givenUp: continue
                 }

@@ -20,19 +20,19 @@ extension CreateCheckpointCommand: StoreCommand {
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
-            // It appeared when the heads were locked.
-            guard try rows.bool(0, 8) else { return .raced }
+            // The flow was created after the heads were locked.
+            guard try rows.bool(0, 8) else { return .retry }
             guard try rows.bool(0, 7) else {
                 return .refused(.versionNotFound(flowID: flowID, selector: version.map { "version \($0)" } ?? "newest version"))
             }
-            // The id was made for this call: only the name can be taken.
+            // The id was generated for this call: only the name can be taken.
             return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
         }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 
-    /// ON CONFLICT DO NOTHING waits for another session that is making the same name, and then makes nothing. FOR KEY SHARE waits for one
-    /// that is pruning the version, and then finds none; a later pruning finds the checkpoint.
+    /// ON CONFLICT DO NOTHING waits for another session that inserts the same name, and then inserts nothing. FOR KEY SHARE waits for a
+    /// session that prunes the version, and then finds none; a later pruning finds the checkpoint.
     static let statement = Statement(
         name: "create_checkpoint",
         sql: """
@@ -74,7 +74,7 @@ extension DeleteCheckpointCommand: StoreCommand {
             guard rows.count == 1 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let record = try CheckpointRow.record(rows, 0) { return .done(.checkpoint(record)) }
             if try rows.bool(0, 6) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
-            guard try rows.bool(0, 7) else { return .raced }
+            guard try rows.bool(0, 7) else { return .retry }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)

@@ -24,13 +24,13 @@ extension DeleteFlowCommand: StoreCommand {
             parameters.append(bytes: requestDigest)
         }
         let (flowID, expected) = (key.flowID, precondition.expectedVersion)
-        let judge = ChangeJudge(
+        let interpreter = ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
-        ) { flow in ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) }
+        ) { flow in ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) }
         let place = idempotencyKey == nil ? 0 : 1
         let single = Change.SingleStatement(
             statement: Self.held[place], first: Self.first[place], parameters: parameters
-        ) { rows throws(PostgresError) in try judge.answer(rows) }
+        ) { rows throws(PostgresError) in try interpreter.answer(rows) }
         store.submit(Change(key, store.resources, .statement(single)), context, completion)
     }
 

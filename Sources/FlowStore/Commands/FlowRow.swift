@@ -8,10 +8,10 @@ enum FlowRow {
         f.definition_revision
         """
     static let headColumnCount = 10
-    /// What it takes in a list.
+    /// Bytes of a head in a list.
     static let listedBytes = PageSQL.octets("f.flow_id", "f.flow_type", "f.phase", "f.status", "f.labels::text")
 
-    /// What a head takes at most.
+    /// The most bytes that a head may take.
     static func largestBytes(_ limits: Limits) -> Int {
         limits.labels * (2 * limits.labelBytes + 8) + 4 * limits.idBytes + PageSQL.rowBytes
     }
@@ -34,7 +34,7 @@ enum FlowRow {
             definitionRevision: try rows.int64IfPresent(row, first + 9))
     }
 
-    /// Tells caches of every server that the flow's checkpoints are others now. `cause`: has a row if that is so.
+    /// Invalidates the flow's checkpoints in the caches of all servers. `cause`: has a row if they have changed.
     static func nextCheckpointEpoch(_ cause: String) -> String {
         """
         UPDATE flowstate.flow f SET checkpoint_epoch = f.checkpoint_epoch + 1
@@ -49,12 +49,12 @@ enum FlowRow {
 
 /// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
 enum VersionRow {
-    /// Of rows that `selected` gives.
+    /// For rows of `selected`.
     static let columns = own + ", v.checkpoints"
-    /// Beside the head `f`, which knows whether there ever was a checkpoint.
+    /// For rows joined with the head `f`, which knows whether there ever was a checkpoint.
     static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END"
     static let columnCount = 14
-    /// In their place, in rows of a union that are no versions.
+    /// Placeholders for rows of a union that are not versions.
     static let nulls = """
         NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::text, NULL::bigint, NULL::bytea, NULL::text, NULL::text, \
         NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[]
@@ -69,8 +69,8 @@ enum VersionRow {
         WHERE p.tenant = v.tenant AND p.flow_id = v.flow_id AND p.version = v.version ORDER BY 1)
         """
 
-    /// One version of the flow (`$1`, `$2`) as `v`, for a join; it cannot be pruned until the commit. (A query that locks is not pulled up
-    /// by the planner, which takes two columns of the key for as good as three while tables were never analysed.)
+    /// One version of the flow (`$1`, `$2`) as `v`, for a join; it cannot be pruned until the commit. (The planner does not pull up a query
+    /// that locks. In one that it pulls up it may use two columns of the key instead of three while tables were never analysed.)
     static func locked(_ number: String) -> String {
         """
         LATERAL (SELECT * FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = \(number)
@@ -78,7 +78,7 @@ enum VersionRow {
         """
     }
 
-    /// The rows of versions that `condition` (over `v`) selects, in their order, as far as they fit into a page (`PageSQL.fitting`).
+    /// The rows of versions that match `condition` (over `v`), in their order, as many as fit into a page (`PageSQL.fitting`).
     ///
     /// - Parameters:
     ///   - limit: the parameter with the number of versions, at most.
@@ -92,7 +92,7 @@ enum VersionRow {
             bytes: bytes)
     }
 
-    /// What a version takes at most in a list, but for the names of its checkpoints.
+    /// The most bytes that a version may take in a list, without the names of its checkpoints.
     static func largestBytes(_ limits: Limits) -> Int {
         limits.metadataBytes + limits.errorDetailsBytes + limits.descriptionBytes + 6 * limits.idBytes + PageSQL.rowBytes
     }
@@ -126,7 +126,7 @@ enum CheckpointRow {
     static let columns = "c.checkpoint_id, c.name, c.version, c.description, c.actor, c.created_at"
     static let columnCount = 6
 
-    /// What a checkpoint takes at most.
+    /// The most bytes that a checkpoint may take.
     static func largestBytes(_ limits: Limits) -> Int { limits.descriptionBytes + 4 * limits.idBytes + PageSQL.rowBytes }
 
     /// The checkpoint that `parameter` names: a name wins over an id.

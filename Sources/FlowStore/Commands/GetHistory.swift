@@ -24,7 +24,7 @@ extension GetHistoryCommand: StoreCommand {
         parameters.append(!kinds.isEmpty)
         let eventKinds = kinds
         parameters.append(texts: eventKinds.count) { eventKinds[$0] }
-        // For versions and for events.
+        // Half for versions, half for events.
         parameters.append(Int64(store.pageBytes / 2))
         let (flowID, seal) = (key.flowID, fingerprint)
         let query = Query<Page<HistoryRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
@@ -42,7 +42,7 @@ extension GetHistoryCommand: StoreCommand {
                 case nil: break
                 }
             }
-            // What was left out of one for its size may come before what is here of the other.
+            // Entries of one kind that were left out for their size may come before the next ones of the other kind.
             let (cutsVersions, cutsEvents) = (foundVersions > Int64(versions.count), foundEvents > Int64(events.count))
             var merge = HistoryMerge(place: place, versions: versions[...], events: events[...])
             let page = merge.next(size, endsWithVersions: cutsVersions, endsWithEvents: cutsEvents)
@@ -83,7 +83,7 @@ extension GetHistoryCommand: StoreCommand {
         """,
         as: "e", order: "e.event_id DESC", size: PageSQL.octets("e.kind", "e.actor", "e.detail"), bytes: "$9")
 
-    /// A row for the flow itself, if there is one, tells an empty page from a flow that is not there.
+    /// A row for the flow itself, if it exists, tells an empty page from a flow that does not exist.
     private static let statement = Statement(
         name: "get_history",
         sql: """

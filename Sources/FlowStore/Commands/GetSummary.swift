@@ -22,7 +22,7 @@ extension GetSummaryCommand: StoreCommand {
         }
     }
 
-    private struct Figures: Sendable {
+    private struct Totals: Sendable {
         var visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)] = []
         var versions: Int64 = 0
         var errors: Int64 = 0
@@ -40,46 +40,46 @@ extension GetSummaryCommand: StoreCommand {
         parameters.append(snapshot.head.key.tenant)
         parameters.append(snapshot.head.key.flowID)
         let limits = store.limits
-        let query = Query<Figures>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
-            .success(try figures(rows))
+        let query = Query<Totals>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            .success(try totals(rows))
         }
         store.submit(query, context) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(let figures):
+            case .success(let totals):
                 store.compute([snapshot.state], context, completion) { budget throws(StateError) in
-                    let lastError = try? JSONDocument(figures.lastError, maximumDepth: limits.jsonDepth)
+                    let lastError = try? JSONDocument(totals.lastError, maximumDepth: limits.jsonDepth)
                     return FlowSummary(
                         head: snapshot.head,
                         phases: try FlowSummary.Phase.all(
-                            snapshot, definition, visits: figures.visits, limits: limits, budget: budget),
-                        versions: figures.versions, checkpoints: figures.checkpoints, errors: figures.errors,
-                        recoveries: figures.recoveries, lastError: lastError?.root["error"]?.string ?? "",
-                        storedBytes: figures.storedBytes)
+                            snapshot, definition, visits: totals.visits, limits: limits, budget: budget),
+                        versions: totals.versions, checkpoints: totals.checkpoints, errors: totals.errors,
+                        recoveries: totals.recoveries, lastError: lastError?.root["error"]?.string ?? "",
+                        storedBytes: totals.storedBytes)
                 }
             }
         }
     }
 
-    private static func figures(_ rows: ResultRows) throws(PostgresError) -> Figures {
-        var figures = Figures()
+    private static func totals(_ rows: ResultRows) throws(PostgresError) -> Totals {
+        var totals = Totals()
         for row in 0..<rows.count {
-            figures.visits.append(
+            totals.visits.append(
                 (
                     try rows.text(row, 0), try rows.timestampIfPresent(row, 1).map { Timestamp(microseconds: $0) },
                     try rows.timestampIfPresent(row, 2).map { Timestamp(microseconds: $0) }
                 ))
-            figures.versions += try rows.int64(row, 3)
-            figures.errors += try rows.int64(row, 4)
-            figures.recoveries += try rows.int64(row, 5)
-            figures.storedBytes += try rows.int64(row, 6)
-            figures.checkpoints = try rows.int64(row, 7)
-            figures.lastError = try rows.bytesIfPresent(row, 8) ?? []
+            totals.versions += try rows.int64(row, 3)
+            totals.errors += try rows.int64(row, 4)
+            totals.recoveries += try rows.int64(row, 5)
+            totals.storedBytes += try rows.int64(row, 6)
+            totals.checkpoints = try rows.int64(row, 7)
+            totals.lastError = try rows.bytesIfPresent(row, 8) ?? []
         }
-        return figures
+        return totals
     }
 
-    /// One row a phase. A version entered its phase when it made the flow, or moved it there.
+    /// One row a phase. The version that created the flow, or moved it to a phase, is the one with which it entered the phase.
     private static let statement = Statement(
         name: "summarize_flow",
         sql: """

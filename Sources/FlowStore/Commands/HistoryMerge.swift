@@ -2,23 +2,23 @@ import FlowModel
 
 /// Versions and events of a flow as one list, newest first. Pure.
 ///
-/// Each kind has an order of its own that nothing changes: versions by number, events by id. Their times tell how the two go together, but
-/// not always agree with those orders: a statement's time is that of its start, however long it then waits for a lock, and clocks are set
-/// back. So of each kind the earliest time that was shown so far is kept, and what is older counts as no later than that: what is shown next
-/// depends on what was shown before and on nothing else, whatever the size of the pages.
+/// Each kind has a fixed order of its own: versions by number, events by id. Their times tell how the two interleave, but do not always
+/// agree with those orders: a statement's time is that of its start, however long it then waits for a lock, and clocks are set back. So for
+/// each kind the earliest time shown so far is kept, and no later entry counts as newer than that: what is shown next depends only on what
+/// was shown before, whatever the size of the pages.
 struct HistoryMerge {
-    /// What was shown so far.
+    /// The position behind the entries shown so far.
     struct Place: Sendable, Equatable {
-        /// Before this version, and before this event.
+        /// The next version is before this one, and the next event before this one.
         var version = FlowVersion.max
         var event = Int64.max
-        /// The earliest times so far.
+        /// The earliest times shown so far.
         var versionTime = Int64.max
         var eventTime = Int64.max
     }
 
     private(set) var place: Place
-    /// What comes next of each kind, newest first.
+    /// The next entries of each kind, newest first.
     private var versions: ArraySlice<VersionRecord>
     private var events: ArraySlice<EventRecord>
 
@@ -33,8 +33,8 @@ struct HistoryMerge {
     /// The next `count` entries, or as many as there are.
     ///
     /// - Parameters:
-    ///   - endsWithVersions: behind the last version there are others that are not here: nothing comes before those.
-    ///   - endsWithEvents: the same of events.
+    ///   - endsWithVersions: more versions follow that are not here: no event may be shown before those.
+    ///   - endsWithEvents: the same for events.
     mutating func next(_ count: Int, endsWithVersions: Bool = false, endsWithEvents: Bool = false) -> [HistoryRecord] {
         var shown: [HistoryRecord] = []
         while shown.count < count, !(endsWithVersions && versions.isEmpty), !(endsWithEvents && events.isEmpty), let record = next() {
@@ -43,7 +43,7 @@ struct HistoryMerge {
         return shown
     }
 
-    /// Of one time the version is the older one: an event about it came after it.
+    /// With equal times the version is the older one: an event about it came after it.
     private mutating func next() -> HistoryRecord? {
         let versionTime = versions.first.map { min($0.createdAt.microseconds, place.versionTime) }
         let eventTime = events.first.map { min($0.createdAt.microseconds, place.eventTime) }
@@ -58,7 +58,7 @@ struct HistoryMerge {
 }
 
 extension HistoryMerge.Place {
-    /// nil: it was not made of one.
+    /// nil: the position was not made from a place.
     init?(_ position: PageToken.Position) {
         let numbers = position.text.split(separator: " ").compactMap { Int64($0) }
         guard numbers.count == 3 else { return nil }

@@ -1,10 +1,10 @@
 import FlowModel
 import Postgres
 
-/// Builds the statement of a list of flows from the conditions that are there.
+/// Builds the statement of a list of flows from the conditions that are set.
 ///
-/// Conditions that are not asked for are not in the text (`$5 IS NULL OR …` would keep the planner from using their indexes in a plan
-/// that is kept). The text therefore has one shape for each combination: a bounded number, of which a database sees a handful.
+/// Other conditions are not in the text (`$5 IS NULL OR …` would keep the planner from using their indexes in a generic plan). The text
+/// therefore has one shape for each combination: a bounded number, of which a database sees a handful.
 struct ListFlowsQuery {
     private let order: FlowOrder
     private var conditions = ["f.tenant = $1"]
@@ -42,7 +42,7 @@ struct ListFlowsQuery {
         }
     }
 
-    /// Continues after the last row of the page before. The row comparison is the keyset: it reads no row twice.
+    /// Continues after the last row of the previous page. The row comparison is the keyset: no row is read twice.
     mutating func add(after position: PageToken.Position) {
         switch order {
         case .flowIDAscending: add("k", .text, "f.flow_id > $") { $0.append(position.text) }
@@ -69,7 +69,7 @@ struct ListFlowsQuery {
         types += [.int8, .int8]
         parameters.append(limit)
         parameters.append(bytes)
-        // The rows of a page are spelled out when they are known: PostgreSQL would do so before it sorts, for every flow of a slot.
+        // Columns are computed for the rows of the page only: PostgreSQL would compute them before it sorts, for every flow of a slot.
         let rows = """
             SELECT * FROM flowstate.flow f WHERE \(conditions.joined(separator: " AND "))
                 ORDER BY \(orderBy) LIMIT $\(types.count - 1)
@@ -125,7 +125,7 @@ struct ListFlowsQuery {
     static func successor(of prefix: String) -> String? {
         var scalars = Array(prefix.unicodeScalars)
         while let last = scalars.popLast() {
-            // Surrogates are no scalars: after U+D7FF comes U+E000.
+            // Surrogates are not scalars: after U+D7FF comes U+E000.
             if let next = Unicode.Scalar(last.value + 1) ?? Unicode.Scalar(last.value == 0xD7FF ? 0xE000 : 0x11_0000) {
                 scalars.append(next)
                 var text = String.UnicodeScalarView()

@@ -63,9 +63,9 @@ extension ListVersionsCommand: StoreCommand {
 }
 
 extension Page {
-    /// A page of at most `size` out of rows of which one more than that was asked for.
+    /// A page of at most `size` rows, from a query for one more.
     ///
-    /// - Parameter isCut: rows were left out behind the last one, for their size.
+    /// - Parameter isCut: rows behind the last one were left out for their size.
     init(_ rows: [Element], size: Int, isCut: Bool = false, token: (Element) -> PageToken) {
         let shown = Array(rows.prefix(size))
         self.init(elements: shown, next: rows.count > size || isCut ? shown.last.map(token) : nil)

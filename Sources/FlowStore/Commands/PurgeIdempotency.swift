@@ -17,7 +17,7 @@ extension PurgeIdempotencyCommand: StoreCommand {
         store.submit(query, shard: 0, context, completion)
     }
 
-    /// Skips what another server is deleting at the same time.
+    /// Skips keys that another server is deleting at the same time.
     private static let statement = Statement(
         name: "purge_idempotency",
         sql: """
@@ -33,13 +33,13 @@ extension PurgeIdempotencyCommand: StoreCommand {
 }
 
 extension StateStore {
-    /// Forgets every idempotency key that is past its retention, in small transactions. Call it from time to time.
+    /// Deletes every idempotency key that is past its retention, in small transactions. Call it from time to time.
     ///
     /// - Parameters:
-    ///   - batch: Keys forgotten by a transaction at most.
-    ///   - limit: Keys forgotten at most.
+    ///   - batch: The most keys that a transaction deletes.
+    ///   - limit: The most keys to delete.
     ///   - isOver: Asked between transactions.
-    /// - Returns: how many were forgotten.
+    /// - Returns: the number of deleted keys.
     @discardableResult
     public func purgeIdempotency(
         batch: Int = 1_000, limit: Int64 = .max, isOver: @Sendable () -> Bool = { Task.isCancelled }

@@ -6,10 +6,10 @@ extension RestoreCheckpointCommand: StoreCommand {
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).check(self)
-        if store.resources.cache.known(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
-        // Labels that a definition takes from states are those of the checkpoint's.
+        if store.resources.cache.lookup(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
+        // The labels that a definition derives come from the checkpoint's state.
         try LoadCommand(key: key, selector: .checkpoint(checkpoint)).submit(to: store, context: context) { result in
-            // Whatever is wrong, the statement tells.
+            // The statement reports what is wrong.
             guard case .success(.snapshot(let snapshot)) = result else { return restore(nil, store, context, completion) }
             completing(completion) { () throws(StateError) in
                 try store.definition(for: snapshot.head, context) { found in
@@ -22,7 +22,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         }
     }
 
-    /// Holds the checkpoint's state against the rules that the flow follows now: it may be older than they are.
+    /// Validates the checkpoint's state by the flow's current rules, which may be newer than the state.
     private func follow(
         _ definition: FlowDefinition, _ snapshot: Snapshot, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
@@ -44,7 +44,7 @@ extension RestoreCheckpointCommand: StoreCommand {
         }
     }
 
-    /// A retry of what was restored before is answered again, even if rules would refuse it now.
+    /// A retry of a restore that succeeded is answered again, even if rules would refuse it now.
     private func refuse(
         _ error: StateError, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
@@ -83,19 +83,19 @@ extension RestoreCheckpointCommand: StoreCommand {
             parameters.append(bytes: requestDigest)
         }
         let (flowID, expected, checkpoint, limits) = (key.flowID, precondition.expectedVersion, checkpoint, store.limits)
-        let judge = ChangeJudge(
+        let interpreter = ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
         ) { flow in
             if flow.isBlocked && !flow.isDeleted { return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint) }
-            return ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) ?? ChangeJudge.labelRefusal(flow, limits)
+            return ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) ?? ResultInterpreter.labelRefusal(flow, limits)
         }
         let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
-        ) { rows throws(PostgresError) in try judge.answer(rows) }
+        ) { rows throws(PostgresError) in try interpreter.answer(rows) }
         let load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
         store.submit(Change(key, store.resources, .statement(single)), context) { (result: Result<SavedVersion, StateError>) in
             guard case .failure(let error) = result, error == .contention else { return completion(result) }
-            // Its base is missing at each attempt: a load tells whether it has gone for good.
+            // Its base was missing at each attempt: a load tells whether it is lost for good.
             store.submit(load, context: context) { loaded in
                 if case .failure(let loss) = loaded, case .dataLoss = loss { completion(.failure(loss)) } else { completion(result) }
             }
@@ -105,9 +105,9 @@ extension RestoreCheckpointCommand: StoreCommand {
     static let plain = statement(idempotent: false)
     private static let idempotent = statement(idempotent: true)
 
-    /// The state is copied inside the database, as it is stored and with its digest: a damaged one stays known as damaged. A patch keeps
-    /// its base, wherever that is: the lock keeps it from being pruned until the copy is committed. If it was pruned in this very moment
-    /// nothing is written, and the next attempt finds the state stored anew.
+    /// Copies the state inside the database, as stored and with its digest: a damaged state is still recognised as damaged. A patch keeps
+    /// its base, which the lock keeps from being pruned until the copy is committed. If the base was pruned just before, nothing is
+    /// written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text, .int4]
         let labels = LabelSQL(labels: "f.labels", changes: "$7", limit: "$8")

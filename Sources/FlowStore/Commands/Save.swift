@@ -8,7 +8,7 @@ extension SaveCommand: StoreCommand {
             return try submitRequest(to: store, context: context, completion: completion)
         }
         var command = self
-        // Of what the client asks for, before anything is added that another try would not find the same.
+        // The digest of what the client asked for, before the server adds anything that another try would not repeat.
         command.requestDigest = requestDigest("save", content: Digest.xxh3(state))
         try command.submitRequest(to: store, context: context, completion: completion)
     }
@@ -41,7 +41,7 @@ extension SaveCommand: StoreCommand {
         try submitState(to: store, context, completion)
     }
 
-    /// An empty text is no JSON, so it can mean this.
+    /// An empty text is not JSON, so it can ask for the initial state.
     private var wantsInitialState: Bool { kind == .created && state.isEmpty && contentType.isJSON }
 
     private func submitState(
@@ -66,7 +66,7 @@ extension SaveCommand: StoreCommand {
         command?.save(to: store, context, completion)
     }
 
-    /// A retry of what was saved before is answered again, even if rules would refuse it now.
+    /// A retry of a save that succeeded is answered again, even if rules would refuse it now.
     private func refuse(
         _ error: StateError, to store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
@@ -85,14 +85,14 @@ extension SaveCommand: StoreCommand {
     ) {
         if state.count <= SaveChange.packedApart { return submit(SaveChange(self, store.resources), to: store, context, completion) }
         let context = context.placed(key, in: store)
-        guard precondition != .expected(0), store.resources.cache.known(key)?.chain == nil else {
+        guard precondition != .expected(0), store.resources.cache.lookup(key)?.chain == nil else {
             return pack(after: nil, in: store, context, completion)
         }
-        // Without the bases of its flow it would be stored whole. Whatever is wrong with them, they do not keep it from being stored.
+        // Without the bases of its flow the state would be stored whole, which is still done if they cannot be read.
         store.load(LoadCommand(key: key), context) { pack(after: (try? $0.get())?.chain, in: store, context, completion) }
     }
 
-    /// Packs a large state on a thread of its own, and queues the save.
+    /// Packs a large state on a thread of the scheduler, and queues the save.
     private func pack(
         after chain: VersionChain?, in store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
@@ -103,7 +103,7 @@ extension SaveCommand: StoreCommand {
                 completing(completion) { () throws(StateError) in submit(try packed.get(), to: store, context, completion) }
             }
         ) { () throws(StateError) in
-            // The packed state, and the parameters of the statement.
+            // For the packed state, and the parameters of the statement.
             try context.reserve(2 * state.count)
             return SaveChange(self, store.resources, after: chain)
         }

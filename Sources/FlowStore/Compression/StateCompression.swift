@@ -1,26 +1,26 @@
 import FlowModel
 import Postgres
 
-/// From states to rows and back.
+/// Converts states to rows and back.
 enum StateCompression {
-    /// A row that holds a state, or a base that the state was stored against.
+    /// A row that holds a state, or a base against which the state was stored.
     struct Row {
         let version: FlowVersion
         let codec: Int16
         let bytes: [UInt8]
-        /// A base whose state is known already; nothing was read of it.
+        /// The state of a base that is known already, whose bytes were not read.
         var state: [UInt8]?
     }
 
     enum Failure: Error, Equatable {
-        /// What is stored cannot be what was saved.
+        /// The stored bytes cannot be those that were saved.
         case damaged(String)
         case outOfMemory
     }
 
-    /// How to store a state: as a patch where that is much smaller, as a frame where that is smaller, else as it is.
+    /// Chooses how to store a state: as a patch where that is much smaller, as a frame where that is smaller, else as it is.
     ///
-    /// - Parameter chain: the newest bases of the flow that are committed, as far as they are known.
+    /// - Parameter chain: the newest committed bases of the flow, as far as they are known.
     static func store(_ state: [UInt8], after chain: VersionChain?, _ zstd: ZstdPool) -> StoredState {
         guard let chain else { return storeWhole(state, zstd) }
         guard let (level, limit) = chain.base(for: state) else {
@@ -42,7 +42,7 @@ enum StateCompression {
         return StoredState(codec: .raw, bytes: state)
     }
 
-    /// - Parameter rows: the version and its bases, each stored against the one behind it.
+    /// - Parameter rows: the version and its bases, each stored against the next one.
     /// - Returns: the state, and the chain that ends with it.
     static func read(
         _ rows: [Row], size: Int, largest: Int, _ zstd: ZstdPool

@@ -1,7 +1,7 @@
 import CZstd
 import Synchronization
 
-/// One compressor and one decompressor of zstd, with the memory that they keep from call to call.
+/// One zstd compressor and one decompressor, with the memory that they keep from call to call.
 ///
 /// `@unchecked Sendable`: "a context can be used by one thread at a time" (zstd.h). `ZstdPool` lends it to one borrower at a time, and its
 /// lock orders one borrower after the other.
@@ -33,7 +33,7 @@ final class ZstdContext: @unchecked Sendable {
         ZSTD_freeDCtx(decompressor)
     }
 
-    /// The state as one frame, or as a patch: a frame that refers to the bytes of `base`, which decoding needs again.
+    /// Compresses the state as one frame, or as a patch: a frame that refers to the bytes of `base`, which decoding needs again.
     ///
     /// - Returns: nil when that would take more than `limit` bytes.
     func compress(_ state: [UInt8], base: [UInt8]? = nil, limit: Int) -> [UInt8]? {
@@ -45,7 +45,7 @@ final class ZstdContext: @unchecked Sendable {
         let reach = max(state.count + base.count, 1)
         let log = min(max(Int.bitWidth - reach.leadingZeroBitCount, Self.windowLogs.lowerBound), Self.windowLogs.upperBound)
         _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_windowLog, CInt(log))
-        // The tables of this level remember a part of a large base only. Long distance matching finds the rest, in twice the time.
+        // The tables of this level cover only a part of a large base. Long distance matching finds the rest, in twice the time.
         if reach >= Self.longReach { _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_enableLongDistanceMatching, 1) }
         return base.withUnsafeBytes { bytes in
             // "Reference a prefix (single-usage dictionary) for next frame"; it must stay where it is until then.
@@ -66,7 +66,7 @@ final class ZstdContext: @unchecked Sendable {
         return isWhole ? frame : nil
     }
 
-    /// The bytes that a frame says it holds; nil when it does not say, or is no frame.
+    /// The number of bytes that a frame declares; nil when it declares none, or is not a frame.
     static func contentSize(of frame: UnsafeRawBufferPointer) -> Int? {
         let size = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
         // ZSTD_CONTENTSIZE_UNKNOWN and _ERROR are -1 and -2.
@@ -95,7 +95,7 @@ final class ZstdContext: @unchecked Sendable {
     }
 }
 
-/// As many contexts as are in use at once: one a connection's thread.
+/// As many contexts as are in use at once: one for each connection's thread.
 final class ZstdPool: Sendable {
     private let idle = Mutex<[ZstdContext]>([])
 

@@ -1,21 +1,21 @@
 import FlowModel
 import Synchronization
 
-/// Definitions that were read from their stored documents, by the digest of those: what is kept is right whatever becomes of the database.
+/// Definitions that were read from their stored documents, by the digests of those: an entry stays right whatever becomes of the database.
 /// Callers that need one document at the same time share one reading of it. Safe on any thread.
 final class DefinitionCache: Sendable {
     typealias Waiting = @Sendable (Result<FlowDefinition, StateError>) -> Void
 
     enum Answer {
-        case known(Result<FlowDefinition, StateError>)
-        /// `waiting` will be called. The first who asks has the document read, and reports with `finishReading`.
+        case cached(Result<FlowDefinition, StateError>)
+        /// The cache will call `waiting`. The first caller has the document read, and reports with `finishReading`.
         case waiting(isFirst: Bool)
-        /// As many wait as may.
+        /// As many callers wait as are allowed.
         case refused(waiting: Int)
     }
 
     private struct State {
-        /// A document that cannot be read is kept as such, or each save of its type would have it read again.
+        /// A failure is cached too, or each save of its type would read the document again.
         var kept: LRUCache<[UInt8], Result<FlowDefinition, StateError>>
         var readings: [[UInt8]: [Waiting]] = [:]
     }
@@ -33,7 +33,7 @@ final class DefinitionCache: Sendable {
         state = Mutex(State(kept: LRUCache(capacity: capacity)))
     }
 
-    /// What it keeps takes, roughly.
+    /// Approximate memory of the entries.
     var byteCount: Int { state.withLock(\.kept.cost) }
 
     func answer(_ digest: [UInt8], orWait waiting: @escaping Waiting) -> Answer {
@@ -43,15 +43,16 @@ final class DefinitionCache: Sendable {
                 state.readings[digest] = readers + [waiting]
                 return .waiting(isFirst: false)
             }
-            if let kept = state.kept.value(digest) { return .known(kept) }
+            if let kept = state.kept.value(digest) { return .cached(kept) }
             state.readings[digest] = [waiting]
             return .waiting(isFirst: true)
         }
     }
 
-    /// Calls those that wait, on this thread and in their order; who asks meanwhile waits behind them, so that saves keep their order.
+    /// Calls the waiting callers, on this thread and in their order; callers that come meanwhile wait behind them, so that saves keep their
+    /// order.
     ///
-    /// - Parameter isLasting: whether the result says something about the document, rather than about the attempt to read it.
+    /// - Parameter isLasting: whether the result is about the document, rather than about the attempt to read it.
     func finishReading(_ digest: [UInt8], _ result: Result<FlowDefinition, StateError>, isLasting: Bool) {
         while true {
             let waiting: [Waiting] = state.withLock { state in
@@ -67,7 +68,7 @@ final class DefinitionCache: Sendable {
 
     private func cost(of result: Result<FlowDefinition, StateError>) -> Int {
         guard case .success(let definition) = result else { return Self.failureCost }
-        // The largest take a quarter each: reading them again for every save would cost more than they do.
+        // Bounded, so that even the largest definitions are kept: reading them again for every save would cost more than they do.
         return min(definition.memory + Self.failureCost, capacity / 4)
     }
 }

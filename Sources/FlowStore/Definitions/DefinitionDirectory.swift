@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 import Synchronization
 
-/// Which definitions a tenant's flow types have, as far as this server knows: what is put here holds at once, what is put through another
-/// server within `maximumAge`. A save asks it, so asking costs a look-up. Safe on any thread.
+/// The definitions of a tenant's flow types, as far as this server knows: a definition that is put here applies at once, one that is put
+/// through another server within `maximumAge`. A save asks it, so asking costs a look-up. Safe on any thread.
 final class DefinitionDirectory: Sendable {
     /// The latest revision of a type's definition.
     enum Latest: Sendable {
@@ -18,15 +18,15 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    /// What is known of a tenant. A class: it is handed to every save.
+    /// What is known of a tenant. A class, since every save gets it.
     final class Entry: Sendable {
         /// By type.
         let types: [Name: Latest]
-        /// What was put last; nil: nothing ever was.
+        /// The last change; nil: no definition was ever put.
         let change: DirectoryChange?
         /// Whether the tenant has flows of a built-in type whose definition concerns saves.
         let usesBuiltIn: Bool
-        /// When it was asked for.
+        /// When its reading began.
         let time: ContinuousClock.Instant
 
         init(
@@ -38,7 +38,7 @@ final class DefinitionDirectory: Sendable {
             self.time = time
         }
 
-        /// Whether a save must look at its flow first: for its type, or for the revision that it follows.
+        /// Whether a save must look up its flow first: for its type, or for the revision to which it is pinned.
         func mustKnowFlow(ofType flowType: String?) -> Bool {
             guard let flowType else { return usesBuiltIn || types.count > DefinitionDirectory.builtIn.count }
             return types[Name(flowType)].map { $0.revision > 1 } ?? false
@@ -46,20 +46,19 @@ final class DefinitionDirectory: Sendable {
 
         func latest(_ flowType: String) -> Latest? { types[Name(flowType)] }
 
-        /// The same, to be read on from but not to be used.
+        /// The same entry, from which a reading may continue, but which is not to be used.
         var outdated: Entry {
             Entry(types: types, change: change, usesBuiltIn: usesBuiltIn, time: time.advanced(by: .zero - DefinitionDirectory.maximumAge))
         }
 
-        /// In memory, roughly.
+        /// Approximate memory in bytes.
         var cost: Int { 512 + types.count * 384 }
     }
 
-    /// How long another server's definitions may go unnoticed: an entry that is older is not used.
+    /// How long a change by another server may go unnoticed: an older entry is not used.
     static let maximumAge = Duration.seconds(1)
-    /// An entry that is older is read again while it is still used, so that saves of a busy tenant do not wait.
+    /// An older entry is read again while it is still used, so that saves of a busy tenant do not wait.
     static let refreshAge = Duration.milliseconds(500)
-    /// Built-in definitions.
     static let builtIn: [Name: Latest] = {
         var types: [Name: Latest] = [:]
         for record in BuiltInDefinitions.records {
@@ -73,10 +72,10 @@ final class DefinitionDirectory: Sendable {
 
     private struct Reading {
         var begun = ContinuousClock.now
-        /// Saves that go on when it is done, in their order, and what their states take.
+        /// Saves that continue when it is done, in their order, and the bytes of their states.
         var waiting: [Waiting] = []
         var bytes = 0
-        /// Something was put meanwhile: what is read may be older, and saves that come behind must be held against the newer.
+        /// A definition was put meanwhile: what is read may be older, and saves that come later must be validated by the newer one.
         var isOutdated = false
     }
 
@@ -97,21 +96,21 @@ final class DefinitionDirectory: Sendable {
 
     init(limits: Limits) { state = Mutex(State(entries: LRUCache(capacity: limits.definitionDirectoryBytes))) }
 
-    /// What it keeps takes, roughly.
+    /// Approximate memory of the entries.
     var byteCount: Int { state.withLock(\.entries.cost) }
 
     enum Answer {
-        case known(Entry)
-        /// As known, but the asker should have it read again.
+        case cached(Entry)
+        /// To be used, but the caller should have it read again.
         case refresh(Entry)
-        /// `waiting` will be called; the asker should have it read if it is the first.
+        /// The directory will call `waiting`; the first caller should have the entry read.
         case waiting(isFirst: Bool)
-        /// Too many wait already.
+        /// Too many callers wait already.
         case refused(PostgresError)
     }
 
-    /// What is known and not old enough to be read again; nil: `answer` tells.
-    func known(_ tenant: String, losses: Int) -> Entry? {
+    /// The entry, if it need not be read again; nil: use `answer`.
+    func lookup(_ tenant: String, losses: Int) -> Entry? {
         let (key, now) = (Name(tenant), ContinuousClock.now)
         return state.withLock { state in
             state.follow(losses)
@@ -121,15 +120,16 @@ final class DefinitionDirectory: Sendable {
     }
 
     /// - Parameters:
-    ///   - bytes: what waiting would take. What waits is bounded as a lane's queue is: it waits for the database too.
-    ///   - losses: `Database.connectionLosses`: what was known before the last one is forgotten.
+    ///   - bytes: what the save takes while it waits. Waiting saves are bounded like a connection group's queue, since they wait for the
+    ///     database too.
+    ///   - losses: `Database.connectionLosses`: entries from before the last loss are invalidated.
     func answer(_ tenant: String, bytes: Int, losses: Int, limits: Limits, orWait waiting: @escaping Waiting) -> Answer {
         let (key, now) = (Name(tenant), ContinuousClock.now)
         return state.withLock { state in
             state.follow(losses)
             let isBeingRead = state.readings[key] != nil
             if let entry = state.entries.value(key), entry.time.advanced(by: Self.maximumAge) > now {
-                if isBeingRead || entry.time.advanced(by: Self.refreshAge) > now { return .known(entry) }
+                if isBeingRead || entry.time.advanced(by: Self.refreshAge) > now { return .cached(entry) }
                 state.readings[key] = Reading()
                 return .refresh(entry)
             }
@@ -147,14 +147,14 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    /// What a reading begins from: the entry that is known, and when it began.
+    /// The start of a reading: the known entry, and when the reading began.
     func beginReading(_ tenant: String) -> (known: Entry?, begun: ContinuousClock.Instant) {
         let key = Name(tenant)
         return state.withLock { ($0.entries.value(key), $0.readings[key]?.begun ?? .now) }
     }
 
-    /// Calls those that wait, on this thread and in their order. The entry is used by others when none waits any more: no save overtakes
-    /// another one that came before it.
+    /// Calls the waiting saves, on this thread and in their order. The entry is inserted when none waits any more, so that no save
+    /// overtakes an earlier one.
     ///
     /// - Returns: false: it must be read once more, since something was put or a connection was lost while it was read.
     func finishReading(_ tenant: String, losses: Int, _ result: Result<Entry, StateError>) -> Bool {
@@ -181,7 +181,7 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    /// A flow of a built-in type is being saved: the next save of it may leave its type out.
+    /// Notes that a flow of a built-in type is being saved: the next save of it may leave its type out.
     func noteBuiltIn(_ entry: Entry, of tenant: String) {
         let next = Entry(types: entry.types, change: entry.change, usesBuiltIn: true, time: entry.time)
         let key = Name(tenant)
@@ -190,7 +190,7 @@ final class DefinitionDirectory: Sendable {
         }
     }
 
-    /// Something was put here that changes what is known.
+    /// Marks the entry as outdated, since a definition was put here.
     func invalidate(_ tenant: String) {
         let key = Name(tenant)
         state.withLock { state in

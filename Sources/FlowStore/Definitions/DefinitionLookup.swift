@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// A definition with the revision that it is.
+/// A definition and its revision.
 struct FoundDefinition: Sendable {
     let definition: FlowDefinition
     let revision: Int64
@@ -54,7 +54,7 @@ extension StateStore {
         return try result.get()
     }
 
-    /// The definition that was stored under a reference: from memory, or else fetched and read, on a thread that no call waits for.
+    /// The definition of a reference: from the cache, or else fetched and read on a thread of the scheduler.
     ///
     /// - Parameter completion: on any thread, or before this returns.
     func definition(_ reference: DefinitionReference, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void) {
@@ -62,7 +62,7 @@ extension StateStore {
             completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
         }
         switch answer {
-        case .known(let definition): completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
+        case .cached(let definition): completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
         case .waiting(isFirst: false): break
         case .waiting(isFirst: true): fetch(reference)
         case .refused(let waiting):
@@ -79,7 +79,7 @@ extension StateStore {
         }.get()
     }
 
-    /// For whichever calls wait for it, so it has no deadline of its own.
+    /// Serves all calls that wait for it, so it has no deadline of its own.
     private func fetch(_ reference: DefinitionReference) {
         let definitions = resources.definitions
         submit(reference.documentQuery, OperationContext()) { [self] result in

@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// Names a definition by what it says. Its type and revision are not enough: behind the next connection may be a restored backup, which
+/// Identifies a definition by its content. Its type and revision are not enough: behind the next connection may be a restored backup, which
 /// gives the same number to another document.
 struct DefinitionReference: Sendable, Equatable {
     var tenant: String
@@ -13,7 +13,7 @@ struct DefinitionReference: Sendable, Equatable {
 
 extension DefinitionReference {
     /// - Parameter revision: nil: the latest.
-    /// - Returns: what a type has; nil: there is no such definition.
+    /// - Returns: the reference; nil: there is no such definition.
     static func query(tenant: String, flowType: String, revision: Int64?) -> Query<DefinitionReference?> {
         var parameters = Parameters()
         parameters.append(tenant)
@@ -65,14 +65,13 @@ extension DefinitionReference {
         parameterTypes: [.text, .text, .int8, .bytea])
 }
 
-/// What reading a stored document came to.
+/// The result of reading a stored document.
 struct StoredDefinition: Sendable {
     let definition: Result<FlowDefinition, StateError>
-    /// Whether it says something about the document, rather than about this attempt to read it.
+    /// Whether the result is about the document, rather than about this attempt to read it.
     let isLasting: Bool
 
-    /// Another server took the document, of another release perhaps, or with larger limits: what is stored is only bounded in the work that
-    /// reading it takes.
+    /// Another server accepted the document, perhaps of another release or with larger limits: here only the work of reading it is bounded.
     init(reading document: [UInt8], _ reference: DefinitionReference, limits: Limits, isStopping: @escaping @Sendable () -> Bool) {
         let budget = WorkBudget(steps: Self.steps(limits)) { isStopping() ? .stopping : nil }
         do {
@@ -93,9 +92,9 @@ extension BuiltInDefinitions {
         try? DefinitionReader.read(stored: record.document, limits: Limits(), budget: WorkBudget(steps: Limits().work))
     }
 
-    /// A built-in definition, read; nil: there is none of this type.
+    /// A built-in definition, read; nil: the type is not built in.
     static func definition(_ flowType: String) -> FlowDefinition? { definitions.first { $0.flowType.hasSameBytes(as: flowType) } }
 
-    /// The types whose definitions say something about saves.
+    /// The types whose definitions validate saves.
     static let concerningSaves = definitions.filter { $0.onSave != .off }.map(\.flowType)
 }

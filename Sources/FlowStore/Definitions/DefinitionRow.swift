@@ -1,11 +1,11 @@
 import FlowModel
 import Postgres
 
-/// How the rows of `definition` are read.
+/// Decodes rows of `definition`.
 enum DefinitionRow {
     static let columns = "d.flow_type, d.revision, d.document, d.actor, d.created_at"
 
-    /// - Parameter first: the column in which these begin.
+    /// - Parameter first: the index of the first of these columns.
     static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> DefinitionRecord {
         DefinitionRecord(
             flowType: try rows.text(row, first), revision: try rows.int64(row, first + 1), document: try rows.bytes(row, first + 2),

@@ -3,15 +3,15 @@ import Postgres
 
 /// The last change of a tenant's definitions (`StoreSchema.definitionChangesMigration`).
 struct DirectoryChange: Sendable, Equatable {
-    /// Drawn anew with each change.
+    /// Generated anew by each change.
     var token: String
     var epoch: String
     var number: Int64
 }
 
 extension StateStore {
-    /// Reads what the directory has to know of a tenant: names and digests, of what was put since it was read before. It is for whichever
-    /// saves wait for it, so it has no deadline of its own.
+    /// Reads what the directory needs of a tenant: types, revisions and digests of the definitions that were put since the last reading. It
+    /// serves all saves that wait for it, so it has no deadline of its own.
     func readDirectory(of tenant: String) {
         let directory = resources.directory
         let (known, begun) = directory.beginReading(tenant)
@@ -22,8 +22,8 @@ extension StateStore {
     }
 
     /// - Parameters:
-    ///   - known: what was read before; nil: nothing.
-    ///   - begun: the time of what is read.
+    ///   - known: the entry from the last reading; nil: none.
+    ///   - begun: when the reading began.
     static func directoryQuery(
         of tenant: String, known: DefinitionDirectory.Entry?, begun: ContinuousClock.Instant
     ) -> Query<DefinitionDirectory.Entry> {
@@ -48,7 +48,7 @@ extension StateStore {
         let change = try rows.textIfPresent(0, 0).map { token throws(PostgresError) in
             DirectoryChange(token: token, epoch: try rows.text(0, 1), number: try rows.int64(0, 2))
         }
-        // Nothing was put, or what was put comes on top of what is known; else all of it comes.
+        // The rows continue the known entry, if there are any; otherwise they contain everything.
         let isContinued = known.map { $0.change == change } ?? false ? true : try rows.bool(0, 4)
         var types = isContinued ? known?.types ?? DefinitionDirectory.builtIn : DefinitionDirectory.builtIn
         for row in 0..<rows.count {

@@ -21,7 +21,7 @@ extension ListDefinitionsCommand: StoreCommand {
         let query = Query<Page<DefinitionRecord>>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             var stored: [DefinitionRecord] = []
             for row in 0..<rows.count { stored.append(try DefinitionRow.record(rows, row, from: 1)) }
-            // Of rows that were left out for their size none may be passed over.
+            // Built-in definitions behind rows that were left out for their size belong to a later page.
             let isCut = rows.count > 0 ? try rows.int64(0, 0) > Int64(rows.count) : false
             let shown = isCut ? stored.last.map { last in builtIn.filter { $0.isBefore(last) } } ?? [] : builtIn
             let records = (shown + stored).sorted { $0.isBefore($1) }

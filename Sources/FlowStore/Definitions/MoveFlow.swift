@@ -6,7 +6,7 @@ extension MoveFlowCommand: StoreCommand {
     ) throws(StateError) {
         if let revision { try WireNumber.check(revision, field: "revision", from: 1, hint: "revisions start at 1, 0 is the latest") }
         let (key, revision) = (request.key, revision)
-        // A flow keeps its type, so what is found for it stays right.
+        // A flow keeps its type, so the definition found for it stays right.
         try LoadCommand(key: key).submit(to: store, context: context) { result in
             completing(completion) { () throws(StateError) in
                 guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
@@ -40,7 +40,7 @@ extension MoveFlowCommand: StoreCommand {
                 command.apply(to: &head, version: saved.version, at: saved.createdAt)
                 completion(.success(MovedFlow(head: head, from: before.head.definitionRevision, replayed: false)))
             case .success(.replayed):
-                // A retry is told where the flow stands now.
+                // A retry gets the current head.
                 store.submit(LoadCommand(key: request.key), context: context) { result in
                     completing(completion) { () throws(StateError) in
                         guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }

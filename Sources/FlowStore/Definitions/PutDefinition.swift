@@ -43,9 +43,10 @@ extension PutDefinitionCommand: StoreCommand {
         }
     }
 
-    /// Two that race for a revision meet at the primary key; the one that loses runs again (`BatchPlan.isTransient`) and finds the other's.
-    /// The second column: how many types there are, when another one would be too many; they are counted under the lock of whoever puts one.
-    /// Then the revision that was made, or else the latest one, which has the same document or is not the one expected.
+    /// Two requests that race for a revision conflict at the primary key; the loser runs again (`BatchPlan.isTransient`) and finds the
+    /// other's. The second column is the number of types, when another one would be too many; it is read under the lock that every change
+    /// of definitions takes. Then follows the revision that was inserted, or else the latest one, which has the same document or is not the
+    /// one expected.
     private static let statement = Statement(
         name: "put_definition",
         sql: """

@@ -1,44 +1,44 @@
 import FlowModel
 import Postgres
 
-/// Whether a save's state must follow rules, and whether it does.
+/// Decides whether a save's state must follow rules, and checks that it does.
 struct SaveValidation: Sendable {
     private(set) var command: SaveCommand
     let store: StateStore
     private(set) var context: OperationContext
 
-    /// The save as it is to be made.
+    /// The save to run.
     struct Outcome: Sendable {
         let command: SaveCommand
         var warnings: [StateError.Violation] = []
-        /// With the save's place, if it has taken one.
+        /// With the save's place, if it has reserved one.
         let context: OperationContext
     }
 
     typealias Completion = @Sendable (Result<Outcome, StateError>) -> Void
 
-    /// Steps of a flow's life look after themselves, and what restores an earlier state brings it back as it was.
+    /// Lifecycle steps validate their own states, and restoring an earlier state brings it back as it was.
     private static func isConcerned(_ command: SaveCommand) -> Bool { command.kind == .saved || command.kind == .created }
 
-    /// From here on it may take a while: what is submitted for the flow meanwhile waits behind it.
+    /// The validation may take a while from here on: later changes of the flow wait behind this save.
     private var placed: SaveValidation {
         var placed = self
         placed.context = context.placed(command.key, in: store)
         return placed
     }
 
-    /// Whether it is known at once that no definition concerns the save, which is then made as it is: most are spared what `begin` takes.
+    /// Whether it is known at once that no definition concerns the save, which then runs as it is: most saves avoid the cost of `begin`.
     static func isNeedless(_ command: SaveCommand, _ store: StateStore) -> Bool {
         guard store.validatesSaves, isConcerned(command) else { return true }
         let key = command.key
-        guard let entry = store.resources.directory.known(key.tenant, losses: store.database.connectionLosses) else { return false }
+        guard let entry = store.resources.directory.lookup(key.tenant, losses: store.database.connectionLosses) else { return false }
         var flowType = command.flowType
-        if command.precondition != .expected(0), flowType == nil { flowType = store.resources.cache.known(key)?.head?.flowType }
+        if command.precondition != .expected(0), flowType == nil { flowType = store.resources.cache.lookup(key)?.head?.flowType }
         return !entry.mustKnowFlow(ofType: flowType) && flowType.flatMap(entry.latest) == nil
     }
 
-    /// - Parameter completion: called when this returns nil, on any thread.
-    /// - Returns: the save as it is to be made; nil: that takes a while, and `completion` will be told.
+    /// - Parameter completion: called only when this returns nil, on any thread.
+    /// - Returns: the save to run; nil: that takes a while, and `completion` will be called.
     func begin(_ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
         guard store.validatesSaves, Self.isConcerned(command) else { return command }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
@@ -51,7 +51,7 @@ struct SaveValidation: Sendable {
             }
         }
         switch answer {
-        case .known(let entry): return try follow(entry, completion)
+        case .cached(let entry): return try follow(entry, completion)
         case .refresh(let entry):
             store.readDirectory(of: tenant)
             return try follow(entry, completion)
@@ -63,9 +63,9 @@ struct SaveValidation: Sendable {
     }
 
     private func follow(_ entry: DefinitionDirectory.Entry, _ completion: @escaping Completion) throws(StateError) -> SaveCommand? {
-        // A flow that this save makes has the type that it names, or none.
+        // A flow that this save creates has the type that the save names, or none.
         if command.precondition == .expected(0) { return try follow(entry, nil, completion) }
-        let known = store.resources.cache.known(command.key)
+        let known = store.resources.cache.lookup(command.key)
         // A flow keeps its type, but another server may have moved it to another revision: that makes a version.
         let isCurrent = known.map { command.precondition == .expected($0.version) } ?? false
         if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
@@ -74,7 +74,7 @@ struct SaveValidation: Sendable {
         try LoadCommand(key: command.key).submit(to: store, context: placed.context) { result in
             completing(completion) { () throws(StateError) in
                 var head: FlowHead?
-                // Whatever is wrong with the flow, the save will be told.
+                // The save will report what is wrong with the flow.
                 if case .success(.snapshot(let snapshot)) = result { head = snapshot.head }
                 if let command = try placed.follow(entry, head, completion) {
                     completion(.success(Outcome(command: command, context: placed.context)))
@@ -84,7 +84,7 @@ struct SaveValidation: Sendable {
         return nil
     }
 
-    /// - Parameter head: nil: the save makes the flow, or it does not matter which revision the flow follows.
+    /// - Parameter head: nil: the save creates the flow, or the flow's revision does not matter.
     private func follow(
         _ entry: DefinitionDirectory.Entry, _ head: FlowHead?, _ completion: @escaping Completion
     ) throws(StateError) -> SaveCommand? {
@@ -124,22 +124,22 @@ struct SaveValidation: Sendable {
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
         if command.precondition == .expected(0) { return validate(by: definition, from: .absent, completion) }
         guard command.needsCurrentPhase(definition) else { return validate(by: definition, from: .unknown, completion) }
-        if command.phase == nil, let head = store.resources.cache.known(command.key)?.head {
-            return validate(by: definition, from: .at(head.phase), completion)
+        if command.phase == nil, let head = store.resources.cache.lookup(command.key)?.head {
+            return validate(by: definition, from: .at(phase: head.phase, status: head.status), completion)
         }
         store.submit(LoadCommand(key: command.key), context: context) { result in
-            let phase: CurrentPhase =
+            let place: CurrentPlace =
                 switch result {
-                case .success(.snapshot(let snapshot)): .at(snapshot.head.phase)
+                case .success(.snapshot(let snapshot)): .at(phase: snapshot.head.phase, status: snapshot.head.status)
                 case .failure(.flowNotFound(_, deleted: false)): .absent
-                // Whatever is wrong with the flow, the save will be told.
+                // The save will report what is wrong with the flow.
                 default: .unknown
                 }
-            validate(by: definition, from: phase, completion)
+            validate(by: definition, from: place, completion)
         }
     }
 
-    private func validate(by definition: FlowDefinition, from phase: CurrentPhase, _ completion: @escaping Completion) {
+    private func validate(by definition: FlowDefinition, from place: CurrentPlace, _ completion: @escaping Completion) {
         let (command, limits, counts) = (command, store.limits, store.resources.validationCounts)
         let note: Completion = { result in
             switch result {
@@ -152,7 +152,7 @@ struct SaveValidation: Sendable {
             completion(result)
         }
         store.compute([command.state], context, note) { budget throws(StateError) in
-            let (next, warnings) = try command.following(definition, from: phase, limits: limits, budget: budget)
+            let (next, warnings) = try command.following(definition, from: place, limits: limits, budget: budget)
             return Outcome(command: next, warnings: warnings, context: context)
         }
     }

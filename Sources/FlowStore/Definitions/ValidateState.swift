@@ -28,8 +28,7 @@ extension ValidateStateCommand: StoreCommand {
 
     /// - Parameters:
     ///   - revision: nil: the latest.
-    ///   - isNamed: the request names the type: then it must have a definition. One that is only the flow's own may have none, and
-    ///   so no rules.
+    ///   - isNamed: the request names the type, which must have a definition then. The flow's own type may have none, and so no rules.
     private func validate(
         _ state: [UInt8], version: FlowVersion, flowType: String, revision: Int64?, isNamed: Bool, _ store: StateStore,
         _ context: OperationContext,

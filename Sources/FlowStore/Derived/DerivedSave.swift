@@ -1,16 +1,16 @@
 import FlowModel
 import Postgres
 
-/// A save whose state is made from the latest version: loads it, makes the next one, and saves that with the version expected that it was
-/// made from. If another save comes in between, all of it is done again, unless the client said which version it means. If the latest
-/// version is broken, and the policy of the flow's type says so, the flow is recovered, and all of it is done again, once.
+/// A save whose state is derived from the latest version: loads that, derives the next one, and saves it with the loaded version expected.
+/// If another save comes in between, everything is repeated, unless the client named the version. If the latest version is broken, and the
+/// policy of the flow's type says so, the flow is recovered, and everything is repeated, once.
 ///
 /// `Extra` is what else the derivation found out for the answer: after the commit nothing may fail any more.
 struct DerivedSave<Extra: Sendable>: Sendable {
     enum Outcome: Sendable {
-        /// What was saved, after what, and the id of the recovery that came before; empty: none.
+        /// The saved version, its command, the version before, and the id of the recovery that came before; empty: none.
         case saved(SavedVersion, SaveCommand, after: Snapshot, Extra, recoveryID: String)
-        /// The idempotency key was used before: this was answered then.
+        /// The idempotency key was used before: the first answer.
         case replayed(SavedVersion)
     }
 
@@ -19,22 +19,22 @@ struct DerivedSave<Extra: Sendable>: Sendable {
     let key: FlowKey
     let precondition: Precondition
     let idempotencyKey: String?
-    /// Identifies the request beside its key: the state that is made differs from version to version, the request does not.
+    /// Identifies the request beside its key: the derived state differs from version to version, the request does not.
     let requestDigest: [UInt8]
-    /// What it is for the policy when the latest version is broken.
+    /// The trigger for the recovery policy when the latest version is broken.
     let trigger: RecoveryTrigger
-    /// Whether `derive` asks for the definition of the flow's type.
+    /// Whether `derive` needs the definition of the flow's type.
     let needsDefinition: Bool
-    /// What `derive` goes through besides the state.
+    /// What `derive` reads beside the state.
     let input: [UInt8]
-    /// Makes the next version; its precondition, key and digest are set by the caller. Pure; may run on any thread, and twice.
+    /// Derives the next version; the caller sets its precondition, key and digest. Pure; may run on any thread, and twice.
     let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> (SaveCommand, Extra)
 
     func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
         try StateCheck(limits: store.limits).checkExisting(precondition)
         guard let idempotencyKey else { return try take(store, context, completion) }
         try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
-        // One that was answered before is answered again, even if it could no longer be done.
+        // A request that was answered before is answered again, even if it could no longer be carried out.
         store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { result in
             completing(completion) { () throws(StateError) in
                 guard let record = try result.get() else { return try take(store, context, completion) }
@@ -44,9 +44,9 @@ struct DerivedSave<Extra: Sendable>: Sendable {
         }
     }
 
-    /// Takes its turn among those that derive a version of the flow here, behind what was submitted before it.
+    /// Takes its turn among the requests that derive a version of the flow here, behind what was submitted before it.
     private func take(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
-        // Its place is for its turn; what it saves is ready when it is made.
+        // The place is for its turn only; its save is ready when it is derived.
         let (place, context) = (context.place, context.withoutPlace)
         try store.resources.order.submit(key, place) {
             completing(completion) { () throws(StateError) in try begin(store, context, completion) }
@@ -116,7 +116,7 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
         }
     }
 
-    /// An error report takes any state, so nothing else would tell that this one is broken.
+    /// An error report accepts any state, so nothing else would find that this one is broken.
     private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?, _ budget: WorkBudget) throws(StateError) {
         guard save.trigger == .errorReport, mayRecover(snapshot, definition), let definition else { return }
         let report = try StateValidator(definition, limits: store.limits).validate(
@@ -129,7 +129,7 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
     ) throws(StateError) {
         let extra = made.1
         var command = made.0
-        // The order of ids is the order of making.
+        // Ids are in the order of insertion, and the recovery's notification came first.
         if recoveryID != nil { command.notification?.id = IDGenerator.next() }
         command.precondition = .expected(snapshot.version.version)
         command.idempotencyKey = save.idempotencyKey
@@ -145,7 +145,7 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
         }
     }
 
-    /// Another save of the flow came in between.
+    /// Repeats everything after another save of the flow, or after a recovery.
     private func tryAgain(afterRecovery id: String? = nil) {
         guard attempts < Change.maximumAttempts else { return completion(.failure(.contention)) }
         var next = self
@@ -156,11 +156,11 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
 
     // MARK: Recovery
 
-    /// What is not known here, only a look can tell.
+    /// Also true when the snapshot or the definition is not known here.
     private func mayRecover(_ snapshot: Snapshot?, _ definition: FlowDefinition?) -> Bool {
         guard store.recoversByPolicy, recoveryID == nil else { return false }
         guard let snapshot, let definition else { return true }
-        return definition.recovers(on: save.trigger, status: snapshot.head.status)
+        return definition.recovers(on: save.trigger, phase: snapshot.head.phase, status: snapshot.head.status)
     }
 
     /// Completes with a failure, unless recovery can help.
@@ -173,9 +173,9 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
                 context.executor.execute {
                     switch recovery {
                     case .ended(let id): tryAgain(afterRecovery: id)
-                    // Another call's recovery, or a save, was there first: the change is made of what stands there now.
+                    // Another call's recovery, or a save, came first: the change is derived from the current version.
                     case .changedMeanwhile: tryAgain()
-                    // What an error report finds wrong does not keep it from being recorded.
+                    // An error report is recorded whatever is wrong with the state.
                     case .notDone where save.trigger == .errorReport: tryAgain(afterRecovery: "")
                     case .notDone: completion(.failure(error))
                     }
@@ -184,7 +184,7 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
         }
     }
 
-    /// Nothing helps any more. An error is recorded all the same: beside the state that cannot be read.
+    /// Recovery cannot help. An error report is recorded all the same: beside the state that cannot be read.
     private func giveUp(_ error: StateError) {
         guard case .dataLoss(_, let version, _) = error, save.trigger == .errorReport else { return completion(.failure(error)) }
         completing(completion) { () throws(StateError) in

@@ -1,27 +1,27 @@
 import FlowModel
 import Synchronization
 
-/// Whose turn it is to derive a version from the latest one of a flow, of those who ask at this server: one at a time, in their order.
+/// Gives turns to the requests at this server that derive a version from the latest one of a flow: one at a time, in their order.
 ///
-/// All at once, each would load, derive and save, one save would be the next version, and all others would begin anew: the more there are,
-/// the more work is done again, and some would lose again and again. What other servers save in between is tried again as before. Safe on
-/// any thread.
+/// All at once, each would load, derive and save, one save would be the next version, and all others would start over: the more there are,
+/// the more work is repeated, and some would lose again and again. Conflicts with saves of other servers are retried as before. Safe on any
+/// thread.
 final class FlowTurns: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// A call that asks for its turn.
+    /// A call that waits for its turn.
     struct Request: Sendable {
         var deadline: Instant?
-        /// Begins the work; false when the call has ended: then the next one has the turn.
+        /// Begins the work; false when the call has ended: then the next request gets the turn.
         let begin: @Sendable () -> Bool
-        /// Called instead when it turns out that the turn would come too late.
+        /// Called instead when the turn would come too late.
         let refuse: @Sendable (StateError) -> Void
     }
 
     private struct State {
-        /// Of flows of which one has its turn.
+        /// Flows for which a request has its turn.
         var queues: [FlowKey: FlowQueue] = [:]
-        /// Those that wait, of all flows.
+        /// Waiting requests, of all flows.
         var count = 0
     }
 
@@ -29,14 +29,15 @@ final class FlowTurns: Sendable {
     private let (limit, flowLimit): (Int, Int)
 
     /// - Parameters:
-    ///   - limit: of those that may wait, for all flows together.
-    ///   - flowLimit: of those that may wait for one flow, so that they leave room for others.
+    ///   - limit: requests that may wait, for all flows together.
+    ///   - flowLimit: requests that may wait for one flow, so that they leave room for others.
     init(limit: Int, flowLimit: Int) {
         self.limit = limit
         self.flowLimit = flowLimit
     }
 
-    /// Takes a turn now, or when those before it have `end`ed theirs.
+    /// Gives a request its turn now, or when those before it have `end`ed theirs.
+    ///
     /// - Throws: `overloaded` when too many wait, or when those that wait take longer than there is time.
     func begin(_ key: FlowKey, _ request: Request, now: Instant = .now) throws(StateError) {
         let (isNow, refusal) = state.withLock { state -> (Bool, StateError?) in
@@ -57,7 +58,7 @@ final class FlowTurns: Sendable {
         if isNow, !request.begin() { passOn(key, now: now) }
     }
 
-    /// The turn is over: the next one begins, on this thread. Those whose turns would come too late are refused.
+    /// Ends a turn: the next request begins, on this thread. Requests whose turns would come too late are refused.
     func end(_ key: FlowKey, now: Instant = .now) {
         let (late, refusal) = state.withLock { state -> ([Request], StateError?) in
             guard var queue = state.queues.removeValue(forKey: key) else { return ([], nil) }
@@ -73,7 +74,7 @@ final class FlowTurns: Sendable {
         passOn(key, now: now)
     }
 
-    /// The turn goes to the first one whose call has not ended.
+    /// Passes the turn to the first request whose call has not ended.
     private func passOn(_ key: FlowKey, now: Instant) {
         while let next = next(key, now: now), !next.begin() {}
     }
@@ -90,7 +91,7 @@ final class FlowTurns: Sendable {
     }
 }
 
-/// Those that wait for one flow, behind the one that has its turn, and how long turns take. Pure.
+/// The requests that wait for one flow, behind the one that has its turn, and how long turns take. Pure.
 struct FlowQueue {
     typealias Instant = ContinuousClock.Instant
 
@@ -101,7 +102,7 @@ struct FlowQueue {
 
     init(now: Instant) { startedAt = now }
 
-    /// How long a turn takes at least: one that took long by chance is no reason to refuse others. nil: two have not ended yet.
+    /// How long a turn takes at least: a single slow turn must not get others refused. nil: two have not ended yet.
     private var pace: Duration? { durations.count < 2 ? nil : durations.min() }
 
     mutating func next(now: Instant) -> FlowTurns.Request? {
@@ -111,13 +112,13 @@ struct FlowQueue {
 
     mutating func ended(now: Instant) { durations = durations.suffix(1) + [now - startedAt] }
 
-    /// Whether those before it leave a request no time for its turn.
+    /// Whether the requests before it leave a request no time for its turn.
     func isLate(_ request: FlowTurns.Request, now: Instant) -> Bool {
         guard let pace, let deadline = request.deadline else { return false }
         return max(now, startedAt + pace) + pace * (waiting.count + 1) > deadline
     }
 
-    /// Between two turns: takes out those whose turns would come too late.
+    /// Between two turns: removes the requests whose turns would come too late.
     mutating func removeLate(now: Instant) -> [FlowTurns.Request] {
         guard let pace else { return [] }
         var (kept, late): ([FlowTurns.Request], [FlowTurns.Request]) = ([], [])
@@ -129,7 +130,7 @@ struct FlowQueue {
         return late
     }
 
-    /// - Parameter queued: how many wait; absent: those that do now.
+    /// - Parameter queued: how many requests wait; nil: those that wait now.
     func overloaded(limit: Int, queued: Int? = nil, now: Instant) -> StateError {
         let wait = pace.map { $0 * waiting.count } ?? now - startedAt
         let milliseconds = min(max(wait / .milliseconds(1), 100), 10_000)

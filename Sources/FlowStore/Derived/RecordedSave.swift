@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// What was answered to a save with an idempotency key.
+/// The recorded answer to a save with an idempotency key.
 struct RecordedSave: Sendable {
     let requestDigest: [UInt8]
     let saved: SavedVersion

@@ -1,6 +1,6 @@
 import FlowModel
 
-/// Takes a step of a flow's life: one version, made from the latest one by the step's decision.
+/// Takes a lifecycle step: one version, derived from the latest one by the step's decision.
 public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
     public let decision: Decision
 
@@ -34,7 +34,7 @@ public struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
         }
     }
 
-    /// A retry is told where the flow stands now.
+    /// A retry gets the current head.
     private func replay(
         _ store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LifecycleOutcome, StateError>) -> Void
     ) {

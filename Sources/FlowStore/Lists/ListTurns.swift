@@ -3,33 +3,35 @@ import Postgres
 import Resources
 import Synchronization
 
-/// Whose turn it is to be answered by the connections for lists, summaries and histories: callers take turns, so whoever asks for much waits
-/// behind itself, and nobody waits for long. Safe on any thread; never blocks.
+/// Gives turns on the connections for lists, summaries and histories: callers take turns, so a caller that asks for much waits behind
+/// itself, and no other waits for long. Safe on any thread; never blocks.
 final class ListTurns: Sendable {
     struct Request: Sendable {
         let caller: UInt64
-        /// Those that share an answer take their turn together.
-        let company: Company
+        /// Requests that share an answer take their turn together.
+        let affinity: BatchAffinity
         /// Why the call no longer waits; nil while it does.
         let abandonment: @Sendable () -> StateError?
-        /// Begins the work. One that has the turn calls `end` once, when the work is done.
+        /// Begins the work. A request that has the turn calls `end` once, when the work is done.
         let begin: @Sendable (_ hasTurn: Bool) -> Void
         let refuse: @Sendable (StateError) -> Void
     }
 
     private struct State {
         var queue: ListQueue<Request>
-        /// A thread gives turns: work that is refused at once ends while it is begun, and must not begin the next from there.
+        /// A thread is giving turns: work that is refused at once ends while it is begun, and must not begin the next from there.
         var isPassing = false
     }
 
     private let state: Mutex<State>
+    private let sharers: Int
 
     /// - Parameters:
-    ///   - turns: at a time: as many as there are connections.
-    ///   - limits: `queuedOperations`, `listWaitMilliseconds`.
+    ///   - turns: the number at a time: as many as there are connections.
+    ///   - limits: `queuedOperations`, `listWaitMilliseconds`, `batchOperations`.
     init(turns: Int, limits: Limits) {
         let patience = Duration.milliseconds(limits.listWaitMilliseconds)
+        sharers = max(limits.batchOperations, 1)
         state = Mutex(State(queue: ListQueue(turns: turns, limit: limits.queuedOperations, patience: patience)))
     }
 
@@ -46,7 +48,7 @@ final class ListTurns: Sendable {
         if let refusal { request.refuse(refusal) } else { passOn() }
     }
 
-    /// The work is done.
+    /// Ends a turn, when its work is done.
     func end() {
         state.withLock { $0.queue.ended() }
         passOn()
@@ -62,7 +64,7 @@ final class ListTurns: Sendable {
         }
     }
 
-    /// - Parameter isMine: this thread gives the turns.
+    /// - Parameter isMine: whether this thread gives the turns.
     private func next(_ isMine: inout Bool) -> ListQueue<Request>.Turn? {
         state.withLock { state in
             if state.isPassing, !isMine { return nil }
@@ -85,25 +87,26 @@ final class ListTurns: Sendable {
         if isFirst { state.withLock { $0.queue.ended() } }
     }
 
-    /// Takes those along that get the same answer.
+    /// Removes the waiting requests that get the same answer.
     private func equals(of request: Request) -> [Request] {
-        guard case .equals = request.company else { return [] }
-        return state.withLock { $0.queue.removeAll { $0.company == request.company } }
+        guard case .identical = request.affinity else { return [] }
+        // As many as a batch takes: more would be a second statement, for whose answer nothing is reserved.
+        return state.withLock { $0.queue.remove(atMost: sharers - 1) { $0.affinity == request.affinity } }
     }
 }
 
-/// What waits for a turn. Pure.
+/// The requests that wait for a turn. Pure.
 struct ListQueue<Element> {
     typealias Instant = ContinuousClock.Instant
 
     enum Turn {
         case begin(Element)
-        /// It has waited for too long.
+        /// The request has waited too long.
         case refuse(Element, StateError)
     }
 
-    /// So few may wait however long it takes, and one of so few callers: a slow database is no reason to answer nobody, nor is a caller who
-    /// asks for much.
+    /// While fewer requests wait, or requests of fewer callers of which this one has no other, a request may wait however long it takes:
+    /// neither a slow database nor a caller that asks for much must get everybody refused.
     static var few: Int { 8 }
 
     private let turns: Int
@@ -118,7 +121,7 @@ struct ListQueue<Element> {
         (self.turns, self.limit, self.patience) = (turns, limit, patience)
     }
 
-    /// Why another one cannot wait; nil: it can.
+    /// Why another request may not wait; nil: it may.
     func refusal(of caller: UInt64, now: Instant) -> StateError? {
         if waiting.count >= limit { return overloaded(limit: limit, after: patience) }
         guard isCrowded(for: caller), let lastTurn, now - lastTurn > patience else { return nil }
@@ -127,7 +130,7 @@ struct ListQueue<Element> {
 
     mutating func append(_ element: Element, of caller: UInt64, now: Instant) { waiting.append((element, caller, now), of: caller) }
 
-    /// What is to be done now; nil: nothing, until one has ended or another one comes.
+    /// What to do now; nil: nothing, until a turn ends or another request comes.
     mutating func next(now: Instant) -> Turn? {
         guard running < turns, let (element, caller, since) = waiting.popFirst() else { return nil }
         if isCrowded(for: caller), now - since > patience {
@@ -140,9 +143,11 @@ struct ListQueue<Element> {
 
     mutating func ended() { running -= 1 }
 
-    mutating func removeAll(where matches: (Element) -> Bool) -> [Element] { waiting.removeAll { matches($0.element) }.map(\.element) }
+    mutating func remove(atMost limit: Int, where matches: (Element) -> Bool) -> [Element] {
+        waiting.remove(atMost: limit) { matches($0.element) }.map(\.element)
+    }
 
-    /// Whether many wait, and others of this caller or of many callers.
+    /// Whether many requests wait, among them others of this caller or those of many callers.
     private func isCrowded(for caller: UInt64) -> Bool {
         waiting.count >= Self.few && (waiting.callerCount >= Self.few || waiting.isWaiting(caller))
     }

@@ -1,12 +1,12 @@
-/// What a page may take in bytes is decided by PostgreSQL: what does not fit is not sent.
+/// PostgreSQL bounds the bytes of a page: rows that do not fit are not sent.
 enum PageSQL {
-    /// The rows of a query, in their order, as far as they fit into a page, but one in any case; `found` says how many there are with those
-    /// that were left out.
+    /// The rows of a query, in their order, as many as fit into a page but at least one; `found` is the number of all, including those that
+    /// were left out.
     ///
     /// - Parameters:
     ///   - rows: a query in the page's order, with a LIMIT.
-    ///   - row: what its rows are called in `order` and `size`.
-    ///   - size: what a row takes: an expression that does not read what is stored out of line (`octets`).
+    ///   - row: the alias of its rows in `order` and `size`.
+    ///   - size: the size of a row: an expression that does not read values stored out of line (`octets`).
     ///   - bytes: the parameter with the bytes of the page.
     static func fitting(_ rows: String, as row: String, order: String, size: String, bytes: String) -> String {
         """
@@ -17,7 +17,7 @@ enum PageSQL {
         """
     }
 
-    /// The bytes of texts and byte strings, as they are sent, with what else a row takes.
+    /// The bytes of texts and byte strings as sent, and the rest of a row.
     static func octets(_ columns: String...) -> String {
         columns.map { "coalesce(octet_length(\($0)), 0)" }.joined(separator: " + ") + " + \(rowBytes)"
     }
@@ -25,10 +25,10 @@ enum PageSQL {
     /// Numbers, times and lengths of a row.
     static let rowBytes = 200
 
-    /// As `fitting`, where the size of a row is only known when it is spelled out, which takes longer than finding the row: rows are looked
-    /// at a portion at a time, until those before fill the page. So there may be a portion more than fit, and the reader cuts it.
+    /// As `fitting`, where the size of a row is known only when its columns are computed, which takes longer than finding the row: rows are
+    /// measured a portion at a time, until they fill the page. So a portion more than fits may be returned, and the reader cuts it.
     ///
-    /// A common table expression `page`, with `place`, `portion` and `found`, and one that is called `shown`: its `portions` fill the page.
+    /// A common table expression `page`, with `place`, `portion` and `found`, and another, `shown`: its `portions` fill the page.
     static func portions(_ rows: String, as row: String, order: String, size: String, bytes: String) -> String {
         """
         WITH RECURSIVE page AS MATERIALIZED (

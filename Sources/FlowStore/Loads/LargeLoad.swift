@@ -1,7 +1,7 @@
 import FlowModel
 
-/// What a load answers, and what the next version can be stored against, if that was read. A class: it has two dozen fields, and is handed on
-/// several times.
+/// The result of a load, and the bases of the next version, if they were read. A class: it has two dozen fields, and is passed on several
+/// times.
 final class LoadedState: Sendable {
     let outcome: LoadOutcome
     let chain: VersionChain?
@@ -12,7 +12,7 @@ final class LoadedState: Sendable {
     }
 }
 
-/// A large state as it is stored, and the load that asked for it. A class, as above.
+/// A large state as stored, and the load that asked for it. A class, as above.
 final class UnreadState: Sendable {
     let row: LoadRow
     let operation: LoadOperation
@@ -53,7 +53,7 @@ extension StateStore {
     ) {
         let resources = operation.resources
         let finish: @Sendable (Result<LoadedState, StateError>) -> Void = { [self] result in
-            // Of the copies that reading took one is left.
+            // One of the copies that reading took is left.
             context.memory?.memory.release((LoadOperation.largeCopies - 1) * Int(clamping: row.version?.size ?? 0))
             if case .failure(let error) = result {
                 if let again = operation.again(after: error) { return load(again, context, completion) }

@@ -2,33 +2,33 @@ import FlowModel
 import Postgres
 import Resources
 
-/// A load, as a reader's lane runs it: those of newest versions share statements.
+/// A load, as a reader's connection group runs it: loads of newest versions share statements.
 ///
-/// A class, since it is handed on several times and has many fields.
+/// A class, since it has many fields and is passed on several times.
 final class LoadOperation: Sendable {
     enum Form: Sendable {
-        /// The newest version, if it is not the one that is known.
-        case check(KnownVersion)
+        /// The newest version, if it is not the cached one.
+        case check(CachedVersion)
         case latest
         /// By version, checkpoint, label or time.
         case selected
-        /// The version selected is large: it was left out. The same is asked for again, alone, and may take so many bytes: by then it may
-        /// be another version, since that one may have been pruned.
+        /// The selected version is large and was left out. The load is repeated alone, for so many bytes at most: it may then find another
+        /// version, since that one may have been pruned.
         case large(size: Int)
     }
 
     let command: LoadCommand
     let resources: StoreResources
     let form: Form
-    /// Where the memory of a large state is counted, before it is loaded.
+    /// The account for the memory of a large state, which is reserved before the state is loaded.
     private let memory: (any MemoryHolder)?
     /// Round trips before this one.
     private let looks: Int
 
-    /// What is found missing or damaged is looked at so often in all: a statement has one snapshot, but others may have changed the flow
-    /// between this one and what it was made of.
+    /// How often a missing or damaged version is read before it is reported: a statement has one snapshot, but the flow may have changed
+    /// between this one and what it was built from.
     private static let looksBeforeLoss = 3
-    /// A flow that grows faster than it can be read.
+    /// For a flow that grows faster than it can be read.
     private static let maximumLooks = 10
 
     init(_ command: LoadCommand, _ resources: StoreResources, _ memory: (any MemoryHolder)?) {
@@ -36,7 +36,7 @@ final class LoadOperation: Sendable {
         self.resources = resources
         self.memory = memory
         looks = 0
-        if command.selector == .latest, let known = resources.cache.known(command.key), known.loaded != nil {
+        if command.selector == .latest, let known = resources.cache.lookup(command.key), known.loaded != nil {
             form = .check(known)
         } else {
             form = command.selector == .latest ? .latest : .selected
@@ -55,23 +55,23 @@ final class LoadOperation: Sendable {
         looks < Self.maximumLooks ? .again(LoadOperation(self, form)) : .finished(.failure(.contention))
     }
 
-    /// A loss is looked at again, by a fresh snapshot and without what is remembered of the flow.
+    /// Reads a lost version again, with a fresh snapshot and without the flow's cache entry.
     private func lost(_ error: StateError) -> Step<LoadOperation> {
         again(after: error).map { .again($0) } ?? .finished(.failure(error))
     }
 
-    /// The load that looks again at what was found lost; nil: that was done often enough.
+    /// The load that reads a lost version again; nil: it was read often enough.
     func again(after error: StateError) -> LoadOperation? {
         guard case .dataLoss = error, looks + 1 < Self.looksBeforeLoss else { return nil }
-        resources.cache.forget(command.key)
+        resources.cache.invalidate(command.key)
         return LoadOperation(self, form)
     }
 
-    /// A large state is read apart from others: as it is stored, twice, which is less than it is; as it was saved; and up to two states
-    /// between those. All but one of them are given back when it is read.
+    /// Copies of a large state that is read apart from others: as stored, twice, which is less than its size; as saved; and up to two
+    /// bases. All but one are given back when it is read.
     static let largeCopies = 4
 
-    /// Makes room for a large state before it is asked for.
+    /// Reserves memory for a large state before it is asked for.
     private func large(_ size: Int) -> Step<LoadOperation> {
         do throws(StateError) {
             try OperationContext.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue, of: memory)
@@ -95,9 +95,9 @@ final class LoadOperation: Sendable {
 extension LoadOperation: Postgres.Operation {
     enum Loaded: Sendable {
         case state(LoadedState)
-        /// The state is large: the load goes on by this one, in a lane for such.
+        /// The state is large: this load continues, in the connection group for large states.
         case large(LoadOperation)
-        /// A large state as it is stored: it takes longer to read than a connection's thread may.
+        /// A large state as stored: decoding it takes longer than a connection's thread may.
         case unread(UnreadState)
     }
 
@@ -165,7 +165,7 @@ extension LoadOperation: Postgres.Operation {
         }
     }
 
-    // MARK: Answers
+    // MARK: Results
 
     static func decode(_ results: [ResultRows], of loads: [LoadOperation], layout: Layout) -> [Result<Step<LoadOperation>, PostgresError>] {
         var steps = loads.map { load in
@@ -185,7 +185,7 @@ extension LoadOperation: Postgres.Operation {
         return steps
     }
 
-    /// Each row begins with the place of its load in the statement, counted from 1. A flow without a row does not exist.
+    /// Each row begins with the index of its load in the statement, from 1. A flow without a row does not exist.
     private static func read(
         _ rows: ResultRows, _ places: [Int], _ steps: inout [Result<Step<LoadOperation>, PostgresError>],
         _ step: (_ load: Int, _ row: Int) throws(PostgresError) -> Step<LoadOperation>
@@ -234,7 +234,7 @@ extension LoadOperation: Postgres.Operation {
         let flowID = command.key.flowID
         let error: StateError =
             switch command.selector {
-            // The head names a version that is not there: not the client's fault.
+            // The head names a version that does not exist: not the client's fault.
             case .latest: .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
             case .version(let version): .versionNotFound(flowID: flowID, selector: "version \(version)")
             case .checkpoint(let checkpoint): .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)

@@ -4,7 +4,7 @@ import Postgres
 /// One row of a statement of `LoadSQL`.
 struct LoadRow {
     let head: FlowHead
-    /// nil: there is no such version.
+    /// nil: the version does not exist.
     let version: VersionRecord?
     private let checkpointEpoch: Int64
     private let bytes: [StateCompression.Row]
@@ -13,7 +13,7 @@ struct LoadRow {
     private static let versionColumn = epochColumn + 1
     private static let stateColumn = versionColumn + VersionRow.columnCount
 
-    /// - Parameter known: bases whose states were not asked for.
+    /// - Parameter known: cached bases, whose states were not asked for.
     init(_ rows: ResultRows, _ row: Int, key: FlowKey, known: [FlowVersion: [UInt8]] = [:]) throws(PostgresError) {
         head = try FlowRow.head(rows, row, from: 1, key: key)
         checkpointEpoch = try rows.int64(row, Self.epochColumn)
@@ -33,11 +33,11 @@ struct LoadRow {
         self.bytes = bytes
     }
 
-    /// Whether a base was known, rather than read.
+    /// Whether a base came from the cache.
     var reliesOnCache: Bool { bytes.last?.state != nil }
 
-    /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. What is known then is
-    /// kept in the cache.
+    /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. They are inserted into the
+    /// cache.
     func read(_ resources: StoreResources) -> Result<(snapshot: Snapshot, chain: VersionChain), StateError> {
         guard let version else { return .failure(.internalFault("a version that is not there has no state")) }
         let loss = { (message: String) in
@@ -54,14 +54,14 @@ struct LoadRow {
                 return loss("\(version.size) bytes were saved, \(state.count) bytes with another digest were read")
             }
             if version.version != head.version, let base = chain.levels.first, base.version != version.version, !reliesOnCache {
-                resources.cache.learn(base: base.state, base.version, of: head.key)
+                resources.cache.insert(base: base.state, base.version, of: head.key)
             }
             let snapshot = Snapshot(head: head, version: version, state: state)
             if version.version == head.version, !head.isDeleted, !reliesOnCache {
-                let known = KnownVersion(
+                let known = CachedVersion(
                     version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, snapshot: snapshot,
                     chain: chain)
-                resources.cache.learn(known, of: head.key)
+                resources.cache.insert(known, of: head.key)
             }
             return .success((snapshot, chain))
         }

@@ -1,8 +1,8 @@
 import FlowModel
 import Postgres
 
-/// The statements that load. Every row has the columns that `LoadRow` reads; there is one for each flow that exists, with NULLs for the
-/// version when that does not.
+/// The statements that load. Every row has the columns that `LoadRow` reads; there is one for each flow that exists, with NULLs for a
+/// version that does not.
 enum LoadSQL {
     /// The newest versions of many flows: `$1` their number, then arrays of tenants, flow ids, versions that the clients have, and the
     /// largest states to send along.
@@ -15,7 +15,7 @@ enum LoadSQL {
             """,
         parameterTypes: [.int4, .textArray, .textArray, .int8Array, .int8Array])
 
-    /// Whether what is known of many flows is still their newest version: `$1` their number, then arrays of tenants and flow ids.
+    /// Whether the cache entries of many flows are still their newest versions: `$1` their number, then arrays of tenants and flow ids.
     static let check = Statement(
         name: "check_latest",
         sql: """
@@ -24,8 +24,8 @@ enum LoadSQL {
             """,
         parameterTypes: [.int4, .textArray, .textArray])
 
-    // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` the bases whose
-    // states are known and not sent, `$6` the selector.
+    // One flow: `$1` tenant, `$2` flow id, `$3` the version that the client has, `$4` the largest state to send, `$5` cached bases, whose
+    // states are not sent, `$6` the selector.
     static let newest = single("load_newest", number: "f.version", type: nil)
     static let version = single("load_version", number: "$6", type: .int8)
     static let checkpoint = single(
@@ -36,8 +36,9 @@ enum LoadSQL {
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
                 AND l.version_label = $6 ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
-    /// Times grow with the versions, so this walks back from the newest version to the first that is old enough. Whatever its time says, a
-    /// version that is there was made by now: after PostgreSQL's clock was set back, the newest ones have times that are still to come.
+    /// Times grow with the versions, so this walks back from the newest version to the first that is old enough. At a time that is now or
+    /// later the newest version is found, whatever its time: after PostgreSQL's clock was set back, the newest ones have times in the
+    /// future.
     static let time = single(
         "load_time",
         number: """
@@ -74,15 +75,15 @@ enum LoadSQL {
 
     // MARK: Pieces
 
-    /// OFFSET 0 keeps the planner from turning the join round: while `flow` seems to have next to no rows, reading them all for each
-    /// element seems cheaper than the index.
+    /// OFFSET 0 keeps the planner from reversing the join: while `flow` seems to have next to no rows, reading them all for each element
+    /// seems cheaper than the index.
     private static let heads = """
         FROM generate_series(1, $1) g(i)
         CROSS JOIN LATERAL (SELECT * FROM flowstate.flow f WHERE f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i] OFFSET 0) f
         """
 
-    /// The version, and what it is stored against (`VersionChain.maximumDepth`). OFFSET 0 keeps the planner from pulling the queries up:
-    /// on tables that were never analysed it takes two columns of the key for as good as three, and would read every version.
+    /// The version, and its bases (`VersionChain.maximumDepth`). OFFSET 0 keeps the planner from pulling the queries up: on tables that
+    /// were never analysed it takes two columns of the key for as good as three, and would read every version.
     private static func version(_ number: String) -> String {
         let key = "w.tenant = f.tenant AND w.flow_id = f.flow_id AND w.version"
         return """

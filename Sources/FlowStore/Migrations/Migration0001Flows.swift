@@ -1,14 +1,14 @@
 extension StoreSchema {
-    /// Flows, their versions and checkpoints, the audit of what is not a version, and idempotency keys.
+    /// Flows, their versions and checkpoints, events that are not versions, and idempotency keys.
     ///
     /// - Every text that is compared has the collation "C": byte order, the same on every cluster, and the order of keyset pages.
     /// - Every primary key begins with (tenant, flow_id), or with the tenant, so that the tables can be distributed by it. There are no
     ///   foreign keys: a save would pay for each with a row lock, and every row is written in one statement with what it refers to.
     /// - `flow` is updated by every save and must be HOT (PostgreSQL manual, 73.7): no index has a column that every save changes, and a
-    ///   page keeps room (`fillfactor`) for the row's next versions. Lists in order of change therefore go by `updated_slot`, the
-    ///   ten minutes in which the flow was last changed: its index is touched once in ten minutes a flow at most, and a list sorts
-    ///   only within a slot. A plain index on `updated_at` would make every save write to all six indexes. (BRIN would not do: before
-    ///   PostgreSQL 16 it prevents HOT too, and it has no order.) There is no index on `phase`, which changes often.
+    ///   page keeps room (`fillfactor`) for the row's next versions. Lists in order of change therefore use `updated_slot`, the ten minutes
+    ///   in which the flow was last changed: its index changes once in ten minutes a flow at most, and a list sorts only within a slot. A
+    ///   plain index on `updated_at` would make every save write to all six indexes. (BRIN would not do: before PostgreSQL 16 it prevents
+    ///   HOT too, and it has no order.) There is no index on `phase`, which changes often.
     /// - `flow_version.state` is EXTERNAL: PostgreSQL must not try to compress it (pglz costs more than the save, and `codec` says what
     ///   this server did itself). `toast_tuple_target` keeps states up to about 4 kB in the row: two rows a page, and no second table
     ///   to read or write for the usual state.

@@ -1,12 +1,12 @@
 extension StoreSchema {
-    /// States stored as patches against other versions, and what a cache must know besides a flow's version.
+    /// States stored as patches against other versions, and columns by which a cache checks its entries.
     ///
-    /// - `flow_version.base_version`: what a patch (codec 2) refers to. There is no index on it: only pruning asks the other way round, and
-    ///   it reads the versions of one flow.
-    /// - `flow.base_floor`: no new patch may refer to a version below. Pruning raises it before it looks which patches refer to what it
-    ///   removes. It stands in the head because every save locks that.
-    /// - `flow.checkpoint_epoch` grows with each change of the flow's checkpoints, so that who knows a version also knows whether its
-    ///   checkpoints are still the same; 0 means that there never was one, and spares a load the look-up.
+    /// - `flow_version.base_version`: the base of a patch (codec 2). There is no index on it: only pruning looks up patches by their base,
+    ///   and it reads the versions of one flow.
+    /// - `flow.base_floor`: no new patch may refer to a version below. Pruning raises it before it looks for patches against the versions
+    ///   that it removes. It is in the head because every save locks that.
+    /// - `flow.checkpoint_epoch` grows with each change of the flow's checkpoints, so that a cache that has a version can tell whether its
+    ///   checkpoints are unchanged; 0 means that there never was one, and spares a load the look-up.
     static let compressionMigration = """
         ALTER TABLE flowstate.flow
             ADD COLUMN base_floor bigint NOT NULL DEFAULT 0,

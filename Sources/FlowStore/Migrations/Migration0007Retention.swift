@@ -1,9 +1,9 @@
 extension StoreSchema {
-    /// What cleaning up needs: to find deleted flows, and to know which server is at it.
+    /// For clean-ups: an index of deleted flows, and a record of the server that is cleaning up.
     ///
-    /// - The index holds deleted flows whose history is still there. A save changes none of its columns, so updates of heads stay HOT.
-    ///   Making it counts the rows of `flow` again, so an empty table gets its first statistics once more.
-    /// - `cleanup_run` has one row at most. Who holds it says so again before `claimed_until`; else another server takes over.
+    /// - The index holds deleted flows that still have their history. A save changes none of its columns, so updates of heads stay HOT.
+    ///   Creating it counts the rows of `flow` again, so an empty table gets its first statistics once more.
+    /// - `cleanup_run` has one row at most. Its holder renews the claim before `claimed_until`; else another server takes over.
     static let retentionMigration = """
         ALTER TABLE flowstate.flow ADD COLUMN history_gone boolean NOT NULL DEFAULT false;
         COMMENT ON COLUMN flowstate.flow.history_gone IS 'deleted, and nothing is left of it but this row and its tombstone';

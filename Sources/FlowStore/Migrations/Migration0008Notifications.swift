@@ -1,9 +1,9 @@
 extension StoreSchema {
-    /// What people should know about flows, and how far telling them is. A row is made in the transaction of what it tells of.
+    /// Notifications about flows, and the progress of their delivery. A row is inserted in the transaction on which it reports.
     ///
-    /// - `next_attempt_at` is set from the start: the server that makes the row need not be one that has a webhook.
+    /// - `next_attempt_at` is set from the start: the server that inserts the row need not be one that has a webhook.
     /// - The primary key is the newest index: see `keysMigration`.
-    /// - `notification_due` has only what waits to be delivered, so it stays small.
+    /// - `notification_due` has only notifications that wait for delivery, so it stays small.
     static let notificationsMigration = """
         CREATE TABLE flowstate.notification (
             tenant text COLLATE "C" NOT NULL,

@@ -1,6 +1,6 @@
 extension StoreSchema {
-    /// How often saves broke rules: a refused save leaves no version to count. Servers add what they have counted every few seconds; rows of
-    /// hours that no figure asks for any more are removed.
+    /// How often saves broke rules: a refused save leaves no version to count. Servers add their counts every few seconds; rows of hours
+    /// that no statistics cover any more are removed.
     static let validationCountsMigration = """
         CREATE TABLE flowstate.validation_count (
             tenant text COLLATE "C" NOT NULL,

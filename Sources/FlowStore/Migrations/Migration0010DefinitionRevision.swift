@@ -1,5 +1,5 @@
 extension StoreSchema {
-    /// Which revision of its type's definition a flow follows: the latest one when it was made, until it is moved to another.
+    /// The revision of its type's definition to which a flow is pinned: the latest one when it was created, until it is moved to another.
     static let definitionRevisionMigration = """
         ALTER TABLE flowstate.flow ADD COLUMN definition_revision bigint;
         COMMENT ON COLUMN flowstate.flow.definition_revision IS

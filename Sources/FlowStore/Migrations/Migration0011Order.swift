@@ -1,12 +1,12 @@
 extension StoreSchema {
-    /// The order in which PostgreSQL took in checkpoints, archived states and notifications.
+    /// The order in which PostgreSQL inserted checkpoints, quarantined states and notifications.
     ///
-    /// Their ids carry the clock of the server that made them, so ids of two servers say nothing about which came first; a sequence goes by
-    /// no clock at all. Rows from before have the number 0 and are told apart by PostgreSQL's time: nothing is rewritten, so the migration
-    /// takes as long as its indexes. Servers of the release before number the rows that they make, too: it is the column's default.
+    /// Their ids carry the clock of the server that generated them, so ids of two servers do not tell which came first; a sequence depends
+    /// on no clock. Older rows have the number 0 and are ordered by PostgreSQL's time: nothing is rewritten, so the migration takes as long
+    /// as its indexes. The column's default also numbers the rows of servers of the previous release.
     ///
-    /// - The indexes are those of the lists. Per flow there are few archived states, so they have none of their own.
-    /// - `notification_created`: what is old goes.
+    /// - The indexes are those of the lists. Per flow there are few quarantined states, so they have none of their own.
+    /// - `notification_created`: to delete old notifications.
     /// - The primary key stays the newest index: see `keysMigration`.
     static let orderMigration =
         ["checkpoint", "quarantine", "notification"].map { table in

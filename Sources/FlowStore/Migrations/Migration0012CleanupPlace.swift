@@ -1,5 +1,5 @@
 extension StoreSchema {
-    /// What the columns of the one row say now: a pass goes on where the last one stopped.
+    /// The current meaning of the columns of the one row: a pass continues where the last one stopped.
     static let cleanupPlaceMigration = """
         COMMENT ON COLUMN flowstate.cleanup_run.tenant IS
             'how far it has come: the next pass begins behind this flow, or at the first when both are empty';

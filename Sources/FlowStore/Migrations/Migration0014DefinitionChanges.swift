@@ -1,12 +1,12 @@
 extension StoreSchema {
-    /// What servers compare instead of going through all definitions of a tenant: what changed last, and how many types there are.
+    /// What servers compare instead of reading all definitions of a tenant: the last change, and the number of types.
     ///
-    /// Triggers keep it, so that it is right for definitions that servers of the release before put, and for what is done by hand:
+    /// Triggers keep it, so that it is right for definitions from servers of the previous release, and for changes by hand:
     ///
     /// - An insert takes the tenant's next number; the row of `definition_change` is locked until the commit, so numbers become visible in
-    ///   their order, and what is new to a server is what has a higher number than it knows.
-    /// - That holds within one history only. The `token` is drawn anew with each change and stands in the definition too: who knows a number
-    ///   with its token, and finds both, knows a part of this history, and not of one that a restored backup has cut off.
+    ///   their order, and what is new to a server has a higher number than it knows.
+    /// - That holds within one history only. The `token` is generated anew with each change and stored in the definition too: a server that
+    ///   finds the number and the token that it knows has a part of this history, and not of one that a restored backup has cut off.
     /// - Anything else than an insert begins another `epoch`: everything is read anew.
     ///
     /// The primary key stays the newest index: see `keysMigration`.

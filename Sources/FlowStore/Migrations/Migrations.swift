@@ -5,9 +5,9 @@ public enum StoreSchema {
     /// The schema that holds every table.
     public static let name = "flowstate"
 
-    /// For the sessions of a `StateStore`: plans are made once, without looking at the parameters, and go by keys. A statement that takes
-    /// its keys from an array reads a handful of rows, however many the planner expects: it cannot see into the array, and on a table
-    /// that was small when the plan was made it would read all of it.
+    /// For the sessions of a `StateStore`: plans are generic, made once without the parameters, and use keys. A statement that takes its
+    /// keys from an array reads a handful of rows, however many the planner expects: it cannot see into the array, and on a table that was
+    /// small when the plan was made it would read all of it.
     public static let sessionSettings = [
         "plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off",
         "jit": "off",
@@ -36,5 +36,6 @@ public enum StoreSchema {
         Migration(number: 12, name: "cleanup place", sql: cleanupPlaceMigration),
         Migration(number: 13, name: "definition digest", sql: definitionDigestMigration),
         Migration(number: 14, name: "definition changes", sql: definitionChangesMigration),
+        Migration(number: 15, name: "cleanup tenant", sql: cleanupTenantMigration),
     ]
 }

@@ -19,7 +19,7 @@ extension AcknowledgeNotificationCommand: StoreCommand {
         store.submit(query, shard: Digest.shard(of: tenant, id), context, completion)
     }
 
-    /// FOR UPDATE: of two at once the second one waits, and finds what the first one wrote.
+    /// FOR UPDATE: of two concurrent acknowledgements the second one waits, and finds what the first one wrote.
     private static let statement = Statement(
         name: "acknowledge_notification",
         sql: """

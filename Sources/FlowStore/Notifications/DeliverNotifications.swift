@@ -23,7 +23,7 @@ extension ClaimNotificationsCommand: StoreCommand {
         store.submit(query, shard: 0, context, completion)
     }
 
-    /// Skips what another server is claiming at the same time.
+    /// Skips notifications that another server is claiming at the same time.
     static let statement = Statement(
         name: "claim_notifications",
         sql: """

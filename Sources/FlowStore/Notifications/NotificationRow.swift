@@ -1,14 +1,14 @@
 import FlowModel
 import Postgres
 
-/// The columns of a notification, in the order in which `NotificationRow.record` reads them, and how one is written.
+/// The columns of a notification, in the order in which `NotificationRow.record` reads them, and the insertion of one.
 enum NotificationRow {
     static let columns = """
         n.tenant, n.notification_id, n.flow_id, n.version, n.level, n.title, n.message, n.created_at, n.acknowledged_at, n.acknowledged_by
         """
     static let columnCount = 10
 
-    /// What a notification takes at most: its texts quote names, and one message.
+    /// The most bytes that a notification may take: its texts quote names, and one message.
     static func largestBytes(_ limits: Limits) -> Int { 2 * limits.descriptionBytes + 8 * limits.idBytes + 4 * PageSQL.rowBytes }
 
     static func record(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> NotificationRecord {
@@ -22,13 +22,13 @@ enum NotificationRow {
             acknowledgedBy: try rows.textIfPresent(row, 9))
     }
 
-    /// Of the parameters that `Parameters.append` of a request appends.
+    /// The types of the parameters that `Parameters.append` appends for a request.
     static let insertedTypes: [OID] = [.text, .int2, .text, .text]
 
-    /// One row a row of `source`, of the flow `$1`, `$2`.
+    /// Inserts one row for each row of `source`, for the flow `$1`, `$2`.
     ///
     /// - Parameters:
-    ///   - first: the first of the request's parameters.
+    ///   - first: the number of the request's first parameter.
     ///   - version, time: expressions over `source`.
     static func insertion(first: Int, version: String, time: String, from source: String) -> String {
         """

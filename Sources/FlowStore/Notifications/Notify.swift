@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension NotifyCommand: StoreCommand {
-    /// - Parameter completion: whether it was made.
+    /// - Parameter completion: whether the notification was inserted.
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Bool, StateError>) -> Void
     ) throws(StateError) {

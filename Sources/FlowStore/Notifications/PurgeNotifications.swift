@@ -23,13 +23,13 @@ extension StateStore {
         return total
     }
 
-    /// A hundred years; PostgreSQL's times begin somewhere.
+    /// A hundred years, since PostgreSQL's times are bounded.
     private static let longestNotificationHours: Int64 = 876_600
 }
 
 enum PurgeNotificationsSQL {
-    /// Older than `$1` seconds, so many (`$2`), oldest first. Skips rows that another transaction has locked: those that are being
-    /// deleted or acknowledged at the same time.
+    /// Notifications older than `$1` seconds, at most `$2` of them, oldest first. Skips rows that another transaction has locked, to delete
+    /// or acknowledge them.
     static let purge = Statement(
         name: "purge_notifications",
         sql: """

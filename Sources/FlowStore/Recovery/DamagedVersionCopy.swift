@@ -1,10 +1,10 @@
 import FlowModel
 import Postgres
 
-/// Makes a version of a flow whose latest one cannot be read: it says what happened, and has the bytes of the one before as they are stored,
-/// with their digest, so that what is damaged stays known as damaged. For error reports, which are kept whatever the state is like.
+/// Inserts a version of a flow whose latest one cannot be read: it records the error, and copies the bytes of the version before as stored,
+/// with their digest, so that damage is still recognised. For error reports, which are recorded whatever the state.
 struct DamagedVersionCopy {
-    /// Expects the damaged version; its state is not looked at.
+    /// Expects the damaged version; its state is ignored.
     let command: SaveCommand
 
     func submit(
@@ -24,17 +24,17 @@ struct DamagedVersionCopy {
             parameters.append(bytes: command.requestDigest ?? [])
         }
         let (flowID, expected) = (command.key.flowID, command.precondition.expectedVersion)
-        let judge = ChangeJudge(
+        let interpreter = ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: command.idempotencyKey, requestDigest: command.requestDigest ?? [],
             needsFlow: true
         ) { flow in
-            if let error = ChangeJudge.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
             return flow.isBlocked ? .dataLoss(flowID: flowID, version: flow.version, message: "its row is missing") : nil
         }
         let statement = Self.statements[(command.notification == nil ? 0 : 2) + (command.idempotencyKey == nil ? 0 : 1)]
         let single = Change.SingleStatement(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
-            try judge.answer(rows)
+            try interpreter.answer(rows)
         }
         store.submit(Change(command.key, store.resources, .statement(single)), context, completion)
     }

@@ -27,7 +27,7 @@ extension ListQuarantineCommand: StoreCommand {
             let found = rows.count > 0 ? try rows.int64(0, QuarantineRow.columnCount + InsertionOrder.types.count) : 0
             return .success(Page(records, found: found, size: size, list: .quarantine, fingerprint: seal))
         }
-        // Of one there may be any number of violations.
+        // An entry may have any number of violations.
         store.submit(query, rows: size + 1, rowBytes: store.pageBytes, context, completion)
     }
 }
@@ -59,7 +59,7 @@ extension GetQuarantinedCommand: StoreCommand {
                 store.submit(LoadCommand(key: record.key, selector: .version(record.version)), context: context) { loaded in
                     completion(
                         loaded.mapError { error in
-                            // It was cleaned up between the two.
+                            // It was cleaned up between the two statements.
                             if case .versionNotFound = error { .quarantinedNotFound(id: id) } else { error }
                         }.flatMap { outcome in
                             guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }

@@ -14,7 +14,7 @@ extension RecoverFlowCommand: StoreCommand {
             throw .invalidArgument(field: "reason", message: "must be text of \(store.limits.descriptionBytes) bytes at most")
         }
         if checkpoint != nil, strategy != .checkpoint {
-            throw .invalidArgument(field: "checkpoint", message: "goes with the strategy of checkpoints only")
+            throw .invalidArgument(field: "checkpoint", message: "is used with the strategy checkpoint only")
         }
         let recovery = FlowRecovery(command: self, store: store, context: context)
         Task {
@@ -28,7 +28,7 @@ extension RecoverFlowCommand: StoreCommand {
         }
     }
 
-    /// What the client asked for.
+    /// The digest of what the client asked for.
     var requestDigest: [UInt8] {
         var content = RequestContent(operation: "recover")
         content.append(key.flowID)
@@ -39,13 +39,14 @@ extension RecoverFlowCommand: StoreCommand {
     }
 }
 
-/// One recovery: looks what is wrong, finds a state that follows the rules, and saves it with the broken one archived in the same commit.
+/// One recovery: examines what is wrong, finds a state that follows the rules, and saves it with the broken one quarantined in the same
+/// commit.
 struct FlowRecovery: Sendable {
     let command: RecoverFlowCommand
     let store: StateStore
     let context: OperationContext
 
-    /// What stands there now.
+    /// The latest version, and what is wrong with it.
     private struct BrokenFlow {
         var head: FlowHead
         var version: VersionRecord
@@ -61,7 +62,7 @@ struct FlowRecovery: Sendable {
         var contentType: String
     }
 
-    /// Earlier versions that are looked at.
+    /// The most earlier versions that are tried.
     private static let candidates = 100
 
     func run() async throws(StateError) -> RecoveryRecord {
@@ -81,7 +82,7 @@ struct FlowRecovery: Sendable {
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
                 return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
-                // Another save came in between, and may have mended the flow.
+                // Another save came in between, and may have repaired the flow.
                 try checkIsWanted()
             }
         }
@@ -100,7 +101,7 @@ struct FlowRecovery: Sendable {
             LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot), for: context ?? self.context)
     }
 
-    // MARK: What is wrong
+    // MARK: Examination
 
     private func examine() async throws(StateError) -> BrokenFlow {
         do throws(StateError) {
@@ -116,7 +117,7 @@ struct FlowRecovery: Sendable {
             return BrokenFlow(
                 head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition, violations: violations)
         } catch .dataLoss(_, let version, let message) {
-            // With its number the head can be read without its state.
+            // Given the version's number, the head can be read without the state.
             guard case .unchanged(let head, let record) = try await load(.latest, ifVersionNot: version) else {
                 return try await examine()
             }
@@ -132,10 +133,10 @@ struct FlowRecovery: Sendable {
         command.trigger == nil ? .complete : definition.recovery.automaticDepth
     }
 
-    /// Whether the caller asked for it, or the policy lists the trigger.
+    /// Whether the caller asked for the recovery, or the policy lists the trigger.
     private func isWanted(by definition: FlowDefinition?, _ head: FlowHead) -> Bool {
         guard let trigger = command.trigger else { return true }
-        return definition?.recovers(on: trigger, status: head.status) ?? false
+        return definition?.recovers(on: trigger, phase: head.phase, status: head.status) ?? false
     }
 
     private func definition(for head: FlowHead) async throws(StateError) -> FlowDefinition? {
@@ -143,7 +144,7 @@ struct FlowRecovery: Sendable {
             of: head.flowType, revision: head.definitionRevision, tenant: command.key.tenant, context)?.definition
     }
 
-    // MARK: What helps
+    // MARK: Strategies
 
     private func findCandidate(_ broken: BrokenFlow, _ steps: inout [RecoveryRecord.Step]) async throws(StateError) -> RecoveryCandidate? {
         let strategies = command.strategy.map { [$0] } ?? broken.definition?.recovery.strategies ?? [.checkpoint, .version]
@@ -200,10 +201,10 @@ struct FlowRecovery: Sendable {
     ) async throws(StateError) -> RecoveryCandidate? {
         for selector in selectors {
             do throws(StateError) {
-                // A state that does not help is let go before the next one is loaded.
+                // The memory of a state that does not help is released before the next one is loaded.
                 let attempt = context.withOwnMemory
                 guard case .snapshot(let snapshot) = try await load(selector, for: attempt) else { continue }
-                // The broken version itself is no help, nor is a tombstone.
+                // Neither the broken version itself nor a tombstone helps.
                 if snapshot.version.version == broken.version.version || snapshot.version.kind == .deleted { continue }
                 var state: [UInt8]? = snapshot.state
                 if let definition = broken.definition {
@@ -260,7 +261,7 @@ struct FlowRecovery: Sendable {
         return save
     }
 
-    /// What a dry run answers: the difference that it would make beside it.
+    /// The record of a dry run, with the difference that it would make.
     private func planned(
         _ broken: BrokenFlow, _ candidate: RecoveryCandidate, _ steps: [RecoveryRecord.Step]
     ) async throws(StateError) -> RecoveryRecord {

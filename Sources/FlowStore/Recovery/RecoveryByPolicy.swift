@@ -1,11 +1,11 @@
 import FlowModel
 
-/// Recovery that a change starts because it met a latest state that it could not be made of.
+/// Recovery that a change starts because it found the latest state broken.
 ///
-/// Safe with any number of servers: a recovery looks what is wrong, and saves with the broken version expected, so of several at once one
-/// writes, and the others find nothing wrong.
+/// Safe with any number of servers: a recovery examines what is wrong, and saves with the broken version expected, so of several at once
+/// one writes, and the others find nothing wrong.
 enum RecoveryByPolicy {
-    /// Whether the error can come from the latest state being broken.
+    /// Whether a broken latest state may have caused the error.
     static func concerns(_ error: StateError) -> Bool {
         switch error {
         case .dataLoss, .stateInvalid, .patchNotApplicable: true
@@ -14,23 +14,23 @@ enum RecoveryByPolicy {
     }
 
     enum Outcome: Sendable {
-        /// Recovery was tried, whether or not something helped; its id.
+        /// Recovery was tried, successfully or not; its id.
         case ended(id: String)
-        /// The latest version is another one by now, and follows the rules.
+        /// The latest version has changed meanwhile, and follows the rules.
         case changedMeanwhile
         /// Not needed, not in the policy, or failed.
         case notDone
     }
 
     /// - Parameters:
-    ///   - error: what the change would answer.
+    ///   - error: the error of the change.
     ///   - snapshot: the latest version, if it could be read.
     static func run(
         after error: StateError, _ trigger: RecoveryTrigger, of key: FlowKey, snapshot: Snapshot?, _ store: StateStore,
         _ context: OperationContext
     ) async -> Outcome {
         if case .patchNotApplicable = error, let state = snapshot?.state, await isJSON(state, store, context) {
-            // The patch is for another state; nothing is wrong with this one.
+            // The patch is for another state; this one is not broken.
             return .notDone
         }
         let command = RecoverFlowCommand.byPolicy(trigger, of: key, makeID: IDGenerator.next)
@@ -46,7 +46,7 @@ enum RecoveryByPolicy {
         }
     }
 
-    /// The version that was found broken; nil: it is not known.
+    /// The version that was found broken; nil: unknown.
     private static func version(_ snapshot: Snapshot?, _ error: StateError) -> FlowVersion? {
         if case .dataLoss(_, let version, _) = error { return version }
         return snapshot?.version.version

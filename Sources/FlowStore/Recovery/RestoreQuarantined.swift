@@ -3,7 +3,7 @@ import FlowModel
 extension RestoreQuarantinedCommand: StoreCommand {
     public struct Outcome: Sendable {
         public let saved: SavedVersion
-        /// Whose state it is.
+        /// The version whose state was restored.
         public let version: FlowVersion
     }
 
@@ -21,7 +21,7 @@ extension RestoreQuarantinedCommand: StoreCommand {
                     completion(saved.map { Outcome(saved: $0, version: archived.record.version) })
                 }
                 guard let idempotencyKey else { return try restore(archived.snapshot, store, context, finish) }
-                // One that was answered before is answered again, even if rules would refuse it now.
+                // A request that was answered before is answered again, even if rules would refuse it now.
                 store.submit(RecordedSave.query(tenant: tenant, idempotencyKey: idempotencyKey), context) { result in
                     completing(finish) { () throws(StateError) in
                         guard let record = try result.get() else { return try restore(archived.snapshot, store, context, finish) }

@@ -1,24 +1,24 @@
 public import FlowModel
 import Postgres
 
-/// What the store does about cleaning up by itself.
+/// The settings of the clean-ups that the store starts by itself.
 public struct CleanupSettings: Sendable {
     /// How long deleted flows keep their history; nil: for ever.
     public var deletedFlowHours: Int64? = 72
-    /// How often it looks, in seconds.
+    /// Seconds from the start of one clean-up to the next.
     public var intervalSeconds: Int64 = 3_600
 
     public init() {}
 }
 
 extension CleanupCommand: StoreCommand {
-    /// It takes many round trips, so it runs as a task, which stops between them when the call ends or has little time left.
+    /// A clean-up takes many round trips, so it runs as a task, which stops between them when the call ends or has little time left.
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupResult, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)
         let place = try CleanupPlace(self)
-        // Its answer has to be there before the deadline.
+        // The answer must be ready before the deadline.
         let end = context.deadline.map { $0 - .seconds(1) }
         let isOver: @Sendable () -> Bool = {
             context.cancellation?.isCancelled ?? false || end.map { $0 <= .now } ?? false

@@ -2,12 +2,12 @@ public import FlowModel
 import Postgres
 
 extension StateStore {
-    /// Cleans up if that is due and no other server is at it, from where the last clean-up stopped. It works half of the time at most, so
-    /// that callers hardly notice.
+    /// Cleans up if that is due and no other server is cleaning up, from where the last clean-up stopped. It works half of the time at
+    /// most, so that callers hardly notice.
     ///
     /// - Parameters:
-    ///   - holder: This server, for people.
-    /// - Returns: what was removed; nil: it was not due, or another server is at it.
+    ///   - holder: The name of this server, for people.
+    /// - Returns: what was removed; nil: it was not due, or another server is cleaning up.
     public func cleanUpIfDue(holder: String) async throws(StateError) -> CleanupResult? {
         let claim = CleanupClaim(holder: holder + " " + IDGenerator.next())
         guard let place = try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
@@ -15,10 +15,13 @@ extension StateStore {
         command.maximumRows = .max
         let clock = ContinuousClock()
         var lastEnd = clock.now
+        // The counts when the pass reached its current tenant.
+        var tenant = (name: place.tenant, before: CleanupCounts())
         var pass = CleanupPass(store: self, command: command, from: place, isOver: { Task.isCancelled }) {
             place, counts throws(StateError) in
-            try await self.runInBackground(claim.tell(place, counts)).get()
-            // As long as the last transaction took.
+            if place.tenant != tenant.name { tenant = (place.tenant, counts) }
+            try await self.runInBackground(claim.tell(place, counts, ofTenant: counts - tenant.before)).get()
+            // Pauses for as long as the last transaction took.
             try? await clock.sleep(for: min(clock.now - lastEnd, .seconds(1)))
             lastEnd = clock.now
         }
@@ -32,7 +35,8 @@ extension StateStore {
         }
     }
 
-    /// Told as far as that goes, since what ended it may end this too, and in a task of its own, since this one may have been cancelled.
+    /// Records the end of a pass as far as possible, since what ended it may end this too, and in a task of its own, since this one may
+    /// have been cancelled.
     private func end(_ claim: CleanupClaim, _ place: CleanupPlace, _ counts: CleanupCounts, isAtTheEnd: Bool) async {
         let query = claim.end(place, counts, isAtTheEnd: isAtTheEnd)
         await Task { _ = try? await runInBackground(query, deadline: .now + .seconds(2)).get() }.value
@@ -42,14 +46,14 @@ extension StateStore {
     static let cleanupActor = "flowstate"
 }
 
-/// The row that says which server is cleaning up. The holder writes its progress into it, which also renews the claim.
+/// The row that records which server is cleaning up. The holder writes its progress into it, which also renews the claim.
 struct CleanupClaim: Sendable {
-    /// How long another server waits for a sign of life.
+    /// How long another server waits for the holder to renew its claim.
     static let seconds = 60.0
 
     let holder: String
 
-    /// Where to begin; nil: it is not due, or another server is at it.
+    /// Where to begin; nil: a clean-up is not due, or another server is cleaning up.
     func begin(intervalSeconds: Int64) -> Query<CleanupPlace?> {
         var parameters = Parameters()
         parameters.append(holder)
@@ -62,15 +66,19 @@ struct CleanupClaim: Sendable {
         }
     }
 
-    /// A pass that stopped on its way goes on after so many seconds, however rarely passes are wanted.
+    /// A pass that stopped on its way is continued after so many seconds at most, however long the interval.
     private static let longestPause: Int64 = 60
 
-    /// - Throws: `cancelled`, when it was another server's turn meanwhile.
-    func tell(_ place: CleanupPlace, _ counts: CleanupCounts) -> Query<Void> {
-        query(CleanupClaimSQL.tell, place, counts) { $0.append(Self.seconds) }
+    /// - Throws: `cancelled`, when another server has taken over meanwhile.
+    func tell(_ place: CleanupPlace, _ counts: CleanupCounts, ofTenant tenantCounts: CleanupCounts) -> Query<Void> {
+        query(CleanupClaimSQL.tell, place, counts) {
+            $0.append(Self.seconds)
+            let numbers = tenantCounts.numbers
+            $0.append(bigints: numbers.count) { numbers[$0] }
+        }
     }
 
-    /// The pass is over: it came to the end, or the next one goes on.
+    /// Ends the pass: it reached the end, or the next one continues.
     func end(_ place: CleanupPlace, _ counts: CleanupCounts, isAtTheEnd: Bool) -> Query<Void> {
         query(CleanupClaimSQL.end, place, counts) { $0.append(isAtTheEnd) }
     }
@@ -95,15 +103,18 @@ extension GetCleanupRunCommand: StoreCommand {
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupRun?, StateError>) -> Void
     ) throws(StateError) {
-        var query = Query<CleanupRun?>(statement: CleanupClaimSQL.get, parameters: Parameters()) { rows throws(PostgresError) in
+        try check(limits: store.limits)
+        var parameters = Parameters()
+        parameters.append(tenant)
+        var query = Query<CleanupRun?>(statement: CleanupClaimSQL.get, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 else { return .success(nil) }
             var counts: [Int64] = []
-            for column in 5..<rows.columnCount { counts.append(try rows.int64(0, column)) }
+            for column in 4..<rows.columnCount { counts.append(try rows.int64(0, column)) }
             return .success(
                 CleanupRun(
                     holder: try rows.text(0, 0), startedAt: try FlowRow.time(rows, 0, 1),
-                    finishedAt: try rows.timestampIfPresent(0, 2).map { Timestamp(microseconds: $0) }, tenant: try rows.text(0, 3),
-                    flowID: try rows.text(0, 4), counts: CleanupCounts(numbers: counts)))
+                    finishedAt: try rows.timestampIfPresent(0, 2).map { Timestamp(microseconds: $0) }, flowID: try rows.text(0, 3),
+                    counts: CleanupCounts(numbers: counts)))
         }
         query.goesWithOthers()
         store.submit(query, context, completion)
@@ -119,6 +130,10 @@ extension CleanupCounts {
 
     fileprivate var numbers: [Int64] { Self.fields.map { self[keyPath: $0] } }
 
+    fileprivate static func - (all: CleanupCounts, part: CleanupCounts) -> CleanupCounts {
+        CleanupCounts(numbers: zip(all.numbers, part.numbers).map { $0 - $1 })
+    }
+
     fileprivate init(numbers: [Int64]) {
         self.init()
         for (field, number) in zip(Self.fields, numbers) { self[keyPath: field] = number }
@@ -128,8 +143,8 @@ extension CleanupCounts {
 private enum CleanupClaimSQL {
     private static let fields = 1...CleanupCounts.fieldCount
 
-    /// `$1` holder, `$2` seconds until another one may take over, `$3` seconds between two, `$4` after one that stopped on its way. Of one
-    /// whose server has gone the flow that it was at is passed over: it may be why.
+    /// `$1` holder, `$2` seconds until another server may take over, `$3` seconds between two passes, `$4` seconds after one that stopped
+    /// on its way. If the holder has died, the flow that it had reached is skipped, since that may be the cause.
     static let begin = Statement(
         name: "cleanup_begin",
         sql: """
@@ -144,16 +159,19 @@ private enum CleanupClaimSQL {
             RETURNING r.tenant, r.flow_id
             """, parameterTypes: [.text, .float8, .float8, .float8])
 
-    /// `$1` holder, `$2` tenant and `$3` flow, `$4` counts.
+    /// `$1` holder, `$2` tenant and `$3` flow, `$4` counts, `$5` seconds, `$6` counts of the tenant.
     static let tell = Statement(
         name: "cleanup_tell",
         sql: """
-            UPDATE flowstate.cleanup_run r SET tenant = $2, flow_id = $3, counts = $4,
-                claimed_until = statement_timestamp() + make_interval(secs => $5)
-            WHERE r.id = 1 AND r.holder = $1 RETURNING true
-            """, parameterTypes: [.text, .text, .text, .int8Array, .float8])
+            WITH run AS (
+                UPDATE flowstate.cleanup_run r SET tenant = $2, flow_id = $3, counts = $4,
+                    claimed_until = statement_timestamp() + make_interval(secs => $5)
+                WHERE r.id = 1 AND r.holder = $1 RETURNING r.started_at)
+            INSERT INTO flowstate.cleanup_tenant AS t (tenant, started_at, counts) SELECT $2, run.started_at, $6 FROM run
+            ON CONFLICT (tenant) DO UPDATE SET started_at = excluded.started_at, counts = excluded.counts RETURNING true
+            """, parameterTypes: [.text, .text, .text, .int8Array, .float8, .int8Array])
 
-    /// `$5`: it came to the end.
+    /// `$5`: whether it reached the end.
     static let end = Statement(
         name: "cleanup_end",
         sql: """
@@ -162,10 +180,12 @@ private enum CleanupClaimSQL {
             WHERE r.id = 1 AND r.holder = $1 RETURNING true
             """, parameterTypes: [.text, .text, .text, .int8Array, .bool])
 
+    /// `$1` tenant.
     static let get = Statement(
         name: "cleanup_get",
         sql: """
-            SELECT r.holder, r.started_at, r.finished_at, r.tenant, r.flow_id, \
-            \(fields.map { "coalesce(r.counts[\($0)], 0)" }.joined(separator: ", ")) FROM flowstate.cleanup_run r WHERE r.id = 1
-            """, parameterTypes: [])
+            SELECT r.holder, r.started_at, r.finished_at, CASE WHEN r.tenant = $1 THEN r.flow_id ELSE '' END, \
+            \(fields.map { "coalesce(t.counts[\($0)], 0)" }.joined(separator: ", ")) FROM flowstate.cleanup_run r
+            LEFT JOIN flowstate.cleanup_tenant t ON t.tenant = $1 AND t.started_at = r.started_at WHERE r.id = 1
+            """, parameterTypes: [.text])
 }

@@ -1,11 +1,11 @@
 import FlowModel
 import Postgres
 
-/// What a pass asks.
+/// The queries of a pass.
 extension CleanupPass {
     struct DeletedFlow: Sendable {
         var flowID: String
-        /// That may still be there.
+        /// Versions that may still exist.
         var versions: Int64
         /// Microseconds since 1970-01-01 00:00 UTC.
         var deletedAt: Int64
@@ -15,12 +15,12 @@ extension CleanupPass {
         var flowID: String
         var flowType: String
         var version: FlowVersion
-        /// That may still be there.
+        /// Versions that may still exist.
         var versions: Int64
         var definitionRevision: Int64?
         var phase: String
         var status: String
-        /// Seconds since it was changed.
+        /// Seconds since the last change.
         var age: Double
     }
 
@@ -29,10 +29,10 @@ extension CleanupPass {
         var flows: [Flow]
     }
 
-    /// What goes of a flow.
-    struct Figures: Sendable {
+    /// What to remove of a flow.
+    struct FlowTotals: Sendable {
         var flowID: String
-        /// The lowest version that stays for its own sake; 0: all do.
+        /// Lower versions are removed unless they are pinned; 0: none are.
         var floor: FlowVersion = 0
         var versions: Int64 = 0
         var bytes: Int64 = 0
@@ -43,7 +43,7 @@ extension CleanupPass {
         var isEmpty: Bool { versions == 0 && checkpoints == 0 && archives == 0 && events == 0 }
     }
 
-    /// - Parameter isIncluded: whether it may be `tenant` itself.
+    /// - Parameter isIncluded: whether the result may be `tenant` itself.
     func nextTenant(from tenant: String, isIncluded: Bool) async throws(StateError) -> String? {
         var parameters = Parameters()
         parameters.append(tenant)
@@ -53,7 +53,7 @@ extension CleanupPass {
         }.first
     }
 
-    /// The definitions of a tenant that say what stays, built-in ones too, by type.
+    /// The definitions of a tenant that limit what is retained, built-in ones too, by type.
     func definitions(of tenant: String) async throws(StateError) -> [Name: FoundDefinition] {
         var parameters = Parameters()
         parameters.append(tenant)
@@ -64,7 +64,7 @@ extension CleanupPass {
         var definitions: [Name: FoundDefinition] = [:]
         for case .builtIn(let found) in DefinitionDirectory.builtIn.values { definitions[Name(found.definition.flowType)] = found }
         for reference in stored {
-            // One that cannot be read is logged where it was tried, and limits nothing: another server may know more of definitions.
+            // A definition that cannot be read is logged where it was tried, and limits nothing: another server may be able to read it.
             definitions[Name(reference.flowType)] = try? await store.definition(reference)
         }
         return definitions.filter { !$0.value.definition.retention.isEmpty }
@@ -111,9 +111,9 @@ extension CleanupPass {
         return rows.first.map { FlowPage(lastID: $0.0, flows: rows.compactMap { $0.1 }) }
     }
 
-    func figures(
+    func totals(
         _ flowIDs: [String], of tenant: String, _ policy: RetentionPolicy, isDeleted: Bool
-    ) async throws(StateError) -> [Figures] {
+    ) async throws(StateError) -> [FlowTotals] {
         if flowIDs.isEmpty { return [] }
         var parameters = Parameters()
         parameters.append(tenant)
@@ -125,21 +125,21 @@ extension CleanupPass {
         parameters.append(policy.archives)
         parameters.append(isDeleted)
         parameters.append(policy.limitsVersions)
-        return try await store.rowsInBackground(CleanupSQL.figures, parameters) { rows, row throws(PostgresError) in
-            Figures(
+        return try await store.rowsInBackground(CleanupSQL.totals, parameters) { rows, row throws(PostgresError) in
+            FlowTotals(
                 flowID: try rows.text(row, 0), floor: try rows.int64(row, 1), versions: try rows.int64(row, 2),
                 bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), archives: try rows.int64(row, 5),
                 events: try rows.int64(row, 6))
         }
     }
 
-    /// A part of what goes of one flow, of which there is too much for one statement.
+    /// A range of the versions of one flow, which has too many for one statement.
     struct Range: Sendable {
         var versions: Int64
         var lowest: FlowVersion
         var bytes: Int64
         var newestToGo: FlowVersion?
-        /// Of those that nothing pins.
+        /// Of versions that nothing pins.
         var freeVersions: Int64
         var freeBytes: Int64
     }

@@ -1,23 +1,23 @@
 import FlowModel
 import Postgres
 
-/// One way through everything that is stored, removing what retention no longer keeps: a page of flows at a time, a flow at a time, in
-/// small transactions on a connection of its own. It may stop anywhere, and another goes on from there; two at once only find less to do.
+/// One pass through all flows, which removes what retention no longer keeps: a page of flows at a time, a flow at a time, in small
+/// transactions on a connection of its own. It may stop anywhere, and another pass continues from there; two at once only find less to do.
 ///
-/// What is wrong with one flow (damage, a lock, a limit or a time-out of PostgreSQL) is passed over and told. Only a database that is away
-/// ends it.
+/// A flow with a fault (damage, a lock, a limit or a time-out of PostgreSQL) is skipped and logged. Only an unavailable database ends the
+/// pass.
 struct CleanupPass {
-    /// Flows looked at by a statement.
+    /// Flows read by a statement.
     static let pageSize: Int64 = 1_000
-    /// Versions looked at by a statement at most, unless it is about one flow and there is a better way.
+    /// The most versions read by a statement; a flow with more is read in ranges.
     var versionsAtOnce: Int64 = 100_000
-    /// Versions looked at by a statement about a part of one flow.
+    /// Versions read by a statement about a range of one flow.
     var rangeSize: Int64 = 50_000
-    /// Rows beside versions removed by a transaction at most.
+    /// The most rows beside versions that a transaction removes.
     private static let trimStep: Int64 = 1_000
-    /// Flows passed over one after the other: then it is not the flows.
+    /// The most flows skipped one after the other: with more, the flows are not the cause.
     private static let mostSkippedInARow = 100
-    /// Lines in the log about flows that were passed over.
+    /// Lines in the log about skipped flows.
     private static let mostTold = 10
     /// How long a lost connection may take to come back.
     private static let patience = Duration.seconds(10)
@@ -26,11 +26,11 @@ struct CleanupPass {
     let command: CleanupCommand
     /// Whether to stop: the call has ended, or too little time is left. Asked between transactions.
     let isOver: @Sendable () -> Bool
-    /// Called before a flow is begun and after each transaction and each page, with the flow that is looked at.
+    /// Called before a flow is begun and after each transaction and each page, with the current flow.
     let progress: (_ place: CleanupPlace, _ counts: CleanupCounts) async throws(StateError) -> Void
 
     private(set) var counts = CleanupCounts()
-    /// What is done with.
+    /// The flow up to which everything is done.
     private(set) var place: CleanupPlace
     private var skippedInARow = 0
 
@@ -73,7 +73,7 @@ struct CleanupPass {
         return isStopped
     }
 
-    /// What is wrong with a tenant as a whole is no reason to leave out the others.
+    /// A fault of a tenant as a whole must not leave out the others.
     private mutating func cleanTenant() async throws(StateError) {
         do throws(StateError) {
             if place.flowID.isEmpty { try await cleanDeleted() }
@@ -85,7 +85,7 @@ struct CleanupPass {
 
     private func key(_ flowID: String) -> FlowKey { FlowKey(stored: place.tenant, flowID: flowID) }
 
-    /// Tells that a flow is passed over, unless it is no flow's fault.
+    /// Skips a flow and logs it, unless the flow is not the cause.
     private mutating func skip(_ flowID: String, _ error: StateError) async throws(StateError) {
         if case .cancelled = error { throw error }
         guard !isOver(), await isDatabaseThere(), skippedInARow < Self.mostSkippedInARow else { throw error }
@@ -94,7 +94,7 @@ struct CleanupPass {
         if counts.skipped <= Self.mostTold { store.logSkipped(key(flowID), error) }
     }
 
-    /// A connection that was lost may be back at once: then it was lost at this flow.
+    /// A lost connection may be back at once: then this flow was the cause.
     private func isDatabaseThere() async -> Bool {
         let end = ContinuousClock.now + Self.patience
         while !store.database.background.isAvailable {
@@ -115,10 +115,10 @@ struct CleanupPass {
             guard let last = flows.last else { return }
             after = last
             let sizes = flows.map { CleanupPortion.Flow(id: $0.flowID, versions: $0.versions) }
-            let found = try await figures(sizes, policy, isDeleted: true)
-            let figures = Dictionary(found.map { ($0.flowID, $0) }) { first, _ in first }
+            let found = try await totals(sizes, policy, isDeleted: true)
+            let totals = Dictionary(found.map { ($0.flowID, $0) }) { first, _ in first }
             for flow in flows where !isStopped {
-                if try await cleanDeleted(flow, figures[flow.flowID], policy) { counts.flows += 1 }
+                if try await cleanDeleted(flow, totals[flow.flowID], policy) { counts.flows += 1 }
             }
             try await progress(place, counts)
         }
@@ -126,10 +126,10 @@ struct CleanupPass {
 
     /// - Returns: whether nothing is left of it.
     private mutating func cleanDeleted(
-        _ flow: DeletedFlow, _ figures: Figures?, _ policy: RetentionPolicy
+        _ flow: DeletedFlow, _ totals: FlowTotals?, _ policy: RetentionPolicy
     ) async throws(StateError) -> Bool {
         do throws(StateError) {
-            guard try await remove(figures ?? Figures(flowID: flow.flowID), policy, isDeleted: true) else { return false }
+            guard try await remove(totals ?? FlowTotals(flowID: flow.flowID), policy, isDeleted: true) else { return false }
             if !command.isDryRun { try await markGone(key(flow.flowID)) }
             skippedInARow = 0
             return true
@@ -141,15 +141,15 @@ struct CleanupPass {
 
     // MARK: Flows of a definition
 
-    /// What is to be done with a flow.
+    /// The work for a flow.
     private enum Work {
         case delete(Flow)
-        case remove(Figures, RetentionPolicy)
+        case remove(FlowTotals, RetentionPolicy)
 
         var flowID: String {
             switch self {
             case .delete(let flow): flow.flowID
-            case .remove(let figures, _): figures.flowID
+            case .remove(let totals, _): totals.flowID
             }
         }
     }
@@ -163,7 +163,7 @@ struct CleanupPass {
             for (flowType, flows) in Dictionary(grouping: page.flows, by: { Name($0.flowType) }) {
                 if let latest = definitions[flowType] { work += try await self.work(flows, latest) }
             }
-            // In the order of their ids, so that one id says what is done.
+            // In the order of their ids, so that one id records the progress.
             work.sort { $0.flowID.utf8.lexicographicallyPrecedes($1.flowID.utf8) }
             for item in work {
                 if isStopped { return }
@@ -190,17 +190,17 @@ struct CleanupPass {
             }
             remaining.append(CleanupPortion.Flow(id: flow.flowID, versions: policy.limitsVersions ? flow.versions : 0))
         }
-        for figures in try await figures(remaining, policy, isDeleted: false) { work.append(.remove(figures, policy)) }
+        for totals in try await totals(remaining, policy, isDeleted: false) { work.append(.remove(totals, policy)) }
         return work
     }
 
-    /// - Returns: whether it is done with; false: stopped in the middle of it.
+    /// - Returns: whether the flow is done; false: stopped in the middle of it.
     private mutating func carryOut(_ work: Work) async throws(StateError) -> Bool {
         do throws(StateError) {
             try await progress(CleanupPlace(tenant: place.tenant, flowID: work.flowID), counts)
             switch work {
             case .delete(let flow): try await delete(flow)
-            case .remove(let figures, let policy): if try await !remove(figures, policy, isDeleted: false), isStopped { return false }
+            case .remove(let totals, let policy): if try await !remove(totals, policy, isDeleted: false), isStopped { return false }
             }
             skippedInARow = 0
         } catch {
@@ -216,7 +216,7 @@ struct CleanupPass {
             revision == latest.revision
             ? latest.definition
             : try await store.definition(of: flow.flowType, revision: revision, tenant: place.tenant, OperationContext())?.definition
-        return definition?.isEnd(phase: flow.phase, status: flow.status) ?? false
+        return definition?.isEnded(phase: flow.phase, status: flow.status) ?? false
     }
 
     private mutating func delete(_ flow: Flow) async throws(StateError) {
@@ -233,20 +233,20 @@ struct CleanupPass {
         counts.endedFlows += 1
     }
 
-    // MARK: What goes
+    // MARK: Totals
 
-    /// What goes of flows, a portion at a time; a portion that PostgreSQL refuses flow by flow, and one flow range by range.
-    private mutating func figures(
+    /// What to remove of flows, a portion at a time; if PostgreSQL refuses a portion, flow by flow, and one flow range by range.
+    private mutating func totals(
         _ flows: [CleanupPortion.Flow], _ policy: RetentionPolicy, isDeleted: Bool
-    ) async throws(StateError) -> [Figures] {
-        var result: [Figures] = []
+    ) async throws(StateError) -> [FlowTotals] {
+        var result: [FlowTotals] = []
         for portion in CleanupPortion.portions(flows, most: versionsAtOnce) where !isOver() {
             let isRanged = portion.count == 1 && portion[0].versions > versionsAtOnce
             do throws(StateError) {
                 result +=
                     isRanged
                     ? try await ranged(portion[0].id, policy, isDeleted: isDeleted)
-                    : try await figures(portion.map(\.id), of: place.tenant, policy, isDeleted: isDeleted)
+                    : try await totals(portion.map(\.id), of: place.tenant, policy, isDeleted: isDeleted)
             } catch {
                 guard !isOver(), await isDatabaseThere() else { throw error }
                 for flow in portion where !isOver() {
@@ -261,52 +261,52 @@ struct CleanupPass {
         return result
     }
 
-    /// The same of a flow with so many versions that no statement should look at all of them.
-    private func ranged(_ flowID: String, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> [Figures] {
-        // What is beside the versions.
+    /// The same for a flow with too many versions for one statement.
+    private func ranged(_ flowID: String, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> [FlowTotals] {
+        // Everything beside the versions.
         var others = policy
         (others.versions, others.versionHours, others.versionBytes) = (nil, nil, nil)
-        var figures =
-            try await self.figures([flowID], of: place.tenant, others, isDeleted: isDeleted).first
-            ?? Figures(flowID: flowID)
+        var totals =
+            try await self.totals([flowID], of: place.tenant, others, isDeleted: isDeleted).first
+            ?? FlowTotals(flowID: flowID)
         var (end, places, bytes) = (FlowVersion.max, Int64(0), Int64(0))
         while policy.limitsVersions, !isOver() {
             let range = try await range(of: key(flowID), policy, below: end, places: places, bytes: bytes)
-            if figures.floor == 0, let newest = range.newestToGo {
-                figures.floor = newest + 1
-                // How many there are only those ask who want to know beforehand.
+            if totals.floor == 0, let newest = range.newestToGo {
+                totals.floor = newest + 1
+                // Only a dry run needs their number beforehand.
                 guard command.isDryRun else {
-                    figures.versions = .max
+                    totals.versions = .max
                     break
                 }
                 (end, places, bytes) = (newest + 1, 1, 0)
                 continue
             }
-            if figures.floor > 0 {
-                figures.versions += range.freeVersions
-                figures.bytes += range.freeBytes
+            if totals.floor > 0 {
+                totals.versions += range.freeVersions
+                totals.bytes += range.freeBytes
             }
             guard range.versions == rangeSize else { break }
             (end, places, bytes) = (range.lowest, places + range.versions, bytes + range.bytes)
         }
-        return figures.isEmpty ? [] : [figures]
+        return totals.isEmpty ? [] : [totals]
     }
 
     // MARK: Removing
 
-    /// - Returns: whether all of it went.
-    private mutating func remove(_ figures: Figures, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
+    /// - Returns: whether all of it was removed.
+    private mutating func remove(_ totals: FlowTotals, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
         if command.isDryRun {
-            count(figures)
+            count(totals)
             return true
         }
-        guard try await trim(figures, policy, isDeleted: isDeleted) else { return false }
-        if figures.versions == 0 { return true }
+        guard try await trim(totals, policy, isDeleted: isDeleted) else { return false }
+        if totals.versions == 0 { return true }
         if isStopped { return false }
-        let place = isDeleted ? place : CleanupPlace(tenant: place.tenant, flowID: figures.flowID)
+        let place = isDeleted ? place : CleanupPlace(tenant: place.tenant, flowID: totals.flowID)
         var isWhole = true
         let pruned = try await store.pruneVersions(
-            of: key(figures.flowID), below: figures.floor, actor: command.actor, limit: rowsLeft
+            of: key(totals.flowID), below: totals.floor, actor: command.actor, limit: rowsLeft
         ) { pruned throws(StateError) in
             counts.versions += pruned.versions
             counts.bytes += pruned.bytes
@@ -314,15 +314,15 @@ struct CleanupPass {
             isWhole = !isStopped
             return isWhole
         }
-        // Perhaps a person can mend it.
+        // A person may be able to repair it.
         if let damage = pruned.damage { throw damage }
         return isWhole
     }
 
-    /// - Returns: whether all of it went.
-    private mutating func trim(_ figures: Figures, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
+    /// - Returns: whether all of it was removed.
+    private mutating func trim(_ totals: FlowTotals, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
         var left = TrimOperation.Outcome(
-            checkpoints: figures.checkpoints, archives: figures.archives, events: figures.events,
+            checkpoints: totals.checkpoints, archives: totals.archives, events: totals.events,
             notifications: isDeleted ? Self.trimStep : 0)
         while !left.isEmpty, !isStopped {
             var most = min(rowsLeft, Self.trimStep)
@@ -336,12 +336,12 @@ struct CleanupPass {
                 notifications: left.notifications)
             let trimmed = try await store.runInBackground(
                 TrimOperation(
-                    key: key(figures.flowID), actor: command.actor, checkpointsKept: policy.checkpoints ?? .max,
+                    key: key(totals.flowID), actor: command.actor, checkpointsKept: policy.checkpoints ?? .max,
                     archivesKept: policy.archives ?? .max, limit: limit))
             counts.checkpoints += trimmed.checkpoints
             counts.quarantined += trimmed.archives
             counts.events += trimmed.events
-            // What is locked, or has gone meanwhile, is not waited for.
+            // Does not wait for rows that are locked, or were removed meanwhile.
             left.checkpoints -= limit.checkpoints
             left.archives -= limit.archives
             left.events -= limit.events
@@ -350,15 +350,15 @@ struct CleanupPass {
         return left.isEmpty
     }
 
-    /// As if it had gone, within the limit.
-    private mutating func count(_ figures: Figures) {
+    /// Counts it as if it had been removed, within the limit.
+    private mutating func count(_ totals: FlowTotals) {
         func some(_ rows: Int64) -> Int64 { max(0, min(rows, rowsLeft)) }
-        counts.checkpoints += some(figures.checkpoints)
-        counts.quarantined += some(figures.archives)
-        counts.events += some(figures.events)
-        let versions = some(figures.versions)
-        // The bytes of a part of them are not known.
-        if versions == figures.versions { counts.bytes += figures.bytes }
+        counts.checkpoints += some(totals.checkpoints)
+        counts.quarantined += some(totals.archives)
+        counts.events += some(totals.events)
+        let versions = some(totals.versions)
+        // The bytes of only a part of the versions are not known.
+        if versions == totals.versions { counts.bytes += totals.bytes }
         counts.versions += versions
     }
 }

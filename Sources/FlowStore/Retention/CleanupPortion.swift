@@ -1,12 +1,12 @@
-/// Which flows one statement looks at. Pure.
+/// Divides flows among statements. Pure.
 enum CleanupPortion {
     struct Flow: Equatable {
         var id: String
-        /// That may be there.
+        /// Versions that may exist.
         var versions: Int64
     }
 
-    /// In their order, each of one flow, or of several with `most` versions together.
+    /// Portions in order, each of one flow, or of several with at most `most` versions together.
     static func portions(_ flows: [Flow], most: Int64) -> [[Flow]] {
         var (portions, sum): ([[Flow]], Int64) = ([], 0)
         for flow in flows {

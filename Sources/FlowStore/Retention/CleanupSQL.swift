@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// What cleaning up asks and does.
+/// The statements of clean-ups.
 enum CleanupSQL {
     /// The first tenant after `$1`, or `$1` itself if `$2` says so.
     static let nextTenant = Statement(
@@ -17,8 +17,8 @@ enum CleanupSQL {
             ORDER BY d.flow_type, d.revision DESC
             """, parameterTypes: [.text])
 
-    /// Flows of a tenant (`$1`), deleted longer ago than `$2` seconds, whose history is still there; after the one deleted at `$3` with the
-    /// id `$4`, so many (`$5`), of a type (`$6`) or any.
+    /// Flows of a tenant (`$1`), deleted longer ago than `$2` seconds, that still have their history; after the one deleted at `$3` with
+    /// the id `$4`, at most `$5`, of a type (`$6`) or any.
     static let deleted = Statement(
         name: "cleanup_deleted",
         sql: """
@@ -42,19 +42,19 @@ enum CleanupSQL {
             WHERE last.flow_id IS NOT NULL
             """, parameterTypes: [.text, .text, .int8, .textArray])
 
-    /// Whether a version stays for its own sake: by its place and the bytes up to it, newest first, and its time. From the first that does
-    /// not, all go, whatever their times say: clocks are set back.
+    /// Whether the policy itself retains a version: by its place and the bytes up to it, newest first, and its time. From the first that it
+    /// does not retain, all are removed, whatever their times: clocks are set back.
     private static let stays = """
         v.place = 1 OR (($3 IS NULL OR v.place <= $3)
             AND ($4 IS NULL OR v.created_at >= statement_timestamp() - make_interval(secs => $4))
             AND ($5 IS NULL OR v.total <= $5))
         """
 
-    /// What goes of flows of a tenant (`$1`) with these ids (`$2`): see `RetentionPolicy`. `$3` versions, `$4` seconds, `$5` bytes,
-    /// `$6` checkpoints, `$7` archives stay; `$8`: events go; `$9`: versions go. Versions are counted as
-    /// if checkpoints and archives had gone already.
-    static let figures = Statement(
-        name: "cleanup_figures",
+    /// What to remove of flows of a tenant (`$1`) with these ids (`$2`): see `RetentionPolicy`. `$3` versions, `$4` seconds, `$5` bytes,
+    /// `$6` checkpoints, `$7` quarantined states are retained; `$8`: events are removed; `$9`: versions are removed. Versions are counted
+    /// as if checkpoints and quarantined states had already been removed.
+    static let totals = Statement(
+        name: "cleanup_totals",
         sql: """
             SELECT i.flow_id, x.floor, x.versions, x.bytes, x.checkpoints, x.archives, x.events FROM unnest($2) i(flow_id)
             CROSS JOIN LATERAL (
@@ -83,10 +83,10 @@ enum CleanupSQL {
             WHERE x.versions + x.checkpoints + x.archives + x.events > 0
             """, parameterTypes: [.text, .textArray, .int8, .float8, .int8, .int8, .int8, .bool, .bool])
 
-    /// A part of a flow (`$1`, `$2` id), for one with very many versions: the `$7` newest versions below `$6`. `$3` versions, `$4` seconds,
-    /// `$5` bytes stay; `$8` versions with `$9` bytes are above these; the newest `$10` checkpoints and `$11` archives stay. It answers how
-    /// many it looked at, the lowest of them, their bytes, the newest that does not stay for its own sake, and, of those that nothing pins,
-    /// the number and the bytes.
+    /// A range of a flow (`$1`, `$2` id) that has very many versions: the `$7` newest versions below `$6`. `$3` versions, `$4` seconds,
+    /// `$5` bytes are retained; `$8` versions with `$9` bytes are above the range; the newest `$10` checkpoints and `$11` quarantined
+    /// states are retained. Returns how many versions it read, the lowest of them, their bytes, the newest that the policy does not retain,
+    /// and, of those that nothing pins, the number and the bytes.
     static let range = Statement(
         name: "cleanup_range",
         sql: """
@@ -108,14 +108,14 @@ enum CleanupSQL {
             FROM v
             """, parameterTypes: [.text, .text, .int8, .float8, .int8, .int8, .int8, .int8, .int8, .int8, .int8])
 
-    // Of one flow, in one transaction. `$1` tenant, `$2` flow id. The head's lock is the only one that is waited for: changes of a flow
+    // For one flow, in one transaction. `$1` tenant, `$2` flow id. The head's lock is the only one that is waited for: changes of a flow
     // take it first, so its holder never waits for a lock that is held here.
 
     static let lockHead = Statement(
         name: "cleanup_lock", sql: "SELECT f.version FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2 FOR NO KEY UPDATE",
         parameterTypes: [.text, .text])
 
-    /// All but the newest `$3` checkpoints go, oldest first, `$5` of them at most.
+    /// Removes all but the newest `$3` checkpoints, oldest first, at most `$5` of them.
     static let trimCheckpoints = Statement(
         name: "cleanup_checkpoints",
         sql: """
@@ -125,7 +125,7 @@ enum CleanupSQL {
             SELECT count(*) FROM gone
             """, parameterTypes: [.text, .text, .int8, .text, .int8])
 
-    /// The same of archives.
+    /// The same for quarantined states.
     static let trimArchives = Statement(
         name: "cleanup_archives",
         sql: """
@@ -150,13 +150,13 @@ enum CleanupSQL {
             """
     }
 
-    /// Nothing is left of a deleted flow.
+    /// Marks a deleted flow of which nothing is left.
     static let markGone = Statement(
         name: "cleanup_gone",
         sql: "UPDATE flowstate.flow f SET history_gone = true WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NOT NULL",
         parameterTypes: [.text, .text])
 
-    /// The oldest events go, `$3` of them at most.
+    /// Removes the oldest events, at most `$3` of them.
     static let removeEvents = Statement(
         name: "cleanup_events",
         sql: """

@@ -4,23 +4,23 @@ import Postgres
 /// One pruning of one flow: a sequence of transactions, each of which leaves everything readable.
 ///
 ///     raise      from now on no save refers to a version below the floor
-///     repack     a version that stays and refers to one that goes is stored anew, one a transaction
+///     repack     a remaining version that refers to one to be removed is stored anew, one a transaction
 ///     remove     versions that nothing refers to and nothing pins, newest first, a portion a transaction
 ///
-/// What a transaction relies on it makes sure of itself, since others change the flow meanwhile:
+/// Each transaction ensures what it relies on, since others change the flow meanwhile:
 ///
 /// - A save names its base, and compares it with `flow.base_floor` in the row that it locks. The raised floor alone loses nothing: a save
 ///   that it refuses stores its state whole.
-/// - What pins a version, or copies one with its base (a checkpoint that is made, one that is restored), locks the rows that it relies on
-///   (FOR KEY SHARE). `remove` locks what it is about to remove without waiting, and looks at pins and references after that: what was
-///   committed before is seen, what is under way makes the lock fail, what comes later finds no row. It never waits with locks held, so
-///   it is part of no deadlock.
-/// - Newest first: a version that is still there never refers to one that has gone.
+/// - A transaction that pins a version, or copies one with its base (to create or restore a checkpoint), locks the rows that it relies on
+///   (FOR KEY SHARE). `remove` locks the versions to remove without waiting, and reads pins and references after that: it sees those
+///   committed before, those in progress make the lock fail, and later ones find no row. It never waits with locks held, so it is part of
+///   no deadlock.
+/// - Newest first: a remaining version never refers to a removed one.
 struct FlowPruning {
     enum End {
         case done
-        /// Another pruning, or a lock on a version, was in the way: nothing is wrong, and another attempt may find it gone.
-        case raced
+        /// Another pruning, or a lock on a version, interfered: nothing is wrong, and another attempt may succeed.
+        case retry
     }
 
     static let maximumAttempts = 4
@@ -31,20 +31,20 @@ struct FlowPruning {
     let actor: String
     let step: Int64
 
-    /// Where the flow stood when its floor was raised.
+    /// The flow when its floor was raised.
     private struct Bounds: Sendable {
-        /// What is below may go.
+        /// Versions below may be removed.
         var floor: FlowVersion
-        /// No save refers to what is below; never lower than `floor`.
+        /// No save refers to a version below; never lower than `floor`.
         var baseFloor: FlowVersion
-        /// Later versions may have been made since, by restoring a checkpoint, that refer to what is below.
+        /// Later versions may have been made since, by restoring a checkpoint, that refer below the floor.
         var newest: FlowVersion
     }
 
-    /// A version that stays and refers to one below the floor.
+    /// A remaining version that refers to one below the floor.
     private struct Dependent: Sendable {
         var version: FlowVersion
-        /// What it refers to may go.
+        /// Whether its base may be removed.
         var isAffected: Bool
     }
 
@@ -60,14 +60,14 @@ struct FlowPruning {
         let bounds = try await raise(floor)
         var dependents = try await dependents(bounds)
         if let end = try await repack(&dependents, bounds, &pruned, afterStep) { return end }
-        // Versions above the floor that still refer below it; of those below only what pins them is asked.
+        // Versions that still refer below the floor; the statements find pinned versions by themselves.
         let holding = dependents.map(\.version)
         var end = bounds.floor
         while pruned.versions < limit {
             let most = min(step, limit - pruned.versions)
             let versions = portion(try await candidates(below: end, bounds, holding, most))
             guard let lowest = versions.last else { break }
-            guard let removed = try await remove(versions, bounds, holding) else { return .raced }
+            guard let removed = try await remove(versions, bounds, holding) else { return .retry }
             pruned.versions += removed.versions
             pruned.bytes += removed.bytes
             guard try await afterStep(removed) else { break }
@@ -87,15 +87,16 @@ struct FlowPruning {
 
     // MARK: Storing anew
 
-    /// What one version is stored against: of the same side of the floors, so that it goes no sooner than what refers to it.
+    /// The side of the floors on which a version is. A base is taken from the same side, so that it is not removed before the versions that
+    /// refer to it.
     private func side(_ version: FlowVersion, _ bounds: Bounds) -> Int {
         version < bounds.floor ? 0 : version < bounds.baseFloor ? 1 : 2
     }
 
-    /// Stores anew what refers to something that may go, and leaves in `dependents` what still does. One state at a time is in memory,
-    /// with what it was stored against and what it will be.
+    /// Stores anew the versions whose base may be removed, and leaves in `dependents` those that still refer below the floor. One state at
+    /// a time is in memory, with its old base and its new form.
     ///
-    /// - Returns: why it ends here; nil: it goes on.
+    /// - Returns: why pruning ends here; nil: it continues.
     private func repack(
         _ dependents: inout [Dependent], _ bounds: Bounds, _ pruned: inout PrunedVersions,
         _ afterStep: (PrunedVersions) async throws(StateError) -> Bool
@@ -119,7 +120,7 @@ struct FlowPruning {
                 if let next { anchor = next }
                 if let base { known = [base.version: base.state] }
             case .gone: break
-            case .raced: return .raced
+            case .retry: return .retry
             case .unreadable(let error):
                 pruned.damage = pruned.damage ?? error
                 remaining.append(dependent)
@@ -157,7 +158,7 @@ struct FlowPruning {
         }
     }
 
-    /// - Returns: nil: one of them is locked.
+    /// - Returns: nil when one of them is locked.
     private func remove(
         _ versions: [FlowVersion], _ bounds: Bounds, _ holding: [FlowVersion]
     ) async throws(StateError) -> PrunedVersions? {
@@ -202,7 +203,7 @@ private struct RemoveOperation: SingleOperation {
     let remove: Parameters
 
     var cost: Int { lock.byteCount + remove.byteCount }
-    var company: Company { .nobody }
+    var affinity: BatchAffinity { .exclusive }
 
     func enqueue(into pipeline: inout Pipeline) {
         pipeline.execute(PruneSQL.lock, lock)

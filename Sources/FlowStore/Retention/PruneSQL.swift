@@ -4,16 +4,17 @@ import Postgres
 enum PruneSQL {
     private static let types: [OID] = [.text, .text, .int8]
 
-    /// What a checkpoint or the quarantine pins, below the floor.
+    /// Versions below the floor that a checkpoint or the quarantine pins.
     private static let pinned = """
         SELECT c.version FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.version < $3
         UNION SELECT q.version FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = $2 AND q.version < $3
         """
 
-    /// What must not go. `$4` the newest version when the floor was raised, `$5` the versions up to it that refer below the floor.
+    /// Versions that must not be removed. `$4` the newest version when the floor was raised, `$5` the versions up to it that refer below
+    /// the floor.
     ///
-    /// Versions refer to others through `VersionChain.maximumDepth` = 2 steps, so it is what those that stay refer to, and what that
-    /// refers to.
+    /// Versions refer to others through `VersionChain.maximumDepth` = 2 steps, so these are the bases of remaining versions, and the bases
+    /// of those.
     private static let needed = """
         pinned AS (\(pinned)),
         holding AS (
@@ -30,7 +31,7 @@ enum PruneSQL {
                 ON b.tenant = $1 AND b.flow_id = $2 AND b.version = h.base_version WHERE b.base_version IS NOT NULL)
         """
 
-    /// Waits for the saves under way: they may refer to what is below. The newest version never goes.
+    /// Waits for the saves in progress, which may refer to versions below. The newest version is never removed.
     static let raise = Statement(
         name: "prune_raise",
         sql: """
@@ -38,8 +39,8 @@ enum PruneSQL {
             WHERE f.tenant = $1 AND f.flow_id = $2 RETURNING least($3, f.version), f.base_floor, f.version
             """, parameterTypes: types)
 
-    /// Versions that stay and refer below the floor, and whether what they refer to may go. It reads what stays, not what goes: that may
-    /// be a million versions. Of those that are pinned only what may go concerns them.
+    /// Remaining versions that refer below the floor, and whether their bases may be removed. It reads the remaining versions, not those to
+    /// remove, which may be a million. Of the pinned versions only those whose base may be removed are returned.
     static let dependents = Statement(
         name: "prune_dependents",
         sql: """
@@ -53,7 +54,7 @@ enum PruneSQL {
             ORDER BY 1
             """, parameterTypes: types)
 
-    /// The `$7` newest versions below `$6` that may go, and the bytes of their states.
+    /// The `$7` newest versions below `$6` that may be removed, and the bytes of their states.
     static let candidates = Statement(
         name: "prune_candidates",
         sql: """
@@ -71,7 +72,7 @@ enum PruneSQL {
             FOR UPDATE NOWAIT
             """, parameterTypes: [.text, .text, .int8Array])
 
-    /// Of the versions `$6`, which are locked, by `$7`.
+    /// Removes those of the locked versions `$6` that are not needed, by `$7`.
     static let remove = Statement(
         name: "prune_remove",
         sql: """
@@ -86,8 +87,8 @@ enum PruneSQL {
             SELECT count(*), coalesce(sum(g.bytes), 0)::bigint FROM gone g
             """, parameterTypes: types + [.int8, .int8Array, .int8Array, .text])
 
-    /// Stores the version `$3` with the codec `$4` against `$5`, or whole, as `$6`. It answers no row when the floor is no longer `$7`, or
-    /// `$5` has gone; FOR KEY SHARE keeps it from going until the commit.
+    /// Stores the version `$3` with the codec `$4` against `$5`, or whole, as `$6`. Returns no row when the floor is no longer `$7`, or
+    /// `$5` was removed; FOR KEY SHARE keeps it from being removed until the commit.
     static let repack = Statement(
         name: "prune_repack",
         sql: """

@@ -1,17 +1,17 @@
 import FlowModel
 import Postgres
 
-/// Stores one version in another way: whole, or as a patch against one that stays. It reads, packs and writes on the background
-/// connection's thread, so one state at a time is in memory, and no caller's thread computes.
+/// Stores one version anew: whole, or as a patch against a remaining one. It reads, packs and writes on the background connection's thread,
+/// so one state at a time is in memory, and no caller's thread computes.
 struct RepackOperation: SingleOperation {
     enum Outcome: Sendable {
-        /// - anchor: when it was stored whole: what the next ones may be stored against.
-        /// - base: what it was stored against before, which the next one may be stored against too.
+        /// - anchor: when it was stored whole: a base for the next versions.
+        /// - base: its old base, to which the next version may refer too.
         case stored(anchor: VersionChain?, base: VersionChain.Level?)
         /// Another transaction removed it.
         case gone
         /// Another pruning raised the floor, or removed the anchor.
-        case raced
+        case retry
         case unreadable(StateError)
     }
 
@@ -22,7 +22,7 @@ struct RepackOperation: SingleOperation {
 
     let key: FlowKey
     let version: FlowVersion
-    /// As it stood when the pruning began. While it does, versions above it refer to none below it.
+    /// The floor when the pruning began. As long as it stays, versions above it refer to none below it.
     let baseFloor: FlowVersion
     /// A whole version that stays as long as this one does.
     let anchor: VersionChain?
@@ -46,7 +46,7 @@ struct RepackOperation: SingleOperation {
     var cost: Int {
         if case .write(let stored, _) = stage { stored.bytes.count + 256 } else { 256 }
     }
-    var company: Company { .nobody }
+    var affinity: BatchAffinity { .exclusive }
 
     func enqueue(into pipeline: inout Pipeline) {
         var parameters = Parameters(reservingBytes: cost)
@@ -72,7 +72,7 @@ struct RepackOperation: SingleOperation {
 
     func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
         guard let rows = results.first else { throw .protocolViolation("no result for a version to be stored anew") }
-        if case .write(_, let outcome) = stage { return .finished(rows.count == 1 ? outcome : .raced) }
+        if case .write(_, let outcome) = stage { return .finished(rows.count == 1 ? outcome : .retry) }
         guard rows.count == 1 else { return .finished(.gone) }
         let row = try LoadRow(rows, 0, key: key, known: known)
         guard row.version != nil else { return .finished(.gone) }

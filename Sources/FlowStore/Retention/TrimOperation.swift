@@ -1,15 +1,15 @@
 import FlowModel
 import Postgres
 
-/// Removes, in one transaction, a portion of what is beside the versions of a flow: all but the newest checkpoints and archives, which pin
-/// versions, and of a deleted flow its events and notifications.
+/// Removes, in one transaction, a portion of a flow's rows beside its versions: all but the newest checkpoints and quarantined states,
+/// which pin versions, and of a deleted flow its events and notifications.
 struct TrimOperation: SingleOperation {
-    /// Rows removed, or, as a limit, to be removed at most.
+    /// Rows removed, or, as a limit, the most rows to remove.
     struct Outcome: Sendable, Equatable {
         var checkpoints: Int64 = 0
         var archives: Int64 = 0
         var events: Int64 = 0
-        /// Not part of any clean-up's counts.
+        /// Not counted by any clean-up.
         var notifications: Int64 = 0
 
         var isEmpty: Bool { self == Outcome() }
@@ -17,17 +17,17 @@ struct TrimOperation: SingleOperation {
 
     let key: FlowKey
     let actor: String
-    /// So many stay.
+    /// How many are retained.
     let checkpointsKept: Int64
     let archivesKept: Int64
     let limit: Outcome
 
     var cost: Int { 256 }
-    var company: Company { .nobody }
+    var affinity: BatchAffinity { .exclusive }
 
     func enqueue(into pipeline: inout Pipeline) {
         pipeline.execute(CleanupSQL.lockHead, parameters())
-        // Before the others write theirs.
+        // Before the others insert theirs.
         for (statement, limit) in [(CleanupSQL.removeEvents, limit.events), (CleanupSQL.removeNotifications, limit.notifications)] {
             var parameters = parameters()
             parameters.append(limit)

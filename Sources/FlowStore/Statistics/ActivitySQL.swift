@@ -2,13 +2,13 @@ import FlowModel
 import Postgres
 
 extension StatisticsSQL {
-    /// What versions of the window say, a row a type, then one a type and phase; then the comings and goings of each phase.
+    /// Figures from the versions made in the window, a row a type, then one a type and phase; then the entries and exits of each phase.
     ///
-    /// Flows with a version in the window are those that changed last in it, so they are found by their heads; of them those whose hash is
-    /// below `$4` are picked, and their newest versions (`$5`, each flow) read by the key. `$6`: the percentage of the heads to look at.
+    /// Flows with a version in the window are those that changed last in it, so they are found by their heads; those whose hash is below
+    /// `$4` are picked, and their newest versions (`$5`, each flow) read by the key. `$6`: the percentage of the heads to read.
     ///
-    /// A version enters its phase when the version before has another one, and leaves the other's. The first version of a flow
-    /// enters its phase too; of the oldest one that pruning has left, this is not known.
+    /// A version enters its phase, and leaves the one before, when the version before has another phase. The first version of a flow enters
+    /// its phase too; of the oldest one that pruning has left, this is not known.
     static func activity(isSampled: Bool) -> Statement {
         Statement(
             name: "statistics_activity" + suffix(isSampled),
@@ -40,7 +40,7 @@ extension StatisticsSQL {
             parameterTypes: [.text, .text, .timestamptz, .int8, .int8] + (isSampled ? [.float8] : []))
     }
 
-    /// Each flow by itself: in all phases (NULL), and in each.
+    /// Each flow separately: in all phases (NULL), and in each.
     private static let flows = """
         flows AS (
             SELECT flow_type, flow_id, phase, count(*) AS made, sum(size) AS size, sum(stored) AS stored,
@@ -57,7 +57,7 @@ extension StatisticsSQL {
             FROM versions WHERE phase IS DISTINCT FROM phase_before)
         """
 
-    /// A flow that failed and then has one of these goes on.
+    /// A flow that failed continues when one of these follows.
     private static let goingOn = [VersionKind.transitioned, .recovered, .phaseCompleted].map { "\($0.rawValue)" }.joined(separator: ", ")
 
     private static func count(_ kind: VersionKind) -> String { "count(*) FILTER (WHERE kind = \(kind.rawValue))" }

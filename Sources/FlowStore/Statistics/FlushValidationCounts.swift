@@ -2,10 +2,10 @@ import FlowModel
 import Postgres
 
 extension StateStore {
-    /// Writes down how often saves broke rules since the last time. Call it every few seconds, and before the store is given up.
+    /// Adds the counts of broken rules since the last call to the database. Call it every few seconds, and before the store is released.
     ///
-    /// - Parameter deadline: when to give up; nil: whenever the database is there.
-    /// - Throws: when the database cannot take it. The counts are kept for the next time then, unless they may have been written: rather
+    /// - Parameter deadline: when to give up; nil: as long as the database takes.
+    /// - Throws: when the database cannot store the counts. They are kept for the next call then, unless they may have been written: rather
     ///   too few than twice.
     public func flushValidationCounts(deadline: ContinuousClock.Instant? = nil) async throws(StateError) {
         // In the order of the key, the same on every server: two of them wait for each other instead of deadlocking.
@@ -27,7 +27,7 @@ extension StateStore {
         }
     }
 
-    /// Forgets counts of hours that no window reaches any more.
+    /// Deletes counts of hours that no window reaches any more.
     public func purgeValidationCounts() async throws(StateError) {
         var parameters = Parameters()
         parameters.append(Double(GetStatisticsCommand.windows.upperBound + 86_400))
@@ -51,7 +51,7 @@ enum ValidationCountSQL {
             """,
         parameterTypes: [.textArray, .textArray, .textArray, .int8Array, .int8Array])
 
-    /// Skips what another server is deleting at the same time: the order in which each finds them need not be the same.
+    /// Skips rows that another server is deleting at the same time, since each may find them in another order.
     static let purge = Statement(
         name: "purge_validation_counts",
         sql: """

@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension GetStatisticsCommand: StoreCommand {
-    /// Figures are kept for a while (`Limits.statisticsAgeMilliseconds`), and taken once for all callers that ask meanwhile, so asking
-    /// often costs nothing. Being shared, they run under the session's time-out instead of one caller's deadline.
+    /// Figures are cached for a while (`Limits.statisticsAgeMilliseconds`), and computed once for all callers that ask meanwhile, so asking
+    /// often costs nothing. Being shared, they are computed under the session's time-out instead of one caller's deadline.
     public func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<FlowStatistics, StateError>) -> Void
     ) throws(StateError) {
@@ -11,7 +11,7 @@ extension GetStatisticsCommand: StoreCommand {
         let cache = store.resources.statistics
         let age = Duration.milliseconds(store.limits.statisticsAgeMilliseconds)
         switch cache.answer(self, maximumAge: age, orWait: { result in context.executor.execute { completion(result) } }) {
-        case .known(let statistics): completion(.success(statistics))
+        case .cached(let statistics): completion(.success(statistics))
         case .waiting(isFirst: false): break
         case .waiting(isFirst: true):
             store.submitToBackground(StatisticsOperation(self), OperationContext()) { cache.finish(self, $0) }

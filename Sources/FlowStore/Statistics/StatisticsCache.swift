@@ -1,7 +1,7 @@
 import FlowModel
 import Synchronization
 
-/// Figures that were taken, and who waits for those that are being taken. Safe on any thread.
+/// Cached figures, and the callers that wait for those being computed. Safe on any thread.
 final class StatisticsCache: Sendable {
     private struct Key: Hashable {
         /// Tenant and type: compared by their bytes.
@@ -22,21 +22,21 @@ final class StatisticsCache: Sendable {
     }
 
     private struct State {
-        /// By the lines of their tables.
-        var known = LRUCache<Key, (statistics: FlowStatistics, time: ContinuousClock.Instant)>(capacity: 100_000)
+        /// The cost is the number of lines in their tables.
+        var cached = LRUCache<Key, (statistics: FlowStatistics, time: ContinuousClock.Instant)>(capacity: 100_000)
         var takings: [Key: Taking] = [:]
     }
 
-    /// Different figures that are being taken or wait for it.
+    /// The most different figures in progress or waiting.
     private static let maximumTakings = 16
-    /// Who waits for one of them.
+    /// The most callers that wait for one of them.
     private static let maximumWaiting = 4_096
 
     private let state = Mutex(State())
 
     enum Answer {
-        case known(FlowStatistics)
-        /// `waiting` will be called; the asker takes them if it is the first, and calls `finish`.
+        case cached(FlowStatistics)
+        /// The cache will call `waiting`; the first caller computes the figures, and calls `finish`.
         case waiting(isFirst: Bool)
         case refused(StateError)
     }
@@ -44,7 +44,7 @@ final class StatisticsCache: Sendable {
     func answer(_ command: GetStatisticsCommand, maximumAge: Duration, orWait waiting: @escaping Waiting) -> Answer {
         let key = Key(command)
         return state.withLock { state in
-            if let known = state.known.value(key), known.time.advanced(by: maximumAge) > .now { return .known(known.statistics) }
+            if let known = state.cached.value(key), known.time.advanced(by: maximumAge) > .now { return .cached(known.statistics) }
             let isFirst = state.takings[key] == nil
             if isFirst, state.takings.count >= Self.maximumTakings { return Self.refusal(state.takings.count, Self.maximumTakings) }
             var taking = state.takings[key] ?? Taking()
@@ -55,13 +55,13 @@ final class StatisticsCache: Sendable {
         }
     }
 
-    /// Calls those that wait, on this thread.
+    /// Calls the waiting callers, on this thread.
     func finish(_ command: GetStatisticsCommand, _ result: Result<FlowStatistics, StateError>) {
         let key = Key(command)
         let waiting = state.withLock { state in
             guard let taking = state.takings.removeValue(forKey: key) else { return [Waiting]() }
             if case .success(let statistics) = result {
-                state.known.insert((statistics, taking.start), cost: statistics.lines, for: key)
+                state.cached.insert((statistics, taking.start), cost: statistics.lines, for: key)
             }
             return taking.waiting
         }

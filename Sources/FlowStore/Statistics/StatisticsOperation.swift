@@ -1,15 +1,15 @@
 import FlowModel
 import Postgres
 
-/// Figures in three round trips: how much there is, what the heads say, and the rest, of which as much is read as those two allow. All
-/// statements go by keys and indexes, or read a bounded number of pages.
+/// Figures in three round trips: the sizes, the heads, and the rest, of which as much is read as those two allow. All statements use keys
+/// and indexes, or read a bounded number of pages.
 struct StatisticsOperation: SingleOperation {
     typealias Outcome = Result<FlowStatistics, StateError>
 
     private enum Stage {
         case sizes
         case heads(StatisticsRows.Sizes)
-        case details(StatisticsRows.Sizes, StatisticsRows.Figures)
+        case details(StatisticsRows.Sizes, StatisticsRows.Totals)
     }
 
     let command: GetStatisticsCommand
@@ -22,7 +22,7 @@ struct StatisticsOperation: SingleOperation {
     }
 
     var cost: Int { 512 }
-    var company: Company { .nobody }
+    var affinity: BatchAffinity { .exclusive }
 
     func enqueue(into pipeline: inout Pipeline) {
         switch stage {
@@ -73,20 +73,20 @@ struct StatisticsOperation: SingleOperation {
         }
     }
 
-    /// How much is read of what is left to read.
+    /// How much to read in the last round trip.
     private struct Plan {
         let sampling: StatisticsSampling
         let storageShare: Double
         let hashBound: Int64
 
-        init(_ sizes: StatisticsRows.Sizes, _ figures: StatisticsRows.Figures, _ budget: StatisticsBudget) {
+        init(_ sizes: StatisticsRows.Sizes, _ figures: StatisticsRows.Totals, _ budget: StatisticsBudget) {
             sampling = StatisticsSampling(sizes, budget)
             storageShare = sampling.storage(figures.total.versions, pages: sizes.versionPages, budget)
             hashBound = StatisticsSampling.hashBound(figures.total.activeVersions, budget)
         }
     }
 
-    /// Tenant and type; the window's beginning, given its end; the percentage of a share that is not all.
+    /// Tenant and type; the window's beginning, given its end; the percentage of a share below 1.
     private func parameters(since end: Timestamp? = nil, share: Double = 1) -> Parameters {
         var parameters = Parameters()
         parameters.append(command.tenant)

@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// The rows of `StatisticsSQL`.
+/// Decodes the rows of `StatisticsSQL`.
 enum StatisticsRow {
     static func sizes(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Sizes {
         StatisticsRows.Sizes(
@@ -9,8 +9,8 @@ enum StatisticsRow {
             versionPages: try rows.int64(0, 3), tenantFlows: try rows.int64(0, 4), tenantCheckpoints: try rows.int64(0, 5))
     }
 
-    static func heads(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Figures {
-        var figures = StatisticsRows.Figures()
+    static func heads(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Totals {
+        var figures = StatisticsRows.Totals()
         for row in 0..<rows.count {
             var heads = StatisticsRows.Heads()
             heads.flows = try rows.int64(row, 3)

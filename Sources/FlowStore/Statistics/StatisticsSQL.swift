@@ -4,7 +4,7 @@ import Postgres
 /// The statements of `StatisticsOperation`. `$1` is the tenant, `$2` a type or NULL, `$3` the beginning of the window. They are planned for
 /// their parameters (`StoreSchema.backgroundSettings`).
 enum StatisticsSQL {
-    /// Without counting anything but whether the tenant has few flows, and few checkpoints (`$2`: up to which number).
+    /// Sizes without counting; only whether the tenant has few flows, and few checkpoints, is counted (up to `$2`).
     static let sizes = Statement(
         name: "statistics_sizes",
         sql: """
@@ -23,7 +23,7 @@ enum StatisticsSQL {
         "(SELECT count(*) FROM (SELECT FROM flowstate.\(table) WHERE tenant = $1 LIMIT $2 + 1) r)"
     }
 
-    /// Heads by type, phase and status; first a row of all together, which has no names. `$4`: the percentage of the pages to look at.
+    /// Heads by type, phase and status; first a row of all together, which has no names. `$4`: the percentage of the pages to read.
     static func heads(isSampled: Bool) -> Statement {
         Statement(
             name: "statistics_heads" + suffix(isSampled),
@@ -46,7 +46,7 @@ enum StatisticsSQL {
             parameterTypes: [.text, .text, .timestamptz] + (isSampled ? [.float8] : []))
     }
 
-    /// `$3`: the percentage of the pages to look at.
+    /// `$3`: the percentage of the pages to read.
     static func checkpoints(isTyped: Bool, isSampled: Bool) -> Statement {
         let join = "JOIN flowstate.flow f ON f.tenant = c.tenant AND f.flow_id = c.flow_id AND f.flow_type = $2"
         return Statement(
@@ -57,7 +57,7 @@ enum StatisticsSQL {
             parameterTypes: [.text, .text] + (isSampled ? [.float8] : []))
     }
 
-    /// Sizes of versions; that of a large state is known without reading it. `$3`: the percentage of the pages to look at.
+    /// Sizes of versions; that of a large state is known without reading it. `$3`: the percentage of the pages to read.
     static func storage(isTyped: Bool, isSampled: Bool) -> Statement {
         let join = "JOIN flowstate.flow f ON f.tenant = v.tenant AND f.flow_id = v.flow_id AND f.flow_type = $2"
         return Statement(
@@ -78,9 +78,9 @@ enum StatisticsSQL {
             """,
         parameterTypes: [.text, .text, .timestamptz])
 
-    // MARK: What they have in common
+    // MARK: Common parts
 
-    /// Types are free text: as many different ones as there are flows is possible.
+    /// The most groups in a result. Types are free text: every flow may have its own.
     static let maximumGroups = 10_000
 
     static let isOfTenantAndType = "f.tenant = $1 AND ($2::text IS NULL OR f.flow_type = $2)"

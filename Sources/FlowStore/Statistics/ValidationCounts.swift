@@ -1,8 +1,8 @@
 import FlowModel
 import Synchronization
 
-/// Violations that saves were refused for, or made with, since they were last written down. Noting costs a look-up for each violation, and
-/// so nothing for a valid state. Safe on any thread.
+/// Violations in refused and in accepted saves since the last flush. Noting costs a look-up for each violation, and so nothing for a valid
+/// state. Safe on any thread.
 final class ValidationCounts: Sendable {
     struct Key: Hashable {
         /// Tenant and type: compared by their bytes.
@@ -15,7 +15,7 @@ final class ValidationCounts: Sendable {
         var warned: Int64 = 0
     }
 
-    /// Different ones between two times that they are written down; more are not counted. Definitions, and so their rules, are the tenants'.
+    /// The most different keys between two flushes; more are not counted. Definitions, and so their rules, are the tenants'.
     private static let maximumKeys = 10_000
 
     private let counts = Mutex<[Key: Count]>([:])
@@ -31,7 +31,7 @@ final class ValidationCounts: Sendable {
         }
     }
 
-    /// All of them; they count from nothing again.
+    /// Takes all counts; counting starts again from zero.
     func take() -> [(key: Key, count: Count)] {
         counts.withLock { counts in
             defer { counts = [:] }
@@ -39,7 +39,7 @@ final class ValidationCounts: Sendable {
         }
     }
 
-    /// What was taken and could not be written down.
+    /// Puts back counts that were taken and could not be stored.
     func putBack(_ taken: [(key: Key, count: Count)]) {
         counts.withLock { counts in
             for (key, count) in taken { Self.add(count, key, to: &counts) }
@@ -52,7 +52,7 @@ final class ValidationCounts: Sendable {
         counts[key, default: Count()].warned += count.warned
     }
 
-    /// A rule may have any name, and PostgreSQL's text not any character.
+    /// A rule may have any name, but PostgreSQL's text cannot hold every character.
     private static func name(_ rule: String) -> String {
         do throws(StateError) {
             try NameRule.check(rule, field: "rule", maximumBytes: Limits().idBytes)

@@ -5,9 +5,9 @@ import NIOCore
 enum RequestHead {
     case call(path: String, timeout: TimeAmount?, Metadata)
     /// Not gRPC: the answer is an HTTP one.
-    case notGRPC(HTTPRefusal)
+    case notGRPC(HTTPErrorResponse)
     /// gRPC, but not to be served.
-    case refused(Status)
+    case refused(Status, path: String)
 
     init(_ fields: [HeaderField]) {
         var method = "", path: String?, type: String?, timeoutText: String?
@@ -22,19 +22,19 @@ enum RequestHead {
             }
         }
         guard method == "POST" else {
-            self = .notGRPC(HTTPRefusal(status: "405", "gRPC calls are POST requests", [HeaderField("allow", "POST")]))
+            self = .notGRPC(HTTPErrorResponse(status: "405", "gRPC calls are POST requests", [HeaderField("allow", "POST")]))
             return
         }
         guard let type, Self.isGRPC(type) else {
             self = .notGRPC(
-                HTTPRefusal(status: "415", "gRPC calls have the content-type application/grpc or application/grpc+proto"))
+                HTTPErrorResponse(status: "415", "gRPC calls have the content-type application/grpc or application/grpc+proto"))
             return
         }
         var timeout: TimeAmount?
         if let timeoutText {
             guard let parsed = Timeout.parse(timeoutText) else {
                 self = .refused(
-                    Status(.invalidArgument, "grpc-timeout must be up to eight digits and one of H M S m u n"))
+                    Status(.invalidArgument, "grpc-timeout must be up to eight digits and one of H M S m u n"), path: path ?? "")
                 return
             }
             timeout = parsed
@@ -45,9 +45,11 @@ enum RequestHead {
     /// The answer to a header section that is too large, by the fields of it that were read.
     init(tooLarge fields: [HeaderField]) {
         if fields.contains(where: { $0.name == "content-type" && Self.isGRPC($0.value) }) {
-            self = .refused(Status(.resourceExhausted, "the request's metadata is larger than the server accepts; send less"))
+            let path = fields.first { $0.name == ":path" }?.value
+            self = .refused(
+                Status(.resourceExhausted, "the request's metadata is larger than the server accepts; send less"), path: path ?? "")
         } else {
-            self = .notGRPC(HTTPRefusal(status: "431", "the header section is larger than the server accepts"))
+            self = .notGRPC(HTTPErrorResponse(status: "431", "the header section is larger than the server accepts"))
         }
     }
 
@@ -59,7 +61,7 @@ enum RequestHead {
 }
 
 /// An HTTP answer to what is no gRPC call.
-struct HTTPRefusal: Equatable {
+struct HTTPErrorResponse: Equatable {
     let status: String
     let message: String
     var extra: [HeaderField] = []

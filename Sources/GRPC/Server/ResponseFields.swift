@@ -6,6 +6,6 @@ enum ResponseFields {
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
         HeaderField("grpc-accept-encoding", "identity"),
     ]
-    static let preparedHead = PreparedFields(head)
-    static let okTrailers = PreparedFields(Status.ok.trailers)
+    static let preparedHead = StaticHeaders(head)
+    static let okTrailers = StaticHeaders(Status.ok.trailers)
 }

@@ -11,6 +11,8 @@ import Synchronization
 public final class ServerCall: MemoryHolder, @unchecked Sendable {
     public var path: String { head.path }
     public var metadata: Metadata { head.metadata }
+    /// The address of the client.
+    public let peer: String
     public let eventLoop: any EventLoop
     /// When the caller stops waiting. Nil: a stream without a deadline.
     public let deadline: NIODeadline?
@@ -39,7 +41,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// Of a request that did not arrive as one whole message at once.
     var deframer: MessageDeframer?
     var unaryRequest: ByteBuffer?
-    var extra: CallExtra?
+    var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
     var credit = ReceiveCredit()
     /// Bytes received that the client's window has not got back.
@@ -48,7 +50,10 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     var held = 0
     /// What of it the method has taken over, and `memory` counts.
     var handedOver = 0
+    private let opened: NIODeadline
     private let requestDeadline: NIODeadline
+    /// Nil: there is no observer.
+    let observation: Observation?
 
     init(
         id: StreamID, head: CallHead, openBytes: Int, connection: ServerConnectionHandler, opened: NIODeadline,
@@ -64,7 +69,12 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         deadline = head.timeout.map { opened + $0 }
         state = CallState(kind: head.kind)
         messageLimit = connection.configuration.messageBytes
+        self.opened = opened
         requestDeadline = opened + connection.configuration.requestTimeout
+        peer = connection.peer
+        observation = connection.configuration.observer.map {
+            Observation($0, path: head.path, isRouted: true, peer: connection.peer, metadata: head.metadata, began: opened)
+        }
     }
 
     // MARK: What a method does
@@ -84,7 +94,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     public func stopAtShutdown() {
         onLoop { call in
             guard let connection = call.connection, !call.state.isOver else { return }
-            call.withExtra { $0.stopsAtShutdown = true }
+            call.withStreaming { $0.stopsAtShutdown = true }
             if connection.isShuttingDown { call.serverShutsDown() }
         }
     }
@@ -107,9 +117,9 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
                     return
                 }
                 call.transmit(message)
-                call.withExtra { $0.lastActive = .now() }
+                call.withStreaming { $0.lastActive = .now() }
                 if connection.session.isBlocked(call.id) {
-                    call.withExtra { $0.writers.append(continuation) }
+                    call.withStreaming { $0.writers.append(continuation) }
                 } else {
                     continuation.resume()
                 }
@@ -126,7 +136,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
             } else if call.cancelHandler == nil {
                 call.cancelHandler = handler
             } else {
-                call.withExtra { $0.cancelHandlers.append(handler) }
+                call.withStreaming { $0.cancelHandlers.append(handler) }
             }
         }
     }
@@ -147,26 +157,26 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.takenFromStream(message, credit) } }
         let task = Task {
             let status = await self.outcome(of: method, stream)
-            // It is cancelled when the call is over (`CallExtra.end`), perhaps together with thousands: the event loop need not hear of it.
+            // It is cancelled when the call is over (`StreamingState.end`), perhaps together with thousands: the event loop need not hear of it.
             if Task.isCancelled { self.account.load()?.releaseAll() } else { self.finish(status) }
         }
-        withExtra { extra in
-            extra.requests = source
-            extra.task = task
+        withStreaming { streaming in
+            streaming.requests = source
+            streaming.task = task
         }
     }
 
-    private func withExtra(_ body: (CallExtra) -> Void) {
-        let extra = extra ?? CallExtra()
-        self.extra = extra
-        body(extra)
+    private func withStreaming(_ body: (StreamingState) -> Void) {
+        let streaming = streaming ?? StreamingState()
+        self.streaming = streaming
+        body(streaming)
     }
 
     var memoryStatus: Status { connection?.configuration.overloaded ?? Status(.resourceExhausted) }
 
     func serverShutsDown() {
-        guard let extra, extra.stopsAtShutdown, !state.isOver else { return }
-        extra.stop(Status(.unavailable, "the server is shutting down"))
+        guard let streaming, streaming.stopsAtShutdown, !state.isOver else { return }
+        streaming.stop(Status(.unavailable, "the server is shutting down"))
     }
 
     /// Coarse time, about once a second.
@@ -175,11 +185,11 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
             // An answer that the client does not read by its own deadline would stay in memory.
             if state.isOver { connection?.reset(id, .cancel) } else { deadlinePassed() }
         } else if isRequestMissing, requestDeadline <= now {
-            end(Status(.deadlineExceeded, "the request did not arrive in time"), isCancellation: true)
-        } else if let extra, let connection, case .open = state.inbound,
-            now - extra.lastActive >= connection.configuration.idleTimeout
+            end(Status(.deadlineExceeded, "the request did not arrive in time"), .deadlineExceeded)
+        } else if let streaming, let connection, case .open = state.inbound,
+            now - streaming.lastActive >= connection.configuration.idleTimeout
         {
-            end(Status(.deadlineExceeded, "the stream was idle for too long"), isCancellation: true)
+            end(Status(.deadlineExceeded, "the stream was idle for too long"), .deadlineExceeded)
         }
     }
 
@@ -192,19 +202,23 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func deadlinePassed() {
-        end(Status(.deadlineExceeded, "the deadline passed before the call was done"), isCancellation: true)
+        end(Status(.deadlineExceeded, "the deadline passed before the call was done"), .deadlineExceeded)
     }
 
     func writable() {
-        guard let extra else { return }
-        let waiting = extra.writers
-        extra.writers = []
+        guard let streaming else { return }
+        let waiting = streaming.writers
+        streaming.writers = []
         for writer in waiting { writer.resume() }
     }
 
     /// The stream is gone.
     func closed() {
-        if state.closed() { cancel() }
+        if state.closed() {
+            let isLost = connection?.isLost ?? true
+            observation?.ended(isLost ? .connectionLost : .cancelled, .cancelled)
+            cancel()
+        }
         release()
         connection = nil
     }
@@ -222,17 +236,20 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     private func answer(_ message: FramedMessage) {
         guard let connection, !state.isOver else { return }
         account.load()?.releaseAll()
-        if let refusal = connection.refusal(ofAnswer: message) { return end(refusal) }
+        if let refusal = connection.refusal(ofAnswer: message) { return end(refusal, .refused) }
         if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
             connection.answer(id, message)
+            observation?.responseBytes += message.messageBytes
+            observation?.ended(.answered, .ok)
             release()
         } else {
             transmit(message)
-            end(.ok)
+            end(.ok, .answered)
         }
     }
 
     private func transmit(_ message: FramedMessage) {
+        observation?.responseBytes += message.messageBytes
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
@@ -244,24 +261,25 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     private func finished(_ status: Status) {
         account.load()?.releaseAll()
-        end(status)
+        end(status, .answered)
     }
 
-    func end(_ status: Status, isCancellation: Bool = false) {
+    func end(_ status: Status, _ kind: CallEnding.Kind) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.refuse(id, status)
+        case .trailersOnly: connection?.sendStatus(id, status)
         case .trailers: connection.map { $0.finish(id, $0.trailers(status)) }
         }
-        if isCancellation { cancel() }
+        observation?.ended(kind, status.code)
+        if kind == .deadlineExceeded { cancel() }
         release()
     }
 
     private func cancel() {
         cancelHandler?()
-        guard let extra else { return }
-        extra.task?.cancel()
-        for handler in extra.cancelHandlers { handler() }
+        guard let streaming else { return }
+        streaming.task?.cancel()
+        for handler in streaming.cancelHandlers { handler() }
     }
 
     private func letGoOfRequest() {
@@ -283,8 +301,8 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
         if handedOver != 0 { connection?.handedOverBytes -= handedOver }
         handedOver = 0
         if held != 0 { hold(-held) }
-        guard let extra else { return }
-        self.extra = nil
-        extra.end()
+        guard let streaming else { return }
+        self.streaming = nil
+        streaming.end()
     }
 }

@@ -5,17 +5,18 @@ extension ServerCall {
     func received(_ bytes: ByteBuffer) {
         eventLoop.assertInEventLoop()
         unreturned += bytes.readableBytes
+        observation?.requestBytes += bytes.readableBytes
         guard !state.isOver else { return consume(unreturned) }
         hold(bytes.readableBytes)
         do {
             try cut(bytes)
         } catch {
-            return end(error.status)
+            return end(error.status, .refused)
         }
         guard !state.isOver, let connection else { return }
         consume(partialCredit)
-        extra?.lastActive = connection.heardAt
-        if let refusal = connection.refusalOfRequests { end(refusal) }
+        streaming?.lastActive = connection.heardAt
+        if let refusal = connection.refusalOfRequests { end(refusal, .refused) }
     }
 
     /// Nothing more of the request comes in this turn.
@@ -32,13 +33,13 @@ extension ServerCall {
 
     /// Cuts what came, after what is kept, into messages.
     private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
-        if let extra, extra.isCutting || credit.waiting >= Self.waitingMessages {
-            if !extra.isCutting { (extra.isCutting, extra.isPaused) = (true, true) }
-            return extra.uncut.append(bytes.settled)
+        if let streaming, streaming.isCutting || credit.waiting >= Self.waitingMessages {
+            if !streaming.isCutting { (streaming.isCutting, streaming.isPaused) = (true, true) }
+            return streaming.uncut.append(bytes.settled)
         }
         if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) { return deliver(message) }
-        guard try deliver(from: joined(bytes), atMost: Self.messagesAtOnce), let extra else { return }
-        extra.isCutting = true
+        guard try deliver(from: joined(bytes), atMost: Self.messagesAtOnce), let streaming else { return }
+        streaming.isCutting = true
         work.add { self.cutStep() }
     }
 
@@ -53,25 +54,25 @@ extension ServerCall {
 
     /// - Returns: whether there are more.
     private func cutStep() -> Bool {
-        guard let extra, !state.isOver else { return false }
-        extra.isPaused = credit.waiting >= Self.waitingMessages
-        if extra.isPaused { return false }
+        guard let streaming, !state.isOver else { return false }
+        streaming.isPaused = credit.waiting >= Self.waitingMessages
+        if streaming.isPaused { return false }
         do {
             if let deframer {
                 self.deframer = nil
                 if try deliver(from: deframer, atMost: Self.messagesAStep) { return true }
             }
-            if !state.isOver, let bytes = extra.uncut.popFirst() {
+            if !state.isOver, let bytes = streaming.uncut.popFirst() {
                 deframer = joined(bytes)
                 return true
             }
         } catch {
-            end(error.status)
+            end(error.status, .refused)
         }
         guard !state.isOver else { return false }
-        extra.isCutting = false
+        streaming.isCutting = false
         consume(partialCredit)
-        if extra.endWaits { receivedEnd() }
+        if streaming.endWaits { receivedEnd() }
         return false
     }
 
@@ -92,17 +93,17 @@ extension ServerCall {
     private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
 
     /// The bytes to give back of a message that is not complete yet; none as long as there may be whole ones among those kept.
-    private var partialCredit: Int { extra?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
+    private var partialCredit: Int { streaming?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
 
     private func deliver(_ message: ByteBuffer) {
         let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
         switch state.receivedMessage() {
         case .drop: taken(message, bytes)
-        case .fail(let status): end(status)
+        case .fail(let status): end(status, .refused)
         case .deliver:
-            if let extra, head.kind != .unary {
+            if let streaming, head.kind != .unary {
                 hold(Self.queuedMessageBytes)
-                extra.yield(message.settled, credit: bytes)
+                streaming.yield(message.settled, credit: bytes)
             } else {
                 // In memory, and so held, until the call has its answer.
                 unaryRequest = message
@@ -127,8 +128,8 @@ extension ServerCall {
         credit.taken()
         hold(-(message.readableBytes + MessageDeframer.prefixBytes))
         consume(bytes + partialCredit)
-        guard let extra, extra.isPaused, credit.waiting <= Self.waitingMessages / 2 else { return }
-        extra.isPaused = false
+        guard let streaming, streaming.isPaused, credit.waiting <= Self.waitingMessages / 2 else { return }
+        streaming.isPaused = false
         work.add { self.cutStep() }
     }
 
@@ -138,15 +139,15 @@ extension ServerCall {
     }
 
     func receivedEnd() {
-        if let extra, extra.isCutting { return extra.endWaits = true }
+        if let streaming, streaming.isCutting { return streaming.endWaits = true }
         switch state.receivedEnd(incompleteBytes: partialBytes) {
         case .drop: break
-        case .fail(let status): end(status)
-        case .deliverEnd: extra?.finishRequests()
+        case .fail(let status): end(status, .refused)
+        case .deliverEnd: streaming?.finishRequests()
         case .invokeUnary:
             guard case .unary(let method) = head.handler, let request = unaryRequest else { return }
             unaryRequest = nil
-            guard handOver(request) else { return end(memoryStatus) }
+            guard handOver(request) else { return end(memoryStatus, .refused) }
             method(request, self)
         }
     }

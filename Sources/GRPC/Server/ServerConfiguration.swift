@@ -46,6 +46,8 @@ public struct ServerConfiguration: Sendable {
     public var connectionAgeGrace = TimeAmount.minutes(5)
     /// Told how long event loops are busy.
     public var eventLoopWatch: EventLoopWatch?
+    /// Hears of every call.
+    public var observer: (any CallObserver)?
     /// Gives the service's details to a status that the transport made by itself: an unknown method, a message too large, a deadline that
     /// passed. Called on event loops.
     public var completed: @Sendable (Status) -> Status = { $0 }

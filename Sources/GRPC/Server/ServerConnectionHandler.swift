@@ -42,12 +42,12 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     /// What is answered goes out when all that was read was looked at.
     var isReading = false
     private var isClosing = false
-    private var isLost = false
+    private(set) var isLost = false
     /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private(set) var isShuttingDown = false
     var isTicking = false
-    var life: ConnectionLife
+    var life: KeepaliveStateMachine
     /// Streams on which content waits, and whether it is taken.
     var readers: [StreamID: ReaderWatch] = [:]
     private(set) var heardAt = NIODeadline.now()
@@ -75,7 +75,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         self.memory = memory
         (work, ticker) = (share.work, share.ticker.value)
         idleSessionBytes = session.memoryBytes
-        life = ConnectionLife(configuration, now: .now(), ageFactor: .random(in: 0.9...1.1))
+        life = KeepaliveStateMachine(configuration, now: .now(), ageFactor: .random(in: 0.9...1.1))
     }
 
     // MARK: ChannelInboundHandler
@@ -134,12 +134,12 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.forget`).
+        // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.detach`).
         isLost = true
         // There may be thousands of calls, of many connections at once. Without any the walk still has the session's end to itself.
         work.walk(calls.values, then: { self.deadlineTimer.cancel() }) { call in
             call.closed()
-            self.session.forget(call.id)
+            self.session.detach(call.id)
         }
         calls.removeAll()
         ticker.remove(self)
@@ -214,7 +214,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         let previous = lastHead
         guard let head = head(id, fields) else { return }
         let bytes = Self.openBytes(head, isNew: head !== previous)
-        if let refusal = refusal(ofCall: bytes) { return refuse(id, refusal) }
+        if let refusal = refusal(ofCall: bytes) { return refuse(id, refusal, path: head.path, isRouted: true, head.metadata) }
         let call = ServerCall(
             id: id, head: head, openBytes: bytes, connection: self, opened: heardAt, eventLoop: context.eventLoop)
         calls.insert(id, call)
@@ -229,10 +229,10 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         if let lastHead, lastHead.metadata.isBacked(by: fields) { return lastHead }
         switch RequestHead(fields) {
         case .notGRPC(let refusal): refuse(id, refusal)
-        case .refused(let status): refuse(id, status)
+        case .refused(let status, let path): refuse(id, status, path: path, isRouted: router.handler(path) != nil)
         case .call(let path, let timeout, let metadata):
             guard let handler = router.handler(path) else {
-                refuse(id, router.unimplemented(path))
+                refuse(id, router.unimplemented(path), path: path, isRouted: false, metadata)
                 return nil
             }
             let head = CallHead(
@@ -246,19 +246,28 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     private func refuse(_ id: StreamID, _ head: RequestHead) {
         switch head {
         case .notGRPC(let refusal): refuse(id, refusal)
-        case .refused(let status): refuse(id, status)
+        case .refused(let status, let path): refuse(id, status, path: path, isRouted: router.handler(path) != nil)
         case .call: break
         }
     }
 
-    private func refuse(_ id: StreamID, _ refusal: HTTPRefusal) {
+    private func refuse(_ id: StreamID, _ refusal: HTTPErrorResponse) {
         respond(id, refusal.fields, endStream: false)
         send(id, ByteBuffer(string: refusal.message + "\n"))
         session.finish(id)
     }
 
+    /// Answers a call that is not begun. Observers hear of its beginning and its end at once.
+    private func refuse(_ id: StreamID, _ status: Status, path: String, isRouted: Bool, _ metadata: Metadata = Metadata()) {
+        if let observer = configuration.observer {
+            Observation(observer, path: path, isRouted: isRouted, peer: peer, metadata: metadata, began: heardAt)
+                .ended(.refused, status.code)
+        }
+        sendStatus(id, status)
+    }
+
     /// Answers a call that has no answer yet with a status and nothing else.
-    func refuse(_ id: StreamID, _ status: Status) {
+    func sendStatus(_ id: StreamID, _ status: Status) {
         respond(id, ResponseFields.head + trailers(status), endStream: true)
     }
 
@@ -270,7 +279,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     private func fail(_ error: HTTP2Error) {
         logger.trace("HTTP/2 session failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
         if error == .notHTTP2, let context {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: HTTPRefusal.http1)), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: HTTPErrorResponse.http1)), promise: nil)
         } else {
             flush()
         }

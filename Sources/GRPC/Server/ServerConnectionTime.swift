@@ -33,7 +33,7 @@ extension ServerConnectionHandler {
         resetUnread(now: now)
         if calls.count == 0 { session.trimMemory() }
         settleMemory()
-        var signs = ConnectionLife.Signs()
+        var signs = KeepaliveStateMachine.Signs()
         signs.calls = calls.count
         signs.openSection = session.openSection
         signs.waitingForSocket = waitingForSocket
@@ -63,7 +63,7 @@ extension ServerConnectionHandler {
         if !unread.isEmpty { work.walk(unread) { self.reset($0, .enhanceYourCalm) } }
     }
 
-    func perform(_ action: ConnectionLife.Action) {
+    func perform(_ action: KeepaliveStateMachine.Action) {
         switch action {
         case .none: break
         case .ping: session.ping()

@@ -16,6 +16,11 @@ public struct Metadata: Sendable, Equatable {
         fields.first { $0.name == key }?.value
     }
 
+    /// All fields, in their order.
+    public func forEach(_ body: (_ key: String, _ value: String) -> Void) {
+        for field in fields { body(field.name, field.value) }
+    }
+
     /// The first value of a `-bin` key as bytes: comma-separated values are as good as repeated keys, and
     /// padding may be missing. Nil where there is none or it is not base64.
     public func bytes(_ key: String) -> [UInt8]? {

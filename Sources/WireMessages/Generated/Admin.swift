@@ -40,25 +40,21 @@ public enum ApiKeyRole: RawRepresentable, Hashable, Sendable {
 
 /// The request of `FlowAdminService.Cleanup`.
 public struct CleanupRequest: WireMessage, Equatable {
-    /// Only this tenant's; empty: every tenant's.
-    public var tenant: String = ""
     /// Only flows of this type; empty: all.
     public var flowType: String = ""
     /// Say what would be removed and remove nothing.
     public var dryRun: Bool = false
     /// Remove so many rows at most; 0: 100,000.
     public var maxRows: Int64 = 0
-    /// `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `tenant` and `flow_type`.
+    /// `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `flow_type`.
     public var cursor: String = ""
 
     public init(
-        tenant: String = "",
         flowType: String = "",
         dryRun: Bool = false,
         maxRows: Int64 = 0,
         cursor: String = ""
     ) {
-        self.tenant = tenant
         self.flowType = flowType
         self.dryRun = dryRun
         self.maxRows = maxRows
@@ -70,7 +66,6 @@ public struct CleanupRequest: WireMessage, Equatable {
     }
 
     public init(_ c: Flowstate__V1__CleanupRequest) throws(WireError) {
-        tenant = try c.tenant.string("tenant")
         flowType = try c.flow_type.string("flow_type")
         dryRun = c.dry_run != 0
         maxRows = c.max_rows
@@ -78,7 +73,6 @@ public struct CleanupRequest: WireMessage, Equatable {
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CleanupRequest>, _ arena: inout Arena) {
-        c.pointee.tenant = arena.copy(tenant)
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.dry_run = dryRun ? 1 : 0
         c.pointee.max_rows = maxRows
@@ -92,8 +86,6 @@ public struct CleanupResponse: WireMessage, Equatable {
     public var versions: Int64 = 0
     /// Deleted flows whose history was removed.
     public var flows: Int64 = 0
-    /// Idempotency records removed.
-    public var idempotencyRecords: Int64 = 0
     /// Quarantined states removed.
     public var quarantined: Int64 = 0
     /// Events removed.
@@ -115,7 +107,6 @@ public struct CleanupResponse: WireMessage, Equatable {
     public init(
         versions: Int64 = 0,
         flows: Int64 = 0,
-        idempotencyRecords: Int64 = 0,
         quarantined: Int64 = 0,
         events: Int64 = 0,
         bytes: Int64 = 0,
@@ -127,7 +118,6 @@ public struct CleanupResponse: WireMessage, Equatable {
     ) {
         self.versions = versions
         self.flows = flows
-        self.idempotencyRecords = idempotencyRecords
         self.quarantined = quarantined
         self.events = events
         self.bytes = bytes
@@ -145,7 +135,6 @@ public struct CleanupResponse: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__CleanupResponse) throws(WireError) {
         versions = c.versions
         flows = c.flows
-        idempotencyRecords = c.idempotency_records
         quarantined = c.quarantined
         events = c.events
         bytes = c.bytes
@@ -159,7 +148,6 @@ public struct CleanupResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CleanupResponse>, _ arena: inout Arena) {
         c.pointee.versions = versions
         c.pointee.flows = flows
-        c.pointee.idempotency_records = idempotencyRecords
         c.pointee.quarantined = quarantined
         c.pointee.events = events
         c.pointee.bytes = bytes
@@ -194,25 +182,22 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
     public var startedAt: Timestamp?
     /// When it ended; not set: it is under way, or its server has gone and another one will take over.
     public var finishedAt: Timestamp?
-    /// How far it has come: the flow looked at last. Empty when it came to the end.
-    public var tenant: String = ""
-    /// See `tenant`.
+    /// How far it has come: the flow of the caller's tenant that it looked at last. Empty: it has not come to this tenant's flows yet, or is
+    /// done with them.
     public var flowID: String = ""
-    /// What was removed so far.
+    /// What it has removed of the caller's tenant so far.
     public var removed: CleanupResponse?
 
     public init(
         holder: String = "",
         startedAt: Timestamp? = nil,
         finishedAt: Timestamp? = nil,
-        tenant: String = "",
         flowID: String = "",
         removed: CleanupResponse? = nil
     ) {
         self.holder = holder
         self.startedAt = startedAt
         self.finishedAt = finishedAt
-        self.tenant = tenant
         self.flowID = flowID
         self.removed = removed
     }
@@ -225,7 +210,6 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
         holder = try c.holder.string("holder")
         startedAt = try Timestamp.optional(c.started_at)
         finishedAt = try Timestamp.optional(c.finished_at)
-        tenant = try c.tenant.string("tenant")
         flowID = try c.flow_id.string("flow_id")
         removed = try CleanupResponse.optional(c.removed)
     }
@@ -234,9 +218,111 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
         c.pointee.holder = arena.copy(holder)
         c.pointee.started_at = arena.make(optional: startedAt)
         c.pointee.finished_at = arena.make(optional: finishedAt)
-        c.pointee.tenant = arena.copy(tenant)
         c.pointee.flow_id = arena.copy(flowID)
         c.pointee.removed = arena.make(optional: removed)
+    }
+}
+
+/// The request of `FlowAdminService.GetServerInfo`.
+public struct GetServerInfoRequest: WireMessage, Equatable {
+    public init() {}
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_server_info_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetServerInfoRequest) throws(WireError) {
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetServerInfoRequest>, _ arena: inout Arena) {
+    }
+}
+
+/// The response of `FlowAdminService.GetServerInfo`.
+public struct GetServerInfoResponse: WireMessage, Equatable {
+    /// The server's release, such as `0.2.0`.
+    public var version: String = ""
+    /// How long it has been running.
+    public var uptime: Duration?
+    /// The last migration that was applied to its database.
+    public var schemaVersion: Int64 = 0
+    /// What is switched on, by name and in their order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by policy),
+    /// `validation` (of saves), `webhook`.
+    public var features: [String] = []
+    /// The methods of this contract that it serves, by full name such as `flowstate.v1.FlowStateService/SaveState`.
+    public var methods: [String] = []
+    /// Its limits, by the names that operators set them by.
+    public var limits: [ServerLimit] = []
+
+    public init(
+        version: String = "",
+        uptime: Duration? = nil,
+        schemaVersion: Int64 = 0,
+        features: [String] = [],
+        methods: [String] = [],
+        limits: [ServerLimit] = []
+    ) {
+        self.version = version
+        self.uptime = uptime
+        self.schemaVersion = schemaVersion
+        self.features = features
+        self.methods = methods
+        self.limits = limits
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_server_info_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetServerInfoResponse) throws(WireError) {
+        version = try c.version.string("version")
+        uptime = try ProtoDuration.optional(c.uptime)?.duration("uptime")
+        schemaVersion = c.schema_version
+        features = try ProtobufCBinaryData.strings(c.features, c.n_features, "features")
+        methods = try ProtobufCBinaryData.strings(c.methods, c.n_methods, "methods")
+        limits = try ServerLimit.array(c.limits, c.n_limits)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetServerInfoResponse>, _ arena: inout Arena) {
+        c.pointee.version = arena.copy(version)
+        c.pointee.uptime = arena.make(optional: uptime.map { ProtoDuration($0) })
+        c.pointee.schema_version = schemaVersion
+        c.pointee.n_features = features.count
+        c.pointee.features = arena.list(features)
+        c.pointee.n_methods = methods.count
+        c.pointee.methods = arena.list(methods)
+        c.pointee.n_limits = limits.count
+        c.pointee.limits = arena.list(limits)
+    }
+}
+
+/// One limit of a server.
+public struct ServerLimit: WireMessage, Equatable {
+    /// Such as `message-bytes`.
+    public var name: String = ""
+    /// The value in force.
+    public var value: Int64 = 0
+
+    public init(
+        name: String = "",
+        value: Int64 = 0
+    ) {
+        self.name = name
+        self.value = value
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__server_limit__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__ServerLimit) throws(WireError) {
+        name = try c.name.string("name")
+        value = c.value
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ServerLimit>, _ arena: inout Arena) {
+        c.pointee.name = arena.copy(name)
+        c.pointee.value = value
     }
 }
 

@@ -2,82 +2,188 @@
 
 import Protobuf
 
+extension MethodDescriptor {
+    public static let cleanup = MethodDescriptor(
+        "Cleanup", of: "flowstate.v1.FlowAdminService")
+    public static let getCleanupRun = MethodDescriptor(
+        "GetCleanupRun", of: "flowstate.v1.FlowAdminService")
+    public static let getStatistics = MethodDescriptor(
+        "GetStatistics", of: "flowstate.v1.FlowAdminService")
+    public static let getServerInfo = MethodDescriptor(
+        "GetServerInfo", of: "flowstate.v1.FlowAdminService")
+    public static let createTenant = MethodDescriptor(
+        "CreateTenant", of: "flowstate.v1.FlowAdminService")
+    public static let listTenants = MethodDescriptor(
+        "ListTenants", of: "flowstate.v1.FlowAdminService")
+    public static let updateTenant = MethodDescriptor(
+        "UpdateTenant", of: "flowstate.v1.FlowAdminService")
+    public static let createApiKey = MethodDescriptor(
+        "CreateApiKey", of: "flowstate.v1.FlowAdminService")
+    public static let listApiKeys = MethodDescriptor(
+        "ListApiKeys", of: "flowstate.v1.FlowAdminService")
+    public static let revokeApiKey = MethodDescriptor(
+        "RevokeApiKey", of: "flowstate.v1.FlowAdminService")
+    public static let transitionPhase = MethodDescriptor(
+        "TransitionPhase", of: "flowstate.v1.FlowLifecycleService")
+    public static let completePhase = MethodDescriptor(
+        "CompletePhase", of: "flowstate.v1.FlowLifecycleService")
+    public static let reportError = MethodDescriptor(
+        "ReportError", of: "flowstate.v1.FlowLifecycleService")
+    public static let setStatus = MethodDescriptor(
+        "SetStatus", of: "flowstate.v1.FlowLifecycleService")
+    public static let validateState = MethodDescriptor(
+        "ValidateState", of: "flowstate.v1.FlowLifecycleService")
+    public static let getHistory = MethodDescriptor(
+        "GetHistory", of: "flowstate.v1.FlowLifecycleService")
+    public static let getSummary = MethodDescriptor(
+        "GetSummary", of: "flowstate.v1.FlowLifecycleService")
+    public static let putDefinition = MethodDescriptor(
+        "PutDefinition", of: "flowstate.v1.FlowDefinitionService")
+    public static let getDefinition = MethodDescriptor(
+        "GetDefinition", of: "flowstate.v1.FlowDefinitionService")
+    public static let listDefinitions = MethodDescriptor(
+        "ListDefinitions", of: "flowstate.v1.FlowDefinitionService")
+    public static let moveFlow = MethodDescriptor(
+        "MoveFlow", of: "flowstate.v1.FlowDefinitionService")
+    public static let acquireLease = MethodDescriptor(
+        "AcquireLease", of: "flowstate.v1.FlowLeaseService")
+    public static let renewLease = MethodDescriptor(
+        "RenewLease", of: "flowstate.v1.FlowLeaseService")
+    public static let releaseLease = MethodDescriptor(
+        "ReleaseLease", of: "flowstate.v1.FlowLeaseService")
+    public static let getLease = MethodDescriptor(
+        "GetLease", of: "flowstate.v1.FlowLeaseService")
+    public static let recoverFlow = MethodDescriptor(
+        "RecoverFlow", of: "flowstate.v1.FlowRecoveryService")
+    public static let getRecoveryStatus = MethodDescriptor(
+        "GetRecoveryStatus", of: "flowstate.v1.FlowRecoveryService")
+    public static let listQuarantine = MethodDescriptor(
+        "ListQuarantine", of: "flowstate.v1.FlowRecoveryService")
+    public static let getQuarantined = MethodDescriptor(
+        "GetQuarantined", of: "flowstate.v1.FlowRecoveryService")
+    public static let restoreQuarantined = MethodDescriptor(
+        "RestoreQuarantined", of: "flowstate.v1.FlowRecoveryService")
+    public static let listNotifications = MethodDescriptor(
+        "ListNotifications", of: "flowstate.v1.FlowRecoveryService")
+    public static let acknowledgeNotification = MethodDescriptor(
+        "AcknowledgeNotification", of: "flowstate.v1.FlowRecoveryService")
+    public static let createFlow = MethodDescriptor(
+        "CreateFlow", of: "flowstate.v1.FlowStateService")
+    public static let saveState = MethodDescriptor(
+        "SaveState", of: "flowstate.v1.FlowStateService")
+    public static let loadState = MethodDescriptor(
+        "LoadState", of: "flowstate.v1.FlowStateService")
+    public static let batchSaveState = MethodDescriptor(
+        "BatchSaveState", of: "flowstate.v1.FlowStateService")
+    public static let batchLoadState = MethodDescriptor(
+        "BatchLoadState", of: "flowstate.v1.FlowStateService")
+    public static let uploadState = MethodDescriptor(
+        "UploadState", of: "flowstate.v1.FlowStateService", clientStreaming: true)
+    public static let downloadState = MethodDescriptor(
+        "DownloadState", of: "flowstate.v1.FlowStateService", serverStreaming: true)
+    public static let listFlows = MethodDescriptor(
+        "ListFlows", of: "flowstate.v1.FlowStateService")
+    public static let listVersions = MethodDescriptor(
+        "ListVersions", of: "flowstate.v1.FlowStateService")
+    public static let diffVersions = MethodDescriptor(
+        "DiffVersions", of: "flowstate.v1.FlowStateService")
+    public static let forkFlow = MethodDescriptor(
+        "ForkFlow", of: "flowstate.v1.FlowStateService")
+    public static let deleteFlow = MethodDescriptor(
+        "DeleteFlow", of: "flowstate.v1.FlowStateService")
+    public static let createCheckpoint = MethodDescriptor(
+        "CreateCheckpoint", of: "flowstate.v1.FlowStateService")
+    public static let listCheckpoints = MethodDescriptor(
+        "ListCheckpoints", of: "flowstate.v1.FlowStateService")
+    public static let restoreCheckpoint = MethodDescriptor(
+        "RestoreCheckpoint", of: "flowstate.v1.FlowStateService")
+    public static let deleteCheckpoint = MethodDescriptor(
+        "DeleteCheckpoint", of: "flowstate.v1.FlowStateService")
+    public static let appendWrites = MethodDescriptor(
+        "AppendWrites", of: "flowstate.v1.FlowStateService")
+    public static let listWrites = MethodDescriptor(
+        "ListWrites", of: "flowstate.v1.FlowStateService")
+    public static let watchFlows = MethodDescriptor(
+        "WatchFlows", of: "flowstate.v1.FlowStateService", serverStreaming: true)
+}
+
 extension FlowStateProto {
     /// Every service of the package, in the order of its files.
     public static let services: [ServiceDescriptor] = [
         ServiceDescriptor(
             name: "flowstate.v1.FlowAdminService",
             methods: [
-                MethodDescriptor("Cleanup"),
-                MethodDescriptor("GetCleanupRun"),
-                MethodDescriptor("GetStatistics"),
-                MethodDescriptor("CreateTenant"),
-                MethodDescriptor("ListTenants"),
-                MethodDescriptor("UpdateTenant"),
-                MethodDescriptor("CreateApiKey"),
-                MethodDescriptor("ListApiKeys"),
-                MethodDescriptor("RevokeApiKey"),
+                .cleanup,
+                .getCleanupRun,
+                .getStatistics,
+                .getServerInfo,
+                .createTenant,
+                .listTenants,
+                .updateTenant,
+                .createApiKey,
+                .listApiKeys,
+                .revokeApiKey,
             ]),
         ServiceDescriptor(
             name: "flowstate.v1.FlowLifecycleService",
             methods: [
-                MethodDescriptor("TransitionPhase"),
-                MethodDescriptor("CompletePhase"),
-                MethodDescriptor("ReportError"),
-                MethodDescriptor("SetStatus"),
-                MethodDescriptor("ValidateState"),
-                MethodDescriptor("GetHistory"),
-                MethodDescriptor("GetSummary"),
+                .transitionPhase,
+                .completePhase,
+                .reportError,
+                .setStatus,
+                .validateState,
+                .getHistory,
+                .getSummary,
             ]),
         ServiceDescriptor(
             name: "flowstate.v1.FlowDefinitionService",
             methods: [
-                MethodDescriptor("PutDefinition"),
-                MethodDescriptor("GetDefinition"),
-                MethodDescriptor("ListDefinitions"),
-                MethodDescriptor("MoveFlow"),
+                .putDefinition,
+                .getDefinition,
+                .listDefinitions,
+                .moveFlow,
             ]),
         ServiceDescriptor(
             name: "flowstate.v1.FlowLeaseService",
             methods: [
-                MethodDescriptor("AcquireLease"),
-                MethodDescriptor("RenewLease"),
-                MethodDescriptor("ReleaseLease"),
-                MethodDescriptor("GetLease"),
+                .acquireLease,
+                .renewLease,
+                .releaseLease,
+                .getLease,
             ]),
         ServiceDescriptor(
             name: "flowstate.v1.FlowRecoveryService",
             methods: [
-                MethodDescriptor("RecoverFlow"),
-                MethodDescriptor("GetRecoveryStatus"),
-                MethodDescriptor("ListQuarantine"),
-                MethodDescriptor("GetQuarantined"),
-                MethodDescriptor("RestoreQuarantined"),
-                MethodDescriptor("ListNotifications"),
-                MethodDescriptor("AcknowledgeNotification"),
+                .recoverFlow,
+                .getRecoveryStatus,
+                .listQuarantine,
+                .getQuarantined,
+                .restoreQuarantined,
+                .listNotifications,
+                .acknowledgeNotification,
             ]),
         ServiceDescriptor(
             name: "flowstate.v1.FlowStateService",
             methods: [
-                MethodDescriptor("CreateFlow"),
-                MethodDescriptor("SaveState"),
-                MethodDescriptor("LoadState"),
-                MethodDescriptor("BatchSaveState"),
-                MethodDescriptor("BatchLoadState"),
-                MethodDescriptor("UploadState", clientStreaming: true),
-                MethodDescriptor("DownloadState", serverStreaming: true),
-                MethodDescriptor("ListFlows"),
-                MethodDescriptor("ListVersions"),
-                MethodDescriptor("DiffVersions"),
-                MethodDescriptor("ForkFlow"),
-                MethodDescriptor("DeleteFlow"),
-                MethodDescriptor("CreateCheckpoint"),
-                MethodDescriptor("ListCheckpoints"),
-                MethodDescriptor("RestoreCheckpoint"),
-                MethodDescriptor("DeleteCheckpoint"),
-                MethodDescriptor("AppendWrites"),
-                MethodDescriptor("ListWrites"),
-                MethodDescriptor("WatchFlows", serverStreaming: true),
+                .createFlow,
+                .saveState,
+                .loadState,
+                .batchSaveState,
+                .batchLoadState,
+                .uploadState,
+                .downloadState,
+                .listFlows,
+                .listVersions,
+                .diffVersions,
+                .forkFlow,
+                .deleteFlow,
+                .createCheckpoint,
+                .listCheckpoints,
+                .restoreCheckpoint,
+                .deleteCheckpoint,
+                .appendWrites,
+                .listWrites,
+                .watchFlows,
             ]),
     ]
 
@@ -87,6 +193,9 @@ extension FlowStateProto {
         CleanupResponse.self,
         GetCleanupRunRequest.self,
         GetCleanupRunResponse.self,
+        GetServerInfoRequest.self,
+        GetServerInfoResponse.self,
+        ServerLimit.self,
         GetStatisticsRequest.self,
         GetStatisticsResponse.self,
         FlowCount.self,

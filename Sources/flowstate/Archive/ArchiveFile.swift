@@ -1,16 +1,16 @@
 import FlowArchive
 import FlowStateClient
 
-/// An archive to be read, more than once: a file, or what came on standard input. What is wrong with it is a failure that names it.
+/// An archive that can be read more than once: a file, or a copy of standard input. Its errors are thrown as failures that name it.
 struct ArchiveFile {
-    /// As messages name it.
+    /// The name for messages.
     private let name: String
     private let file: Descriptor
     /// Where the archive begins in the file.
     private let beginning: Int64
 
-    /// Runs `body` with the archive at a path; `-` is standard input. What can only be read once, such as a pipe, is copied to a file
-    /// without a name first.
+    /// Runs `body` with the archive at a path; `-` is standard input. Input that can only be read once, such as a pipe, is first copied to
+    /// a file without a name.
     /// - Throws: `LocalFailure` when it cannot be read, and what `body` throws.
     static func opening<Result>(_ path: String, _ body: (ArchiveFile) async throws -> Result) async throws -> Result {
         guard path == "-" else {
@@ -36,7 +36,7 @@ struct ArchiveFile {
     }
 
     /// Runs `body` with a reader at the beginning of the archive.
-    /// - Throws: `LocalFailure` when it cannot be read or is not an archive that is whole, and what else `body` throws.
+    /// - Throws: `LocalFailure` when it cannot be read or is not a complete archive, and what else `body` throws.
     func reading<Result>(_ body: (ArchiveReader) async throws -> Result) async throws -> Result {
         do {
             try Self.readable(name) { () throws(SystemError) in try file.seek(to: beginning) }
@@ -49,8 +49,8 @@ struct ArchiveFile {
         }
     }
 
-    /// Reads all of it, so that nothing is done because of an archive that turns out to be damaged.
-    /// - Throws: as `reading`.
+    /// Reads all of it, so that a damaged archive is noticed before anything is done with it.
+    /// - Throws: As `reading`.
     func verify() async throws -> (header: ArchiveHeader, totals: ArchiveTotals) {
         try await reading { reader in
             while try reader.next() != nil {}

@@ -3,14 +3,14 @@ import FlowStateClient
 
 /// Reads flows with all their history from a server into an archive, one version at a time.
 struct FlowExporter {
-    /// Entries of a page: few, since a version's metadata may have 64 KiB and a flow's labels half of that.
+    /// Entries per page: few, since a version's metadata may have 64 KiB and a flow's labels half of that.
     private static let pageSize: Int32 = 100
 
     private let client: StateClient
     private let writer: ArchiveWriter
     private let console: Console
     private var progress: ProgressNotes
-    /// Flows that were deleted before their turn came.
+    /// Flows that were deleted before they could be exported.
     private(set) var deletedFlows: Int64 = 0
     /// Versions whose bytes the server has lost.
     private(set) var unreadableVersions: Int64 = 0
@@ -22,8 +22,8 @@ struct FlowExporter {
         progress = ProgressNotes(console)
     }
 
-    /// Exports every flow that a filter takes, by id.
-    /// - Throws: `ClientError`, `ArchiveError`, and what the archive's file throws.
+    /// Exports every flow that matches a filter, by id.
+    /// - Throws: `ClientError`, `ArchiveError`, and what writing the file throws.
     mutating func export(_ filter: FlowFilter) async throws {
         var token = ""
         repeat {
@@ -41,7 +41,7 @@ struct FlowExporter {
     }
 
     /// Exports one flow.
-    /// - Throws: `LocalFailure` when there is none, and as above.
+    /// - Throws: `LocalFailure` when there is no such flow, and as above.
     mutating func export(id: String) async throws {
         guard let flow = try await client.head(ofFlow: id, includeDeleted: false) else {
             throw LocalFailure("there is no flow '\(id)'", status: .notFound)
@@ -49,7 +49,7 @@ struct FlowExporter {
         try await export(flow)
     }
 
-    /// - Parameter flow: its head as it is now; versions that are made meanwhile are left out.
+    /// - Parameter flow: Its current head; versions that are made meanwhile are left out.
     private mutating func export(_ flow: Flow) async throws {
         let checkpoints = try await checkpoints(of: flow.flowID)
         try writer.append(flow)
@@ -76,7 +76,7 @@ struct FlowExporter {
         progress.tell(writer.totals)
     }
 
-    /// By version, oldest first.
+    /// Checkpoints by version, oldest first.
     private func checkpoints(of flowID: String) async throws -> [Int64: [Checkpoint]] {
         var found: [Int64: [Checkpoint]] = [:]
         var token = ""

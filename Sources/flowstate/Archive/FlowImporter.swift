@@ -1,13 +1,13 @@
 import FlowArchive
 import FlowStateClient
 
-/// Saves the versions of one flow from an archive on a server. What is there already is compared, and left as it is.
+/// Saves the versions of one flow from an archive on a server. Versions that the server has already are compared, and left as they are.
 struct FlowImporter {
-    /// Why a flow could not be imported as a whole.
+    /// Why a flow could not be imported completely.
     enum Problem {
-        /// It is there, and is another one.
+        /// The server has a different flow of that id.
         case conflict(String)
-        /// The server does not take it.
+        /// The server refuses it.
         case refused(String)
 
         var text: String {
@@ -17,18 +17,18 @@ struct FlowImporter {
         }
     }
 
-    /// What is other than the archive says, though all versions were saved.
+    /// What differs from the archive although all versions were saved.
     struct Difference {
         let text: String
-        /// Labels were left out, so that searches will not find the flow by them.
+        /// Some labels were left out, so that searches by them do not find the flow.
         let lacksLabels: Bool
     }
 
     private let client: StateClient
     private let isDryRun: Bool
-    /// As the archive has it.
+    /// The flow as the archive has it.
     let flow: Flow
-    /// How many versions were there before.
+    /// Versions that the server had before.
     private(set) var versionsBefore: Int64 = 0
     private(set) var savedVersions: Int64 = 0
     private(set) var savedCheckpoints: Int64 = 0
@@ -38,7 +38,7 @@ struct FlowImporter {
     private(set) var problem: Problem?
     private var existing: VersionCursor
 
-    /// Looks whether the flow is there.
+    /// Looks the flow up on the server.
     /// - Throws: `ClientError` when the server does not answer, here and below.
     init(_ flow: Flow, _ client: StateClient, isDryRun: Bool) async throws {
         self.client = client
@@ -58,7 +58,7 @@ struct FlowImporter {
         }
     }
 
-    /// The next version of the archive, in its order.
+    /// Imports the next version of the archive, in its order.
     mutating func take(_ version: ArchivedVersion) async throws {
         guard problem == nil, let info = version.info else { return }
         let number = numbering.add(info.version)
@@ -73,7 +73,7 @@ struct FlowImporter {
         }
     }
 
-    /// What is other than it was, after all versions; nil: nothing.
+    /// What differs from the archive, after all versions; nil when nothing does.
     func difference() async throws -> Difference? {
         guard problem == nil, !isDryRun, savedVersions > 0,
             let head = try await client.head(ofFlow: flow.flowID, includeDeleted: false), head.version == numbering.count
@@ -92,7 +92,7 @@ struct FlowImporter {
     }
 
     private mutating func compare(_ version: ArchivedVersion, _ info: VersionInfo, _ number: Int64) async throws {
-        // What retention has removed here cannot disagree.
+        // A version that retention has removed here cannot conflict.
         guard let there = try await existing.version(number) else { return }
         guard there.digest == info.digest, there.contentType == info.contentType else {
             problem = .conflict("version \(number) has another state here")
@@ -120,10 +120,10 @@ struct FlowImporter {
         request.phase = info.phase
         request.status = info.status
         request.progress = info.progress
-        // At first, so that lists find the flow from the beginning; at last, for a flow that is continued.
+        // With the first version, so that lists find the flow from the beginning; with the last one, for a flow that is continued.
         if number == 1 || info.version == flow.version { request.labels = flow.labels }
         request.versionLabel = info.versionLabel
-        // A first version has none; of the others most come from the one before, which need not be said.
+        // A first version has no parent; the parent of most others is the version before them, which is the default.
         if number > 1, info.parentVersion != 0 { request.parentVersion = numbering.imported(info.parentVersion) ?? 0 }
         request.metadata = metadata ?? VersionOrigin.shortened(info)
         request.checkpoint = version.checkpoints.first.map { CheckpointSpec(name: $0.name, description: $0.description) }
@@ -140,9 +140,9 @@ struct FlowImporter {
         try await create(version.checkpoints.dropFirst(), number)
     }
 
-    /// Saves a version. With the labels that the flow has in the end a version may have more than the server takes, since its state has
-    /// others, and so may the flow itself, from a server with another limit: then as many come along as it takes, and `difference` tells
-    /// what is missing in the end.
+    /// Saves a version. With the flow's final labels a version may exceed the server's limit, since its state sets labels of its own; so
+    /// may the flow itself, if it comes from a server with another limit. Then as many labels are sent as the server takes, and
+    /// `difference` reports what is missing in the end.
     private func saved(_ request: SaveStateRequest) async throws -> SaveStateResponse {
         var request = request
         var room = flow.labels
@@ -168,7 +168,7 @@ struct FlowImporter {
         }
     }
 
-    /// - Throws: the error when it says nothing about the flow.
+    /// - Throws: The error itself, when it says nothing about the flow.
     private static func problem(_ error: ClientError, _ number: Int64? = nil) throws -> Problem {
         let text = (number.map { "version \($0): " } ?? "") + error.message
         switch ExitStatus(error.code, reason: error.reason) {

@@ -1,6 +1,6 @@
 /// What an import did, or would do, flow by flow.
 struct ImportTally {
-    /// Flows with a problem that are named in the result; all are counted.
+    /// Problems that are named in the result at most; all are counted.
     private static let largestList = 20
 
     private(set) var created: Int64 = 0
@@ -18,8 +18,8 @@ struct ImportTally {
 
     var flows: Int64 { created + continued + unchanged + conflicts + refused }
 
-    /// A flow of which nothing more comes.
-    /// - Returns: what somebody should know about it, in one line.
+    /// Adds a flow of which all versions were taken.
+    /// - Returns: A line for the user, if the flow has a problem or a difference.
     mutating func add(_ flow: FlowImporter, difference: FlowImporter.Difference?) -> String? {
         savedVersions += flow.savedVersions
         savedCheckpoints += flow.savedCheckpoints

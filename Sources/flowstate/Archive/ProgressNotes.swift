@@ -1,6 +1,6 @@
 import FlowArchive
 
-/// Tells on standard error how far long work is, every few seconds. Short work says nothing.
+/// Reports on standard error how far a long operation is, every few seconds. A short one reports nothing.
 struct ProgressNotes {
     private static let interval = Duration.seconds(5)
 

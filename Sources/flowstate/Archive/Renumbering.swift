@@ -1,16 +1,16 @@
-/// Which numbers the versions of an archive have where they were imported: they count from 1 without gaps, in their order.
+/// The numbers of an archive's versions where they were imported: from 1 without gaps, in their order.
 struct Renumbering {
-    /// Where a run of numbers without a gap begins, there and here.
+    /// Where each run of numbers without a gap begins: the original and the imported number.
     private var runs: [(original: Int64, imported: Int64)] = []
     private var last: Int64 = 0
-    /// How many versions there were so far.
+    /// Versions added so far.
     private(set) var count: Int64 = 0
 
-    /// Whether some version has another number than it had.
+    /// Whether the import changes the number of some version.
     var changesNumbers: Bool { last != count }
 
-    /// - Parameter original: higher than the one before.
-    /// - Returns: the version's number here.
+    /// - Parameter original: Higher than the one before.
+    /// - Returns: The version's imported number.
     mutating func add(_ original: Int64) -> Int64 {
         count += 1
         if original - 1 != last || runs.isEmpty { runs.append((original, count)) }
@@ -18,7 +18,7 @@ struct Renumbering {
         return count
     }
 
-    /// The number here of a version that was added; nil when it is not in the archive.
+    /// The imported number of a version that was added; nil when the archive does not have it.
     func imported(_ original: Int64) -> Int64? {
         guard original >= 1, original <= last else { return nil }
         // Parents are nearly always among the last ones.

@@ -1,25 +1,25 @@
 import FlowModel
 import FlowStateClient
 
-/// What a server cannot be told of a version that it did not make itself (its number, when there are gaps, its time, its actor, what made
-/// it), as a member of the version's metadata.
+/// What a client cannot set for a version that it imports (its number, when there are gaps, its time, its actor, its event), as a member of
+/// the version's metadata.
 enum VersionOrigin {
     static let member = "flowstate_archive"
 
-    /// The metadata to import a version with: its own, with one member more. Metadata that is no object goes into that member. Where the
-    /// member is there already, from an import before this one, the metadata stays as it is.
+    /// The metadata to import a version with: its own, with one member more. Metadata that is not an object goes into that member. If the
+    /// member exists already, from an earlier import, the metadata stays as it is.
     ///
     /// - Returns: nil when that would be more than servers take.
     static func metadata(of info: VersionInfo, limits: Limits = Limits()) -> [UInt8]? {
-        // What is longer is not looked at: it takes many times its length when it is.
+        // Longer metadata is not parsed, which would take many times its length.
         guard info.metadata.count <= limits.metadataBytes else { return nil }
         let metadata = metadata(of: info, try? JSONDocument(info.metadata, maximumDepth: limits.jsonDepth).root)
         guard metadata.count <= limits.metadataBytes else { return nil }
         return JSONText.fault(in: metadata, maximumDepth: limits.jsonDepth) == nil ? metadata : nil
     }
 
-    /// Metadata to import a version with when there is no room for its origin beside its own. That of a reported error may be more than a
-    /// client can save: then it goes without the error's details, which are in the state too where the definition has a place for them.
+    /// Metadata to import a version with when there is no room for its origin. The metadata of a reported error may exceed what a client
+    /// can save: then the error's details are left out, which are in the state too where the definition has a place for them.
     static func shortened(_ info: VersionInfo, limits: Limits = Limits()) -> [UInt8] {
         guard info.metadata.count > limits.metadataBytes, info.event == .errorReported,
             let document = try? JSONDocument(info.metadata, maximumDepth: limits.jsonDepth), document.root.kind == .object,
@@ -42,7 +42,7 @@ enum VersionOrigin {
         return root.text.dropLast() + Array((separator + spelled(info, []) + "}").utf8)
     }
 
-    /// - Parameter other: JSON that is no object; empty: none.
+    /// - Parameter other: JSON that is not an object; empty for none.
     private static func object(_ info: VersionInfo, _ other: [UInt8]) -> [UInt8] { Array(("{" + spelled(info, other) + "}").utf8) }
 
     private static func spelled(_ info: VersionInfo, _ other: [UInt8]) -> String {

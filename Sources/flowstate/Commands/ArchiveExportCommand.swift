@@ -52,7 +52,7 @@ struct ArchiveExportCommand: ClientCommand {
         let (result, unreadable) =
             try await toStandardOutput
             ? export(.standardOutput, client, console) : NewFile.writing(path, replacing: force) { try await export($0, client, console) }
-        // Standard output has the archive then.
+        // Standard output has the archive, so the result goes to standard error.
         if toStandardOutput { console.showBeside(result) } else { try console.show(result) }
         if unreadable > 0 { throw ExitStatus.failure.code }
     }

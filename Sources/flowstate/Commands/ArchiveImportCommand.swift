@@ -18,16 +18,16 @@ struct ArchiveImportCommand: ClientCommand {
             flowstate_archive of a version's metadata. Versions that were missing from a flow leave no gap: those behind \
             them have lower numbers than they had. Events that made no version stay in the archive.
 
-            A state that the definition of its type, or the server's limits, do not allow stops its flow; others go on. \
+            A state that the definition of its type, or the server's limits, do not allow stops its flow; the import of others continues. \
             Exit codes: 2 with a conflict, unless it is skipped; 4 when a flow was refused or lacks labels, or the file \
-            is no archive that is whole.
+            is not a complete archive.
 
               flowstate archive import flows.fsa --dry-run
               flowstate archive import flows.fsa --tenant acme-restored --on-conflict skip
               flowstate archive export - | flowstate archive import - --endpoint other:7420
             """)
 
-    /// What to do when a flow is there and is another one.
+    /// What to do when the server has a different flow of the same id.
     enum ConflictPolicy: String, ExpressibleByArgument, CaseIterable {
         case fail
         case skip
@@ -36,10 +36,10 @@ struct ArchiveImportCommand: ClientCommand {
     @Argument(help: "The archive; - is standard input.")
     var file: String
 
-    @Flag(help: "Say what would be done, and save nothing. What definitions refuse is not known before.")
+    @Flag(help: "Say what would be done, and save nothing. Does not find out what definitions refuse.")
     var dryRun = false
 
-    @Option(parsing: .unconditional, help: "When a flow is there and is another one: stop, or go on with the next flow.")
+    @Option(parsing: .unconditional, help: "When the server has a different flow of the same id: stop, or continue with the next flow.")
     var onConflict: ConflictPolicy = .fail
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

@@ -8,7 +8,7 @@ struct ArchiveShowCommand: AsyncParsableCommand {
         commandName: "show",
         abstract: "Check an archive and list what is in it, without a server.",
         discussion: """
-            Nothing is listed of a file that is not an archive, truncated or damaged (exit code 4). JSON output is one \
+            Lists nothing for a file that is not an archive, is truncated or damaged (exit code 4). JSON output is one \
             document: {"flows": […], "archive": {…}}.
 
               flowstate archive show flows.fsa
@@ -50,7 +50,7 @@ struct ArchiveShowCommand: AsyncParsableCommand {
         func end() { if let current { page.append(record(current, before, reader.totals)) } }
         while let item = try reader.next() {
             guard case .flow(let flow) = item else { continue }
-            // The totals have the new flow already, which counts as nothing but a flow.
+            // The totals already count the new flow, but nothing of it yet.
             end()
             (current, before) = (flow, reader.totals)
             if page.count == 100 {

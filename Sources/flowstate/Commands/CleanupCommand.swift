@@ -7,30 +7,25 @@ struct CleanupCommand: ClientCommand {
         commandName: "cleanup",
         abstract: "Remove what retention no longer keeps.",
         discussion: """
-            What goes is what the definitions of flow types let go (\"retention\"), and the history of flows that were \
+            Removes what the definitions of flow types no longer keep (\"retention\"), and the history of flows that were \
             deleted long enough ago. Servers do so by themselves, one of them at a time; --status shows how far they are. \
-            Without --type or --flows-of it looks at everything. It goes on, a call after the other, until nothing is left \
-            to remove, and shows how far it has come. What is wrong with a flow is passed over and counted (\"skipped\").
+            Without --type it looks at all flows of the tenant. It repeats the call until nothing is left \
+            to remove, and shows how far it has come. A flow that cannot be cleaned up is left as it is and counted (\"skipped\").
 
               flowstate cleanup --dry-run
-              flowstate cleanup --flows-of acme --type orders
+              flowstate cleanup --tenant acme --type orders
               flowstate cleanup --status
             """)
-
-    @Option(
-        name: .customLong("flows-of"), parsing: .unconditional,
-        help: ArgumentHelp("Only flows of this tenant. (default: every tenant's)", valueName: "tenant"))
-    var flowsOf = ""
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Only flows of this type.", valueName: "flow type"))
     var type = ""
 
-    @Flag(help: "Show what would go, and remove nothing.")
+    @Flag(help: "Show what would be removed, and remove nothing.")
     var dryRun = false
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Remove so many rows at most. (default: go on until nothing is left)", valueName: "rows"))
+        help: ArgumentHelp("Remove at most this many rows. (default: repeat until nothing is left)", valueName: "rows"))
     var maxRows: Int64?
 
     @Flag(help: "Show the clean-up that servers do by themselves: the one under way, else the last.")
@@ -40,7 +35,7 @@ struct CleanupCommand: ClientCommand {
 
     func validate() throws {
         if let maxRows, maxRows < 1 { throw ValidationError("--max-rows must be a number from 1.") }
-        if status, dryRun || maxRows != nil || !type.isEmpty || !flowsOf.isEmpty { throw ValidationError("--status goes alone.") }
+        if status, dryRun || maxRows != nil || !type.isEmpty { throw ValidationError("--status takes no other cleanup option.") }
     }
 
     func call(_ client: StateClient, _ console: Console) async throws {
@@ -49,7 +44,7 @@ struct CleanupCommand: ClientCommand {
         repeat {
             let response = try await client.cleanup(
                 CleanupRequest(
-                    tenant: flowsOf, flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? 1 << 62 : 0), cursor: total.cursor))
+                    flowType: type, dryRun: dryRun, maxRows: maxRows ?? (dryRun ? 1 << 62 : 0), cursor: total.cursor))
             let isStuck = response.more && !response.hasRemoved && response.cursor == total.cursor
             total.add(response)
             if isStuck || response.more && maxRows != nil { break }
@@ -58,7 +53,7 @@ struct CleanupCommand: ClientCommand {
             }
         } while total.more
         if total.more, maxRows == nil {
-            let advice = "one call does not get any further: raise --timeout, or give --flows-of and --type"
+            let advice = "one call makes no progress: raise --timeout, or give --type"
             guard dryRun else { throw LocalFailure(advice, status: .unavailable) }
             console.note(advice)
         }
@@ -68,7 +63,7 @@ struct CleanupCommand: ClientCommand {
 
 extension CleanupResponse {
     fileprivate var hasRemoved: Bool {
-        [versions, flows, endedFlows, checkpoints, quarantined, events, idempotencyRecords].contains { $0 > 0 }
+        [versions, flows, endedFlows, checkpoints, quarantined, events].contains { $0 > 0 }
     }
 
     fileprivate mutating func add(_ other: CleanupResponse) {
@@ -78,7 +73,6 @@ extension CleanupResponse {
         checkpoints += other.checkpoints
         quarantined += other.quarantined
         events += other.events
-        idempotencyRecords += other.idempotencyRecords
         bytes += other.bytes
         skipped += other.skipped
         (more, cursor) = (other.more, other.cursor)

@@ -7,8 +7,8 @@ struct DefinitionPutCommand: ClientCommand {
         commandName: "put",
         abstract: "Store a definition as a new revision.",
         discussion: """
-            The document names its type. It is refused (exit code 4) when it cannot work; as many faults are told, each with \
-            its place, as fit into the answer, and the others counted (`definition check` tells all). Putting the document that \
+            The document names its type. It is refused (exit code 4) when it cannot work; as many faults are reported, each with \
+            its place, as fit into the answer, and the others counted (`definition check` reports all). Putting the document that \
             is there already makes no new revision.
 
               flowstate definition put order.json

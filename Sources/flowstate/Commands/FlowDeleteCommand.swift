@@ -5,7 +5,7 @@ import FlowStateClient
 struct FlowDeleteCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
-        abstract: "Delete a flow. Asks nothing.",
+        abstract: "Delete a flow, without asking first.",
         discussion: """
             The flow's versions stay as its history until retention removes them; its id cannot be saved to again.
 

@@ -7,7 +7,7 @@ struct FlowFailCommand: ClientCommand {
         commandName: "fail",
         abstract: "Report an error of a flow.",
         discussion: """
-            The error is kept whatever the flow's state is like, and the flow gets the status of errors.
+            The error is recorded whatever the flow's state is, and the flow gets the definition's error status.
 
               flowstate flow fail order-17 "card refused" --type PaymentError --details answer.json
             """)

@@ -7,7 +7,7 @@ struct FlowHistoryCommand: ClientCommand {
         commandName: "history",
         abstract: "List everything that happened to a flow, newest first.",
         discussion: """
-            Its versions, and what made none, such as checkpoints. --kind picks some of it.
+            Its versions, and events that made no version, such as checkpoints. --kind selects some of them.
 
               flowstate flow history order-17
               flowstate flow history order-17 --kind error_reported --kind transitioned --all

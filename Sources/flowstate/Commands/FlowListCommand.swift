@@ -5,7 +5,7 @@ import FlowStateClient
 struct FlowListCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List flows, those that changed last first.",
+        abstract: "List flows, the last changed first.",
         discussion: """
             Every filter that is given must match. JSON output is one document: {"flows": […], "next_page_token": "…"}; \
             the token is empty when the list is complete.

@@ -8,7 +8,7 @@ struct FlowSaveCommand: ClientCommand {
         abstract: "Save a new version of a flow's state.",
         discussion: """
             The state comes from a file or from standard input and is kept byte for byte. With --expected-version the \
-            save is refused (exit code 2) when somebody else has saved since; 0 means that the flow must not exist yet. \
+            save is refused (exit code 2) when another client has saved since; 0 means that the flow must not exist yet. \
             Options that are left out leave phase, status, progress and labels as they are; labels that are given \
             replace all of the flow's labels.
 
@@ -19,7 +19,7 @@ struct FlowSaveCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Argument(help: "The file with the state; - is standard input, which is also the default when it is no terminal.")
+    @Argument(help: "The file with the state; - is standard input, which is also the default when it is not a terminal.")
     var source: String?
 
     @OptionGroup(title: "State") var input: StateInput

@@ -16,7 +16,7 @@ struct FlowStatusCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Argument(help: "The status. (default: stays)")
+    @Argument(help: "The status. (default: unchanged)")
     var status: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("How far the flow is, 0 to 100.", valueName: "per-cent"))

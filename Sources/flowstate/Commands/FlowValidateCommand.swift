@@ -5,7 +5,7 @@ import FlowStateClient
 struct FlowValidateCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Hold a state against the rules of its definition.",
+        abstract: "Check a state against the rules of its definition.",
         discussion: """
             A flow's latest state, or a state that is not stored (--file or --state-text with --type). Lists broken \
             rules and warnings; exit code 4 when a rule is broken. Nothing is changed.
@@ -42,7 +42,7 @@ struct FlowValidateCommand: ClientCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("A state.", valueName: "text"))
     var stateText: String?
 
-    @Option(parsing: .unconditional, help: "How closely to look.")
+    @Option(parsing: .unconditional, help: "How much to check.")
     var depth: Depth = .complete
 
     @OptionGroup(title: "Connection") var connection: ConnectionOptions

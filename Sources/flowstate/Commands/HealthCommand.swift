@@ -21,6 +21,6 @@ struct HealthCommand: ClientCommand {
         if !serving { throw ExitStatus.failure.code }
     }
 
-    /// Health checks know two answers only.
+    /// A health check has only two outcomes.
     func exitStatus(of failure: Failure) -> ExitStatus { .failure }
 }

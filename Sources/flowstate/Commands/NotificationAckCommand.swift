@@ -5,9 +5,9 @@ import FlowStateClient
 struct NotificationAckCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "ack",
-        abstract: "Acknowledge a notification: somebody has seen it.",
+        abstract: "Acknowledge a notification: mark it as seen.",
         discussion: """
-            It is not listed any more, nor delivered if it was not yet. Doing so twice changes nothing.
+            It is no longer listed, nor delivered if it was not yet. A second acknowledgement changes nothing.
 
               flowstate notification ack 0197e2a0-…
             """)

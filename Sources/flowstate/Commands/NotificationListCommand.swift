@@ -5,7 +5,7 @@ import FlowStateClient
 struct NotificationListCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List notifications that nobody has acknowledged, newest first.",
+        abstract: "List notifications that are not acknowledged, newest first.",
         discussion: """
               flowstate notification list --level error
               flowstate notification list --flow order-17 --acknowledged

@@ -5,7 +5,7 @@ import FlowStateClient
 struct QuarantineGetCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
-        abstract: "Print an archived state, byte for byte.",
+        abstract: "Print a quarantined state, byte for byte.",
         discussion: """
               flowstate quarantine get 0197e2a0-… > broken.json
             """)

@@ -5,7 +5,7 @@ import FlowStateClient
 struct QuarantineListCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List archived states, newest first.",
+        abstract: "List quarantined states, newest first.",
         discussion: """
               flowstate quarantine list --flow order-17
             """)

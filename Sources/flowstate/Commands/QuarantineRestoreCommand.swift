@@ -5,7 +5,7 @@ import FlowStateClient
 struct QuarantineRestoreCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
-        abstract: "Bring an archived state back, as the flow's next version.",
+        abstract: "Bring a quarantined state back, as the flow's next version.",
         discussion: """
             The rules of the flow's definition hold for it as for any save, unless --allow-invalid is given.
 
@@ -17,7 +17,7 @@ struct QuarantineRestoreCommand: ClientCommand {
 
     @OptionGroup(title: "Precondition") var precondition: PreconditionOptions
 
-    @Flag(help: "Restore it though it breaks rules.")
+    @Flag(help: "Restore it even if it breaks rules.")
     var allowInvalid = false
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))

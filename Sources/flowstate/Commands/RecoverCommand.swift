@@ -5,11 +5,11 @@ import FlowStateClient
 struct RecoverCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "recover",
-        abstract: "Bring a flow back whose state is broken.",
+        abstract: "Recover a flow whose state is broken.",
         discussion: """
-            Repairs the latest state, or goes back to a checkpoint or an earlier version that is right, or begins anew, as \
-            the flow's definition says. The broken version is archived (`flowstate quarantine`). A flow with which nothing \
-            is wrong is left alone. --dry-run shows what would change.
+            Repairs the latest state, or goes back to a checkpoint or an earlier version that is valid, or begins anew, as \
+            the flow's definition says. The broken version is quarantined (`flowstate quarantine`). A flow that is not broken \
+            is left alone. --dry-run shows what would change.
 
               flowstate recover order-17 --dry-run
               flowstate recover order-17 --strategy checkpoint --checkpoint paid --reason "bad import"
@@ -31,7 +31,7 @@ struct RecoverCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(parsing: .unconditional, help: "Only this. (default: what the definition says, in its order)")
+    @Option(parsing: .unconditional, help: "Only this strategy. (default: those of the definition, in order)")
     var strategy: Strategy?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("For --strategy checkpoint: this one, by its name or id.", valueName: "checkpoint"))

@@ -7,7 +7,7 @@ struct StatsCommand: ClientCommand {
         commandName: "stats",
         abstract: "Show figures about flows: how many, how fast, how long in which phase, what failed.",
         discussion: """
-            What was done is counted of the last day, or of the time that --since says. Figures may be a minute old, and where \
+            Activity is counted for the last day, or for the time that --since says. Figures may be a minute old, and where \
             there is very much to count they are extrapolated from a part of it, which the last line then says.
 
               flowstate stats

@@ -11,7 +11,7 @@ struct ConnectionOptions: ParsableArguments {
             "The server: host:port, http://host:port or unix:/path. (default: $FLOWSTATE_ENDPOINT, or \(defaultEndpoint))"))
     var endpoint: String?
 
-    @Option(parsing: .unconditional, help: "Whose flows. (default: $FLOWSTATE_TENANT, or the server's default tenant)")
+    @Option(parsing: .unconditional, help: "The tenant whose flows to use. (default: $FLOWSTATE_TENANT, or the server's default tenant)")
     var tenant: String?
 
     @Option(parsing: .unconditional, help: "Who acts, for the audit trail. (default: $FLOWSTATE_ACTOR, or the name of the user)")
@@ -36,7 +36,7 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     /// A client of the server that the options name; it connects at the first call.
-    /// - Throws: `ValidationError` when the endpoint is none.
+    /// - Throws: `ValidationError` when the endpoint is not valid.
     func client() throws -> StateClient {
         let nanoseconds = Int64(timeout * 1e9)
         var configuration = ClientConfiguration()
@@ -47,13 +47,13 @@ struct ConnectionOptions: ParsableArguments {
             timeout: .nanoseconds(nanoseconds), configuration: configuration)
     }
 
-    /// This machine, on the port that servers listen on unless told otherwise.
+    /// This machine, on the port that servers listen on by default.
     private static let defaultEndpoint = Endpoint("localhost").map { "\($0)" } ?? "localhost"
 
     func resolvedEndpoint() throws -> Endpoint {
         let text = endpoint ?? Self.environment("FLOWSTATE_ENDPOINT") ?? Self.defaultEndpoint
         guard let endpoint = Endpoint(text) else {
-            throw ValidationError("'\(text)' is no endpoint; write host:port, http://host:port or unix:/path.")
+            throw ValidationError("'\(text)' is not an endpoint; write host:port, http://host:port or unix:/path.")
         }
         return endpoint
     }
@@ -68,7 +68,7 @@ struct ConnectionOptions: ParsableArguments {
         return String(cString: value)
     }
 
-    /// Nil where the user has no entry, as in a container that runs under any number.
+    /// Nil where the user has no entry, as in a container that runs under an arbitrary user id.
     private static var userName: String? {
         // The record stays valid until the next call; this program makes no other one.
         guard let entry = getpwuid(geteuid()), let name = entry.pointee.pw_name else { return nil }

@@ -4,7 +4,7 @@ import Yams
 /// Where a definition comes from: a file with JSON, or with YAML if its name says so.
 enum DefinitionInput {
     /// The document as JSON.
-    /// - Throws: `LocalFailure` when it cannot be read, or is YAML that JSON cannot say.
+    /// - Throws: `LocalFailure` when it cannot be read, or is YAML that JSON cannot express.
     static func read(_ path: String) throws -> [UInt8] {
         let bytes = try StateInput.read(path)
         guard path.hasSuffix(".yaml") || path.hasSuffix(".yml") else { return bytes }
@@ -34,7 +34,7 @@ enum DefinitionInput {
         }
     }
 
-    /// Numbers keep their spelling where JSON has it too.
+    /// Numbers keep their spelling where it is valid in JSON.
     private static func json(_ scalar: Node.Scalar, _ node: Node) throws -> String {
         if let bool = node.bool, node.tag == Tag(.bool) { return bool ? "true" : "false" }
         if node.null != nil, node.tag == Tag(.null) { return "null" }
@@ -42,7 +42,7 @@ enum DefinitionInput {
         if JSONText.fault(in: Array(scalar.string.utf8), maximumDepth: 0) == nil { return scalar.string }
         if let number = node.int { return "\(number)" }
         if let number = node.float, number.isFinite { return "\(number)" }
-        throw LocalFailure("\(scalar.string) is no number that JSON has\(place(node))", status: .invalidInput)
+        throw LocalFailure("\(scalar.string) is not a number that JSON allows\(place(node))", status: .invalidInput)
     }
 
     private static func quoted(_ text: String) -> String { String(decoding: JSONString.spell(text), as: UTF8.self) }

@@ -12,11 +12,11 @@ struct LabelArgument: ExpressibleByArgument, Equatable {
         value = String(argument[argument.index(after: equals)...])
     }
 
-    /// - Throws: `ValidationError` when a key is there twice: one of the two values would be lost.
+    /// - Throws: `ValidationError` when a key is given twice: one of the two values would be lost.
     static func check(_ labels: [LabelArgument]) throws {
         var seen: Set<[UInt8]> = []
         for label in labels where !seen.insert(Array(label.key.utf8)).inserted {
-            throw ValidationError("The label '\(label.key)' is there twice.")
+            throw ValidationError("The label '\(label.key)' is given twice.")
         }
     }
 

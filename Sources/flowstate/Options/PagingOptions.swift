@@ -11,7 +11,7 @@ struct PagingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Continue where an earlier list ended: its next_page_token.", valueName: "token"))
     var pageToken = ""
 
-    /// What a server answers in one page at most.
+    /// The most entries that a server returns in one page.
     private static let largestPage = 1_000
 
     mutating func validate() throws {
@@ -22,9 +22,9 @@ struct PagingOptions: ParsableArguments {
     /// Fetches pages until there are enough entries or no more pages.
     ///
     /// - Parameters:
-    ///   - fetch: asks for a page, given its size and token; answers its entries and the next token.
-    ///   - show: takes each page as it comes.
-    /// - Returns: the token to continue with; empty when the list is complete.
+    ///   - fetch: Requests a page, given its size and token; returns its entries and the next token.
+    ///   - show: Takes each page as it arrives.
+    /// - Returns: The token to continue with; empty when the list is complete.
     func pages<Entry>(
         fetch: (_ size: Int32, _ token: String) async throws -> (entries: [Entry], next: String),
         show: ([Entry]) throws -> Void
@@ -35,7 +35,7 @@ struct PagingOptions: ParsableArguments {
             let page = try await fetch(Int32(min(remaining, Self.largestPage)), token)
             try show(page.entries)
             if !page.next.isEmpty, page.next == token {
-                throw LocalFailure("the server answered the same page again", status: .failure)
+                throw LocalFailure("the server returned the same page again", status: .failure)
             }
             token = page.next
             remaining -= page.entries.count

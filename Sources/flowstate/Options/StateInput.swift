@@ -20,7 +20,7 @@ struct StateInput: ParsableArguments {
         if file != nil, stateText != nil { throw ValidationError("Give --file or --state-text, not both.") }
     }
 
-    /// The state's bytes; nil when no option says where it is.
+    /// The state's bytes; nil when no option gives it.
     /// - Throws: `LocalFailure` when it cannot be read or is too large.
     func read() throws -> [UInt8]? {
         if let stateText { return Array(stateText.utf8) }

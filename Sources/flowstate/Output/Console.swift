@@ -4,7 +4,7 @@ struct Console {
     let isTerminal: Bool
     /// How results are printed.
     let format: OutputFormat
-    /// Errors are printed as JSON only when JSON was asked for: without that, somebody may be reading.
+    /// Errors are printed as JSON only when JSON was asked for; otherwise a person may be reading.
     private let errorFormat: OutputFormat
 
     init(requested: OutputFormat?) {
@@ -31,7 +31,7 @@ struct Console {
         }
     }
 
-    /// Prints one result on standard error, where standard output has something else.
+    /// Prints one result on standard error, when standard output has something else.
     func showBeside(_ record: Record) { writeError(format == .table ? Table.lines(record) : record.json + "\n") }
 
     /// A remark for people, on standard error.

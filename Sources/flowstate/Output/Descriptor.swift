@@ -1,10 +1,10 @@
 import Glibc
 
-/// The reason why the system refused something: a value of `errno`.
+/// Why a system call failed: a value of `errno`.
 struct SystemError: Error, Equatable, CustomStringConvertible {
     let number: Int32
 
-    /// Of the call that has just failed on this thread.
+    /// The error of the call that has just failed on this thread.
     static var last: SystemError { SystemError(number: errno) }
 
     var description: String { String(cString: strerror(number)) }
@@ -20,14 +20,14 @@ struct Descriptor {
 
     var isTerminal: Bool { isatty(number) == 1 }
 
-    /// - Returns: a file that is the caller's to close.
+    /// - Returns: A file that the caller must close.
     static func openForReading(_ path: String) throws(SystemError) -> Descriptor {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw SystemError.last }
         return Descriptor(number: number)
     }
 
-    /// A file for reading and writing that has no name and ends when it is closed, in `$TMPDIR` or `/tmp`.
+    /// A file for reading and writing, in `$TMPDIR` or `/tmp`, that has no name and is gone once it is closed.
     static func temporaryFile() throws(SystemError) -> Descriptor {
         let directory = getenv("TMPDIR").map { String(cString: $0) } ?? ""
         var name = Array(((directory.isEmpty ? "/tmp" : directory) + "/flowstate.XXXXXX").utf8CString)
@@ -39,7 +39,7 @@ struct Descriptor {
 
     func close() { _ = Glibc.close(number) }
 
-    /// Where the next byte is read; nil where there is no going back, as in a pipe.
+    /// The position of the next byte to read; nil for a file that cannot seek, such as a pipe.
     var position: Int64? {
         let position = lseek(number, 0, SEEK_CUR)
         return position < 0 ? nil : Int64(position)
@@ -49,7 +49,7 @@ struct Descriptor {
         if lseek(number, off_t(position), SEEK_SET) < 0 { throw SystemError.last }
     }
 
-    /// Writes all that can be read into another file.
+    /// Copies all that can be read to another file.
     func copyToEnd(into other: Descriptor) throws(SystemError) {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -68,7 +68,7 @@ struct Descriptor {
     }
 
     /// Reads once, up to `buffer.count` bytes.
-    /// - Returns: how many bytes there were; 0 at the end.
+    /// - Returns: How many bytes were read; 0 at the end.
     /// - Throws: `SystemError`.
     func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {
         while true {
@@ -78,7 +78,7 @@ struct Descriptor {
         }
     }
 
-    /// - Throws: `SystemError`; some of the bytes may have been written then.
+    /// - Throws: `SystemError`; some of the bytes may have been written before.
     func write(_ bytes: [UInt8]) throws(SystemError) {
         var done = 0
         while done < bytes.count {

@@ -9,7 +9,7 @@ enum ExitStatus: Int32 {
     case invalidInput = 4
     case unavailable = 5
 
-    /// What an answer with a gRPC status other than OK means for a script.
+    /// The exit code for a gRPC status other than OK.
     /// - Parameter reason: Flowstate's name of the error; nil when the server gave none.
     init(_ code: StatusCode, reason: String?) {
         self =

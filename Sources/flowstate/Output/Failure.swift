@@ -1,7 +1,7 @@
 import FlowStateClient
 import Glibc
 
-/// Something that went wrong before or after the call: a file that cannot be read, a terminal that cannot show.
+/// A failure before or after the call: a file that cannot be read, a terminal that cannot show the output.
 struct LocalFailure: Error {
     let message: String
     let status: ExitStatus
@@ -15,13 +15,13 @@ struct LocalFailure: Error {
 /// A failure as it is shown to people and scripts.
 struct Failure {
     var message: String
-    /// The exit code it calls for.
+    /// The exit code for it.
     var status: ExitStatus
     /// gRPC's name of the status, such as `NOT_FOUND`; nil when no call was made.
     var code: String?
     /// Flowstate's name of the error, such as `FLOW_NOT_FOUND`; nil when the server gave none.
     var reason: String?
-    /// For a conflict: the version expected and the one there is.
+    /// For a conflict: the expected version and the actual one.
     var versions: (expected: Int64, actual: Int64)?
     /// When the server says that a retry may help: how long to wait.
     var retryAfter: Duration?
@@ -40,14 +40,14 @@ struct Failure {
             versions = error.conflict.map { ($0.expected, $0.actual) }
             retryAfter = error.retryDelay
         case let error as LocalFailure: self.init(error.message, status: error.status)
-        // What fails to be read is a `LocalFailure` already.
+        // Errors of reading are `LocalFailure` already.
         case let error as SystemError: self.init("cannot write the output: \(error)", status: .failure)
         default: self.init("\(error)", status: .failure)
         }
     }
 
-    /// Ends the program when the error says that the reader of the output has gone away (`… | head`): as the system ends programs then, by
-    /// SIGPIPE and without a word, which shells show as 141. The signal itself is ignored by then, for the sake of the connections.
+    /// Ends the program when the reader of the output has gone away (`… | head`): by SIGPIPE and without a message, as the system would,
+    /// which shells show as 141. The signal is ignored until then, for the sake of the connections.
     static func endIfPipeIsClosed(_ error: any Error) {
         guard (error as? SystemError)?.number == EPIPE else { return }
         signal(SIGPIPE, SIG_DFL)
@@ -60,7 +60,7 @@ struct Failure {
         return "flowstate: " + TerminalText.line(message) + (name.map { " [\(TerminalText.line($0))]" } ?? "")
     }
 
-    /// One object for scripts. `code`, `reason` are null where there is none; what only some errors have is left out.
+    /// One object for scripts. `code` and `reason` are null where there is none; fields that only some errors have are left out.
     var record: Record {
         var fields: [Record.Field] = [
             ("message", .string(message)), ("code", code.map { .string($0) } ?? .null),

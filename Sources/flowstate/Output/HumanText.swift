@@ -1,4 +1,4 @@
-/// Numbers as people read them, in as few digits as tell something.
+/// Numbers as people read them, in as few digits as make sense.
 enum HumanText {
     /// `1,234,567`
     static func count(_ number: Int64) -> String {
@@ -22,7 +22,7 @@ enum HumanText {
         return (unit == 0 ? count(number) : short(value)) + " " + units[unit]
     }
 
-    /// `3.14`, `120`, and `0.000012` where it is that little.
+    /// `3.14`, `120`, and `0.000012` where it is that small.
     static func rate(_ number: Double) -> String {
         if number == 0 || number >= 0.01 { return short(number) }
         return number < 0.000_000_5 ? "<0.000001" : fixed(number, digits: 6)
@@ -47,11 +47,11 @@ enum HumanText {
 
     private static func padded(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-    /// Three digits that count, and no zeros behind the point.
+    /// Three significant digits, without trailing zeros of a fraction.
     private static func short(_ number: Double) -> String { fixed(number, digits: number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2) }
 
     private static func fixed(_ number: Double, digits: Int) -> String {
-        // Whatever a server says, no number that an Int64 cannot hold.
+        // A server may send numbers that an Int64 cannot hold.
         guard number.magnitude < 1e12 else { return "\(number)" }
         var scale: Int64 = 1
         for _ in 0..<digits { scale *= 10 }
@@ -63,7 +63,7 @@ enum HumanText {
 }
 
 extension String {
-    /// Without zeros at the end of a fraction, and without its point when nothing is left.
+    /// Without the trailing zeros of a fraction, and without its point when nothing is left.
     fileprivate var trimmingZeros: Substring {
         var text = self[...]
         while text.last == "0" { text.removeLast() }

@@ -1,17 +1,17 @@
-/// Lays JSON text out anew, token by token: only the white space between tokens changes. Numbers of any length, the
-/// order of keys, duplicate keys and escapes stay as they are. Inside strings, raw characters that a terminal would
-/// act on (DEL, C1, changes of direction) are written as escapes, which mean the same.
+/// Reformats JSON text token by token: only the white space between tokens changes. Numbers of any length, the order of keys, duplicate
+/// keys and escapes stay as they are. Inside strings, raw characters that a terminal would act on (DEL, C1, changes of direction) are
+/// written as escapes, which mean the same.
 struct JSONLayout {
     enum Style {
         case compact
-        /// Two spaces a level, one member a line.
+        /// Two spaces per level, one member per line.
         case indented
     }
 
-    /// Deeper text is left alone: indenting it would take the square of its length.
+    /// Deeper text is not reformatted: indenting it would take the square of its length.
     static let maximumDepth = 512
 
-    /// The text laid out; nil when it is not JSON (RFC 8259), not UTF-8, or too deep.
+    /// The reformatted text; nil when it is not JSON (RFC 8259), not UTF-8, or too deep.
     static func format(_ text: [UInt8], _ style: Style) -> String? {
         guard String(validating: text, as: UTF8.self) != nil else { return nil }
         var layout = JSONLayout(text: text, style: style)
@@ -38,13 +38,13 @@ struct JSONLayout {
         output.reserveCapacity(text.count)
     }
 
-    /// Goes to the next token; false at the end of the text.
+    /// Moves to the next token; false at the end of the text.
     private mutating func skipSpace() -> Bool {
         while position < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[position]) { position += 1 }
         return position < text.count
     }
 
-    /// Takes one token over; false when it may not stand here.
+    /// Copies one token; false when it is not allowed here.
     private mutating func token() -> Bool {
         switch text[position] {
         case UInt8(ascii: "{"): open(UInt8(ascii: "}"), .keyOrEnd)

@@ -1,6 +1,6 @@
 /// The grammar of JSON's strings, numbers and literals (RFC 8259 §3, §6, §7), on bytes that are UTF-8.
 enum JSONToken {
-    /// Where the string that begins at `start` ends; nil when it has no end, a raw control character or a wrong escape.
+    /// Where the string that begins at `start` ends; nil when it does not end, or has a raw control character or an invalid escape.
     static func stringEnd(in text: [UInt8], from start: Int) -> Int? {
         var index = start + 1
         while index < text.count {

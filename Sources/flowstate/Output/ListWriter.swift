@@ -1,11 +1,11 @@
-/// Prints a list page by page: a table, or one JSON document with an entry a line.
+/// Prints a list page by page: a table, or one JSON document with one entry per line.
 struct ListWriter {
     private let console: Console
     private let name: String
     private var table: Table
     private var isEmpty = true
 
-    /// - Parameter name: the list's key in the JSON document.
+    /// - Parameter name: The list's key in the JSON document.
     init(_ console: Console, name: String, columns: [Table.Column]) {
         self.console = console
         self.name = name
@@ -25,7 +25,7 @@ struct ListWriter {
         }
     }
 
-    /// - Parameter nextPageToken: empty when the list is complete.
+    /// - Parameter nextPageToken: Empty when the list is complete.
     mutating func finish(nextPageToken: String) throws {
         switch console.format {
         case .table:
@@ -38,8 +38,8 @@ struct ListWriter {
         }
     }
 
-    /// Ends a list that is complete with something about it as a whole.
-    /// - Parameter name: its key in the JSON document.
+    /// Ends a complete list with a record about it as a whole.
+    /// - Parameter name: The record's key in the JSON document.
     mutating func finish(_ name: String, _ record: Record) throws {
         switch console.format {
         case .table: try console.write("\n" + Table.lines(record))

@@ -2,15 +2,23 @@ import Glibc
 
 /// A file that appears under its name when it is complete, or not at all.
 enum NewFile {
-    /// Runs `body` with a file beside `path` that only its owner can read, and gives it that name when `body` has returned. When it throws,
-    /// nothing is left. (Of a process that is killed a file stays whose name begins with that of `path`.)
+    /// Runs `body` with a file beside `path` that only its owner can read, and renames it to `path` when `body` has returned. When `body`
+    /// throws, nothing is left. (A process that is killed leaves a file whose name begins with that of `path`.)
     ///
-    /// - Parameter replacing: otherwise a file that is there already is a failure, before `body` runs or afterwards.
+    /// A device or a pipe is never replaced: with `replacing`, it is written to.
+    ///
+    /// - Parameter replacing: If false, a file that exists already is a failure, before `body` runs or afterwards.
     /// - Throws: `LocalFailure`, and what `body` throws.
     static func writing<Result>(
         _ path: String, replacing: Bool, _ body: (Descriptor) async throws -> Result
     ) async throws -> Result {
         if !replacing, access(path, F_OK) == 0 { throw exists(path) }
+        if isSpecial(path) {
+            let number = open(path, O_WRONLY | O_CLOEXEC)
+            guard number >= 0 else { throw failure(path) }
+            defer { close(number) }
+            return try await body(Descriptor(number: number))
+        }
         var name = Array((path + ".XXXXXX").utf8CString)
         let number = mkstemp(&name)
         guard number >= 0 else { throw failure(path) }
@@ -26,6 +34,13 @@ enum NewFile {
         }
     }
 
+    /// Whether there is something that is neither a regular file nor a directory.
+    private static func isSpecial(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return false }
+        return status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
+    }
+
     private static func rename(_ name: [CChar], _ path: String, replacing: Bool) throws {
         if !replacing {
             // Unlike rename(2), link(2) never replaces a file.
@@ -34,7 +49,7 @@ enum NewFile {
                 return
             }
             if errno == EEXIST { throw exists(path) }
-            // Some file systems have no links; that there was no such file was seen before.
+            // Some file systems have no links; `writing` has checked that there was no such file.
             guard errno == EPERM || errno == EOPNOTSUPP else { throw failure(path) }
         }
         guard Glibc.rename(name, path) == 0 else { throw failure(path) }

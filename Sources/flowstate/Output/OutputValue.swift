@@ -1,7 +1,7 @@
 import FlowStateClient
 import WireMessages
 
-/// A value of a result; knows its JSON and what a table's cell shows of it.
+/// A value of a result, with its JSON and its text in a table's cell.
 enum OutputValue: Sendable {
     case null
     case bool(Bool)
@@ -13,7 +13,7 @@ enum OutputValue: Sendable {
     case digest([UInt8])
     case map(StringMap)
     case strings([String])
-    /// JSON text from a client; put in as it is, or as a string when it is not JSON.
+    /// JSON text from a client; printed as it is, or as a string when it is not JSON.
     case json([UInt8])
     case record(Record)
     case records([Record])

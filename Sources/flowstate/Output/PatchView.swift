@@ -1,6 +1,6 @@
 import FlowModel
 
-/// A JSON Patch for people: one line an operation, what goes in red and what comes in green.
+/// A JSON Patch for people: one line per operation, removals in red, additions in green, replacements in yellow.
 enum PatchView {
     private static let red = "\u{1B}[31m"
     private static let green = "\u{1B}[32m"

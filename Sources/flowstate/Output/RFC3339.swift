@@ -14,9 +14,8 @@ enum RFC3339 {
         return "\(date) \(clock)Z"
     }
 
-    /// Reads `date-time` of RFC 3339 §5.6, to the nanosecond (further digits are dropped). A space may stand
-    /// for the `T`. Nil for anything else, for a time with no offset, for leap seconds, and for what a protobuf
-    /// timestamp does not hold (years other than 1 to 9999).
+    /// Reads `date-time` of RFC 3339 §5.6, to the nanosecond (further digits are dropped). A space may replace the `T`. Nil for anything
+    /// else, for a time without an offset, for leap seconds, and for what a protobuf timestamp does not hold (years other than 1 to 9999).
     static func parse(_ text: String) -> Timestamp? {
         var rest = text.utf8[...]
         guard let year = digits(4, &rest), take("-", &rest), let month = digits(2, &rest), take("-", &rest),
@@ -33,7 +32,7 @@ enum RFC3339 {
     /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, as timestamp.proto says.
     private static let seconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
 
-    /// Of a time that is none, from a file or a server that is not ours, the nearest one.
+    /// An invalid time, from a file or from another kind of server, is shown as the nearest valid one.
     private static func parts(_ time: Timestamp) -> (date: String, clock: String) {
         let seconds = min(max(time.seconds, seconds.lowerBound), seconds.upperBound)
         let second = ((seconds % 86_400) + 86_400) % 86_400

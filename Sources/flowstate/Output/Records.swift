@@ -1,6 +1,6 @@
 import WireMessages
 
-// What is shown of each message: the names of the contract's fields, in its order.
+// The fields that are shown of each message, with the contract's names and in its order.
 
 extension Record {
     init(_ flow: Flow) {
@@ -87,7 +87,7 @@ extension Record {
         ])
     }
 
-    /// A flow after a step of its life.
+    /// A flow after a step of its lifecycle.
     init(step flow: Flow?, _ more: [Field], replayed: Bool) {
         let flow = flow ?? Flow()
         self.init(
@@ -168,7 +168,7 @@ extension RecoveryState {
 }
 
 extension NotificationLevel {
-    /// As `notification list --level` has it.
+    /// As in `notification list --level`.
     var text: String {
         switch self {
         case .unspecified: "unspecified"
@@ -181,7 +181,7 @@ extension NotificationLevel {
 }
 
 extension RecoveryStrategy {
-    /// As `recover --strategy` has it; none: nothing was wrong.
+    /// As in `recover --strategy`; `none` when nothing was wrong.
     var text: String {
         switch self {
         case .unspecified: "none"
@@ -203,13 +203,22 @@ extension Record {
         ])
     }
 
+    init(_ info: GetServerInfoResponse) {
+        self.init([
+            ("version", .string(info.version)), ("uptime_seconds", .number((info.uptime ?? .zero) / .seconds(1))),
+            ("schema_version", .integer(info.schemaVersion)), ("features", .strings(info.features)),
+            ("methods", .strings(info.methods)),
+            ("limits", .record(Record(info.limits.map { ($0.name, .integer($0.value)) }))),
+        ])
+    }
+
     init(_ removed: CleanupResponse) { self.init(Self.counts(removed) + [("more", .bool(removed.more))]) }
 
     init(_ run: GetCleanupRunResponse) {
         self.init(
             [
                 ("holder", .string(run.holder)), ("started_at", .time(run.startedAt)), ("finished_at", .time(run.finishedAt)),
-                ("tenant", .string(run.tenant)), ("flow_id", .string(run.flowID)),
+                ("flow_id", .string(run.flowID)),
             ] + Self.counts(run.removed ?? CleanupResponse()))
     }
 
@@ -218,8 +227,7 @@ extension Record {
             ("versions", .integer(removed.versions)), ("flows", .integer(removed.flows)),
             ("ended_flows", .integer(removed.endedFlows)), ("checkpoints", .integer(removed.checkpoints)),
             ("quarantined", .integer(removed.quarantined)), ("events", .integer(removed.events)),
-            ("idempotency_records", .integer(removed.idempotencyRecords)), ("bytes", .integer(removed.bytes)),
-            ("skipped", .integer(removed.skipped)),
+            ("bytes", .integer(removed.bytes)), ("skipped", .integer(removed.skipped)),
         ]
     }
 }

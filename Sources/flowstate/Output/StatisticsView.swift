@@ -1,6 +1,6 @@
 import FlowStateClient
 
-/// Statistics for people: a few lines of totals, then a table each of types, statuses, phases and rules.
+/// Statistics for people: a few lines of totals, then one table each of types, statuses, phases and rules.
 struct StatisticsView {
     private let statistics: GetStatisticsResponse
 

@@ -1,5 +1,4 @@
-/// Aligned columns of text. Rows come in portions: columns never get narrower, so that later portions stay under
-/// the header.
+/// Aligned columns of text. Rows arrive in portions: columns never get narrower, so that later portions stay under the header.
 struct Table {
     struct Column {
         /// The field of the record that the column shows; also its title, in capitals.
@@ -44,7 +43,7 @@ struct Table {
         return line + "\n"
     }
 
-    /// One record as lines of name and value; records inside it follow with their names before it. Fields without a value are left out.
+    /// One record as lines of name and value; nested records follow, with their names as prefixes. Fields without a value are left out.
     static func lines(_ record: Record) -> String {
         let rows = rows(record, prefix: "")
         let width = rows.map { TerminalText.width($0.name) }.max() ?? 0

@@ -4,7 +4,9 @@ import Testing
 
 /// A shallow document is the whole one to whoever looks at it, and of what is not JSON it misses only what nobody looks at.
 @Suite struct ShallowDocumentTests {
-    private func shallow(_ bytes: [UInt8], depth: Int = 256) -> JSONDocument? { JSONDocument(shallow: bytes, maximumDepth: depth) }
+    private func shallow(_ bytes: [UInt8], depth: Int = 256) -> JSONDocument? {
+        try? JSONDocument(shallow: bytes, maximumDepth: depth, .usual)
+    }
 
     /// Everything that can be asked of two values is the same, and of all that is in them.
     private func areSame(_ one: JSONValue, _ other: JSONValue) -> Bool {

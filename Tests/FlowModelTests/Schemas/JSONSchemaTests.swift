@@ -24,7 +24,10 @@ import Testing
             #"{"required": ["a", "b"], "properties": {"c": {"items": {"required": ["d"]}}}}"#, #"{"b": 0, "c": [{"d": 1}, {}]}"#,
             ["/c/1/d is missing", "/a is missing"]
         ),
-        (#"{"additionalProperties": false, "properties": {"a": true}}"#, #"{"a": 1, "b": 2}"#, ["/b is no member that the schema knows"]),
+        (
+            #"{"additionalProperties": false, "properties": {"a": true}}"#, #"{"a": 1, "b": 2}"#,
+            ["/b is not a member that the schema knows"]
+        ),
         (#"{"properties": {"a": false}}"#, #"{"a": 1}"#, ["/a must not be there: the schema allows nothing here"]),
         (
             #"{"propertyNames": {"maxLength": 2}}"#, #"{"abc": 1}"#,
@@ -58,7 +61,10 @@ import Testing
             #"{"contains": {"type": "string"}, "maxItems": 1}"#, "[1, 2]",
             [" has no element that the schema asks for with contains", " has 2 elements, more than 1"]
         ),
-        (#"{"items": {"format": "date-time"}}"#, #"["2026-11-25T10:00:00Z", "2026-11-25 10:00"]"#, ["/1 is no date-time"]),
+        (
+            #"{"items": {"format": "date-time"}}"#, #"["2026-11-25T10:00:00Z", "2026-11-25 10:00"]"#,
+            ["/1 does not have the format date-time"]
+        ),
     ]
 
     @Test(arguments: wrong) func saysEverythingThatIsWrong(_ schema: String, _ state: String, _ expected: [String]) throws {
@@ -87,7 +93,7 @@ import Testing
 
     static let faulty: [(schema: String, path: String, message: String)] = [
         ("1", "/schema", "is a number, not a schema"),
-        (#"{"properties": {"a": {"type": "text"}}}"#, "/schema/properties/a/type", #""text" is no type"#),
+        (#"{"properties": {"a": {"type": "text"}}}"#, "/schema/properties/a/type", #""text" is not a type"#),
         (#"{"items": [{}, 5]}"#, "/schema/items/1", "is a number, not a schema"),
         (#"{"definitions": {"unused": {"minLength": -1}}}"#, "/schema/definitions/unused/minLength", "not a whole number from 0"),
         (#"{"required": "a"}"#, "/schema/required", "is a string, not an array"),
@@ -105,9 +111,9 @@ import Testing
         (#"{"items": {"$ref": "other.json#/a"}}"#, "/schema/items/$ref", "never fetched"),
         (##"{"items": {"$ref": "#/definitions/a"}}"##, "/schema/items/$ref", "leads to nothing"),
         (##"{"items": {"$ref": "#a"}}"##, "/schema/items/$ref", "names nothing"),
-        (##"{"items": {"$ref": "#/a%"}}"##, "/schema/items/$ref", "no JSON Pointer"),
+        (##"{"items": {"$ref": "#/a%"}}"##, "/schema/items/$ref", "not a JSON Pointer"),
         (#"{"items": {"$ref": 1}}"#, "/schema/items/$ref", "is a number, not a string"),
-        (##"{"items": {"$ref": "#/const/x"}, "const": {"x": {"type": 1}}}"##, "/schema/const/x/type", "is no type"),
+        (##"{"items": {"$ref": "#/const/x"}, "const": {"x": {"type": 1}}}"##, "/schema/const/x/type", "is not a type"),
         (#"{"items": [{"$id": "a"}, {"$id": "a"}]}"#, "/schema/items/1/$id", "already"),
         // Circles
         (##"{"$ref": "#"}"##, "/schema/$ref", "leads back to itself"),

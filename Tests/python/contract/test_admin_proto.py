@@ -1,6 +1,7 @@
 """admin.proto: figures and cleaning up; durations of every kind."""
 
 import json
+import re
 
 import grpc
 import pytest
@@ -52,16 +53,16 @@ def kept(flows, count, **retention):
         flows.save("f", b"{}", flow_type="t")
 
 
-@promise("admin", "Say what would be removed and remove nothing.", "Only this tenant's; empty: every tenant's.", "Versions removed.")
+@promise("admin", "Say what would be removed and remove nothing.", "Versions removed.")
 def test_cleaning_up(flows):
     kept(flows, 8)
-    planned = flows.Cleanup(tenant=flows.tenant, dry_run=True)
+    planned = flows.Cleanup(dry_run=True)
     assert planned.versions == 7 and len(flows.versions("f")) == 8
-    assert flows.Cleanup(tenant=flows.tenant, flow_type="other").versions == 0
-    assert flows.Cleanup(tenant=flows.tenant, flow_type="t").versions == 7
+    assert flows.Cleanup(flow_type="other").versions == 0
+    assert flows.Cleanup(flow_type="t").versions == 7
     assert [version.version for version in flows.versions("f")] == [8]
     with invalid() as refusal:
-        flows.Cleanup(tenant=flows.tenant, max_rows=-1)
+        flows.Cleanup(max_rows=-1)
     assert refusal.fields() == ["max_rows"]
 
 
@@ -71,7 +72,7 @@ def test_a_clean_up_goes_on_where_it_stopped(flows):
     kept(flows, 40)
     cursor, removed = "", 0
     for _ in range(10):
-        done = flows.Cleanup(tenant=flows.tenant, max_rows=10, cursor=cursor)
+        done = flows.Cleanup(max_rows=10, cursor=cursor)
         removed, cursor = removed + done.versions, done.cursor
         if not cursor:
             break
@@ -81,7 +82,27 @@ def test_a_clean_up_goes_on_where_it_stopped(flows):
 @promise("admin", "Remove so many rows at most; 0: 100,000.", "there may be more to remove.")
 def test_a_clean_up_stops_after_so_many_rows(flows):
     kept(flows, 40)
-    done = flows.Cleanup(tenant=flows.tenant, max_rows=10)
-    removed = done.versions + done.checkpoints + done.events + done.idempotency_records + done.quarantined
+    done = flows.Cleanup(max_rows=10)
+    removed = done.versions + done.checkpoints + done.events + done.quarantined
     assert (removed, done.more) == (10, True)
     assert len(flows.versions("f")) == 30
+
+
+@promise("admin", "Removes what retention no longer keeps of the caller's flows.")
+def test_nobody_cleans_up_other_tenants(flows, server):
+    other = server.flows(tenant=flows.tenant + "-other")
+    kept(other, 4)
+    kept(flows, 4)
+    assert flows.Cleanup().versions == 3
+    assert len(flows.versions("f")) == 1 and len(other.versions("f")) == 4
+
+
+@promise("admin", "The server's release, such as `0.2.0`.", "How long it has been running.",
+         "The last migration that was applied to its database.", "The value in force.")
+def test_what_a_server_says_of_itself(flows):
+    info = flows.GetServerInfo()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", info.version) and info.schema_version >= 15
+    assert 0 < info.uptime.ToTimedelta().total_seconds() < 3_600
+    assert {"validation", "recovery"} <= set(info.features)
+    limits = {limit.name: limit.value for limit in info.limits}
+    assert limits["message-bytes"] == 16 << 20 and len(limits) > 50

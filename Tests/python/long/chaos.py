@@ -177,7 +177,7 @@ def cleaner(endpoints, counts):
         rng, clients = generator("cleaner"), endpoints.clients()
         while callers.is_going():
             try:
-                removed = rng.choice(clients).Cleanup(tenant=TENANT, max_rows=rng.choice([0, 1, 7, 50]), timeout=rng.choice([0.2, 10]))
+                removed = rng.choice(clients).Cleanup(max_rows=rng.choice([0, 1, 7, 50]), timeout=rng.choice([0.2, 10]))
                 counts["versions removed"] += removed.versions
                 counts["checkpoints removed"] += removed.checkpoints
             except grpc.RpcError as error:

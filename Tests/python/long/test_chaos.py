@@ -94,7 +94,7 @@ def test_chaos(flowstate_bin, scratch, postgresql, report, offset):
         client = servers[0].flows(TENANT)
         for _ in range(2):  # before and after a clean-up that nothing disturbs
             found = [writer.check(client) for writer in writers]
-            with_all = client.Cleanup(tenant=TENANT, timeout=60)
+            with_all = client.Cleanup(timeout=60)
             assert not with_all.more
         report(f"chaos: {sum(versions for versions, _ in found)} versions and {sum(each for _, each in found)} checkpoints read back")
         for server in servers:

@@ -187,6 +187,141 @@ void   flowstate__v1__get_cleanup_run_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__get_cleanup_run_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__get_server_info_request__init
+                     (Flowstate__V1__GetServerInfoRequest         *message)
+{
+  static const Flowstate__V1__GetServerInfoRequest init_value = FLOWSTATE__V1__GET_SERVER_INFO_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_server_info_request__get_packed_size
+                     (const Flowstate__V1__GetServerInfoRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_server_info_request__pack
+                     (const Flowstate__V1__GetServerInfoRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_server_info_request__pack_to_buffer
+                     (const Flowstate__V1__GetServerInfoRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetServerInfoRequest *
+       flowstate__v1__get_server_info_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetServerInfoRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__get_server_info_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_server_info_request__free_unpacked
+                     (Flowstate__V1__GetServerInfoRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__get_server_info_response__init
+                     (Flowstate__V1__GetServerInfoResponse         *message)
+{
+  static const Flowstate__V1__GetServerInfoResponse init_value = FLOWSTATE__V1__GET_SERVER_INFO_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_server_info_response__get_packed_size
+                     (const Flowstate__V1__GetServerInfoResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_server_info_response__pack
+                     (const Flowstate__V1__GetServerInfoResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_server_info_response__pack_to_buffer
+                     (const Flowstate__V1__GetServerInfoResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetServerInfoResponse *
+       flowstate__v1__get_server_info_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetServerInfoResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__get_server_info_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_server_info_response__free_unpacked
+                     (Flowstate__V1__GetServerInfoResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_server_info_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__server_limit__init
+                     (Flowstate__V1__ServerLimit         *message)
+{
+  static const Flowstate__V1__ServerLimit init_value = FLOWSTATE__V1__SERVER_LIMIT__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__server_limit__get_packed_size
+                     (const Flowstate__V1__ServerLimit *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__server_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__server_limit__pack
+                     (const Flowstate__V1__ServerLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__server_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__server_limit__pack_to_buffer
+                     (const Flowstate__V1__ServerLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__server_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__ServerLimit *
+       flowstate__v1__server_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__ServerLimit *)
+     protobuf_c_message_unpack (&flowstate__v1__server_limit__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__server_limit__free_unpacked
+                     (Flowstate__V1__ServerLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__server_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__get_statistics_request__init
                      (Flowstate__V1__GetStatisticsRequest         *message)
 {
@@ -1177,20 +1312,8 @@ void   flowstate__v1__revoke_api_key_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__revoke_api_key_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_descriptors[4] =
 {
-  {
-    "tenant",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__CleanupRequest, tenant),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
   {
     "flow_type",
     2,
@@ -1241,16 +1364,15 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_request__field_desc
   },
 };
 static const unsigned flowstate__v1__cleanup_request__field_indices_by_name[] = {
-  4,   /* field[4] = cursor */
-  2,   /* field[2] = dry_run */
-  1,   /* field[1] = flow_type */
-  3,   /* field[3] = max_rows */
-  0,   /* field[0] = tenant */
+  3,   /* field[3] = cursor */
+  1,   /* field[1] = dry_run */
+  0,   /* field[0] = flow_type */
+  2,   /* field[2] = max_rows */
 };
 static const ProtobufCIntRange flowstate__v1__cleanup_request__number_ranges[1 + 1] =
 {
-  { 1, 0 },
-  { 0, 5 }
+  { 2, 0 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor =
 {
@@ -1260,14 +1382,14 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descriptor =
   "Flowstate__V1__CleanupRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__CleanupRequest),
-  5,
+  4,
   flowstate__v1__cleanup_request__field_descriptors,
   flowstate__v1__cleanup_request__field_indices_by_name,
   1,  flowstate__v1__cleanup_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__cleanup_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[11] =
+static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_descriptors[10] =
 {
   {
     "versions",
@@ -1288,18 +1410,6 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_des
     PROTOBUF_C_TYPE_INT64,
     0,   /* quantifier_offset */
     offsetof(Flowstate__V1__CleanupResponse, flows),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "idempotency_records",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__CleanupResponse, idempotency_records),
     NULL,
     NULL,
     0,             /* flags */
@@ -1403,22 +1513,22 @@ static const ProtobufCFieldDescriptor flowstate__v1__cleanup_response__field_des
   },
 };
 static const unsigned flowstate__v1__cleanup_response__field_indices_by_name[] = {
-  5,   /* field[5] = bytes */
-  7,   /* field[7] = checkpoints */
-  10,   /* field[10] = cursor */
-  8,   /* field[8] = ended_flows */
-  4,   /* field[4] = events */
+  4,   /* field[4] = bytes */
+  6,   /* field[6] = checkpoints */
+  9,   /* field[9] = cursor */
+  7,   /* field[7] = ended_flows */
+  3,   /* field[3] = events */
   1,   /* field[1] = flows */
-  2,   /* field[2] = idempotency_records */
-  6,   /* field[6] = more */
-  3,   /* field[3] = quarantined */
-  9,   /* field[9] = skipped */
+  5,   /* field[5] = more */
+  2,   /* field[2] = quarantined */
+  8,   /* field[8] = skipped */
   0,   /* field[0] = versions */
 };
-static const ProtobufCIntRange flowstate__v1__cleanup_response__number_ranges[1 + 1] =
+static const ProtobufCIntRange flowstate__v1__cleanup_response__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 4, 2 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
 {
@@ -1428,10 +1538,10 @@ const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor =
   "Flowstate__V1__CleanupResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__CleanupResponse),
-  11,
+  10,
   flowstate__v1__cleanup_response__field_descriptors,
   flowstate__v1__cleanup_response__field_indices_by_name,
-  1,  flowstate__v1__cleanup_response__number_ranges,
+  2,  flowstate__v1__cleanup_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__cleanup_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1453,7 +1563,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_request__descrip
   (ProtobufCMessageInit) flowstate__v1__get_cleanup_run_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__get_cleanup_run_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flowstate__v1__get_cleanup_run_response__field_descriptors[5] =
 {
   {
     "holder",
@@ -1492,18 +1602,6 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_cleanup_run_response__f
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "tenant",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__GetCleanupRunResponse, tenant),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "flow_id",
     5,
     PROTOBUF_C_LABEL_NONE,
@@ -1530,16 +1628,16 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_cleanup_run_response__f
 };
 static const unsigned flowstate__v1__get_cleanup_run_response__field_indices_by_name[] = {
   2,   /* field[2] = finished_at */
-  4,   /* field[4] = flow_id */
+  3,   /* field[3] = flow_id */
   0,   /* field[0] = holder */
-  5,   /* field[5] = removed */
+  4,   /* field[4] = removed */
   1,   /* field[1] = started_at */
-  3,   /* field[3] = tenant */
 };
-static const ProtobufCIntRange flowstate__v1__get_cleanup_run_response__number_ranges[1 + 1] =
+static const ProtobufCIntRange flowstate__v1__get_cleanup_run_response__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 5, 3 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descriptor =
 {
@@ -1549,11 +1647,183 @@ const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descri
   "Flowstate__V1__GetCleanupRunResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__GetCleanupRunResponse),
-  6,
+  5,
   flowstate__v1__get_cleanup_run_response__field_descriptors,
   flowstate__v1__get_cleanup_run_response__field_indices_by_name,
-  1,  flowstate__v1__get_cleanup_run_response__number_ranges,
+  2,  flowstate__v1__get_cleanup_run_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__get_cleanup_run_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define flowstate__v1__get_server_info_request__field_descriptors NULL
+#define flowstate__v1__get_server_info_request__field_indices_by_name NULL
+#define flowstate__v1__get_server_info_request__number_ranges NULL
+const ProtobufCMessageDescriptor flowstate__v1__get_server_info_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetServerInfoRequest",
+  "GetServerInfoRequest",
+  "Flowstate__V1__GetServerInfoRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetServerInfoRequest),
+  0,
+  flowstate__v1__get_server_info_request__field_descriptors,
+  flowstate__v1__get_server_info_request__field_indices_by_name,
+  0,  flowstate__v1__get_server_info_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_server_info_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__get_server_info_response__field_descriptors[6] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetServerInfoResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uptime",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetServerInfoResponse, uptime),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schema_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetServerInfoResponse, schema_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__GetServerInfoResponse, n_features),
+    offsetof(Flowstate__V1__GetServerInfoResponse, features),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__GetServerInfoResponse, n_methods),
+    offsetof(Flowstate__V1__GetServerInfoResponse, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limits",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__GetServerInfoResponse, n_limits),
+    offsetof(Flowstate__V1__GetServerInfoResponse, limits),
+    &flowstate__v1__server_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__get_server_info_response__field_indices_by_name[] = {
+  3,   /* field[3] = features */
+  5,   /* field[5] = limits */
+  4,   /* field[4] = methods */
+  2,   /* field[2] = schema_version */
+  1,   /* field[1] = uptime */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange flowstate__v1__get_server_info_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__get_server_info_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetServerInfoResponse",
+  "GetServerInfoResponse",
+  "Flowstate__V1__GetServerInfoResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetServerInfoResponse),
+  6,
+  flowstate__v1__get_server_info_response__field_descriptors,
+  flowstate__v1__get_server_info_response__field_indices_by_name,
+  1,  flowstate__v1__get_server_info_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_server_info_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__server_limit__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ServerLimit, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ServerLimit, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__server_limit__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange flowstate__v1__server_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__server_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.ServerLimit",
+  "ServerLimit",
+  "Flowstate__V1__ServerLimit",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__ServerLimit),
+  2,
+  flowstate__v1__server_limit__field_descriptors,
+  flowstate__v1__server_limit__field_indices_by_name,
+  1,  flowstate__v1__server_limit__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__server_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__get_statistics_request__field_descriptors[3] =
@@ -3321,11 +3591,12 @@ const ProtobufCEnumDescriptor flowstate__v1__api_key_role__descriptor =
   flowstate__v1__api_key_role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method_descriptors[9] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method_descriptors[10] =
 {
   { "Cleanup", &flowstate__v1__cleanup_request__descriptor, &flowstate__v1__cleanup_response__descriptor },
   { "GetCleanupRun", &flowstate__v1__get_cleanup_run_request__descriptor, &flowstate__v1__get_cleanup_run_response__descriptor },
   { "GetStatistics", &flowstate__v1__get_statistics_request__descriptor, &flowstate__v1__get_statistics_response__descriptor },
+  { "GetServerInfo", &flowstate__v1__get_server_info_request__descriptor, &flowstate__v1__get_server_info_response__descriptor },
   { "CreateTenant", &flowstate__v1__create_tenant_request__descriptor, &flowstate__v1__create_tenant_response__descriptor },
   { "ListTenants", &flowstate__v1__list_tenants_request__descriptor, &flowstate__v1__list_tenants_response__descriptor },
   { "UpdateTenant", &flowstate__v1__update_tenant_request__descriptor, &flowstate__v1__update_tenant_response__descriptor },
@@ -3335,14 +3606,15 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_admin_service__method
 };
 const unsigned flowstate__v1__flow_admin_service__method_indices_by_name[] = {
   0,        /* Cleanup */
-  6,        /* CreateApiKey */
-  3,        /* CreateTenant */
+  7,        /* CreateApiKey */
+  4,        /* CreateTenant */
   1,        /* GetCleanupRun */
+  3,        /* GetServerInfo */
   2,        /* GetStatistics */
-  7,        /* ListApiKeys */
-  4,        /* ListTenants */
-  8,        /* RevokeApiKey */
-  5         /* UpdateTenant */
+  8,        /* ListApiKeys */
+  5,        /* ListTenants */
+  9,        /* RevokeApiKey */
+  6         /* UpdateTenant */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_admin_service__descriptor =
 {
@@ -3351,7 +3623,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_admin_service__descriptor =
   "FlowAdminService",
   "Flowstate__V1__FlowAdminService",
   "flowstate.v1",
-  9,
+  10,
   flowstate__v1__flow_admin_service__method_descriptors,
   flowstate__v1__flow_admin_service__method_indices_by_name
 };
@@ -3379,13 +3651,21 @@ void flowstate__v1__flow_admin_service__get_statistics(ProtobufCService *service
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_admin_service__get_server_info(ProtobufCService *service,
+                                                        const Flowstate__V1__GetServerInfoRequest *input,
+                                                        Flowstate__V1__GetServerInfoResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_admin_service__create_tenant(ProtobufCService *service,
                                                       const Flowstate__V1__CreateTenantRequest *input,
                                                       Flowstate__V1__CreateTenantResponse_Closure closure,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__list_tenants(ProtobufCService *service,
                                                      const Flowstate__V1__ListTenantsRequest *input,
@@ -3393,7 +3673,7 @@ void flowstate__v1__flow_admin_service__list_tenants(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__update_tenant(ProtobufCService *service,
                                                       const Flowstate__V1__UpdateTenantRequest *input,
@@ -3401,7 +3681,7 @@ void flowstate__v1__flow_admin_service__update_tenant(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__create_api_key(ProtobufCService *service,
                                                        const Flowstate__V1__CreateApiKeyRequest *input,
@@ -3409,7 +3689,7 @@ void flowstate__v1__flow_admin_service__create_api_key(ProtobufCService *service
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__list_api_keys(ProtobufCService *service,
                                                       const Flowstate__V1__ListApiKeysRequest *input,
@@ -3417,7 +3697,7 @@ void flowstate__v1__flow_admin_service__list_api_keys(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__revoke_api_key(ProtobufCService *service,
                                                        const Flowstate__V1__RevokeApiKeyRequest *input,
@@ -3425,7 +3705,7 @@ void flowstate__v1__flow_admin_service__revoke_api_key(ProtobufCService *service
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_admin_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_admin_service__init (Flowstate__V1__FlowAdminService_Service *service,
                                               Flowstate__V1__FlowAdminService_ServiceDestroy destroy)

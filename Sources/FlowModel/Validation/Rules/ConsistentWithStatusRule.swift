@@ -1,4 +1,4 @@
-/// In one status a value must be, or must not be, a certain one: `"status": "completed", "equals": 100`, or `"differs_from"`.
+/// With one status a value must be, or must not be, a certain one: `"status": "completed", "equals": 100`, or `"differs_from"`.
 struct ConsistentWithStatusRule: StateRule {
     static let kind = "consistent_with_status"
 
@@ -22,7 +22,7 @@ struct ConsistentWithStatusRule: StateRule {
             report.add(path, "is \(value?.shown ?? "missing"); with status \(status) it must be \(expected.shown)")
         }
         if let excluded, let value, value.isScalar(excluded) {
-            report.add(path, "is \(value.shown), which does not go with status \(status)")
+            report.add(path, "is \(value.shown), which does not fit status \(status)")
         }
     }
 }

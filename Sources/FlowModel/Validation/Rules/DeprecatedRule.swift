@@ -1,4 +1,4 @@
-/// Something that should no longer be used stands there, beside what replaced it: `"beside": pointer`.
+/// A deprecated value is present beside its replacement: `"beside": pointer`.
 struct DeprecatedRule: StateRule {
     static let kind = "deprecated"
 

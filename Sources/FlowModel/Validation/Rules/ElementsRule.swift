@@ -1,4 +1,4 @@
-/// Rules of every element of an array: `"rules": […]`, whose paths begin at the element.
+/// Rules for every element of an array: `"rules": […]`, whose paths begin at the element.
 struct ElementsRule: StateRule {
     static let kind = "elements"
 
@@ -16,8 +16,8 @@ struct ElementsRule: StateRule {
     }
 }
 
-/// Rules of what is in an array or object. The value itself (path "") may be null like any other; in it the usual rule holds, that null is
-/// as good as nothing.
+/// Rules for each value in an array or object. The value itself (path "") may be null like any other; within it null counts as missing, as
+/// in every rule.
 struct InnerRules: Sendable {
     private let rules: [RuleEntry]
 
@@ -32,7 +32,7 @@ struct InnerRules: Sendable {
             report.rule = entry.name
             try report.budget.spend(2)
             let value = entry.path.tokens.isEmpty ? inner : try inner.value(at: entry.path, report.budget)?.unlessNull
-            // Members can be missing in objects only; the rule `type` is for what should be an object.
+            // Only objects can lack members; the rule `type` demands an object.
             if value == nil, inner.kind != .object { continue }
             try entry.rule.check(value, at: JSONPointer(path.tokens + entry.path.tokens), context, &report)
         }

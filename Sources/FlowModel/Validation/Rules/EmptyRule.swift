@@ -1,4 +1,4 @@
-/// Warns of an array with nothing in it.
+/// Warns of an empty array.
 struct EmptyRule: StateRule {
     static let kind = "empty"
 
@@ -7,6 +7,6 @@ struct EmptyRule: StateRule {
     func check(
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped) {
-        if let value, value.kind == .array, value.isEmpty { report.add(path, "has nothing in it") }
+        if let value, value.kind == .array, value.isEmpty { report.add(path, "is empty") }
     }
 }

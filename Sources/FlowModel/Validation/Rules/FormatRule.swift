@@ -29,6 +29,6 @@ struct FormatRule: StateRule {
             }
         if isRight { return }
         let or = exceptions.isEmpty ? "" : ", nor \(exceptions.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "))"
-        report.add(path, "is \(value.shown), which is no \(format == .uuid ? "UUID" : "ISO 8601 timestamp")\(or)")
+        report.add(path, "is \(value.shown), which is not \(format == .uuid ? "a UUID" : "an ISO 8601 timestamp")\(or)")
     }
 }

@@ -1,4 +1,4 @@
-/// The names of an object's members are of a list, as with `one_of`.
+/// The names of an object's members are in a list, as with `one_of`.
 struct KeysRule: StateRule {
     static let kind = "keys"
 

@@ -1,4 +1,4 @@
-/// In some phases something must stand there: `"phases": […]`. Strings, arrays and objects must not be empty.
+/// In some phases a value is required: `"phases": […]`. Strings, arrays and objects must not be empty.
 struct NotEmptyInPhaseRule: StateRule {
     static let kind = "not_empty_in_phase"
 

@@ -1,4 +1,4 @@
-/// There is something in a string, an array or an object; with `"type"` only in a value of that type, when another rule asks for it.
+/// A string, array or object is not empty; with `"type"` only values of that type are checked, since another rule demands the type.
 struct NotEmptyRule: StateRule {
     static let kind = "not_empty"
 

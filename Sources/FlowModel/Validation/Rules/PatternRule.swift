@@ -14,7 +14,7 @@ struct PatternRule: StateRule {
         guard let pattern, let value, value.kind == .string else { return }
         try report.budget.spend(pattern.steps(value.size))
         guard let isFound = value.string.flatMap({ pattern.isFound(in: $0) }) else {
-            return report.add(path, "was not looked at: there is no memory for a pattern of the definition")
+            return report.add(path, "was not checked: there is no memory for a pattern of the definition")
         }
         if !isFound { report.add(path, "is \(value.shown), which does not match \(pattern.source)") }
     }

@@ -1,4 +1,4 @@
-/// A number lies between `"minimum"` and `"maximum"`, both allowed themselves; compared exactly, however many digits it has.
+/// A number lies between `"minimum"` and `"maximum"`, both included; compared exactly, however many digits it has.
 struct RangeRule: StateRule {
     static let kind = "range"
 

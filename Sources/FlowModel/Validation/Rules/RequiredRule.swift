@@ -1,4 +1,4 @@
-/// Something stands there, and it is not null.
+/// A value is present and not null.
 struct RequiredRule: StateRule {
     static let kind = "required"
 

@@ -1,4 +1,4 @@
-/// The value's JSON type: `{"rule": "type", "path": …, "type": "string"}`, or an array of types. true and false are no numbers.
+/// The value's JSON type: `{"rule": "type", "path": …, "type": "string"}`, or an array of types. true and false are not numbers.
 struct TypeRule: StateRule {
     static let kind = "type"
 

@@ -1,4 +1,4 @@
-/// Rules of every value of an object, whatever its name: `"rules": […]`, whose paths begin at the value.
+/// Rules for every value of an object, whatever its name: `"rules": […]`, whose paths begin at the value.
 struct ValuesRule: StateRule {
     static let kind = "values"
 
@@ -10,7 +10,7 @@ struct ValuesRule: StateRule {
         _ value: JSONValue?, at path: JSONPointer, _ context: borrowing RuleContext, _ report: inout RuleReport
     ) throws(WorkStopped) {
         guard let value else { return }
-        // The context is only lent, so no closure can have it.
+        // A closure cannot capture the context, which is borrowed.
         let names = try StringTable(value.members, report.budget)
         for member in value.members where names.isLast(member.key) {
             try report.budget.spend(2)

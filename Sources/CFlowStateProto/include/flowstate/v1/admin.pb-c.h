@@ -21,6 +21,9 @@ typedef struct Flowstate__V1__CleanupRequest Flowstate__V1__CleanupRequest;
 typedef struct Flowstate__V1__CleanupResponse Flowstate__V1__CleanupResponse;
 typedef struct Flowstate__V1__GetCleanupRunRequest Flowstate__V1__GetCleanupRunRequest;
 typedef struct Flowstate__V1__GetCleanupRunResponse Flowstate__V1__GetCleanupRunResponse;
+typedef struct Flowstate__V1__GetServerInfoRequest Flowstate__V1__GetServerInfoRequest;
+typedef struct Flowstate__V1__GetServerInfoResponse Flowstate__V1__GetServerInfoResponse;
+typedef struct Flowstate__V1__ServerLimit Flowstate__V1__ServerLimit;
 typedef struct Flowstate__V1__GetStatisticsRequest Flowstate__V1__GetStatisticsRequest;
 typedef struct Flowstate__V1__GetStatisticsResponse Flowstate__V1__GetStatisticsResponse;
 typedef struct Flowstate__V1__FlowCount Flowstate__V1__FlowCount;
@@ -76,10 +79,6 @@ struct  Flowstate__V1__CleanupRequest
 {
   ProtobufCMessage base;
   /*
-   * Only this tenant's; empty: every tenant's.
-   */
-  ProtobufCBinaryData tenant;
-  /*
    * Only flows of this type; empty: all.
    */
   ProtobufCBinaryData flow_type;
@@ -92,13 +91,13 @@ struct  Flowstate__V1__CleanupRequest
    */
   int64_t max_rows;
   /*
-   * `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `tenant` and `flow_type`.
+   * `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `flow_type`.
    */
   ProtobufCBinaryData cursor;
 };
 #define FLOWSTATE__V1__CLEANUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__cleanup_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL} }
+    , {0,NULL}, 0, 0, {0,NULL} }
 
 
 struct  Flowstate__V1__CleanupResponse
@@ -112,10 +111,6 @@ struct  Flowstate__V1__CleanupResponse
    * Deleted flows whose history was removed.
    */
   int64_t flows;
-  /*
-   * Idempotency records removed.
-   */
-  int64_t idempotency_records;
   /*
    * Quarantined states removed.
    */
@@ -152,7 +147,7 @@ struct  Flowstate__V1__CleanupResponse
 };
 #define FLOWSTATE__V1__CLEANUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__cleanup_response__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 struct  Flowstate__V1__GetCleanupRunRequest
@@ -180,21 +175,84 @@ struct  Flowstate__V1__GetCleanupRunResponse
    */
   Google__Protobuf__Timestamp *finished_at;
   /*
-   * How far it has come: the flow looked at last. Empty when it came to the end.
-   */
-  ProtobufCBinaryData tenant;
-  /*
-   * See `tenant`.
+   * How far it has come: the flow of the caller's tenant that it looked at last. Empty: it has not come to this tenant's flows yet, or is
+   * done with them.
    */
   ProtobufCBinaryData flow_id;
   /*
-   * What was removed so far.
+   * What it has removed of the caller's tenant so far.
    */
   Flowstate__V1__CleanupResponse *removed;
 };
 #define FLOWSTATE__V1__GET_CLEANUP_RUN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_cleanup_run_response__descriptor) \
-    , {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, NULL }
+    , {0,NULL}, NULL, NULL, {0,NULL}, NULL }
+
+
+struct  Flowstate__V1__GetServerInfoRequest
+{
+  ProtobufCMessage base;
+};
+#define FLOWSTATE__V1__GET_SERVER_INFO_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_server_info_request__descriptor) \
+     }
+
+
+struct  Flowstate__V1__GetServerInfoResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The server's release, such as `0.2.0`.
+   */
+  ProtobufCBinaryData version;
+  /*
+   * How long it has been running.
+   */
+  Google__Protobuf__Duration *uptime;
+  /*
+   * The last migration that was applied to its database.
+   */
+  int64_t schema_version;
+  /*
+   * What is switched on, by name and in their order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by policy),
+   * `validation` (of saves), `webhook`.
+   */
+  size_t n_features;
+  ProtobufCBinaryData *features;
+  /*
+   * The methods of this contract that it serves, by full name such as `flowstate.v1.FlowStateService/SaveState`.
+   */
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
+  /*
+   * Its limits, by the names that operators set them by.
+   */
+  size_t n_limits;
+  Flowstate__V1__ServerLimit **limits;
+};
+#define FLOWSTATE__V1__GET_SERVER_INFO_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_server_info_response__descriptor) \
+    , {0,NULL}, NULL, 0, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * One limit of a server.
+ */
+struct  Flowstate__V1__ServerLimit
+{
+  ProtobufCMessage base;
+  /*
+   * Such as `message-bytes`.
+   */
+  ProtobufCBinaryData name;
+  /*
+   * The value in force.
+   */
+  int64_t value;
+};
+#define FLOWSTATE__V1__SERVER_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__server_limit__descriptor) \
+    , {0,NULL}, 0 }
 
 
 struct  Flowstate__V1__GetStatisticsRequest
@@ -872,6 +930,63 @@ Flowstate__V1__GetCleanupRunResponse *
 void   flowstate__v1__get_cleanup_run_response__free_unpacked
                      (Flowstate__V1__GetCleanupRunResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetServerInfoRequest methods */
+void   flowstate__v1__get_server_info_request__init
+                     (Flowstate__V1__GetServerInfoRequest         *message);
+size_t flowstate__v1__get_server_info_request__get_packed_size
+                     (const Flowstate__V1__GetServerInfoRequest   *message);
+size_t flowstate__v1__get_server_info_request__pack
+                     (const Flowstate__V1__GetServerInfoRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_server_info_request__pack_to_buffer
+                     (const Flowstate__V1__GetServerInfoRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetServerInfoRequest *
+       flowstate__v1__get_server_info_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_server_info_request__free_unpacked
+                     (Flowstate__V1__GetServerInfoRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetServerInfoResponse methods */
+void   flowstate__v1__get_server_info_response__init
+                     (Flowstate__V1__GetServerInfoResponse         *message);
+size_t flowstate__v1__get_server_info_response__get_packed_size
+                     (const Flowstate__V1__GetServerInfoResponse   *message);
+size_t flowstate__v1__get_server_info_response__pack
+                     (const Flowstate__V1__GetServerInfoResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_server_info_response__pack_to_buffer
+                     (const Flowstate__V1__GetServerInfoResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetServerInfoResponse *
+       flowstate__v1__get_server_info_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_server_info_response__free_unpacked
+                     (Flowstate__V1__GetServerInfoResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__ServerLimit methods */
+void   flowstate__v1__server_limit__init
+                     (Flowstate__V1__ServerLimit         *message);
+size_t flowstate__v1__server_limit__get_packed_size
+                     (const Flowstate__V1__ServerLimit   *message);
+size_t flowstate__v1__server_limit__pack
+                     (const Flowstate__V1__ServerLimit   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__server_limit__pack_to_buffer
+                     (const Flowstate__V1__ServerLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__ServerLimit *
+       flowstate__v1__server_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__server_limit__free_unpacked
+                     (Flowstate__V1__ServerLimit *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__GetStatisticsRequest methods */
 void   flowstate__v1__get_statistics_request__init
                      (Flowstate__V1__GetStatisticsRequest         *message);
@@ -1304,6 +1419,15 @@ typedef void (*Flowstate__V1__GetCleanupRunRequest_Closure)
 typedef void (*Flowstate__V1__GetCleanupRunResponse_Closure)
                  (const Flowstate__V1__GetCleanupRunResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__GetServerInfoRequest_Closure)
+                 (const Flowstate__V1__GetServerInfoRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__GetServerInfoResponse_Closure)
+                 (const Flowstate__V1__GetServerInfoResponse *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__ServerLimit_Closure)
+                 (const Flowstate__V1__ServerLimit *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__GetStatisticsRequest_Closure)
                  (const Flowstate__V1__GetStatisticsRequest *message,
                   void *closure_data);
@@ -1389,6 +1513,10 @@ struct Flowstate__V1__FlowAdminService_Service
                          const Flowstate__V1__GetStatisticsRequest *input,
                          Flowstate__V1__GetStatisticsResponse_Closure closure,
                          void *closure_data);
+  void (*get_server_info)(Flowstate__V1__FlowAdminService_Service *service,
+                          const Flowstate__V1__GetServerInfoRequest *input,
+                          Flowstate__V1__GetServerInfoResponse_Closure closure,
+                          void *closure_data);
   void (*create_tenant)(Flowstate__V1__FlowAdminService_Service *service,
                         const Flowstate__V1__CreateTenantRequest *input,
                         Flowstate__V1__CreateTenantResponse_Closure closure,
@@ -1424,6 +1552,7 @@ void flowstate__v1__flow_admin_service__init (Flowstate__V1__FlowAdminService_Se
       function_prefix__ ## cleanup,\
       function_prefix__ ## get_cleanup_run,\
       function_prefix__ ## get_statistics,\
+      function_prefix__ ## get_server_info,\
       function_prefix__ ## create_tenant,\
       function_prefix__ ## list_tenants,\
       function_prefix__ ## update_tenant,\
@@ -1442,6 +1571,10 @@ void flowstate__v1__flow_admin_service__get_statistics(ProtobufCService *service
                                                        const Flowstate__V1__GetStatisticsRequest *input,
                                                        Flowstate__V1__GetStatisticsResponse_Closure closure,
                                                        void *closure_data);
+void flowstate__v1__flow_admin_service__get_server_info(ProtobufCService *service,
+                                                        const Flowstate__V1__GetServerInfoRequest *input,
+                                                        Flowstate__V1__GetServerInfoResponse_Closure closure,
+                                                        void *closure_data);
 void flowstate__v1__flow_admin_service__create_tenant(ProtobufCService *service,
                                                       const Flowstate__V1__CreateTenantRequest *input,
                                                       Flowstate__V1__CreateTenantResponse_Closure closure,
@@ -1474,6 +1607,9 @@ extern const ProtobufCMessageDescriptor flowstate__v1__cleanup_request__descript
 extern const ProtobufCMessageDescriptor flowstate__v1__cleanup_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_server_info_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_server_info_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__server_limit__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__flow_count__descriptor;

@@ -1,0 +1,60 @@
+package import FlowModel
+
+/// What a caller presents with a call.
+package struct Credentials: Sendable {
+    /// The metadata `flowstate-tenant` and `flowstate-actor`; nil: absent.
+    package var tenant: String?
+    package var actor: String?
+    /// The metadata `authorization`.
+    package var authorization: String?
+    /// The address of the other end of the connection.
+    package var peer: String
+
+    package init(tenant: String? = nil, actor: String? = nil, authorization: String? = nil, peer: String = "") {
+        self.tenant = tenant
+        self.actor = actor
+        self.authorization = authorization
+        self.peer = peer
+    }
+}
+
+/// What an authenticator makes of credentials.
+package enum Authentication: Sendable {
+    case identified(Identity)
+    case refused(StateError)
+    /// It takes a look-up. The closure is cancelled with the call; it throws a `StateError`, anything else is an internal fault.
+    case pending(@Sendable () async throws -> Identity)
+}
+
+/// Tells who calls.
+package protocol Authenticator: Sendable {
+    /// Called on the event loop of each call, before the request is decoded: it must not block, and takes microseconds at most.
+    func authenticate(_ credentials: Credentials) -> Authentication
+}
+
+/// Without authentication configured, callers say who they are: tenant and actor come from metadata, `default` and `anonymous` where it says
+/// nothing, and everyone has every scope.
+package struct MetadataAuthenticator: Authenticator {
+    private static let scopes = Set(Scope.allCases)
+
+    package init() {}
+
+    package func authenticate(_ credentials: Credentials) -> Authentication {
+        do throws(StateError) {
+            return .identified(
+                Identity(
+                    tenant: try Self.value(credentials.tenant, "flowstate-tenant") ?? "default",
+                    actor: try Self.value(credentials.actor, "flowstate-actor") ?? "anonymous", scopes: Self.scopes))
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    /// - Throws: `StateError.invalidArgument` for values that are not ASCII: metadata is (PROTOCOL-HTTP2.md, ASCII-Value), and bytes without a
+    ///   meaning must not make two tenants one.
+    private static func value(_ value: String?, _ key: String) throws(StateError) -> String? {
+        guard let value else { return nil }
+        guard value.utf8.allSatisfy({ $0 < 0x80 }) else { throw .invalidArgument(field: key, message: "metadata must be ASCII") }
+        return value
+    }
+}

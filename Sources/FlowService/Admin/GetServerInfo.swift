@@ -1,0 +1,24 @@
+import FlowAccess
+import FlowModel
+import FlowStore
+import WireMessages
+
+enum GetServerInfo: UnaryFlowMethod {
+    static let method = MethodDescriptor.getServerInfo
+    static let scope = Scope.admin
+
+    static func command(_ request: GetServerInfoRequest, _ context: CallContext) throws(StateError) -> GetServerInfoCommand {
+        let server = context.server
+        return GetServerInfoCommand(
+            version: server.version, uptime: .now - server.startedAt, features: server.features, limits: server.limits)
+    }
+
+    static func response(_ info: ServerInfo, flowID: String) -> GetServerInfoResponse {
+        GetServerInfoResponse(
+            version: info.version, uptime: info.uptime, schemaVersion: info.schemaVersion, features: info.features,
+            methods: RouteTable.served,
+            limits: LimitTable.names.map { ServerLimit(name: $0, value: Int64(LimitTable.value($0, in: info.limits) ?? 0)) })
+    }
+
+    static func flowID(_ request: GetServerInfoRequest) -> String { "" }
+}

@@ -1,0 +1,43 @@
+import FlowAccess
+import FlowModel
+import FlowStore
+import GRPC
+
+/// What is known of a call before its request is decoded: who calls, from where, until when, and within which limits. Methods turn
+/// requests into commands with it.
+struct CallContext: Sendable {
+    let identity: Identity
+    /// The address of the client.
+    let peer: String
+    /// When the caller stops waiting; nil: a stream without a deadline.
+    let deadline: ContinuousClock.Instant?
+    /// Those of the caller's tenant.
+    let limits: Limits
+    let metadata: Metadata
+    let server: ServerDescription
+
+    /// The caller's trace (W3C Trace Context, `traceparent`), unchecked; nil: none.
+    var trace: String? { metadata["traceparent"] }
+
+    /// A new UUIDv7.
+    func makeID() -> String { IDGenerator.next() }
+
+    func key(_ flowID: String) throws(StateError) -> FlowKey {
+        try FlowKey(tenant: identity.tenant, flowID: flowID, limits: limits)
+    }
+}
+
+extension Credentials {
+    init(_ call: ServerCall) {
+        self.init(peer: call.peer)
+        call.metadata.forEach { name, value in
+            switch name {
+            // Of repeated names the first counts, as everywhere in metadata.
+            case "flowstate-tenant": tenant = tenant ?? value
+            case "flowstate-actor": actor = actor ?? value
+            case "authorization": authorization = authorization ?? value
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+import FlowAccess
+import FlowModel
+import FlowStore
+import GRPC
+import NIOCore
+import Protobuf
+
+/// Runs methods: the one way from a call to a command and back. Before the request is decoded, the authenticator says who calls.
+struct MethodRunner: Sendable {
+    let store: StateStore
+    let authenticator: any Authenticator
+    let server: ServerDescription
+
+    /// What an event loop decodes, checks and encodes itself, in bytes; some 10 ns each. What is larger is left to the scheduler.
+    private static let quickBytes = 64 << 10
+    /// What decoding a large request takes besides the message, for each of its bytes: protobuf-c's message and ours.
+    private static let decodingFactor = 2
+
+    /// - Returns: nil for a method that is neither unary nor streaming.
+    func route(any method: any FlowMethod.Type) -> Route? {
+        if let method = method as? any UnaryFlowMethod.Type { return route(method) }
+        if let method = method as? any StreamingFlowMethod.Type { return route(method) }
+        return nil
+    }
+
+    func route<Method: UnaryFlowMethod>(_ method: Method.Type) -> Route {
+        Route(
+            service: Method.method.service, method: Method.method.name,
+            .unary { message, call in self.start(method, message, call) })
+    }
+
+    func route<Method: StreamingFlowMethod>(_ method: Method.Type) -> Route {
+        let descriptor = Method.method
+        let kind: MethodKind =
+            switch (descriptor.clientStreaming, descriptor.serverStreaming) {
+            case (true, true): .bidirectional
+            case (true, false): .clientStreaming
+            case (false, _): .serverStreaming
+            }
+        return Route(
+            service: descriptor.service, method: descriptor.name,
+            .streaming(kind) { messages, call in
+                do {
+                    let context = try await self.context(call, Method.scope)
+                    try await Method.run(
+                        RequestStream(messages: messages, ceiling: self.store.limits.arenaBytes), context, self.store,
+                        ResponseStream(call: call))
+                } catch let error as StateError {
+                    throw ErrorTable.status(error)
+                }
+            })
+    }
+
+    // MARK: Who calls
+
+    private func start<Method: UnaryFlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall) {
+        switch authenticator.authenticate(Credentials(call)) {
+        case .identified(let identity): admit(method, message, call, identity)
+        case .refused(let error): call.finish(ErrorTable.status(error))
+        case .pending(let identify):
+            let task = Task {
+                do {
+                    let identity = try await identify()
+                    call.work.execute { self.admit(method, message, call, identity) }
+                } catch {
+                    call.finish(ErrorTable.status(Self.refusal(error)))
+                }
+            }
+            call.onCancel { task.cancel() }
+        }
+    }
+
+    private func admit<Method: UnaryFlowMethod>(
+        _ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ identity: Identity
+    ) {
+        guard identity.allows(Method.scope) else {
+            return call.finish(ErrorTable.status(.permissionDenied(scope: Method.scope.rawValue)))
+        }
+        run(method, message, call, context(identity, call))
+    }
+
+    private func context(_ call: ServerCall, _ scope: Scope) async throws -> CallContext {
+        let identity: Identity
+        switch authenticator.authenticate(Credentials(call)) {
+        case .identified(let found): identity = found
+        case .refused(let error): throw error
+        case .pending(let identify):
+            do {
+                identity = try await identify()
+            } catch {
+                throw Self.refusal(error)
+            }
+        }
+        guard identity.allows(scope) else { throw StateError.permissionDenied(scope: scope.rawValue) }
+        return context(identity, call)
+    }
+
+    private func context(_ identity: Identity, _ call: ServerCall) -> CallContext {
+        CallContext(
+            identity: identity, peer: call.peer, deadline: call.deadline.map { .now + .nanoseconds(($0 - .now()).nanoseconds) },
+            limits: store.limits, metadata: call.metadata, server: server)
+    }
+
+    private static func refusal(_ error: any Error) -> StateError {
+        if error is CancellationError { return .cancelled }
+        return error as? StateError ?? .internalFault("the authenticator failed: \(error)")
+    }
+
+    // MARK: Unary methods
+
+    private func run<Method: UnaryFlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ caller: CallContext) {
+        var context = operationContext(call, caller)
+        let size = message.readableBytes
+        if size <= Self.quickBytes { return begin(method, message, call, caller, context) }
+        do {
+            try context.reserve(size * Self.decodingFactor)
+        } catch {
+            return call.finish(ErrorTable.status(error))
+        }
+        if method.carriesState, let key = key(method, message, caller) { context = store.placed(context, key) }
+        store.schedule(
+            .short, context,
+            { (result: Result<Void, StateError>) in if case .failure(let error) = result { call.finish(ErrorTable.status(error)) } }
+        ) { [context] in self.begin(method, message, call, caller, context) }
+    }
+
+    /// The flow that a request names which is not decoded yet; nil: none, or it is refused when it is decoded.
+    private func key<Method: UnaryFlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ caller: CallContext) -> FlowKey? {
+        guard let flowID = message.withUnsafeReadableBytes({ Method.Request.text(of: "flow_id", in: $0) }), !flowID.isEmpty else {
+            return nil
+        }
+        return try? caller.key(flowID)
+    }
+
+    private func begin<Method: UnaryFlowMethod>(
+        _ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall, _ caller: CallContext, _ context: OperationContext
+    ) {
+        let request: Method.Request
+        do {
+            request = try decode(message, context)
+        } catch {
+            return call.finish(error)
+        }
+        let flowID = Method.flowID(request)
+        do {
+            let command = try Method.command(request, caller)
+            try command.submit(to: store, context: context) { result in
+                switch result {
+                case .success(let outcome): answer(method, outcome, flowID: flowID, call)
+                case .failure(let error): call.finish(ErrorTable.status(error))
+                }
+            }
+        } catch {
+            call.finish(ErrorTable.status(error))
+        }
+    }
+
+    /// A large message may take as much again as it has bytes, which is reserved. One that takes more, since it has very many parts, is
+    /// decoded anew when there is memory for the most that it may take.
+    private func decode<Request: WireMessage>(_ message: ByteBuffer, _ context: OperationContext) throws(Status) -> Request {
+        let (size, limit) = (message.readableBytes, store.limits.arenaBytes)
+        let usual = size <= Self.quickBytes ? limit : min(limit, size + size / 8 + 4_096)
+        do throws(WireError) {
+            return try Request.decode(message, ceiling: usual)
+        } catch {
+            guard case .tooMuchMemory = error, usual < limit else { throw ErrorTable.status(error, of: Request.fullName) }
+        }
+        let more = Self.decodingFactor * (limit - usual)
+        do throws(StateError) {
+            try context.reserve(more)
+        } catch {
+            throw ErrorTable.status(error)
+        }
+        defer { context.memory?.memory.release(more) }
+        do throws(WireError) {
+            return try Request.decode(message, ceiling: limit)
+        } catch {
+            throw ErrorTable.status(error, of: Request.fullName)
+        }
+    }
+
+    private func answer<Method: UnaryFlowMethod>(
+        _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall
+    ) {
+        let size = Method.size(of: outcome)
+        if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
+        // The answer, which waits for the event loop. What it is made of may be remembered, and no call's own.
+        guard call.memory.reserve(size) else {
+            return call.finish(TransportErrors.answerOverloaded(memoryLimit: call.memory.budget.limit))
+        }
+        store.schedule(
+            .short, OperationContext(caller: call.connectionID),
+            { (result: Result<FramedMessage, StateError>) in
+                switch result {
+                case .success(let message): call.respond(message)
+                case .failure(let error): call.finish(ErrorTable.status(error))
+                }
+            }
+        ) { FramedMessage(encoding: Method.response(outcome, flowID: flowID)) }
+    }
+
+    /// A call that ends early, or whose deadline passes, takes its command along.
+    private func operationContext(_ call: ServerCall, _ caller: CallContext) -> OperationContext {
+        let token = CancellationToken()
+        call.onCancel { token.cancel() }
+        return OperationContext(
+            deadline: caller.deadline, cancellation: token, executor: call.work, caller: call.connectionID, memory: call)
+    }
+}

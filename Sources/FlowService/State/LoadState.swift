@@ -1,0 +1,44 @@
+import FlowAccess
+import FlowModel
+import WireMessages
+
+enum LoadState: UnaryFlowMethod {
+    static let method = MethodDescriptor.loadState
+    static let scope = Scope.read
+
+    static func command(_ request: LoadStateRequest, _ context: CallContext) throws(StateError) -> LoadCommand {
+        LoadCommand(
+            key: try context.key(request.flowID), selector: try selector(request.selector),
+            ifVersionNot: request.ifVersionNot)
+    }
+
+    private static func selector(_ given: LoadStateRequest.Selector?) throws(StateError) -> LoadSelector {
+        switch given {
+        case .latest(true), nil: return .latest
+        case .latest(false): throw .invalidArgument(field: "latest", message: "must be true, or another selector be given")
+        case .version(let version): return .version(version)
+        case .checkpoint(let nameOrID): return .checkpoint(nameOrID)
+        case .versionLabel(let label): return .label(label)
+        case .time(let time): return .time(try Timestamp(time, field: "time"))
+        }
+    }
+
+    static func response(_ outcome: LoadOutcome, flowID: String) -> LoadStateResponse {
+        switch outcome {
+        case .snapshot(let snapshot):
+            LoadStateResponse(
+                snapshot: WireMessages.Snapshot(
+                    flow: snapshot.head.message, version: snapshot.version.message, state: snapshot.state))
+        case .unchanged(let head, let version):
+            LoadStateResponse(
+                snapshot: WireMessages.Snapshot(flow: head.message, version: version.message), unchanged: true)
+        }
+    }
+
+    static func size(of outcome: LoadOutcome) -> Int {
+        guard case .snapshot(let snapshot) = outcome else { return 0 }
+        return snapshot.state.count
+    }
+
+    static func flowID(_ request: LoadStateRequest) -> String { request.flowID }
+}

@@ -1,0 +1,61 @@
+import FlowAccess
+import FlowModel
+import WireMessages
+
+enum SaveState: UnaryFlowMethod {
+    static let method = MethodDescriptor.saveState
+    static let scope = Scope.write
+    static let carriesState = true
+
+    static func command(_ request: SaveStateRequest, _ context: CallContext) throws(StateError) -> SaveOrPatchCommand {
+        let change = try change(request)
+        var command = SaveCommand(
+            key: try context.key(request.flowID), actor: context.identity.actor, state: change.state ?? [],
+            contentType: try ContentType(parsing: request.contentType, limits: context.limits),
+            precondition: try precondition(request.precondition))
+        command.flowType = request.flowType.given
+        command.phase = request.phase.given
+        command.status = request.status.given
+        command.progress = request.progress
+        if !request.labels.isEmpty { command.labels = Labels(request.labels) }
+        command.versionLabel = request.versionLabel.given
+        if request.parentVersion != 0 { command.parentVersion = request.parentVersion }
+        command.metadata = request.metadata
+        command.checkpoint = request.checkpoint.map { spec in
+            CheckpointRequest(id: context.makeID(), name: spec.name.given, description: spec.description)
+        }
+        command.idempotencyKey = request.idempotencyKey.given
+        if !request.writes.isEmpty { throw unsupported("writes") }
+        if request.leaseToken != 0 { throw unsupported("lease_token") }
+        return change.patch.map { .patch(PatchCommand(command, $0, keepsContentType: request.contentType.isEmpty)) } ?? .save(command)
+    }
+
+    private static func change(_ request: SaveStateRequest) throws(StateError) -> (state: [UInt8]?, patch: PatchCommand.Patch?) {
+        switch request.change {
+        case .state(let bytes): return (bytes, nil)
+        case .mergePatch(let bytes): return (nil, .merge(bytes))
+        case .jsonPatch(let bytes): return (nil, .json(bytes))
+        case nil: throw .invalidArgument(field: "state", message: "give the new state; it may be empty, but not absent")
+        }
+    }
+
+    private static func unsupported(_ field: String) -> StateError {
+        .unsupported(field: field, message: "this server does not support it yet; leave it out")
+    }
+
+    private static func precondition(_ given: SaveStateRequest.Precondition?) throws(StateError) -> Precondition {
+        switch given {
+        case .expectedVersion(let version): .expected(version)
+        case .anyVersion(let isSet): try Precondition(anyVersion: isSet)
+        case nil: .none
+        }
+    }
+
+    static func response(_ saved: SavedVersion, flowID: String) -> SaveStateResponse {
+        SaveStateResponse(
+            flowID: saved.flowID, version: saved.version, createdAt: saved.createdAt.message, digest: saved.digest,
+            replayed: saved.replayed, checkpointID: saved.checkpointID ?? "", warnings: saved.warnings.map(\.wire))
+    }
+
+    static func flowID(_ request: SaveStateRequest) -> String { request.flowID }
+}
