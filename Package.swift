@@ -16,7 +16,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], data: [String] =
 }
 
 func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
-    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+    .systemLibrary(name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+/// C or C++ of our own; its folder is `Sources/C/<name>`.
+func c(_ name: String, _ dependencies: [Target.Dependency] = [], linkerSettings: [LinkerSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)", linkerSettings: linkerSettings)
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -53,16 +58,16 @@ let package = Package(
     ],
     targets: [
         // C libraries and generated C
-        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
-        .target(name: "CJSON"),
-        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
-        .target(name: "CGRPCProto", dependencies: ["CProtobufC"]),
-        .target(name: "CFlowStateProto", dependencies: ["CGRPCProto", "CProtobufC"]),
+        c("CJSON"),
+        c("CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        c("CGRPCProto", ["CProtobufC"]),
+        c("CFlowStateProto", ["CGRPCProto", "CProtobufC"]),
 
         // Rooms
         room("FlowModel", ["CJSON", "CRE2"]),
@@ -71,22 +76,26 @@ let package = Package(
         room("Protobuf", ["CProtobufC"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
-        room("Postgres", ["CLibPQ", "Resources", logging, subprocess, systemPackage]),
-        room("FlowStore", ["Postgres", "FlowModel", "Resources", "CXXHash", "CZstd", logging]),
-        room("FlowArchive", ["WireMessages", "Protobuf", "CZstd", "CXXHash"]),
+        room("Postgres", ["CLibPQ", "Resources", logging]),
+        room("PostgresCluster", ["Postgres", logging, subprocess, systemPackage]),
+        room("Compression", ["CXXHash", "CZstd"]),
+        room("FlowStore", ["Postgres", "FlowModel", "Compression", "Resources", logging]),
+        room("FlowArchive", ["WireMessages", "Protobuf", "Compression"]),
         room("FlowAccess", ["FlowModel"]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
+        room("FlowTransfer", ["FlowStateClient", "FlowArchive", "WireMessages", "FlowModel"]),
         room(
             "FlowServer",
             [
-                "FlowService", "GRPC", "WireMessages", "FlowStore", "Postgres", "FlowModel", "Resources", nioCore, nioPosix, logging,
-                lifecycle, httpClient, crypto,
+                "FlowService", "GRPC", "WireMessages", "FlowStore", "PostgresCluster", "Postgres", "FlowModel", "Resources", nioCore,
+                nioPosix, logging, lifecycle, httpClient, crypto,
             ]),
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments, logging,
+                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments,
+                logging,
                 lifecycle, yaml,
             ],
             swiftSettings: strict),
@@ -99,22 +108,28 @@ let package = Package(
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 
         // Tests
-        tests("FlowModelTests", ["FlowModel", "CJSON"], data: ["Data"]),
+        .target(
+            name: "TestSupport", dependencies: ["PostgresCluster", "Postgres", logging], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("FlowModelTests", ["FlowModel", "CJSON", "TestSupport"], data: ["Data"]),
         tests("FlowAccessTests", ["FlowAccess", "FlowModel"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
-        tests("WireMessagesTests", ["WireMessages", "Protobuf"]),
-        tests("PostgresTests", ["Postgres", logging]),
-        tests("FlowStoreTests", ["FlowStore", "Postgres", "FlowModel", logging]),
+        tests("WireMessagesTests", ["WireMessages", "Protobuf", "TestSupport"]),
+        tests("PostgresTests", ["Postgres", "PostgresCluster", "TestSupport"]),
+        tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),
+        tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "Compression", "TestSupport", logging]),
         tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
-        tests("flowstateTests", ["flowstate", "FlowModel", "WireMessages"]),
+        tests("FlowTransferTests", ["FlowTransfer", "FlowModel", "WireMessages", "TestSupport"]),
+        tests("flowstateTests", ["flowstate", "TestSupport"]),
         tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(
             "FlowServerTests",
             [
-                "FlowServer", "FlowService", "FlowAccess", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore", "Postgres",
-                "FlowModel", nioPosix, logging, lifecycle,
+                "FlowServer", "FlowService", "FlowAccess", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore",
+                "PostgresCluster",
+                "Postgres",
+                "FlowModel", nioCore, nioPosix, logging, lifecycle,
             ]),
     ],
     cxxLanguageStandard: .cxx17

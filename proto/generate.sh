@@ -40,7 +40,7 @@ done
 # compile TARGET FILE... : .c into the target's folder, .h into its include folder, where both targets'
 # includes find them by the same path.
 compile() {
-    target=$out/$1
+    target=$out/C/$1
     shift
     mkdir -p "$target" "$work/gen"
     find "$target" \( -name '*.c' -o -name '*.h' -o -name '*.modulemap' \) -exec rm {} +
@@ -60,8 +60,8 @@ cd "$proto"
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/flowstate.set" $flow_files
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/grpc.set" \
     $grpc_files grpc/reflection/v1alpha/reflection.proto
-PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CGRPCProto "$work/grpc.set" "$out/CGRPCProto"
-PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CFlowStateProto "$work/flowstate.set" "$out/CFlowStateProto"
+PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CGRPCProto "$work/grpc.set" "$out/C/CGRPCProto"
+PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CFlowStateProto "$work/flowstate.set" "$out/C/CFlowStateProto"
 
 protoc -I. -I/usr/include --include_imports --include_source_info \
     --descriptor_set_out="$work/source.set" $flow_files $grpc_files

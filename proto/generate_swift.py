@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 import descriptor_set
-from swift_names import Names, camel, case_name, escape
+from swift_names import Names, camel, case_name, escape, snake_name
 
 TYPE_DOUBLE, TYPE_INT64, TYPE_INT32, TYPE_BOOL, TYPE_STRING = 1, 3, 5, 8, 9
 TYPE_MESSAGE, TYPE_BYTES, TYPE_ENUM, TYPE_SINT32 = 11, 12, 14, 17
@@ -237,7 +237,11 @@ class FileWriter:
                        "            default: .unrecognized(rawValue)", "            }", "    }", "",
                        f"    {a}var rawValue: Int32 {{", "        switch self {",
                        *(f"        case .{name}: {number}" for name, number, _ in cases),
-                       "        case .unrecognized(let value): value", "        }", "    }", "}", ""]
+                       "        case .unrecognized(let value): value", "        }", "    }", "",
+                       "    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.",
+                       f"    {a}var name: String {{", "        switch self {",
+                       *(f'        case .{escape(case_name(enum.name, name))}: "{snake_name(enum.name, name)}"' for name, _, _ in enum.values),
+                       '        case .unrecognized(let value): "\\(value)"', "        }", "    }", "}", ""]
 
     def file(self, file, requests: dict) -> str:
         for enum in file.enums:

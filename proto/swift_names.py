@@ -27,6 +27,11 @@ def case_name(enum: str, value: str) -> str:
     return camel(value.removeprefix(prefix).lower())
 
 
+def snake_name(enum: str, value: str) -> str:
+    """(FlowOrder, FLOW_ORDER_UPDATED_DESC) → updated_desc"""
+    return value.removeprefix(snake(enum).upper() + "_").lower()
+
+
 class Names:
     def __init__(self, files: list, renamed: dict):
         self.renamed, self.packages, self.enums, self.maps = renamed, {}, {}, set()

@@ -1,4 +1,4 @@
-package import FlowModel
+import FlowModel
 
 /// What a caller presents with a call.
 package struct Credentials: Sendable {

@@ -1,5 +1,7 @@
+import Compression
+
 /// Why a file cannot be read as an archive, or a record cannot be written into one.
-public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file ends before its last record.
     case truncated
     /// The contents are not as they were written; with what was noticed.
@@ -13,7 +15,7 @@ public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
     /// zstd cannot allocate memory.
     case noMemory
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .truncated: "the archive is truncated: it ends before its last record"
         case .damaged(let what): "the archive is damaged: \(what)"
@@ -23,6 +25,21 @@ public enum ArchiveError: Error, Equatable, Sendable, CustomStringConvertible {
         case .recordTooLarge(let bytes):
             "a record of \(bytes) bytes is larger than the \(ArchiveFormat.recordBytes) bytes that a record may have"
         case .noMemory: "there is not enough memory to compress or decompress"
+        }
+    }
+}
+
+extension ArchiveError {
+    /// Runs a step of compressing or decompressing; its failures are those of the archive.
+    static func zstd<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as ZstdStreamError {
+            switch error {
+            case .noMemory: throw ArchiveError.noMemory
+            case .truncated: throw ArchiveError.truncated
+            case .damaged(let what): throw ArchiveError.damaged(what)
+            }
         }
     }
 }

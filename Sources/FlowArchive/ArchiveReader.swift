@@ -1,14 +1,14 @@
 import Protobuf
-public import WireMessages
+import WireMessages
 
 /// Reads an archive (`archive.proto`), record by record, with one record in memory, and checks everything that it says. Belongs to one
 /// thread at a time.
 ///
 /// When `next` returns `nil`, all of the archive was read and is as it was written: every state has its digest, no record is missing, none
 /// was added.
-public final class ArchiveReader {
+package final class ArchiveReader {
     /// The contents of an archive, in its order.
-    public enum Item: Sendable {
+    package enum Item: Sendable {
         case flow(Flow)
         /// A version of the flow before it.
         case version(ArchivedVersion)
@@ -17,9 +17,9 @@ public final class ArchiveReader {
     }
 
     private let source: RecordSource
-    public let header: ArchiveHeader
+    package let header: ArchiveHeader
     /// What was read so far.
-    public private(set) var totals = ArchiveTotals()
+    package private(set) var totals = ArchiveTotals()
     private var flow: Flow?
     private var lastVersion: Int64 = 0
     private var isInEvents = false
@@ -27,7 +27,7 @@ public final class ArchiveReader {
 
     /// - Parameter read: Fills the beginning of an array with the next bytes of the file and returns how many there are; 0 at the end.
     /// - Throws: `ArchiveError` when the file does not begin as an archive does, and what `read` throws.
-    public init(read: @escaping (inout [UInt8]) throws -> Int) throws {
+    package init(read: @escaping (inout [UInt8]) throws -> Int) throws {
         source = try RecordSource(read: read)
         guard case .header(let header) = try Self.firstRecord(source), header.format == ArchiveFormat.name else {
             throw ArchiveError.notAnArchive
@@ -49,7 +49,7 @@ public final class ArchiveReader {
     /// The next item; nil at the end of a complete archive.
     ///
     /// - Throws: `ArchiveError`, and what `read` throws. Nothing more can be read after that.
-    public func next() throws -> Item? {
+    package func next() throws -> Item? {
         guard !isDone else { return nil }
         let digest = source.digest
         switch try source.next().record {

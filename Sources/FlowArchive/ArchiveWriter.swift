@@ -1,26 +1,27 @@
-public import WireMessages
+import Compression
+import WireMessages
 
 /// Writes an archive (`archive.proto`), record by record, with one record in memory. Belongs to one thread at a time.
 ///
 /// Without `finish` the file is not an archive: readers report that it is truncated.
-public final class ArchiveWriter {
+package final class ArchiveWriter {
     private let compressor: ZstdCompressor
     private let digest: RunningDigest
     private let write: ([UInt8]) throws -> Void
     /// What was written so far.
-    public private(set) var totals = ArchiveTotals()
+    package private(set) var totals = ArchiveTotals()
     /// Bytes of the file so far; the compressor may still hold back some of what was appended.
-    public private(set) var fileBytes: Int64 = 0
+    package private(set) var fileBytes: Int64 = 0
 
     /// - Parameters:
     ///   - header: `format` and `formatVersion` are filled in.
     ///   - write: Takes the file's bytes in order; every function here rethrows its errors.
     /// - Throws: `ArchiveError.noMemory`, and what `write` throws.
-    public init(_ header: ArchiveHeader, write: @escaping ([UInt8]) throws -> Void) throws {
+    package init(_ header: ArchiveHeader, write: @escaping ([UInt8]) throws -> Void) throws {
         guard let digest = RunningDigest() else { throw ArchiveError.noMemory }
         self.digest = digest
         self.write = write
-        compressor = try ZstdCompressor()
+        compressor = try ArchiveError.zstd { try ZstdCompressor(windowLog: ArchiveFormat.windowLog) }
         var header = header
         header.format = ArchiveFormat.name
         header.formatVersion = ArchiveFormat.version
@@ -28,7 +29,7 @@ public final class ArchiveWriter {
     }
 
     /// Begins the next flow.
-    public func append(_ flow: Flow) throws {
+    package func append(_ flow: Flow) throws {
         try append(.flow(flow))
         totals.flows += 1
     }
@@ -37,20 +38,20 @@ public final class ArchiveWriter {
     ///
     /// - Throws: `ArchiveError.damaged` when the state does not have the digest or the size that its version says;
     ///   `ArchiveError.recordTooLarge`.
-    public func append(_ version: ArchivedVersion) throws {
+    package func append(_ version: ArchivedVersion) throws {
         if let fault = version.fault { throw ArchiveError.damaged(fault) }
         try append(.version(version))
         totals.count(version)
     }
 
     /// Appends an event of the last flow, behind its versions.
-    public func append(_ event: HistoryEntry) throws {
+    package func append(_ event: HistoryEntry) throws {
         try append(.event(event))
         totals.events += 1
     }
 
     /// Appends the trailer. Nothing may be appended afterwards.
-    public func finish() throws {
+    package func finish() throws {
         let trailer = ArchiveTrailer(
             flows: totals.flows, versions: totals.versions, checkpoints: totals.checkpoints, events: totals.events,
             stateBytes: totals.stateBytes, digest: digest.value)
@@ -62,9 +63,11 @@ public final class ArchiveWriter {
         guard bytes.count <= ArchiveFormat.recordBytes else { throw ArchiveError.recordTooLarge(bytes: UInt64(bytes.count)) }
         let framed = Self.varint(bytes.count) + bytes
         digest.update(framed)
-        try compressor.compress(framed, isLast: isLast) {
-            fileBytes += Int64($0.count)
-            try write($0)
+        try ArchiveError.zstd {
+            try compressor.compress(framed, isLast: isLast) {
+                fileBytes += Int64($0.count)
+                try write($0)
+            }
         }
     }
 
@@ -87,7 +90,7 @@ extension ArchivedVersion {
         guard info.sizeBytes == Int64(state.count) else {
             return "the state of version \(info.version) has \(state.count) bytes instead of \(info.sizeBytes)"
         }
-        guard info.digest == RunningDigest.of(state) else { return "the state of version \(info.version) has another digest" }
+        guard info.digest == XXH3.digest(state) else { return "the state of version \(info.version) has another digest" }
         return nil
     }
 }

@@ -1,3 +1,4 @@
+import Compression
 import Protobuf
 import WireMessages
 
@@ -10,10 +11,10 @@ final class RecordSource {
     private var place = 0
     private var count = 0
 
-    init(read: @escaping (inout [UInt8]) throws -> Int) throws(ArchiveError) {
-        guard let running = RunningDigest() else { throw .noMemory }
+    init(read: @escaping (inout [UInt8]) throws -> Int) throws {
+        guard let running = RunningDigest() else { throw ArchiveError.noMemory }
         self.running = running
-        decompressor = try ZstdDecompressor(read: read)
+        decompressor = try ArchiveError.zstd { try ZstdDecompressor(windowLog: ArchiveFormat.windowLog, read: read) }
     }
 
     /// The digest of all records so far, including their lengths.
@@ -31,7 +32,7 @@ final class RecordSource {
 
     /// - Throws: `ArchiveError.damaged` unless nothing more follows and zstd's checksum is right.
     func expectEnd() throws {
-        guard place == count, try decompressor.decompress(into: &buffer) == 0 else {
+        guard place == count, try decompressed() == 0 else {
             throw ArchiveError.damaged("something follows its last record")
         }
     }
@@ -65,8 +66,10 @@ final class RecordSource {
         return bytes
     }
 
+    private func decompressed() throws -> Int { try ArchiveError.zstd { try decompressor.decompress(into: &buffer) } }
+
     private func fill() throws {
-        (place, count) = (0, try decompressor.decompress(into: &buffer))
+        (place, count) = (0, try decompressed())
         // A file that was cut off would not have ended its frame; this one was written without the record.
         if count == 0 { throw ArchiveError.damaged("its last record is missing") }
     }

@@ -1,5 +1,5 @@
 /// What must be true of a flow's version before a change is applied.
-public enum Precondition: Sendable, Equatable {
+package enum Precondition: Sendable, Equatable {
     /// The client gave no precondition: the change is appended to whatever version is latest.
     case none
     /// The client accepts any version, including "does not exist" (0). Appends like `none`, but satisfies a rule that demands a
@@ -10,16 +10,16 @@ public enum Precondition: Sendable, Equatable {
 }
 
 /// A checkpoint to be made.
-public struct CheckpointRequest: Sendable, Equatable {
+package struct CheckpointRequest: Sendable, Equatable {
     /// Generated for this call (`UUIDv7`).
-    public var id: String
+    package var id: String
     /// nil: the checkpoint is known by its id only.
-    public var name: String?
-    public var description: String
+    package var name: String?
+    package var description: String
     /// The checkpoint is of the version before the saved one; the precondition must be `expected` then.
-    public var isOfVersionBefore: Bool
+    package var isOfVersionBefore: Bool
 
-    public init(id: String, name: String? = nil, description: String = "", isOfVersionBefore: Bool = false) {
+    package init(id: String, name: String? = nil, description: String = "", isOfVersionBefore: Bool = false) {
         self.id = id
         self.name = name
         self.description = description
@@ -28,45 +28,45 @@ public struct CheckpointRequest: Sendable, Equatable {
 }
 
 /// Writes one version: state, head, checkpoint, audit and idempotency record in one commit.
-public struct SaveCommand: Sendable {
-    public var key: FlowKey
+package struct SaveCommand: Sendable {
+    package var key: FlowKey
     /// The caller, from its credential; recorded in the audit trail.
-    public var actor: String
-    public var state: [UInt8]
-    public var contentType: ContentType
-    public var precondition: Precondition
-    public var kind: VersionKind
+    package var actor: String
+    package var state: [UInt8]
+    package var contentType: ContentType
+    package var precondition: Precondition
+    package var kind: VersionKind
     /// The server generated the flow id for this call: a retry with the same idempotency key has another id, but is the same request.
-    public var hasGeneratedFlowID = false
+    package var hasGeneratedFlowID = false
     /// Required when the save creates the flow; otherwise nil or the flow's own type.
-    public var flowType: String?
+    package var flowType: String?
     /// These four are fields of the head: nil keeps the flow's value.
-    public var phase: String?
-    public var status: String?
+    package var phase: String?
+    package var status: String?
     /// 0…100.
-    public var progress: Double?
+    package var progress: Double?
     /// Replace all labels of the flow.
-    public var labels: Labels?
+    package var labels: Labels?
     /// Labels that the definition derives from the state. nil when `labels` is given, which then contains them.
-    public var labelChanges: LabelChanges?
+    package var labelChanges: LabelChanges?
     /// The definition's revision to which this save pins a flow that it creates or moves (kind `definitionMoved`); nil: the latest.
-    public var definitionRevision: Int64?
+    package var definitionRevision: Int64?
     /// The version's own fields.
-    public var versionLabel: String?
+    package var versionLabel: String?
     /// The version this state was made from; nil means the one before.
-    public var parentVersion: FlowVersion?
+    package var parentVersion: FlowVersion?
     /// JSON, or empty.
-    public var metadata: [UInt8] = []
-    public var checkpoint: CheckpointRequest?
+    package var metadata: [UInt8] = []
+    package var checkpoint: CheckpointRequest?
     /// Quarantines the previous version in the same commit; the precondition must be `expected` then.
-    public var quarantine: QuarantineRequest?
+    package var quarantine: QuarantineRequest?
     /// Inserted in the same commit; requires the precondition `expected`, and no checkpoint.
-    public var notification: NotificationRequest?
-    public var idempotencyKey: String?
+    package var notification: NotificationRequest?
+    package var idempotencyKey: String?
     /// Identifies the request beside its key when the server derived the state from it; nil: the command itself does.
-    public var requestDigest: [UInt8]?
+    package var requestDigest: [UInt8]?
 
-    public init(
+    package init(
         key: FlowKey, actor: String, state: [UInt8], contentType: ContentType = .json, precondition: Precondition = .none,
         kind: VersionKind = .saved
     ) {
@@ -79,7 +79,7 @@ public struct SaveCommand: Sendable {
     }
 
     /// Creates a flow that must not exist, nor have existed. Its conflict is `flowAlreadyExists`.
-    public static func create(
+    package static func create(
         key: FlowKey, hasGeneratedFlowID: Bool, actor: String, state: [UInt8], contentType: ContentType = .json
     ) -> SaveCommand {
         var command = SaveCommand(
@@ -90,8 +90,8 @@ public struct SaveCommand: Sendable {
 }
 
 /// Writes a version that is made from the latest one.
-public struct PatchCommand: Sendable {
-    public enum Patch: Sendable, Equatable {
+package struct PatchCommand: Sendable {
+    package enum Patch: Sendable, Equatable {
         /// RFC 7396.
         case merge([UInt8])
         /// RFC 6902.
@@ -100,12 +100,12 @@ public struct PatchCommand: Sendable {
 
     /// Everything but the state. Without an expected version the patch is applied to whatever is the latest, and again when another
     /// save came in between.
-    public var save: SaveCommand
-    public var patch: Patch
+    package var save: SaveCommand
+    package var patch: Patch
     /// The content type stays that of the latest version.
-    public var keepsContentType: Bool
+    package var keepsContentType: Bool
 
-    public init(_ save: SaveCommand, _ patch: Patch, keepsContentType: Bool = true) {
+    package init(_ save: SaveCommand, _ patch: Patch, keepsContentType: Bool = true) {
         self.save = save
         self.patch = patch
         self.keepsContentType = keepsContentType
@@ -113,32 +113,32 @@ public struct PatchCommand: Sendable {
 }
 
 /// `SaveState`: a whole state, or a patch.
-public enum SaveOrPatchCommand: Sendable {
+package enum SaveOrPatchCommand: Sendable {
     case save(SaveCommand)
     case patch(PatchCommand)
 }
 
 /// The JSON Patch between two versions of a flow.
-public struct DiffVersionsCommand: Sendable {
-    public var key: FlowKey
-    public var from: FlowVersion
+package struct DiffVersionsCommand: Sendable {
+    package var key: FlowKey
+    package var from: FlowVersion
     /// nil: the latest.
-    public var to: FlowVersion?
+    package var to: FlowVersion?
 
-    public init(key: FlowKey, from: FlowVersion, to: FlowVersion? = nil) {
+    package init(key: FlowKey, from: FlowVersion, to: FlowVersion? = nil) {
         self.key = key
         self.from = from
         self.to = to
     }
 }
 
-public struct VersionDiff: Sendable, Equatable {
-    public var from: FlowVersion
-    public var to: FlowVersion
+package struct VersionDiff: Sendable, Equatable {
+    package var from: FlowVersion
+    package var to: FlowVersion
     /// RFC 6902; `[]` when both are equal.
-    public var patch: [UInt8]
+    package var patch: [UInt8]
 
-    public init(from: FlowVersion, to: FlowVersion, patch: [UInt8]) {
+    package init(from: FlowVersion, to: FlowVersion, patch: [UInt8]) {
         self.from = from
         self.to = to
         self.patch = patch
@@ -146,13 +146,13 @@ public struct VersionDiff: Sendable, Equatable {
 }
 
 /// Writes a tombstone: the flow cannot be saved or loaded any more, its versions stay readable by number.
-public struct DeleteFlowCommand: Sendable {
-    public var key: FlowKey
-    public var actor: String
-    public var precondition: Precondition
-    public var idempotencyKey: String?
+package struct DeleteFlowCommand: Sendable {
+    package var key: FlowKey
+    package var actor: String
+    package var precondition: Precondition
+    package var idempotencyKey: String?
 
-    public init(key: FlowKey, actor: String, precondition: Precondition = .none) {
+    package init(key: FlowKey, actor: String, precondition: Precondition = .none) {
         self.key = key
         self.actor = actor
         self.precondition = precondition
@@ -160,15 +160,15 @@ public struct DeleteFlowCommand: Sendable {
 }
 
 /// Writes the state of a checkpoint, with its phase, status and progress, as a new version.
-public struct RestoreCheckpointCommand: Sendable {
-    public var key: FlowKey
-    public var actor: String
+package struct RestoreCheckpointCommand: Sendable {
+    package var key: FlowKey
+    package var actor: String
     /// A name or an id.
-    public var checkpoint: String
-    public var precondition: Precondition
-    public var idempotencyKey: String?
+    package var checkpoint: String
+    package var precondition: Precondition
+    package var idempotencyKey: String?
 
-    public init(key: FlowKey, actor: String, checkpoint: String, precondition: Precondition = .none) {
+    package init(key: FlowKey, actor: String, checkpoint: String, precondition: Precondition = .none) {
         self.key = key
         self.actor = actor
         self.checkpoint = checkpoint
@@ -177,14 +177,14 @@ public struct RestoreCheckpointCommand: Sendable {
 }
 
 /// Names a version. Changes no version.
-public struct CreateCheckpointCommand: Sendable {
-    public var key: FlowKey
-    public var actor: String
-    public var checkpoint: CheckpointRequest
+package struct CreateCheckpointCommand: Sendable {
+    package var key: FlowKey
+    package var actor: String
+    package var checkpoint: CheckpointRequest
     /// nil: the newest.
-    public var version: FlowVersion?
+    package var version: FlowVersion?
 
-    public init(key: FlowKey, actor: String, checkpoint: CheckpointRequest, version: FlowVersion? = nil) {
+    package init(key: FlowKey, actor: String, checkpoint: CheckpointRequest, version: FlowVersion? = nil) {
         self.key = key
         self.actor = actor
         self.checkpoint = checkpoint
@@ -193,13 +193,13 @@ public struct CreateCheckpointCommand: Sendable {
 }
 
 /// Removes a checkpoint and returns it as it was; the version stays.
-public struct DeleteCheckpointCommand: Sendable {
-    public var key: FlowKey
-    public var actor: String
+package struct DeleteCheckpointCommand: Sendable {
+    package var key: FlowKey
+    package var actor: String
     /// A name or an id.
-    public var checkpoint: String
+    package var checkpoint: String
 
-    public init(key: FlowKey, actor: String, checkpoint: String) {
+    package init(key: FlowKey, actor: String, checkpoint: String) {
         self.key = key
         self.actor = actor
         self.checkpoint = checkpoint
@@ -207,11 +207,11 @@ public struct DeleteCheckpointCommand: Sendable {
 }
 
 /// Deletes idempotency keys older than `ageMilliseconds` by the database's clock, at most `limit` of them, and returns how many.
-public struct PurgeIdempotencyCommand: Sendable {
-    public var ageMilliseconds: Int64
-    public var limit: Int
+package struct PurgeIdempotencyCommand: Sendable {
+    package var ageMilliseconds: Int64
+    package var limit: Int
 
-    public init(ageMilliseconds: Int64, limit: Int = 1_000) {
+    package init(ageMilliseconds: Int64, limit: Int = 1_000) {
         self.ageMilliseconds = ageMilliseconds
         self.limit = limit
     }

@@ -1,11 +1,11 @@
 /// The media type of a state (RFC 9110 §8.3.1). JSON is validated, everything else is opaque.
-public struct ContentType: Sendable, Hashable {
+package struct ContentType: Sendable, Hashable {
     /// As the client wrote it; returned unchanged.
-    public let text: String
+    package let text: String
     /// `application/json` or any `type/subtype+json` (RFC 6839 §3.1), whatever the parameters.
-    public let isJSON: Bool
+    package let isJSON: Bool
 
-    public static let json = ContentType(text: "application/json", isJSON: true)
+    package static let json = ContentType(text: "application/json", isJSON: true)
 
     private init(text: String, isJSON: Bool) {
         self.text = text
@@ -14,7 +14,7 @@ public struct ContentType: Sendable, Hashable {
 
     /// - Parameter text: empty means `application/json`.
     /// - Throws: `StateError.invalidArgument` for `content_type`.
-    public init(parsing text: String, limits: Limits = Limits()) throws(StateError) {
+    package init(parsing text: String, limits: Limits = Limits()) throws(StateError) {
         if text.isEmpty {
             self = .json
             return

@@ -1,13 +1,13 @@
 /// Stores a new revision of a definition, unless the latest revision has the same document.
-public struct PutDefinitionCommand: Sendable {
-    public var tenant: String
-    public var actor: String
+package struct PutDefinitionCommand: Sendable {
+    package var tenant: String
+    package var actor: String
     /// JSON.
-    public var document: [UInt8]
+    package var document: [UInt8]
     /// The latest revision must be this one; 0: there must be none; nil: whatever is there.
-    public var expectedRevision: Int64?
+    package var expectedRevision: Int64?
 
-    public init(tenant: String, actor: String, document: [UInt8], expectedRevision: Int64? = nil) {
+    package init(tenant: String, actor: String, document: [UInt8], expectedRevision: Int64? = nil) {
         self.tenant = tenant
         self.actor = actor
         self.document = document
@@ -15,7 +15,7 @@ public struct PutDefinitionCommand: Sendable {
     }
 
     /// - Throws: `definitionInvalid` for a faulty document or a built-in type, `invalidArgument` for the other fields.
-    public func check(limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
+    package func check(limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let expectedRevision {
             try WireNumber.check(expectedRevision, field: "expected_revision", hint: "use 0 for \"must not exist\"")
@@ -30,12 +30,12 @@ public struct PutDefinitionCommand: Sendable {
 }
 
 /// Pins a flow to another revision of its type's definition.
-public struct MoveFlowCommand: Sendable {
-    public var request: LifecycleRequest
+package struct MoveFlowCommand: Sendable {
+    package var request: LifecycleRequest
     /// nil: the latest.
-    public var revision: Int64?
+    package var revision: Int64?
 
-    public init(_ request: LifecycleRequest, revision: Int64? = nil) {
+    package init(_ request: LifecycleRequest, revision: Int64? = nil) {
         self.request = request
         self.revision = revision
     }
@@ -43,7 +43,7 @@ public struct MoveFlowCommand: Sendable {
     /// The version that records the move.
     ///
     /// - Throws: `stateInvalid` when the definition is enforced and the state breaks its rules.
-    public func next(
+    package func next(
         _ snapshot: Snapshot, from old: FlowDefinition?, to definition: FlowDefinition, revision: Int64, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         var command = SaveCommand(
@@ -59,45 +59,45 @@ public struct MoveFlowCommand: Sendable {
     }
 }
 
-public struct MovedFlow: Sendable, Equatable {
-    public var head: FlowHead
+package struct MovedFlow: Sendable, Equatable {
+    package var head: FlowHead
     /// nil: the flow followed the latest.
-    public var from: Int64?
-    public var replayed: Bool
+    package var from: Int64?
+    package var replayed: Bool
 
-    public init(head: FlowHead, from: Int64?, replayed: Bool) {
+    package init(head: FlowHead, from: Int64?, replayed: Bool) {
         self.head = head
         self.from = from
         self.replayed = replayed
     }
 }
 
-public struct GetDefinitionCommand: Sendable {
-    public var tenant: String
-    public var flowType: String
+package struct GetDefinitionCommand: Sendable {
+    package var tenant: String
+    package var flowType: String
     /// nil: the latest.
-    public var revision: Int64?
+    package var revision: Int64?
 
-    public init(tenant: String, flowType: String, revision: Int64? = nil) {
+    package init(tenant: String, flowType: String, revision: Int64? = nil) {
         self.tenant = tenant
         self.flowType = flowType
         self.revision = revision
     }
 
-    public func check(limits: Limits) throws(StateError) {
+    package func check(limits: Limits) throws(StateError) {
         try NameRule.check(flowType, field: "flow_type", maximumBytes: limits.idBytes)
         if let revision { try WireNumber.check(revision, field: "revision", hint: "revisions start at 1, 0 is the latest") }
     }
 }
 
 /// The latest revision of every definition, built-in ones too, by type.
-public struct ListDefinitionsCommand: Sendable {
-    public var tenant: String
+package struct ListDefinitionsCommand: Sendable {
+    package var tenant: String
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(tenant: String, pageSize: Int = 0, pageToken: PageToken? = nil) {
+    package init(tenant: String, pageSize: Int = 0, pageToken: PageToken? = nil) {
         self.tenant = tenant
         self.pageSize = pageSize
         self.pageToken = pageToken
@@ -105,18 +105,18 @@ public struct ListDefinitionsCommand: Sendable {
 }
 
 /// One revision of a definition.
-public struct DefinitionRecord: Sendable, Equatable {
-    public var flowType: String
+package struct DefinitionRecord: Sendable, Equatable {
+    package var flowType: String
     /// From 1.
-    public var revision: Int64
+    package var revision: Int64
     /// JSON, as it was put.
-    public var document: [UInt8]
+    package var document: [UInt8]
     /// Empty for one that is built in.
-    public var actor: String
+    package var actor: String
     /// nil for one that is built in.
-    public var createdAt: Timestamp?
+    package var createdAt: Timestamp?
 
-    public init(flowType: String, revision: Int64, document: [UInt8], actor: String, createdAt: Timestamp?) {
+    package init(flowType: String, revision: Int64, document: [UInt8], actor: String, createdAt: Timestamp?) {
         self.flowType = flowType
         self.revision = revision
         self.document = document
@@ -124,34 +124,34 @@ public struct DefinitionRecord: Sendable, Equatable {
         self.createdAt = createdAt
     }
 
-    public var isBuiltIn: Bool { createdAt == nil }
+    package var isBuiltIn: Bool { createdAt == nil }
 }
 
 extension BuiltInDefinitions {
     /// As they are listed, by type.
-    public static let records = documents.map { flowType, document in
+    package static let records = documents.map { flowType, document in
         DefinitionRecord(flowType: flowType, revision: 1, document: Array(document.utf8), actor: "", createdAt: nil)
     }.sorted { $0.flowType.utf8.lexicographicallyPrecedes($1.flowType.utf8) }
 
-    public static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType.hasSameBytes(as: flowType) } }
+    package static func record(_ flowType: String) -> DefinitionRecord? { records.first { $0.flowType.hasSameBytes(as: flowType) } }
 }
 
 /// Validates a state against a definition. Writes nothing.
-public struct ValidateStateCommand: Sendable {
-    public enum Subject: Sendable, Equatable {
+package struct ValidateStateCommand: Sendable {
+    package enum Subject: Sendable, Equatable {
         /// The latest state of a flow, validated by its own definition unless another type is named.
         case flow(FlowKey)
         /// A state that need not be stored.
         case state([UInt8], flowType: String)
     }
 
-    public var tenant: String
-    public var subject: Subject
+    package var tenant: String
+    package var subject: Subject
     /// nil: the flow's own.
-    public var flowType: String?
-    public var depth: ValidationDepth
+    package var flowType: String?
+    package var depth: ValidationDepth
 
-    public init(tenant: String, subject: Subject, flowType: String? = nil, depth: ValidationDepth = .complete) {
+    package init(tenant: String, subject: Subject, flowType: String? = nil, depth: ValidationDepth = .complete) {
         self.tenant = tenant
         self.subject = subject
         self.flowType = flowType
@@ -159,15 +159,15 @@ public struct ValidateStateCommand: Sendable {
     }
 }
 
-public struct ValidatedState: Sendable, Equatable {
-    public var report: ValidationReport
-    public var flowType: String
+package struct ValidatedState: Sendable, Equatable {
+    package var report: ValidationReport
+    package var flowType: String
     /// 0: the type has no definition, and so no rules.
-    public var definitionRevision: Int64
+    package var definitionRevision: Int64
     /// 0: a state that is not stored.
-    public var version: FlowVersion
+    package var version: FlowVersion
 
-    public init(report: ValidationReport, flowType: String, definitionRevision: Int64, version: FlowVersion) {
+    package init(report: ValidationReport, flowType: String, definitionRevision: Int64, version: FlowVersion) {
         self.report = report
         self.flowType = flowType
         self.definitionRevision = definitionRevision

@@ -1,25 +1,25 @@
 /// FNV-1a, 64 bits: tells apart requests that were not crafted to collide. Unlike `Hasher` it is the same on every machine and in every
 /// release, so that a page token of one server works on another.
-public struct Fingerprint: Sendable, Equatable {
-    public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+package struct Fingerprint: Sendable, Equatable {
+    package private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    public init() {}
+    package init() {}
 
-    public mutating func combine(byte: UInt8) {
+    package mutating func combine(byte: UInt8) {
         value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
     }
 
-    public mutating func combine(_ integer: Int64) {
+    package mutating func combine(_ integer: Int64) {
         for shift in stride(from: 0, to: 64, by: 8) { combine(byte: UInt8(truncatingIfNeeded: integer >> Int64(shift))) }
     }
 
     /// The length comes first, so that different sequences of texts stay different.
-    public mutating func combine(_ text: String) {
+    package mutating func combine(_ text: String) {
         combine(Int64(text.utf8.count))
         for byte in text.utf8 { combine(byte: byte) }
     }
 
-    public mutating func combine(_ texts: [String]) {
+    package mutating func combine(_ texts: [String]) {
         combine(Int64(texts.count))
         for text in texts { combine(text) }
     }

@@ -1,15 +1,15 @@
 /// The number of a version: 1, 2, 3 … per flow. 0 means "does not exist".
-public typealias FlowVersion = Int64
+package typealias FlowVersion = Int64
 
 /// Identifies one flow: everything is stored under (tenant, flow id).
 ///
 /// Equality and hash use bytes, as PostgreSQL does: Swift's own `String` equality would take "é" composed and decomposed for the same flow.
-public struct FlowKey: Sendable, Hashable {
-    public let tenant: String
-    public let flowID: String
+package struct FlowKey: Sendable, Hashable {
+    package let tenant: String
+    package let flowID: String
 
     /// - Throws: `StateError.invalidArgument` naming `tenant` or `flow_id`.
-    public init(tenant: String, flowID: String, limits: Limits = Limits()) throws(StateError) {
+    package init(tenant: String, flowID: String, limits: Limits = Limits()) throws(StateError) {
         try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes)
         try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes)
         self.tenant = tenant
@@ -17,16 +17,16 @@ public struct FlowKey: Sendable, Hashable {
     }
 
     /// For a key that was checked when it was stored; limits may have been lowered since.
-    public init(stored tenant: String, flowID: String) {
+    package init(stored tenant: String, flowID: String) {
         self.tenant = tenant
         self.flowID = flowID
     }
 
-    public static func == (left: FlowKey, right: FlowKey) -> Bool {
+    package static func == (left: FlowKey, right: FlowKey) -> Bool {
         left.flowID.hasSameBytes(as: right.flowID) && left.tenant.hasSameBytes(as: right.tenant)
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         tenant.hashBytes(into: &hasher)
         // No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
         hasher.combine(0 as UInt8)

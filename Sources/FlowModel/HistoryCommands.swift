@@ -1,13 +1,13 @@
 /// Everything that happened to a flow, newest first: its versions, and events that made none.
-public struct GetHistoryCommand: Sendable {
-    public var key: FlowKey
+package struct GetHistoryCommand: Sendable {
+    package var key: FlowKey
     /// Kinds of events, and of versions by their names (`VersionKind.name`); empty: all.
-    public var kinds: [String]
+    package var kinds: [String]
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(key: FlowKey, kinds: [String] = [], pageSize: Int = 0, pageToken: PageToken? = nil) {
+    package init(key: FlowKey, kinds: [String] = [], pageSize: Int = 0, pageToken: PageToken? = nil) {
         self.key = key
         self.kinds = kinds
         self.pageSize = pageSize
@@ -16,16 +16,16 @@ public struct GetHistoryCommand: Sendable {
 }
 
 /// An event of a flow that made no version.
-public struct EventRecord: Sendable, Equatable {
+package struct EventRecord: Sendable, Equatable {
     /// The order in which a flow's events were written.
-    public var id: Int64
-    public var kind: String
-    public var actor: String
+    package var id: Int64
+    package var kind: String
+    package var actor: String
     /// JSON.
-    public var detail: [UInt8]
-    public var createdAt: Timestamp
+    package var detail: [UInt8]
+    package var createdAt: Timestamp
 
-    public init(id: Int64, kind: String, actor: String, detail: [UInt8], createdAt: Timestamp) {
+    package init(id: Int64, kind: String, actor: String, detail: [UInt8], createdAt: Timestamp) {
         self.id = id
         self.kind = kind
         self.actor = actor
@@ -34,32 +34,32 @@ public struct EventRecord: Sendable, Equatable {
     }
 }
 
-public enum HistoryRecord: Sendable, Equatable {
+package enum HistoryRecord: Sendable, Equatable {
     case version(VersionRecord)
     case event(EventRecord)
 }
 
 /// Reports a flow's phases and counts.
-public struct GetSummaryCommand: Sendable {
-    public var key: FlowKey
+package struct GetSummaryCommand: Sendable {
+    package var key: FlowKey
 
-    public init(key: FlowKey) { self.key = key }
+    package init(key: FlowKey) { self.key = key }
 }
 
-public struct FlowSummary: Sendable, Equatable {
-    public struct Phase: Sendable, Equatable {
-        public enum Progress: Sendable {
+package struct FlowSummary: Sendable, Equatable {
+    package struct Phase: Sendable, Equatable {
+        package enum Progress: Sendable {
             case pending, active, complete, left
         }
 
-        public var name: String
-        public var progress: Progress
+        package var name: String
+        package var progress: Progress
         /// When the flow entered it last; nil: never.
-        public var enteredAt: Timestamp?
+        package var enteredAt: Timestamp?
         /// When it was marked complete last; nil: never.
-        public var completedAt: Timestamp?
+        package var completedAt: Timestamp?
 
-        public init(name: String, progress: Progress, enteredAt: Timestamp?, completedAt: Timestamp?) {
+        package init(name: String, progress: Progress, enteredAt: Timestamp?, completedAt: Timestamp?) {
             self.name = name
             self.progress = progress
             self.enteredAt = enteredAt
@@ -67,18 +67,18 @@ public struct FlowSummary: Sendable, Equatable {
         }
     }
 
-    public var head: FlowHead
-    public var phases: [Phase]
-    public var versions: Int64
-    public var checkpoints: Int64
-    public var errors: Int64
-    public var recoveries: Int64
+    package var head: FlowHead
+    package var phases: [Phase]
+    package var versions: Int64
+    package var checkpoints: Int64
+    package var errors: Int64
+    package var recoveries: Int64
     /// Empty when no error was reported.
-    public var lastError: String
+    package var lastError: String
     /// Size of the states as stored.
-    public var storedBytes: Int64
+    package var storedBytes: Int64
 
-    public init(
+    package init(
         head: FlowHead, phases: [Phase], versions: Int64, checkpoints: Int64, errors: Int64, recoveries: Int64, lastError: String,
         storedBytes: Int64
     ) {
@@ -97,7 +97,7 @@ extension FlowSummary.Phase {
     /// Every phase of the definition, in its order, and then other phases that the flow has been in, in the order in which it entered them.
     ///
     /// - Parameter visits: when the flow was in each phase; may contain phases that the definition does not have.
-    public static func all(
+    package static func all(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)],
         limits: Limits, budget: WorkBudget
     ) throws(StateError) -> [FlowSummary.Phase] {

@@ -2,26 +2,26 @@
 ///
 /// Kept sorted by the bytes of the name, each name once (the last one given wins), so that equal labels are equal values. Names are
 /// compared by bytes, not by Swift's canonical equivalence.
-public struct Labels: Sendable, Equatable {
-    public struct Entry: Sendable, Equatable {
-        public var name: String
-        public var value: String
+package struct Labels: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
+        package var name: String
+        package var value: String
 
-        public init(name: String, value: String) {
+        package init(name: String, value: String) {
             self.name = name
             self.value = value
         }
 
-        public static func == (left: Entry, right: Entry) -> Bool {
+        package static func == (left: Entry, right: Entry) -> Bool {
             left.name.utf8.elementsEqual(right.name.utf8) && left.value.utf8.elementsEqual(right.value.utf8)
         }
     }
 
-    public let entries: [Entry]
+    package let entries: [Entry]
 
-    public static let none = Labels([])
+    package static let none = Labels([])
 
-    public init(_ entries: [Entry]) {
+    package init(_ entries: [Entry]) {
         if entries.isEmpty {
             self.entries = []
             return
@@ -40,19 +40,19 @@ public struct Labels: Sendable, Equatable {
         self.entries = sorted
     }
 
-    public init(_ pairs: KeyValuePairs<String, String>) {
+    package init(_ pairs: KeyValuePairs<String, String>) {
         self.init(pairs.map { Entry(name: $0.key, value: $0.value) })
     }
 
-    public var isEmpty: Bool { entries.isEmpty }
+    package var isEmpty: Bool { entries.isEmpty }
 
-    public subscript(name: String) -> String? {
+    package subscript(name: String) -> String? {
         entries.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
     /// - Throws: `StateError.invalidArgument` for `labels`: too many, too long, control characters (PostgreSQL's `jsonb`, in which
     ///   labels are searched, cannot hold `\u0000`).
-    public func check(limits: Limits, field: String = "labels") throws(StateError) {
+    package func check(limits: Limits, field: String = "labels") throws(StateError) {
         if entries.count > limits.labels {
             throw .invalidArgument(field: field, message: "are \(entries.count), the limit is \(limits.labels)")
         }

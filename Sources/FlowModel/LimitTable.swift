@@ -1,6 +1,6 @@
 /// The limits by the names that operators use: `--limit message-bytes=33554432`, or
 /// `FLOWSTATE_LIMIT_MESSAGE_BYTES`.
-public enum LimitTable {
+package enum LimitTable {
     private enum Field {
         case int(WritableKeyPath<Limits, Int> & Sendable)
         case int64(WritableKeyPath<Limits, Int64> & Sendable)
@@ -76,10 +76,10 @@ public enum LimitTable {
     ]
 
     /// Every name, in the order of `Limits`.
-    public static var names: [String] { fields.map(\.name) }
+    package static var names: [String] { fields.map(\.name) }
 
     /// Sets a limit; false when there is none of that name.
-    public static func set(_ name: String, to value: Int, in limits: inout Limits) -> Bool {
+    package static func set(_ name: String, to value: Int, in limits: inout Limits) -> Bool {
         guard let field = fields.first(where: { $0.name == name })?.field else { return false }
         switch field {
         case .int(let path): limits[keyPath: path] = value
@@ -89,7 +89,7 @@ public enum LimitTable {
     }
 
     /// The value of a limit; nil when there is none of that name.
-    public static func value(_ name: String, in limits: Limits) -> Int? {
+    package static func value(_ name: String, in limits: Limits) -> Int? {
         switch fields.first(where: { $0.name == name })?.field {
         case .int(let path): limits[keyPath: path]
         case .int64(let path): Int(limits[keyPath: path])

@@ -2,181 +2,181 @@
 ///
 /// Sizes are bytes, times are milliseconds, unless a name says otherwise. A value that exceeds a limit is refused with a `StateError`
 /// that names the limit (or, for the transport's own limits, with the protocol's error); nothing is ever cut short silently.
-public struct Limits: Sendable, Equatable {
-    public init() {}
+package struct Limits: Sendable, Equatable {
+    package init() {}
 
     // MARK: Messages and states
 
     /// One gRPC message, before and after decompression.
-    public var messageBytes = 16 << 20
+    package var messageBytes = 16 << 20
     /// One state in one message. A little less than `messageBytes`, so that the fields around it fit.
-    public var stateBytes = 15 << 20
+    package var stateBytes = 15 << 20
     /// One state sent or received as a stream of chunks.
-    public var streamedStateBytes = 256 << 20
+    package var streamedStateBytes = 256 << 20
     /// Arrays and objects nested in a JSON state or in metadata.
-    public var jsonDepth = 256
+    package var jsonDepth = 256
     /// The JSON document that travels with a version.
-    public var metadataBytes = 64 << 10
+    package var metadataBytes = 64 << 10
 
     /// The JSON document that describes a reported error; the metadata of its version keeps all of it.
-    public var errorDetailsBytes = 64 << 10
+    package var errorDetailsBytes = 64 << 10
 
     // MARK: Names
 
     /// A tenant, a flow id, a flow type, a phase, a status, an actor, a checkpoint or a version label, in UTF-8.
-    public var idBytes = 255
+    package var idBytes = 255
     /// A content type.
-    public var contentTypeBytes = 255
+    package var contentTypeBytes = 255
     /// Labels of one flow.
-    public var labels = 64
+    package var labels = 64
     /// One label: its name and its value, each.
-    public var labelBytes = 256
+    package var labelBytes = 256
     /// The free text of a checkpoint.
-    public var descriptionBytes = 4 << 10
+    package var descriptionBytes = 4 << 10
     /// An idempotency key.
-    public var idempotencyKeyBytes = 255
+    package var idempotencyKeyBytes = 255
     /// How long an idempotency key is remembered at least.
-    public var idempotencyRetentionMilliseconds: Int64 = 24 * 3_600 * 1_000
+    package var idempotencyRetentionMilliseconds: Int64 = 24 * 3_600 * 1_000
 
     // MARK: Patches and definitions
 
     /// Operations in one JSON Patch.
-    public var patchOperations = 10_000
+    package var patchOperations = 10_000
     /// Steps of everything that one call computes from its input: reading, validating, patching, comparing. See `WorkBudget`: this is one
     /// to two seconds of a slow processor, and the largest state that fits a message can be opened for half of it.
-    public var work = 20_000_000
+    package var work = 20_000_000
 
     /// Flow types of one tenant that have definitions; revisions are not counted.
-    public var definitions = 1_000
+    package var definitions = 1_000
     /// The document of one definition.
-    public var definitionBytes = 1 << 20
+    package var definitionBytes = 1 << 20
     /// Arrays and objects nested in it.
-    public var definitionDepth = 64
+    package var definitionDepth = 64
     /// Its phases.
-    public var definitionPhases = 1_000
+    package var definitionPhases = 1_000
     /// Its statuses.
-    public var definitionStatuses = 1_000
+    package var definitionStatuses = 1_000
     /// Its rules, those within rules counted.
-    public var definitionRules = 1_000
+    package var definitionRules = 1_000
     /// The places of its JSON Schema that are schemas.
-    public var definitionSchemas = 10_000
+    package var definitionSchemas = 10_000
     /// Its patterns: those of rules, and those of its schema, each.
-    public var definitionPatterns = 64
+    package var definitionPatterns = 64
     /// One pattern, in UTF-8.
-    public var patternBytes = 1_000
+    package var patternBytes = 1_000
     /// Memory of one compiled pattern, with what its searches keep to be faster.
-    public var patternMemoryBytes = 256 << 10
+    package var patternMemoryBytes = 256 << 10
 
     // MARK: Lists
 
     /// Rows of a page when the request names no size.
-    public var pageSize = 50
+    package var pageSize = 50
     /// Rows of a page at most; a request for more gets this many.
-    public var maximumPageSize = 1_000
+    package var maximumPageSize = 1_000
     /// Bytes of documents, metadata and labels in a page, except its first row: less than the 4 MiB that stock clients receive in a
     /// message.
-    public var pageBytes = 3 << 20
+    package var pageBytes = 3 << 20
     /// How long a list, summary or history waits for its turn when many wait; then it is answered OVERLOADED.
-    public var listWaitMilliseconds: Int64 = 1_000
+    package var listWaitMilliseconds: Int64 = 1_000
 
     /// The age up to which statistics are answered again instead of being counted again.
-    public var statisticsAgeMilliseconds: Int64 = 60_000
+    package var statisticsAgeMilliseconds: Int64 = 60_000
 
     // MARK: The process
 
     /// Memory of the process above what it takes idle: caches, and requests, which are messages that arrive, states that are loaded or
     /// computed with, and answers that wait for a reader. Beyond it the newest request is answered OVERLOADED.
-    public var memoryBytes = 256 << 20
+    package var memoryBytes = 256 << 20
     /// Shares of `memoryBytes`: definitions that were read, and the directory of definitions that tenants have.
-    public var definitionCacheBytes: Int { memoryBytes / 16 }
-    public var definitionDirectoryBytes: Int { memoryBytes / 32 }
+    package var definitionCacheBytes: Int { memoryBytes / 16 }
+    package var definitionDirectoryBytes: Int { memoryBytes / 32 }
     /// The share that belongs to no request: buffers of connections to PostgreSQL, memory about to be freed, fragmentation.
-    public var commonBytes: Int { memoryBytes / 8 }
+    package var commonBytes: Int { memoryBytes / 8 }
     /// The rest, for all requests. A cache of versions of more than an eighth of `memoryBytes` comes on top.
-    public var requestBytes: Int {
+    package var requestBytes: Int {
         memoryBytes - min(versionCacheBytes, memoryBytes / 8) - definitionCacheBytes - definitionDirectoryBytes - commonBytes
     }
     /// Computations waiting for a thread (validation, patches, large messages); beyond it a call is answered OVERLOADED.
-    public var queuedComputations = 1_024
+    package var queuedComputations = 1_024
 
     // MARK: Operations
 
     /// Operations waiting in one connection group to the database; beyond it a call is answered OVERLOADED.
-    public var queuedOperations = 4_096
+    package var queuedOperations = 4_096
     /// Patches, steps and other changes that are made from the latest version of a flow and wait for their turn at one flow.
-    public var queuedOperationsPerFlow = 256
+    package var queuedOperationsPerFlow = 256
     /// Bytes of the operations that wait in one connection group.
-    public var queuedBytes = 64 << 20
+    package var queuedBytes = 64 << 20
     /// One statement of a load or a save: PostgreSQL cancels it after that time.
-    public var statementTimeoutMilliseconds: Int64 = 60_000
+    package var statementTimeoutMilliseconds: Int64 = 60_000
     /// One statement of a list, a summary or a history.
-    public var listTimeoutMilliseconds: Int64 = 30_000
+    package var listTimeoutMilliseconds: Int64 = 30_000
     /// How long one statement waits for a lock of another transaction; then the operations of its batch are tried one by one.
-    public var lockTimeoutMilliseconds: Int64 = 2_000
+    package var lockTimeoutMilliseconds: Int64 = 2_000
     /// How long an operation waits in all for a flow that another transaction holds; then its call is answered UNAVAILABLE.
-    public var lockWaitMilliseconds: Int64 = 5_000
+    package var lockWaitMilliseconds: Int64 = 5_000
     /// Operations in one database transaction.
-    public var batchOperations = 128
+    package var batchOperations = 128
     /// Bytes of the parameters of one database transaction, and of the large states that it reads.
-    public var batchBytes = 8 << 20
+    package var batchBytes = 8 << 20
     /// A state up to this size is read at once, together with others; a larger one by a statement of its own that counts against
     /// `batchBytes`, so that what is in memory at a time stays bounded.
-    public var batchedStateBytes = 64 << 10
+    package var batchedStateBytes = 64 << 10
     /// A change that stores more has a separate connection, so that other changes do not wait for it.
-    public var batchedChangeBytes = 256 << 10
+    package var batchedChangeBytes = 256 << 10
     /// The newest versions of flows in use, kept in memory.
-    public var versionCacheBytes = 32 << 20
+    package var versionCacheBytes = 32 << 20
     /// A state from this size on is stored as a patch even when its base is not in the cache: the base is read first.
-    public var baseFetchBytes = 8 << 10
+    package var baseFetchBytes = 8 << 10
     /// The deadline of a call that sets none.
-    public var defaultDeadlineMilliseconds: Int64 = 30_000
+    package var defaultDeadlineMilliseconds: Int64 = 30_000
     /// The longest deadline of a unary call; a longer one is shortened to it.
-    public var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
+    package var maximumDeadlineMilliseconds: Int64 = 10 * 60_000
 
     // MARK: Notifications
 
     /// How long notifications are kept, in hours, acknowledged or not.
-    public var notificationHours: Int64 = 90 * 24
+    package var notificationHours: Int64 = 90 * 24
     /// One request to the webhook.
-    public var webhookTimeoutMilliseconds: Int64 = 10_000
+    package var webhookTimeoutMilliseconds: Int64 = 10_000
     /// Attempts to deliver one notification; by their pauses, 16 take some six hours.
-    public var webhookAttempts = 16
+    package var webhookAttempts = 16
     /// A notification that is older when its turn comes is not delivered.
-    public var webhookAgeMilliseconds: Int64 = 24 * 3_600 * 1_000
+    package var webhookAgeMilliseconds: Int64 = 24 * 3_600 * 1_000
 
     // MARK: Connections
 
     /// Open streams of one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
-    public var concurrentStreams = 1_000
+    package var concurrentStreams = 1_000
     /// One header list as RFC 9113 §6.5.2 counts it (SETTINGS_MAX_HEADER_LIST_SIZE).
-    public var headerListBytes = 16 << 10
+    package var headerListBytes = 16 << 10
     /// Bytes held for one connection in both directions: request bodies being received, replies not yet taken by the peer.
-    public var bufferedBytesPerConnection = 64 << 20
+    package var bufferedBytesPerConnection = 64 << 20
     /// A reply is abandoned when its client reads less than 64 KiB of it, or less than the rest, in this time; a connection that reads
     /// nothing at all is closed.
-    public var readerTimeoutMilliseconds: Int64 = 30_000
+    package var readerTimeoutMilliseconds: Int64 = 30_000
     /// After this time, give or take a tenth, a connection takes no new calls, so that its client opens another one (behind a balancer:
     /// to another server). 0: never.
-    public var connectionAgeMilliseconds: Int64 = 0
+    package var connectionAgeMilliseconds: Int64 = 0
     /// How long its calls may continue then.
-    public var connectionAgeGraceMilliseconds: Int64 = 5 * 60_000
+    package var connectionAgeGraceMilliseconds: Int64 = 5 * 60_000
     /// Frames a second without content (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond those
     /// that belong to calls and their answers; a burst may have ten times as many. A connection that sends more is closed.
-    public var controlFramesPerSecond = 1_000
+    package var controlFramesPerSecond = 1_000
     /// From accept to the end of TLS and the HTTP/2 preface; and from the beginning of a header section to its end.
-    public var handshakeTimeoutMilliseconds: Int64 = 10_000
+    package var handshakeTimeoutMilliseconds: Int64 = 10_000
     /// A connection without streams is closed after this time, and so is a stream whose client neither sends nor reads.
-    public var idleTimeoutMilliseconds: Int64 = 5 * 60_000
+    package var idleTimeoutMilliseconds: Int64 = 5 * 60_000
     /// A silent connection is probed with PING after this time…
-    public var keepaliveTimeMilliseconds: Int64 = 60_000
+    package var keepaliveTimeMilliseconds: Int64 = 60_000
     /// …and closed when no answer came after this one.
-    public var keepaliveTimeoutMilliseconds: Int64 = 20_000
+    package var keepaliveTimeoutMilliseconds: Int64 = 20_000
     /// From the headers of a call to the end of its request message, or of the first one if it streams.
-    public var requestTimeoutMilliseconds: Int64 = 60_000
+    package var requestTimeoutMilliseconds: Int64 = 60_000
     /// Memory that decoding one call may take: small wire bytes can become large messages.
-    public var arenaBytes = 64 << 20
+    package var arenaBytes = 64 << 20
     /// Open connections of the server, at most as many as its file descriptors allow.
-    public var connections = 10_000
+    package var connections = 10_000
     /// Open connections of one address, so that other addresses find a place; unix sockets have no addresses.
-    public var connectionsPerPeer = 8_000
+    package var connectionsPerPeer = 8_000
 }

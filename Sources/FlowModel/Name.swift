@@ -1,15 +1,15 @@
 /// A text from outside, compared by its bytes, as PostgreSQL and protobuf do. Swift's own `==` takes "é" composed and decomposed for one
 /// text.
-public struct Name: Sendable {
-    public let text: String
+package struct Name: Sendable {
+    package let text: String
 
-    public init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 }
 
 extension Name: Hashable {
-    public static func == (left: Name, right: Name) -> Bool { left.text.hasSameBytes(as: right.text) }
+    package static func == (left: Name, right: Name) -> Bool { left.text.hasSameBytes(as: right.text) }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         text.hashBytes(into: &hasher)
         // A terminator, as Swift hashes strings: ("a", "bc") and ("ab", "c") stay apart. UTF-8 never contains this byte.
         hasher.combine(0xFF as UInt8)
@@ -18,7 +18,7 @@ extension Name: Hashable {
 
 extension String {
     /// Whether both have the same bytes of UTF-8, by which everything from outside is compared.
-    public func hasSameBytes(as other: String) -> Bool {
+    package func hasSameBytes(as other: String) -> Bool {
         var (left, right) = (self, other)
         return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
     }
@@ -31,5 +31,5 @@ extension String {
 
 extension Sequence<String> {
     /// Whether one of them has the same bytes.
-    public func containsBytes(of text: String) -> Bool { contains { $0.hasSameBytes(as: text) } }
+    package func containsBytes(of text: String) -> Bool { contains { $0.hasSameBytes(as: text) } }
 }

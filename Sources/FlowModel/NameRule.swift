@@ -3,10 +3,10 @@
 ///
 /// Control characters are C0 (with NUL, which PostgreSQL's `text` cannot hold), DEL and C1: they make two names look alike in logs
 /// and terminals.
-public enum NameRule {
+package enum NameRule {
     /// - Parameter field: the request's field, for the message.
     /// - Throws: `StateError.invalidArgument`.
-    public static func check(
+    package static func check(
         _ name: String, field: String, maximumBytes: Int, mayBeEmpty: Bool = false
     ) throws(StateError) {
         let count = name.utf8.count
@@ -24,7 +24,7 @@ public enum NameRule {
     /// Checks bytes from the wire and returns them as a name.
     ///
     /// - Throws: `StateError.invalidArgument`, also for bytes that are not UTF-8.
-    public static func name(
+    package static func name(
         fromUTF8 bytes: some Collection<UInt8>, field: String, maximumBytes: Int, mayBeEmpty: Bool = false
     ) throws(StateError) -> String {
         if bytes.count > maximumBytes {

@@ -7,16 +7,16 @@
 ///
 /// big-endian. The fingerprint is a hash of the list's key, filter and order: a token is valid only for the list that made it. The checksum
 /// detects accidental damage. Forgery is harmless: a forged token shows only what its sender may list anyway.
-public struct PageToken: Sendable, Equatable {
-    public let text: String
+package struct PageToken: Sendable, Equatable {
+    package let text: String
 
     /// Checked when it is used, not here.
-    public init(text: String) {
+    package init(text: String) {
         self.text = text
     }
 
     /// The lists that have pages.
-    public enum List: UInt8, Sendable {
+    package enum List: UInt8, Sendable {
         case flows = 1
         case versions = 2
         case checkpoints = 3
@@ -28,11 +28,11 @@ public struct PageToken: Sendable, Equatable {
     }
 
     /// The sort key of the last row shown; unused fields are 0 or empty.
-    public struct Position: Sendable, Equatable {
-        public var number: Int64
-        public var text: String
+    package struct Position: Sendable, Equatable {
+        package var number: Int64
+        package var text: String
 
-        public init(number: Int64 = 0, text: String = "") {
+        package init(number: Int64 = 0, text: String = "") {
             self.number = number
             self.text = text
         }
@@ -42,7 +42,7 @@ public struct PageToken: Sendable, Equatable {
     private static let headerBytes = 18
     private static let checksumBytes = 4
 
-    public init(list: List, fingerprint: Fingerprint, position: Position) {
+    package init(list: List, fingerprint: Fingerprint, position: Position) {
         var bytes: [UInt8] = [Self.format, list.rawValue]
         bytes.append(bigEndian: fingerprint.value)
         bytes.append(bigEndian: UInt64(bitPattern: position.number))
@@ -52,7 +52,7 @@ public struct PageToken: Sendable, Equatable {
     }
 
     /// - Throws: `StateError.invalidArgument` for `page_token`: damaged, of another list, of another filter.
-    public func position(list: List, fingerprint: Fingerprint) throws(StateError) -> Position {
+    package func position(list: List, fingerprint: Fingerprint) throws(StateError) -> Position {
         guard text.utf8.count <= 4_096, let bytes = Base64URL.decode(text),
             bytes.count >= Self.headerBytes + Self.checksumBytes
         else { throw .damagedPageToken }
@@ -77,7 +77,7 @@ public struct PageToken: Sendable, Equatable {
 
 extension StateError {
     /// A page token that cannot be decoded.
-    public static var damagedPageToken: StateError {
+    package static var damagedPageToken: StateError {
         .invalidArgument(field: "page_token", message: "is not a token of this server; start again without it")
     }
 }

@@ -1,5 +1,5 @@
 /// Selects a version of a flow.
-public enum LoadSelector: Sendable, Equatable {
+package enum LoadSelector: Sendable, Equatable {
     case latest
     case version(FlowVersion)
     /// A checkpoint's name or id.
@@ -14,13 +14,13 @@ public enum LoadSelector: Sendable, Equatable {
 ///
 /// A deleted flow is `flowNotFound(deleted: true)` for `latest`; every other selector still reads its versions, since they are the
 /// audit trail.
-public struct LoadCommand: Sendable {
-    public var key: FlowKey
-    public var selector: LoadSelector
+package struct LoadCommand: Sendable {
+    package var key: FlowKey
+    package var selector: LoadSelector
     /// The version that the client has: if it is the selected one, its state is not read.
-    public var ifVersionNot: FlowVersion?
+    package var ifVersionNot: FlowVersion?
 
-    public init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
+    package init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
         self.key = key
         self.selector = selector
         self.ifVersionNot = ifVersionNot
@@ -28,21 +28,21 @@ public struct LoadCommand: Sendable {
 }
 
 /// Indirect: it has two dozen fields and is passed on several times.
-public indirect enum LoadOutcome: Sendable, Equatable {
+package indirect enum LoadOutcome: Sendable, Equatable {
     case snapshot(Snapshot)
     /// The selected version is `ifVersionNot`.
     case unchanged(FlowHead, VersionRecord)
 }
 
 /// The versions of one flow, deleted or not.
-public struct ListVersionsCommand: Sendable {
-    public var key: FlowKey
-    public var newestFirst: Bool
+package struct ListVersionsCommand: Sendable {
+    package var key: FlowKey
+    package var newestFirst: Bool
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(key: FlowKey, newestFirst: Bool = true, pageSize: Int = 0, pageToken: PageToken? = nil) {
+    package init(key: FlowKey, newestFirst: Bool = true, pageSize: Int = 0, pageToken: PageToken? = nil) {
         self.key = key
         self.newestFirst = newestFirst
         self.pageSize = pageSize
@@ -51,13 +51,13 @@ public struct ListVersionsCommand: Sendable {
 }
 
 /// The checkpoints of one flow, newest first.
-public struct ListCheckpointsCommand: Sendable {
-    public var key: FlowKey
+package struct ListCheckpointsCommand: Sendable {
+    package var key: FlowKey
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(key: FlowKey, pageSize: Int = 0, pageToken: PageToken? = nil) {
+    package init(key: FlowKey, pageSize: Int = 0, pageToken: PageToken? = nil) {
         self.key = key
         self.pageSize = pageSize
         self.pageToken = pageToken
@@ -65,23 +65,23 @@ public struct ListCheckpointsCommand: Sendable {
 }
 
 /// A filter of a list of flows: every field that is set must match.
-public struct FlowFilter: Sendable, Equatable {
-    public var flowType: String?
-    public var phase: String?
-    public var status: String?
+package struct FlowFilter: Sendable, Equatable {
+    package var flowType: String?
+    package var phase: String?
+    package var status: String?
     /// The flow has all of these, with these values.
-    public var labels: Labels = .none
-    public var created = TimeRange()
-    public var updated = TimeRange()
+    package var labels: Labels = .none
+    package var created = TimeRange()
+    package var updated = TimeRange()
     /// By bytes; empty matches every id.
-    public var flowIDPrefix = ""
-    public var includeDeleted = false
+    package var flowIDPrefix = ""
+    package var includeDeleted = false
 
-    public init() {}
+    package init() {}
 }
 
 /// The order of a list of flows; ties are ordered by flow id in the same direction. The numbers are those of the API.
-public enum FlowOrder: Int64, Sendable, CaseIterable {
+package enum FlowOrder: Int64, Sendable, CaseIterable {
     case updatedDescending = 1
     case updatedAscending = 2
     case createdDescending = 3
@@ -91,15 +91,15 @@ public enum FlowOrder: Int64, Sendable, CaseIterable {
 
 /// The flows of one tenant, a page at a time. A flow that moves in the order between two pages may be listed twice or not at all; any other
 /// is listed exactly once.
-public struct ListFlowsCommand: Sendable {
-    public var tenant: String
-    public var filter: FlowFilter
-    public var order: FlowOrder
+package struct ListFlowsCommand: Sendable {
+    package var tenant: String
+    package var filter: FlowFilter
+    package var order: FlowOrder
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(
+    package init(
         tenant: String, filter: FlowFilter = FlowFilter(), order: FlowOrder = .updatedDescending, pageSize: Int = 0,
         pageToken: PageToken? = nil
     ) {

@@ -1,5 +1,5 @@
 /// What made a version. The numbers are those of the API's `VersionEvent`.
-public enum VersionKind: Int16, Sendable, CaseIterable {
+package enum VersionKind: Int16, Sendable, CaseIterable {
     /// The flow's first version, whichever command wrote it.
     case created = 1
     case saved = 2
@@ -17,7 +17,7 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
     case definitionMoved = 12
 
     /// As the API spells it, in lower case.
-    public var name: String {
+    package var name: String {
         switch self {
         case .created: "created"
         case .saved: "saved"
@@ -36,27 +36,27 @@ public enum VersionKind: Int16, Sendable, CaseIterable {
 }
 
 /// The head of a flow: what lists show without opening the state.
-public struct FlowHead: Sendable, Equatable {
-    public var key: FlowKey
-    public var flowType: String
+package struct FlowHead: Sendable, Equatable {
+    package var key: FlowKey
+    package var flowType: String
     /// Of a deleted flow: the tombstone's.
-    public var version: FlowVersion
+    package var version: FlowVersion
     /// Empty when never set; so are `status` and, as nil, `progress`.
-    public var phase: String
-    public var status: String
+    package var phase: String
+    package var status: String
     /// 0…100.
-    public var progress: Double?
-    public var labels: Labels
-    public var createdAt: Timestamp
+    package var progress: Double?
+    package var labels: Labels
+    package var createdAt: Timestamp
     /// When the newest version was written.
-    public var updatedAt: Timestamp
-    public var deletedAt: Timestamp?
+    package var updatedAt: Timestamp
+    package var deletedAt: Timestamp?
     /// The revision of its type's definition to which it is pinned; nil: it follows the latest.
-    public var definitionRevision: Int64?
+    package var definitionRevision: Int64?
 
-    public var isDeleted: Bool { deletedAt != nil }
+    package var isDeleted: Bool { deletedAt != nil }
 
-    public init(
+    package init(
         key: FlowKey, flowType: String, version: FlowVersion, phase: String, status: String, progress: Double?, labels: Labels,
         createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil
     ) {
@@ -75,28 +75,28 @@ public struct FlowHead: Sendable, Equatable {
 }
 
 /// One version without its state: one entry of the audit trail.
-public struct VersionRecord: Sendable, Equatable {
-    public var version: FlowVersion
+package struct VersionRecord: Sendable, Equatable {
+    package var version: FlowVersion
     /// The version this one was made from; nil for the first.
-    public var parentVersion: FlowVersion?
-    public var kind: VersionKind
-    public var actor: String
-    public var contentType: String
+    package var parentVersion: FlowVersion?
+    package var kind: VersionKind
+    package var actor: String
+    package var contentType: String
     /// Bytes of the state.
-    public var size: Int64
+    package var size: Int64
     /// XXH3-128 of the state, 16 bytes big-endian.
-    public var digest: [UInt8]
-    public var phase: String
-    public var status: String
-    public var progress: Double?
-    public var versionLabel: String?
+    package var digest: [UInt8]
+    package var phase: String
+    package var status: String
+    package var progress: Double?
+    package var versionLabel: String?
     /// JSON, or empty.
-    public var metadata: [UInt8]
-    public var createdAt: Timestamp
+    package var metadata: [UInt8]
+    package var createdAt: Timestamp
     /// Names (ids where there is no name) of the checkpoints that point here, sorted by bytes.
-    public var checkpoints: [String]
+    package var checkpoints: [String]
 
-    public init(
+    package init(
         version: FlowVersion, parentVersion: FlowVersion?, kind: VersionKind, actor: String, contentType: String, size: Int64,
         digest: [UInt8], phase: String, status: String, progress: Double?, versionLabel: String?, metadata: [UInt8],
         createdAt: Timestamp, checkpoints: [String]
@@ -119,12 +119,12 @@ public struct VersionRecord: Sendable, Equatable {
 }
 
 /// One version with its state, and the head as it was read with it.
-public struct Snapshot: Sendable, Equatable {
-    public var head: FlowHead
-    public var version: VersionRecord
-    public var state: [UInt8]
+package struct Snapshot: Sendable, Equatable {
+    package var head: FlowHead
+    package var version: VersionRecord
+    package var state: [UInt8]
 
-    public init(head: FlowHead, version: VersionRecord, state: [UInt8]) {
+    package init(head: FlowHead, version: VersionRecord, state: [UInt8]) {
         self.head = head
         self.version = version
         self.state = state
@@ -132,17 +132,17 @@ public struct Snapshot: Sendable, Equatable {
 }
 
 /// A name for a version.
-public struct CheckpointRecord: Sendable, Equatable {
+package struct CheckpointRecord: Sendable, Equatable {
     /// Generated, a UUIDv7.
-    public var id: String
+    package var id: String
     /// Unique within the flow; nil when the checkpoint is known by its id only. When a text is both a name and an id, the name wins.
-    public var name: String?
-    public var version: FlowVersion
-    public var description: String
-    public var actor: String
-    public var createdAt: Timestamp
+    package var name: String?
+    package var version: FlowVersion
+    package var description: String
+    package var actor: String
+    package var createdAt: Timestamp
 
-    public init(id: String, name: String?, version: FlowVersion, description: String, actor: String, createdAt: Timestamp) {
+    package init(id: String, name: String?, version: FlowVersion, description: String, actor: String, createdAt: Timestamp) {
         self.id = id
         self.name = name
         self.version = version
@@ -153,22 +153,22 @@ public struct CheckpointRecord: Sendable, Equatable {
 }
 
 /// The result of a change.
-public struct SavedVersion: Sendable, Equatable {
-    public var flowID: String
-    public var version: FlowVersion
-    public var createdAt: Timestamp
+package struct SavedVersion: Sendable, Equatable {
+    package var flowID: String
+    package var version: FlowVersion
+    package var createdAt: Timestamp
     /// XXH3-128 of the state, 16 bytes big-endian.
-    public var digest: [UInt8]
+    package var digest: [UInt8]
     /// The checkpoint made in the same commit.
-    public var checkpointID: String?
+    package var checkpointID: String?
     /// The version whose state was restored.
-    public var restoredVersion: FlowVersion?
+    package var restoredVersion: FlowVersion?
     /// The idempotency key was used before: this is the first answer, and nothing was changed.
-    public var replayed: Bool
+    package var replayed: Bool
     /// Violations of the flow's definition by the state, which was saved all the same.
-    public var warnings: [StateError.Violation] = []
+    package var warnings: [StateError.Violation] = []
 
-    public init(
+    package init(
         flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,
         restoredVersion: FlowVersion? = nil, replayed: Bool = false
     ) {
@@ -183,13 +183,13 @@ public struct SavedVersion: Sendable, Equatable {
 }
 
 /// One page of a list; `next` is nil on the last one.
-public struct Page<Element: Sendable>: Sendable {
-    public var elements: [Element]
-    public var next: PageToken?
+package struct Page<Element: Sendable>: Sendable {
+    package var elements: [Element]
+    package var next: PageToken?
     /// Approximate size in bytes, as read.
-    public var byteCount = 0
+    package var byteCount = 0
 
-    public init(elements: [Element], next: PageToken?) {
+    package init(elements: [Element], next: PageToken?) {
         self.elements = elements
         self.next = next
     }

@@ -1,20 +1,20 @@
 /// The checks of a command that need only the command: in one place, pure, before anything is queued.
 ///
 /// Each throws one error that names the field; `FlowKey` and `ContentType` were checked when they were made.
-public struct StateCheck: Sendable {
-    public let limits: Limits
+package struct StateCheck: Sendable {
+    package let limits: Limits
 
-    public init(limits: Limits) {
+    package init(limits: Limits) {
         self.limits = limits
     }
 
-    public func check(_ command: SaveCommand) throws(StateError) {
+    package func check(_ command: SaveCommand) throws(StateError) {
         try checkFields(of: command)
         try checkState(command.state, command.contentType)
     }
 
     /// All fields but the state: the definition of the flow type may have to provide that.
-    public func checkFields(of command: SaveCommand) throws(StateError) {
+    package func checkFields(of command: SaveCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.flowType, "flow_type")
         try checkName(command.phase, "phase")
@@ -33,31 +33,31 @@ public struct StateCheck: Sendable {
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
     }
 
-    public func check(_ command: DeleteFlowCommand) throws(StateError) {
+    package func check(_ command: DeleteFlowCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkExisting(command.precondition)
         try checkIdempotencyKey(command.idempotencyKey)
     }
 
-    public func check(_ command: RestoreCheckpointCommand) throws(StateError) {
+    package func check(_ command: RestoreCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
         try checkExisting(command.precondition)
         try checkIdempotencyKey(command.idempotencyKey)
     }
 
-    public func check(_ command: CreateCheckpointCommand) throws(StateError) {
+    package func check(_ command: CreateCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkCheckpoint(command.checkpoint)
         try checkVersionNumber(command.version, "version")
     }
 
-    public func check(_ command: DeleteCheckpointCommand) throws(StateError) {
+    package func check(_ command: DeleteCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
     }
 
-    public func check(_ command: LoadCommand) throws(StateError) {
+    package func check(_ command: LoadCommand) throws(StateError) {
         switch command.selector {
         case .latest: break
         case .version(let version): try checkVersionNumber(version, "version")
@@ -68,7 +68,7 @@ public struct StateCheck: Sendable {
         if let version = command.ifVersionNot { try WireNumber.check(version, field: "if_version_not") }
     }
 
-    public func check(_ command: ListFlowsCommand) throws(StateError) {
+    package func check(_ command: ListFlowsCommand) throws(StateError) {
         try checkName(command.tenant, "tenant", mayBeEmpty: false)
         let filter = command.filter
         try checkName(filter.flowType, "flow_type")
@@ -82,7 +82,7 @@ public struct StateCheck: Sendable {
     }
 
     /// The rows of a page for a requested size.
-    public func pageSize(_ requested: Int) throws(StateError) -> Int {
+    package func pageSize(_ requested: Int) throws(StateError) -> Int {
         if requested < 0 { throw .invalidArgument(field: "page_size", message: "is \(requested); it must not be negative") }
         return requested == 0 ? limits.pageSize : min(requested, limits.maximumPageSize)
     }
@@ -141,12 +141,12 @@ extension StateCheck {
     }
 
     /// For changes that need an existing flow.
-    public func checkExisting(_ precondition: Precondition) throws(StateError) {
+    package func checkExisting(_ precondition: Precondition) throws(StateError) {
         guard case .expected(let version) = precondition else { return }
         try WireNumber.check(version, field: "expected_version", from: 1, hint: "the flow must exist, so use a version from 1")
     }
 
-    public func checkVersionNumber(_ version: FlowVersion?, _ field: String) throws(StateError) {
+    package func checkVersionNumber(_ version: FlowVersion?, _ field: String) throws(StateError) {
         if let version { try WireNumber.check(version, field: field, from: 1, hint: "versions start at 1") }
     }
 

@@ -1,7 +1,7 @@
 /// Every error of a request, in one type: as the store and the rules report it, before a protocol's code is chosen.
 ///
 /// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
-public enum StateError: Error, Sendable, Equatable {
+package enum StateError: Error, Sendable, Equatable {
     /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected`; 0: "does not exist".
     case versionConflict(flowID: String, expected: Int64, actual: Int64)
     /// A flow with this id exists, or existed and was deleted (create only).
@@ -63,15 +63,15 @@ public enum StateError: Error, Sendable, Equatable {
     case internalFault(String)
 
     /// One broken rule of a state.
-    public struct Violation: Sendable, Equatable {
+    package struct Violation: Sendable, Equatable {
         /// Where in the state: a JSON Pointer (RFC 6901), empty for the whole.
-        public var path: String
+        package var path: String
         /// The rule's stable name, e.g. `syntax`.
-        public var rule: String
+        package var rule: String
         /// What is wrong and what would be right.
-        public var message: String
+        package var message: String
 
-        public init(path: String, rule: String, message: String) {
+        package init(path: String, rule: String, message: String) {
             self.path = path
             self.rule = rule
             self.message = message
@@ -81,7 +81,7 @@ public enum StateError: Error, Sendable, Equatable {
 
 extension StateError {
     /// Stable, SCREAMING_SNAKE; `ErrorInfo.reason` of the reply.
-    public var reason: String {
+    package var reason: String {
         switch self {
         case .versionConflict, .definitionConflict: "VERSION_CONFLICT"
         case .flowAlreadyExists: "FLOW_ALREADY_EXISTS"
@@ -117,13 +117,13 @@ extension StateError {
     }
 
     /// A flow would have `count` labels, the client's and those that its definition derives from the state together.
-    public static func tooManyLabels(_ count: Int, _ limits: Limits) -> StateError {
+    package static func tooManyLabels(_ count: Int, _ limits: Limits) -> StateError {
         let message = "are \(count) with those that the definition takes from the state, the limit is \(limits.labels)"
         return .invalidArgument(field: "labels", message: message)
     }
 
     /// Whether the error is about the saved content and the flow's rules, rather than about the flow or this attempt.
-    public var isOfContent: Bool {
+    package var isOfContent: Bool {
         switch self {
         case .stateInvalid, .transitionNotAllowed, .workLimitExceeded, .invalidArgument: true
         default: false
@@ -131,7 +131,7 @@ extension StateError {
     }
 
     /// How long a client should wait before it tries again, when trying again helps.
-    public var retryAfterMilliseconds: Int64? {
+    package var retryAfterMilliseconds: Int64? {
         switch self {
         case .databaseUnavailable(_, _, let delay), .overloaded(_, _, _, let delay): delay
         default: nil

@@ -1,8 +1,8 @@
 extension StateError: CustomStringConvertible {
-    public var description: String { "\(reason): \(message)" }
+    package var description: String { "\(reason): \(message)" }
 
     /// What happened and what to do, for people. Quotes no state and no credential.
-    public var message: String {
+    package var message: String {
         switch self {
         case .versionConflict(let flowID, let expected, let actual): Self.versionConflict(flowID, expected, actual)
         case .flowAlreadyExists(let flowID, let version, let deleted): Self.alreadyExists(flowID, version, deleted)

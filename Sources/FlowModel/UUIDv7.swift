@@ -1,12 +1,12 @@
 /// UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, 12 bits of their fraction (§6.2, method 3), then random bits. Ids made one
 /// after the other sort by time: the fraction counts quarters of a microsecond, and a call takes longer.
-public enum UUIDv7 {
+package enum UUIDv7 {
     /// The lower-case text form; a pure function of its arguments.
     ///
     /// - Parameters:
     ///   - nanoseconds: since the Unix epoch; of the milliseconds the lowest 48 bits are used.
     ///   - random: 62 bits are used (`rand_b`).
-    public static func text(nanoseconds: UInt64, random: UInt64) -> String {
+    package static func text(nanoseconds: UInt64, random: UInt64) -> String {
         let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         let high = milliseconds << 16 | 0x7000 | (rest << 12) / 1_000_000
         let low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF

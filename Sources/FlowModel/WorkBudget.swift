@@ -3,7 +3,7 @@
 ///
 /// A step takes about a tenth of a microsecond in a release build on a slow machine: to look at one value, or to scan 16 bytes. Longer work
 /// is charged several. One budget is for one call, whatever that computes; one thread at a time uses it.
-public final class WorkBudget {
+package final class WorkBudget {
     /// Steps until the next check for an interruption, and steps beyond; their sum is what is left.
     private var untilLook = 0
     private var beyond: Int
@@ -12,7 +12,7 @@ public final class WorkBudget {
     private let reserve: (Int) -> WorkStopped?
     /// Bytes that were taken, and bytes that `reserve` has granted.
     private var taken = 0
-    public private(set) var reserved = 0
+    package private(set) var reserved = 0
     /// Why the computation ended. It stays set: unfinished work must not pass for finished.
     private var stopped: WorkStopped?
 
@@ -27,7 +27,7 @@ public final class WorkBudget {
     ///     reads the clock, so that nothing here has to.
     ///   - reserve: reserves so many more bytes of memory before they are allocated; returns why they are not available. The owner of the
     ///     budget gives back what was granted (`reserved`) when the computation has ended.
-    public init(
+    package init(
         steps: Int, interruption: @escaping () -> WorkStopped? = { nil }, reserve: @escaping (_ bytes: Int) -> WorkStopped? = { _ in nil }
     ) {
         limit = max(0, steps)
@@ -37,24 +37,24 @@ public final class WorkBudget {
     }
 
     /// Steps that may still be taken.
-    public var left: Int { stopped == nil ? untilLook + beyond : 0 }
+    package var left: Int { stopped == nil ? untilLook + beyond : 0 }
 
     /// Whether it ended because it needed too many steps.
-    public var isExhausted: Bool {
+    package var isExhausted: Bool {
         if case .exhausted = stopped { true } else { false }
     }
 
     /// Steps that were taken.
-    public var spent: Int { limit - left }
+    package var spent: Int { limit - left }
 
     /// - Parameter steps: not negative. They are spent before the work.
-    public func spend(_ steps: Int) throws(WorkStopped) {
+    package func spend(_ steps: Int) throws(WorkStopped) {
         if steps > untilLook { return try look(steps) }
         untilLook -= steps
     }
 
     /// For scanning so many bytes.
-    public func spend(bytes: Int) throws(WorkStopped) { try spend(bytes / 16) }
+    package func spend(bytes: Int) throws(WorkStopped) { try spend(bytes / 16) }
 
     @inline(never)
     private func look(_ steps: Int) throws(WorkStopped) {
@@ -103,7 +103,7 @@ public final class WorkBudget {
 }
 
 /// Why a computation ended before it was done. Its partial results are discarded.
-public enum WorkStopped: Error, Sendable, Equatable {
+package enum WorkStopped: Error, Sendable, Equatable {
     /// It needs more steps than allowed.
     case exhausted(limit: Int)
     /// The caller's deadline has passed.
@@ -117,7 +117,7 @@ public enum WorkStopped: Error, Sendable, Equatable {
 }
 
 extension StateError {
-    public init(_ stopped: WorkStopped) {
+    package init(_ stopped: WorkStopped) {
         switch stopped {
         case .exhausted(let limit): self = .workLimitExceeded(limit: limit)
         case .deadline: self = .deadlineExceeded(outcomeUnknown: false)
@@ -133,7 +133,7 @@ extension StateError {
     private static var restartMilliseconds: Int64 { 1_000 }
 
     /// The result of a computation; an early end becomes an error of the request.
-    public static func counting<Value>(_ body: () throws(WorkStopped) -> Value) throws(StateError) -> Value {
+    package static func counting<Value>(_ body: () throws(WorkStopped) -> Value) throws(StateError) -> Value {
         do throws(WorkStopped) {
             return try body()
         } catch {

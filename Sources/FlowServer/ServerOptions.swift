@@ -1,51 +1,52 @@
-public import FlowModel
+import FlowModel
 import FlowService
-public import FlowStore
+import FlowStore
 import GRPC
-public import Logging
+import Logging
 import NIOCore
 import Postgres
+import PostgresCluster
 import Resources
 
 /// All options of `flowstate serve`. Defaults suit one developer's machine.
-public struct ServerOptions: Sendable {
+package struct ServerOptions: Sendable {
     /// Where clients reach the server. Port 0 picks a free one.
-    public var host = "127.0.0.1"
-    public var port = 7420
+    package var host = "127.0.0.1"
+    package var port = 7420
     /// A Unix domain socket to listen on as well.
-    public var unixSocket: String?
+    package var unixSocket: String?
 
     /// A `postgresql://` URL or libpq connection string; nil: an embedded cluster in `dataDirectory`.
-    public var databaseURL: String?
+    package var databaseURL: String?
     /// Where the embedded cluster lives.
-    public var dataDirectory = "flowstate-data"
+    package var dataDirectory = "flowstate-data"
     /// PostgreSQL's bin directory; nil searches for it.
-    public var postgresBinaries: String?
+    package var postgresBinaries: String?
     /// Settings of the embedded PostgreSQL; they override its defaults.
-    public var postgresSettings: [String: String] = [:]
+    package var postgresSettings: [String: String] = [:]
 
     /// Database connections that write, and that read.
-    public var writers = Self.defaultConnections
-    public var readers = Self.defaultConnections
+    package var writers = Self.defaultConnections
+    package var readers = Self.defaultConnections
     /// Event loops, each with a thread, that serve connections.
-    public var eventLoops = 1
-    public var limits = Limits()
+    package var eventLoops = 1
+    package var limits = Limits()
     /// Whether saves are checked against the definitions of their flows' types.
-    public var validatesSaves = true
-    public var cleanup = CleanupSettings()
+    package var validatesSaves = true
+    package var cleanup = CleanupSettings()
     /// Whether recovery starts by itself where a definition says so.
-    public var recoversByPolicy = true
+    package var recoversByPolicy = true
     /// Where notifications are delivered; nil: they are only listed and logged.
-    public var webhook: WebhookOptions?
+    package var webhook: WebhookOptions?
     /// How long calls in progress may take after SIGTERM, in seconds.
-    public var graceSeconds: Int64 = 10
-    public var logLevel = Logger.Level.info
+    package var graceSeconds: Int64 = 10
+    package var logLevel = Logger.Level.info
 
-    public init() {}
+    package init() {}
 
     /// One for every four cores, at most four: PostgreSQL works on each of them, and the fewer there are, the more operations share a
     /// batch. On two cores a second connection of each kind costs a tenth of the rate.
-    public static let defaultConnections = max(1, min(4, System.coreCount / 4))
+    package static let defaultConnections = max(1, min(4, System.coreCount / 4))
 
     /// What SwiftNIO accepts; `sun_path` has room for 107 (unix(7)).
     static let unixSocketPathBytes = 103

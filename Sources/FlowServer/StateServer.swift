@@ -2,12 +2,13 @@ import FlowModel
 import FlowService
 import FlowStore
 import GRPC
-public import Logging
+import Logging
 import NIOCore
 import NIOPosix
 import Postgres
+import PostgresCluster
 import Resources
-public import ServiceLifecycle
+import ServiceLifecycle
 import WireMessages
 
 /// The whole server: database, store, services, sockets, and the order in which they start and stop.
@@ -16,7 +17,7 @@ import WireMessages
 ///     stop:   health NOT_SERVING ▶ GOAWAY, calls finish ▶ connections ▶ embedded PostgreSQL
 ///
 /// With an external database the server listens before it can reach the database, answers UNAVAILABLE, and recovers.
-public final class StateServer: Service {
+package final class StateServer: Service {
     /// How long the last validation counts may take to be stored, when the server stops.
     private static let lastFlush = Duration.seconds(2)
     /// The pause between two attempts to prepare the database.
@@ -27,7 +28,7 @@ public final class StateServer: Service {
     private let onReady: @Sendable (_ address: String) -> Void
 
     /// - Parameter onReady: Called once, when the server serves, with the address it listens on.
-    public init(options: ServerOptions, logger: Logger, onReady: @escaping @Sendable (String) -> Void = { _ in }) {
+    package init(options: ServerOptions, logger: Logger, onReady: @escaping @Sendable (String) -> Void = { _ in }) {
         self.options = options
         self.logger = logger
         self.onReady = onReady
@@ -35,7 +36,7 @@ public final class StateServer: Service {
 
     /// Runs until graceful shutdown (SIGTERM, SIGINT) or cancellation.
     /// - Throws: When it cannot start: the data directory is in use, the port taken, the database unusable.
-    public func run() async throws {
+    package func run() async throws {
         try options.checkUnixSocket()
         if let databaseURL = options.databaseURL {
             return try await serve(conninfo: databaseURL)

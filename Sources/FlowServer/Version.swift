@@ -1,4 +1,4 @@
 /// The release this is built from; the CLI and the log show it.
-public enum Version {
-    public static let current = "0.1.0"
+package enum Version {
+    package static let current = "0.1.0"
 }

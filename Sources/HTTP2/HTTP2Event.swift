@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What the peer did, in the order in which it arrived.
-public enum HTTP2Event: Sendable, Equatable {
+package enum HTTP2Event: Sendable, Equatable {
     /// A request's or response's header section. `endStream`: nothing follows it.
     case headers(StreamID, [HeaderField], endStream: Bool)
     /// A header section beyond `HTTP2Settings.headerListBytes`, with the fields before the one that did not fit. A section several times as

@@ -8,8 +8,8 @@ import NIOCore
 ///
 /// Not thread-safe: the socket's owner owns the session. Nothing here blocks or calls back. The sender bounds what waits here: `isBlocked`
 /// says when to stop.
-public final class HTTP2Session {
-    public enum Role: Sendable { case server, client }
+package final class HTTP2Session {
+    package enum Role: Sendable { case server, client }
 
     private let handle: SessionHandle
     let role: Role
@@ -38,12 +38,12 @@ public final class HTTP2Session {
     /// Counts header sections.
     var sections = 0
     /// The number of the section that has begun and not ended: a caller that finds the same number again knows that the section takes long.
-    public internal(set) var openSection: Int?
+    package internal(set) var openSection: Int?
 
     /// Bytes that wait to be sent, on all streams.
-    public internal(set) var pendingBytes = 0
+    package internal(set) var pendingBytes = 0
     /// A stream with more bytes waiting `isBlocked`; at half of it `.writable` is reported.
-    public let highWaterMark = 64 << 10
+    package let highWaterMark = 64 << 10
 
     /// Buffers from this size on are passed to `letGo` when they are no longer needed.
     let leastLargeBytes: Int
@@ -53,7 +53,7 @@ public final class HTTP2Session {
     ///   - leastLargeBytes: The size from which on a buffer is large.
     ///   - letGo: Takes large buffers that are no longer needed, for an owner that has no time to wait until the system has taken them
     ///     back. It must not call the session.
-    public init(
+    package init(
         role: Role, settings: HTTP2Settings = HTTP2Settings(), leastLargeBytes: Int = .max,
         letGo: @escaping (consuming ByteBuffer) -> Void = { _ in }
     ) throws(HTTP2Error) {
@@ -73,7 +73,7 @@ public final class HTTP2Session {
     // MARK: Bytes and events
 
     /// Takes bytes from the socket. Call `forEachEvent` and `takeOutput` afterwards, even after an error.
-    public func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
+    package func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
         input = bytes
         let result = bytes.withUnsafeReadableBytes { raw in
             inputBase = raw.baseAddress
@@ -91,13 +91,13 @@ public final class HTTP2Session {
     }
 
     /// To be called about once a second: refills what the peer may send.
-    public func secondPassed() {
+    package func secondPassed() {
         allowance.secondPassed()
         ignoredBytes.secondPassed()
     }
 
     /// Passes on the events since the last call, in order. `body` may call the session; events that it causes come with the next call.
-    public func forEachEvent(_ body: (HTTP2Event) -> Void) {
+    package func forEachEvent(_ body: (HTTP2Event) -> Void) {
         guard !events.isEmpty else { return }
         var taken = spareEvents
         spareEvents = []
@@ -109,7 +109,7 @@ public final class HTTP2Session {
     }
 
     /// Appends the frames to send to `buffer`, up to about `limit` bytes; returns true when there may be more.
-    public func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
+    package func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
         let end = buffer.readableBytes + limit
         while buffer.readableBytes < end {
             let wanted = end - buffer.readableBytes
@@ -141,32 +141,32 @@ public final class HTTP2Session {
     }
 
     /// False once the session is over: everything was sent, and the connection can be closed.
-    public var isAlive: Bool {
+    package var isAlive: Bool {
         nghttp2_session_want_read(pointer) != 0 || nghttp2_session_want_write(pointer) != 0
     }
 
     /// Frames that wait to be sent, not counting content that waits for a window.
-    public var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
+    package var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(pointer) }
 
     /// Frees memory that is kept for the next requests; for a connection that is idle.
-    public func trimMemory() { handle.memory.trim() }
+    package func trimMemory() { handle.memory.trim() }
 
     /// Bytes that the session has allocated: streams, header sections, frames that wait. Content that waits (`pendingBytes`) is not
     /// included.
-    public var memoryBytes: Int { handle.memory.allocatedBytes }
+    package var memoryBytes: Int { handle.memory.allocatedBytes }
 
     /// The streams on which content waits, with the bytes that wait and those sent so far.
-    public func forEachWaiting(_ body: (_ id: StreamID, _ waiting: Int, _ sent: Int) -> Void) {
+    package func forEachWaiting(_ body: (_ id: StreamID, _ waiting: Int, _ sent: Int) -> Void) {
         for stream in streams.values where stream.pendingBytes > 0 { body(stream.id, stream.pendingBytes, stream.sentBytes) }
     }
 
     /// Streams that are open now.
-    public var openStreams: Int { streams.count }
+    package var openStreams: Int { streams.count }
 
     // MARK: Sending
 
     /// Server: answers with a header section. With `endStream` it is the whole answer (trailers-only).
-    public func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) {
+    package func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) {
         guard let stream = streams[id] else { return }
         if endStream { stream.finish(.endStream) }
         let submitted = withNameValues(fields) { pairs in
@@ -178,7 +178,7 @@ public final class HTTP2Session {
     }
 
     /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
-    public func answer(
+    package func answer(
         _ id: StreamID, _ fields: StaticHeaders, _ content: ByteBuffer, trailers: StaticHeaders
     ) throws(HTTP2Error) {
         guard let stream = streams[id] else { return }
@@ -193,13 +193,13 @@ public final class HTTP2Session {
     }
 
     /// Client: opens a stream. More streams than the peer allows wait inside nghttp2.
-    public func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
+    package func request(_ fields: [HeaderField], endStream: Bool) throws(HTTP2Error) -> StreamID {
         let (stream, id) = withNameValues(fields) { request($0, endStream: endStream) }
         return try opened(stream, id)
     }
 
     /// Client: opens a stream with a header section that many requests share.
-    public func request(_ fields: StaticHeaders, endStream: Bool) throws(HTTP2Error) -> StreamID {
+    package func request(_ fields: StaticHeaders, endStream: Bool) throws(HTTP2Error) -> StreamID {
         let (stream, id) = request(fields.pairs, endStream: endStream)
         return try opened(stream, id)
     }
@@ -230,7 +230,7 @@ public final class HTTP2Session {
     }
 
     /// Queues content. A stream that the peer has reset meanwhile drops it.
-    public func send(_ id: StreamID, _ content: ByteBuffer) {
+    package func send(_ id: StreamID, _ content: ByteBuffer) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
         stream.append(content)
@@ -239,7 +239,7 @@ public final class HTTP2Session {
     }
 
     /// Ends our side once everything queued is sent, with a trailer section if there is one.
-    public func finish(_ id: StreamID, trailers: [HeaderField]? = nil) {
+    package func finish(_ id: StreamID, trailers: [HeaderField]? = nil) {
         guard let stream = streams[id] else { return }
         stream.finish(trailers.map { .trailers($0) } ?? .endStream)
         resume(stream)
@@ -251,7 +251,7 @@ public final class HTTP2Session {
     }
 
     /// Abandons a stream with RST_STREAM (§6.4).
-    public func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
+    package func reset(_ id: StreamID, _ code: HTTP2ErrorCode) {
         guard streams[id] != nil else { return }
         // Fails for lack of memory only; the stream then ends with its connection.
         _ = nghttp2_submit_rst_stream(pointer, flagNone, id, code.rawValue)
@@ -259,12 +259,12 @@ public final class HTTP2Session {
 
     /// Drops the content that waits on a stream of a lost connection. After that neither `receive` nor `takeOutput` may be called: nghttp2
     /// still has the stream's address.
-    public func detach(_ id: StreamID) {
+    package func detach(_ id: StreamID) {
         if let stream = streams.remove(id) { ended(stream) }
     }
 
     /// True while more than the high-water mark waits on the stream; `.writable` follows at half of it.
-    public func isBlocked(_ id: StreamID) -> Bool {
+    package func isBlocked(_ id: StreamID) -> Bool {
         guard let stream = streams[id], stream.pendingBytes > highWaterMark else { return false }
         stream.reportsWritable = true
         return true
@@ -273,25 +273,25 @@ public final class HTTP2Session {
     // MARK: Connection
 
     /// Returns `count` received bytes of a stream to the peer's windows (§6.9).
-    public func consume(_ id: StreamID, _ count: Int) {
+    package func consume(_ id: StreamID, _ count: Int) {
         // Even for a stream that is gone this returns the bytes to the connection's window; nothing else does.
         _ = nghttp2_session_consume(pointer, id, count)
     }
 
-    public func ping() { _ = nghttp2_submit_ping(pointer, flagNone, nil) }
+    package func ping() { _ = nghttp2_submit_ping(pointer, flagNone, nil) }
 
     /// First half of a graceful end (§6.8): "nghttp2_submit_shutdown_notice" announces GOAWAY while
     /// streams already under way still arrive.
-    public func announceShutdown() { _ = nghttp2_submit_shutdown_notice(pointer) }
+    package func announceShutdown() { _ = nghttp2_submit_shutdown_notice(pointer) }
 
     /// Sends GOAWAY: streams opened so far finish, no new ones are taken.
-    public func goAway(_ code: HTTP2ErrorCode = .noError) {
+    package func goAway(_ code: HTTP2ErrorCode = .noError) {
         let last = nghttp2_session_get_last_proc_stream_id(pointer)
         _ = nghttp2_submit_goaway(pointer, flagNone, last, code.rawValue, nil, 0)
     }
 
     /// Ends the session at once: GOAWAY, then `isAlive` is false.
-    public func terminate(_ code: HTTP2ErrorCode) { _ = nghttp2_session_terminate_session(pointer, code.rawValue) }
+    package func terminate(_ code: HTTP2ErrorCode) { _ = nghttp2_session_terminate_session(pointer, code.rawValue) }
 }
 
 extension UInt32 {

@@ -4,11 +4,11 @@ import CNGHTTP2
 /// For constants of the program, in a `static let`: it is never freed.
 ///
 /// `@unchecked Sendable`: the memory is written before the value is shared and does not change.
-public struct StaticHeaders: @unchecked Sendable {
+package struct StaticHeaders: @unchecked Sendable {
     /// "NGHTTP2_NV_FLAG_NO_COPY_NAME … the application must keep the reference to name"; the same for values.
     let pairs: UnsafeBufferPointer<nghttp2_nv>
 
-    public init(_ fields: [HeaderField]) {
+    package init(_ fields: [HeaderField]) {
         let pairs = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
         let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
         for (index, field) in fields.enumerated() {

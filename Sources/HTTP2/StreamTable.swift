@@ -4,7 +4,7 @@
 /// The mutable state lies behind a pointer, so that the table can be a constant of its owner and a look-up takes no run-time check of
 /// exclusive access. For one thread at a time. The capacity is a power of two and never more than half used; removing an entry closes its
 /// gap, so that there are no tombstones.
-public struct StreamTable<Value: AnyObject>: ~Copyable {
+package struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline struct Slot {
         /// 0 where the slot is free: no stream has that identifier (RFC 9113 §5.1.1).
         @usableFromInline var id: StreamID = 0
@@ -44,7 +44,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
     @usableFromInline let state: UnsafeMutablePointer<State>
 
     @inlinable
-    public init(capacity: Int = 16) {
+    package init(capacity: Int = 16) {
         state = .allocate(capacity: 1)
         state.initialize(to: State(capacity: capacity))
     }
@@ -56,15 +56,15 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
         state.deallocate()
     }
 
-    public var count: Int { @inlinable get { state.pointee.count } }
+    package var count: Int { @inlinable get { state.pointee.count } }
 
-    public subscript(id: StreamID) -> Value? {
+    package subscript(id: StreamID) -> Value? {
         @inlinable @inline(__always) get { state.pointee.find(id).pointee.value }
     }
 
     /// Adds or replaces the object of a stream. `id` must not be 0.
     @inlinable @inline(__always)
-    public func insert(_ id: StreamID, _ value: Value) {
+    package func insert(_ id: StreamID, _ value: Value) {
         if 2 * (state.pointee.count + 1) > state.pointee.capacity { grow() }
         let slot = state.pointee.find(id)
         if slot.pointee.id != id {
@@ -76,7 +76,7 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
 
     @inlinable @inline(__always)
     @discardableResult
-    public func remove(_ id: StreamID) -> Value? {
+    package func remove(_ id: StreamID) -> Value? {
         var gap = state.pointee.find(id)
         guard let value = gap.pointee.value else { return nil }
         gap.pointee.value = nil
@@ -98,12 +98,12 @@ public struct StreamTable<Value: AnyObject>: ~Copyable {
     }
 
     /// A copy of all objects, for a loop during which entries may be removed.
-    @inlinable public var values: [Value] {
+    @inlinable package var values: [Value] {
         UnsafeBufferPointer(start: state.pointee.slots, count: state.pointee.capacity).compactMap(\.value)
     }
 
     @inlinable
-    public func removeAll() {
+    package func removeAll() {
         for index in 0..<state.pointee.capacity { state.pointee.slots[index] = Slot() }
         state.pointee.count = 0
     }

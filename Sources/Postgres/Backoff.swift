@@ -1,10 +1,10 @@
 /// Pauses between attempts: doubled each time up to a ceiling, each drawn from the upper half, so that many clients do not return at once.
-struct Backoff {
+package struct Backoff {
     private let first: Duration
     private let ceiling: Duration
     private var current: Duration
 
-    init(first: Duration = .milliseconds(50), ceiling: Duration = .seconds(1)) {
+    package init(first: Duration = .milliseconds(50), ceiling: Duration = .seconds(1)) {
         self.first = first
         self.ceiling = ceiling
         current = first
@@ -15,10 +15,10 @@ struct Backoff {
         return current * Double.random(in: 0.5...1, using: &generator)
     }
 
-    mutating func next() -> Duration {
+    package mutating func next() -> Duration {
         var generator = SystemRandomNumberGenerator()
         return next(using: &generator)
     }
 
-    mutating func reset() { current = first }
+    package mutating func reset() { current = first }
 }

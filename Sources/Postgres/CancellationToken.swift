@@ -2,7 +2,7 @@ import Synchronization
 
 /// Cancels operations from any thread. A queued operation is removed without touching the database; a batch in flight is cancelled in
 /// PostgreSQL once all its operations are cancelled.
-public final class CancellationToken: Sendable {
+package final class CancellationToken: Sendable {
     /// Where an operation is queued: its connection group and its number there.
     private struct Place {
         let group: ConnectionGroup
@@ -18,11 +18,11 @@ public final class CancellationToken: Sendable {
 
     private let state = Mutex(State())
 
-    public init() {}
+    package init() {}
 
-    public var isCancelled: Bool { state.withLock(\.isCancelled) }
+    package var isCancelled: Bool { state.withLock(\.isCancelled) }
 
-    public func cancel() {
+    package func cancel() {
         let (place, others) = state.withLock { state in
             state.isCancelled = true
             defer { (state.place, state.others) = (nil, []) }

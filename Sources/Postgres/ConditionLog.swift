@@ -1,9 +1,9 @@
 /// Logs a lasting failure (a full disk, a server that takes no writes) with one line when it begins, one now and then while it lasts, and
 /// one when it is over, instead of one for each operation. Pure.
-public struct ConditionLog {
-    public typealias Instant = ContinuousClock.Instant
+package struct ConditionLog {
+    package typealias Instant = ContinuousClock.Instant
 
-    public enum Line: Equatable {
+    package enum Line: Equatable {
         case began(String)
         /// `count`: failures since it began.
         case lasts(String, count: Int)
@@ -26,12 +26,12 @@ public struct ConditionLog {
 
     private var conditions: [String: Condition] = [:]
 
-    public init() {}
+    package init() {}
 
-    public var isEmpty: Bool { conditions.isEmpty }
+    package var isEmpty: Bool { conditions.isEmpty }
 
     /// - Parameter key: Identifies the condition; messages may differ, as they may name a row or a time.
-    public mutating func failed(_ key: String, _ message: String, now: Instant) -> Line? {
+    package mutating func failed(_ key: String, _ message: String, now: Instant) -> Line? {
         guard var condition = conditions[key] else {
             guard conditions.count < Self.capacity else { return nil }
             conditions[key] = Condition(message: message, count: 1, last: now, told: now)
@@ -47,7 +47,7 @@ public struct ConditionLog {
     }
 
     /// An operation of the same kind succeeded.
-    public mutating func succeeded(now: Instant) -> [Line] {
+    package mutating func succeeded(now: Instant) -> [Line] {
         if conditions.isEmpty { return [] }
         let over = conditions.filter { now - $0.value.last >= Self.calm }
         for key in over.keys { conditions[key] = nil }

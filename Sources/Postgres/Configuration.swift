@@ -1,61 +1,61 @@
 extension Database {
     /// How to connect, and the limits of the queues.
-    public struct Configuration: Sendable {
+    package struct Configuration: Sendable {
         /// A `postgresql://` URI or `keyword=value` pairs, as every libpq program takes them.
-        public var conninfo: String
+        package var conninfo: String
         /// Connections that write; the saves of one flow all use the same one.
-        public var writers = 2
+        package var writers = 2
         /// Connections that read.
-        public var readers = 2
+        package var readers = 2
         /// Connections for lists.
-        public var lists = 1
+        package var lists = 1
         /// Operations that may wait on one connection group; beyond that they are refused with `overloaded`.
-        public var queueLimit = 4096
+        package var queueLimit = 4096
         /// Bytes (`Operation.cost`) that may wait on one connection group; one operation is accepted whatever its size.
-        public var queuedBytes = 64 << 20
+        package var queuedBytes = 64 << 20
         /// Operations in one transaction at most.
-        public var batchOperations = 64
+        package var batchOperations = 64
         /// Bytes (`Operation.cost`) in one transaction at most; a larger operation has a batch of its own.
-        public var batchBytes = 8 << 20
+        package var batchBytes = 8 << 20
         /// Shown in `pg_stat_activity`.
-        public var applicationName = "flowstate"
+        package var applicationName = "flowstate"
         /// PostgreSQL cancels a statement after this time; `nil` leaves the server's own setting.
-        public var statementTimeout: Duration? = .seconds(60)
+        package var statementTimeout: Duration? = .seconds(60)
         /// The same for lists.
-        public var listStatementTimeout: Duration? = .seconds(30)
+        package var listStatementTimeout: Duration? = .seconds(30)
         /// How long a statement waits for a lock that another transaction holds. After that the operations of its batch run one by one.
-        public var lockTimeout = Duration.seconds(2)
+        package var lockTimeout = Duration.seconds(2)
         /// PostgreSQL ends a session that is idle in a transaction for this long.
-        public var idleInTransactionTimeout = Duration.seconds(30)
+        package var idleInTransactionTimeout = Duration.seconds(30)
         /// PostgreSQL 17 ends a session whose transaction takes longer than this.
-        public var transactionTimeout = Duration.seconds(180)
+        package var transactionTimeout = Duration.seconds(180)
         /// How long an operation waits in all for a lock that another transaction holds; then it fails with `unavailable`.
-        public var lockPatience = Duration.seconds(5)
+        package var lockPatience = Duration.seconds(5)
         /// Settings of each session (manual, chapter 20); those in the connection string win.
-        public var settings: [String: String] = [:]
+        package var settings: [String: String] = [:]
         /// Settings of the sessions behind `Database.background`; they override `settings`.
-        public var backgroundSettings: [String: String] = [:]
+        package var backgroundSettings: [String: String] = [:]
         /// Where unqualified names are looked up, such as `flowstate, public`; `nil` leaves the server's own setting.
-        public var searchPath: String?
+        package var searchPath: String?
         /// How long one attempt to connect may take, when the connection string names one host.
-        public var connectTimeout = Duration.seconds(5)
+        package var connectTimeout = Duration.seconds(5)
         /// How long the attempt may take for each of several hosts.
-        public var hostTimeout = Duration.milliseconds(1_500)
+        package var hostTimeout = Duration.milliseconds(1_500)
         /// How often the hosts are asked which of them is the primary; a single host, whose address may be moved, a third as often.
-        public var watchInterval = Duration.seconds(1)
+        package var watchInterval = Duration.seconds(1)
         /// The first pause after a failed attempt; doubled up to `maximumReconnectDelay`.
-        public var reconnectDelay = Duration.milliseconds(50)
-        public var maximumReconnectDelay = Duration.seconds(1)
+        package var reconnectDelay = Duration.milliseconds(50)
+        package var maximumReconnectDelay = Duration.seconds(1)
         /// An idle connection is probed after this time; only then does PostgreSQL report changed settings to an idle session.
-        public var probeInterval = Duration.seconds(5)
+        package var probeInterval = Duration.seconds(5)
         /// How long the server may take to answer the probe.
-        public var probeTimeout = Duration.seconds(5)
+        package var probeTimeout = Duration.seconds(5)
         /// How long a read whose connection was lost waits for another.
-        public var readRetryWindow = Duration.seconds(2)
+        package var readRetryWindow = Duration.seconds(2)
         /// How long `shutdown` waits for queued operations.
-        public var drainTimeout = Duration.seconds(10)
+        package var drainTimeout = Duration.seconds(10)
 
-        public init(conninfo: String) { self.conninfo = conninfo }
+        package init(conninfo: String) { self.conninfo = conninfo }
     }
 }
 

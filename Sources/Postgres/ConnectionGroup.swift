@@ -2,7 +2,7 @@ import Synchronization
 
 /// A bounded queue of operations, and the connections that serve it, each owned by one thread. With one connection, the operations of one
 /// caller run in the order in which they were submitted.
-public final class ConnectionGroup: Sendable {
+package final class ConnectionGroup: Sendable {
     /// What the group's operations do. Reads and lists (slow reads) may run again when their connection was lost. Background operations may
     /// write, are slow, and run one after the other.
     enum Role { case writes, reads, lists, background }
@@ -44,7 +44,7 @@ public final class ConnectionGroup: Sendable {
     ///   - caller: Callers take turns when more operations wait than fit into a few batches.
     ///   - deadline: The operation fails with `deadlineExceeded` when it passes before the operation was sent, or before its batch was
     ///     committed and all others in the batch have expired or were cancelled too.
-    public func submit<O: Operation>(
+    package func submit<O: Operation>(
         _ operation: O, caller: UInt64 = 0, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?,
         executor: any CompletionExecutor, completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
@@ -81,7 +81,7 @@ public final class ConnectionGroup: Sendable {
     }
 
     /// Runs the operation in the next batch and returns its outcome. Cancelling the task cancels the operation.
-    public func run<O: Operation>(
+    package func run<O: Operation>(
         _ operation: O, deadline: ContinuousClock.Instant? = nil
     ) async throws(PostgresError) -> O.Outcome {
         let token = CancellationToken()
@@ -98,9 +98,9 @@ public final class ConnectionGroup: Sendable {
     }
 
     /// Operations that wait now.
-    public var queued: Int { queue.withLock(\.queued) }
+    package var queued: Int { queue.withLock(\.queued) }
     /// Whether a connection is up.
-    public var isAvailable: Bool { queue.withLock(\.isConnected) }
+    package var isAvailable: Bool { queue.withLock(\.isConnected) }
     var unavailableReason: String? { queue.withLock(\.unavailableReason) }
     var isDraining: Bool { queue.withLock(\.isDraining) }
     /// Whether the group was shut down without waiting any longer.

@@ -111,7 +111,7 @@ extension ConnectionOptions {
 
 extension StringProtocol {
     /// Without the line break that ends libpq's messages; several lines become one.
-    var trimmedLine: String {
+    package var trimmedLine: String {
         split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.filter { !$0.isEmpty }.joined(separator: "; ")
     }
 }

@@ -5,15 +5,15 @@ import Synchronization
 /// PostgreSQL behind bounded queues. There is one connection group for each writing connection, one for all reading connections, and one
 /// each for large writes, large reads, slow reads and background work. `start` makes the connections; each is made again when it is lost.
 /// While PostgreSQL cannot be reached, operations fail at once with `unavailable`.
-public final class Database: Sendable {
+package final class Database: Sendable {
     /// The connections at one moment, for health checks.
-    public struct Status: Sendable, Equatable {
+    package struct Status: Sendable, Equatable {
         /// Whether the groups for ordinary loads and saves have connections; the other groups do not count.
-        public var isAvailable: Bool
+        package var isAvailable: Bool
         /// Why it is not available, in libpq's or the server's words; `nil` when it is, or while it connects for the first time.
-        public var reason: String?
+        package var reason: String?
         /// Waiting operations of all connection groups.
-        public var queued: Int
+        package var queued: Int
     }
 
     private struct State {
@@ -41,7 +41,7 @@ public final class Database: Sendable {
         let made = Atomic(0)
     }
 
-    public let configuration: Configuration
+    package let configuration: Configuration
     private let logger: Logger
     private let primary = Primary()
     private let connecting: Conditions
@@ -52,23 +52,23 @@ public final class Database: Sendable {
     /// One connection for large writes, so that others need not wait behind them; not part of `isAvailable`.
     private let largeWrites: ConnectionGroup
     /// One connection group, several connections.
-    public let reader: ConnectionGroup
+    package let reader: ConnectionGroup
     /// One connection for large reads, so that others need not wait behind them. They are retried as other reads are; not part of
     /// `isAvailable`.
     private let largeReads: ConnectionGroup
     /// For slow reads: lists, summaries, histories. They are retried as other reads are; not part of `isAvailable`.
-    public let lists: ConnectionGroup
+    package let lists: ConnectionGroup
     /// One connection for long operations, so that calls need not wait behind them: statistics, cleaning up. They run one after the other,
     /// each in a transaction of its own if it says so (`Operation.affinity`). They may write, so they are not retried when their connection
     /// was lost.
-    public let background: ConnectionGroup
+    package let background: ConnectionGroup
     private let threads = ThreadGroup()
     private let state = Mutex(State())
     private let observer = Observer()
     private let losses = ConnectionLosses()
 
     /// Connects to nothing yet. Throws `incompatible` when the connection string cannot be read.
-    public init(configuration: Configuration, logger: Logger) throws(PostgresError) {
+    package init(configuration: Configuration, logger: Logger) throws(PostgresError) {
         self.configuration = configuration
         self.logger = logger
         _ = try configuration.connectionOptions()
@@ -99,29 +99,29 @@ public final class Database: Sendable {
     }
 
     /// The group of a shard (a hash of the flow's key): operations of one shard run in the order in which they were submitted.
-    public func writer(shard: UInt64) -> ConnectionGroup { writers[Int(shard % UInt64(writers.count))] }
+    package func writer(shard: UInt64) -> ConnectionGroup { writers[Int(shard % UInt64(writers.count))] }
 
     /// The group for large writes. While it has no connection, as when PostgreSQL accepts no more, they use the shard's group.
-    public func largeWriter(shard: UInt64) -> ConnectionGroup { largeWrites.isAvailable ? largeWrites : writer(shard: shard) }
+    package func largeWriter(shard: UInt64) -> ConnectionGroup { largeWrites.isAvailable ? largeWrites : writer(shard: shard) }
 
     /// The group for large reads; `reader` while it has no connection.
-    public var largeReader: ConnectionGroup { largeReads.isAvailable ? largeReads : reader }
+    package var largeReader: ConnectionGroup { largeReads.isAvailable ? largeReads : reader }
 
-    public var status: Status {
+    package var status: Status {
         let isAvailable = serving.allSatisfy(\.isAvailable)
         return Status(
             isAvailable: isAvailable, reason: isAvailable ? nil : serving.lazy.compactMap(\.unavailableReason).first,
             queued: groups.reduce(0) { $0 + $1.queued })
     }
 
-    public var isAvailable: Bool { status.isAvailable }
+    package var isAvailable: Bool { status.isAvailable }
 
     /// Connections lost so far. The next connection may lead to another server, which knows less than the last one did: one that took over
     /// without the latest commits, or a restored backup. Caches of what was read compare this number.
-    public var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
+    package var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
 
     /// Whether the database is available: now, and after each change.
-    public func availability() -> AsyncStream<Bool> {
+    package func availability() -> AsyncStream<Bool> {
         let (stream, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingNewest(8))
         let number = state.withLock { state in
             state.nextObserver += 1
@@ -137,14 +137,14 @@ public final class Database: Sendable {
     }
 
     /// Waits until the database is available; `false` when the task was cancelled or the database shut down first.
-    public func waitUntilAvailable() async -> Bool {
+    package func waitUntilAvailable() async -> Bool {
         for await isAvailable in availability() where isAvailable { return true }
         return false
     }
 
     /// Starts the connections' threads and returns; operations may be submitted at once. Starting twice does nothing. The threads run until
     /// `shutdown`, which the owner must call.
-    public func start() {
+    package func start() {
         let isFirst = state.withLock { state in
             defer { state.isStarted = true }
             return !state.isStarted
@@ -163,7 +163,7 @@ public final class Database: Sendable {
     }
 
     /// Before `start`: makes operations fail with a reason, for instance while the schema is migrated.
-    public func prepare(reason: String) {
+    package func prepare(reason: String) {
         if state.withLock(\.isStarted) { return }
         for group in groups { group.setPreparing(reason) }
     }
@@ -189,7 +189,7 @@ public final class Database: Sendable {
     }
 
     /// Starts, then waits until `shutdown` was called or the task is cancelled, which shuts down too.
-    public func run() async {
+    package func run() async {
         start()
         await withTaskCancellationHandler {
             await threads.wait()
@@ -204,7 +204,7 @@ public final class Database: Sendable {
 
     /// Refuses new operations with `shutdown`, finishes the waiting ones (after `drainTimeout` they fail with `shutdown`), closes the
     /// connections and waits for their threads.
-    public func shutdown() async {
+    package func shutdown() async {
         stopping.flag.store(true, ordering: .releasing)
         watchWakeup.signal()
         for group in groups { group.drain() }

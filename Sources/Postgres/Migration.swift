@@ -1,14 +1,14 @@
 import Logging
 
 /// One step of a schema's history. Once released, its SQL must not change.
-public struct Migration: Sendable {
+package struct Migration: Sendable {
     /// 1, 2, 3, …
-    public let number: Int
-    public let name: String
+    package let number: Int
+    package let name: String
     /// Statements separated by semicolons; run in one transaction, with the schema first in `search_path`.
-    public let sql: String
+    package let sql: String
 
-    public init(number: Int, name: String, sql: String) {
+    package init(number: Int, name: String, sql: String) {
         self.number = number
         self.name = name
         self.sql = sql

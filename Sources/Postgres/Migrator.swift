@@ -3,7 +3,7 @@ import Logging
 /// Brings a schema up to date. Several servers may start at once: an advisory lock lets one of them apply what is missing.
 ///
 /// The lock belongs to a session, so it needs a direct connection to PostgreSQL, or a pooler in session mode.
-public enum Migrator {
+package enum Migrator {
     /// How long a migration waits for a lock. All later statements on the same table wait as long.
     private static let lockTimeout = Duration.seconds(1)
     /// From one attempt to take a lock to the next.
@@ -19,7 +19,7 @@ public enum Migrator {
     ///   newer release or an applied migration has changed since, `server` when a migration fails (it is rolled back), `cancelled` when the
     ///   task is cancelled.
     @discardableResult
-    public static func run(
+    package static func run(
         _ migrations: [Migration], conninfo: String, schema: String = "flowstate", logger: Logger,
         waiting: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws(PostgresError) -> [Int] {

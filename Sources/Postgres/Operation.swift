@@ -4,7 +4,7 @@
 /// can combine them. A batch that fails is rolled back and its operations run again, each alone, so `enqueue` and `decode` may be called
 /// more than once and must not have effects that a repetition would spoil. SQL that reports a conflict as a row rather than as an error
 /// keeps the batch together.
-public protocol Operation: Sendable {
+package protocol Operation: Sendable {
     associatedtype Outcome: Sendable
     /// What `enqueue` remembers for `decode`: which result belongs to which operation.
     associatedtype Layout
@@ -35,7 +35,7 @@ public protocol Operation: Sendable {
 }
 
 /// With which operations an operation may share a batch.
-public enum BatchAffinity: Sendable, Equatable {
+package enum BatchAffinity: Sendable, Equatable {
     case any
     case exclusive
     /// With operations of the same number, which ask for the same; they join the batch from anywhere in the queue. Only for operations that
@@ -44,7 +44,7 @@ public enum BatchAffinity: Sendable, Equatable {
 }
 
 /// Where an operation stands after a round trip.
-public enum Step<O: Operation>: Sendable {
+package enum Step<O: Operation>: Sendable {
     case finished(O.Outcome)
     /// It needs another round trip, as this operation. It runs before all waiting operations, so that operations on a connection group with
     /// one connection keep their order.
@@ -52,13 +52,13 @@ public enum Step<O: Operation>: Sendable {
 }
 
 extension Operation {
-    public var affinity: BatchAffinity { .any }
-    public var lockOrder: UInt64? { nil }
-    public static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
+    package var affinity: BatchAffinity { .any }
+    package var lockOrder: UInt64? { nil }
+    package static func isFinal(_ results: [ResultRows], layout: Layout) -> Bool { false }
 }
 
 /// An operation with statements of its own, which are not shared with others.
-public protocol SingleOperation: Operation where Layout == [Range<Int>] {
+package protocol SingleOperation: Operation where Layout == [Range<Int>] {
     /// Adds its statements.
     func enqueue(into pipeline: inout Pipeline)
 
@@ -67,7 +67,7 @@ public protocol SingleOperation: Operation where Layout == [Range<Int>] {
 }
 
 extension SingleOperation {
-    public static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> [Range<Int>] {
+    package static func enqueue(_ operations: [Self], into pipeline: inout Pipeline) -> [Range<Int>] {
         let first = pipeline.entries.count
         var start = first
         return operations.map { operation in
@@ -77,7 +77,7 @@ extension SingleOperation {
         }
     }
 
-    public static func decode(
+    package static func decode(
         _ results: [ResultRows], of operations: [Self], layout: [Range<Int>]
     ) -> [Result<Step<Self>, PostgresError>] {
         zip(operations, layout).map { operation, range in
@@ -92,7 +92,7 @@ extension SingleOperation {
 }
 
 /// Statements in the order in which they are sent. `Operation.enqueue` fills it.
-public struct Pipeline: ~Copyable {
+package struct Pipeline: ~Copyable {
     struct Entry {
         let statement: Statement
         let parameters: Parameters
@@ -100,11 +100,11 @@ public struct Pipeline: ~Copyable {
 
     private(set) var entries: [Entry] = []
     /// Whether the operations run again, one by one, because their batch was rolled back.
-    public let isRepetition: Bool
+    package let isRepetition: Bool
 
     init(isRepetition: Bool = false) { self.isRepetition = isRepetition }
 
-    public mutating func execute(_ statement: Statement, _ parameters: Parameters) {
+    package mutating func execute(_ statement: Statement, _ parameters: Parameters) {
         entries.append(Entry(statement: statement, parameters: parameters))
     }
 
@@ -113,18 +113,18 @@ public struct Pipeline: ~Copyable {
 
 /// Where completions run, a whole batch at a time: called once per batch and executor, from a connection's thread or from the thread
 /// that submits, shuts down or cancels.
-public protocol CompletionExecutor: AnyObject, Sendable {
+package protocol CompletionExecutor: AnyObject, Sendable {
     func execute(_ work: @escaping @Sendable () -> Void)
     /// Calls `step`, which runs one completion, until it returns false. Other work may run in between.
     func executeSteps(_ step: @escaping @Sendable () -> Bool)
 }
 
 /// Runs completions at once, on the calling thread. For completions that only pass a value on.
-public final class InlineExecutor: CompletionExecutor {
-    public static let shared = InlineExecutor()
+package final class InlineExecutor: CompletionExecutor {
+    package static let shared = InlineExecutor()
 
     private init() {}
 
-    public func execute(_ work: @escaping @Sendable () -> Void) { work() }
-    public func executeSteps(_ step: @escaping @Sendable () -> Bool) { while step() {} }
+    package func execute(_ work: @escaping @Sendable () -> Void) { work() }
+    package func executeSteps(_ step: @escaping @Sendable () -> Bool) { while step() {} }
 }

@@ -1,51 +1,51 @@
 /// The parameter values of one execution in PostgreSQL's binary format, kept in one contiguous buffer.
 ///
 /// Append the values in the order of `$1`, `$2`, …; `nil` is NULL.
-public struct Parameters: Sendable, Hashable {
+package struct Parameters: Sendable, Hashable {
     /// The bytes of all values, back to back.
     private(set) var bytes: [UInt8] = []
     /// Where each value ends in `bytes`; -1 stands for NULL.
     private(set) var ends: [Int] = []
 
-    public init() {}
+    package init() {}
 
     /// Reserves room for values of this size in all.
-    public init(reservingBytes capacity: Int) { bytes.reserveCapacity(capacity) }
+    package init(reservingBytes capacity: Int) { bytes.reserveCapacity(capacity) }
 
-    public var count: Int { ends.count }
+    package var count: Int { ends.count }
 
     /// Size of all values in bytes.
-    public var byteCount: Int { bytes.count }
+    package var byteCount: Int { bytes.count }
 
-    public mutating func append(_ value: Int64?) { appendInteger(value) }
-    public mutating func append(_ value: Int32?) { appendInteger(value) }
-    public mutating func append(_ value: Int16?) { appendInteger(value) }
+    package mutating func append(_ value: Int64?) { appendInteger(value) }
+    package mutating func append(_ value: Int32?) { appendInteger(value) }
+    package mutating func append(_ value: Int16?) { appendInteger(value) }
     /// Appends a `float8`.
-    public mutating func append(_ value: Double?) { appendInteger(value?.bitPattern) }
-    public mutating func append(_ value: Bool?) { appendInteger(value.map { $0 ? UInt8(1) : 0 }) }
+    package mutating func append(_ value: Double?) { appendInteger(value?.bitPattern) }
+    package mutating func append(_ value: Bool?) { appendInteger(value.map { $0 ? UInt8(1) : 0 }) }
 
     /// Appends a `text`. PostgreSQL refuses U+0000 in a text with SQLSTATE 22021.
-    public mutating func append(_ value: String?) {
+    package mutating func append(_ value: String?) {
         guard let value else { return appendNull() }
         bytes.append(contentsOf: value.utf8)
         ends.append(bytes.count)
     }
 
     /// Appends a `bytea`.
-    public mutating func append(bytes value: [UInt8]?) {
+    package mutating func append(bytes value: [UInt8]?) {
         guard let value else { return appendNull() }
         bytes.append(contentsOf: value)
         ends.append(bytes.count)
     }
 
     /// Appends a `bytea`, or any other value already in its binary format.
-    public mutating func append(bytes value: UnsafeRawBufferPointer) {
+    package mutating func append(bytes value: UnsafeRawBufferPointer) {
         bytes.append(contentsOf: value)
         ends.append(bytes.count)
     }
 
     /// Appends a `timestamptz` given in microseconds since 1970-01-01 00:00 UTC.
-    public mutating func append(timestamp microsecondsSinceUnixEpoch: Int64?) {
+    package mutating func append(timestamp microsecondsSinceUnixEpoch: Int64?) {
         appendInteger(microsecondsSinceUnixEpoch.map(Timestamp.wire))
     }
 
@@ -53,7 +53,7 @@ public struct Parameters: Sendable, Hashable {
     // its types up at run time, and copies each element.
 
     /// Appends a `text[]`.
-    public mutating func append(texts count: Int, _ text: (Int) -> String?) {
+    package mutating func append(texts count: Int, _ text: (Int) -> String?) {
         appendArray(count, of: .text) { buffer, index in
             guard var text = text(index) else { return false }
             text.withUTF8 { buffer.appendElement(UnsafeRawBufferPointer($0)) }
@@ -61,23 +61,23 @@ public struct Parameters: Sendable, Hashable {
         }
     }
     /// Appends an `int8[]`.
-    public mutating func append(bigints count: Int, _ integer: (Int) -> Int64?) {
+    package mutating func append(bigints count: Int, _ integer: (Int) -> Int64?) {
         appendArray(count, of: .int8) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends an `int4[]`.
-    public mutating func append(integers count: Int, _ integer: (Int) -> Int32?) {
+    package mutating func append(integers count: Int, _ integer: (Int) -> Int32?) {
         appendArray(count, of: .int4) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends an `int2[]`.
-    public mutating func append(smallints count: Int, _ integer: (Int) -> Int16?) {
+    package mutating func append(smallints count: Int, _ integer: (Int) -> Int16?) {
         appendArray(count, of: .int2) { $0.appendElement(integer: integer($1)) }
     }
     /// Appends a `float8[]`.
-    public mutating func append(doubles count: Int, _ double: (Int) -> Double?) {
+    package mutating func append(doubles count: Int, _ double: (Int) -> Double?) {
         appendArray(count, of: .float8) { $0.appendElement(integer: double($1)?.bitPattern) }
     }
     /// Appends a `bytea[]`.
-    public mutating func append(byteStrings count: Int, _ bytes: (Int) -> [UInt8]?) {
+    package mutating func append(byteStrings count: Int, _ bytes: (Int) -> [UInt8]?) {
         appendArray(count, of: .bytea) { buffer, index in
             guard let bytes = bytes(index) else { return false }
             bytes.withUnsafeBytes { buffer.appendElement($0) }
@@ -86,7 +86,7 @@ public struct Parameters: Sendable, Hashable {
     }
 
     /// Appends NULL of any type.
-    public mutating func appendNull() { ends.append(-1) }
+    package mutating func appendNull() { ends.append(-1) }
 
     private mutating func appendInteger<I: FixedWidthInteger>(_ value: I?) {
         guard let value else { return appendNull() }

@@ -1,32 +1,32 @@
 /// A five-character SQLSTATE code (PostgreSQL manual, appendix A).
-public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-    public let rawValue: String
+package struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: String
 
-    public init(rawValue: String) { self.rawValue = rawValue }
+    package init(rawValue: String) { self.rawValue = rawValue }
 
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 
-    public static let featureNotSupported = SQLState(rawValue: "0A000")
-    public static let uniqueViolation = SQLState(rawValue: "23505")
-    public static let checkViolation = SQLState(rawValue: "23514")
-    public static let foreignKeyViolation = SQLState(rawValue: "23503")
-    public static let invalidStatementName = SQLState(rawValue: "26000")
-    public static let serializationFailure = SQLState(rawValue: "40001")
-    public static let deadlockDetected = SQLState(rawValue: "40P01")
-    public static let queryCanceled = SQLState(rawValue: "57014")
-    public static let lockNotAvailable = SQLState(rawValue: "55P03")
-    public static let readOnlyTransaction = SQLState(rawValue: "25006")
+    package static let featureNotSupported = SQLState(rawValue: "0A000")
+    package static let uniqueViolation = SQLState(rawValue: "23505")
+    package static let checkViolation = SQLState(rawValue: "23514")
+    package static let foreignKeyViolation = SQLState(rawValue: "23503")
+    package static let invalidStatementName = SQLState(rawValue: "26000")
+    package static let serializationFailure = SQLState(rawValue: "40001")
+    package static let deadlockDetected = SQLState(rawValue: "40P01")
+    package static let queryCanceled = SQLState(rawValue: "57014")
+    package static let lockNotAvailable = SQLState(rawValue: "55P03")
+    package static let readOnlyTransaction = SQLState(rawValue: "25006")
 }
 
 /// The unit in which a queue's limit is counted.
-public enum QueueUnit: String, Sendable, CustomStringConvertible {
+package enum QueueUnit: String, Sendable, CustomStringConvertible {
     case operations, bytes
 
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 }
 
 /// Why an operation on the database failed.
-public enum PostgresError: Error, Sendable, Hashable {
+package enum PostgresError: Error, Sendable, Hashable {
     /// There is no connection, or it was lost. With `outcomeUnknown` the operation may have been committed: its commit was under way
     /// when the connection was lost. The message carries libpq's reason, never a password.
     case unavailable(message: String, outcomeUnknown: Bool)
@@ -67,7 +67,7 @@ public enum PostgresError: Error, Sendable, Hashable {
 }
 
 extension PostgresError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .unavailable(let message, let outcomeUnknown):
             let outcome = outcomeUnknown ? " (whether the operation was committed is unknown)" : ""

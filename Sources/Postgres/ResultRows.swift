@@ -4,12 +4,12 @@ import CLibPQ
 /// `PostgresError.protocolViolation` on a mismatch.
 ///
 /// Not `Sendable`: read it in `Operation.decode` and keep only what was read.
-public final class ResultRows {
+package final class ResultRows {
     /// Owned: cleared by `deinit` and nowhere else.
     private let result: OpaquePointer
     /// Number of rows.
-    public let count: Int
-    public let columnCount: Int
+    package let count: Int
+    package let columnCount: Int
 
     /// Takes ownership of `result`.
     init(owning result: OpaquePointer) {
@@ -21,96 +21,96 @@ public final class ResultRows {
     deinit { PQclear(result) }
 
     /// Memory that the result takes.
-    public var byteCount: Int { Int(clamping: PQresultMemorySize(result)) }
+    package var byteCount: Int { Int(clamping: PQresultMemorySize(result)) }
 
     /// Bytes of a row's values, as they were sent.
-    public func byteCount(ofRow row: Int) -> Int {
+    package func byteCount(ofRow row: Int) -> Int {
         (0..<columnCount).reduce(0) { $0 + Int(PQgetlength(result, Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: $1))) }
     }
 
     /// Rows inserted, updated, deleted or selected, according to the command tag.
-    public var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+    package var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
 
-    public func isNull(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
+    package func isNull(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
         try checkPosition(row, column)
         return PQgetisnull(result, Int32(row), Int32(column)) == 1
     }
 
-    public func int64(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
+    package func int64(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
         try present(int64IfPresent(row, column), row, column)
     }
-    public func int64IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
+    package func int64IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         try integer(row, column, .int8)
     }
-    public func int32(_ row: Int, _ column: Int) throws(PostgresError) -> Int32 {
+    package func int32(_ row: Int, _ column: Int) throws(PostgresError) -> Int32 {
         try present(int32IfPresent(row, column), row, column)
     }
-    public func int32IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int32? {
+    package func int32IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int32? {
         try integer(row, column, .int4)
     }
-    public func int16(_ row: Int, _ column: Int) throws(PostgresError) -> Int16 {
+    package func int16(_ row: Int, _ column: Int) throws(PostgresError) -> Int16 {
         try present(int16IfPresent(row, column), row, column)
     }
-    public func int16IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int16? {
+    package func int16IfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int16? {
         try integer(row, column, .int2)
     }
-    public func bool(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
+    package func bool(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
         try present(boolIfPresent(row, column), row, column)
     }
-    public func boolIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Bool? {
+    package func boolIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Bool? {
         let value: UInt8? = try integer(row, column, .bool)
         return value.map { $0 != 0 }
     }
-    public func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
+    package func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
         try present(doubleIfPresent(row, column), row, column)
     }
-    public func doubleIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Double? {
+    package func doubleIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Double? {
         let value: UInt64? = try integer(row, column, .float8)
         return value.map(Double.init(bitPattern:))
     }
 
     /// A `timestamptz` in microseconds since 1970-01-01 00:00 UTC.
-    public func timestamp(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
+    package func timestamp(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
         try present(timestampIfPresent(row, column), row, column)
     }
-    public func timestampIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
+    package func timestampIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         let value: Int64? = try integer(row, column, .timestamptz)
         return value.map(Timestamp.unix)
     }
 
-    public func text(_ row: Int, _ column: Int) throws(PostgresError) -> String {
+    package func text(_ row: Int, _ column: Int) throws(PostgresError) -> String {
         try present(textIfPresent(row, column), row, column)
     }
-    public func textIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> String? {
+    package func textIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> String? {
         guard let value = try value(row, column, .text, or: .varchar) else { return nil }
         return String(decoding: value, as: UTF8.self)
     }
 
-    public func bytes(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8] {
+    package func bytes(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8] {
         try present(bytesIfPresent(row, column), row, column)
     }
-    public func bytesIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8]? {
+    package func bytesIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8]? {
         try value(row, column, .bytea).map { [UInt8]($0) }
     }
 
     /// Lends the bytes of a `bytea` without a copy; they are valid only during the call. NULL is `nil`.
-    public func withBytes<R>(
+    package func withBytes<R>(
         _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer?) throws(PostgresError) -> R
     ) throws(PostgresError) -> R {
         try body(value(row, column, .bytea))
     }
 
-    public func textArray(_ row: Int, _ column: Int) throws(PostgresError) -> [String] {
+    package func textArray(_ row: Int, _ column: Int) throws(PostgresError) -> [String] {
         try present(textArrayIfPresent(row, column), row, column)
     }
-    public func textArrayIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [String]? {
+    package func textArrayIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [String]? {
         try elements(row, column, .textArray, of: .text) { String(decoding: $0, as: UTF8.self) }
     }
-    public func int64Array(_ row: Int, _ column: Int) throws(PostgresError) -> [Int64] {
+    package func int64Array(_ row: Int, _ column: Int) throws(PostgresError) -> [Int64] {
         let array: [Int64?]? = try elements(row, column, .int8Array, of: .int8) { $0.bigEndianInteger() }
         return try present(array, row, column).map { (value) throws(PostgresError) in try present(value, row, column) }
     }
-    public func bytesArray(_ row: Int, _ column: Int) throws(PostgresError) -> [[UInt8]] {
+    package func bytesArray(_ row: Int, _ column: Int) throws(PostgresError) -> [[UInt8]] {
         try present(elements(row, column, .byteaArray, of: .bytea) { [UInt8]($0) }, row, column)
     }
 

@@ -9,8 +9,8 @@ import Synchronization
 /// Long jobs never occupy the last thread, so short ones always have one. There are more threads than processors, so that several long jobs
 /// progress side by side; the system gives the processors to event loops and connections' threads first. A job is not interrupted from
 /// outside; its own budget of steps ends it, which checks the caller's deadline and `isStopping`.
-public final class ComputeScheduler: Sendable {
-    public enum Refusal: Error, Sendable, Equatable {
+package final class ComputeScheduler: Sendable {
+    package enum Refusal: Error, Sendable, Equatable {
         /// The queue is full; `queued` jobs wait.
         case overloaded(queued: Int)
         /// `stop` was called.
@@ -18,7 +18,7 @@ public final class ComputeScheduler: Sendable {
     }
 
     /// How long a job may take.
-    public enum Length: Sendable {
+    package enum Length: Sendable {
         /// Some ten milliseconds: work that is linear in the size of a message.
         case short
         /// Up to the budget for one call.
@@ -31,7 +31,7 @@ public final class ComputeScheduler: Sendable {
     ///   - threads: At least two are started, so that long jobs leave one.
     ///   - queueLimit: Jobs that may wait, of all callers together.
     ///   - niceness: How far its threads stand back behind event loops and connections' threads (nice(1)).
-    public init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 5) {
+    package init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 5) {
         core = Core(threadCount: max(threads, 2), queueLimit: queueLimit, niceness: niceness)
     }
 
@@ -39,24 +39,24 @@ public final class ComputeScheduler: Sendable {
     deinit { core.stop() }
 
     /// Two per processor, at least four.
-    public static var defaultThreads: Int { max(4, 2 * Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
+    package static var defaultThreads: Int { max(4, 2 * Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
 
     /// Whether running jobs should end.
-    public var isStopping: Bool { core.isStopping }
+    package var isStopping: Bool { core.isStopping }
 
     /// Jobs that wait.
-    public var queued: Int { core.queued }
+    package var queued: Int { core.queued }
 
     /// Queues a job. It is run exactly once unless this throws.
     ///
     /// - Parameters:
     ///   - caller: Callers take turns; jobs of one caller and one length begin in their order.
-    public func submit(_ length: Length, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
+    package func submit(_ length: Length, caller: UInt64, _ job: @escaping @Sendable () -> Void) throws(Refusal) {
         try core.submit(isLong: length == .long, caller: caller, job)
     }
 
     /// Refuses new jobs, asks running ones to end (`isStopping`), and returns when all have ended, including those that waited.
-    public func stop() async {
+    package func stop() async {
         core.stop()
         await core.threads.wait()
     }

@@ -2,20 +2,20 @@ import Synchronization
 
 /// Frees large memory on a thread of its own: the system takes some milliseconds to take back 15 MiB, which event loops do not have.
 /// Thread-safe; never blocks. The thread starts with the first `take`, and ends with this object.
-public final class Disposal: Sendable {
+package final class Disposal: Sendable {
     /// Smaller memory is freed in place.
-    public static let leastBytes = 64 << 10
+    package static let leastBytes = 64 << 10
     /// Bytes that may wait for the thread; no account counts them any more. Beyond that, memory is freed in place.
     static let limitBytes = 16 << 20
 
     private let core = Core()
 
-    public init() {}
+    package init() {}
 
     deinit { core.end() }
 
     /// Takes memory to which the caller has the last reference.
-    public func take(_ memory: consuming some Sendable, bytes: Int) { core.take([(memory, bytes)], bytes) }
+    package func take(_ memory: consuming some Sendable, bytes: Int) { core.take([(memory, bytes)], bytes) }
 
     /// Bytes that wait.
     var waitingBytes: Int { core.waitingBytes }

@@ -1,5 +1,5 @@
 /// A queue in which callers take turns: one element of each per round; a caller's elements keep their order. Pure.
-public struct FairQueue<Element> {
+package struct FairQueue<Element> {
     private struct Caller {
         let id: UInt64
         var elements: [Element]
@@ -7,22 +7,22 @@ public struct FairQueue<Element> {
         var next = 0
     }
 
-    public init() {}
+    package init() {}
 
     /// Callers that wait, in the order of their turns.
     private var callers: [Caller] = []
     /// The index of the caller whose turn it is.
     private var turn = 0
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// Callers that wait.
-    public var callerCount: Int { callers.count }
+    package var callerCount: Int { callers.count }
 
-    public func isWaiting(_ caller: UInt64) -> Bool { callers.contains { $0.id == caller } }
+    package func isWaiting(_ caller: UInt64) -> Bool { callers.contains { $0.id == caller } }
 
-    public var isEmpty: Bool { count == 0 }
+    package var isEmpty: Bool { count == 0 }
 
-    public mutating func append(_ element: Element, of caller: UInt64) {
+    package mutating func append(_ element: Element, of caller: UInt64) {
         count += 1
         if let place = callers.firstIndex(where: { $0.id == caller }) {
             callers[place].elements.append(element)
@@ -34,7 +34,7 @@ public struct FairQueue<Element> {
     }
 
     /// Removes and returns elements that match, at most `limit`.
-    public mutating func remove(atMost limit: Int = .max, where matches: (Element) -> Bool) -> [Element] {
+    package mutating func remove(atMost limit: Int = .max, where matches: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
         for place in callers.indices.reversed() where removed.count < limit {
             let count = removed.count
@@ -54,7 +54,7 @@ public struct FairQueue<Element> {
         return removed
     }
 
-    public mutating func popFirst() -> Element? {
+    package mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         if turn >= callers.count { turn = 0 }
         count -= 1

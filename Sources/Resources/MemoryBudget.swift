@@ -6,32 +6,32 @@ import Synchronization
 ///
 /// What does not fit is refused, so the newest request gives way to those in progress. The last eighth is kept for accounts that hold
 /// little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
-public final class MemoryBudget: Sendable {
+package final class MemoryBudget: Sendable {
     /// In bytes.
-    public let limit: Int
+    package let limit: Int
     private let used = Atomic(0)
     private let returned = Atomic(0)
     private let resident: ResidentMemory?
 
     /// - Parameter resident: Measures what is subtracted from what large accounts may have; nil subtracts nothing.
-    public init(limit: Int, resident: ResidentMemory? = nil) {
+    package init(limit: Int, resident: ResidentMemory? = nil) {
         self.limit = limit
         self.resident = resident
     }
 
     /// Bytes that are reserved now.
-    public var reserved: Int { used.load(ordering: .relaxed) }
+    package var reserved: Int { used.load(ordering: .relaxed) }
     /// Bytes that are reserved now, and bytes that are resident without being reserved.
-    public var taken: Int { reserved + (resident?.lastExcess ?? 0) }
+    package var taken: Int { reserved + (resident?.lastExcess ?? 0) }
 
     /// Bytes that were released so far; wraps around beyond `Int.max`.
-    public var released: Int { returned.load(ordering: .relaxed) }
+    package var released: Int { returned.load(ordering: .relaxed) }
 
     /// An account that holds no more than this may use the last eighth too.
-    public static let smallAccountBytes = 256 << 10
+    package static let smallAccountBytes = 256 << 10
 
     /// The most that one account can get, when there is no other.
-    public var largest: Int { limit - limit / 8 }
+    package var largest: Int { limit - limit / 8 }
 
     /// Reserves all of `bytes` or nothing. A negative number reserves nothing.
     /// - Parameter held: Bytes that the account already holds.
@@ -66,29 +66,29 @@ public final class MemoryBudget: Sendable {
 
 /// What one call, or one task in the background, has reserved of a `MemoryBudget`. Everything that works for the call holds it; once the
 /// last reference is gone, everything is released. Thread-safe.
-public final class MemoryAccount: Sendable {
-    public let budget: MemoryBudget
+package final class MemoryAccount: Sendable {
+    package let budget: MemoryBudget
     private let held = Atomic(0)
 
-    public init(_ budget: MemoryBudget) { self.budget = budget }
+    package init(_ budget: MemoryBudget) { self.budget = budget }
 
     deinit { budget.release(held.load(ordering: .relaxed)) }
 
     /// Bytes that it holds now.
-    public var reserved: Int { held.load(ordering: .relaxed) }
+    package var reserved: Int { held.load(ordering: .relaxed) }
 
     /// Reserves this many more bytes, or nothing.
-    public func reserve(_ bytes: Int) -> Bool {
+    package func reserve(_ bytes: Int) -> Bool {
         guard budget.reserve(bytes, held: reserved) else { return false }
         if bytes > 0 { held.add(bytes, ordering: .relaxed) }
         return true
     }
 
     /// Releases all bytes that it holds now.
-    public func releaseAll() { budget.release(held.exchange(0, ordering: .relaxed)) }
+    package func releaseAll() { budget.release(held.exchange(0, ordering: .relaxed)) }
 
     /// Releases this many bytes, at most what it holds.
-    public func release(_ bytes: Int) {
+    package func release(_ bytes: Int) {
         var expected = held.load(ordering: .relaxed)
         while true {
             let released = min(max(bytes, 0), expected)
@@ -101,10 +101,10 @@ public final class MemoryAccount: Sendable {
 }
 
 /// An object that has an account, or makes it on first use.
-public protocol MemoryHolder: AnyObject, Sendable {
+package protocol MemoryHolder: AnyObject, Sendable {
     var memory: MemoryAccount { get }
 }
 
 extension MemoryAccount: MemoryHolder {
-    public var memory: MemoryAccount { self }
+    package var memory: MemoryAccount { self }
 }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Settings that a server's process makes at its start, before it has threads.
-public enum ProcessSettings {
+package enum ProcessSettings {
     /// Allocations from this size on are mapped, and returned to the system when they are freed. glibc would raise the threshold up to 32
     /// MiB with the first large allocation that is freed, and keep such memory.
     private static let mappedBytes: CInt = 256 << 10
@@ -14,21 +14,21 @@ public enum ProcessSettings {
     private static let heaps: CInt = 16
 
     /// Makes malloc return the memory of large requests to the system.
-    public static func configureAllocator() {
+    package static func configureAllocator() {
         mallopt(M_MMAP_THRESHOLD, mappedBytes)
         mallopt(M_TRIM_THRESHOLD, keptBytes)
         mallopt(M_ARENA_MAX, heaps)
     }
 
     /// Returns free pages of all heaps to the system. Takes milliseconds: not for event loops.
-    public static func trimMemory() { malloc_trim(0) }
+    package static func trimMemory() { malloc_trim(0) }
 
     /// Merges the small blocks that this thread has freed into its heap's free memory. glibc puts that off until an allocation of more than
     /// 1 KiB, which then waits for all of it: 8 ms when the calls of a dozen connections have ended.
-    public static func sortFreedBlocks() { clinux_empty_quick_lists() }
+    package static func sortFreedBlocks() { clinux_empty_quick_lists() }
 
     /// Resident memory of this process in bytes (proc_pid_statm(5)); 0 where that cannot be read.
-    public static var residentBytes: Int {
+    package static var residentBytes: Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
@@ -39,7 +39,7 @@ public enum ProcessSettings {
     }
 
     /// Raises the limit of open descriptors as far as this user may, and returns it.
-    public static func raiseDescriptorLimit() -> Int {
+    package static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
         if limit.rlim_cur < limit.rlim_max {

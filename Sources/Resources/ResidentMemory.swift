@@ -3,7 +3,7 @@ import Synchronization
 /// How much more memory of the process is resident than reservations explain: free memory between blocks in use, which heaps keep, and what
 /// requests take without an account. Measured on demand, at most once per `pause`. Thread-safe; never blocks for longer than a measurement
 /// takes, some 10 µs.
-public final class ResidentMemory: Sendable {
+package final class ResidentMemory: Sendable {
     private static let pause = Duration.milliseconds(5)
 
     private let explained: @Sendable () -> Int
@@ -16,14 +16,14 @@ public final class ResidentMemory: Sendable {
     /// In bytes.
     private let tolerance: Int
     /// Yields whenever a measurement exceeds the tolerance; the newest element is kept until it is taken. For one reader.
-    public let excesses: AsyncStream<Void>
+    package let excesses: AsyncStream<Void>
     private let excessive: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - tolerance: An excess of this many bytes is usual.
     ///   - resident: Bytes that are resident now; 0 when unknown.
     ///   - explained: Bytes that are resident now but belong to no request: those at the start, and what is remembered. Must be quick.
-    public init(
+    package init(
         tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, explained: @escaping @Sendable () -> Int
     ) {

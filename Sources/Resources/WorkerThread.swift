@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// Threads that run one function each.
-public enum WorkerThread {
+package enum WorkerThread {
     private final class Start {
         let name: String
         let body: @Sendable () -> Void
@@ -14,7 +14,7 @@ public enum WorkerThread {
     }
 
     /// Runs `body` on a thread of its own; `false` when the system refuses one. `name` shows in `ps -L`, cut to 15 bytes.
-    public static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         let start = Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body)
         let argument = Unmanaged.passRetained(start)
         var thread = pthread_t()
@@ -36,7 +36,7 @@ public enum WorkerThread {
     }
 
     /// The processor time of the calling thread so far (CLOCK_THREAD_CPUTIME_ID).
-    public static var processorNanoseconds: Int64 {
+    package static var processorNanoseconds: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
@@ -44,8 +44,8 @@ public enum WorkerThread {
 }
 
 /// Counts running threads; `wait` returns when all have ended. A thread leaves as its last act, so nothing that matters runs after that.
-public final class ThreadGroup: Sendable {
-    public init() {}
+package final class ThreadGroup: Sendable {
+    package init() {}
 
     private struct State {
         var running = 0
@@ -55,7 +55,7 @@ public final class ThreadGroup: Sendable {
     private let state = Mutex(State())
 
     /// Starts a thread in the group; `false` when the system refuses one.
-    public func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+    package func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { $0.running += 1 }
         let isStarted = WorkerThread.start(name: name) {
             body()
@@ -65,7 +65,7 @@ public final class ThreadGroup: Sendable {
         return isStarted
     }
 
-    public func wait() async {
+    package func wait() async {
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
                 if state.running > 0 { state.waiters.append(continuation) }

@@ -1,5 +1,6 @@
 import FlowModel
 import Foundation
+import TestSupport
 import Testing
 
 struct JSONTextTests {
@@ -154,19 +155,5 @@ struct JSONOracleTests {
                 + (0..<count).map { _ in space() + string() + space() + ":" + value(&random, depth: depth + 1) }.joined(separator: ",")
                 + space() + "}"
         }
-    }
-}
-
-/// xorshift64*: the same numbers for the same seed everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
     }
 }

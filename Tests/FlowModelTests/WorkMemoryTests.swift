@@ -1,4 +1,5 @@
 import CJSON
+import TestSupport
 import Testing
 
 @testable import FlowModel

@@ -2,6 +2,7 @@ import FlowServer
 import FlowStateClient
 import Foundation
 import Postgres
+import PostgresCluster
 import Testing
 
 /// The whole way: Swift client, sockets, HTTP/2, gRPC, store, PostgreSQL.

@@ -1,6 +1,7 @@
 import FlowModel
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @testable import FlowStore

@@ -1,4 +1,6 @@
+import Compression
 import FlowModel
+import TestSupport
 import Testing
 
 @testable import FlowStore

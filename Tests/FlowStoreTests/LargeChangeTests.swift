@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import TestSupport
 import Testing
 
 @testable import FlowStore
@@ -56,7 +57,7 @@ import Testing
         limits.batchedChangeBytes = 10_000
         let store = StateStore(database: database, limits: limits, logger: StoreCluster.logger)
         let (flow, others) = (try key(freshTenant(), "flow"), try (0..<3).map { try key(freshTenant(), "other \($0)") })
-        let group = database.writer(shard: Digest.shard(of: flow))
+        let group = database.writer(shard: Shard.of(flow))
         let busy = try await Self.occupy(group, gates)
         let small = Task { try await store.run(SaveCommand(key: flow, actor: "a", state: json("{}"))) }
         while group.queued == 0 { await Task.yield() }

@@ -122,7 +122,7 @@ private struct TwoServers {
 
     /// Two flows in the order in which batches lock them.
     func keys() throws -> (early: FlowKey, late: FlowKey) {
-        let keys = try ["a", "b"].map { try key("t", $0) }.sorted { Digest.shard(of: $0) < Digest.shard(of: $1) }
+        let keys = try ["a", "b"].map { try key("t", $0) }.sorted { Shard.of($0) < Shard.of($1) }
         return (keys[0], keys[1])
     }
 

@@ -1,5 +1,6 @@
 import FlowModel
 import FlowStore
+import TestSupport
 import Testing
 
 /// Random commands, one after the other, given to the store and to an oracle: same answers, same flows in the end.

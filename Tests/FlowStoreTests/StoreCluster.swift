@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Postgres
+import PostgresCluster
 import Synchronization
 
 @testable import FlowModel
@@ -134,19 +135,5 @@ extension StateStore {
         case .snapshot(let snapshot): return snapshot
         case .unchanged: throw StateError.internalFault("unchanged")
         }
-    }
-}
-
-/// xorshift64*: the same numbers for the same seed everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed == 0 ? 0x9E37_79B9_7F4A_7C15 : seed }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
     }
 }

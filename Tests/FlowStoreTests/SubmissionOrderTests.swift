@@ -1,5 +1,6 @@
 import FlowModel
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import FlowStore

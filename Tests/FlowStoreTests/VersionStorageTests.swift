@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import TestSupport
 import Testing
 
 @testable import FlowStore

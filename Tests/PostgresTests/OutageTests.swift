@@ -1,49 +1,18 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Postgres
+@testable import PostgresCluster
 
 /// PostgreSQL goes away and comes back. Each test has a cluster of its own.
 @Suite(.serialized) struct OutageTests {
-    static func withCluster(_ body: (EmbeddedCluster, String, _ directory: String) async throws -> Void) async throws {
-        let directory = try await TestCluster.directoryWithCluster()
-        let cluster = EmbeddedCluster(configuration: configuration(directory), logger: TestCluster.logger)
-        let conninfo = try await cluster.start()
-        do {
-            try await body(cluster, conninfo, directory)
-        } catch {
-            await cluster.stop()
-            Files.remove(directory)
-            throw error
-        }
-        await cluster.stop()
-        Files.remove(directory)
-    }
-
-    static func configuration(_ directory: String) -> EmbeddedCluster.Configuration {
-        var configuration = EmbeddedCluster.Configuration(directory: directory)
-        configuration.settings = ["fsync": "off", "shared_buffers": "16MB"]
-        return configuration
-    }
-
-    static func postmaster(_ directory: String) -> pid_t? {
-        let data = "\(directory)/postgres"
-        let processes = ClusterProcesses(dataDirectory: data)
-        return processes.postmaster(among: processes.running())
-    }
-
-    static func database(_ conninfo: String) throws -> Database {
-        let database = try Database(configuration: .init(conninfo: conninfo), logger: TestCluster.logger)
-        database.start()
-        return database
-    }
-
     @Test func theServerStartsBeforeItsDatabase() async throws {
         let directory = try await TestCluster.directoryWithCluster()
-        defer { Files.remove(directory) }
+        defer { TestCluster.remove(directory) }
         let conninfo = "host=\(directory)/socket port=5432 user=flowstate dbname=flowstate"
-        let database = try Self.database(conninfo)
+        let database = try TestCluster.database(conninfo)
         let down = await eventually { database.status.reason != nil }
         #expect(down)
         let error = await failure { try await database.reader.run(SQL(number: "SELECT 1::int8")) }
@@ -52,7 +21,7 @@ import Testing
             return
         }
         #expect(message.contains(directory))
-        let cluster = EmbeddedCluster(configuration: Self.configuration(directory), logger: TestCluster.logger)
+        let cluster = EmbeddedCluster(configuration: TestCluster.configuration(directory), logger: TestCluster.logger)
         let actual = try await cluster.start()
         #expect(actual.contains("host='\(directory)/socket'"))
         let isAvailable = await database.waitUntilAvailable()
@@ -89,8 +58,8 @@ import Testing
 
     /// Writers go on while the postmaster is killed again and again: nothing acknowledged is lost, nothing is applied twice.
     @Test func nothingAcknowledgedIsLostWhenPostgreSQLIsKilled() async throws {
-        try await Self.withCluster { _, conninfo, directory in
-            let database = try Self.database(conninfo)
+        try await TestCluster.withCluster { _, conninfo, directory in
+            let database = try TestCluster.database(conninfo)
             _ = await database.waitUntilAvailable()
             _ = try await database.writer(shard: 0).run(SQL(command: "CREATE TABLE t (n bigint)"))
             let ledger = Ledger()
@@ -100,7 +69,7 @@ import Testing
                     let before = ledger.count
                     let progresses = await eventually { ledger.count > before + 50 }
                     #expect(progresses)
-                    let pid = Self.postmaster(directory)
+                    let pid = TestCluster.postmaster(directory)
                     #expect(pid != nil)
                     if let pid { kill(pid, SIGKILL) }
                     _ = await eventually { !database.isAvailable }

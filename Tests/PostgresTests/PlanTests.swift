@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Postgres
+@testable import PostgresCluster
 
 private func server(_ state: String, _ message: String = "") -> PostgresError {
     .server(SQLState(rawValue: state), message: message, detail: nil, constraint: nil)

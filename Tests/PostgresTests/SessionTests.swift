@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -78,8 +79,8 @@ import Testing
 
     /// A session that the server reports to be read-only is given up, and made again when it takes writes.
     @Test func aSessionThatTurnedReadOnlyIsGivenUp() async throws {
-        try await OutageTests.withCluster { _, conninfo, _ in
-            let database = try OutageTests.database(conninfo)
+        try await TestCluster.withCluster { _, conninfo, _ in
+            let database = try TestCluster.database(conninfo)
             _ = await database.waitUntilAvailable()
             var options = try ConnectionOptions(conninfo: conninfo + " options='-c default_transaction_read_only=off'")
             options.requiresPrimary = false

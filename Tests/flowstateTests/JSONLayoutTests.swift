@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import flowstate
@@ -101,20 +102,5 @@ import Testing
     /// Strings of the random texts hold no white space, so all of it is between tokens.
     private static func withoutSpace(_ text: String) -> String {
         String(text.unicodeScalars.filter { !" \n\t\r".unicodeScalars.contains($0) }.map(Character.init))
-    }
-}
-
-/// SplitMix64: the same seed gives the same tests.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

@@ -19,8 +19,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from grpc_tools import protoc  # noqa: E402
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROTO = REPOSITORY / "proto"
+from repository import PROTO, ROOT  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -29,7 +28,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Generates the stubs before any test module imports them, as a user of the API would."""
+    """Generates the stubs before any test module imports them, as a user of the API would.
+
+    A folder's conftest.py may be read earlier: it imports helpers that need stubs where it uses them.
+    """
     stubs = tempfile.mkdtemp(prefix="flowstate-stubs-")
     config.add_cleanup(lambda: shutil.rmtree(stubs, ignore_errors=True))
     well_known = pathlib.Path(protoc.__file__).parent / "_proto"
@@ -52,7 +54,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def program(config, option, name):
-    path = pathlib.Path(config.getoption(option) or REPOSITORY / ".build" / "debug" / name).resolve()
+    path = pathlib.Path(config.getoption(option) or ROOT / ".build" / "debug" / name).resolve()
     if not os.access(path, os.X_OK):
         raise pytest.UsageError(f"{path} is no program; build it first, or name another one with {option}")
     return path
@@ -145,6 +147,13 @@ def postgresql(scratch):
         if database.process is not None:
             database.send_signal(signal.SIGCONT)
         database.stop()
+
+
+@pytest.fixture
+def cli(flowstate_bin, server):
+    """`cli.ok("flow", "list")` runs the command line in a tenant that no other test sees."""
+    from command_line import Cli
+    return Cli(flowstate_bin, server.endpoint)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 /// A fault that makes a document unusable as a definition, and its place.
-public struct DefinitionFault: Error, Sendable, Equatable {
+package struct DefinitionFault: Error, Sendable, Equatable {
     /// JSON Pointer into the document.
-    public var path: String
+    package var path: String
     /// What is wrong and what would be right.
-    public var message: String
+    package var message: String
 }
 
 extension DefinitionFault: CustomStringConvertible {
-    public var description: String { path.isEmpty ? message : "\(path): \(message)" }
+    package var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 
 /// The faults in a part of a document: all are counted, the first ones listed. A document of a megabyte can have more faults than bytes,

@@ -1,16 +1,16 @@
 import CJSON
 
 /// Reads a definition from its document, or reports every fault in it.
-public enum DefinitionReader {
+package enum DefinitionReader {
     /// Reads a new document: applies the limits, and checks that the states it makes satisfy its own rules.
     ///
     /// - Throws: `definitionInvalid`, or why the reading was stopped.
-    public static func read(_ document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
+    package static func read(_ document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try read(document, DefinitionScope(limits, isStored: false, budget))
     }
 
     /// Reads a document that was accepted before: only the budget bounds it, not the limits for new documents.
-    public static func read(stored document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
+    package static func read(stored document: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> FlowDefinition {
         try read(document, DefinitionScope(limits, isStored: true, budget))
     }
 

@@ -1,32 +1,32 @@
 /// What a save does to labels that the definition derives from the state: a value, or nil to remove a label that the state no longer has.
-public struct LabelChanges: Sendable, Equatable {
-    public struct Entry: Sendable, Equatable {
-        public var name: String
-        public var value: String?
+package struct LabelChanges: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
+        package var name: String
+        package var value: String?
     }
 
     /// Unique by name.
-    public private(set) var entries: [Entry]
+    package private(set) var entries: [Entry]
 
-    public static let none = LabelChanges([])
+    package static let none = LabelChanges([])
 
     init(_ entries: [Entry]) { self.entries = entries }
 
     var names: Set<Name> { Set(entries.map { Name($0.name) }) }
 
     /// Whether `other`, applied after these, changes the same labels and leaves no fewer of them, whatever other labels the flow has.
-    public func areCovered(by other: LabelChanges) -> Bool {
+    package func areCovered(by other: LabelChanges) -> Bool {
         names == other.names && entries.count { $0.value != nil } <= other.entries.count { $0.value != nil }
     }
 
-    public func followed(by other: LabelChanges) -> LabelChanges {
+    package func followed(by other: LabelChanges) -> LabelChanges {
         let replaced = other.names
         return LabelChanges(entries.filter { !replaced.contains(Name($0.name)) } + other.entries)
     }
 }
 
 extension Labels {
-    public func applying(_ changes: LabelChanges) -> Labels {
+    package func applying(_ changes: LabelChanges) -> Labels {
         let changed = changes.names
         let untouched = entries.filter { !changed.contains(Name($0.name)) }
         return Labels(
@@ -36,7 +36,7 @@ extension Labels {
 
     /// The number of labels after the changes when that is too many, else nil. A flow that already exceeds the limit, because it was
     /// lowered, may keep as many as it has.
-    public func excess(after changes: LabelChanges, limits: Limits) -> Int? {
+    package func excess(after changes: LabelChanges, limits: Limits) -> Int? {
         let count = applying(changes).entries.count
         return count > max(limits.labels, entries.count) ? count : nil
     }
@@ -44,7 +44,7 @@ extension Labels {
 
 extension FlowDefinition {
     /// A state that is not JSON has the labels of an empty one. nil: this definition derives no labels.
-    public func labelChanges(ofState state: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> LabelChanges? {
+    package func labelChanges(ofState state: [UInt8], limits: Limits, budget: WorkBudget) throws(StateError) -> LabelChanges? {
         if labels.isEmpty { return nil }
         return try StateError.counting { () throws(WorkStopped) in
             guard let document = try JSONDocument.parse(state, maximumDepth: limits.jsonDepth, budget).value else {

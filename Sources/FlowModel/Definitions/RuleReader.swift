@@ -1,5 +1,5 @@
 /// Reads the rules of a definition, after the phases and statuses to which they refer.
-public struct RuleReader {
+package struct RuleReader {
     private var reader: ObjectReader
     private let scope: DefinitionScope
 

@@ -1,5 +1,5 @@
 /// The phase and status in which a save finds its flow.
-public enum CurrentPlace: Sendable, Equatable {
+package enum CurrentPlace: Sendable, Equatable {
     /// The flow does not exist: the save creates it.
     case absent
     /// Only PostgreSQL can tell.
@@ -11,7 +11,7 @@ public enum CurrentPlace: Sendable, Equatable {
 extension SaveCommand {
     /// Whether `following` must know the flow's current phase: the client names a phase, which must be allowed from there, or the save may
     /// create the flow, which then begins in the definition's first phase.
-    public func needsCurrentPhase(_ definition: FlowDefinition) -> Bool {
+    package func needsCurrentPhase(_ definition: FlowDefinition) -> Bool {
         if definition.phases.isEmpty { return false }
         if phase != nil { return namesPhase && definition.onSave == .enforce }
         if case .expected = precondition { return false }
@@ -24,7 +24,7 @@ extension SaveCommand {
     ///
     /// - Throws: when the definition is enforced, `stateInvalid` for a state that breaks its rules and `transitionNotAllowed` for a phase
     ///   that may not follow; `invalidArgument` for more labels than a flow may have; or why the work was stopped.
-    public func following(
+    package func following(
         _ definition: FlowDefinition, from current: CurrentPlace, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) {
         let parsed = try parse(limits, budget)
@@ -49,7 +49,7 @@ extension SaveCommand {
     }
 
     /// Takes labels from the state, and phase, status and progress where the command gives none.
-    public func lifted(by definition: FlowDefinition, limits: Limits, budget: WorkBudget) throws(StateError) -> SaveCommand {
+    package func lifted(by definition: FlowDefinition, limits: Limits, budget: WorkBudget) throws(StateError) -> SaveCommand {
         guard let document = try parse(limits, budget).value else { return self }
         return try lifted(by: definition, document.root, limits, budget)
     }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// A parsed JSON text: its bytes, and the range of each value in them. Values are looked up, never copied, so that unchanged parts keep
 /// their spelling: digits of numbers, escapes, order of members, repeated names. A class, since every value refers to it.
-public final class JSONDocument: Sendable {
+package final class JSONDocument: Sendable {
     let bytes: [UInt8]
     /// Values and names of members; the contents of an array or object follow it. The C parser's own type: a large text has millions.
     let nodes: [cjson_node]
@@ -13,7 +13,7 @@ public final class JSONDocument: Sendable {
     /// Parses a text by the grammar of `JSONText.fault`, in time and memory proportional to its length.
     ///
     /// - Parameter maximumDepth: of nested arrays and objects.
-    public convenience init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
+    package convenience init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONText.Fault) {
         self.init(bytes, nodes: try Self.nodes(of: bytes[...], maximumDepth: maximumDepth, room: Self.nodeCount(bytes[...])))
     }
 
@@ -44,14 +44,14 @@ public final class JSONDocument: Sendable {
     /// A node as it is spelled.
     func text(of index: Int) -> ArraySlice<UInt8> { bytes[Int(nodes[index].begin)..<Int(nodes[index].end)] }
 
-    public var root: JSONValue { JSONValue(document: self, index: 0) }
+    package var root: JSONValue { JSONValue(document: self, index: 0) }
 }
 
 extension JSONText.Fault: Error {}
 
 /// One value of a document.
-public struct JSONValue: Sendable {
-    public enum Kind: Sendable, Equatable, CaseIterable {
+package struct JSONValue: Sendable {
+    package enum Kind: Sendable, Equatable, CaseIterable {
         case null, boolean, number, string, array, object
 
         init(_ node: cjson_node) {
@@ -66,7 +66,7 @@ public struct JSONValue: Sendable {
         }
 
         /// As JSON Schema names it.
-        public var name: String {
+        package var name: String {
             switch self {
             case .null: "null"
             case .boolean: "boolean"
@@ -86,7 +86,7 @@ public struct JSONValue: Sendable {
     /// The index behind this node and its contents.
     private var end: Int { Int(node.next) }
 
-    public var kind: Kind { Kind(node) }
+    package var kind: Kind { Kind(node) }
 
     /// The depth of nested arrays and objects, this one included; 0 for any other value.
     var height: Int { Int(node.kind_and_height >> 8) }
@@ -95,21 +95,21 @@ public struct JSONValue: Sendable {
     var size: Int { Int(node.end - node.begin) }
 
     /// The value as it is spelled.
-    public var text: ArraySlice<UInt8> { document.text(of: index) }
+    package var text: ArraySlice<UInt8> { document.text(of: index) }
 
-    public var isTrue: Bool { kind == .boolean && document.bytes[Int(node.begin)] == UInt8(ascii: "t") }
+    package var isTrue: Bool { kind == .boolean && document.bytes[Int(node.begin)] == UInt8(ascii: "t") }
 
     /// nil unless it is `true` or `false`.
-    public var boolean: Bool? { kind == .boolean ? isTrue : nil }
+    package var boolean: Bool? { kind == .boolean ? isTrue : nil }
 
     /// The characters of a string. A single surrogate, which no `String` can hold, becomes U+FFFD.
-    public var string: String? { kind == .string ? JSONString.decode(text) : nil }
+    package var string: String? { kind == .string ? JSONString.decode(text) : nil }
 
     /// The nearest double; infinite beyond its range. nil unless it is a number.
-    public var double: Double? { kind == .number ? JSONNumber.double(text) : nil }
+    package var double: Double? { kind == .number ? JSONNumber.double(text) : nil }
 
     /// Whether a string, array or object is empty; null is too. Numbers and booleans are not.
-    public var isEmpty: Bool {
+    package var isEmpty: Bool {
         switch kind {
         case .null: true
         case .string: size == 2
@@ -119,7 +119,7 @@ public struct JSONValue: Sendable {
     }
 
     /// Elements of an array, or members of an object.
-    public var count: Int {
+    package var count: Int {
         switch kind {
         case .array: elements.reduce(0) { count, _ in count + 1 }
         case .object: members.reduce(0) { count, _ in count + 1 }
@@ -128,20 +128,20 @@ public struct JSONValue: Sendable {
     }
 
     /// The elements of an array; empty for any other value.
-    public var elements: Elements { Elements(parent: self, isValid: kind == .array) }
+    package var elements: Elements { Elements(parent: self, isValid: kind == .array) }
 
     /// The members of an object in their order, repeated ones too; empty for any other value.
-    public var members: Members { Members(parent: self, isValid: kind == .object) }
+    package var members: Members { Members(parent: self, isValid: kind == .object) }
 
     /// The value of the last member with that name, as nearly every parser takes it (RFC 8259 §4 leaves it open).
-    public subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         var found: JSONValue?
         for member in members where member.hasName(name) { found = member.value }
         return found
     }
 
     /// The element at an index from 0.
-    public subscript(place: Int) -> JSONValue? {
+    package subscript(place: Int) -> JSONValue? {
         guard place >= 0 else { return nil }
         var left = place
         for element in elements {
@@ -151,17 +151,17 @@ public struct JSONValue: Sendable {
         return nil
     }
 
-    public struct Member: Sendable {
+    package struct Member: Sendable {
         /// A string.
-        public let key: JSONValue
-        public let value: JSONValue
+        package let key: JSONValue
+        package let value: JSONValue
 
-        public var name: String { key.string ?? "" }
+        package var name: String { key.string ?? "" }
 
         func hasName(_ name: String) -> Bool { JSONString.isEqual(key.text, name) }
     }
 
-    public struct Elements: Sequence, IteratorProtocol {
+    package struct Elements: Sequence, IteratorProtocol {
         let document: JSONDocument
         private var next_: Int
         private let end: Int
@@ -173,14 +173,14 @@ public struct JSONValue: Sendable {
             end = isValid ? parent.end : next_
         }
 
-        public mutating func next() -> JSONValue? {
+        package mutating func next() -> JSONValue? {
             guard next_ < end else { return nil }
             defer { next_ = Int(document.nodes[next_].next) }
             return JSONValue(document: document, index: next_)
         }
     }
 
-    public struct Members: Sequence, IteratorProtocol {
+    package struct Members: Sequence, IteratorProtocol {
         let document: JSONDocument
         private var next_: Int
         private let end: Int
@@ -192,7 +192,7 @@ public struct JSONValue: Sendable {
             end = isValid ? parent.end : next_
         }
 
-        public mutating func next() -> Member? {
+        package mutating func next() -> Member? {
             guard next_ < end else { return nil }
             defer { next_ = Int(document.nodes[next_ + 1].next) }
             return Member(

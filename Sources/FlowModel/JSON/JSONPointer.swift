@@ -1,14 +1,14 @@
 /// A JSON Pointer (RFC 6901).
-public struct JSONPointer: Sendable {
+package struct JSONPointer: Sendable {
     /// Unescaped.
-    public var tokens: [String]
+    package var tokens: [String]
 
-    public static let root = JSONPointer([])
+    package static let root = JSONPointer([])
 
-    public init(_ tokens: [String]) { self.tokens = tokens }
+    package init(_ tokens: [String]) { self.tokens = tokens }
 
     /// nil unless the text is "" or begins with "/", and has "~" only in "~0" and "~1" (§3).
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard !text.isEmpty else {
             tokens = []
             return
@@ -40,10 +40,10 @@ public struct JSONPointer: Sendable {
         return isEscaped ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
-    public func appending(_ token: String) -> JSONPointer { JSONPointer(tokens + [token]) }
+    package func appending(_ token: String) -> JSONPointer { JSONPointer(tokens + [token]) }
 
     /// The index of an array's element that a token denotes (§4): decimal digits without a leading zero.
-    public static func place(_ token: String) -> Int? {
+    package static func place(_ token: String) -> Int? {
         guard !token.isEmpty, token.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         return token.utf8.count > 1 && token.utf8.first == UInt8(ascii: "0") ? nil : Int(token)
     }
@@ -51,18 +51,18 @@ public struct JSONPointer: Sendable {
 
 extension JSONPointer: Hashable {
     /// Tokens are compared by bytes, as all names are.
-    public static func == (left: JSONPointer, right: JSONPointer) -> Bool {
+    package static func == (left: JSONPointer, right: JSONPointer) -> Bool {
         left.tokens.elementsEqual(right.tokens) { $0.hasSameBytes(as: $1) }
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         for token in tokens { hasher.combine(Name(token)) }
     }
 }
 
 extension JSONPointer: CustomStringConvertible {
     /// As RFC 6901 spells it.
-    public var description: String {
+    package var description: String {
         tokens.map { token in
             var text = "/"
             for scalar in token.unicodeScalars {
@@ -79,7 +79,7 @@ extension JSONPointer: CustomStringConvertible {
 
 extension JSONValue {
     /// The value at a pointer; nil where there is none.
-    public subscript(pointer: JSONPointer) -> JSONValue? {
+    package subscript(pointer: JSONPointer) -> JSONValue? {
         var value = self
         for token in pointer.tokens {
             let next: JSONValue? =

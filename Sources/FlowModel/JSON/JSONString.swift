@@ -1,5 +1,5 @@
 /// Strings as spelled in a checked JSON text: in quotes, with escapes.
-public enum JSONString {
+package enum JSONString {
     /// The characters. A surrogate escape without its other half becomes U+FFFD, as a `String` cannot hold it.
     static func decode(_ text: ArraySlice<UInt8>) -> String {
         let inner = text.dropFirst().dropLast()
@@ -47,7 +47,7 @@ public enum JSONString {
     }
 
     /// Spells a string: with quotes, and with escapes only where JSON requires them.
-    public static func spell(_ characters: String) -> [UInt8] {
+    package static func spell(_ characters: String) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "\"")]
         bytes.reserveCapacity(characters.utf8.count + 2)
         for byte in characters.utf8 { append(byte, to: &bytes) }

@@ -1,18 +1,18 @@
 import CJSON
 
 /// JSON as bytes. The bytes are checked, never changed: what was saved comes back byte for byte.
-public enum JSONText {
+package enum JSONText {
     /// Why and where bytes are not a JSON text by RFC 8259.
-    public struct Fault: Sendable, Equatable {
-        public var message: String
+    package struct Fault: Sendable, Equatable {
+        package var message: String
         /// Bytes from the start.
-        public var offset: Int
+        package var offset: Int
         /// From 1.
-        public var line: Int
+        package var line: Int
         /// From 1, in characters (code points).
-        public var column: Int
+        package var column: Int
         /// The text is JSON so far, only nested deeper than allowed.
-        public var isTooDeep: Bool
+        package var isTooDeep: Bool
 
         /// - Parameter bytes: the text. The message names a byte order mark: RFC 8259 §8.1 forbids it, and editors do not show it.
         init(_ error: cjson_error, in bytes: UnsafeRawBufferPointer) {
@@ -27,19 +27,19 @@ public enum JSONText {
     /// nested less than 100 deep.
     ///
     /// - Returns: nil for JSON.
-    public static func fault(in bytes: UnsafeRawBufferPointer, maximumDepth: Int) -> Fault? {
+    package static func fault(in bytes: UnsafeRawBufferPointer, maximumDepth: Int) -> Fault? {
         var error = cjson_error()
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         if cjson_validate(start, bytes.count, max(0, maximumDepth), &error) == 1 { return nil }
         return Fault(error, in: bytes)
     }
 
-    public static func fault(in bytes: [UInt8], maximumDepth: Int) -> Fault? {
+    package static func fault(in bytes: [UInt8], maximumDepth: Int) -> Fault? {
         bytes.withUnsafeBytes { fault(in: $0, maximumDepth: maximumDepth) }
     }
 }
 
 extension JSONText.Fault: CustomStringConvertible {
     /// "line 3, column 14 (byte 52): expected ',' or '}'"
-    public var description: String { "line \(line), column \(column) (byte \(offset)): \(message)" }
+    package var description: String { "line \(line), column \(column) (byte \(offset)): \(message)" }
 }

@@ -4,7 +4,7 @@ import CJSON
 
 extension JSONDocument {
     /// Parses a text. That costs about as much for each byte as scanning it.
-    public static func parse(
+    package static func parse(
         _ bytes: [UInt8], maximumDepth: Int, _ budget: WorkBudget
     ) throws(WorkStopped) -> Result<JSONDocument, JSONText.Fault> {
         try budget.spend(bytes: bytes.count)

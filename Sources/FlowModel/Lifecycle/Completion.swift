@@ -1,15 +1,15 @@
 extension CompletePhaseCommand: LifecycleDecision {
-    public static var operation: String { "complete" }
+    package static var operation: String { "complete" }
 
-    public var content: [[UInt8]] { [Array((phase ?? "").utf8), results, metadata] }
+    package var content: [[UInt8]] { [Array((phase ?? "").utf8), results, metadata] }
 
-    public func check(limits: Limits) throws(StateError) {
+    package func check(limits: Limits) throws(StateError) {
         if let phase { try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes) }
         try Self.checkJSON(results, "results", limits.stateBytes, limits)
         try Self.checkJSON(metadata, "metadata", limits.metadataBytes, limits)
     }
 
-    public func next(
+    package func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)

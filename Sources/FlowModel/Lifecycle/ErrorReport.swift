@@ -1,12 +1,12 @@
 extension ReportErrorCommand: LifecycleDecision {
-    public static var operation: String { "error" }
-    public static var trigger: RecoveryTrigger { .errorReport }
+    package static var operation: String { "error" }
+    package static var trigger: RecoveryTrigger { .errorReport }
 
-    public var content: [[UInt8]] {
+    package var content: [[UInt8]] {
         [Array((phase ?? "").utf8), Array(errorType.utf8), Array(message.utf8), details, [isRetryable ? 1 : 0]]
     }
 
-    public func check(limits: Limits) throws(StateError) {
+    package func check(limits: Limits) throws(StateError) {
         if let phase { try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes) }
         try NameRule.check(errorType, field: "error_type", maximumBytes: limits.idBytes, mayBeEmpty: true)
         try Self.checkText(message, "message", limits.descriptionBytes)
@@ -15,7 +15,7 @@ extension ReportErrorCommand: LifecycleDecision {
 
     /// Records the error in every flow, whatever its state and even when it has ended. Where the state cannot hold the error, only the
     /// version's metadata does.
-    public func next(
+    package func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         do throws(StateError) {

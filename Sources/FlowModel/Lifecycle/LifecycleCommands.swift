@@ -1,11 +1,11 @@
 /// The fields of every lifecycle step.
-public struct LifecycleRequest: Sendable, Equatable {
-    public var key: FlowKey
-    public var actor: String
-    public var precondition: Precondition
-    public var idempotencyKey: String?
+package struct LifecycleRequest: Sendable, Equatable {
+    package var key: FlowKey
+    package var actor: String
+    package var precondition: Precondition
+    package var idempotencyKey: String?
 
-    public init(key: FlowKey, actor: String, precondition: Precondition = .none, idempotencyKey: String? = nil) {
+    package init(key: FlowKey, actor: String, precondition: Precondition = .none, idempotencyKey: String? = nil) {
         self.key = key
         self.actor = actor
         self.precondition = precondition
@@ -14,17 +14,17 @@ public struct LifecycleRequest: Sendable, Equatable {
 }
 
 /// Moves a flow to another phase.
-public struct TransitionCommand: Sendable {
-    public var request: LifecycleRequest
-    public var phase: String
-    public var reason: String
+package struct TransitionCommand: Sendable {
+    package var request: LifecycleRequest
+    package var phase: String
+    package var reason: String
     /// JSON, or empty.
-    public var phaseData: [UInt8]
-    public var isForced: Bool
+    package var phaseData: [UInt8]
+    package var isForced: Bool
     /// Generated for this call: the id of the checkpoint of the version before.
-    public var checkpointID: String
+    package var checkpointID: String
 
-    public init(
+    package init(
         _ request: LifecycleRequest, phase: String, reason: String = "", phaseData: [UInt8] = [], isForced: Bool = false,
         checkpointID: String
     ) {
@@ -38,16 +38,16 @@ public struct TransitionCommand: Sendable {
 }
 
 /// Marks a phase complete.
-public struct CompletePhaseCommand: Sendable {
-    public var request: LifecycleRequest
+package struct CompletePhaseCommand: Sendable {
+    package var request: LifecycleRequest
     /// nil: the flow's current phase.
-    public var phase: String?
+    package var phase: String?
     /// JSON, or empty.
-    public var results: [UInt8]
-    public var metadata: [UInt8]
-    public var checkpointID: String
+    package var results: [UInt8]
+    package var metadata: [UInt8]
+    package var checkpointID: String
 
-    public init(
+    package init(
         _ request: LifecycleRequest, phase: String? = nil, results: [UInt8] = [], metadata: [UInt8] = [], checkpointID: String
     ) {
         self.request = request
@@ -59,19 +59,19 @@ public struct CompletePhaseCommand: Sendable {
 }
 
 /// Records an error of a flow.
-public struct ReportErrorCommand: Sendable {
-    public var request: LifecycleRequest
+package struct ReportErrorCommand: Sendable {
+    package var request: LifecycleRequest
     /// nil: the flow's current phase.
-    public var phase: String?
-    public var errorType: String
-    public var message: String
+    package var phase: String?
+    package var errorType: String
+    package var message: String
     /// JSON, or empty.
-    public var details: [UInt8]
-    public var isRetryable: Bool
+    package var details: [UInt8]
+    package var isRetryable: Bool
     /// Generated for this call.
-    public var notificationID: String
+    package var notificationID: String
 
-    public init(
+    package init(
         _ request: LifecycleRequest, phase: String? = nil, errorType: String = "", message: String, details: [UInt8] = [],
         isRetryable: Bool = false, notificationID: String
     ) {
@@ -86,15 +86,15 @@ public struct ReportErrorCommand: Sendable {
 }
 
 /// Sets status, progress and labels.
-public struct SetStatusCommand: Sendable {
-    public var request: LifecycleRequest
+package struct SetStatusCommand: Sendable {
+    package var request: LifecycleRequest
     /// nil keeps the flow's value, as for progress.
-    public var status: String?
-    public var progress: Double?
-    public var setLabels: Labels
-    public var removedLabels: [String]
+    package var status: String?
+    package var progress: Double?
+    package var setLabels: Labels
+    package var removedLabels: [String]
 
-    public init(
+    package init(
         _ request: LifecycleRequest, status: String? = nil, progress: Double? = nil, setLabels: Labels = .none,
         removedLabels: [String] = []
     ) {
@@ -108,7 +108,7 @@ public struct SetStatusCommand: Sendable {
 
 extension LifecycleOutcome {
     /// - Parameter before: the version that the step was taken from.
-    public init(
+    package init(
         _ head: FlowHead, state: [UInt8], before: Snapshot, _ definition: FlowDefinition?, limits: Limits, budget: WorkBudget,
         replayed: Bool
     ) throws(StateError) {
@@ -123,17 +123,17 @@ extension LifecycleOutcome {
 }
 
 /// A flow after a lifecycle step.
-public struct LifecycleOutcome: Sendable, Equatable {
-    public var head: FlowHead
+package struct LifecycleOutcome: Sendable, Equatable {
+    package var head: FlowHead
     /// The phase before.
-    public var from: String
+    package var from: String
     /// In the definition's order.
-    public var completed: [String]
-    public var replayed: Bool
+    package var completed: [String]
+    package var replayed: Bool
     /// The recovery that the flow's policy started before the step; empty: none.
-    public var recoveryID = ""
+    package var recoveryID = ""
 
-    public init(head: FlowHead, from: String, completed: [String], replayed: Bool) {
+    package init(head: FlowHead, from: String, completed: [String], replayed: Bool) {
         self.head = head
         self.from = from
         self.completed = completed

@@ -1,5 +1,5 @@
 /// A step of a flow's life: decides whether it may be taken, and what the next version is. Pure.
-public protocol LifecycleDecision: Sendable {
+package protocol LifecycleDecision: Sendable {
     var request: LifecycleRequest { get }
     /// The step's name in idempotency records.
     static var operation: String { get }
@@ -16,7 +16,7 @@ public protocol LifecycleDecision: Sendable {
 }
 
 extension LifecycleDecision {
-    public static var trigger: RecoveryTrigger { .step }
+    package static var trigger: RecoveryTrigger { .step }
 
     static func checkText(_ text: String, _ field: String, _ maximum: Int) throws(StateError) {
         if text.utf8.count > maximum {
@@ -29,19 +29,4 @@ extension LifecycleDecision {
         guard !text.isEmpty, let fault = JSONText.fault(in: text, maximumDepth: limits.jsonDepth) else { return }
         throw .invalidArgument(field: field, message: "must be JSON or empty: \(fault)")
     }
-}
-
-/// Builds the text of a JSON object.
-struct JSONObjectText {
-    private var members: [String] = []
-
-    mutating func add(_ name: String, _ string: String) { add(name, json: String(decoding: JSONString.spell(string), as: UTF8.self)) }
-
-    mutating func add(_ name: String, json: String) {
-        members.append(String(decoding: JSONString.spell(name), as: UTF8.self) + ":" + json)
-    }
-
-    mutating func add(_ name: String, json: [UInt8]) { if !json.isEmpty { add(name, json: String(decoding: json, as: UTF8.self)) } }
-
-    var text: String { "{" + members.joined(separator: ",") + "}" }
 }

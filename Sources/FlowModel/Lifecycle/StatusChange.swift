@@ -1,13 +1,13 @@
 extension SetStatusCommand: LifecycleDecision {
-    public static var operation: String { "set_status" }
+    package static var operation: String { "set_status" }
 
-    public var content: [[UInt8]] {
+    package var content: [[UInt8]] {
         let labels = setLabels.entries.flatMap { [Array($0.name.utf8), Array($0.value.utf8)] }
         return [Array((status ?? "").utf8), Array("\(progress.map(\.bitPattern) ?? 0)".utf8)] + labels
             + removedLabels.map { Array($0.utf8) }
     }
 
-    public func check(limits: Limits) throws(StateError) {
+    package func check(limits: Limits) throws(StateError) {
         if let status { try NameRule.check(status, field: "status", maximumBytes: limits.idBytes) }
         if let progress, !(progress >= 0 && progress <= 100) {
             throw .invalidArgument(field: "progress", message: "is \(progress); it must lie between 0 and 100")
@@ -18,7 +18,7 @@ extension SetStatusCommand: LifecycleDecision {
         }
     }
 
-    public func next(
+    package func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)

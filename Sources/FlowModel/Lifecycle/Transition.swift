@@ -1,15 +1,15 @@
 extension TransitionCommand: LifecycleDecision {
-    public static var operation: String { "transition" }
+    package static var operation: String { "transition" }
 
-    public var content: [[UInt8]] { [Array(phase.utf8), Array(reason.utf8), phaseData, [isForced ? 1 : 0]] }
+    package var content: [[UInt8]] { [Array(phase.utf8), Array(reason.utf8), phaseData, [isForced ? 1 : 0]] }
 
-    public func check(limits: Limits) throws(StateError) {
+    package func check(limits: Limits) throws(StateError) {
         try NameRule.check(phase, field: "phase", maximumBytes: limits.idBytes)
         try Self.checkText(reason, "reason", limits.descriptionBytes)
         try Self.checkJSON(phaseData, "phase_data", limits.stateBytes, limits)
     }
 
-    public func next(
+    package func next(
         _ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits, budget: WorkBudget
     ) throws(StateError) -> SaveCommand {
         var step = try LifecycleStep(snapshot, definition, now: now, limits: limits, budget: budget)

@@ -1,11 +1,11 @@
 /// Claims due notifications for one server. When `leaseMilliseconds` have passed, for example because that server died, another one may
 /// claim and deliver them. Notifications older than `ageMilliseconds` are no longer delivered.
-public struct ClaimNotificationsCommand: Sendable {
-    public var limit: Int
-    public var leaseMilliseconds: Int64
-    public var ageMilliseconds: Int64
+package struct ClaimNotificationsCommand: Sendable {
+    package var limit: Int
+    package var leaseMilliseconds: Int64
+    package var ageMilliseconds: Int64
 
-    public init(limit: Int, leaseMilliseconds: Int64, ageMilliseconds: Int64) {
+    package init(limit: Int, leaseMilliseconds: Int64, ageMilliseconds: Int64) {
         self.limit = limit
         self.leaseMilliseconds = leaseMilliseconds
         self.ageMilliseconds = ageMilliseconds
@@ -13,16 +13,16 @@ public struct ClaimNotificationsCommand: Sendable {
 }
 
 /// A claimed notification, of any tenant.
-public struct ClaimedNotification: Sendable {
-    public var record: NotificationRecord
+package struct ClaimedNotification: Sendable {
+    package var record: NotificationRecord
     /// From 1.
-    public var attempt: Int
+    package var attempt: Int
     /// By the database's clock.
-    public var claimedAt: Timestamp
+    package var claimedAt: Timestamp
     /// The notification must no longer be delivered.
-    public var isTooOld: Bool
+    package var isTooOld: Bool
 
-    public init(record: NotificationRecord, attempt: Int, claimedAt: Timestamp, isTooOld: Bool) {
+    package init(record: NotificationRecord, attempt: Int, claimedAt: Timestamp, isTooOld: Bool) {
         self.record = record
         self.attempt = attempt
         self.claimedAt = claimedAt
@@ -32,17 +32,17 @@ public struct ClaimedNotification: Sendable {
 
 /// Records how the delivery of a claimed notification ended. A failure is ignored when another server has claimed the notification
 /// meanwhile.
-public struct SettleNotificationCommand: Sendable {
-    public enum Result: Sendable, Equatable {
+package struct SettleNotificationCommand: Sendable {
+    package enum Result: Sendable, Equatable {
         case delivered
         case failed(nextAttemptInSeconds: Double)
         case givenUp
     }
 
-    public var claimed: ClaimedNotification
-    public var result: Result
+    package var claimed: ClaimedNotification
+    package var result: Result
 
-    public init(_ claimed: ClaimedNotification, _ result: Result) {
+    package init(_ claimed: ClaimedNotification, _ result: Result) {
         self.claimed = claimed
         self.result = result
     }
@@ -50,7 +50,7 @@ public struct SettleNotificationCommand: Sendable {
 
 extension NotificationRecord {
     /// The JSON for receivers; the same bytes each time.
-    public var payload: [UInt8] {
+    package var payload: [UInt8] {
         var object = JSONObjectText()
         object.add("id", id)
         object.add("tenant", key.tenant)

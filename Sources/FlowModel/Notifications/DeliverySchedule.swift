@@ -1,20 +1,20 @@
 /// The retry schedule of deliveries: pauses double from a second up to an hour, each drawn from the upper half, so that deliveries that
 /// failed together are not retried together.
-public struct DeliverySchedule: Sendable {
+package struct DeliverySchedule: Sendable {
     /// The most attempts, the first one included.
-    public let attempts: Int
+    package let attempts: Int
 
     private static let firstPause = 1.0
     private static let longestPause = 3_600.0
 
-    public init(attempts: Int) { self.attempts = attempts }
+    package init(attempts: Int) { self.attempts = attempts }
 
     /// Whether the attempt of this number, from 1, may be made. An attempt that began and never ended counts, so that a notification that
     /// crashes the server does not crash it for ever.
-    public func allows(attempt: Int) -> Bool { attempt <= attempts }
+    package func allows(attempt: Int) -> Bool { attempt <= attempts }
 
     /// Seconds from the failure of an attempt to the next one; nil: no further attempt.
-    public func pause(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Double? {
+    package func pause(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Double? {
         guard allows(attempt: attempt + 1) else { return nil }
         var pause = Self.firstPause
         for _ in 1..<max(attempt, 1) where pause < Self.longestPause { pause *= 2 }

@@ -1,5 +1,5 @@
 /// How urgent a notification is; a greater one is more urgent.
-public enum NotificationLevel: Int16, Sendable, CaseIterable {
+package enum NotificationLevel: Int16, Sendable, CaseIterable {
     /// For the record.
     case info = 1
     /// Worth a look; nothing has to be done at once.
@@ -7,21 +7,21 @@ public enum NotificationLevel: Int16, Sendable, CaseIterable {
     /// A person has to act.
     case error = 3
 
-    public var name: String { "\(self)" }
+    package var name: String { "\(self)" }
 }
 
 /// A notification to insert.
-public struct NotificationRequest: Sendable, Equatable {
+package struct NotificationRequest: Sendable, Equatable {
     /// Generated for this call (`UUIDv7`).
-    public var id: String
-    public var level: NotificationLevel
+    package var id: String
+    package var level: NotificationLevel
     /// One line.
-    public var title: String
+    package var title: String
     /// What happened and what to do.
-    public var message: String
+    package var message: String
 
     /// NUL, which PostgreSQL's text cannot hold, becomes U+FFFD.
-    public init(id: String, level: NotificationLevel, title: String, message: String) {
+    package init(id: String, level: NotificationLevel, title: String, message: String) {
         self.id = id
         self.level = level
         self.title = title.replacingNUL
@@ -36,20 +36,20 @@ extension String {
 }
 
 /// Something that people should know about a flow.
-public struct NotificationRecord: Sendable, Equatable {
-    public var id: String
-    public var key: FlowKey
+package struct NotificationRecord: Sendable, Equatable {
+    package var id: String
+    package var key: FlowKey
     /// The version that it is about; 0: none.
-    public var version: FlowVersion
-    public var level: NotificationLevel
-    public var title: String
-    public var message: String
-    public var createdAt: Timestamp
+    package var version: FlowVersion
+    package var level: NotificationLevel
+    package var title: String
+    package var message: String
+    package var createdAt: Timestamp
     /// nil: not acknowledged yet.
-    public var acknowledgedAt: Timestamp?
-    public var acknowledgedBy: String?
+    package var acknowledgedAt: Timestamp?
+    package var acknowledgedBy: String?
 
-    public init(
+    package init(
         id: String, key: FlowKey, version: FlowVersion, level: NotificationLevel, title: String, message: String, createdAt: Timestamp,
         acknowledgedAt: Timestamp? = nil, acknowledgedBy: String? = nil
     ) {
@@ -66,18 +66,18 @@ public struct NotificationRecord: Sendable, Equatable {
 }
 
 /// Lists notifications, newest first.
-public struct ListNotificationsCommand: Sendable {
-    public var tenant: String
+package struct ListNotificationsCommand: Sendable {
+    package var tenant: String
     /// nil: of every flow.
-    public var flowID: String?
-    public var includesAcknowledged: Bool
+    package var flowID: String?
+    package var includesAcknowledged: Bool
     /// This level and more urgent ones.
-    public var minimumLevel: NotificationLevel
+    package var minimumLevel: NotificationLevel
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(
+    package init(
         tenant: String, flowID: String? = nil, includesAcknowledged: Bool = false, minimumLevel: NotificationLevel = .info,
         pageSize: Int = 0, pageToken: PageToken? = nil
     ) {
@@ -92,12 +92,12 @@ public struct ListNotificationsCommand: Sendable {
 
 /// Acknowledges a notification. The first acknowledgement stays; later ones change nothing. An acknowledged notification is no longer
 /// delivered.
-public struct AcknowledgeNotificationCommand: Sendable {
-    public var tenant: String
-    public var actor: String
-    public var id: String
+package struct AcknowledgeNotificationCommand: Sendable {
+    package var tenant: String
+    package var actor: String
+    package var id: String
 
-    public init(tenant: String, actor: String, id: String) {
+    package init(tenant: String, actor: String, id: String) {
         self.tenant = tenant
         self.actor = actor
         self.id = id
@@ -106,12 +106,12 @@ public struct AcknowledgeNotificationCommand: Sendable {
 
 /// Inserts a notification without a new version, in a commit of its own. Does nothing when one of the same level about the same version is
 /// not acknowledged yet.
-public struct NotifyCommand: Sendable {
-    public var key: FlowKey
-    public var version: FlowVersion
-    public var notification: NotificationRequest
+package struct NotifyCommand: Sendable {
+    package var key: FlowKey
+    package var version: FlowVersion
+    package var notification: NotificationRequest
 
-    public init(key: FlowKey, version: FlowVersion, notification: NotificationRequest) {
+    package init(key: FlowKey, version: FlowVersion, notification: NotificationRequest) {
         self.key = key
         self.version = version
         self.notification = notification

@@ -19,7 +19,7 @@ extension NotificationRequest {
     }
 
     /// No strategy succeeded.
-    public static func recoveryFailed(
+    package static func recoveryFailed(
         id: String, flowID: String, broken version: FlowVersion, violations: [StateError.Violation], tried: [String]
     ) -> NotificationRequest {
         NotificationRequest(
@@ -48,7 +48,7 @@ extension NotificationRequest {
 
 extension RecoverFlowCommand {
     /// For the version that replaces a broken one.
-    public func notification(
+    package func notification(
         _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [StateError.Violation]
     ) -> NotificationRequest {
         .recovered(

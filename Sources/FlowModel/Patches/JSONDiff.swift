@@ -1,10 +1,10 @@
 /// The difference between two documents.
-public enum JSONDiff {
+package enum JSONDiff {
     /// The JSON Patch (RFC 6902) that leads from one document to another: objects member by member, arrays by their common elements.
     /// Applied to the first it gives a document that equals the second as §4.6 defines equality, so members may be in another order and
     /// numbers in another spelling. Where single changes would be much longer than the new value, the whole value is replaced; so is an
     /// object that repeats a name, since no path leads to the other members of that name.
-    public static func patch(from old: JSONDocument, to new: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
+    package static func patch(from old: JSONDocument, to new: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
         var writer = try DiffWriter(old, new, budget)
         try writer.write(from: old.root, to: new.root)
         return writer.finish()

@@ -1,5 +1,5 @@
 /// A JSON Patch: a list of changes to a JSON document (RFC 6902).
-public struct JSONPatch: Sendable {
+package struct JSONPatch: Sendable {
     enum Operation: Sendable {
         case add(PatchPath, JSONValue)
         case remove(PatchPath)
@@ -14,7 +14,7 @@ public struct JSONPatch: Sendable {
 
     /// Refuses patches that fail on every document: syntax errors, missing or repeated members (Appendix A.13), paths that are not JSON
     /// Pointers. Members that RFC 6902 does not define are ignored, as §4 requires.
-    public init(_ bytes: [UInt8], limits: PatchLimits, budget: WorkBudget) throws(JSONPatchError) {
+    package init(_ bytes: [UInt8], limits: PatchLimits, budget: WorkBudget) throws(JSONPatchError) {
         let parsed: Result<JSONDocument, JSONText.Fault>
         do throws(WorkStopped) {
             // Values are two levels deep: in an operation, in the array of operations.
@@ -49,7 +49,7 @@ public struct JSONPatch: Sendable {
     ///
     /// What no operation touches keeps its spelling. The arrays and objects in which something was changed are written without white space;
     /// an unchanged document is returned as it is.
-    public func apply(to document: JSONDocument, budget: WorkBudget) throws(JSONPatchError) -> [UInt8] {
+    package func apply(to document: JSONDocument, budget: WorkBudget) throws(JSONPatchError) -> [UInt8] {
         var editor = PatchEditor(document, limits: limits, budget)
         for (index, operation) in operations.enumerated() {
             do throws(JSONPatchError.Reason) {

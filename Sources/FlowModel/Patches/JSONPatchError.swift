@@ -1,6 +1,6 @@
 /// Why a patch was refused. Nothing of it was applied.
-public struct JSONPatchError: Error, Sendable, Equatable {
-    public enum Reason: Error, Sendable, Equatable {
+package struct JSONPatchError: Error, Sendable, Equatable {
+    package enum Reason: Error, Sendable, Equatable {
         // The patch itself
         case notJSON(JSONText.Fault)
         case notAnArray(JSONValue.Kind)
@@ -32,8 +32,8 @@ public struct JSONPatchError: Error, Sendable, Equatable {
     }
 
     /// From 0; nil when the patch as a whole is at fault.
-    public var operation: Int?
-    public var reason: Reason
+    package var operation: Int?
+    package var reason: Reason
 
     init(operation: Int? = nil, _ reason: Reason) {
         self.operation = operation
@@ -43,11 +43,11 @@ public struct JSONPatchError: Error, Sendable, Equatable {
 
 extension JSONPatchError: CustomStringConvertible {
     /// "operation 2: there is nothing at "/a/b""
-    public var description: String { operation.map { "operation \($0): \(reason)" } ?? "\(reason)" }
+    package var description: String { operation.map { "operation \($0): \(reason)" } ?? "\(reason)" }
 }
 
 extension JSONPatchError.Reason: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .notJSON(let fault): "the patch is not JSON: \(fault)"
         case .notAnArray(let kind): "a JSON Patch is an array of operations; this is \(kind.noun)"

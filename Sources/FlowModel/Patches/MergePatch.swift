@@ -1,10 +1,10 @@
 /// A JSON Merge Patch (RFC 7396): its members replace those of the same names, null removes one, objects are merged member by member.
-public enum MergePatch {
+package enum MergePatch {
     /// A flow without a state has `null` or `{}`. The result is no deeper than the deeper and no longer than both together.
     ///
     /// What the patch does not name keeps its spelling, and what it adds keeps the patch's. Objects in which something was changed are
     /// written without white space. The last member of a repeated name in the patch counts.
-    public static func apply(_ patch: JSONDocument, to document: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
+    package static func apply(_ patch: JSONDocument, to document: JSONDocument, budget: WorkBudget) throws(WorkStopped) -> [UInt8] {
         guard patch.root.kind == .object else { return patch.bytes }
         var tree = JSONTree(document.root)
         var target = JSONContainer()

@@ -1,14 +1,14 @@
 /// Limits of a patch and of its result: a few bytes can ask for very much, since copying a document into itself doubles it each time. A
 /// `WorkBudget` bounds the work of applying it.
-public struct PatchLimits: Sendable, Equatable {
+package struct PatchLimits: Sendable, Equatable {
     /// Operations in one patch.
-    public var operations: Int
+    package var operations: Int
     /// Bytes of the document, after every operation.
-    public var resultBytes: Int
+    package var resultBytes: Int
     /// The nesting of arrays and objects, in the patch's values and in the document after every operation.
-    public var depth: Int
+    package var depth: Int
 
-    public init(_ limits: Limits = Limits()) {
+    package init(_ limits: Limits = Limits()) {
         operations = limits.patchOperations
         resultBytes = limits.stateBytes
         depth = limits.jsonDepth

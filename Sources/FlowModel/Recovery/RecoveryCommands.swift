@@ -1,23 +1,23 @@
 /// Recovers a flow whose latest state is broken: breaks rules, is not JSON, or cannot be read.
-public struct RecoverFlowCommand: Sendable {
-    public var key: FlowKey
-    public var actor: String
+package struct RecoverFlowCommand: Sendable {
+    package var key: FlowKey
+    package var actor: String
     /// What starts the recovery, which the flow's policy must list; nil: the caller asked for it.
-    public var trigger: RecoveryTrigger?
+    package var trigger: RecoveryTrigger?
     /// nil: the strategies of the definition, in their order.
-    public var strategy: RecoveryStrategy?
+    package var strategy: RecoveryStrategy?
     /// For the strategy `checkpoint`; nil: the newest checkpoint whose state follows the rules.
-    public var checkpoint: String?
+    package var checkpoint: String?
     /// Only reports what would be done.
-    public var isDryRun: Bool
-    public var reason: String
-    public var idempotencyKey: String?
+    package var isDryRun: Bool
+    package var reason: String
+    package var idempotencyKey: String?
     /// Generated for this call.
-    public var recoveryID: String
-    public var quarantineID: String
-    public var notificationID: String
+    package var recoveryID: String
+    package var quarantineID: String
+    package var notificationID: String
 
-    public init(
+    package init(
         key: FlowKey, actor: String, strategy: RecoveryStrategy? = nil, checkpoint: String? = nil, isDryRun: Bool = false,
         reason: String = "", idempotencyKey: String? = nil, recoveryID: String, quarantineID: String, notificationID: String
     ) {
@@ -34,7 +34,7 @@ public struct RecoverFlowCommand: Sendable {
     }
 
     /// A recovery that the server starts by the policy of the flow's type. `makeID` generates an id at each call.
-    public static func byPolicy(_ trigger: RecoveryTrigger, of key: FlowKey, makeID: () -> String) -> RecoverFlowCommand {
+    package static func byPolicy(_ trigger: RecoveryTrigger, of key: FlowKey, makeID: () -> String) -> RecoverFlowCommand {
         var command = RecoverFlowCommand(
             key: key, actor: "flowstate", reason: "by policy: \(trigger.rawValue)", recoveryID: makeID(), quarantineID: makeID(),
             notificationID: makeID())
@@ -44,39 +44,39 @@ public struct RecoverFlowCommand: Sendable {
 }
 
 /// What recovery did, or would do.
-public struct RecoveryRecord: Sendable, Equatable {
-    public struct Step: Sendable, Equatable {
-        public var action: String
+package struct RecoveryRecord: Sendable, Equatable {
+    package struct Step: Sendable, Equatable {
+        package var action: String
         /// 0: none.
-        public var version: FlowVersion
-        public var outcome: String
+        package var version: FlowVersion
+        package var outcome: String
 
-        public init(action: String, version: FlowVersion, outcome: String) {
+        package init(action: String, version: FlowVersion, outcome: String) {
             self.action = action
             self.version = version
             self.outcome = outcome
         }
     }
 
-    public var id: String
-    public var isPlanned: Bool
+    package var id: String
+    package var isPlanned: Bool
     /// nil: the state was not broken.
-    public var strategy: RecoveryStrategy?
-    public var brokenVersion: FlowVersion
+    package var strategy: RecoveryStrategy?
+    package var brokenVersion: FlowVersion
     /// 0: no version was written.
-    public var recoveredVersion: FlowVersion
-    public var steps: [Step]
-    public var violations: [StateError.Violation]
+    package var recoveredVersion: FlowVersion
+    package var steps: [Step]
+    package var violations: [StateError.Violation]
     /// Empty: nothing was quarantined.
-    public var quarantineID: String
-    public var time: Timestamp
+    package var quarantineID: String
+    package var time: Timestamp
     /// The caller, or the server itself.
-    public var actor: String
-    public var replayed: Bool
+    package var actor: String
+    package var replayed: Bool
     /// The JSON Patch from the broken state; empty when that is not JSON.
-    public var diff: [UInt8]
+    package var diff: [UInt8]
 
-    public init(
+    package init(
         id: String, isPlanned: Bool, strategy: RecoveryStrategy?, brokenVersion: FlowVersion, recoveredVersion: FlowVersion,
         steps: [Step], violations: [StateError.Violation], quarantineID: String, time: Timestamp, actor: String, replayed: Bool = false,
         diff: [UInt8] = []
@@ -97,19 +97,19 @@ public struct RecoveryRecord: Sendable, Equatable {
 }
 
 /// Quarantines the version before the saved one.
-public struct QuarantineRequest: Sendable, Equatable {
-    public var id: String
-    public var reason: String
-    public var violations: [StateError.Violation]
+package struct QuarantineRequest: Sendable, Equatable {
+    package var id: String
+    package var reason: String
+    package var violations: [StateError.Violation]
 
-    public init(id: String, reason: String, violations: [StateError.Violation]) {
+    package init(id: String, reason: String, violations: [StateError.Violation]) {
         self.id = id
         self.reason = reason
         self.violations = violations
     }
 
     /// As JSON: an array of objects.
-    public var violationsText: String {
+    package var violationsText: String {
         "["
             + violations.map { violation in
                 var object = JSONObjectText()
@@ -121,7 +121,7 @@ public struct QuarantineRequest: Sendable, Equatable {
     }
 
     /// Reads what `violationsText` wrote.
-    public static func violations(_ text: [UInt8]) -> [StateError.Violation] {
+    package static func violations(_ text: [UInt8]) -> [StateError.Violation] {
         guard let document = try? JSONDocument(text, maximumDepth: 8) else { return [] }
         return document.root.elements.map { object in
             StateError.Violation(
@@ -131,18 +131,18 @@ public struct QuarantineRequest: Sendable, Equatable {
 }
 
 /// A quarantined state, without its bytes.
-public struct QuarantineRecord: Sendable, Equatable {
-    public var id: String
-    public var key: FlowKey
-    public var version: FlowVersion
-    public var reason: String
-    public var violations: [StateError.Violation]
-    public var contentType: String
-    public var size: Int64
-    public var digest: [UInt8]
-    public var createdAt: Timestamp
+package struct QuarantineRecord: Sendable, Equatable {
+    package var id: String
+    package var key: FlowKey
+    package var version: FlowVersion
+    package var reason: String
+    package var violations: [StateError.Violation]
+    package var contentType: String
+    package var size: Int64
+    package var digest: [UInt8]
+    package var createdAt: Timestamp
 
-    public init(
+    package init(
         id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [StateError.Violation], contentType: String,
         size: Int64,
         digest: [UInt8], createdAt: Timestamp
@@ -159,15 +159,15 @@ public struct QuarantineRecord: Sendable, Equatable {
     }
 }
 
-public struct ListQuarantineCommand: Sendable {
-    public var tenant: String
+package struct ListQuarantineCommand: Sendable {
+    package var tenant: String
     /// nil: of every flow.
-    public var flowID: String?
+    package var flowID: String?
     /// 0 means the default.
-    public var pageSize: Int
-    public var pageToken: PageToken?
+    package var pageSize: Int
+    package var pageToken: PageToken?
 
-    public init(tenant: String, flowID: String? = nil, pageSize: Int = 0, pageToken: PageToken? = nil) {
+    package init(tenant: String, flowID: String? = nil, pageSize: Int = 0, pageToken: PageToken? = nil) {
         self.tenant = tenant
         self.flowID = flowID
         self.pageSize = pageSize
@@ -176,16 +176,16 @@ public struct ListQuarantineCommand: Sendable {
 }
 
 /// Saves a quarantined state as the next version, with the phase, status and progress that it had.
-public struct RestoreQuarantinedCommand: Sendable {
-    public var tenant: String
-    public var actor: String
-    public var id: String
-    public var precondition: Precondition
+package struct RestoreQuarantinedCommand: Sendable {
+    package var tenant: String
+    package var actor: String
+    package var id: String
+    package var precondition: Precondition
     /// Also restores a state that breaks enforced rules.
-    public var allowsInvalid: Bool
-    public var idempotencyKey: String?
+    package var allowsInvalid: Bool
+    package var idempotencyKey: String?
 
-    public init(
+    package init(
         tenant: String, actor: String, id: String, precondition: Precondition = .none, allowsInvalid: Bool = false,
         idempotencyKey: String? = nil
     ) {
@@ -198,7 +198,7 @@ public struct RestoreQuarantinedCommand: Sendable {
     }
 
     /// The next version.
-    public func save(_ archived: Snapshot, limits: Limits) throws(StateError) -> SaveCommand {
+    package func save(_ archived: Snapshot, limits: Limits) throws(StateError) -> SaveCommand {
         let version = archived.version
         var save = SaveCommand(
             key: archived.head.key, actor: actor, state: archived.state,
@@ -215,11 +215,11 @@ public struct RestoreQuarantinedCommand: Sendable {
     }
 }
 
-public struct GetQuarantinedCommand: Sendable {
-    public var tenant: String
-    public var id: String
+package struct GetQuarantinedCommand: Sendable {
+    package var tenant: String
+    package var id: String
 
-    public init(tenant: String, id: String) {
+    package init(tenant: String, id: String) {
         self.tenant = tenant
         self.id = id
     }

@@ -1,5 +1,5 @@
 /// The strategies of recovery.
-public enum RecoveryStrategy: String, Sendable, CaseIterable {
+package enum RecoveryStrategy: String, Sendable, CaseIterable {
     /// The latest state, repaired.
     case repair
     /// The newest checkpoint whose state follows the rules.
@@ -12,7 +12,7 @@ public enum RecoveryStrategy: String, Sendable, CaseIterable {
 
 /// Calls that start a recovery by themselves when they find the latest state broken. A read starts none, and the save of a whole state
 /// needs none: it replaces the broken one.
-public enum RecoveryTrigger: String, Sendable, CaseIterable {
+package enum RecoveryTrigger: String, Sendable, CaseIterable {
     /// `ReportError`: the flow is recovered first, so that the error stays in its state.
     case errorReport = "error_report"
     /// A transition, completion or change of status that cannot be applied to the state.
@@ -22,29 +22,29 @@ public enum RecoveryTrigger: String, Sendable, CaseIterable {
 }
 
 /// How flows of a type are recovered.
-public struct RecoveryPolicy: Sendable {
-    public var strategies: [RecoveryStrategy] = [.repair, .checkpoint, .reset]
+package struct RecoveryPolicy: Sendable {
+    package var strategies: [RecoveryStrategy] = [.repair, .checkpoint, .reset]
     /// The status of a flow after it went back; nil: unchanged.
-    public var status: String?
+    package var status: String?
     /// The places of the broken state that a reset keeps.
-    public var kept: [JSONPointer] = []
+    package var kept: [JSONPointer] = []
     /// Empty: only `RecoverFlow` recovers.
-    public var triggers: [RecoveryTrigger] = []
+    package var triggers: [RecoveryTrigger] = []
     /// The depth at which triggers find a state broken. While a flow is worked on step by step, its state may have the right structure and
     /// lack results that come later: going back would lose what it has.
-    public var automaticDepth = ValidationDepth.complete
+    package var automaticDepth = ValidationDepth.complete
 }
 
 extension FlowDefinition {
     /// Whether a flow in this phase, with this status, is recovered automatically. One that has ended stays as it is.
-    public func recovers(on trigger: RecoveryTrigger, phase: String, status: String) -> Bool {
+    package func recovers(on trigger: RecoveryTrigger, phase: String, status: String) -> Bool {
         recovery.triggers.contains(trigger) && !isEnded(phase: phase, status: status)
     }
 
     /// An earlier state, edited to become the latest again; nil when it does not follow the rules.
     ///
     /// - Throws: why the work was stopped.
-    public func goingBack(
+    package func goingBack(
         to state: [UInt8], at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> [UInt8]? {
         guard let document = try parse(state, limits, budget) else { return nil }
@@ -61,7 +61,7 @@ extension FlowDefinition {
     ///
     /// - Parameter broken: nil: it cannot be read.
     /// - Throws: why the work was stopped.
-    public func reset(
+    package func reset(
         _ broken: [UInt8]?, flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> [UInt8]? {
         let initial = try edited { () throws(StateError) in try initialState(of: flowID, at: time, limits: limits, budget: budget) }

@@ -1,6 +1,6 @@
 /// A recovery as the metadata of the version that it wrote.
-public enum RecoveryText {
-    public static func text(_ record: RecoveryRecord, reason: String) -> String {
+package enum RecoveryText {
+    package static func text(_ record: RecoveryRecord, reason: String) -> String {
         var object = JSONObjectText()
         object.add("recovery_id", record.id)
         object.add("strategy", record.strategy?.rawValue ?? "")
@@ -11,7 +11,7 @@ public enum RecoveryText {
     }
 
     /// - Parameter version: of the kind `recovered`.
-    public static func record(_ version: VersionRecord) -> RecoveryRecord {
+    package static func record(_ version: VersionRecord) -> RecoveryRecord {
         let root = (try? JSONDocument(version.metadata, maximumDepth: 8))?.root
         return RecoveryRecord(
             id: root?["recovery_id"]?.string ?? "", isPlanned: false,

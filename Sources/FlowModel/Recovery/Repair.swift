@@ -1,5 +1,5 @@
 /// Repairs one place of a broken state.
-public struct Repair: Sendable {
+package struct Repair: Sendable {
     enum Value: Sendable {
         /// JSON.
         case constant(JSONValue)
@@ -65,7 +65,7 @@ extension FlowDefinition {
     /// valid.
     ///
     /// - Throws: why the work was stopped.
-    public func repaired(
+    package func repaired(
         _ state: [UInt8], flowID: String, at time: Timestamp, limits: Limits, depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> [UInt8]? {
         if repairs.isEmpty { return nil }

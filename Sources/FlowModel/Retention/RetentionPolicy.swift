@@ -1,24 +1,24 @@
 /// What is retained of the flows of a type; without a policy, everything. The newest version is always retained, and so is every version to
 /// which a retained checkpoint or quarantine entry refers.
-public struct RetentionPolicy: Sendable, Equatable {
+package struct RetentionPolicy: Sendable, Equatable {
     /// The number of newest versions.
-    public var versions: Int64?
+    package var versions: Int64?
     /// The age up to which versions are retained.
-    public var versionHours: Int64?
+    package var versionHours: Int64?
     /// The newest versions that together take no more bytes as stored.
-    public var versionBytes: Int64?
+    package var versionBytes: Int64?
     /// The number of newest checkpoints.
-    public var checkpoints: Int64?
+    package var checkpoints: Int64?
     /// The number of newest quarantined states.
-    public var archives: Int64?
+    package var archives: Int64?
     /// The time without changes after which a flow that has ended is deleted.
-    public var endedHours: Int64?
+    package var endedHours: Int64?
 
-    public init() {}
+    package init() {}
 
-    public var isEmpty: Bool { self == RetentionPolicy() }
+    package var isEmpty: Bool { self == RetentionPolicy() }
     /// Whether the policy removes versions.
-    public var limitsVersions: Bool { versions != nil || versionHours != nil || versionBytes != nil }
+    package var limitsVersions: Bool { versions != nil || versionHours != nil || versionBytes != nil }
 }
 
 extension RetentionPolicy {

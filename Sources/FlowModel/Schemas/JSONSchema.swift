@@ -9,7 +9,7 @@
 /// - Patterns are RE2's: neither look-around nor back-references (see `SchemaPattern`).
 /// - A check has a budget of steps and of nested schemas (`maximumNesting`). A state that exhausts it breaks the schema: only a state that
 ///   was checked as a whole is valid.
-public final class JSONSchema: Sendable {
+package final class JSONSchema: Sendable {
     /// All schemas in the document; the first is the root. They refer to each other by their index here.
     let subschemas: [Subschema]
     /// Limits of the server that read it: texts that must be patterns are limited like patterns.

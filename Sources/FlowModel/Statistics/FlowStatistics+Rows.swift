@@ -1,7 +1,7 @@
 extension FlowStatistics {
-    public static let maximumTypes = 100
+    package static let maximumTypes = 100
     /// The most statuses, and phases of a type.
-    public static let maximumValues = 100
+    package static let maximumValues = 100
 
     /// Combines rows: extrapolates them from the shares that were read, and sorts the most frequent first.
     ///
@@ -9,7 +9,7 @@ extension FlowStatistics {
     ///   - sampling: how `figures` were sampled.
     ///   - storageShare: `StatisticsSampling.storage`.
     ///   - hashBound: `StatisticsSampling.hashBound`.
-    public init(
+    package init(
         _ command: GetStatisticsCommand, time: Timestamp, _ figures: StatisticsRows.Totals, _ sampling: StatisticsSampling,
         storageShare: Double, hashBound: Int64
     ) {

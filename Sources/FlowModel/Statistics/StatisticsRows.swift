@@ -1,18 +1,18 @@
 /// Figures as read from the database, before they are extrapolated and sorted.
-public enum StatisticsRows {
+package enum StatisticsRows {
     /// Sizes, without counting.
-    public struct Sizes: Sendable, Equatable {
-        public var time: Timestamp
+    package struct Sizes: Sendable, Equatable {
+        package var time: Timestamp
         /// Rows of all tenants together, as last estimated.
-        public var flows: Int64
-        public var checkpoints: Int64
+        package var flows: Int64
+        package var checkpoints: Int64
         /// Pages of all versions of all tenants.
-        public var versionPages: Int64
+        package var versionPages: Int64
         /// Rows of the tenant, or one more than `StatisticsBudget.smallTenant`.
-        public var tenantFlows: Int64
-        public var tenantCheckpoints: Int64
+        package var tenantFlows: Int64
+        package var tenantCheckpoints: Int64
 
-        public init(
+        package init(
             time: Timestamp, flows: Int64, checkpoints: Int64, versionPages: Int64, tenantFlows: Int64, tenantCheckpoints: Int64
         ) {
             self.time = time
@@ -25,29 +25,29 @@ public enum StatisticsRows {
     }
 
     /// Heads of flows with the same type, phase and status.
-    public struct Heads: Sendable, Equatable {
-        public var flowType = ""
-        public var phase = ""
-        public var status = ""
-        public var flows: Int64 = 0
-        public var deletedFlows: Int64 = 0
-        public var createdFlows: Int64 = 0
+    package struct Heads: Sendable, Equatable {
+        package var flowType = ""
+        package var phase = ""
+        package var status = ""
+        package var flows: Int64 = 0
+        package var deletedFlows: Int64 = 0
+        package var createdFlows: Int64 = 0
         /// The sum of their latest version numbers: so many versions were made.
-        public var versions: Int64 = 0
+        package var versions: Int64 = 0
         /// The same for flows that changed in the window.
-        public var activeVersions: Int64 = 0
+        package var activeVersions: Int64 = 0
         /// Whether versions of any of them were pruned.
-        public var arePruned = false
+        package var arePruned = false
 
-        public init() {}
+        package init() {}
     }
 
-    public struct Storage: Sendable, Equatable {
-        public var versions: Int64
-        public var stateBytes: Int64
-        public var storedBytes: Int64
+    package struct Storage: Sendable, Equatable {
+        package var versions: Int64
+        package var stateBytes: Int64
+        package var storedBytes: Int64
 
-        public init(versions: Int64, stateBytes: Int64, storedBytes: Int64) {
+        package init(versions: Int64, stateBytes: Int64, storedBytes: Int64) {
             self.versions = versions
             self.stateBytes = stateBytes
             self.storedBytes = storedBytes
@@ -55,13 +55,13 @@ public enum StatisticsRows {
     }
 
     /// Figures from the versions made in the window.
-    public struct Activity: Sendable, Equatable {
-        public var flowType: String
+    package struct Activity: Sendable, Equatable {
+        package var flowType: String
         /// nil: in all phases.
-        public var phase: String?
-        public var counts: FlowStatistics.Activity
+        package var phase: String?
+        package var counts: FlowStatistics.Activity
 
-        public init(flowType: String, phase: String?, counts: FlowStatistics.Activity) {
+        package init(flowType: String, phase: String?, counts: FlowStatistics.Activity) {
             self.flowType = flowType
             self.phase = phase
             self.counts = counts
@@ -69,14 +69,14 @@ public enum StatisticsRows {
     }
 
     /// Entries into one phase, and exits from it.
-    public struct Stays: Sendable, Equatable {
-        public var flowType: String
-        public var phase: String
-        public var entries: Int64
-        public var exits: Int64
-        public var time: FlowStatistics.TimeInPhase?
+    package struct Stays: Sendable, Equatable {
+        package var flowType: String
+        package var phase: String
+        package var entries: Int64
+        package var exits: Int64
+        package var time: FlowStatistics.TimeInPhase?
 
-        public init(flowType: String, phase: String, entries: Int64, exits: Int64, time: FlowStatistics.TimeInPhase?) {
+        package init(flowType: String, phase: String, entries: Int64, exits: Int64, time: FlowStatistics.TimeInPhase?) {
             self.flowType = flowType
             self.phase = phase
             self.entries = entries
@@ -86,15 +86,15 @@ public enum StatisticsRows {
     }
 
     /// All rows but the sizes.
-    public struct Totals: Sendable, Equatable {
-        public var total = Heads()
-        public var heads: [Heads] = []
-        public var checkpoints: Int64 = 0
-        public var storage = Storage(versions: 0, stateBytes: 0, storedBytes: 0)
-        public var activities: [Activity] = []
-        public var stays: [Stays] = []
-        public var ruleFailures: [FlowStatistics.RuleFailures] = []
+    package struct Totals: Sendable, Equatable {
+        package var total = Heads()
+        package var heads: [Heads] = []
+        package var checkpoints: Int64 = 0
+        package var storage = Storage(versions: 0, stateBytes: 0, storedBytes: 0)
+        package var activities: [Activity] = []
+        package var stays: [Stays] = []
+        package var ruleFailures: [FlowStatistics.RuleFailures] = []
 
-        public init() {}
+        package init() {}
     }
 }

@@ -1,6 +1,6 @@
 /// A rule for one place in a state. One file a rule, in `Rules/`; each is pure, never crashes, whatever the state is, and ends when the
 /// budget does.
-public protocol StateRule: Sendable {
+package protocol StateRule: Sendable {
     /// The name in definitions.
     static var kind: String { get }
 
@@ -17,7 +17,7 @@ public protocol StateRule: Sendable {
 }
 
 /// What rules know of the state beside the value that they check.
-public struct RuleContext: Sendable {
+package struct RuleContext: Sendable {
     let root: JSONValue
     let definition: FlowDefinition
     /// nil when the state has none, or it is not a string.
@@ -39,7 +39,7 @@ public struct RuleContext: Sendable {
 
 /// Collects violations: counts all of them, and lists as many as a person can read. A state of millions of wrong elements would otherwise
 /// take many times its size.
-public struct RuleReport {
+package struct RuleReport {
     static let maximum = 1_000
     /// Bytes of the listed paths and messages: a member's name may be as long as the state.
     static let maximumBytes = 1 << 20

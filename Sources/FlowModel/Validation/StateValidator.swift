@@ -1,12 +1,12 @@
 /// Validates states against a definition. Pure: no clock, no I/O; reading never changes a state.
-public struct StateValidator: Sendable {
+package struct StateValidator: Sendable {
     private let definition: FlowDefinition
     private let limits: Limits
 
     /// The rule that a state breaks when checking it takes more work than a call may.
     static let workRule = "work"
 
-    public init(_ definition: FlowDefinition, limits: Limits) {
+    package init(_ definition: FlowDefinition, limits: Limits) {
         self.definition = definition
         self.limits = limits
     }
@@ -16,7 +16,7 @@ public struct StateValidator: Sendable {
     /// objects in the state into which its rules look: in the others it may miss that a text is not JSON.
     ///
     /// - Throws: `cancelled` or `deadlineExceeded`, when the call has ended meanwhile.
-    public func validate(
+    package func validate(
         _ state: [UInt8], depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> ValidationReport {
         let parsed: Result<JSONDocument, JSONText.Fault>
@@ -39,7 +39,7 @@ public struct StateValidator: Sendable {
         }
     }
 
-    public func validate(
+    package func validate(
         _ state: JSONDocument, depth: ValidationDepth = .complete, budget: WorkBudget
     ) throws(StateError) -> ValidationReport {
         do throws(WorkStopped) {

@@ -1,17 +1,17 @@
 import FoundationEssentials
 
 /// Where notifications are delivered, and the secret that signs them. Neither is written to the log: the URL may be a secret too.
-public struct WebhookOptions: Sendable {
+package struct WebhookOptions: Sendable {
     let url: String
     let host: String
     let secret: [UInt8]
 
     /// Why the options are invalid; for the operator.
-    public struct Fault: Error, CustomStringConvertible {
-        public let description: String
+    package struct Fault: Error, CustomStringConvertible {
+        package let description: String
     }
 
-    public init(url: String, secret: String) throws(Fault) {
+    package init(url: String, secret: String) throws(Fault) {
         guard let parsed = URL(string: url), ["http", "https"].contains(parsed.scheme?.lowercased()), let host = parsed.host,
             !host.isEmpty
         else { throw Fault(description: "the webhook's URL must be http://… or https://…, with a host") }

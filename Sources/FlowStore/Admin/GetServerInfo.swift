@@ -1,23 +1,23 @@
-public import FlowModel
+import FlowModel
 import Postgres
 
 /// What a server reports of itself, and the version of the database's schema.
-public struct ServerInfo: Sendable {
-    public var version: String
-    public var uptime: Duration
+package struct ServerInfo: Sendable {
+    package var version: String
+    package var uptime: Duration
     /// The number of the last migration that was applied.
-    public var schemaVersion: Int64
-    public var features: [String]
-    public var limits: Limits
+    package var schemaVersion: Int64
+    package var features: [String]
+    package var limits: Limits
 }
 
-public struct GetServerInfoCommand: Sendable {
+package struct GetServerInfoCommand: Sendable {
     let version: String
     let uptime: Duration
     let features: [String]
     let limits: Limits
 
-    public init(version: String, uptime: Duration, features: [String], limits: Limits) {
+    package init(version: String, uptime: Duration, features: [String], limits: Limits) {
         self.version = version
         self.uptime = uptime
         self.features = features
@@ -29,7 +29,7 @@ extension GetServerInfoCommand: StoreCommand {
     private static let schemaVersion = Statement(
         name: "schema_version", sql: "SELECT coalesce(max(number), 0)::bigint FROM flowstate.schema_migration", parameterTypes: [])
 
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<ServerInfo, StateError>) -> Void
     ) throws(StateError) {
         var query = Query<ServerInfo>(statement: Self.schemaVersion, parameters: Parameters()) { rows throws(PostgresError) in

@@ -88,7 +88,7 @@ extension StateStore {
             case .success(let stored): document = stored
             case .failure(let error): return definitions.finishReading(reference.digest, .failure(error), isLasting: false)
             }
-            let context = OperationContext(caller: Digest.shard(of: reference.tenant, reference.flowType))
+            let context = OperationContext(caller: Shard.of(reference.tenant, reference.flowType))
             let finish: @Sendable (Result<StoredDefinition, StateError>) -> Void = { reading in
                 definitions.finishReading(
                     reference.digest, reading.flatMap(\.definition), isLasting: (try? reading.get().isLasting) ?? false)

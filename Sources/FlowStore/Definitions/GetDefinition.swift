@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension GetDefinitionCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)

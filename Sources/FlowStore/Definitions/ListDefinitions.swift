@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension ListDefinitionsCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext,
         completion: @escaping @Sendable (Result<Page<DefinitionRecord>, StateError>) -> Void
     ) throws(StateError) {

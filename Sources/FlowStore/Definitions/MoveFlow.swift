@@ -1,7 +1,7 @@
 import FlowModel
 
 extension MoveFlowCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<MovedFlow, StateError>) -> Void
     ) throws(StateError) {
         if let revision { try WireNumber.check(revision, field: "revision", from: 1, hint: "revisions start at 1, 0 is the latest") }

@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension PutDefinitionCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
     ) throws(StateError) {
         let (command, limits) = (self, store.limits)
@@ -37,7 +37,7 @@ extension PutDefinitionCommand: StoreCommand {
             return .success(try DefinitionRow.record(rows, 0, from: 2))
         }
         let (directory, tenant) = (store.resources.directory, tenant)
-        store.submit(query, shard: Digest.shard(of: tenant, flowType), context) { result in
+        store.submit(query, shard: Shard.of(tenant, flowType), context) { result in
             directory.invalidate(tenant)
             completion(result)
         }

@@ -1,7 +1,7 @@
 import FlowModel
 
 extension ValidateStateCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<ValidatedState, StateError>) -> Void
     ) throws(StateError) {
         if let flowType { try NameRule.check(flowType, field: "flow_type", maximumBytes: store.limits.idBytes) }

@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension AcknowledgeNotificationCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<NotificationRecord, StateError>) -> Void
     ) throws(StateError) {
         try NameRule.check(actor, field: "actor", maximumBytes: store.limits.idBytes)
@@ -16,7 +16,7 @@ extension AcknowledgeNotificationCommand: StoreCommand {
             guard rows.count > 0 else { return .failure(.notificationNotFound(id: id)) }
             return .success(try NotificationRow.record(rows, 0))
         }
-        store.submit(query, shard: Digest.shard(of: tenant, id), context, completion)
+        store.submit(query, shard: Shard.of(tenant, id), context, completion)
     }
 
     /// FOR UPDATE: of two concurrent acknowledgements the second one waits, and finds what the first one wrote.

@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension ClaimNotificationsCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<[ClaimedNotification], StateError>) -> Void
     ) throws(StateError) {
         var parameters = Parameters()
@@ -42,7 +42,7 @@ extension ClaimNotificationsCommand: StoreCommand {
 }
 
 extension SettleNotificationCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Swift.Result<Void, StateError>) -> Void
     ) throws(StateError) {
         let record = claimed.record

@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension ListNotificationsCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext,
         completion: @escaping @Sendable (Result<Page<NotificationRecord>, StateError>) -> Void
     ) throws(StateError) {

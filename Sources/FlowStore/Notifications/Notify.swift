@@ -3,7 +3,7 @@ import Postgres
 
 extension NotifyCommand: StoreCommand {
     /// - Parameter completion: whether the notification was inserted.
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Bool, StateError>) -> Void
     ) throws(StateError) {
         var parameters = Parameters()
@@ -15,7 +15,7 @@ extension NotifyCommand: StoreCommand {
             .success(rows.count > 0)
         }
         let (key, notification) = (key, notification)
-        store.submit(query, shard: Digest.shard(of: key), context) { result in
+        store.submit(query, shard: Shard.of(key), context) { result in
             if case .success(true) = result { store.log(notification, about: key) }
             completion(result)
         }

@@ -7,7 +7,7 @@ extension StateStore {
     ///
     /// - Returns: how many were removed.
     @discardableResult
-    public func purgeNotifications(batch: Int = 1_000) async throws(StateError) -> Int64 {
+    package func purgeNotifications(batch: Int = 1_000) async throws(StateError) -> Int64 {
         var parameters = Parameters()
         parameters.append(Double(min(limits.notificationHours, Self.longestNotificationHours)) * 3_600)
         parameters.append(Int64(batch))

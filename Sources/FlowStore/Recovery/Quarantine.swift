@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension ListQuarantineCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext,
         completion: @escaping @Sendable (Result<Page<QuarantineRecord>, StateError>) -> Void
     ) throws(StateError) {
@@ -33,13 +33,13 @@ extension ListQuarantineCommand: StoreCommand {
 }
 
 extension GetQuarantinedCommand: StoreCommand {
-    public struct Outcome: Sendable {
-        public let record: QuarantineRecord
+    package struct Outcome: Sendable {
+        package let record: QuarantineRecord
         let snapshot: Snapshot
-        public var state: [UInt8] { snapshot.state }
+        package var state: [UInt8] { snapshot.state }
     }
 
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
     ) throws(StateError) {
         try NameRule.check(id, field: "id", maximumBytes: store.limits.idBytes)

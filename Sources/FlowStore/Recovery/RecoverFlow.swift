@@ -2,7 +2,7 @@ import FlowModel
 
 extension RecoverFlowCommand: StoreCommand {
     /// Recovery is rare and takes several round trips, so it runs as a task. It stops between them when the call ends.
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<RecoveryRecord, StateError>) -> Void
     ) throws(StateError) {
         try NameRule.check(actor, field: "actor", maximumBytes: store.limits.idBytes)

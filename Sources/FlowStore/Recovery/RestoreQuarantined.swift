@@ -1,13 +1,13 @@
 import FlowModel
 
 extension RestoreQuarantinedCommand: StoreCommand {
-    public struct Outcome: Sendable {
-        public let saved: SavedVersion
+    package struct Outcome: Sendable {
+        package let saved: SavedVersion
         /// The version whose state was restored.
-        public let version: FlowVersion
+        package let version: FlowVersion
     }
 
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
     ) throws(StateError) {
         try StateCheck(limits: store.limits).checkExisting(precondition)

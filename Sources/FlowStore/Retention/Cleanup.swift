@@ -1,19 +1,19 @@
-public import FlowModel
+import FlowModel
 import Postgres
 
 /// The settings of the clean-ups that the store starts by itself.
-public struct CleanupSettings: Sendable {
+package struct CleanupSettings: Sendable {
     /// How long deleted flows keep their history; nil: for ever.
-    public var deletedFlowHours: Int64? = 72
+    package var deletedFlowHours: Int64? = 72
     /// Seconds from the start of one clean-up to the next.
-    public var intervalSeconds: Int64 = 3_600
+    package var intervalSeconds: Int64 = 3_600
 
-    public init() {}
+    package init() {}
 }
 
 extension CleanupCommand: StoreCommand {
     /// A clean-up takes many round trips, so it runs as a task, which stops between them when the call ends or has little time left.
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupResult, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)

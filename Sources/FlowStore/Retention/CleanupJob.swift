@@ -1,4 +1,4 @@
-public import FlowModel
+import FlowModel
 import Postgres
 
 extension StateStore {
@@ -8,7 +8,7 @@ extension StateStore {
     /// - Parameters:
     ///   - holder: The name of this server, for people.
     /// - Returns: what was removed; nil: it was not due, or another server is cleaning up.
-    public func cleanUpIfDue(holder: String) async throws(StateError) -> CleanupResult? {
+    package func cleanUpIfDue(holder: String) async throws(StateError) -> CleanupResult? {
         let claim = CleanupClaim(holder: holder + " " + IDGenerator.next())
         guard let place = try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
         var command = CleanupCommand(actor: Self.cleanupActor)
@@ -100,7 +100,7 @@ struct CleanupClaim: Sendable {
 }
 
 extension GetCleanupRunCommand: StoreCommand {
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupRun?, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)

@@ -7,7 +7,7 @@ extension StateStore {
     /// - Parameter deadline: when to give up; nil: as long as the database takes.
     /// - Throws: when the database cannot store the counts. They are kept for the next call then, unless they may have been written: rather
     ///   too few than twice.
-    public func flushValidationCounts(deadline: ContinuousClock.Instant? = nil) async throws(StateError) {
+    package func flushValidationCounts(deadline: ContinuousClock.Instant? = nil) async throws(StateError) {
         // In the order of the key, the same on every server: two of them wait for each other instead of deadlocking.
         let taken = resources.validationCounts.take().sorted { $0.key.order.lexicographicallyPrecedes($1.key.order) }
         if taken.isEmpty { return }
@@ -28,7 +28,7 @@ extension StateStore {
     }
 
     /// Deletes counts of hours that no window reaches any more.
-    public func purgeValidationCounts() async throws(StateError) {
+    package func purgeValidationCounts() async throws(StateError) {
         var parameters = Parameters()
         parameters.append(Double(GetStatisticsCommand.windows.upperBound + 86_400))
         try await runInBackground(Query(statement: ValidationCountSQL.purge, parameters: parameters) { _ in .success(()) }).get()

@@ -4,7 +4,7 @@ import Postgres
 extension GetStatisticsCommand: StoreCommand {
     /// Figures are cached for a while (`Limits.statisticsAgeMilliseconds`), and computed once for all callers that ask meanwhile, so asking
     /// often costs nothing. Being shared, they are computed under the session's time-out instead of one caller's deadline.
-    public func submit(
+    package func submit(
         to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<FlowStatistics, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)

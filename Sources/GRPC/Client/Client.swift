@@ -9,7 +9,7 @@ public struct ClientConfiguration: Sendable {
     /// The largest reply message, in bytes.
     public var messageBytes = 64 << 20
     public var connectTimeout = TimeAmount.seconds(5)
-    public var http2 = HTTP2Settings()
+    package var http2 = HTTP2Settings()
 
     public init() { http2.connectionWindow = 64 << 20 }
 }

@@ -59,6 +59,17 @@ package enum ServingStatus: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    package var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .serving: "serving"
+        case .notServing: "not_serving"
+        case .serviceUnknown: "service_unknown"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// The response of `Health.Check` and `Health.Watch`.

@@ -1,21 +1,21 @@
-public import NIOCore
+import NIOCore
 
 /// A call, as observers see it.
-public struct ObservedCall: Sendable {
+package struct ObservedCall: Sendable {
     /// Differs from those of all other calls of this process.
-    public let id: UInt64
+    package let id: UInt64
     /// `/service/method`, as the client sent it. A path that no route has is the client's text: do not keep one figure for each.
-    public let path: String
+    package let path: String
     /// Whether the server has the method.
-    public let isRouted: Bool
+    package let isRouted: Bool
     /// The address of the client.
-    public let peer: String
-    public let metadata: Metadata
+    package let peer: String
+    package let metadata: Metadata
 }
 
 /// How a call ended.
-public struct CallEnding: Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
+package struct CallEnding: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// By its method: with a response, or with a status of its own.
         case answered
         /// By the server before, or instead of, its method: no such method, a limit, a malformed request.
@@ -28,19 +28,19 @@ public struct CallEnding: Sendable, Equatable {
         case connectionLost
     }
 
-    public let kind: Kind
+    package let kind: Kind
     /// The status that the client got; of one that got none, what the status would be.
-    public let code: StatusCode
+    package let code: StatusCode
     /// Bytes of messages, in both directions.
-    public let requestBytes: Int
-    public let responseBytes: Int
-    public let duration: TimeAmount
+    package let requestBytes: Int
+    package let responseBytes: Int
+    package let duration: TimeAmount
 }
 
 /// Hears of every call's beginning and of its end, each exactly once, whichever way it ends. Metrics, logs and audit hang here.
 ///
 /// Called on the event loop of the call's connection: it takes microseconds and does not block.
-public protocol CallObserver: Sendable {
+package protocol CallObserver: Sendable {
     func began(_ call: ObservedCall)
     func ended(_ call: ObservedCall, _ ending: CallEnding)
 }

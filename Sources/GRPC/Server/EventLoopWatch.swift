@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// By the clock a turn includes what the machine takes away from the thread. With `countsProcessorTime` it does not, at the price of a
 /// system call a turn.
-public final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
+package final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
     /// A turn from this length on is told, at most once a minute.
     static let warnsFrom = TimeAmount.milliseconds(50)
 
@@ -26,19 +26,19 @@ public final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
         let turn = Atomic<UInt64>(0)
     }
 
-    public init(logger: Logger, countsProcessorTime: Bool = false) {
+    package init(logger: Logger, countsProcessorTime: Bool = false) {
         self.logger = logger
         self.countsProcessorTime = countsProcessorTime
     }
 
     /// The longest turn so far.
-    public var longest: TimeAmount { .nanoseconds(longestNanoseconds.load(ordering: .relaxed)) }
+    package var longest: TimeAmount { .nanoseconds(longestNanoseconds.load(ordering: .relaxed)) }
 
     /// Counts the turns of the event loop whose thread asks: from one to the next it looks at its sockets. Nil: nobody told of one.
     var turn: UInt64? { marks.currentValue?.turn.load(ordering: .relaxed) }
 
     /// The tasks of a turn; what comes from sockets is measured by the connections.
-    public func processedTick(info: NIOEventLoopTickInfo) {
+    package func processedTick(info: NIOEventLoopTickInfo) {
         mark.turn.add(1, ordering: .relaxed)
         ended(after: info.endTime - info.startTime)
     }

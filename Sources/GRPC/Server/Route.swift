@@ -1,17 +1,17 @@
 import NIOCore
 
 /// The four kinds of methods.
-public enum MethodKind: Sendable, Equatable {
+package enum MethodKind: Sendable, Equatable {
     case unary, clientStreaming, serverStreaming, bidirectional
 
     var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
 }
 
 /// Reads what comes, and answers through the call.
-public typealias StreamingMethod = @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void
+package typealias StreamingMethod = @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void
 
 /// What answers a method.
-public enum MethodHandler: Sendable {
+package enum MethodHandler: Sendable {
     /// Called on the call's event loop with the one request message; ends the call through it, now or
     /// later, from any thread. Must not block.
     case unary(@Sendable (_ request: ByteBuffer, _ call: ServerCall) -> Void)
@@ -28,26 +28,26 @@ public enum MethodHandler: Sendable {
 }
 
 /// One method of a service: `service` is its full name, such as `grpc.health.v1.Health`.
-public struct Route: Sendable {
-    public let service: String
-    public let method: String
-    public let handler: MethodHandler
+package struct Route: Sendable {
+    package let service: String
+    package let method: String
+    package let handler: MethodHandler
 
-    public init(service: String, method: String, _ handler: MethodHandler) {
+    package init(service: String, method: String, _ handler: MethodHandler) {
         self.service = service
         self.method = method
         self.handler = handler
     }
 
-    public var path: String { "/\(service)/\(method)" }
+    package var path: String { "/\(service)/\(method)" }
 }
 
 /// All methods that a server has, by path.
-public struct Router: Sendable {
+package struct Router: Sendable {
     private let handlers: [String: MethodHandler]
-    public let services: Set<String>
+    package let services: Set<String>
 
-    public init(_ routes: [Route]) {
+    package init(_ routes: [Route]) {
         handlers = Dictionary(routes.map { ($0.path, $0.handler) }) { first, _ in first }
         services = Set(routes.map(\.service))
     }

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 
 /// A gRPC server on a socket: HTTP/2 with prior knowledge, all connections on the given event loops.
-public final class Server: Sendable {
+package final class Server: Sendable {
     private let router: Router
     private let configuration: ServerConfiguration
     private let group: any EventLoopGroup
@@ -23,7 +23,7 @@ public final class Server: Sendable {
         var waiter: EventLoopPromise<Void>?
     }
 
-    public init(
+    package init(
         router: Router, configuration: ServerConfiguration = .init(), group: any EventLoopGroup, logger: Logger
     ) {
         self.router = router
@@ -40,13 +40,13 @@ public final class Server: Sendable {
 
     /// Listens on a TCP address; port 0 picks a free one. Returns the address in use.
     @discardableResult
-    public func listen(host: String, port: Int) async throws -> SocketAddress? {
+    package func listen(host: String, port: Int) async throws -> SocketAddress? {
         let channel = try await bootstrap().bind(host: host, port: port).get()
         return added(channel)
     }
 
     /// Listens on a unix domain socket, replacing a stale one.
-    public func listen(unixSocket path: String) async throws {
+    package func listen(unixSocket path: String) async throws {
         let channel = try await bootstrap().bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
         added(channel)
     }
@@ -134,10 +134,10 @@ public final class Server: Sendable {
     }
 
     /// Open connections now.
-    public var connections: Int { state.withLockedValue { $0.connections.count } }
+    package var connections: Int { state.withLockedValue { $0.connections.count } }
 
     /// Stops listening, lets calls under way finish for `grace`, then closes what is left.
-    public func shutdown(grace: TimeAmount) async {
+    package func shutdown(grace: TimeAmount) async {
         let listeners = state.withLockedValue { state in
             defer { state.listeners = [] }
             return state.listeners

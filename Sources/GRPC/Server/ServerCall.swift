@@ -1,6 +1,6 @@
 import HTTP2
 import NIOCore
-public import Resources
+import Resources
 import Synchronization
 
 /// One call on the server: what a method reads of it, and what it answers through.
@@ -8,24 +8,24 @@ import Synchronization
 /// `@unchecked Sendable`: the mutable state is touched on `eventLoop` only. Every public method that
 /// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
 /// which lives on that loop, and assert it.
-public final class ServerCall: MemoryHolder, @unchecked Sendable {
-    public var path: String { head.path }
-    public var metadata: Metadata { head.metadata }
+package final class ServerCall: MemoryHolder, @unchecked Sendable {
+    package var path: String { head.path }
+    package var metadata: Metadata { head.metadata }
     /// The address of the client.
-    public let peer: String
-    public let eventLoop: any EventLoop
+    package let peer: String
+    package let eventLoop: any EventLoop
     /// When the caller stops waiting. Nil: a stream without a deadline.
-    public let deadline: NIODeadline?
+    package let deadline: NIODeadline?
 
     /// What the call has reserved of the process's memory, for what its method loads and computes with; for any thread. Whoever still
     /// works for a call that was cancelled holds it; when the call is answered, everything in it is given back.
-    public var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
+    package var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
 
     /// What its event loop does in slices, and what others have for it to do.
-    public var work: SlicedWork { head.work }
+    package var work: SlicedWork { head.work }
 
     /// Tells the calls of one connection from those of others, as long as it is open.
-    public let connectionID: UInt64
+    package let connectionID: UInt64
 
     let id: StreamID
     /// What it costs its connection while it is open.
@@ -80,18 +80,18 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
     // MARK: What a method does
 
     /// Answers a unary call: its message, and OK.
-    public func respond(_ message: FramedMessage) {
+    package func respond(_ message: FramedMessage) {
         // No closure where none is needed: `onLoop` would allocate one.
         if eventLoop.inEventLoop { answer(message) } else { onLoop { $0.answer(message) } }
     }
 
     /// Ends the call. Only the first end of a call counts.
-    public func finish(_ status: Status) {
+    package func finish(_ status: Status) {
         if eventLoop.inEventLoop { finished(status) } else { onLoop { $0.finished(status) } }
     }
 
     /// For methods that only wait for requests: when the server shuts down, the requests that have come are followed by UNAVAILABLE.
-    public func stopAtShutdown() {
+    package func stopAtShutdown() {
         onLoop { call in
             guard let connection = call.connection, !call.state.isOver else { return }
             call.withStreaming { $0.stopsAtShutdown = true }
@@ -101,7 +101,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     /// Sends one message of a streamed answer, and returns when the next one has room.
     /// - Throws: `CancellationError` once the call is over; a `Status` when the message finds no memory.
-    public func send(_ message: FramedMessage) async throws {
+    package func send(_ message: FramedMessage) async throws {
         // Until the event loop has time for it.
         let reserved = message.messageBytes > ServerConnectionHandler.smallAnswerBytes ? message.messageBytes : 0
         if reserved > 0, !memory.reserve(reserved) { throw head.overloaded }
@@ -129,7 +129,7 @@ public final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     /// Runs `handler` on the event loop when the call ends before its status: reset by the client,
     /// deadline passed, connection lost. At once if that has happened.
-    public func onCancel(_ handler: @escaping @Sendable () -> Void) {
+    package func onCancel(_ handler: @escaping @Sendable () -> Void) {
         onLoop { call in
             if call.state.isOver {
                 handler()

@@ -6,7 +6,7 @@ import Synchronization
 /// other threads have for calls. Between its slices (`SliceQueue`) everybody else gets on. Safe on any thread.
 ///
 /// A task for each piece would not do: a turn of NIO's event loop goes on until no task is due, those that came up meanwhile included.
-public final class SlicedWork: Sendable {
+package final class SlicedWork: Sendable {
     /// A closure by itself would be wrapped once more each time it passes through the queue, which is generic.
     private struct Job: Sendable {
         let step: @Sendable () -> Bool
@@ -24,7 +24,7 @@ public final class SlicedWork: Sendable {
 
     /// Calls `step` on the event loop until it returns false: in the next turn, so that nothing waits that need not, as far as that turn
     /// has time for all who come from other threads; the rest in slices.
-    public func executeSteps(_ step: @escaping @Sendable () -> Bool) {
+    package func executeSteps(_ step: @escaping @Sendable () -> Bool) {
         // One read may have brought hundreds of calls that are refused.
         if eventLoop.inEventLoop { return add(step) }
         eventLoop.execute {
@@ -41,7 +41,7 @@ public final class SlicedWork: Sendable {
     }
 
     /// Does something once, behind what was there before.
-    public func execute(_ body: @escaping @Sendable () -> Void) {
+    package func execute(_ body: @escaping @Sendable () -> Void) {
         add {
             body()
             return false

@@ -3,7 +3,7 @@ import NIOCore
 
 /// `grpc.health.v1.Health` (doc/health-checking.md): the empty name stands for the whole server.
 /// Thread-safe.
-public final class HealthService: Sendable {
+package final class HealthService: Sendable {
     private struct State {
         var statuses: [String: Bool] = [:]
         var watchers: [Int: (service: String, continuation: AsyncStream<ServingStatus>.Continuation)] = [:]
@@ -20,10 +20,10 @@ public final class HealthService: Sendable {
     /// Memory that decoding a request, a name, may take.
     private static let ceiling = 64 << 10
 
-    public init() {}
+    package init() {}
 
     /// Says whether a service works; a service never set is unknown.
-    public func set(_ service: String, isServing: Bool) {
+    package func set(_ service: String, isServing: Bool) {
         state.withLockedValue { state in
             guard state.statuses.updateValue(isServing, forKey: service) != isServing else { return }
             for watcher in state.watchers.values where watcher.service == service {
@@ -32,7 +32,7 @@ public final class HealthService: Sendable {
         }
     }
 
-    public var routes: [Route] {
+    package var routes: [Route] {
         [
             Route(service: Self.name, method: "Check", .unary { request, call in self.check(request, call) }),
             Route(
@@ -82,7 +82,7 @@ public final class HealthService: Sendable {
     }
 
     /// Ends every watch, which would otherwise keep the server from ending.
-    public func shutdown() {
+    package func shutdown() {
         state.withLockedValue { state in
             state.isShutDown = true
             for watcher in state.watchers.values { watcher.continuation.finish() }

@@ -1,11 +1,11 @@
-public import NIOCore
-public import Protobuf
+import NIOCore
+import Protobuf
 
 // Inlinable, as what they call is (`WireMessage`): specialised for each message where the methods are.
 extension FramedMessage {
     /// Encodes a message straight into the buffer that goes to the wire.
     @inlinable
-    public init(encoding message: some WireMessage) {
+    package init(encoding message: some WireMessage) {
         self = message.withPacker { packer in
             FramedMessage(size: packer.size) { packer.pack(into: $0) }
         }
@@ -16,7 +16,7 @@ extension WireMessage {
     /// Decodes what a call received.
     /// - Parameter ceiling: bytes of memory that decoding may take.
     @inlinable
-    public static func decode(_ message: ByteBuffer, ceiling: Int) throws(WireError) -> Self {
+    package static func decode(_ message: ByteBuffer, ceiling: Int) throws(WireError) -> Self {
         var result: Result<Self, WireError> = .failure(.malformed)
         message.withUnsafeReadableBytes { bytes in
             result = Result { () throws(WireError) in try decode(bytes, ceiling: ceiling) }
@@ -27,7 +27,7 @@ extension WireMessage {
 
 extension Status {
     /// A request that cannot be decoded.
-    public init(_ error: WireError, type: String) {
+    package init(_ error: WireError, type: String) {
         switch error {
         case .malformed:
             self.init(.invalidArgument, "the request is not a \(type) message: its bytes are not valid protobuf")

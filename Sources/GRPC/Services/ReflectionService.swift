@@ -4,7 +4,7 @@ import Protobuf
 
 /// `grpc.reflection.v1.ServerReflection` and its older twin `v1alpha`, whose messages are the same on the
 /// wire: lets tools such as grpcurl call the server without its proto files.
-public struct ReflectionService: Sendable {
+package struct ReflectionService: Sendable {
     private let index: DescriptorIndex
     private let services: [String]
     /// Memory that decoding a request, a name, may take.
@@ -13,7 +13,7 @@ public struct ReflectionService: Sendable {
     /// - Parameters:
     ///   - services: full names to list, besides reflection's own and health.
     ///   - fileDescriptorSets: serialised `FileDescriptorSet`s with every file those need; constant memory.
-    public init(services: [String], fileDescriptorSets: [UnsafeRawBufferPointer]) {
+    package init(services: [String], fileDescriptorSets: [UnsafeRawBufferPointer]) {
         let own = UnsafeRawBufferPointer(start: grpc_file_descriptor_set(), count: grpc_file_descriptor_set_length())
         index = DescriptorIndex(fileDescriptorSets + [own])
         self.services = (services + Self.names + ["grpc.health.v1.Health"]).sorted()
@@ -21,7 +21,7 @@ public struct ReflectionService: Sendable {
 
     private static let names = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 
-    public var routes: [Route] {
+    package var routes: [Route] {
         Self.names.map { name in
             Route(
                 service: name, method: "ServerReflectionInfo",

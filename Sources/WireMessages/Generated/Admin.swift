@@ -36,6 +36,17 @@ public enum ApiKeyRole: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .reader: "reader"
+        case .writer: "writer"
+        case .admin: "admin"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// The request of `FlowAdminService.Cleanup`.

@@ -37,6 +37,17 @@ public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .complete: "complete"
+        case .transition: "transition"
+        case .minimal: "minimal"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// How far a phase is.
@@ -74,6 +85,18 @@ public enum PhaseProgress: RawRepresentable, Hashable, Sendable {
         case .complete: 3
         case .left: 4
         case .unrecognized(let value): value
+        }
+    }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .pending: "pending"
+        case .active: "active"
+        case .complete: "complete"
+        case .left: "left"
+        case .unrecognized(let value): "\(value)"
         }
     }
 }

@@ -40,6 +40,18 @@ public enum RecoveryStrategy: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .repair: "repair"
+        case .rollbackCheckpoint: "rollback_checkpoint"
+        case .rollbackVersion: "rollback_version"
+        case .reset: "reset"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// How a recovery stands.
@@ -83,6 +95,19 @@ public enum RecoveryState: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .pending: "pending"
+        case .running: "running"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .planned: "planned"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// How urgent a notification is.
@@ -116,6 +141,17 @@ public enum NotificationLevel: RawRepresentable, Hashable, Sendable {
         case .warning: 2
         case .error: 3
         case .unrecognized(let value): value
+        }
+    }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .info: "info"
+        case .warning: "warning"
+        case .error: "error"
+        case .unrecognized(let value): "\(value)"
         }
     }
 }

@@ -32,6 +32,16 @@ public enum BatchMode: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .atomic: "atomic"
+        case .independent: "independent"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// The order of a list of flows.
@@ -75,6 +85,19 @@ public enum FlowOrder: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .updatedDesc: "updated_desc"
+        case .updatedAsc: "updated_asc"
+        case .createdDesc: "created_desc"
+        case .createdAsc: "created_asc"
+        case .flowIDAsc: "flow_id_asc"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// The order of a list of versions.
@@ -104,6 +127,16 @@ public enum VersionOrder: RawRepresentable, Hashable, Sendable {
         case .newestFirst: 1
         case .oldestFirst: 2
         case .unrecognized(let value): value
+        }
+    }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .newestFirst: "newest_first"
+        case .oldestFirst: "oldest_first"
+        case .unrecognized(let value): "\(value)"
         }
     }
 }

@@ -72,6 +72,26 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): value
         }
     }
+
+    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.
+    public var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .created: "created"
+        case .saved: "saved"
+        case .restored: "restored"
+        case .forked: "forked"
+        case .deleted: "deleted"
+        case .transitioned: "transitioned"
+        case .statusSet: "status_set"
+        case .errorReported: "error_reported"
+        case .recovered: "recovered"
+        case .migrated: "migrated"
+        case .phaseCompleted: "phase_completed"
+        case .definitionMoved: "definition_moved"
+        case .unrecognized(let value): "\(value)"
+        }
+    }
 }
 
 /// What a flow is now: its head. Lists and searches read only this.

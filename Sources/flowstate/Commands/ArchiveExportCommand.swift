@@ -2,6 +2,7 @@ import ArgumentParser
 import FlowArchive
 import FlowServer
 import FlowStateClient
+import FlowTransfer
 import Glibc
 
 /// `flowstate archive export`
@@ -63,7 +64,11 @@ struct ArchiveExportCommand: ClientCommand {
     private func export(_ file: Descriptor, _ client: StateClient, _ console: Console) async throws -> (Record, unreadable: Int64) {
         if file.isTerminal { throw LocalFailure("an archive cannot be shown: standard output is a terminal", status: .invalidInput) }
         let writer = try ArchiveWriter(header) { try file.write($0) }
-        var exporter = FlowExporter(client, writer, console)
+        var progress = ProgressNotes(console)
+        let observer = FlowExporter.Observer(wrote: { progress.tell($0) }) { version, flowID, error in
+            console.note("version \(version) of flow \(TerminalText.line(flowID)) is left out: \(TerminalText.line(error.message))")
+        }
+        var exporter = FlowExporter(client, writer, observer)
         if flows.isEmpty { try await exporter.export(filters.filter) }
         for id in flows { try await exporter.export(id: id) }
         try writer.finish()

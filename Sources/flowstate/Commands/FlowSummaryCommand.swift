@@ -17,7 +17,7 @@ struct FlowSummaryCommand: ClientCommand {
 
     func call(_ client: StateClient, _ console: Console) async throws {
         let summary = try await client.getSummary(GetSummaryRequest(flowID: id))
-        let phases = summary.phases.map { ($0.phase, OutputValue.string($0.progress.text)) }
+        let phases = summary.phases.map { ($0.phase, OutputValue.string($0.progress.name)) }
         try console.show(
             Record([
                 ("flow", .record(Record(summary.flow ?? Flow()))), ("phases", .record(Record(phases))),

@@ -1,4 +1,5 @@
 import FlowStateClient
+import FlowTransfer
 import Glibc
 
 /// A failure before or after the call: a file that cannot be read, a terminal that cannot show the output.
@@ -40,6 +41,9 @@ struct Failure {
             versions = error.conflict.map { ($0.expected, $0.actual) }
             retryAfter = error.retryDelay
         case let error as LocalFailure: self.init(error.message, status: error.status)
+        case let error as TransferError:
+            let isMissing = if case .flowNotFound = error { true } else { false }
+            self.init("\(error)", status: isMissing ? .notFound : .failure)
         // Errors of reading are `LocalFailure` already.
         case let error as SystemError: self.init("cannot write the output: \(error)", status: .failure)
         default: self.init("\(error)", status: .failure)

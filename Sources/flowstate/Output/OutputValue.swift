@@ -1,4 +1,5 @@
 import FlowStateClient
+import FlowTransfer
 import WireMessages
 
 /// A value of a result, with its JSON and its text in a table's cell.

@@ -17,7 +17,7 @@ extension Record {
     init(_ version: VersionInfo) {
         self.init([
             ("version", .integer(version.version)), ("parent_version", .integer(version.parentVersion)),
-            ("event", .string(version.event.text)), ("actor", .string(version.actor)),
+            ("event", .string(version.event.name)), ("actor", .string(version.actor)),
             ("content_type", .string(version.contentType)), ("size_bytes", .integer(version.sizeBytes)),
             ("digest", .digest(version.digest)), ("phase", .string(version.phase)),
             ("status", .string(version.status)), ("progress", version.progress.map { .number($0) } ?? .null),
@@ -101,7 +101,7 @@ extension Record {
         switch entry.entry {
         case .version(let version)?:
             self.init([
-                ("time", .time(entry.time)), ("kind", .string(version.event.text)), ("version", .integer(version.version)),
+                ("time", .time(entry.time)), ("kind", .string(version.event.name)), ("version", .integer(version.version)),
                 ("actor", .string(entry.actor)), ("phase", .string(version.phase)), ("status", .string(version.status)),
                 ("details", .json(version.metadata)),
             ])
@@ -229,41 +229,5 @@ extension Record {
             ("quarantined", .integer(removed.quarantined)), ("events", .integer(removed.events)),
             ("bytes", .integer(removed.bytes)), ("skipped", .integer(removed.skipped)),
         ]
-    }
-}
-
-extension PhaseProgress {
-    /// The contract's name without its prefix, in lower case.
-    var text: String {
-        switch self {
-        case .unspecified: "unspecified"
-        case .pending: "pending"
-        case .active: "active"
-        case .complete: "complete"
-        case .left: "left"
-        case .unrecognized(let value): "progress_\(value)"
-        }
-    }
-}
-
-extension VersionEvent {
-    /// The contract's name without its prefix, in lower case.
-    var text: String {
-        switch self {
-        case .unspecified: "unspecified"
-        case .created: "created"
-        case .saved: "saved"
-        case .restored: "restored"
-        case .forked: "forked"
-        case .deleted: "deleted"
-        case .transitioned: "transitioned"
-        case .statusSet: "status_set"
-        case .errorReported: "error_reported"
-        case .recovered: "recovered"
-        case .migrated: "migrated"
-        case .phaseCompleted: "phase_completed"
-        case .definitionMoved: "definition_moved"
-        case .unrecognized(let value): "event_\(value)"
-        }
     }
 }

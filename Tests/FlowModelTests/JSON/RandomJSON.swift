@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import FlowModel
 
 /// JSON texts by chance, with everything that makes JSON hard: escapes, single surrogates, numbers in many spellings, names that look like

@@ -5,9 +5,9 @@ import re
 
 import grpc
 import pytest
-from promises import promise
 
 from errors import invalid, refused
+from promises import promise
 
 
 @promise("admin", "the last stretch of time of this length, a minute to 31 days. Not set: a day.")
@@ -88,13 +88,15 @@ def test_a_clean_up_stops_after_so_many_rows(flows):
     assert len(flows.versions("f")) == 30
 
 
-@promise("admin", "Removes what retention no longer keeps of the caller's flows.")
+@promise("admin", "Removes what retention no longer keeps of the caller's flows.",
+         "Empty: it has not come to this tenant's flows yet, or is done with them.")
 def test_nobody_cleans_up_other_tenants(flows, server):
     other = server.flows(tenant=flows.tenant + "-other")
     kept(other, 4)
     kept(flows, 4)
     assert flows.Cleanup().versions == 3
     assert len(flows.versions("f")) == 1 and len(other.versions("f")) == 4
+    assert flows.GetCleanupRun().flow_id == ""
 
 
 @promise("admin", "The server's release, such as `0.2.0`.", "How long it has been running.",

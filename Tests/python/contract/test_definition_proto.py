@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from promises import promise
 
 from errors import conflict, invalid, not_found
+from promises import promise
 
 
 def document(**members):

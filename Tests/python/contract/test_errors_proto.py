@@ -6,10 +6,11 @@ import grpc
 import pytest
 from flowstate.v1 import errors_pb2, state_pb2
 from google.rpc import error_details_pb2
-from promises import promise
 
 from errors import invalid, refused
 from postgresql import Session
+from promises import PROTO, promise
+from repository import ROOT
 from wire import SERVICE, Wire, message
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
@@ -18,16 +19,14 @@ LONG = "ü" * 120
 
 def table():
     """The rows of the table of reasons: reason, code, detail."""
-    from promises import PROTO
     rows = [line[2:].split() for line in (PROTO / "errors.proto").read_text().splitlines() if line.startswith("//   ")]
     return [row for row in rows if row[0] != "reason"]
 
 
 def test_the_table_is_the_one_of_the_server():
     """Every reason of the code is in the table, and nothing else but what is still to come."""
-    import pathlib
     import re
-    source = pathlib.Path(__file__).resolve().parents[3] / "Sources" / "FlowModel" / "StateError.swift"
+    source = ROOT / "Sources" / "FlowModel" / "StateError.swift"
     reasons = set(re.findall(r': "([A-Z_]{6,})"', source.read_text()))
     assert {row[0] for row in table()} == reasons | {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 

@@ -2,13 +2,12 @@
 
 import importlib
 
+import grpc
 import pytest
-from promises import promise
 
 from errors import invalid, refused
-from test_contract import BUILT, MODULES
-
-import grpc
+from promises import promise
+from service_methods import BUILT, MODULES
 
 
 def methods():

@@ -5,9 +5,9 @@ import json
 import grpc
 import pytest
 from flowstate.v1 import errors_pb2, lifecycle_pb2
-from promises import promise
 
 from errors import conflict, invalid, not_found, refused
+from promises import promise
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
 ORDER = {

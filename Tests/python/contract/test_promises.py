@@ -5,9 +5,9 @@ import pathlib
 import re
 
 import pytest
-from promises import promise, sentences
 
-from test_contract import BUILT
+from promises import promise, sentences
+from service_methods import BUILT
 
 HERE = pathlib.Path(__file__).resolve().parent
 TESTABLE = re.compile(
@@ -21,71 +21,71 @@ TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "BatchMode", "BatchSaveRes
 # Sentences that tests outside of this folder hold.
 HELD = {
     "types": {
-        "The tenant and the actor come from the caller's credential, never from a message.": "test_lists.py::test_tenant_and_actor_have_defaults",
-        "An `idempotency_key` makes a retry safe:": "test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
-        "0: always the latest, since the type had no definition when the flow was made.": "test_pinned.py",
-        "A version with a checkpoint is never pruned.": "test_retention.py::test_versions_beyond_the_policy_go_and_the_rest_stays",
-        "Unique within the flow; empty: the checkpoint is known by its generated id only.": "test_history.py::test_checkpoints_name_versions"},
+        "The tenant and the actor come from the caller's credential, never from a message.": "state/test_lists.py::test_tenant_and_actor_have_defaults",
+        "An `idempotency_key` makes a retry safe:": "state/test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
+        "0: always the latest, since the type had no definition when the flow was made.": "definitions/test_pinned.py",
+        "A version with a checkpoint is never pruned.": "admin/test_retention.py::test_versions_beyond_the_policy_go_and_the_rest_stays",
+        "Unique within the flow; empty: the checkpoint is known by its generated id only.": "state/test_history.py::test_checkpoints_name_versions"},
     "errors": {
         "reason                     gRPC code": "contract/test_errors_proto.py::test_the_table_is_the_one_of_the_server",
         "ABORTED, reason VERSION_CONFLICT:": "contract/test_errors_proto.py::test_conflicts_name_both_versions",
         "INVALID_ARGUMENT, reason STATE_INVALID:": "contract/test_errors_proto.py::test_rules_are_named",
-        "INVALID_ARGUMENT, reason DEFINITION_INVALID:": "test_definitions.py::test_put_says_what_is_wrong",
+        "INVALID_ARGUMENT, reason DEFINITION_INVALID:": "definitions/test_definitions.py::test_put_says_what_is_wrong",
         "JSON Pointer (RFC 6901) into the state; empty: the state as a whole.": "contract/test_errors_proto.py::test_rules_are_named",
-        "JSON Pointer (RFC 6901) into the document; empty: the document as a whole.": "test_definitions.py::test_put_says_what_is_wrong",
+        "JSON Pointer (RFC 6901) into the document; empty: the document as a whole.": "definitions/test_definitions.py::test_put_says_what_is_wrong",
         "FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED:": "contract/test_errors_proto.py::test_a_transition_without_a_way",
         "FAILED_PRECONDITION, reason RECOVERY_FAILED:": "contract/test_errors_proto.py::test_recovery_that_fails_tells_what_was_tried",
         "RESOURCE_EXHAUSTED, reason STATE_TOO_LARGE:": "contract/test_errors_proto.py::test_a_message_too_large"},
     "state": {
-        "A call that ends with an error changed nothing": "test_crash.py",
+        "A call that ends with an error changed nothing": "server/test_crash.py",
         "ABORTED (VERSION_CONFLICT) when the precondition does not hold.": "contract/test_state_proto.py::test_preconditions",
         "The state's media type; empty:": "contract/test_state_proto.py::test_what_is_not_json",
-        "Empty: a retry is a new": "test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
+        "Empty: a retry is a new": "state/test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
         "Not set: the same as any_version.": "contract/test_state_proto.py::test_preconditions",
-        "Required; a deleted flow's history can be read too.": "test_history.py::test_history_of_a_deleted_flow_is_readable",
-        "Unique within the flow; empty: the checkpoint is known by its generated id only.": "test_history.py::test_checkpoints_name_versions"},
+        "Required; a deleted flow's history can be read too.": "state/test_history.py::test_history_of_a_deleted_flow_is_readable",
+        "Unique within the flow; empty: the checkpoint is known by its generated id only.": "state/test_history.py::test_checkpoints_name_versions"},
     "lifecycle": {
         "Not set: the same as any_version.": "contract/test_lifecycle_proto.py::test_preconditions",
-        "Empty: a retry is a new": "test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
-        "JSON to keep in the state for the new phase": "test_lifecycle.py::test_phase_data_goes_where_the_definition_says",
+        "Empty: a retry is a new": "state/test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
+        "JSON to keep in the state for the new phase": "lifecycle/test_lifecycle.py::test_phase_data_goes_where_the_definition_says",
         "The phase that is complete; empty: the one the flow is in.": "contract/test_lifecycle_proto.py::test_phases",
-        "JSON to keep in the state as the phase's results": "test_lifecycle.py::test_a_flow_goes_through_its_phases",
-        "Default: every rule.": "test_definitions.py::test_the_minimal_depth_reads_what_its_rules_look_at",
+        "JSON to keep in the state as the phase's results": "lifecycle/test_lifecycle.py::test_a_flow_goes_through_its_phases",
+        "Default: every rule.": "definitions/test_definitions.py::test_the_minimal_depth_reads_what_its_rules_look_at",
         "Empty: all.": "contract/test_lifecycle_proto.py::test_history"},
     "recovery": {
         "Lists archived states, newest first.": "contract/test_recovery_proto.py::test_recovery",
-        "DATA_LOSS when the archived state cannot be read:": "test_restore_quarantined.py::test_what_cannot_be_read_cannot_be_restored",
+        "DATA_LOSS when the archived state cannot be read:": "recovery/test_restore_quarantined.py::test_what_cannot_be_read_cannot_be_restored",
         "Default: by the definition's policy.": "contract/test_recovery_proto.py::test_recovery",
         "Empty: a retry is a new": "contract/test_recovery_proto.py::test_arguments",
         "Default 50, maximum 1,000.": "contract/test_types_proto.py::test_pages",
-        "Empty: the first page.": "test_notifications.py::test_pages_and_filters",
-        "Empty: this was the last page.": "test_notifications.py::test_pages_and_filters",
+        "Empty: the first page.": "recovery/test_notifications.py::test_pages_and_filters",
+        "Empty: this was the last page.": "recovery/test_notifications.py::test_pages_and_filters",
         "Newest first; empty when there was none.": "contract/test_recovery_proto.py::test_recovery",
-        "Only this flow's; empty: every flow's.": "test_notifications.py::test_pages_and_filters",
+        "Only this flow's; empty: every flow's.": "recovery/test_notifications.py::test_pages_and_filters",
         "Newest first.": "contract/test_recovery_proto.py::test_notifications",
-        "Not set: the same as any_version.": "test_restore_quarantined.py::test_preconditions",
-        "The flow must be at this version, 1 or more.": "test_restore_quarantined.py::test_preconditions",
-        "ABORTED (VERSION_CONFLICT) when it is not.": "test_restore_quarantined.py::test_preconditions",
-        "`false` answers INVALID_ARGUMENT.": "test_restore_quarantined.py::test_preconditions"},
+        "Not set: the same as any_version.": "recovery/test_restore_quarantined.py::test_preconditions",
+        "The flow must be at this version, 1 or more.": "recovery/test_restore_quarantined.py::test_preconditions",
+        "ABORTED (VERSION_CONFLICT) when it is not.": "recovery/test_restore_quarantined.py::test_preconditions",
+        "`false` answers INVALID_ARGUMENT.": "recovery/test_restore_quarantined.py::test_preconditions"},
     "definition": {
         "NOT_FOUND (DEFINITION_NOT_FOUND) when there is none.": "contract/test_definition_proto.py::test_revisions",
         "Not set: whatever the flow's version is.": "contract/test_definition_proto.py::test_moving",
-        "Empty: a retry moves the flow again.": "test_pinned.py",
+        "Empty: a retry moves the flow again.": "definitions/test_pinned.py",
         "Not set: whatever is there is replaced.": "contract/test_definition_proto.py::test_revisions"},
     "admin": {
         "PERMISSION_DENIED without it.": "contract/test_admin_proto.py::test_tenants",
         "Only flows of this type; empty: all.": "contract/test_admin_proto.py::test_cleaning_up",
         "Whose flows; empty: the caller's.": "contract/test_admin_proto.py::test_tenants",
-        "By type, the most frequent first, 100 at most.": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "Flows by status, the most frequent first, 100 at most.": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "What saves were refused for in the window": "test_statistics.py::test_violations_are_counted_by_rule",
+        "By type, the most frequent first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "Flows by status, the most frequent first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "What saves were refused for in the window": "admin/test_statistics.py::test_violations_are_counted_by_rule",
         "Share of the flows that were counted, more than 0:": "contract/test_admin_proto.py::test_figures",
-        "The type; empty: flows without one.": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "By phase, the one with most flows first, 100 at most.": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "Phases marked complete": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "Errors reported": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "Recoveries": "test_statistics.py::test_what_is_there_and_what_was_done",
-        "Violations in saves that were refused": "test_statistics.py::test_violations_are_counted_by_rule"}}
+        "The type; empty: flows without one.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "By phase, the one with most flows first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "Phases marked complete": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "Errors reported": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "Recoveries": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
+        "Violations in saves that were refused": "admin/test_statistics.py::test_violations_are_counted_by_rule"}}
 
 
 def calls_of_promise():

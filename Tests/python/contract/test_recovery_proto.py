@@ -6,9 +6,9 @@ import grpc
 import pytest
 import xxhash
 from flowstate.v1 import recovery_pb2
-from promises import promise
 
 from errors import conflict, invalid, not_found, refused
+from promises import promise
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
 LAX = {

@@ -7,9 +7,9 @@ import grpc
 import pytest
 import xxhash
 from google.protobuf.timestamp_pb2 import Timestamp
-from promises import promise
 
 from errors import conflict, invalid, not_found, refused
+from promises import promise
 
 FAILED, ALREADY = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS
 ENFORCED = {

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor as Field
 
 from flowstate_server import METHODS
-from test_contract import BUILT
+from service_methods import BUILT
 
 UNARY = [METHODS[name] for name in sorted(BUILT) if not METHODS[name].client_streaming and not METHODS[name].server_streaming]
 #: What a call of a method needs beside the text; each is also made without it.

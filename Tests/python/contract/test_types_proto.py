@@ -5,9 +5,9 @@ import uuid
 import pytest
 import xxhash
 from flowstate.v1 import types_pb2
-from promises import promise
 
 from errors import invalid
+from promises import promise
 
 NAMES = {
     "flow_id": "flow_id", "flow_type": "flow_type", "phase": "phase", "status": "status", "version_label": "version_label",

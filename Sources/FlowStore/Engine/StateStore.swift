@@ -1,0 +1,325 @@
+import FlowModel
+import Logging
+import Postgres
+import Resources
+
+/// Flows in PostgreSQL: takes commands, returns outcomes.
+///
+/// A change is acknowledged after its commit was confirmed. Changes of one flow through one store are applied in the order in which they
+/// were submitted (`SubmissionOrder`), except for those derived from the latest version: patches, steps and restores run one after the
+/// other, and saves that are submitted meanwhile come before them. Any number of stores, in any number of processes, may work on one
+/// database.
+package final class StateStore: Sendable {
+    let database: Database
+    package let limits: Limits
+    /// Whether saves are validated by the definitions of their flows' types.
+    package let validatesSaves: Bool
+    package let cleanup: CleanupSettings
+    /// Whether recovery starts automatically where a definition says so. `RecoverFlow` always recovers.
+    package let recoversByPolicy: Bool
+    /// Runs computations that may take more than a millisecond.
+    let scheduler: ComputeScheduler
+    private let logger: Logger
+
+    private let shared: StoreResources
+    /// For a command that is being submitted: cache entries from before a lost connection are removed first.
+    var resources: StoreResources {
+        shared.follow()
+        return shared
+    }
+
+    /// Bytes of cached versions and definitions.
+    package var rememberedBytes: Int { shared.cache.byteCount + shared.definitions.byteCount + shared.directory.byteCount }
+
+    /// - Parameters:
+    ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
+    ///   - scheduler: its owner stops it; nil: the store has one of its own.
+    package init(
+        database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, recoversByPolicy: Bool = true,
+        cleanup: CleanupSettings = CleanupSettings(), scheduler: ComputeScheduler? = nil, logger: Logger
+    ) {
+        self.database = database
+        self.limits = limits
+        self.validatesSaves = validatesSaves
+        self.cleanup = cleanup
+        self.recoversByPolicy = recoversByPolicy
+        self.scheduler = scheduler ?? ComputeScheduler(queueLimit: limits.queuedComputations)
+        self.logger = logger
+        shared = StoreResources(limits: limits, lists: database.configuration.lists) { database.connectionLosses }
+    }
+
+    /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
+    /// returns. Never blocks. May be called from any thread.
+    package func submit<Command: StoreCommand>(
+        _ command: Command, context: OperationContext,
+        completion: @escaping @Sendable (Result<Command.Outcome, StateError>) -> Void
+    ) {
+        do {
+            try command.submit(to: self, context: context, completion: completion)
+        } catch {
+            context.executor.execute { completion(.failure(error)) }
+        }
+    }
+
+    /// As `submit`, for tasks. Cancelling the task cancels the command.
+    package func run<Command: StoreCommand>(
+        _ command: Command, deadline: ContinuousClock.Instant? = nil
+    ) async throws(StateError) -> Command.Outcome {
+        let token = CancellationToken()
+        let context = OperationContext(deadline: deadline, cancellation: token)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                submit(command, context: context) { continuation.resume(returning: $0) }
+            }
+        } onCancel: {
+            token.cancel()
+        }
+        return try result.get()
+    }
+
+    /// As above, for tasks that work for a call: the command ends with the call, and its memory is counted for it.
+    func run<Command: StoreCommand>(_ command: Command, for context: OperationContext) async throws(StateError) -> Command.Outcome {
+        var context = context
+        context.executor = InlineExecutor.shared
+        return try await withCheckedContinuation { continuation in
+            submit(command, context: context) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    /// The context of a change whose request takes a while to read: later changes of the flow wait behind it, until it is submitted with
+    /// this context or the context is released.
+    package func placed(_ context: OperationContext, _ key: FlowKey) -> OperationContext { context.placed(key, in: self) }
+
+    // MARK: Called by the commands
+
+    /// Changes of one flow are applied in the order of their arrival.
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        queue(change, context) { [self] result in completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } }) }
+    }
+
+    func submit(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    ) {
+        queue(change, context) { [self] result in
+            completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
+        }
+    }
+
+    /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
+    func submit(
+        _ load: LoadOperation, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
+    ) {
+        let group = load.isLarge ? database.largeReader : database.reader
+        submit(load, to: group, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
+    ///
+    /// - Parameter shard: selects the writer; nil: the query reads.
+    func submit<Value>(
+        _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+    ) {
+        if shard == nil, query.affinity != .any { return list(query, reserving: 0, context) { result, _ in completion(result) } }
+        let group = if let shard { database.writer(shard: shard) } else { database.reader }
+        submit(query, to: group, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// Reads a page. The most memory that it may take is reserved before, and what it does not take is given back.
+    ///
+    /// - Parameters:
+    ///   - rows: the most rows that may come.
+    ///   - rowBytes: the most bytes that each may take.
+    ///   - surplus: rows that may be sent beyond those that fit into a page.
+    func submit<Element>(
+        _ query: Query<Page<Element>>, rows: Int, rowBytes: Int, surplus: Int = 1, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<Page<Element>, StateError>) -> Void
+    ) {
+        // Once as received, once as decoded.
+        let bytes = 2 * min(rows * rowBytes, pageBytes + surplus * rowBytes)
+        list(query.measured(), reserving: bytes, context) { result, reserved in
+            guard case .success(let page) = result else { return completion(result) }
+            let taken = 2 * page.byteCount
+            context.memory?.memory.release(reserved - taken)
+            do throws(StateError) {
+                try context.reserve(taken - reserved)
+            } catch {
+                return completion(.failure(error))
+            }
+            completion(result)
+        }
+    }
+
+    /// The bytes of a page: less than `Limits.pageBytes` where the process has little memory.
+    var pageBytes: Int { min(limits.pageBytes, max(limits.memoryBytes / 32, 1)) }
+
+    /// - Parameters:
+    ///   - bytes: the most that the answer may take. One of the calls that share an answer reserves them.
+    ///   - completion: also gets the bytes that this call has reserved.
+    private func list<Value>(
+        _ query: Query<Value>, reserving bytes: Int, _ context: OperationContext,
+        _ completion: @escaping @Sendable (_ result: Result<Value, StateError>, _ reserved: Int) -> Void
+    ) {
+        let turns = resources.listTurns
+        // The turn ends on the connection's thread, so that the next query is queued before that thread looks for more.
+        var inline = context
+        inline.executor = InlineExecutor.shared
+        let finish: @Sendable (Result<Value, StateError>, Int) -> Void = { result, reserved in
+            context.executor.execute { completion(result, reserved) }
+        }
+        let request = ListTurns.Request(caller: context.caller, affinity: query.affinity, abandonment: { context.abandonment }) {
+            [self, inline] hasTurn in
+            let reserved = hasTurn ? bytes : 0
+            do throws(StateError) {
+                try context.reserve(reserved)
+            } catch {
+                if hasTurn { turns.end() }
+                return finish(.failure(error), 0)
+            }
+            submit(query, to: database.lists, inline) { result in
+                if hasTurn { turns.end() }
+                finish(self.answer(result) { $0 }, reserved)
+            }
+        } refuse: {
+            finish(.failure($0), 0)
+        }
+        turns.begin(request)
+    }
+
+    /// For long operations: on a connection of their own, so that loads and saves do not wait behind them.
+    func submitToBackground<O: Postgres.Operation, Value>(
+        _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
+    ) where O.Outcome == Result<Value, StateError> {
+        submit(operation, to: database.background, context) { [self] result in completion(answer(result) { $0 }) }
+    }
+
+    /// `submitToBackground`, for tasks. Cancelling the task cancels the operation.
+    func runInBackground<O: Postgres.Operation>(
+        _ operation: O, deadline: ContinuousClock.Instant? = nil
+    ) async throws(StateError) -> O.Outcome {
+        do {
+            return try await database.background.run(operation, deadline: deadline)
+        } catch {
+            throw StateError(error)
+        }
+    }
+
+    /// Decodes each row of a statement with `row`, in the background.
+    func rowsInBackground<Row: Sendable>(
+        _ statement: Statement, _ parameters: Parameters, _ row: @escaping @Sendable (ResultRows, Int) throws(PostgresError) -> Row
+    ) async throws(StateError) -> [Row] {
+        let query = Query<[Row]>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            var result: [Row] = []
+            for index in 0..<rows.count { result.append(try row(rows, index)) }
+            return .success(result)
+        }
+        return try await runInBackground(query).get()
+    }
+
+    private typealias ChangeCompletion = @Sendable (Result<Change.Outcome, PostgresError>) -> Void
+
+    /// Queues a change behind the changes of its flow that were submitted before it.
+    private func queue(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        if change.storedBytes > limits.batchedChangeBytes { return queueApart(change, context, completion) }
+        if context.place == nil, shared.order.isIdle { return write(change, context, completion) }
+        do throws(StateError) {
+            try shared.order.submit(change.key, context.place) { [self] in write(change, context.withoutPlace, completion) }
+        } catch {
+            context.executor.execute { completion(.success(.failure(error))) }
+        }
+    }
+
+    private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        let ticket = shared.changes.begin(change.shard)
+        submit(change, to: database.writer(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+            shared.changes.end(ticket)
+            completion(result)
+        }
+    }
+
+    /// Sends a large change on a separate connection, so that changes of other flows need not wait for as long as PostgreSQL takes with it.
+    /// Those of its own flow do: it runs when all that were submitted before it have ended, and later ones wait until it has.
+    private func queueApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        let place = context.place ?? shared.order.place(change.key)
+        shared.order.whenFirst(place) { [self] in
+            shared.changes.whenEnded(change.shard) { [self] in
+                // The changes behind it continue before its caller's event loop runs the completion.
+                var inline = context.withoutPlace
+                inline.executor = InlineExecutor.shared
+                let group = database.largeWriter(shard: change.shard)
+                submit(change, to: group, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                    shared.order.leave(place)
+                    context.executor.execute { completion(result) }
+                }
+            }
+        }
+    }
+
+    private func submit<O: Postgres.Operation>(
+        _ operation: O, to group: ConnectionGroup, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
+    ) {
+        group.submit(
+            operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
+            executor: context.executor, completion: completion)
+    }
+
+    private func answer<Value, Outcome>(
+        _ result: Result<Result<Value, StateError>, PostgresError>, _ outcome: (Value) -> Outcome?
+    ) -> Result<Outcome, StateError> {
+        let error: StateError
+        switch result {
+        case .success(.success(let value)):
+            if let outcome = outcome(value) { return .success(outcome) }
+            error = .internalFault("a command got the outcome of another")
+        case .success(.failure(let refusal)): error = refusal
+        case .failure(let failure): error = StateError(failure)
+        }
+        log(error)
+        return .failure(error)
+    }
+
+    /// Logs every notification. A message is a client's text, so it is kept on one line.
+    func log(_ notification: NotificationRequest, about key: FlowKey) {
+        let message = String(
+            String.UnicodeScalarView(notification.message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+        let level: Logger.Level =
+            switch notification.level {
+            case .info: .notice
+            case .warning: .warning
+            case .error: .error
+            }
+        logger.log(
+            level: level, "\(notification.title)",
+            metadata: [
+                "notification": "\(notification.id)", "tenant": "\(key.tenant)", "flow": "\(key.flowID)", "message": "\(message)",
+            ])
+    }
+
+    /// Only logs it: the call that started the recovery gets an answer of its own.
+    func logRecovery(of key: FlowKey, failedWith error: StateError) {
+        logger.warning(
+            "recovery by policy failed", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
+    }
+
+    /// Logs a flow that a clean-up skips.
+    func logSkipped(_ key: FlowKey, _ error: StateError) {
+        logger.warning(
+            "clean-up skips a flow", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "reason": "\(error)"])
+    }
+
+    func logSkipped(more flows: Int64) {
+        logger.warning("clean-up skipped more flows", metadata: ["flows": "\(flows)"])
+    }
+
+    /// Logs what an operator must know even when no client reports it.
+    func log(_ error: StateError) {
+        switch error {
+        case .dataLoss, .internalFault: logger.error("\(error.description)")
+        default: break
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import FlowModel
+import Postgres
+
+extension GetSummaryCommand: StoreCommand {
+    package func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<FlowSummary, StateError>) -> Void
+    ) throws(StateError) {
+        let key = key
+        try LoadCommand(key: key).submit(to: store, context: context) { result in
+            do throws(StateError) {
+                guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
+                try store.definition(for: snapshot.head, context) { found in
+                    do throws(StateError) {
+                        Self.summarize(snapshot, try found.get()?.definition, store, context, completion)
+                    } catch {
+                        completion(.failure(error))
+                    }
+                }
+            } catch {
+                completion(.failure(error))
+            }
+        }
+    }
+
+    private struct Totals: Sendable {
+        var visits: [(phase: String, enteredAt: Timestamp?, completedAt: Timestamp?)] = []
+        var versions: Int64 = 0
+        var errors: Int64 = 0
+        var recoveries: Int64 = 0
+        var storedBytes: Int64 = 0
+        var checkpoints: Int64 = 0
+        var lastError: [UInt8] = []
+    }
+
+    private static func summarize(
+        _ snapshot: Snapshot, _ definition: FlowDefinition?, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<FlowSummary, StateError>) -> Void
+    ) {
+        var parameters = Parameters()
+        parameters.append(snapshot.head.key.tenant)
+        parameters.append(snapshot.head.key.flowID)
+        let limits = store.limits
+        let query = Query<Totals>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
+            .success(try totals(rows))
+        }
+        store.submit(query, context) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let totals):
+                store.compute([snapshot.state], context, completion) { budget throws(StateError) in
+                    let lastError = try? JSONDocument(totals.lastError, maximumDepth: limits.jsonDepth)
+                    return FlowSummary(
+                        head: snapshot.head,
+                        phases: try FlowSummary.Phase.all(
+                            snapshot, definition, visits: totals.visits, limits: limits, budget: budget),
+                        versions: totals.versions, checkpoints: totals.checkpoints, errors: totals.errors,
+                        recoveries: totals.recoveries, lastError: lastError?.root["error"]?.string ?? "",
+                        storedBytes: totals.storedBytes)
+                }
+            }
+        }
+    }
+
+    private static func totals(_ rows: ResultRows) throws(PostgresError) -> Totals {
+        var totals = Totals()
+        for row in 0..<rows.count {
+            totals.visits.append(
+                (
+                    try rows.text(row, 0), try rows.timestampIfPresent(row, 1).map { Timestamp(microseconds: $0) },
+                    try rows.timestampIfPresent(row, 2).map { Timestamp(microseconds: $0) }
+                ))
+            totals.versions += try rows.int64(row, 3)
+            totals.errors += try rows.int64(row, 4)
+            totals.recoveries += try rows.int64(row, 5)
+            totals.storedBytes += try rows.int64(row, 6)
+            totals.checkpoints = try rows.int64(row, 7)
+            totals.lastError = try rows.bytesIfPresent(row, 8) ?? []
+        }
+        return totals
+    }
+
+    /// One row a phase. The version that created the flow, or moved it to a phase, is the one with which it entered the phase.
+    private static let statement = Statement(
+        name: "summarize_flow",
+        sql: """
+            SELECT v.phase, max(v.created_at) FILTER (WHERE v.kind IN (\(VersionKind.created.rawValue), \(VersionKind.transitioned.rawValue))),
+                max(v.created_at) FILTER (WHERE v.kind = \(VersionKind.phaseCompleted.rawValue)), count(*),
+                count(*) FILTER (WHERE v.kind = \(VersionKind.errorReported.rawValue)),
+                count(*) FILTER (WHERE v.kind = \(VersionKind.recovered.rawValue)),
+                coalesce(sum(pg_column_size(v.state)), 0)::bigint,
+                (SELECT count(*) FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2),
+                (SELECT l.metadata FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
+                    AND l.kind = \(VersionKind.errorReported.rawValue) ORDER BY l.version DESC LIMIT 1)
+            FROM flowstate.flow_version v WHERE v.tenant = $1 AND v.flow_id = $2 GROUP BY v.phase
+            """,
+        parameterTypes: [.text, .text])
+}

@@ -1,0 +1,66 @@
+import Compression
+import FlowModel
+import Postgres
+
+extension DeleteFlowCommand: StoreCommand {
+    package func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
+        var content = RequestContent(operation: "delete")
+        content.append(key.flowID)
+        content.append(precondition)
+        let requestDigest = content.digest
+
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(precondition.expectedVersion)
+        parameters.append(VersionKind.deleted.rawValue)
+        parameters.append(actor)
+        parameters.append(bytes: XXH3.digest([]))
+        parameters.append(StateCodec.raw.rawValue)
+        if let idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: requestDigest)
+        }
+        let (flowID, expected) = (key.flowID, precondition.expectedVersion)
+        let interpreter = ResultInterpreter(
+            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
+        ) { flow in ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) }
+        let place = idempotencyKey == nil ? 0 : 1
+        let single = Change.SingleStatement(
+            statement: Self.held[place], first: Self.first[place], parameters: parameters
+        ) { rows throws(PostgresError) in try interpreter.answer(rows) }
+        store.submit(Change(key, store.resources, .statement(single)), context, completion)
+    }
+
+    private static let first = [false, true].map { statement(held: false, idempotent: $0) }
+    private static let held = [false, true].map { statement(held: true, idempotent: $0) }
+
+    /// The tombstone keeps the row of the head, so that a late save finds it and is refused.
+    private static func statement(held: Bool, idempotent: Bool) -> Statement {
+        var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
+        var change = ChangeSQL(
+            head: """
+                UPDATE flowstate.flow f SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
+                    deleted_at = greatest(statement_timestamp(), f.updated_at)
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    \(held ? "AND " + HeadLock.isHeld : "") \(ChangeSQL.guardCondition(idempotent: idempotent))
+                RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
+                """,
+            version: """
+                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
+                    codec, digest, actor, content_type, phase, status, state)
+                SELECT $1, $2, h.version, h.version - 1, 0, h.updated_at, h.progress, $4, $7, $6, $5, '', h.phase, h.status, ''
+                FROM head h
+                """,
+            digest: "$6::bytea")
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        let name = (held ? "delete_held_flow" : "delete_flow") + (idempotent ? "_idempotent" : "")
+        return Statement(name: name, sql: change.text, parameterTypes: types)
+    }
+}

@@ -1,0 +1,56 @@
+import FlowModel
+import Postgres
+
+extension ListFlowsCommand: StoreCommand {
+    package func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<FlowHead>, StateError>) -> Void
+    ) throws(StateError) {
+        let check = StateCheck(limits: store.limits)
+        try check.check(self)
+        let size = try check.pageSize(pageSize)
+        let seal = fingerprint
+        var query = ListFlowsQuery(tenant: tenant, order: order)
+        query.add(filter)
+        if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
+        let pageBytes = store.pageBytes
+        let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes))
+        let (tenant, order) = (tenant, order)
+        var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
+            rows throws(PostgresError) in
+            var heads: [FlowHead] = []
+            heads.reserveCapacity(rows.count)
+            var bytes = 0
+            for row in 0..<rows.count {
+                bytes += rows.byteCount(ofRow: row)
+                if bytes > pageBytes, !heads.isEmpty { break }
+                let key = FlowKey(stored: tenant, flowID: try rows.text(row, FlowRow.headColumnCount))
+                heads.append(try FlowRow.head(rows, row, key: key))
+            }
+            let found = rows.count > 0 ? try rows.int64(0, FlowRow.headColumnCount + 1) : 0
+            return .success(
+                Page(heads, size: size, isCut: Int64(heads.count) < found) { last in
+                    PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
+                })
+        }
+        // Dashboards ask for the same page at the same time.
+        reading.sharesAnswer()
+        store.submit(
+            reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, context, completion)
+    }
+
+    private var fingerprint: Fingerprint {
+        var fingerprint = Fingerprint()
+        fingerprint.combine(tenant)
+        fingerprint.combine(order.rawValue)
+        for value in [filter.flowType, filter.phase, filter.status] {
+            fingerprint.combine(value.map { [$0] } ?? [])
+        }
+        fingerprint.combine(LabelsJSON.encode(filter.labels))
+        for time in [filter.created.start, filter.created.end, filter.updated.start, filter.updated.end] {
+            fingerprint.combine(time?.microseconds ?? .max)
+        }
+        fingerprint.combine(filter.flowIDPrefix)
+        fingerprint.combine(filter.includeDeleted ? 1 : 0)
+        return fingerprint
+    }
+}

@@ -1,0 +1,150 @@
+import FlowModel
+import Postgres
+
+extension RestoreCheckpointCommand: StoreCommand {
+    package func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
+        if store.resources.cache.lookup(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
+        // The labels that a definition derives come from the checkpoint's state.
+        try LoadCommand(key: key, selector: .checkpoint(checkpoint)).submit(to: store, context: context) { result in
+            // The statement reports what is wrong.
+            guard case .success(.snapshot(let snapshot)) = result else { return restore(nil, store, context, completion) }
+            completing(completion) { () throws(StateError) in
+                try store.definition(for: snapshot.head, context) { found in
+                    completing(completion) { () throws(StateError) in
+                        guard let definition = try found.get()?.definition else { return restore(nil, store, context, completion) }
+                        follow(definition, snapshot, store, context, completion)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Validates the checkpoint's state by the flow's current rules, which may be newer than the state.
+    private func follow(
+        _ definition: FlowDefinition, _ snapshot: Snapshot, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        let (isHeld, limits) = (store.validatesSaves && definition.onSave == .enforce, store.limits)
+        let finish: @Sendable (Result<LabelChanges?, StateError>) -> Void = { result in
+            switch result {
+            case .success(let labels): restore(labels, store, context, completion)
+            case .failure(let error): refuse(error, store, context, completion)
+            }
+        }
+        store.compute([snapshot.state], context, finish) { budget throws(StateError) in
+            if isHeld {
+                let type = try ContentType(parsing: snapshot.version.contentType, limits: limits)
+                let save = SaveCommand(key: key, actor: actor, state: snapshot.state, contentType: type, kind: .restored)
+                return try save.following(definition, from: .unknown, limits: limits, budget: budget).command.labelChanges
+            }
+            return try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: budget)
+        }
+    }
+
+    /// A retry of a restore that succeeded is answered again, even if rules would refuse it now.
+    private func refuse(
+        _ error: StateError, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        guard error.isOfContent, let idempotencyKey else { return completion(.failure(error)) }
+        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
+            if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
+            completion(.failure(error))
+        }
+    }
+
+    private var requestDigest: [UInt8] {
+        var content = RequestContent(operation: "restore")
+        content.append(key.flowID)
+        content.append(precondition)
+        content.append(checkpoint)
+        return content.digest
+    }
+
+    private func restore(
+        _ labels: LabelChanges?, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        let requestDigest = requestDigest
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(precondition.expectedVersion)
+        parameters.append(checkpoint)
+        parameters.append(VersionKind.restored.rawValue)
+        parameters.append(actor)
+        parameters.append(labels.map(LabelsJSON.encode))
+        parameters.append(labels == nil ? nil : Int32(clamping: store.limits.labels))
+        if let idempotencyKey {
+            parameters.append(idempotencyKey)
+            parameters.append(bytes: requestDigest)
+        }
+        let (flowID, expected, checkpoint, limits) = (key.flowID, precondition.expectedVersion, checkpoint, store.limits)
+        let interpreter = ResultInterpreter(
+            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
+        ) { flow in
+            if flow.isBlocked && !flow.isDeleted { return .checkpointNotFound(flowID: flowID, checkpoint: checkpoint) }
+            return ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) ?? ResultInterpreter.labelRefusal(flow, limits)
+        }
+        let single = Change.SingleStatement(
+            statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
+        ) { rows throws(PostgresError) in try interpreter.answer(rows) }
+        let load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
+        store.submit(Change(key, store.resources, .statement(single)), context) { (result: Result<SavedVersion, StateError>) in
+            guard case .failure(let error) = result, error == .contention else { return completion(result) }
+            // Its base was missing at each attempt: a load tells whether it is lost for good.
+            store.submit(load, context: context) { loaded in
+                if case .failure(let loss) = loaded, case .dataLoss = loss { completion(.failure(loss)) } else { completion(result) }
+            }
+        }
+    }
+
+    static let plain = statement(idempotent: false)
+    private static let idempotent = statement(idempotent: true)
+
+    /// Copies the state inside the database, as stored and with its digest: a damaged state is still recognised as damaged. A patch keeps
+    /// its base, which the lock keeps from being pruned until the copy is committed. If the base was pruned just before, nothing is
+    /// written, and the next attempt finds the state stored anew.
+    private static func statement(idempotent: Bool) -> Statement {
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text, .int4]
+        let labels = LabelSQL(labels: "f.labels", changes: "$7", limit: "$8")
+        var change = ChangeSQL(
+            lookups: [
+                """
+                source AS (SELECT v.* FROM (\(CheckpointRow.named("$4"))) c JOIN \(VersionRow.locked("c.version")) ON true),
+                base AS (SELECT v.version FROM source s JOIN \(VersionRow.locked("s.base_version")) ON true)
+                """
+            ],
+            head: """
+                UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
+                    labels = coalesce(\(labels.merged), f.labels),
+                    updated_at = greatest(statement_timestamp(), f.updated_at)
+                FROM source s
+                WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(labels.fits) AND \(HeadLock.isHeld)
+                    \(ChangeSQL.guardCondition(idempotent: idempotent))
+                RETURNING f.version, f.updated_at
+                """,
+            version: """
+                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
+                    codec, digest, actor, content_type, phase, status, metadata, base_version, state)
+                SELECT $1, $2, h.version, s.version, s.size, h.updated_at, s.progress, $5, s.codec, s.digest, $6, s.content_type,
+                    s.phase, s.status, s.metadata, s.base_version, s.state
+                FROM head h, source s
+                """,
+            digest: "s.digest")
+        change.restoredVersion = "s.version"
+        change.labels = labels
+        change.blocked = "NOT EXISTS (SELECT FROM source)"
+        change.source = "head h, source s"
+        if idempotent {
+            change.keyParameter = types.count + 1
+            types += [.text, .bytea]
+        }
+        return Statement(
+            name: idempotent ? "restore_checkpoint_idempotent" : "restore_checkpoint", sql: change.text, parameterTypes: types)
+    }
+}

@@ -1,0 +1,124 @@
+import Compression
+import FlowModel
+
+extension SaveCommand: StoreCommand {
+    package func submit(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        guard idempotencyKey != nil, requestDigest == nil else {
+            return try submitRequest(to: store, context: context, completion: completion)
+        }
+        var command = self
+        // The digest of what the client asked for, before the server adds anything that another try would not repeat.
+        command.requestDigest = requestDigest("save", content: XXH3.digest(state))
+        try command.submitRequest(to: store, context: context, completion: completion)
+    }
+
+    private func submitRequest(
+        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        if wantsInitialState, let flowType {
+            let (flowID, limits) = (key.flowID, store.limits)
+            try StateCheck(limits: limits).checkFields(of: self)
+            let context = context.placed(key, in: store)
+            return try store.definition(of: flowType, tenant: key.tenant, context) { found in
+                completing(completion) { () throws(StateError) in
+                    let definition = try found.get()?.definition
+                    store.compute(
+                        [], context,
+                        { made in
+                            completing(completion) { () throws(StateError) in
+                                var command = self
+                                command.state = try made.get()
+                                try command.submitState(to: store, context, completion)
+                            }
+                        }
+                    ) { budget throws(StateError) in
+                        try definition?.initialState(of: flowID, at: SystemClock.now, limits: limits, budget: budget) ?? []
+                    }
+                }
+            }
+        }
+        try submitState(to: store, context, completion)
+    }
+
+    /// An empty text is not JSON, so it can ask for the initial state.
+    private var wantsInitialState: Bool { kind == .created && state.isEmpty && contentType.isJSON }
+
+    private func submitState(
+        to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        try StateCheck(limits: store.limits).check(self)
+        if SaveValidation.isNeedless(self, store) { return save(to: store, context, completion) }
+        let command = try SaveValidation(command: self, store: store, context: context).begin { result in
+            switch result {
+            case .failure(let error): refuse(error, to: store, context, completion)
+            case .success(let outcome):
+                outcome.command.save(to: store, outcome.context) { result in
+                    completion(
+                        result.map { saved in
+                            var saved = saved
+                            saved.warnings = outcome.warnings
+                            return saved
+                        })
+                }
+            }
+        }
+        command?.save(to: store, context, completion)
+    }
+
+    /// A retry of a save that succeeded is answered again, even if rules would refuse it now.
+    private func refuse(
+        _ error: StateError, to store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        guard error.isOfContent, let idempotencyKey else {
+            return context.executor.execute { completion(.failure(error)) }
+        }
+        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
+            if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
+            completion(.failure(error))
+        }
+    }
+
+    private func save(
+        to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        if state.count <= SaveChange.packedApart { return submit(SaveChange(self, store.resources), to: store, context, completion) }
+        let context = context.placed(key, in: store)
+        guard precondition != .expected(0), store.resources.cache.lookup(key)?.chain == nil else {
+            return pack(after: nil, in: store, context, completion)
+        }
+        // Without the bases of its flow the state would be stored whole, which is still done if they cannot be read.
+        store.load(LoadCommand(key: key), context) { pack(after: (try? $0.get())?.chain, in: store, context, completion) }
+    }
+
+    /// Packs a large state on a thread of the scheduler, and queues the save.
+    private func pack(
+        after chain: VersionChain?, in store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        store.schedule(
+            .short, context,
+            { (packed: Result<SaveChange, StateError>) in
+                completing(completion) { () throws(StateError) in submit(try packed.get(), to: store, context, completion) }
+            }
+        ) { () throws(StateError) in
+            // For the packed state, and the parameters of the statement.
+            try context.reserve(2 * state.count)
+            return SaveChange(self, store.resources, after: chain)
+        }
+    }
+
+    private func submit(
+        _ save: SaveChange, to store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) {
+        let change = Change(key, store.resources, .save(save))
+        guard let notification else { return store.submit(change, context, completion) }
+        store.submit(change, context) { (result: Result<SavedVersion, StateError>) in
+            if case .success(let saved) = result, !saved.replayed { store.log(notification, about: key) }
+            completion(result)
+        }
+    }
+}
