@@ -39,6 +39,14 @@ test: deps lint ## Build, and run every test
 	$(MAKE) docker-check
 	$(MAKE) bench-smoke
 
+# The rooms that do no I/O: no PostgreSQL, no sockets.
+UNIT_TESTS := '^(FlowModelTests|FlowAccessTests|HTTP2Tests|ResourcesTests|WireMessagesTests|FlowArchiveTests|FlowTransferTests|flowstateTests|FlowstateBenchTests)\.'
+
+.PHONY: test-unit
+test-unit: toolchain ## Build, and run the tests of what does no I/O
+	swift build --build-tests $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	swift test --skip-build --scratch-path $(BUILD_DIR) --filter $(UNIT_TESTS)
+
 .PHONY: test-end-to-end
 test-end-to-end: ## The tests with stock gRPC clients, against the debug build
 	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench \
@@ -82,6 +90,11 @@ bench-smoke: packages build ## Some seconds of load: every p99 must be below 50 
 .PHONY: bench-packages
 bench-packages: packages
 	@bash docker/packages.sh bench
+
+.PHONY: paths
+paths: packages build ## How many source files a save and a load run through (docs/internals/paths.md)
+	swift build --product flowstate -Xswiftc -profile-generate -Xswiftc -profile-coverage-mapping --scratch-path .build-paths
+	python3 Benchmarks/paths.py --binary .build-paths/debug/flowstate --bench $(RELEASE)/flowstate-bench $(ARGS)
 
 .PHONY: sanitize
 sanitize: deps ## AddressSanitizer over a run of 10,000 mixed calls

@@ -129,7 +129,7 @@ let package = Package(
                 "FlowServer", "FlowService", "FlowAccess", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore",
                 "PostgresCluster",
                 "Postgres",
-                "FlowModel", nioCore, nioPosix, logging, lifecycle,
+                "FlowModel", "Resources", nioCore, nioPosix, logging, lifecycle,
             ]),
     ],
     cxxLanguageStandard: .cxx17

@@ -18,22 +18,23 @@ package struct Credentials: Sendable {
     }
 }
 
-/// What an authenticator makes of credentials.
+/// An authenticator's answer.
 package enum Authentication: Sendable {
     case identified(Identity)
     case refused(StateError)
-    /// It takes a look-up. The closure is cancelled with the call; it throws a `StateError`, anything else is an internal fault.
+    /// Needs a look-up, which the closure makes. It is cancelled with the call, and throws a `StateError`; any other error is an internal
+    /// fault.
     case pending(@Sendable () async throws -> Identity)
 }
 
-/// Tells who calls.
+/// Identifies callers.
 package protocol Authenticator: Sendable {
     /// Called on the event loop of each call, before the request is decoded: it must not block, and takes microseconds at most.
     func authenticate(_ credentials: Credentials) -> Authentication
 }
 
-/// Without authentication configured, callers say who they are: tenant and actor come from metadata, `default` and `anonymous` where it says
-/// nothing, and everyone has every scope.
+/// For servers without authentication, where callers say who they are: tenant and actor come from metadata, or are `default` and
+/// `anonymous`, and every caller has every scope.
 package struct MetadataAuthenticator: Authenticator {
     private static let scopes = Set(Scope.allCases)
 
@@ -50,8 +51,8 @@ package struct MetadataAuthenticator: Authenticator {
         }
     }
 
-    /// - Throws: `StateError.invalidArgument` for values that are not ASCII: metadata is (PROTOCOL-HTTP2.md, ASCII-Value), and bytes without a
-    ///   meaning must not make two tenants one.
+    /// - Throws: `StateError.invalidArgument` for values that are not ASCII, which metadata must be (PROTOCOL-HTTP2.md, ASCII-Value): bytes
+    ///   without a meaning must not make two tenants one.
     private static func value(_ value: String?, _ key: String) throws(StateError) -> String? {
         guard let value else { return nil }
         guard value.utf8.allSatisfy({ $0 < 0x80 }) else { throw .invalidArgument(field: key, message: "metadata must be ASCII") }

@@ -1,8 +1,8 @@
-/// On whose behalf a call runs. It comes from the credentials, never from the request.
+/// The caller on whose behalf a call runs. It comes from the credentials, never from the request.
 package struct Identity: Sendable, Equatable {
     /// Isolates data: a caller sees the flows of its tenant only.
     package let tenant: String
-    /// Goes into the audit trail.
+    /// Is written into the audit trail.
     package let actor: String
     package let scopes: Set<Scope>
 

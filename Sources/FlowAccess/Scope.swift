@@ -1,4 +1,4 @@
-/// What a method does, and so what its caller must be allowed.
+/// What a method needs of its caller.
 package enum Scope: String, Sendable, CaseIterable {
     /// Anyone may call it, without an identity: health, reflection.
     case open

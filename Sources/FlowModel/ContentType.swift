@@ -14,7 +14,7 @@ package struct ContentType: Sendable, Hashable {
 
     /// - Parameter text: empty means `application/json`.
     /// - Throws: `StateError.invalidArgument` for `content_type`.
-    package init(parsing text: String, limits: Limits = Limits()) throws(StateError) {
+    package init(parsing text: String, limits: Limits) throws(StateError) {
         if text.isEmpty {
             self = .json
             return

@@ -9,7 +9,7 @@ package struct FlowKey: Sendable, Hashable {
     package let flowID: String
 
     /// - Throws: `StateError.invalidArgument` naming `tenant` or `flow_id`.
-    package init(tenant: String, flowID: String, limits: Limits = Limits()) throws(StateError) {
+    package init(tenant: String, flowID: String, limits: Limits) throws(StateError) {
         try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes)
         try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes)
         self.tenant = tenant

@@ -5,6 +5,9 @@
 package struct Limits: Sendable, Equatable {
     package init() {}
 
+    /// Those of a server that is not told otherwise.
+    package static let defaults = Limits()
+
     // MARK: Messages and states
 
     /// One gRPC message, before and after decompression.

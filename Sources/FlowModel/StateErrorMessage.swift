@@ -70,7 +70,7 @@ extension StateError: CustomStringConvertible {
                 "flow \"\(flowID)\" does not exist, so it is not at version \(expected); check flow_id and tenant, or save with expected_version 0"
         }
         return
-            "flow \"\(flowID)\" is at version \(actual), not \(expected): somebody saved in between; load it, apply your change again and save with expected_version \(actual)"
+            "flow \"\(flowID)\" is at version \(actual), not \(expected): another save came in between; load it, apply your change again and save with expected_version \(actual)"
     }
 
     private static func alreadyExists(_ flowID: String, _ version: Int64, _ deleted: Bool) -> String {

@@ -30,7 +30,7 @@ package struct ServerOptions: Sendable {
     package var readers = Self.defaultConnections
     /// Event loops, each with a thread, that serve connections.
     package var eventLoops = 1
-    package var limits = Limits()
+    package var limits = Limits.defaults
     /// Whether saves are checked against the definitions of their flows' types.
     package var validatesSaves = true
     package var cleanup = CleanupSettings()

@@ -1,6 +1,6 @@
 import FlowModel
 
-// What methods that make a step of a flow have in common.
+// Shared by the methods that take a step of a flow.
 
 extension CallContext {
     func step(_ flowID: String, _ precondition: Precondition, _ idempotencyKey: String) throws(StateError) -> LifecycleRequest {

@@ -11,7 +11,7 @@ struct CallContext: Sendable {
     let peer: String
     /// When the caller stops waiting; nil: a stream without a deadline.
     let deadline: ContinuousClock.Instant?
-    /// Those of the caller's tenant.
+    /// The limits of the caller's tenant.
     let limits: Limits
     let metadata: Metadata
     let server: ServerDescription
@@ -32,7 +32,7 @@ extension Credentials {
         self.init(peer: call.peer)
         call.metadata.forEach { name, value in
             switch name {
-            // Of repeated names the first counts, as everywhere in metadata.
+            // The first field of a name counts, as everywhere in metadata.
             case "flowstate-tenant": tenant = tenant ?? value
             case "flowstate-actor": actor = actor ?? value
             case "authorization": authorization = authorization ?? value

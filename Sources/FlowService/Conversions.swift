@@ -15,7 +15,7 @@ extension FlowModel.Timestamp {
         self.init(microseconds: message.seconds * 1_000_000 + Int64(message.nanos) / 1_000)
     }
 
-    /// The first microsecond that is not before the time, or the last one of the year 9999, which no flow has either.
+    /// The first microsecond that is not before the time, at most the last one of the year 9999, which is the time of no flow.
     init(notBefore message: WireMessages.Timestamp, field: String) throws(StateError) {
         try self.init(message, field: field)
         if message.nanos % 1_000 != 0, self < .latest { microseconds += 1 }
@@ -29,7 +29,7 @@ extension FlowModel.Timestamp {
 }
 
 extension TimeRange {
-    /// Of times in whole microseconds exactly those that lie in the range, also where its borders are finer.
+    /// Has exactly the whole microseconds that lie between the times, even if those are finer.
     init(
         after: WireMessages.Timestamp?, before: WireMessages.Timestamp?, field: String
     ) throws(StateError) {
@@ -82,7 +82,7 @@ extension CheckpointRecord {
 }
 
 extension Precondition {
-    /// `any_version`, a member of a oneof: it says something only when it is true.
+    /// `any_version` is a member of a oneof: only `true` means something.
     init(anyVersion isSet: Bool) throws(StateError) {
         guard isSet else {
             throw .invalidArgument(field: "any_version", message: "must be true, or expected_version be given, or neither")

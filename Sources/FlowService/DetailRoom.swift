@@ -1,8 +1,8 @@
 import GRPC
 import Protobuf
 
-/// How much an error's detail may take, so that `Status.maxDetailsBytes` hold all of the error's status: each text in it has a bound, and
-/// of a list those elements come that fit. So nothing has to be left out whole.
+/// The room for an error's detail within `Status.maxDetailsBytes`, which the whole status must fit into: each text has a bound, and of a
+/// list as many elements are sent as fit. So no detail is ever left out as a whole.
 ///
 /// The bounds leave room for one element of any list beside the longest message, the names in `ErrorInfo` and a `RetryInfo`.
 struct DetailRoom {
@@ -19,13 +19,13 @@ struct DetailRoom {
 
     private var bytes: Int
 
-    /// - Parameter status: all but the detail.
+    /// - Parameter status: the status without the detail.
     init(beside status: RPCStatus) { bytes = Status.maxDetailsBytes - status.encoded().count - Self.wrapperBytes }
 
-    /// Takes room for what the detail has besides its list.
+    /// Takes the room of the detail's other fields than its list.
     mutating func take(_ detail: some WireMessage) { bytes -= detail.encoded().count }
 
-    /// Of a detail's list the first elements, as many as fit, and how many were left out.
+    /// The first elements of a detail's list, as many as fit, and how many are left out.
     mutating func list<Element, Message: WireMessage>(
         _ elements: [Element], _ message: (Element) -> Message
     ) -> (kept: [Message], omitted: Int32) {

@@ -24,13 +24,14 @@ package enum ErrorTable {
         case .invalidUTF8(let field), .invalidDuration(let field): badRequest(field)
         case .tooMuchMemory(let limit):
             status(plain.code, plain.message, "STATE_TOO_LARGE") { _ in
-                // Decoding ended there.
+                // Decoding stopped at the limit.
                 AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(limit)))
             }
         }
     }
 
-    /// What the transport refuses by itself has a reason and a detail too, by its code. What no service of this domain made stays as it is.
+    /// Adds the reason and the detail, by its code, to a status with which the transport refuses a call by itself. Other statuses stay as
+    /// they are.
     package static func completed(_ status: Status) -> Status {
         let (code, message) = (status.code, status.message)
         switch (code, status.refusal) {
@@ -144,7 +145,7 @@ package enum ErrorTable {
         StringMap(names(error).map { StringMap.Element(key: $0.key, value: DetailRoom.name($0.value)) })
     }
 
-    /// What the error is about, whole.
+    /// The names of what the error is about, not shortened.
     private static func names(_ error: StateError) -> StringMap {
         switch error {
         case .versionConflict(let flowID, _, _), .flowAlreadyExists(let flowID, _, _),

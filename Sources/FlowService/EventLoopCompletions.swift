@@ -1,5 +1,5 @@
 import FlowStore
 import GRPC
 
-/// The answers of a database batch go to the event loop of their calls together, and a large batch of them in slices.
+/// Completes the calls of a database batch together on their event loop, those of a large batch in slices.
 extension SlicedWork: CompletionExecutor {}

@@ -4,7 +4,7 @@ import FlowStore
 import Protobuf
 import WireMessages
 
-/// A method of the API. It says which one it is, as the contract declares it, and what its caller must be allowed.
+/// A method of the API: its descriptor, as the contract declares it, and the scope that its caller needs.
 protocol FlowMethod: SendableMetatype {
     associatedtype Request: WireMessage
     associatedtype Response: WireMessage
@@ -24,7 +24,7 @@ protocol UnaryFlowMethod: FlowMethod {
     static func response(_ outcome: Command.Outcome, flowID: String) -> Response
     /// The flow that the request names; empty for lists.
     static func flowID(_ request: Request) -> String
-    /// Whether it changes the flow that the request names by much content: such changes keep their order while they are decoded.
+    /// Whether the request carries a new state of the flow that it names: such changes keep their order while they are decoded.
     static var carriesState: Bool { get }
     /// About how many bytes the response takes; 0: a few hundred.
     static func size(of outcome: Command.Outcome) -> Int

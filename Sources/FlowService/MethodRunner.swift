@@ -5,15 +5,16 @@ import GRPC
 import NIOCore
 import Protobuf
 
-/// Runs methods: the one way from a call to a command and back. Before the request is decoded, the authenticator says who calls.
+/// Runs methods: the one way from a call to a command and back. The authenticator identifies the caller before the request is decoded.
 struct MethodRunner: Sendable {
     let store: StateStore
     let authenticator: any Authenticator
     let server: ServerDescription
 
-    /// What an event loop decodes, checks and encodes itself, in bytes; some 10 ns each. What is larger is left to the scheduler.
+    /// The largest message, in bytes, that an event loop decodes, checks and encodes itself, at some 10 ns a byte. The scheduler gets
+    /// larger ones.
     private static let quickBytes = 64 << 10
-    /// What decoding a large request takes besides the message, for each of its bytes: protobuf-c's message and ours.
+    /// Memory that decoding a large request takes besides the message, for each of its bytes: for protobuf-c's struct and the Swift one.
     private static let decodingFactor = 2
 
     /// - Returns: nil for a method that is neither unary nor streaming.
@@ -124,7 +125,7 @@ struct MethodRunner: Sendable {
         ) { [context] in self.begin(method, message, call, caller, context) }
     }
 
-    /// The flow that a request names which is not decoded yet; nil: none, or it is refused when it is decoded.
+    /// The flow that a request names, before the request is decoded; nil: it names none, or is refused when it is decoded.
     private func key<Method: UnaryFlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ caller: CallContext) -> FlowKey? {
         guard let flowID = message.withUnsafeReadableBytes({ Method.Request.text(of: "flow_id", in: $0) }), !flowID.isEmpty else {
             return nil
@@ -155,8 +156,8 @@ struct MethodRunner: Sendable {
         }
     }
 
-    /// A large message may take as much again as it has bytes, which is reserved. One that takes more, since it has very many parts, is
-    /// decoded anew when there is memory for the most that it may take.
+    /// Decodes a message. A large one may take as much memory again as it has bytes, which is reserved. One that takes more, since it has
+    /// very many parts, is decoded again if there is memory for the most that it may take.
     private func decode<Request: WireMessage>(_ message: ByteBuffer, _ context: OperationContext) throws(Status) -> Request {
         let (size, limit) = (message.readableBytes, store.limits.arenaBytes)
         let usual = size <= Self.quickBytes ? limit : min(limit, size + size / 8 + 4_096)
@@ -184,7 +185,7 @@ struct MethodRunner: Sendable {
     ) {
         let size = Method.size(of: outcome)
         if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
-        // The answer, which waits for the event loop. What it is made of may be remembered, and no call's own.
+        // For the encoded response, which waits for the event loop. What it is encoded from may be in the cache, and so not the call's own.
         guard call.memory.reserve(size) else {
             return call.finish(TransportErrors.answerOverloaded(memoryLimit: call.memory.budget.limit))
         }
@@ -199,7 +200,7 @@ struct MethodRunner: Sendable {
         ) { FramedMessage(encoding: Method.response(outcome, flowID: flowID)) }
     }
 
-    /// A call that ends early, or whose deadline passes, takes its command along.
+    /// A call that ends early, or whose deadline passes, cancels its command.
     private func operationContext(_ call: ServerCall, _ caller: CallContext) -> OperationContext {
         let token = CancellationToken()
         call.onCancel { token.cancel() }

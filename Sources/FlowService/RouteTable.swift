@@ -3,7 +3,7 @@ import FlowStore
 import GRPC
 import WireMessages
 
-/// Every method of `flowstate.v1`. What the contract has and this table has not answers UNIMPLEMENTED.
+/// Every method of `flowstate.v1`. Methods of the contract that are not built yet answer UNIMPLEMENTED.
 package struct RouteTable: Sendable {
     package let routes: [Route]
 
@@ -21,7 +21,7 @@ package struct RouteTable: Sendable {
     /// The full names of the methods that are built.
     static let served = methods.map { $0.method.fullName }
 
-    /// - Parameter store: must be started by whoever owns it.
+    /// - Parameter store: must be started by its owner.
     package init(
         store: StateStore, server: ServerDescription = ServerDescription(), authenticator: any Authenticator = MetadataAuthenticator()
     ) {
@@ -31,7 +31,7 @@ package struct RouteTable: Sendable {
         routes = Self.methods.compactMap(runner.route(any:)) + missing.map(Self.unimplemented)
     }
 
-    /// Whatever its kind: the answer does not wait for the request.
+    /// Bidirectional whatever the method's kind, so that the answer does not wait for the request.
     private static func unimplemented(_ method: MethodDescriptor) -> Route {
         Route(
             service: method.service, method: method.name,

@@ -1,6 +1,6 @@
 import FlowModel
 
-/// What a server says about itself (`GetServerInfo`). A class: every call's context has it.
+/// What a server says about itself (`GetServerInfo`). A class, since the context of every call holds it.
 package final class ServerDescription: Sendable {
     /// The release.
     package let version: String
@@ -10,7 +10,7 @@ package final class ServerDescription: Sendable {
     package let limits: Limits
 
     package init(
-        version: String = "", startedAt: ContinuousClock.Instant = .now, features: [String] = [], limits: Limits = Limits()
+        version: String = "", startedAt: ContinuousClock.Instant = .now, features: [String] = [], limits: Limits = .defaults
     ) {
         self.version = version
         self.startedAt = startedAt

@@ -30,7 +30,7 @@ struct RequestStream<Request: WireMessage>: AsyncSequence {
 struct ResponseStream<Response: WireMessage>: Sendable {
     let call: ServerCall
 
-    /// Returns when the next one has room.
+    /// Sends a response, and returns when there is room for the next one.
     /// - Throws: `CancellationError` when the call is over; a `Status` when there is no memory for the message.
     func send(_ response: Response) async throws { try await call.send(FramedMessage(encoding: response)) }
 }

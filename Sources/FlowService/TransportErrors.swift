@@ -3,7 +3,7 @@ import GRPC
 import Protobuf
 import WireMessages
 
-/// What the transport answers calls for which the process has no memory, in the words of `ErrorTable`.
+/// The statuses of calls for which the process has no memory, with the details of `ErrorTable`.
 package enum TransportErrors {
     private static let retryAfterMilliseconds: Int64 = 1_000
 

@@ -72,8 +72,13 @@ package final class HTTP2Session {
 
     // MARK: Bytes and events
 
+    /// nghttp2 reads or makes frames.
+    private var isInside = false
+
     /// Takes bytes from the socket. Call `forEachEvent` and `takeOutput` afterwards, even after an error.
     package func receive(_ bytes: ByteBuffer) throws(HTTP2Error) {
+        enter()
+        defer { isInside = false }
         input = bytes
         let result = bytes.withUnsafeReadableBytes { raw in
             inputBase = raw.baseAddress
@@ -96,6 +101,13 @@ package final class HTTP2Session {
         ignoredBytes.secondPassed()
     }
 
+    /// Neither function that reads or makes frames may be called from a callback, directly or not (nghttp2, programmers' guide, remarks). The
+    /// callbacks only note what happened; a call from within is a fault of this program, which would corrupt the session, so it traps.
+    private func enter() {
+        precondition(!isInside, "an HTTP/2 session was entered from one of its own callbacks")
+        isInside = true
+    }
+
     /// Passes on the events since the last call, in order. `body` may call the session; events that it causes come with the next call.
     package func forEachEvent(_ body: (HTTP2Event) -> Void) {
         guard !events.isEmpty else { return }
@@ -110,6 +122,8 @@ package final class HTTP2Session {
 
     /// Appends the frames to send to `buffer`, up to about `limit` bytes; returns true when there may be more.
     package func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
+        enter()
+        defer { isInside = false }
         let end = buffer.readableBytes + limit
         while buffer.readableBytes < end {
             let wanted = end - buffer.readableBytes

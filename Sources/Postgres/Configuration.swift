@@ -14,7 +14,7 @@ extension Database {
         /// Bytes (`Operation.cost`) that may wait on one connection group; one operation is accepted whatever its size.
         package var queuedBytes = 64 << 20
         /// Operations in one transaction at most.
-        package var batchOperations = 64
+        package var batchOperations = 128
         /// Bytes (`Operation.cost`) in one transaction at most; a larger operation has a batch of its own.
         package var batchBytes = 8 << 20
         /// Shown in `pg_stat_activity`.

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// One bound on the memory that requests take in this process, whoever sends them and wherever the memory is: messages that arrive, decoded
-/// requests, states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator takes
-/// beyond that shows in the resident memory, and is subtracted from what large accounts may have. Thread-safe; never blocks.
+/// One bound on the memory that the requests of all clients take in this process, wherever it is: messages that arrive, decoded requests,
+/// states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator takes beyond
+/// that shows in the resident memory, and is subtracted from what large accounts may have. Thread-safe; never blocks.
 ///
 /// What does not fit is refused, so the newest request gives way to those in progress. The last eighth is kept for accounts that hold
 /// little: small requests still fit when large ones, or answers that are not read, have taken all the rest.

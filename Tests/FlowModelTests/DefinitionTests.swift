@@ -142,4 +142,12 @@ import Testing
         }
         #expect(read > 20, "seed \(seed): only \(read) were still definitions")
     }
+
+    /// What recovery keeps is the quarantine; definitions of older releases say `archives`.
+    @Test(arguments: ["quarantined", "archives"]) func retentionOfTheQuarantine(member: String) throws {
+        let document = "{\"flow_type\": \"t\", \"retention\": {\"\(member)\": 3}}"
+        #expect(try DefinitionReader.read(Array(document.utf8), limits: Limits()).retention.quarantined == 3)
+        let wrong = "{\"flow_type\": \"t\", \"retention\": {\"\(member)\": 0}}"
+        #expect(DefinitionReader.faults(wrong).map(\.path) == ["/retention/\(member)"])
+    }
 }

@@ -35,7 +35,7 @@ import Testing
     @Test func savesAndTransitionsDoNotMoveItOn() throws {
         let definition = try definition()
         for (phase, status) in [("work", "running"), ("work", "closed")] {
-            var command = SaveCommand(key: try FlowKey(tenant: "t", flowID: "f"), actor: "a", state: Array("{}".utf8))
+            var command = SaveCommand(key: try FlowKey(tenant: "t", flowID: "f", limits: .defaults), actor: "a", state: Array("{}".utf8))
             command.phase = "check"
             let place = CurrentPlace.at(phase: phase, status: status)
             let isRefused = Result { try command.following(definition, from: place, limits: Limits(), budget: .usual) }.isFailure

@@ -4,7 +4,7 @@ import Testing
 struct NameTests {
     @Test func keysHoldAnyNameWithoutControlCharacters() throws {
         for name in ["a", String(repeating: "x", count: 255), String(repeating: "é", count: 127), "🦊/\\ \"'", "\u{A0}", "\u{10FFFF}"] {
-            let key = try FlowKey(tenant: "default", flowID: name)
+            let key = try FlowKey(tenant: "default", flowID: name, limits: .defaults)
             #expect(key.flowID == name)
         }
     }
@@ -15,7 +15,8 @@ struct NameTests {
     func keysRefuseTheRest(_ name: String) {
         for field in ["flow_id", "tenant"] {
             let error = #expect(throws: StateError.self) {
-                try field == "tenant" ? FlowKey(tenant: name, flowID: "f") : FlowKey(tenant: "t", flowID: name)
+                try field == "tenant"
+                    ? FlowKey(tenant: name, flowID: "f", limits: .defaults) : FlowKey(tenant: "t", flowID: name, limits: .defaults)
             }
             guard case .invalidArgument(field, _) = error else {
                 Issue.record("\(String(describing: error))")
@@ -36,8 +37,8 @@ struct NameTests {
     }
 
     @Test func keysAreComparedByBytes() throws {
-        let composed = try FlowKey(tenant: "t", flowID: "\u{E9}")
-        let decomposed = try FlowKey(tenant: "t", flowID: "e\u{301}")
+        let composed = try FlowKey(tenant: "t", flowID: "\u{E9}", limits: .defaults)
+        let decomposed = try FlowKey(tenant: "t", flowID: "e\u{301}", limits: .defaults)
         #expect(composed.flowID == decomposed.flowID)
         #expect(composed != decomposed)
         #expect(Set([composed, decomposed]).count == 2)

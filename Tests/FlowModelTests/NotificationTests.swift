@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func aPayloadIsJSONWhateverStandsInIt() throws {
-        let key = try FlowKey(tenant: "acme", flowID: #"a "flow""#)
+        let key = try FlowKey(tenant: "acme", flowID: #"a "flow""#, limits: .defaults)
         let record = NotificationRecord(
             id: "n", key: key, version: 7, level: .error, title: "t\u{7F}", message: "one\ntwo \\ \u{0}é",
             createdAt: Timestamp(microseconds: 1))

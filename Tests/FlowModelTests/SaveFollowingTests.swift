@@ -18,7 +18,7 @@ import Testing
         _ definition: FlowDefinition, _ state: String = "{}", phase: String? = nil, from current: CurrentPlace,
         kind: VersionKind = .saved, _ change: (inout SaveCommand) -> Void = { _ in }
     ) throws -> SaveCommand {
-        let key = try FlowKey(tenant: "t", flowID: "f")
+        let key = try FlowKey(tenant: "t", flowID: "f", limits: .defaults)
         var command = SaveCommand(key: key, actor: "a", state: Array(state.utf8), kind: kind)
         command.phase = phase
         change(&command)
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func whoMustKnowWhereAFlowIs() throws {
-        let key = try FlowKey(tenant: "t", flowID: "f")
+        let key = try FlowKey(tenant: "t", flowID: "f", limits: .defaults)
         let (enforced, none) = (try definition(Self.phases), try definition(#""phases": []"#))
         let warned = try definition(Self.phases + #", "on_save": "warn""#)
         var command = SaveCommand(key: key, actor: "a", state: [])
@@ -114,7 +114,8 @@ import Testing
     private func setStatus(_ head: Labels, set: Labels = .none, remove: [String] = []) throws -> Labels {
         let time = Timestamp(microseconds: 0)
         let head = FlowHead(
-            key: try FlowKey(tenant: "t", flowID: "f"), flowType: "o", version: 3, phase: "", status: "", progress: nil, labels: head,
+            key: try FlowKey(tenant: "t", flowID: "f", limits: .defaults), flowType: "o", version: 3, phase: "", status: "", progress: nil,
+            labels: head,
             createdAt: time, updatedAt: time, deletedAt: nil)
         let version = VersionRecord(
             version: 3, parentVersion: 2, kind: .saved, actor: "a", contentType: "application/json", size: 2, digest: [], phase: "",
@@ -224,7 +225,7 @@ import Testing
 
 @Suite struct WireNumberTests {
     @Test func numbersAreBoundedWhereTheyComeIn() throws {
-        let (check, key) = (StateCheck(limits: Limits()), try FlowKey(tenant: "t", flowID: "f"))
+        let (check, key) = (StateCheck(limits: Limits()), try FlowKey(tenant: "t", flowID: "f", limits: .defaults))
         let save = { (version: Int64) throws in
             var command = SaveCommand(key: key, actor: "a", state: Array("1".utf8))
             command.precondition = .expected(version)

@@ -6,7 +6,7 @@ struct StateCheckTests {
     private let check = StateCheck(limits: Limits())
 
     private func save(_ change: (inout SaveCommand) -> Void = { _ in }) throws -> SaveCommand {
-        var save = try SaveCommand(key: FlowKey(tenant: "t", flowID: "f"), actor: "a", state: Array("{}".utf8))
+        var save = try SaveCommand(key: FlowKey(tenant: "t", flowID: "f", limits: .defaults), actor: "a", state: Array("{}".utf8))
         change(&save)
         return save
     }
@@ -64,7 +64,7 @@ struct StateCheckTests {
     }
 
     @Test func opaqueStatesAreNotLookedAt() throws {
-        let binary = try ContentType(parsing: "application/octet-stream")
+        let binary = try ContentType(parsing: "application/octet-stream", limits: .defaults)
         #expect(
             try field {
                 $0.state = [0xFF]; $0.contentType = binary
@@ -81,7 +81,7 @@ struct StateCheckTests {
     }
 
     @Test func readsAreCheckedToo() throws {
-        let key = try FlowKey(tenant: "t", flowID: "f")
+        let key = try FlowKey(tenant: "t", flowID: "f", limits: .defaults)
         for selector in [LoadSelector.version(0), .version(-1), .checkpoint(""), .label("\n"), .time(Timestamp(microseconds: .max))] {
             #expect(throws: StateError.self) { try check.check(LoadCommand(key: key, selector: selector)) }
         }

@@ -53,7 +53,7 @@ extension LifecycleDecision {
 }
 
 extension JSONPatch {
-    init(_ bytes: [UInt8], limits: PatchLimits = PatchLimits()) throws(JSONPatchError) {
+    init(_ bytes: [UInt8], limits: PatchLimits = PatchLimits(.defaults)) throws(JSONPatchError) {
         try self.init(bytes, limits: limits, budget: .usual)
     }
 

@@ -141,7 +141,7 @@ import Testing
         let works: [(WorkBudget) throws -> [UInt8]] = [
             { try JSONDiff.patch(from: old, to: new, budget: $0) }, { try MergePatch.apply(new, to: old, budget: $0) },
             {
-                try JSONPatch(Array(#"[{"op":"add","path":"/x","value":1}]"#.utf8), limits: PatchLimits(), budget: $0).apply(
+                try JSONPatch(Array(#"[{"op":"add","path":"/x","value":1}]"#.utf8), limits: PatchLimits(.defaults), budget: $0).apply(
                     to: old, budget: $0)
             },
         ]
@@ -178,7 +178,7 @@ import Testing
             let labels = Bool.random(using: &random) ? #""labels": {"l": "/a", "m": "/b/a"},"# : ""
             let document = Array(
                 #"{"flow_type": "t", "on_save": "warn", \#(schema) \#(labels) "rules": [\#(rules.joined(separator: ","))]}"#.utf8)
-            let key = try FlowKey(tenant: "t", flowID: "f")
+            let key = try FlowKey(tenant: "t", flowID: "f", limits: .defaults)
             let (old, new) = (Array(json.value().utf8), Array(json.object(["a", "b", "c"].map { ($0, json.value()) }).utf8))
             let work = { (budget: WorkBudget) throws(StateError) -> String in
                 let definition = try DefinitionReader.read(document, limits: Limits(), budget: budget)

@@ -87,7 +87,7 @@ import Testing
                 let patch = Array(#"[{"op":"add","path":"\#(path)","value":1},{"op":"test","path":"","value":{"a":1}}]"#.utf8)
                 let document = try JSONDocument.parse(state(count, 1), maximumDepth: 9, budget).get()
                 do {
-                    _ = try JSONPatch(patch, limits: PatchLimits(), budget: budget).apply(to: document, budget: budget)
+                    _ = try JSONPatch(patch, limits: PatchLimits(.defaults), budget: budget).apply(to: document, budget: budget)
                 } catch JSONPatchError.Reason.stopped(let stopped) {
                     throw stopped
                 } catch let error as JSONPatchError {

@@ -62,7 +62,8 @@ import WireMessages
 
     private func withServer(_ authenticator: some Authenticator, _ body: (Endpoint) async throws -> Void) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let store = StateStore(database: try Database(configuration: .init(conninfo: ""), logger: logger), logger: logger)
+        let database = try Database(configuration: .init(conninfo: ""), logger: logger)
+        let store = StateStore(database: database, limits: .defaults, logger: logger)
         let runner = MethodRunner(store: store, authenticator: authenticator, server: ServerDescription())
         let group = MultiThreadedEventLoopGroup.singleton
         let server = Server(

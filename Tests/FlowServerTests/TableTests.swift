@@ -16,7 +16,7 @@ import WireMessages
     /// A method that somebody forgot to route, or that left the contract, fails here.
     @Test func everyMethodOfTheContractHasItsRoute() throws {
         let database = try Database(configuration: .init(conninfo: ""), logger: Logger(label: "test"))
-        let store = StateStore(database: database, logger: Logger(label: "test"))
+        let store = StateStore(database: database, limits: .defaults, logger: Logger(label: "test"))
         let table = RouteTable(store: store)
         let declared = FlowStateProto.services.flatMap { service in
             service.methods.map { "/\(service.name)/\($0.name)" }

@@ -53,7 +53,9 @@ struct BurstTests {
                 #expect(snapshot.head.labels == flow.labels && snapshot.head.flowType == flow.type)
             }
             let known = try await store.snapshot(key)
-            let read = try await StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger).snapshot(key)
+            let read = try await StateStore(
+                database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger
+            ).snapshot(key)
             #expect(known == read, "what is known is what is stored: seed \(seed), \(id)")
         }
     }
@@ -120,7 +122,8 @@ struct BurstTests {
 
     @Test func aLoadSeesWhatAnotherServerDid() async throws {
         let stores = [
-            try await StoreCluster.store(), StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger),
+            try await StoreCluster.store(),
+            StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger),
         ]
         let key = try key(freshTenant(), "f")
         for round in 0..<20 {

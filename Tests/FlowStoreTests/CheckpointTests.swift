@@ -108,7 +108,8 @@ struct CheckpointTests {
         #expect(try await store.run(restore).version == 5)
         restore.checkpoint = "two"
         #expect(await refusal { try await store.run(restore) } == .checkpointNotFound(flowID: "f", checkpoint: "two"))
-        let missing = RestoreCheckpointCommand(key: try FlowKey(tenant: key.tenant, flowID: "x"), actor: "a", checkpoint: "one")
+        let missing = RestoreCheckpointCommand(
+            key: try FlowKey(tenant: key.tenant, flowID: "x", limits: .defaults), actor: "a", checkpoint: "one")
         #expect(await refusal { try await store.run(missing) } == .flowNotFound(flowID: "x", deleted: false))
     }
 

@@ -38,7 +38,7 @@ struct CleanupOracleTests {
         let tenant = freshTenant()
         let conninfo = try await StoreCluster.running().conninfo
         let databases = [try await Self.open(conninfo, tenant), try await Self.open(conninfo, tenant)]
-        let stores = databases.map { StateStore(database: $0, logger: StoreCluster.logger) }
+        let stores = databases.map { StateStore(database: $0, limits: .defaults, logger: StoreCluster.logger) }
         let document = "{\"flow_type\": \"t\", \"on_save\": \"off\", \"phases\": [], \"retention\": {\"versions\": 3, \"checkpoints\": 4}}"
         _ = try await stores[0].run(PutDefinitionCommand(tenant: tenant, actor: "a", document: json(document)))
         let flows = try (0..<4).map { Flow(key: try key(tenant, "f\($0)")) }
@@ -126,7 +126,7 @@ struct CleanupOracleTests {
     }
 
     private static func check(_ flows: [Flow], _ seed: UInt64) async throws {
-        let stranger = StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger)
+        let stranger = StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
         for flow in flows {
             let states = await flow.oracle.states
             let head = try await stranger.snapshot(flow.key)

@@ -94,7 +94,7 @@ extension RetentionTests {
         let database = try await StoreCluster.running().database
         var settings = CleanupSettings()
         settings.intervalSeconds = 0
-        let store = StateStore(database: database, cleanup: settings, logger: StoreCluster.logger)
+        let store = StateStore(database: database, limits: .defaults, cleanup: settings, logger: StoreCluster.logger)
         let tenants = [freshTenant(), freshTenant()].sorted()
         for tenant in tenants {
             try await define(store, tenant, "{\"versions\": 1}")
@@ -123,7 +123,7 @@ extension RetentionTests {
         let database = try await StoreCluster.running().database
         var settings = CleanupSettings()
         settings.intervalSeconds = 0
-        let store = StateStore(database: database, cleanup: settings, logger: StoreCluster.logger)
+        let store = StateStore(database: database, limits: .defaults, cleanup: settings, logger: StoreCluster.logger)
         let tenant = freshTenant()
         try await define(store, tenant, "{\"versions\": 1}")
         let flows = (100..<160).map { "f\($0)" }

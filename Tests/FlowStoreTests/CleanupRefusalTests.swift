@@ -13,7 +13,7 @@ import Testing
 
         static func start(_ name: String) async throws -> Server {
             let database = try await StoreCluster.open(try await StoreCluster.ownDatabase(name))
-            let server = Server(store: StateStore(database: database, logger: StoreCluster.logger), database: database)
+            let server = Server(store: StateStore(database: database, limits: .defaults, logger: StoreCluster.logger), database: database)
             let document = "{\"flow_type\": \"kept\", \"on_save\": \"off\", \"phases\": [], \"retention\": {\"versions\": 2}}"
             _ = try await server.store.run(PutDefinitionCommand(tenant: server.tenant, actor: "a", document: json(document)))
             return server

@@ -141,7 +141,7 @@ struct ListTests {
             command.pageToken = page.next
         } while command.pageToken != nil
         #expect(seen.count == 7)
-        let missing = try FlowKey(tenant: key.tenant, flowID: "x")
+        let missing = try FlowKey(tenant: key.tenant, flowID: "x", limits: .defaults)
         #expect(await refusal { try await store.run(ListVersionsCommand(key: missing)) } == .flowNotFound(flowID: "x", deleted: false))
         #expect(await refusal { try await store.run(ListCheckpointsCommand(key: missing)) } == .flowNotFound(flowID: "x", deleted: false))
     }

@@ -63,9 +63,9 @@ import Testing
         }
         statements.append(SaveSQL.short)
         for idempotent in [false, true] {
-            for (archives, notifies) in [(true, true), (false, true), (true, false)] {
+            for (quarantines, notifies) in [(true, true), (false, true), (true, false)] {
                 for held in [false, true] {
-                    statements.append(SaveSQL.noting(held: held, idempotent: idempotent, archives: archives, notifies: notifies))
+                    statements.append(SaveSQL.noting(held: held, idempotent: idempotent, quarantines: quarantines, notifies: notifies))
                 }
             }
         }

@@ -13,7 +13,7 @@ struct PruningTests {
     }
 
     private func stranger() async throws -> StateStore {
-        StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger)
+        StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
     }
 
     private func execute(_ sql: String, _ key: FlowKey) async throws {
@@ -201,7 +201,7 @@ struct PruningTests {
     @Test func aLockedVersionIsLeft() async throws {
         let flow = try await flow(6) { _ in false }
         let database = try await StoreCluster.open(try await StoreCluster.running().conninfo)
-        let store = StateStore(database: database, logger: StoreCluster.logger)
+        let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
         let holder = try await LockHolder.hold(
             "SELECT version FROM flowstate.flow_version WHERE tenant = '\(flow.key.tenant)' AND version = 3 FOR KEY SHARE")
         #expect(await refusal { try await store.pruneVersions(of: flow.key, below: 6, actor: "a") } == .contention)

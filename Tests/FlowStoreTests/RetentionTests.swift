@@ -128,7 +128,7 @@ import Testing
         #expect(try await number("SELECT count(*) FROM flowstate.flow_version WHERE tenant = $1", tenant) == Int64(before), "a dry run")
         // What is stored anew may take more room, so bytes are compared with what went.
         #expect(try await pass(dryRun: false).versions == planned.versions)
-        let stranger = StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger)
+        let stranger = StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
         for (flow, states) in states {
             let key = try key(tenant, flow)
             #expect(try await rows(key).map(\.version) == expected[flow], "seed \(seed): \(members), flow \(flow)")
@@ -232,7 +232,7 @@ import Testing
         _ = try await StoreCluster.sql("DELETE FROM flowstate.cleanup_run", read: { rows throws(PostgresError) in rows.affectedRows })
         let tenant = freshTenant()
         let database = try await StoreCluster.running().database
-        let stores = (0..<4).map { _ in StateStore(database: database, logger: StoreCluster.logger) }
+        let stores = (0..<4).map { _ in StateStore(database: database, limits: .defaults, logger: StoreCluster.logger) }
         try await define(stores[0], tenant, "{\"versions\": 2}")
         for turn in 0..<30 { try await save(stores[0], try key(tenant, "f"), "[\(turn)]") }
         let results = try await withThrowingTaskGroup(of: CleanupResult?.self) { group in

@@ -80,7 +80,9 @@ struct SaveTests {
         let deleted = try await store.snapshot(key, .version(2))
         #expect(deleted.version.kind == .deleted && deleted.state.isEmpty && deleted.head.isDeleted)
         #expect(
-            await refusal { try await store.run(DeleteFlowCommand(key: FlowKey(tenant: key.tenant, flowID: "none"), actor: "a")) }
+            await refusal {
+                try await store.run(DeleteFlowCommand(key: FlowKey(tenant: key.tenant, flowID: "none", limits: .defaults), actor: "a"))
+            }
                 == .flowNotFound(flowID: "none", deleted: false))
     }
 

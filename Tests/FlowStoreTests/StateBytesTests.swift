@@ -22,7 +22,7 @@ struct StateBytesTests {
     @Test func opaqueBytesAndEmptiness() async throws {
         let store = try await StoreCluster.store()
         let key = try key(freshTenant(), "f")
-        let binary = try ContentType(parsing: "application/octet-stream")
+        let binary = try ContentType(parsing: "application/octet-stream", limits: .defaults)
         for state in [[], [UInt8](0...255), [0], [UInt8](repeating: 0xFF, count: 5_000)] {
             _ = try await store.run(SaveCommand(key: key, actor: "a", state: state, contentType: binary))
             let snapshot = try await store.snapshot(key)
@@ -41,7 +41,7 @@ struct StateBytesTests {
             "UPDATE flowstate.flow_version SET state = set_byte(state, 2, 120) WHERE tenant = $1 AND version = 2", [.text],
             { $0.append(tenant) }, read: { rows throws(PostgresError) in rows.affectedRows })
         // Another server, which does not know the version already.
-        let other = StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger)
+        let other = StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
         guard case .dataLoss(flowID: "f", version: 2, _) = await refusal({ try await other.snapshot(key) }) else {
             Issue.record("a damaged state was served")
             return

@@ -167,7 +167,7 @@ struct StatisticsTests {
     /// What is asked for again within a minute is not taken again, and together once.
     @Test func figuresAreKept() async throws {
         let running = try await StoreCluster.running()
-        let (store, tenant) = (StateStore(database: running.database, logger: StoreCluster.logger), freshTenant())
+        let (store, tenant) = (StateStore(database: running.database, limits: .defaults, logger: StoreCluster.logger), freshTenant())
         let command = GetStatisticsCommand(tenant: tenant)
         let times = try await withThrowingTaskGroup(of: Timestamp.self) { group in
             for _ in 0..<50 { group.addTask { try await store.run(command).time } }

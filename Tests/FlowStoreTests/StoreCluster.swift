@@ -114,7 +114,7 @@ func freshTenant(_ name: String = #function) -> String {
 }
 
 func key(_ tenant: String, _ flowID: String) throws -> FlowKey {
-    try FlowKey(tenant: tenant, flowID: flowID)
+    try FlowKey(tenant: tenant, flowID: flowID, limits: .defaults)
 }
 
 func json(_ text: String) -> [UInt8] { Array(text.utf8) }

@@ -24,7 +24,7 @@ struct ValidationCountTests {
 
     @Test func violationsAreCountedByRule() async throws {
         let running = try await StoreCluster.running()
-        let (store, tenant) = (StateStore(database: running.database, logger: StoreCluster.logger), freshTenant())
+        let (store, tenant) = (StateStore(database: running.database, limits: .defaults, logger: StoreCluster.logger), freshTenant())
         for (type, onSave) in [("strict", "enforce"), ("lax", "warn")] {
             _ = try await store.run(PutDefinitionCommand(tenant: tenant, actor: "a", document: Self.definition(type, onSave: onSave)))
         }
@@ -49,7 +49,7 @@ struct ValidationCountTests {
         #expect(try await Self.figures(store, tenant, "lax") == ["lax required 0 1"])
 
         // Another server adds its own.
-        let other = StateStore(database: running.database, logger: StoreCluster.logger)
+        let other = StateStore(database: running.database, limits: .defaults, logger: StoreCluster.logger)
         var again = SaveCommand(key: try key(tenant, "other"), actor: "a", state: json("{}"))
         again.flowType = "lax"
         _ = try await other.run(again)
@@ -68,7 +68,7 @@ struct ValidationCountTests {
         #expect(counts.take().map(\.count.refused) == [2])
 
         let database = try await StoreCluster.open(running.conninfo)
-        let store = StateStore(database: database, logger: StoreCluster.logger)
+        let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
         store.resources.validationCounts.note([.init(path: "", rule: "r", message: "")], isRefused: false, flowType: "t", tenant: "x")
         await database.shutdown()
         let error = await refusal { try await store.flushValidationCounts() }

@@ -33,7 +33,7 @@ struct VersionStorageTests {
 
     /// A server that knows nothing of what was saved.
     private func stranger() async throws -> StateStore {
-        StateStore(database: try await StoreCluster.running().database, logger: StoreCluster.logger)
+        StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
     }
 
     private func number(_ sql: String, _ tenant: String) async throws -> Int64 {
@@ -155,7 +155,7 @@ struct VersionStorageTests {
         let database = try Database(configuration: configuration, logger: StoreCluster.logger)
         database.start()
         _ = await database.waitUntilAvailable()
-        let store = StateStore(database: database, logger: StoreCluster.logger)
+        let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
         let states = try await converse(store, key, 3)
         let losses = database.connectionLosses
         for sql in [
@@ -205,7 +205,7 @@ struct VersionStorageTests {
         #expect(try await store.pruneVersions(of: key, below: 41, actor: "a").versions == 0)
         #expect(try await store.pruneVersions(of: key, below: .max, actor: "a").versions > 0, "never the newest")
         #expect(try await store.snapshot(key).state == states.last)
-        let absent = try FlowKey(tenant: tenant, flowID: "absent")
+        let absent = try FlowKey(tenant: tenant, flowID: "absent", limits: .defaults)
         #expect(
             await refusal { try await store.pruneVersions(of: absent, below: 2, actor: "a") }
                 == .flowNotFound(flowID: "absent", deleted: false))
@@ -225,7 +225,7 @@ struct VersionStorageTests {
                     var saved: [FlowVersion: [UInt8]] = [:]
                     for step in 0..<60 {
                         state += Self.words[Int.random(in: 0..<10, using: &random)].utf8
-                        let content = try ContentType(parsing: "text/plain")
+                        let content = try ContentType(parsing: "text/plain", limits: .defaults)
                         let version = try await server.store.run(SaveCommand(key: key, actor: "a", state: state, contentType: content))
                             .version
                         saved[version] = state
@@ -272,6 +272,6 @@ struct VersionStorageTests {
 
     private func otherServer() async throws -> Server {
         let database = try await StoreCluster.open(try await StoreCluster.running().conninfo)
-        return Server(store: StateStore(database: database, logger: StoreCluster.logger), database: database)
+        return Server(store: StateStore(database: database, limits: .defaults, logger: StoreCluster.logger), database: database)
     }
 }

@@ -10,6 +10,8 @@ import Testing
 
     private func life(_ change: (inout ServerConfiguration) -> Void = { _ in }, hasSpoken: Bool = true) -> KeepaliveStateMachine {
         var configuration = ServerConfiguration()
+        configuration.keepaliveInterval = .minutes(2)
+        configuration.idleTimeout = .minutes(30)
         change(&configuration)
         var life = KeepaliveStateMachine(configuration, now: start)
         if hasSpoken { life.handshakeDone() }

@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func commitsAGroupAtOnceInTheOrderOfSubmission() async throws {
-        try await Self.withBlockedWriter { database, group, release in
+        try await Self.withBlockedWriter({ $0.batchOperations = 64 }) { database, group, release in
             let table = try await Self.table("place bigint GENERATED ALWAYS AS IDENTITY, number bigint", in: database)
             let inserts = (0..<128).map { number in
                 SQL(number: "INSERT INTO \(table) (number) VALUES ($1) RETURNING pg_current_xact_id()::text::int8", [.int8]) {

@@ -42,14 +42,14 @@ private:
     size_t left_;
 };
 
-/// Keeps a node for each value. The reader calls for a bracket before it takes it, and for every other token when it has taken it: that
-/// begins behind the one before it, after white space, a comma or a colon.
+/// Keeps a node for each value. The reader calls the handler for a bracket before it takes the bracket, and for every other token after it
+/// has taken the token: such a token begins after the one before it and white space, a comma or a colon.
 class NodeHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, NodeHandler> {
 public:
     NodeHandler(const uint8_t *bytes, const GrammarStream &stream, size_t maxDepth, cjson_node *nodes, size_t room)
         : bytes_(bytes), stream_(stream), maxDepth_(maxDepth), nodes_(nodes), room_(room) {}
 
-    /// The most that a node has room for.
+    /// The largest height that a node has room for.
     static constexpr size_t maxHeight = (1u << 24) - 1;
 
     bool Null() { return leaf(CJSON_NULL); }
@@ -98,7 +98,7 @@ private:
     bool close() {
         cjson_node &node = nodes_[open_.back()];
         open_.pop_back();
-        // What the stream has passed over stands between the last token and the bracket; nothing else but white space can.
+        // Between the last token and the bracket only white space can stand, or what the stream has passed over.
         while (isSpace(bytes_[end_])) ++end_;
         if (end_ != place()) node.kind_and_height |= CJSON_OPAQUE;
         end_ = place() + 1;
@@ -109,7 +109,7 @@ private:
         return true;
     }
 
-    /// Notes in an open container how high the highest of what is in it is.
+    /// Raises an open container's height to that of a container in it.
     static void raise(cjson_node &node, uint32_t height) {
         if (node.kind_and_height >> kindBits < height) {
             node.kind_and_height = (node.kind_and_height & ((1u << kindBits) - 1)) | height << kindBits;
@@ -178,7 +178,7 @@ const char *messageOf(cjson_code code) {
 
 void fill(cjson_error *error, cjson_code code, const uint8_t *bytes, size_t offset) {
     if (error == nullptr) return;
-    if (code == CJSON_OK) { // a position costs a walk over the text: only a refusal has one
+    if (code == CJSON_OK) { // a position costs a walk over the text: only an error has one
         *error = cjson_error{CJSON_OK, 0, 1, 1, messageOf(CJSON_OK)};
         return;
     }
@@ -196,7 +196,7 @@ void fill(cjson_error *error, cjson_code code, const uint8_t *bytes, size_t offs
 
 constexpr uint8_t nothing = 0;
 
-/// Reads the whole text; the handler may stop it, which means that it is nested too deeply.
+/// Reads the whole text. When the handler stops the reader, the error is that the text is nested too deeply.
 template <typename Stream, typename Handler>
 int read(const uint8_t *bytes, size_t length, Stream &stream, Handler &handler, cjson_error *error) {
     // The reader's stack holds eight bytes for each open container: usual texts stay inside this buffer.
@@ -218,7 +218,7 @@ int read(const uint8_t *bytes, size_t length, Stream &stream, Handler &handler, 
     return code == CJSON_OK;
 }
 
-/// Writes the nodes of what the stream shows.
+/// Parses what the stream shows into nodes.
 template <typename Stream>
 int parse(
     const uint8_t *bytes, size_t length, Stream &stream, size_t max_depth, cjson_node *nodes, size_t room, size_t *count,

@@ -4,7 +4,7 @@
 #include "TextBlock.hpp"
 
 /// Finds where an array or object ends without reading what is in it, 64 bytes at a time: it counts the brackets outside strings, and for
-/// that looks at quotes, backslashes and brackets only. In JSON that is where the container ends; of anything else it finds some place, or
+/// that looks at quotes, backslashes and brackets only. In JSON that is where the container ends; in any other text it finds some place, or
 /// none, and reads nothing beyond the end.
 class ContainerEnd {
 public:
@@ -32,12 +32,12 @@ private:
     size_t take(const TextBlock &block) {
         const uint64_t strings = strings_.areInStrings(block);
         const uint64_t openings = block.areOpenings() & ~strings, closings = block.areClosings() & ~strings;
-        // The last block may have more behind the container's end.
+        // In the last block this also counts what follows the container's end.
         nodes_ += static_cast<size_t>(__builtin_popcountll((openings | block.are(',') | block.are(':')) & ~strings));
         if ((openings | closings) == 0) return none;
         const size_t opened = static_cast<size_t>(__builtin_popcountll(openings));
         const size_t closed = static_cast<size_t>(__builtin_popcountll(closings));
-        if (closed < depth_ && opened <= maxDepth_ - depth_) { // in whatever order, neither end is reached
+        if (closed < depth_ && opened <= maxDepth_ - depth_) { // whatever their order, neither the end nor the depth is reached
             depth_ += opened - closed;
             return none;
         }

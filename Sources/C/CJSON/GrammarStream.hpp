@@ -5,17 +5,17 @@
 #include <cstdint>
 #include <cstring>
 
-/// An input stream for RapidJSON's reader that shows a text so that the reader decides by RFC 8259's grammar alone, and fast.
+/// An input stream for RapidJSON's reader that shows a text in such a way that the reader decides by RFC 8259's grammar alone, and fast.
 ///
 /// RapidJSON also checks what a value means: a high surrogate escape must be followed by a low one, and a number must fit a double.
 /// RFC 8259 leaves both to the application (§6, §8.2). For validation only, this stream therefore shows
 /// - the first hex digit `d` or `D` after `\u` as `0`, so that no escape is a surrogate, and
 /// - of a run of digits in a number the first two only (a leading zero stays visible: `012` shows as `01`), so that no number is too big.
 ///
-/// In a string it shows of a run of plain ASCII characters the first only: one is as valid as many, and the others are found eight at a
-/// time. Everything else (quotes, escapes, control characters, UTF-8 of several bytes) the reader sees and judges.
+/// Of a run of plain ASCII characters in a string it shows the first only: one is as valid as many, and the others are skipped eight at a
+/// time. The reader sees and checks everything else (quotes, escapes, control characters, UTF-8 of several bytes).
 ///
-/// It is also the "in situ" output stream: the reader's strings go nowhere, so no byte is copied.
+/// It is also the "in situ" output stream: the reader's strings are dropped, so no byte is copied.
 class GrammarStream {
 public:
     typedef char Ch;
@@ -23,7 +23,7 @@ public:
     GrammarStream(const uint8_t *bytes, size_t length)
         : begin_(bytes), current_(bytes), end_(bytes + length), state_(State::outside), hexDigitsLeft_(0) {}
 
-    /// The reader takes NUL for the end of the text; whoever calls it compares `Tell()` with the length to tell a NUL in the text apart.
+    /// The reader takes NUL for the end of the text; its caller compares `Tell()` with the length to find a NUL in the text.
     Ch Peek() const {
         if (current_ == end_) return '\0';
         const uint8_t byte = *current_;
@@ -75,7 +75,7 @@ protected:
 
     bool isAtOpening() const { return current_ != end_ && state_ <= State::digit && (*current_ == '[' || *current_ == '{'); }
 
-    /// Shows nothing of what is before `place`. Only outside strings and numbers.
+    /// Moves to `place` without showing what is before it. Only outside strings and numbers.
     void passOver(const uint8_t *place) { current_ = place; }
 
 private:

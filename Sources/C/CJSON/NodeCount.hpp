@@ -4,7 +4,7 @@
 #include "TextBlock.hpp"
 
 /// Counts the values of a text and the names of its members without reading it, 64 bytes at a time: each of them stands at the beginning,
-/// or behind an opening bracket, a comma or a colon that is in no string.
+/// or behind an opening bracket, a comma or a colon outside strings.
 class NodeCount {
 public:
     /// For JSON: the exact number, plus one for each array or object that holds only white space. For other texts: at least the number of

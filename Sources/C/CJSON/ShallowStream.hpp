@@ -4,15 +4,14 @@
 #include "ContainerEnd.hpp"
 #include "GrammarStream.hpp"
 
-/// Shows the reader a text without what is in the arrays and objects of its root, as if they had nothing in them: the reader judges the
-/// root itself as ever, and never sees the rest. A container that cannot be passed over, since it does not end or is nested too deeply,
-/// is shown as the end of the text.
+/// Shows the reader a text as if the arrays and objects in its root were empty: the reader checks the root itself as usual, and never sees
+/// the rest. A container that cannot be passed over, since it does not end or is nested too deeply, is shown as the end of the text.
 class ShallowStream : public GrammarStream {
 public:
     /// - `max_depth`: of the text; the root is 1.
     ShallowStream(const uint8_t *bytes, size_t length, size_t max_depth) : GrammarStream(bytes, length), maxDepth_(max_depth) {}
 
-    /// The reader takes an opening bracket when its handler has agreed, so within the depth.
+    /// The reader takes an opening bracket only after its handler has accepted it, so within the depth.
     Ch Take() {
         const bool isOpening = isAtOpening();
         const Ch shown = GrammarStream::Take();
@@ -22,7 +21,7 @@ public:
         return shown;
     }
 
-    /// At least as many nodes as the containers have that were passed over.
+    /// At least the number of nodes in the containers that were passed over.
     size_t skipped() const { return skipped_; }
 
 private:

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
-/// 64 bytes of a text, and which of them are what: a bit for each, the first the lowest.
+/// 64 bytes of a text, and masks that say which of them are of a kind: a bit for each byte, the first one lowest.
 ///
-/// The masks are vectors of the compiler's own (`ext_vector_type`), which become SSE2, NEON or plain instructions: no code is written for
-/// a processor. What is made of them is simdjson's way (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019, §3.1.1).
+/// The masks are vectors of the compiler's own (`ext_vector_type`), which become SSE2, NEON or plain instructions: no code is written for a
+/// processor. What is computed from them follows simdjson (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019, §3.1.1).
 class TextBlock {
 public:
     static constexpr size_t size = 64;
@@ -53,7 +53,7 @@ private:
     Bytes bytes_;
 };
 
-/// What of a text is in strings, block by block from outside a string on.
+/// Finds what of a text is in strings, block by block; the first block begins outside a string.
 class StringScan {
 public:
     /// From each opening quote of the block to the byte before its closing one.

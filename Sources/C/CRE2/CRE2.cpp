@@ -31,13 +31,13 @@ cre2_pattern *cre2_compile(const uint8_t *pattern, size_t length, size_t max_mem
     try {
         re2::RE2::Options options;
         options.set_log_errors(false);
-        options.set_never_capture(true); // whether, not where
+        options.set_never_capture(true); // searches ask whether, not where
         // RE2 takes two thirds of it for searches forwards, and zero for no limit.
         options.set_max_mem(static_cast<int64_t>(std::clamp<size_t>(max_memory, 2, INT64_MAX / 2)));
         auto compiled = std::make_unique<cre2_pattern>(piece(pattern, length), options);
         if (compiled->expression.ok()) return compiled.release();
         say(compiled->expression.error(), message, capacity);
-    } catch (...) { // memory is the only thing here that could be missing
+    } catch (...) { // the allocator is the only thing here that could throw
         message[0] = '\0';
         std::strncat(message, "out of memory", capacity - 1);
     }

@@ -23,7 +23,7 @@ extension BuiltInDefinitions {
           "recovery": {"automatic": ["error_report"], "automatic_depth": "transition",
             "strategies": ["repair", "checkpoint", "reset"], "status": "running",
             "keep": ["/flow_id", "/session_id", "/client_account_id", "/engagement_id", "/user_id", "/raw_data", "/metadata"]},
-          "retention": {"versions": 5, "checkpoints": 10, "archives": 5},
+          "retention": {"versions": 5, "checkpoints": 10, "quarantined": 5},
           "initial_state": {
             "flow_id": "", "client_account_id": "", "engagement_id": "", "user_id": "", "current_phase": "initialization",
             "status": "running", "progress_percentage": 0,

@@ -8,7 +8,7 @@ package struct PatchLimits: Sendable, Equatable {
     /// The nesting of arrays and objects, in the patch's values and in the document after every operation.
     package var depth: Int
 
-    package init(_ limits: Limits = Limits()) {
+    package init(_ limits: Limits) {
         operations = limits.patchOperations
         resultBytes = limits.stateBytes
         depth = limits.jsonDepth

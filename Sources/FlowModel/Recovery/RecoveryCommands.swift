@@ -198,10 +198,10 @@ package struct RestoreQuarantinedCommand: Sendable {
     }
 
     /// The next version.
-    package func save(_ archived: Snapshot, limits: Limits) throws(StateError) -> SaveCommand {
-        let version = archived.version
+    package func save(_ quarantined: Snapshot, limits: Limits) throws(StateError) -> SaveCommand {
+        let version = quarantined.version
         var save = SaveCommand(
-            key: archived.head.key, actor: actor, state: archived.state,
+            key: quarantined.head.key, actor: actor, state: quarantined.state,
             contentType: try ContentType(parsing: version.contentType, limits: limits), precondition: precondition, kind: .restored)
         save.parentVersion = version.version
         save.phase = version.phase.isEmpty ? nil : version.phase

@@ -10,7 +10,7 @@ package struct RetentionPolicy: Sendable, Equatable {
     /// The number of newest checkpoints.
     package var checkpoints: Int64?
     /// The number of newest quarantined states.
-    package var archives: Int64?
+    package var quarantined: Int64?
     /// The time without changes after which a flow that has ended is deleted.
     package var endedHours: Int64?
 
@@ -32,7 +32,9 @@ extension RetentionPolicy {
         policy.versionHours = reader.positive("version_hours", most: mostHours)
         policy.versionBytes = reader.positive("version_bytes")
         policy.checkpoints = reader.positive("checkpoints")
-        policy.archives = reader.positive("archives")
+        // Definitions of older releases call it `archives`.
+        let (quarantined, archives) = (reader.positive("quarantined"), reader.positive("archives"))
+        policy.quarantined = quarantined ?? archives
         policy.endedHours = reader.positive("ended_hours", most: mostHours)
         reader.finish()
         return (policy, reader.faults)

@@ -13,7 +13,7 @@ enum GetStatistics: UnaryFlowMethod {
                 field: "tenant", message: "must be empty or the caller's own: this server does not know who may see another's")
         }
         guard let window = request.window else { return GetStatisticsCommand(tenant: tenant, flowType: request.flowType.given) }
-        // A part of a second counts as one: no window is shorter than what was asked for.
+        // A part of a second counts as a whole one, so that no window is shorter than what was asked for.
         let (seconds, attoseconds) = window.components
         return GetStatisticsCommand(
             tenant: tenant, flowType: request.flowType.given, windowSeconds: attoseconds > 0 && seconds < .max ? seconds + 1 : seconds)
@@ -41,7 +41,7 @@ extension FlowStatistics.Count {
 }
 
 extension FlowStatistics.FlowType {
-    /// - Parameter seconds: of the window.
+    /// - Parameter seconds: the length of the window.
     fileprivate func message(_ seconds: Double) -> TypeStatistics {
         TypeStatistics(
             flowType: name, flows: flows, deletedFlows: deletedFlows, byStatus: byStatus.map(\.message),

@@ -2,7 +2,7 @@ import FlowAccess
 import FlowModel
 import WireMessages
 
-/// The versions that recovery wrote, which say how they came about.
+/// Lists the versions that recovery wrote; each says how it came about.
 enum GetRecoveryStatus: UnaryFlowMethod {
     static let method = MethodDescriptor.getRecoveryStatus
     static let scope = Scope.read

@@ -29,7 +29,7 @@ enum ListFlows: UnaryFlowMethod {
     private static func order(_ given: WireMessages.FlowOrder) throws(StateError) -> FlowModel.FlowOrder {
         if given == .unspecified { return .updatedDescending }
         guard let order = FlowModel.FlowOrder(rawValue: Int64(given.rawValue)) else {
-            throw .invalidArgument(field: "order", message: "\(given.rawValue) is no FlowOrder that this server knows")
+            throw .invalidArgument(field: "order", message: "\(given.rawValue) is not a FlowOrder that this server knows")
         }
         return order
     }

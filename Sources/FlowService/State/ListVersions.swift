@@ -19,7 +19,7 @@ enum ListVersions: UnaryFlowMethod {
         case .unspecified, .newestFirst: return true
         case .oldestFirst: return false
         case .unrecognized(let value):
-            throw .invalidArgument(field: "order", message: "\(value) is no VersionOrder that this server knows")
+            throw .invalidArgument(field: "order", message: "\(value) is not a VersionOrder that this server knows")
         }
     }
 

@@ -154,26 +154,26 @@ extension StateClient {
         try await call(.cleanup, request)
     }
 
-    /// The clean-up that servers do by themselves, one of them at a time, as far as it concerns the caller's flows: the one under way, else the
-    /// last.
+    /// Describes the clean-up that servers run by themselves, one server at a time, as far as it concerns the caller's flows: the run under
+    /// way, else the last one.
     /// - Throws: `ClientError`.
     public func getCleanupRun(_ request: GetCleanupRunRequest) async throws -> GetCleanupRunResponse {
         try await call(.getCleanupRun, request)
     }
 
-    /// Figures about what is stored.
+    /// Reads statistics about what is stored.
     /// - Throws: `ClientError`.
     public func getStatistics(_ request: GetStatisticsRequest) async throws -> GetStatisticsResponse {
         try await call(.getStatistics, request)
     }
 
-    /// What the server that answers is, and how it is set up.
+    /// Describes the server that answers, and how it is configured.
     /// - Throws: `ClientError`.
     public func getServerInfo(_ request: GetServerInfoRequest) async throws -> GetServerInfoResponse {
         try await call(.getServerInfo, request)
     }
 
-    /// Makes a tenant. ALREADY_EXISTS when there is one of that name.
+    /// Creates a tenant. ALREADY_EXISTS when there is one of that name.
     /// - Throws: `ClientError`.
     public func createTenant(_ request: CreateTenantRequest) async throws -> CreateTenantResponse {
         try await call(.createTenant, request)
@@ -191,7 +191,7 @@ extension StateClient {
         try await call(.updateTenant, request)
     }
 
-    /// Makes an API key. Its secret is answered this once and never again.
+    /// Creates an API key. Its secret is returned this once and never again.
     /// - Throws: `ClientError`.
     public func createApiKey(_ request: CreateApiKeyRequest) async throws -> CreateApiKeyResponse {
         try await call(.createApiKey, request)
@@ -203,7 +203,7 @@ extension StateClient {
         try await call(.listApiKeys, request)
     }
 
-    /// Makes an API key useless from now on. Doing so twice changes nothing.
+    /// Revokes an API key: from now on calls with it are refused. Doing so twice changes nothing.
     /// - Throws: `ClientError`.
     public func revokeApiKey(_ request: RevokeApiKeyRequest) async throws -> RevokeApiKeyResponse {
         try await call(.revokeApiKey, request)
@@ -218,8 +218,8 @@ extension StateClient {
         try await call(.transitionPhase, request)
     }
 
-    /// Marks a phase complete, and makes a checkpoint of the version that says so. What counts later is what the
-    /// state says where the definition's `paths.completion` points; without that, only the audit trail tells.
+    /// Marks a phase complete, and makes a checkpoint of the version that says so. What counts later is what the state has
+    /// in the place that the definition's `paths.completion` names; without one, only the audit trail shows it.
     /// - Throws: `ClientError`.
     public func completePhase(_ request: CompletePhaseRequest) async throws -> CompletePhaseResponse {
         try await call(.completePhase, request)
@@ -238,27 +238,27 @@ extension StateClient {
         try await call(.setStatus, request)
     }
 
-    /// Holds a state against the rules of a definition. Changes nothing.
+    /// Validates a state by the rules of a definition. Changes nothing.
     /// - Throws: `ClientError`.
     public func validateState(_ request: ValidateStateRequest) async throws -> ValidateStateResponse {
         try await call(.validateState, request)
     }
 
-    /// Everything that happened to a flow, newest first: versions and events that made none.
+    /// Lists everything that happened to a flow, newest first: versions, and events that made none.
     /// - Throws: `ClientError`.
     public func getHistory(_ request: GetHistoryRequest) async throws -> GetHistoryResponse {
         try await call(.getHistory, request)
     }
 
-    /// Where a flow stands: phases done and to do, errors, times.
+    /// Summarises a flow: phases done and to do, errors, times.
     /// - Throws: `ClientError`.
     public func getSummary(_ request: GetSummaryRequest) async throws -> GetSummaryResponse {
         try await call(.getSummary, request)
     }
 
-    /// Stores a new revision of a definition, unless the document is the latest revision's already.
-    /// INVALID_ARGUMENT (DEFINITION_INVALID) for a document that cannot work. A tenant has definitions of
-    /// 1,000 flow types at most: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for one more.
+    /// Stores a new revision of a definition, unless the document is the latest revision's already. INVALID_ARGUMENT
+    /// (DEFINITION_INVALID) for a document that is not a valid definition. A tenant has definitions of 1,000 flow types at
+    /// most: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for one more.
     /// - Throws: `ClientError`.
     public func putDefinition(_ request: PutDefinitionRequest) async throws -> PutDefinitionResponse {
         try await call(.putDefinition, request)
@@ -276,16 +276,16 @@ extension StateClient {
         try await call(.listDefinitions, request)
     }
 
-    /// Lets a flow follow another revision of its type's definition than the one that it was made under:
-    /// one more version, with the state as it was. INVALID_ARGUMENT (STATE_INVALID) when that revision is
-    /// enforced and the state breaks its rules.
+    /// Makes a flow follow another revision of its type's definition than the one that it was created under: one more
+    /// version, with the state as it was. INVALID_ARGUMENT (STATE_INVALID) when that revision is enforced and the state
+    /// breaks its rules.
     /// - Throws: `ClientError`.
     public func moveFlow(_ request: MoveFlowRequest) async throws -> MoveFlowResponse {
         try await call(.moveFlow, request)
     }
 
-    /// Takes the lease when it is free or has run out. FAILED_PRECONDITION (LEASE_LOST, with the holder)
-    /// when somebody else has it.
+    /// Takes the lease when it is free or has run out. FAILED_PRECONDITION (LEASE_LOST, with the holder) when another
+    /// worker has it.
     /// - Throws: `ClientError`.
     public func acquireLease(_ request: AcquireLeaseRequest) async throws -> AcquireLeaseResponse {
         try await call(.acquireLease, request)
@@ -304,42 +304,41 @@ extension StateClient {
         try await call(.releaseLease, request)
     }
 
-    /// Who has the lease.
+    /// Reads a flow's lease.
     /// - Throws: `ClientError`.
     public func getLease(_ request: GetLeaseRequest) async throws -> GetLeaseResponse {
         try await call(.getLease, request)
     }
 
-    /// Recovers a flow whose latest state breaks the rules of its definition, is no JSON, or cannot be
-    /// read. A flow with which nothing is wrong is left alone, unless a strategy is named. The replaced
-    /// version is archived in the same commit. FAILED_PRECONDITION (RECOVERY_FAILED) when nothing helped;
-    /// the flow is then as it was before.
+    /// Recovers a flow whose latest state breaks the rules of its definition, is not JSON, or cannot be read. A flow that
+    /// is not broken is left as it is, unless a strategy is named. The replaced version is quarantined in the same commit.
+    /// FAILED_PRECONDITION (RECOVERY_FAILED) when nothing helped; the flow is then as it was before.
     /// - Throws: `ClientError`.
     public func recoverFlow(_ request: RecoverFlowRequest) async throws -> RecoverFlowResponse {
         try await call(.recoverFlow, request)
     }
 
-    /// What recovery did for a flow so far.
+    /// Lists the recoveries of a flow so far.
     /// - Throws: `ClientError`.
     public func getRecoveryStatus(_ request: GetRecoveryStatusRequest) async throws -> GetRecoveryStatusResponse {
         try await call(.getRecoveryStatus, request)
     }
 
-    /// Lists archived states, newest first.
+    /// Lists quarantined states, newest first.
     /// - Throws: `ClientError`.
     public func listQuarantine(_ request: ListQuarantineRequest) async throws -> ListQuarantineResponse {
         try await call(.listQuarantine, request)
     }
 
-    /// Reads one archived state.
+    /// Reads one quarantined state.
     /// - Throws: `ClientError`.
     public func getQuarantined(_ request: GetQuarantinedRequest) async throws -> GetQuarantinedResponse {
         try await call(.getQuarantined, request)
     }
 
-    /// Saves an archived state as the flow's next version, with the phase, status and progress that it had;
+    /// Saves a quarantined state as the flow's next version, with the phase, status and progress that it had;
     /// version numbers never go back. INVALID_ARGUMENT (STATE_INVALID) when the flow's definition is
-    /// enforced and the state breaks its rules, unless `allow_invalid` is set. DATA_LOSS when the archived
+    /// enforced and the state breaks its rules, unless `allow_invalid` is set. DATA_LOSS when the quarantined
     /// state cannot be read: then there is nothing to restore.
     /// - Throws: `ClientError`.
     public func restoreQuarantined(_ request: RestoreQuarantinedRequest) async throws -> RestoreQuarantinedResponse {

@@ -84,12 +84,12 @@ struct StoredDefinition: Sendable {
         }
     }
 
-    private static func steps(_ limits: Limits) -> Int { 4 * max(limits.work, Limits().work) }
+    private static func steps(_ limits: Limits) -> Int { 4 * max(limits.work, Limits.defaults.work) }
 }
 
 extension BuiltInDefinitions {
     private static let definitions: [FlowDefinition] = records.compactMap { record in
-        try? DefinitionReader.read(stored: record.document, limits: Limits(), budget: WorkBudget(steps: Limits().work))
+        try? DefinitionReader.read(stored: record.document, limits: .defaults, budget: WorkBudget(steps: Limits.defaults.work))
     }
 
     /// A built-in definition, read; nil: the type is not built in.

@@ -33,7 +33,7 @@ extension StateError {
         let unavailable = StateError.databaseUnavailable(
             message: "\(message) (SQLSTATE \(state.rawValue))", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
         switch state.rawValue.prefix(2) {
-        // Rolled back because of another transaction, and the retries are used up: serialization, deadlock, a raced unique key.
+        // Rolled back because of another transaction, and the retries are used up: a serialization failure, a deadlock, a duplicate key.
         case "40": return .contention
         case "23" where state == .uniqueViolation: return .contention
         // No resources, operator intervention, system error; read-only (a standby); lock not available.

@@ -35,7 +35,7 @@ package final class StateStore: Sendable {
     ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
     ///   - scheduler: its owner stops it; nil: the store has one of its own.
     package init(
-        database: Database, limits: Limits = Limits(), validatesSaves: Bool = true, recoversByPolicy: Bool = true,
+        database: Database, limits: Limits, validatesSaves: Bool = true, recoversByPolicy: Bool = true,
         cleanup: CleanupSettings = CleanupSettings(), scheduler: ComputeScheduler? = nil, logger: Logger
     ) {
         self.database = database

@@ -16,15 +16,15 @@ extension RestoreQuarantinedCommand: StoreCommand {
         }
         try GetQuarantinedCommand(tenant: tenant, id: id).submit(to: store, context: context) { result in
             completing(completion) { () throws(StateError) in
-                let archived = try result.get()
+                let quarantined = try result.get()
                 let finish: @Sendable (Result<SavedVersion, StateError>) -> Void = { saved in
-                    completion(saved.map { Outcome(saved: $0, version: archived.record.version) })
+                    completion(saved.map { Outcome(saved: $0, version: quarantined.record.version) })
                 }
-                guard let idempotencyKey else { return try restore(archived.snapshot, store, context, finish) }
+                guard let idempotencyKey else { return try restore(quarantined.snapshot, store, context, finish) }
                 // A request that was answered before is answered again, even if rules would refuse it now.
                 store.submit(RecordedSave.query(tenant: tenant, idempotencyKey: idempotencyKey), context) { result in
                     completing(finish) { () throws(StateError) in
-                        guard let record = try result.get() else { return try restore(archived.snapshot, store, context, finish) }
+                        guard let record = try result.get() else { return try restore(quarantined.snapshot, store, context, finish) }
                         guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
                         finish(.success(record.saved))
                     }
@@ -34,12 +34,12 @@ extension RestoreQuarantinedCommand: StoreCommand {
     }
 
     private func restore(
-        _ archived: Snapshot, _ store: StateStore, _ context: OperationContext,
+        _ quarantined: Snapshot, _ store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
-        var command = try save(archived, limits: store.limits)
+        var command = try save(quarantined, limits: store.limits)
         command.requestDigest = requestDigest
-        try store.definition(for: archived.head, context) { [command] found in
+        try store.definition(for: quarantined.head, context) { [command] found in
             completing(completion) { () throws(StateError) in
                 guard let definition = try found.get()?.definition else {
                     return try command.submit(to: store, context: context, completion: completion)

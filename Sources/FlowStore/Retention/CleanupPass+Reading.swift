@@ -37,10 +37,10 @@ extension CleanupPass {
         var versions: Int64 = 0
         var bytes: Int64 = 0
         var checkpoints: Int64 = 0
-        var archives: Int64 = 0
+        var quarantined: Int64 = 0
         var events: Int64 = 0
 
-        var isEmpty: Bool { versions == 0 && checkpoints == 0 && archives == 0 && events == 0 }
+        var isEmpty: Bool { versions == 0 && checkpoints == 0 && quarantined == 0 && events == 0 }
     }
 
     /// - Parameter isIncluded: whether the result may be `tenant` itself.
@@ -122,13 +122,13 @@ extension CleanupPass {
         parameters.append(policy.versionHours.map { Double($0) * 3_600 })
         parameters.append(policy.versionBytes)
         parameters.append(policy.checkpoints)
-        parameters.append(policy.archives)
+        parameters.append(policy.quarantined)
         parameters.append(isDeleted)
         parameters.append(policy.limitsVersions)
         return try await store.rowsInBackground(CleanupSQL.totals, parameters) { rows, row throws(PostgresError) in
             FlowTotals(
                 flowID: try rows.text(row, 0), floor: try rows.int64(row, 1), versions: try rows.int64(row, 2),
-                bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), archives: try rows.int64(row, 5),
+                bytes: try rows.int64(row, 3), checkpoints: try rows.int64(row, 4), quarantined: try rows.int64(row, 5),
                 events: try rows.int64(row, 6))
         }
     }
@@ -158,7 +158,7 @@ extension CleanupPass {
         parameters.append(places)
         parameters.append(bytes)
         parameters.append(policy.checkpoints)
-        parameters.append(policy.archives)
+        parameters.append(policy.quarantined)
         let ranges = try await store.rowsInBackground(CleanupSQL.range, parameters) { rows, row throws(PostgresError) in
             Range(
                 versions: try rows.int64(row, 0), lowest: try rows.int64(row, 1), bytes: try rows.int64(row, 2),

@@ -108,7 +108,7 @@ struct CleanupPass {
     private mutating func cleanDeleted() async throws(StateError) {
         guard let hours = store.cleanup.deletedFlowHours else { return }
         var policy = RetentionPolicy()
-        (policy.versions, policy.checkpoints, policy.archives) = (1, 0, 0)
+        (policy.versions, policy.checkpoints, policy.quarantined) = (1, 0, 0)
         var after = DeletedFlow(flowID: "", versions: 0, deletedAt: .min)
         while !isStopped {
             let flows = try await deleted(of: place.tenant, hours: hours, after: after)
@@ -322,7 +322,7 @@ struct CleanupPass {
     /// - Returns: whether all of it was removed.
     private mutating func trim(_ totals: FlowTotals, _ policy: RetentionPolicy, isDeleted: Bool) async throws(StateError) -> Bool {
         var left = TrimOperation.Outcome(
-            checkpoints: totals.checkpoints, archives: totals.archives, events: totals.events,
+            checkpoints: totals.checkpoints, quarantined: totals.quarantined, events: totals.events,
             notifications: isDeleted ? Self.trimStep : 0)
         while !left.isEmpty, !isStopped {
             var most = min(rowsLeft, Self.trimStep)
@@ -332,18 +332,18 @@ struct CleanupPass {
                 return some
             }
             let limit = TrimOperation.Outcome(
-                checkpoints: some(left.checkpoints), archives: some(left.archives), events: some(left.events),
+                checkpoints: some(left.checkpoints), quarantined: some(left.quarantined), events: some(left.events),
                 notifications: left.notifications)
             let trimmed = try await store.runInBackground(
                 TrimOperation(
                     key: key(totals.flowID), actor: command.actor, checkpointsKept: policy.checkpoints ?? .max,
-                    archivesKept: policy.archives ?? .max, limit: limit))
+                    quarantinedKept: policy.quarantined ?? .max, limit: limit))
             counts.checkpoints += trimmed.checkpoints
-            counts.quarantined += trimmed.archives
+            counts.quarantined += trimmed.quarantined
             counts.events += trimmed.events
             // Does not wait for rows that are locked, or were removed meanwhile.
             left.checkpoints -= limit.checkpoints
-            left.archives -= limit.archives
+            left.quarantined -= limit.quarantined
             left.events -= limit.events
             left.notifications = trimmed.notifications == Self.trimStep ? Self.trimStep : 0
         }
@@ -354,7 +354,7 @@ struct CleanupPass {
     private mutating func count(_ totals: FlowTotals) {
         func some(_ rows: Int64) -> Int64 { max(0, min(rows, rowsLeft)) }
         counts.checkpoints += some(totals.checkpoints)
-        counts.quarantined += some(totals.archives)
+        counts.quarantined += some(totals.quarantined)
         counts.events += some(totals.events)
         let versions = some(totals.versions)
         // The bytes of only a part of the versions are not known.

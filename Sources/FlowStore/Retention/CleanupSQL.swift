@@ -56,7 +56,7 @@ enum CleanupSQL {
     static let totals = Statement(
         name: "cleanup_totals",
         sql: """
-            SELECT i.flow_id, x.floor, x.versions, x.bytes, x.checkpoints, x.archives, x.events FROM unnest($2) i(flow_id)
+            SELECT i.flow_id, x.floor, x.versions, x.bytes, x.checkpoints, x.quarantined, x.events FROM unnest($2) i(flow_id)
             CROSS JOIN LATERAL (
                 WITH c AS (
                     SELECT c.version, row_number() OVER (ORDER BY \(InsertionOrder.newestFirst("c", id: "checkpoint_id"))) AS place
@@ -79,8 +79,8 @@ enum CleanupSQL {
                     (SELECT count(*) FROM c WHERE c.place > $6), (SELECT count(*) FROM q WHERE q.place > $7),
                     (SELECT count(*) FROM flowstate.flow_event e WHERE $8 AND e.tenant = $1 AND e.flow_id = i.flow_id)
                 FROM gone g
-            ) x(floor, versions, bytes, checkpoints, archives, events)
-            WHERE x.versions + x.checkpoints + x.archives + x.events > 0
+            ) x(floor, versions, bytes, checkpoints, quarantined, events)
+            WHERE x.versions + x.checkpoints + x.quarantined + x.events > 0
             """, parameterTypes: [.text, .textArray, .int8, .float8, .int8, .int8, .int8, .bool, .bool])
 
     /// A range of a flow (`$1`, `$2` id) that has very many versions: the `$7` newest versions below `$6`. `$3` versions, `$4` seconds,
@@ -126,11 +126,11 @@ enum CleanupSQL {
             """, parameterTypes: [.text, .text, .int8, .text, .int8])
 
     /// The same for quarantined states.
-    static let trimArchives = Statement(
-        name: "cleanup_archives",
+    static let trimQuarantined = Statement(
+        name: "cleanup_quarantined",
         sql: """
             WITH \(trimmed("quarantine")),
-            audit AS (\(event("archives_removed", "'archives', count(*)", from: "gone")))
+            audit AS (\(event("quarantined_removed", "'quarantined', count(*)", from: "gone")))
             SELECT count(*) FROM gone
             """, parameterTypes: [.text, .text, .int8, .text, .int8])
 

@@ -7,7 +7,7 @@ struct TrimOperation: SingleOperation {
     /// Rows removed, or, as a limit, the most rows to remove.
     struct Outcome: Sendable, Equatable {
         var checkpoints: Int64 = 0
-        var archives: Int64 = 0
+        var quarantined: Int64 = 0
         var events: Int64 = 0
         /// Not counted by any clean-up.
         var notifications: Int64 = 0
@@ -19,7 +19,7 @@ struct TrimOperation: SingleOperation {
     let actor: String
     /// How many are retained.
     let checkpointsKept: Int64
-    let archivesKept: Int64
+    let quarantinedKept: Int64
     let limit: Outcome
 
     var cost: Int { 256 }
@@ -34,7 +34,8 @@ struct TrimOperation: SingleOperation {
             pipeline.execute(statement, parameters)
         }
         for (statement, kept, limit) in [
-            (CleanupSQL.trimCheckpoints, checkpointsKept, limit.checkpoints), (CleanupSQL.trimArchives, archivesKept, limit.archives),
+            (CleanupSQL.trimCheckpoints, checkpointsKept, limit.checkpoints),
+            (CleanupSQL.trimQuarantined, quarantinedKept, limit.quarantined),
         ] {
             var parameters = parameters()
             parameters.append(kept)
@@ -55,7 +56,7 @@ struct TrimOperation: SingleOperation {
         guard results.count == 5 else { throw .protocolViolation("\(results.count) results for 5 statements") }
         return .finished(
             Outcome(
-                checkpoints: try results[3].int64(0, 0), archives: try results[4].int64(0, 0), events: try results[1].int64(0, 0),
+                checkpoints: try results[3].int64(0, 0), quarantined: try results[4].int64(0, 0), events: try results[1].int64(0, 0),
                 notifications: try results[2].int64(0, 0)))
     }
 }

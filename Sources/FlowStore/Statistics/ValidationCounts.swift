@@ -55,7 +55,7 @@ final class ValidationCounts: Sendable {
     /// A rule may have any name, but PostgreSQL's text cannot hold every character.
     private static func name(_ rule: String) -> String {
         do throws(StateError) {
-            try NameRule.check(rule, field: "rule", maximumBytes: Limits().idBytes)
+            try NameRule.check(rule, field: "rule", maximumBytes: Limits.defaults.idBytes)
             return rule
         } catch {
             return "unnamed"

@@ -18,13 +18,13 @@ public struct CallHandle: Sendable {
         state = .makeBoxSendingValue(.waiting, eventLoop: eventLoop)
     }
 
-    /// The call can begin; it is ended at once when it was cancelled while it waited for a connection.
+    /// The call can begin; it ends at once if it was cancelled while it waited for a connection.
     func attach(_ call: ClientCall) {
         if case .cancelled = state.value { return call.abandon(Self.cancelled) }
         state.value = .started(call)
     }
 
-    /// A message of the call was taken.
+    /// The receiver took a message of the call.
     func taken(_ bytes: Int) {
         eventLoop.execute { if case .started(let call) = self.state.value { call.taken(bytes) } }
     }

@@ -2,11 +2,11 @@ import HTTP2
 import NIOCore
 import NIOPosix
 
-/// What a client allows and expects.
+/// The settings of a client.
 public struct ClientConfiguration: Sendable {
     /// Connections to the server; calls are spread over them in turn.
     public var connections = 1
-    /// The largest reply message, in bytes.
+    /// The largest response message, in bytes.
     public var messageBytes = 64 << 20
     public var connectTimeout = TimeAmount.seconds(5)
     package var http2 = HTTP2Settings()
@@ -41,7 +41,7 @@ public final class Client: Sendable {
     /// Calls a unary method; `completion` runs on the event loop of the connection.
     ///
     /// - Parameters:
-    ///   - timeout: sent as `grpc-timeout`, and kept here; nil waits for as long as the server does.
+    ///   - timeout: sent as `grpc-timeout`, and enforced here too; nil waits for as long as the server does.
     ///   - connection: which connection; nil picks one.
     public func call(
         _ path: String, _ message: FramedMessage, metadata: Metadata = Metadata(), timeout: TimeAmount? = nil,

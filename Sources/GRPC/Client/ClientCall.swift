@@ -1,8 +1,7 @@
 import HTTP2
 import NIOCore
 
-/// One call of a client, on its connection's event loop only. What arrives is handed to `onMessage`, and
-/// exactly once to `onEnd`.
+/// One call of a client, on its connection's event loop only. Calls `onMessage` for each message, and `onEnd` exactly once.
 final class ClientCall {
     let path: String
     let metadata: Metadata
@@ -16,12 +15,11 @@ final class ClientCall {
     private var timer: Scheduled<Void>?
     private var httpStatus = ""
     private var credit = ReceiveCredit()
-    /// Bytes received that the server's window has not got back.
+    /// Bytes received that were not returned to the server's flow-control window yet.
     private var unreturned = 0
     private weak var connection: ClientConnectionHandler?
 
-    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it says so
-    ///   itself, by `taken`.
+    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it calls `taken` itself.
     init(
         path: String, metadata: Metadata, timeout: TimeAmount?, messageBytes: Int, consumesAtOnce: Bool,
         onMessage: @escaping (ByteBuffer, _ credit: Int) -> Void,
@@ -47,14 +45,14 @@ final class ClientCall {
         }
     }
 
-    /// Ends the call here, and tells the server to stop.
+    /// Ends the call here, and resets its stream.
     func abandon(_ status: Status) {
         guard !isOver else { return }
         connection?.reset(id)
         end(.failure(status))
     }
 
-    /// Gives bytes back to the server's window; never more than came.
+    /// Returns bytes to the server's flow-control window, never more than arrived.
     private func consume(_ bytes: Int) {
         let bytes = min(bytes, unreturned)
         guard bytes > 0 else { return }
@@ -62,7 +60,7 @@ final class ClientCall {
         connection?.consume(id, bytes)
     }
 
-    /// A message was taken by whom it was for.
+    /// The receiver took a message.
     func taken(_ bytes: Int) {
         credit.taken()
         consume(bytes + credit.partial(buffered: deframer.bufferedBytes))
@@ -100,7 +98,7 @@ final class ClientCall {
         end(status.code == .ok ? .success(trailers) : .failure(status))
     }
 
-    /// The stream is gone; a call that had no status yet gets one (PROTOCOL-HTTP2.md, Errors).
+    /// The stream was closed; a call that had no status yet gets one (PROTOCOL-HTTP2.md, Errors).
     func closed(_ code: HTTP2ErrorCode) {
         let status: Status =
             switch code {

@@ -14,7 +14,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     private var isReading = false
-    /// The server takes no new calls here (GOAWAY), or the connection is over.
+    /// The server accepts no new calls on this connection (GOAWAY), or the connection has ended.
     private(set) var isDraining = false
 
     init(authority: String, settings: HTTP2Settings) throws(HTTP2Error) {
@@ -138,7 +138,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
                 blocked.removeValue(forKey: id)?.forEach { $0.resume(throwing: CancellationError()) }
             case .writable(let id): blocked.removeValue(forKey: id)?.forEach { $0.resume() }
             case .goAway: isDraining = true
-            // An end without trailers is not gRPC's.
+            // A gRPC response does not end without trailers.
             case .endStream(let id): calls[id]?.receivedTrailers(Metadata())
             case .pingAcknowledged, .settings: break
             }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// A streaming call: `send` and `finish` speak, `messages` listens. Thread-safe; one reader.
+/// A streaming call: `send` and `finish` make its request, `messages` are its response. Thread-safe; one reader.
 public final class ClientStream: Sendable {
     /// The server's messages; ends after the last one, or throws the call's `Status`.
     public let messages: MessageStream
@@ -39,7 +39,7 @@ public final class ClientStream: Sendable {
         return ClientStream(stream, call, connection, loop)
     }
 
-    /// Sends a message, and returns when the next one has room.
+    /// Sends a message, and returns when there is room for the next one.
     /// - Throws: `CancellationError` when the call is over; `messages` says why.
     public func send(_ message: FramedMessage) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -47,7 +47,7 @@ public final class ClientStream: Sendable {
         }
     }
 
-    /// Says that no more messages come.
+    /// Ends the request: no more messages follow.
     public func finish() { eventLoop.execute { self.connection.value.finish(self.call.value.id) } }
 
     public func cancel() {

@@ -2,8 +2,7 @@ import HTTP2
 import NIOCore
 import NIOPosix
 
-/// Keeps one connection of a client: makes it when it is first needed, and anew after it was lost or the
-/// server sent GOAWAY.
+/// Keeps one connection of a client: opens it when it is first needed, and again after it was lost or the server sent GOAWAY.
 ///
 /// `@unchecked Sendable`: `state` is touched on `eventLoop` only; every entry hops there.
 final class ConnectionSlot: @unchecked Sendable {

@@ -3,7 +3,7 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     case tcp(host: String, port: Int)
     case unixSocket(path: String)
 
-    /// Nil when the text is no endpoint. A missing port is `defaultPort`.
+    /// Nil when the text is not an endpoint. A missing port is `defaultPort`.
     public init?(_ text: String, defaultPort: Int = 7420) {
         if text.hasPrefix("unix:") {
             let path = text.dropFirst(5).drop { $0 == "/" }

@@ -7,13 +7,13 @@ import NIOCore
     import Musl
 #endif
 
-/// Pauses accepting for a second when the system has nothing left for another connection, descriptors as a rule, and says so. Those that
-/// wait stay in the listen queue. (NIO's `AcceptBackoffHandler` leaves the listener registered, whose readiness then spins.)
+/// Pauses accepting for a second, and logs a warning, when the system has no resources for another connection, usually no descriptors.
+/// Connections that wait stay in the listen queue. (NIO's `AcceptBackoffHandler` leaves the listener registered, so its readiness spins.)
 final class AcceptWatch: ChannelInboundHandler {
     typealias InboundIn = Channel
 
     private static let pause = TimeAmount.seconds(1)
-    /// accept(2): what passes when others close something.
+    /// Errors of accept(2) that pass when descriptors or memory are released.
     private static let shortages: Set<CInt> = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
     private let logger: Logger
@@ -37,12 +37,12 @@ final class AcceptWatch: ChannelInboundHandler {
     }
 }
 
-/// A connection for which there is no place: it is told so (GOAWAY, ENHANCE_YOUR_CALM) and closed.
+/// Refuses a connection beyond the limits: sends GOAWAY with ENHANCE_YOUR_CALM and closes it.
 final class RefusedConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// An empty SETTINGS frame, and GOAWAY: no stream was looked at (RFC 9113 §6.5, §6.8).
+    /// An empty SETTINGS frame, and GOAWAY with last stream 0: no stream was processed (RFC 9113 §6.5, §6.8).
     private static let farewell: [UInt8] =
         [0, 0, 0, 4, 0, 0, 0, 0, 0] + [0, 0, 8, 7, 0, 0, 0, 0, 0] + [0, 0, 0, 0] + [0, 0, 0, 0xB]
 
@@ -54,8 +54,8 @@ final class RefusedConnection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Buffers for what a socket has: those of the thread. NIO keeps the first one that a connection gets as long as that is open, so that one is
-/// small; it asks for another each time since `record` says that the next one may be larger.
+/// Reads of a socket go into the thread's buffer. NIO keeps the first buffer of a connection as long as the connection is open, so that one
+/// is small; for each further read it asks for a new one, because `record` says that it may be larger.
 struct ReceiveAllocator: RecvByteBufferAllocator {
     private static let first = 1 << 10
 
@@ -70,6 +70,6 @@ struct ReceiveAllocator: RecvByteBufferAllocator {
         return true
     }
 
-    /// None is reused by NIO: calls may have parts of it still.
+    /// Nil: NIO must not reuse a buffer, since calls may still hold slices of it.
     func nextBufferSize() -> Int? { nil }
 }

@@ -1,8 +1,8 @@
 import HTTP2
 import NIOCore
 
-/// What a request's header section comes to. Calls with the same section share one: clients send nearly
-/// the same section again and again, and the session then gives the very same array.
+/// A request's header section, resolved to a method, a timeout and metadata. Calls with the same section share one: clients send nearly the
+/// same section again and again, and the session then returns the same array.
 final class CallHead: Sendable {
     let path: String
     let metadata: Metadata
@@ -10,13 +10,13 @@ final class CallHead: Sendable {
     let kind: MethodKind
     /// How long the caller waits. Nil: a stream without a deadline.
     let timeout: TimeAmount?
-    /// The client asked for this timeout. A default one is coarse: the tick looks after it, without a timer.
+    /// Whether the client sent this timeout. A default one is coarse: the tick checks it, without a timer.
     let isTimeoutExact: Bool
-    /// What the section takes in memory, roughly.
+    /// Approximate memory of the section.
     let bytes: Int
-    /// What a call is answered whose answer finds no memory.
+    /// The status of a call for whose response there is no memory.
     let overloaded: Status
-    /// That of the connection's event loop.
+    /// The sliced work of the connection's event loop.
     let work: SlicedWork
 
     init(
@@ -37,8 +37,8 @@ final class CallHead: Sendable {
 }
 
 extension Metadata {
-    /// Whether these are the fields of `array` because both are the same memory. An array that is held here is
-    /// never written in place, so that the same address means the same content.
+    /// Whether `array` has the same storage as these fields. An array that is held here is never written in place, so the same address
+    /// means the same content.
     func isBacked(by array: [HeaderField]) -> Bool {
         guard fields.count == array.count, !array.isEmpty else { return false }
         return fields.withUnsafeBufferPointer { mine in array.withUnsafeBufferPointer { mine.baseAddress == $0.baseAddress } }

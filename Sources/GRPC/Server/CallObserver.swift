@@ -2,9 +2,9 @@ import NIOCore
 
 /// A call, as observers see it.
 package struct ObservedCall: Sendable {
-    /// Differs from those of all other calls of this process.
+    /// Unique among the calls of this process.
     package let id: UInt64
-    /// `/service/method`, as the client sent it. A path that no route has is the client's text: do not keep one figure for each.
+    /// `/service/method`, as the client sent it. A path without a route is arbitrary text of the client: do not keep a metric for each.
     package let path: String
     /// Whether the server has the method.
     package let isRouted: Bool
@@ -22,14 +22,14 @@ package struct CallEnding: Sendable, Equatable {
         case refused
         /// By the client, which reset the stream.
         case cancelled
-        /// Because its time was over: the caller's deadline, or the server's own for requests and idle streams.
+        /// By a deadline: the caller's, or the server's own for requests and idle streams.
         case deadlineExceeded
-        /// With its connection.
+        /// By the loss of its connection.
         case connectionLost
     }
 
     package let kind: Kind
-    /// The status that the client got; of one that got none, what the status would be.
+    /// The status that the client got, or would have got.
     package let code: StatusCode
     /// Bytes of messages, in both directions.
     package let requestBytes: Int
@@ -37,9 +37,9 @@ package struct CallEnding: Sendable, Equatable {
     package let duration: TimeAmount
 }
 
-/// Hears of every call's beginning and of its end, each exactly once, whichever way it ends. Metrics, logs and audit hang here.
+/// Observes the beginning and the end of every call, each exactly once, however the call ends: for metrics, logs and audit.
 ///
-/// Called on the event loop of the call's connection: it takes microseconds and does not block.
+/// Called on the event loop of the call's connection: it must not block, and takes microseconds at most.
 package protocol CallObserver: Sendable {
     func began(_ call: ObservedCall)
     func ended(_ call: ObservedCall, _ ending: CallEnding)

@@ -1,12 +1,12 @@
-/// Where one call on the server stands. Pure: it decides, `ServerCall` acts.
+/// The state of one call on the server. Pure: it decides, `ServerCall` acts.
 ///
 ///     inbound:   open ──end of stream──▶ ended
 ///     outbound:  idle ──first message──▶ streaming ──status──▶ ended
 ///                idle ──status (trailers-only)───────────────▶ ended
 ///
-/// Over when outbound has ended or the stream was closed; then everything is dropped. Acts that make no
-/// sense are of three kinds: ours (a second status: dropped, the first stands), the peer's (a second
-/// message to a unary method: a status says so), and races (a message after a reset: dropped).
+/// The call is over when outbound has ended or the stream was closed; everything later is dropped. Invalid events are of three kinds: the
+/// server's own (a second status: dropped, the first one counts), the client's (a second message to a unary method: answered with a
+/// status), and races (a message after a reset: dropped).
 struct CallState {
     enum Inbound: Equatable { case open(messages: Int), ended }
     enum Outbound: Equatable { case idle, streaming, ended }
@@ -33,7 +33,7 @@ struct CallState {
         return .deliver
     }
 
-    /// - Parameter incompleteBytes: what is left of a message that never became whole.
+    /// - Parameter incompleteBytes: bytes received of a message that is not complete.
     mutating func receivedEnd(incompleteBytes: Int) -> EndAction {
         guard !isOver, case .open(let messages) = inbound else { return .drop }
         inbound = .ended
@@ -66,7 +66,7 @@ struct CallState {
         }
     }
 
-    /// The stream is gone. True when that cut the call off before it had its status.
+    /// The stream was closed. Returns true when that ended the call before it had a status.
     mutating func closed() -> Bool {
         defer {
             outbound = .ended

@@ -1,14 +1,14 @@
 import Resources
 
-/// What one connection has reserved of the process's memory, for all that is in no call's own account: requests that arrive, answers that
-/// wait, open streams. Reserved in steps, so that small calls touch no counter that event loops share.
+/// The memory that one connection has reserved in the process's budget, for everything that is not in a call's own account: requests being
+/// received, responses that wait, open streams. It reserves in steps, so that small calls do not touch the counters that event loops share.
 struct ConnectionMemory {
-    /// What an idle connection takes, roughly: its channel, its session and their tables.
+    /// Approximate memory of an idle connection: its channel, its session and their tables.
     static let idleBytes = 16 << 10
     private static let step = 64 << 10
 
     private let account: MemoryAccount
-    /// Beyond `idleBytes`.
+    /// Bytes reserved beyond `idleBytes`.
     private(set) var reserved = 0
 
     /// Nil when there is no memory for another connection.
@@ -17,7 +17,7 @@ struct ConnectionMemory {
         guard account.reserve(Self.idleBytes) else { return nil }
     }
 
-    /// Lets go of all but `bytes`: of a connection without calls, which may stay so.
+    /// Releases all but `bytes`. For a connection without calls, which may stay idle.
     mutating func settle(_ bytes: Int) {
         let kept = max(bytes, 0)
         guard kept < reserved else { return }
@@ -25,7 +25,8 @@ struct ConnectionMemory {
         reserved = kept
     }
 
-    /// Whether `bytes` are reserved, if need be from now on. Lets go of what is far more than that.
+    /// Reserves `bytes` unless they are reserved already, and releases what is far beyond them.
+    /// - Returns: false when there is no memory for them.
     mutating func covers(_ bytes: Int) -> Bool {
         if bytes > reserved {
             let whole = (bytes / Self.step + 1) * Self.step

@@ -11,18 +11,19 @@ struct ConnectionShare: Sendable {
     }
 }
 
-/// Tells each connection of an event loop about once a second that time has passed. A timer a connection would not do: to cancel one, NIO
-/// looks through all that the event loop has, which thousands that close at once would make it do thousands of times in one turn.
+/// Calls `tick` of each connection of an event loop about once a second. A timer for each connection would cost too much: to cancel one,
+/// NIO searches all timers of the event loop, which thousands of connections that close at once would make it do thousands of times in one
+/// turn.
 ///
 /// Lives on the event loop.
 final class ConnectionTicker {
-    /// The connections' seconds begin at so many different times, so that they are not all told at once.
+    /// The connections' ticks are spread over a second in so many parts, instead of all coming at once.
     private static let parts = 16
 
     private let work: SlicedWork
     private var connections = [[ObjectIdentifier: ServerConnectionHandler]](repeating: [:], count: parts)
     private var count = 0
-    /// To be told next.
+    /// The part that ticks next.
     private var part = 0
     private var isScheduled = false
 
@@ -35,7 +36,7 @@ final class ConnectionTicker {
         if !isScheduled { schedule(on: eventLoop) }
     }
 
-    /// One that was removed before is left alone.
+    /// Does nothing for a connection that was removed before.
     func remove(_ connection: ServerConnectionHandler) {
         let id = ObjectIdentifier(connection)
         if connections[Self.part(of: id)].removeValue(forKey: id) != nil { count -= 1 }

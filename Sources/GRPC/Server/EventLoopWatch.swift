@@ -4,20 +4,20 @@ import NIOPosix
 import Resources
 import Synchronization
 
-/// Measures the turns of event loops: what one connection's bytes, or the tasks that wait, keep everybody else waiting. Give it to the
+/// Measures the turns of event loops: how long one connection's bytes, or the waiting tasks, delay all other calls. Give it to the
 /// `MultiThreadedEventLoopGroup` as its delegate and to the server's configuration. Safe on any thread.
 ///
-/// By the clock a turn includes what the machine takes away from the thread. With `countsProcessorTime` it does not, at the price of a
-/// system call a turn.
+/// Measured by the clock, a turn includes time in which the thread did not run. With `countsProcessorTime` it does not, at the price of a
+/// system call per turn.
 package final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
-    /// A turn from this length on is told, at most once a minute.
+    /// Turns of this length or more are logged, at most once a minute.
     static let warnsFrom = TimeAmount.milliseconds(50)
 
     private let logger: Logger
     private let countsProcessorTime: Bool
     private let longestNanoseconds = Atomic<Int64>(0)
     private let warning = RareLine("an event loop was busy: every call on it waited")
-    /// What is known of the event loop of this thread.
+    /// The mark of the current thread's event loop.
     private let marks = ThreadSpecificVariable<Mark>()
 
     private final class Mark: Sendable {
@@ -34,10 +34,10 @@ package final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
     /// The longest turn so far.
     package var longest: TimeAmount { .nanoseconds(longestNanoseconds.load(ordering: .relaxed)) }
 
-    /// Counts the turns of the event loop whose thread asks: from one to the next it looks at its sockets. Nil: nobody told of one.
+    /// The number of the current turn of this thread's event loop, which looks at its sockets between turns. Nil: no turn was reported yet.
     var turn: UInt64? { marks.currentValue?.turn.load(ordering: .relaxed) }
 
-    /// The tasks of a turn; what comes from sockets is measured by the connections.
+    /// Measures the tasks of a turn; connections measure what they read (`ended(since:)`).
     package func processedTick(info: NIOEventLoopTickInfo) {
         mark.turn.add(1, ordering: .relaxed)
         ended(after: info.endTime - info.startTime)
@@ -53,7 +53,7 @@ package final class EventLoopWatch: NIOEventLoopMetricsDelegate, Sendable {
         if nanoseconds >= Self.warnsFrom.nanoseconds { warning.say(logger, ["milliseconds": "\(nanoseconds / 1_000_000)"]) }
     }
 
-    /// Whatever the thread has done since its last turn belongs to this one.
+    /// The thread's processor time since its last turn, all of which counts as this turn's.
     private func sinceLastMark() -> Int64 {
         let now = WorkerThread.processorNanoseconds
         let last = mark.nanoseconds.exchange(now, ordering: .relaxed)

@@ -1,29 +1,29 @@
 import NIOCore
 
-/// When a connection is asked for a sign of life, and when it ends. Pure: time comes in as a value.
+/// Decides when to ping a connection and when to end it. Pure: time comes in as a value.
 ///
 ///     handshake ──SETTINGS──▶ serving ──shutdown(), old──▶ announced ──PING answered──▶ draining
 ///
-/// A client that says nothing is closed after the handshake timeout, and so is one whose header section has begun and does not end; one
-/// without calls after the idle timeout, whatever else it sends; one with calls that answers no PING after the keepalive timeout; one that
-/// takes nothing of what is sent to it after the reader timeout.
+/// A connection is closed after the handshake timeout when its client sends no preface, or does not end a header section that it began;
+/// after the idle timeout when it has no calls, whatever else the client sends; after the keepalive timeout when it has calls and a PING is
+/// not acknowledged; after the reader timeout when its client reads nothing.
 struct KeepaliveStateMachine {
     enum Action: Equatable {
         case none, ping
-        /// GOAWAY with the highest identifier, and a PING: once it is answered, every stream that the
-        /// client opened before it knew has arrived (RFC 9113 §6.8).
+        /// GOAWAY with the highest stream identifier, and a PING: once that is acknowledged, every stream that the client opened before it
+        /// received the GOAWAY has arrived (RFC 9113 §6.8).
         case announceShutdown
         case goAway
         case close(reason: String)
     }
 
-    /// What a connection looks like at a tick.
+    /// What a connection reports at a tick.
     struct Signs {
         /// Calls that are open.
         var calls = 0
-        /// The header section that is under way (`HTTP2Session.openSection`).
+        /// The header section being received (`HTTP2Session.openSection`).
         var openSection: Int?
-        /// Bytes that wait for the socket, and those that it has taken so far.
+        /// Bytes that wait for the socket, and bytes that it has taken so far.
         var waitingForSocket = 0
         var takenBySocket = 0
     }
@@ -36,7 +36,7 @@ struct KeepaliveStateMachine {
     private let oldAt: NIODeadline?
     private var endAt: NIODeadline?
     private var lastHeard: NIODeadline
-    /// When there was a call last.
+    /// The last time when there was a call.
     private var lastCall: NIODeadline
     private var pinged: NIODeadline?
     private var section: (number: Int, since: NIODeadline)?
@@ -55,7 +55,7 @@ struct KeepaliveStateMachine {
 
     mutating func called(now: NIODeadline) { lastCall = now }
 
-    /// The client's settings came.
+    /// The client's SETTINGS frame arrived.
     mutating func handshakeDone() { if phase == .handshake { phase = .serving } }
 
     mutating func shutdown() -> Action {

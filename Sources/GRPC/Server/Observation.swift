@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// What is told of one call. Confined to the call's event loop; without an observer there is none.
+/// Reports one call to the observer. Confined to the call's event loop; exists only with an observer.
 final class Observation {
     private static let lastID = Atomic<UInt64>(0)
 

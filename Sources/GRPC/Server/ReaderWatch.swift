@@ -2,9 +2,10 @@ import NIOCore
 
 /// Whether a reader takes what waits for it. Pure: time comes in as a value.
 ///
-/// Within each period so much must be taken as waited at its beginning, or `leastBytes`; a window that opens octet by octet is no reading.
+/// Within each period the reader must take what waited at its beginning, or `leastBytes` of it: opening the window octet by octet does not
+/// count as reading.
 struct ReaderWatch {
-    /// In a period of 30 s some 2 KiB a second.
+    /// About 2 KiB a second in a period of 30 s.
     static let leastBytes = 64 << 10
 
     private struct Period {
@@ -15,11 +16,11 @@ struct ReaderWatch {
 
     private var period: Period?
 
-    /// To be asked about once a second.
+    /// Called about once a second.
     /// - Parameters:
     ///   - waiting: bytes that wait now.
     ///   - taken: bytes that were taken so far, in all.
-    /// - Returns: true when less was taken within `timeout` than a reader takes.
+    /// - Returns: true when the reader took less than it must within `timeout`.
     mutating func isStalled(waiting: Int, taken: Int, now: NIODeadline, timeout: TimeAmount) -> Bool {
         guard waiting > 0 else {
             period = nil

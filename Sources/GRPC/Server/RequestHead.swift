@@ -1,12 +1,12 @@
 import HTTP2
 import NIOCore
 
-/// A request's header section, judged (PROTOCOL-HTTP2.md, Requests).
+/// A request's header section, checked (PROTOCOL-HTTP2.md, Requests).
 enum RequestHead {
     case call(path: String, timeout: TimeAmount?, Metadata)
-    /// Not gRPC: the answer is an HTTP one.
+    /// Not gRPC: answered with an HTTP response.
     case notGRPC(HTTPErrorResponse)
-    /// gRPC, but not to be served.
+    /// gRPC, but refused with a status.
     case refused(Status, path: String)
 
     init(_ fields: [HeaderField]) {
@@ -15,7 +15,7 @@ enum RequestHead {
             switch field.name {
             case ":method": method = field.value
             case ":path": path = field.value
-            // Of a name that repeats the first counts, as everywhere in metadata.
+            // The first field of a name counts, as everywhere in metadata.
             case "content-type": type = type ?? field.value
             case "grpc-timeout": timeoutText = timeoutText ?? field.value
             default: break
@@ -42,7 +42,7 @@ enum RequestHead {
         self = .call(path: path ?? "", timeout: timeout, Metadata(received: fields))
     }
 
-    /// The answer to a header section that is too large, by the fields of it that were read.
+    /// For a header section that is too large, of which these fields were read.
     init(tooLarge fields: [HeaderField]) {
         if fields.contains(where: { $0.name == "content-type" && Self.isGRPC($0.value) }) {
             let path = fields.first { $0.name == ":path" }?.value
@@ -60,7 +60,7 @@ enum RequestHead {
     }
 }
 
-/// An HTTP answer to what is no gRPC call.
+/// The HTTP response to a request that is not a gRPC call.
 struct HTTPErrorResponse: Equatable {
     let status: String
     let message: String
@@ -76,7 +76,7 @@ struct HTTPErrorResponse: Equatable {
         [HeaderField(":status", status), HeaderField("content-type", "text/plain; charset=utf-8")] + extra
     }
 
-    /// What an HTTP/1.x client is told before the connection is closed.
+    /// The response to an HTTP/1.x client, after which the connection is closed.
     static let http1 = """
         HTTP/1.1 505 HTTP Version Not Supported\r
         content-type: text/plain; charset=utf-8\r

@@ -1,6 +1,6 @@
 import HTTP2
 
-/// The sections that every gRPC answer has (PROTOCOL-HTTP2.md, Responses).
+/// The header and trailer sections that gRPC responses share (PROTOCOL-HTTP2.md, Responses).
 enum ResponseFields {
     static let head = [
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),

@@ -7,16 +7,16 @@ package enum MethodKind: Sendable, Equatable {
     var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
 }
 
-/// Reads what comes, and answers through the call.
+/// A method that streams: it reads `requests`, and responds through `call`.
 package typealias StreamingMethod = @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void
 
-/// What answers a method.
+/// What implements a method.
 package enum MethodHandler: Sendable {
-    /// Called on the call's event loop with the one request message; ends the call through it, now or
-    /// later, from any thread. Must not block.
+    /// Called on the call's event loop with the one request message; ends the call through `call`, now or later, from any thread. Must not
+    /// block.
     case unary(@Sendable (_ request: ByteBuffer, _ call: ServerCall) -> Void)
-    /// Runs as a task of its own, cancelled with the call. Returning ends the call with OK, throwing a
-    /// `Status` with that; for methods that stream in either direction.
+    /// For methods that stream in either direction. Runs as a task of its own, which is cancelled with the call. Returning ends the call
+    /// with OK, throwing a `Status` ends it with that status.
     case streaming(MethodKind, StreamingMethod)
 
     var kind: MethodKind {
@@ -54,7 +54,7 @@ package struct Router: Sendable {
 
     func handler(_ path: String) -> MethodHandler? { handlers[path] }
 
-    /// Tells an unknown service from an unknown method.
+    /// The status for a path without a route: it names the unknown service, or the unknown method.
     func unimplemented(_ path: String) -> Status {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].isEmpty else {

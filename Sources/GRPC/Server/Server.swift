@@ -9,7 +9,7 @@ package final class Server: Sendable {
     private let configuration: ServerConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
-    /// By event loop.
+    /// One for each event loop.
     private let shares: [ObjectIdentifier: ConnectionShare]
     private let state = NIOLockedValueBox(State())
     private let refusals = RareLine("connections are refused")
@@ -61,14 +61,14 @@ package final class Server: Sendable {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // New connections come in portions, so that those that are open get their turn: each takes a tenth of a millisecond and more.
+            // Few new connections a turn, so that the open ones get theirs: accepting one takes a tenth of a millisecond or more.
             .serverChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptWatch(logger: self.logger))
                 }
             }
-            // A no-op on unix sockets is an error there, so TCP_NODELAY is set per connection below.
+            // Setting TCP_NODELAY fails on Unix sockets, so `opened` sets it for each connection.
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let memory = self.admit(channel) else {
@@ -82,17 +82,17 @@ package final class Server: Sendable {
                 }
             }
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-            // One read of bounded size a turn: hundreds of small calls are in it.
+            // One read of bounded size a turn: it may hold hundreds of small calls.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            // Clients that leave together are let go of in slices.
+            // The handler closes connections, in slices when many clients disconnect at once; otherwise NIO would close them.
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.recvAllocator, value: ReceiveAllocator())
     }
 
-    /// Nil when there is no place, or no memory, for another connection.
+    /// Nil when a limit of connections is reached, or there is no memory for another one.
     private func admit(_ channel: any Channel) -> ConnectionMemory? {
         let id = ObjectIdentifier(channel)
-        // Those of a unix socket have no address.
+        // Connections of a Unix socket have no address.
         let peer = channel.remoteAddress?.ipAddress
         let refusal = state.withLockedValue { state -> String? in
             if state.connections.count >= configuration.maxConnections { return "\(configuration.maxConnections) are open" }

@@ -3,7 +3,7 @@ import NIOCore
 import Resources
 import Synchronization
 
-/// One call on the server: what a method reads of it, and what it answers through.
+/// One call on the server: its method reads the request's metadata here, and responds through it.
 ///
 /// `@unchecked Sendable`: the mutable state is touched on `eventLoop` only. Every public method that
 /// touches it hops there first (`onLoop`); the internal ones are called by the connection's handler,
@@ -17,38 +17,38 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// When the caller stops waiting. Nil: a stream without a deadline.
     package let deadline: NIODeadline?
 
-    /// What the call has reserved of the process's memory, for what its method loads and computes with; for any thread. Whoever still
-    /// works for a call that was cancelled holds it; when the call is answered, everything in it is given back.
+    /// The account of the memory that the call has reserved for what its method loads and computes with. Safe on any thread. Work that goes
+    /// on for a cancelled call holds on to the account; when the call is answered, everything in it is released.
     package var memory: MemoryAccount { account.load() ?? account.storeIfNil(MemoryAccount(memoryBudget)) }
 
-    /// What its event loop does in slices, and what others have for it to do.
+    /// The sliced work of its event loop, which takes work from other threads too.
     package var work: SlicedWork { head.work }
 
-    /// Tells the calls of one connection from those of others, as long as it is open.
+    /// Identifies the call's connection, as long as that is open.
     package let connectionID: UInt64
 
     let id: StreamID
-    /// What it costs its connection while it is open.
+    /// What it adds to the connection's memory while it is open.
     let openBytes: Int
     let head: CallHead
     private let memoryBudget: MemoryBudget
-    /// Most calls need none.
+    /// Created when first used: most calls need none.
     private let account = AtomicLazyReference<MemoryAccount>()
-    /// Until the stream is gone, of which the connection tells every call.
+    /// Nil once the stream is closed, at which the connection calls `closed`.
     var connection: ServerConnectionHandler?
     var state: CallState
     let messageLimit: Int
-    /// Of a request that did not arrive as one whole message at once.
+    /// For a request that did not arrive as one whole message at once.
     var deframer: MessageDeframer?
     var unaryRequest: ByteBuffer?
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
     var credit = ReceiveCredit()
-    /// Bytes received that the client's window has not got back.
+    /// Bytes received that were not returned to the client's flow-control window yet.
     var unreturned = 0
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     var held = 0
-    /// What of it the method has taken over, and `memory` counts.
+    /// Those of `held` that were handed over to the method, and that `memory` counts.
     var handedOver = 0
     private let opened: NIODeadline
     private let requestDeadline: NIODeadline
@@ -77,11 +77,11 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    // MARK: What a method does
+    // MARK: For methods
 
-    /// Answers a unary call: its message, and OK.
+    /// Answers a unary call with its message and OK.
     package func respond(_ message: FramedMessage) {
-        // No closure where none is needed: `onLoop` would allocate one.
+        // On the event loop no closure is needed; `onLoop` would allocate one.
         if eventLoop.inEventLoop { answer(message) } else { onLoop { $0.answer(message) } }
     }
 
@@ -90,7 +90,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         if eventLoop.inEventLoop { finished(status) } else { onLoop { $0.finished(status) } }
     }
 
-    /// For methods that only wait for requests: when the server shuts down, the requests that have come are followed by UNAVAILABLE.
+    /// For methods that only wait for requests: when the server shuts down, UNAVAILABLE follows the requests that have arrived.
     package func stopAtShutdown() {
         onLoop { call in
             guard let connection = call.connection, !call.state.isOver else { return }
@@ -99,10 +99,10 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    /// Sends one message of a streamed answer, and returns when the next one has room.
-    /// - Throws: `CancellationError` once the call is over; a `Status` when the message finds no memory.
+    /// Sends one message of a streamed response, and returns when there is room for the next one.
+    /// - Throws: `CancellationError` once the call is over; a `Status` when there is no memory for the message.
     package func send(_ message: FramedMessage) async throws {
-        // Until the event loop has time for it.
+        // Held until the event loop has time for the message.
         let reserved = message.messageBytes > ServerConnectionHandler.smallAnswerBytes ? message.messageBytes : 0
         if reserved > 0, !memory.reserve(reserved) { throw head.overloaded }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -127,8 +127,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    /// Runs `handler` on the event loop when the call ends before its status: reset by the client,
-    /// deadline passed, connection lost. At once if that has happened.
+    /// Runs `handler` on the event loop when the call ends before it has a status: reset by the client, deadline passed, connection lost.
+    /// At once if it has ended already.
     package func onCancel(_ handler: @escaping @Sendable () -> Void) {
         onLoop { call in
             if call.state.isOver {
@@ -145,9 +145,9 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         if eventLoop.inEventLoop { body(self) } else { head.work.execute { body(self) } }
     }
 
-    // MARK: What the connection tells
+    // MARK: For the connection
 
-    /// Runs the method of a call that streams; that of a unary one waits for its request.
+    /// Runs the method of a streaming call; that of a unary call runs once its request has arrived.
     func start() {
         if head.kind != .unary { startStreaming() }
     }
@@ -157,7 +157,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         let (stream, source) = MessageStream.make { message, credit in self.onLoop { $0.takenFromStream(message, credit) } }
         let task = Task {
             let status = await self.outcome(of: method, stream)
-            // It is cancelled when the call is over (`StreamingState.end`), perhaps together with thousands: the event loop need not hear of it.
+            // The task is cancelled when the call is over (`StreamingState.end`), perhaps with thousands of others: the event loop has
+            // nothing left to do.
             if Task.isCancelled { self.account.load()?.releaseAll() } else { self.finish(status) }
         }
         withStreaming { streaming in
@@ -179,10 +180,10 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         streaming.stop(Status(.unavailable, "the server is shutting down"))
     }
 
-    /// Coarse time, about once a second.
+    /// Called about once a second, for coarse deadlines.
     func tick(now: NIODeadline) {
         if let deadline, deadline <= now {
-            // An answer that the client does not read by its own deadline would stay in memory.
+            // A response that the client does not read by its own deadline would stay in memory.
             if state.isOver { connection?.reset(id, .cancel) } else { deadlinePassed() }
         } else if isRequestMissing, requestDeadline <= now {
             end(Status(.deadlineExceeded, "the request did not arrive in time"), .deadlineExceeded)
@@ -193,7 +194,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    /// Ends the call if the client's own deadline has passed; otherwise returns it, if there is one to watch.
+    /// Ends the call if the deadline that its client set has passed.
+    /// - Returns: the deadline if it is still to be watched.
     func exactDeadline(passedAt now: NIODeadline) -> NIODeadline? {
         guard head.isTimeoutExact, let deadline, !state.isOver else { return nil }
         if deadline > now { return deadline }
@@ -212,7 +214,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         for writer in waiting { writer.resume() }
     }
 
-    /// The stream is gone.
+    /// The stream was closed.
     func closed() {
         if state.closed() {
             let isLost = connection?.isLost ?? true
@@ -225,7 +227,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     // MARK: Acting
 
-    /// Gives bytes back to the client's window; never more than came.
+    /// Returns bytes to the client's flow-control window, never more than arrived.
     func consume(_ bytes: Int) {
         let bytes = min(bytes, unreturned)
         guard bytes > 0 else { return }
@@ -296,7 +298,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     private func release() {
         cancelHandler = nil
         letGoOfRequest()
-        // nghttp2 credits the connection's window by `consume` only, for streams that are gone too.
+        // nghttp2 returns bytes to the connection's window by `consume` only, also for closed streams.
         consume(unreturned)
         if handedOver != 0 { connection?.handedOverBytes -= handedOver }
         handedOver = 0

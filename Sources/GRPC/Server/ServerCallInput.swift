@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What a call's client sends: bytes, cut into messages, for the method. Runs on the call's event loop.
+/// A call's input: cuts the bytes that the client sends into messages for the method. Runs on the call's event loop.
 extension ServerCall {
     func received(_ bytes: ByteBuffer) {
         eventLoop.assertInEventLoop()
@@ -19,19 +19,19 @@ extension ServerCall {
         if let refusal = connection.refusalOfRequests { end(refusal, .refused) }
     }
 
-    /// Nothing more of the request comes in this turn.
+    /// Called when no more of the request arrives in this turn.
     func settle() {
         unaryRequest = unaryRequest?.settled
         deframer?.settle()
     }
 
-    /// One read may bring thousands of small messages. So many are delivered at once, and so many a step of a slice.
+    /// One read may bring thousands of small messages: so many are delivered at once, the rest in slices, so many a step.
     private static let messagesAtOnce = 64
     private static let messagesAStep = 8
-    /// When so many wait for the method, the rest stays as it came: a message takes more than its bytes.
+    /// When so many messages wait for the method, further bytes are kept uncut: a message takes more memory than its bytes.
     private static let waitingMessages = 1_024
 
-    /// Cuts what came, after what is kept, into messages.
+    /// Cuts the kept bytes, and these behind them, into messages.
     private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
         if let streaming, streaming.isCutting || credit.waiting >= Self.waitingMessages {
             if !streaming.isCutting { (streaming.isCutting, streaming.isPaused) = (true, true) }
@@ -43,16 +43,16 @@ extension ServerCall {
         work.add { self.cutStep() }
     }
 
-    /// What is kept, and bytes behind it.
+    /// The kept bytes, and these behind them.
     private func joined(_ bytes: ByteBuffer) -> MessageDeframer {
         var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: metadata["grpc-encoding"])
-        // One owner, so that `append` need not copy what is kept.
+        // A single owner, so that `append` does not copy the kept bytes.
         self.deframer = nil
         deframer.append(bytes)
         return deframer
     }
 
-    /// - Returns: whether there are more.
+    /// - Returns: whether there are more steps.
     private func cutStep() -> Bool {
         guard let streaming, !state.isOver else { return false }
         streaming.isPaused = credit.waiting >= Self.waitingMessages
@@ -76,8 +76,8 @@ extension ServerCall {
         return false
     }
 
-    /// Delivers whole messages, and keeps what is left.
-    /// - Returns: whether it left off at so many.
+    /// Delivers whole messages, and keeps the rest.
+    /// - Returns: whether it stopped at `limit`.
     private func deliver(from deframer: consuming MessageDeframer, atMost limit: Int) throws(MessageDeframer.Failure) -> Bool {
         var count = 0
         while count < limit, let message = try deframer.next() {
@@ -92,7 +92,7 @@ extension ServerCall {
     /// Bytes kept of a message that is not complete yet.
     private var partialBytes: Int { deframer?.bufferedBytes ?? 0 }
 
-    /// The bytes to give back of a message that is not complete yet; none as long as there may be whole ones among those kept.
+    /// The bytes of an incomplete message to return to the window; 0 as long as there may be whole messages among the kept bytes.
     private var partialCredit: Int { streaming?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
 
     private func deliver(_ message: ByteBuffer) {
@@ -105,7 +105,7 @@ extension ServerCall {
                 hold(Self.queuedMessageBytes)
                 streaming.yield(message.settled, credit: bytes)
             } else {
-                // In memory, and so held, until the call has its answer.
+                // It stays in memory, and so held, until the call is answered.
                 unaryRequest = message
                 credit.taken()
                 consume(bytes)
@@ -113,7 +113,7 @@ extension ServerCall {
         }
     }
 
-    /// What a message of a stream takes besides its bytes while it waits for the method: its buffer and its place.
+    /// Memory of a stream's message beside its bytes while it waits for the method: its buffer and its place in the queue.
     private static let queuedMessageBytes = 128
 
     func takenFromStream(_ message: ByteBuffer, _ bytes: Int) {
@@ -122,7 +122,7 @@ extension ServerCall {
         taken(message, bytes)
     }
 
-    /// A message was taken by the method.
+    /// The method took a message.
     private func taken(_ message: ByteBuffer, _ bytes: Int) {
         guard !state.isOver else { return }
         credit.taken()
@@ -152,7 +152,7 @@ extension ServerCall {
         }
     }
 
-    /// A large request may outlive the call in its method's hands, so it goes to the call's account.
+    /// The method may keep a large request for longer than the call lasts, so the call's own account counts it.
     private func handOver(_ request: ByteBuffer) -> Bool {
         guard request.readableBytes > Self.largeRequestBytes, let connection else { return true }
         handedOver = held
@@ -162,7 +162,8 @@ extension ServerCall {
 
     private static let largeRequestBytes = 64 << 10
 
-    /// A method that takes one message waits for it whole, any other for its first one.
+    /// Whether the client still owes what `requestTimeout` is for: the whole request of a method that takes one message, the first message
+    /// of any other.
     var isRequestMissing: Bool {
         switch state.inbound {
         case .ended: false

@@ -3,9 +3,9 @@ import Logging
 import NIOCore
 import Resources
 
-/// One client connection: moves bytes between the socket and the HTTP/2 session, opens calls, and ends
-/// the connection. Duties: HTTP/2 and its flow control (RFC 9113), one write a turn of the event loop,
-/// handshake and idle timeouts, keepalive PINGs, GOAWAY on shutdown (§6.8).
+/// One client connection: moves bytes between the socket and the HTTP/2 session, opens calls, and ends the connection. Duties: HTTP/2 and
+/// its flow control (RFC 9113), one write per turn of the event loop, handshake and idle timeouts, keepalive PINGs, GOAWAY on shutdown
+/// (§6.8).
 ///
 /// Lives on the channel's event loop and is never touched elsewhere.
 final class ServerConnectionHandler: ChannelDuplexHandler {
@@ -21,11 +21,11 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     /// Request bytes held by the calls of this connection, and those of them that count in their calls' own accounts.
     var bufferedBytes = 0
     var handedOverBytes = 0
-    /// What its open calls take by being open (`ServerCall.openBytes`).
+    /// Memory of its open calls as such (`ServerCall.openBytes`).
     var openBytes = 0
-    /// Bytes that were written and that the socket had not taken when this was last looked at, and all that were written.
+    /// Bytes that were written and that the socket had not taken at the last look; `writtenBytes` are all that were written.
     var waitingForSocket = 0
-    /// Since nothing waited for the socket, the largest buffer that was written from: what is left of it may be a byte.
+    /// The capacity of the largest buffer written since the socket last had taken everything: a single waiting byte may hold all of it.
     var largestWrite = 0
     private(set) var writtenBytes = 0
     let idleSessionBytes: Int
@@ -33,32 +33,32 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     let work: SlicedWork
 
     let calls = StreamTable<ServerCall>()
-    /// Of the last call that was opened; the next one usually has the same.
+    /// The head of the last call that was opened; the next one usually has the same.
     private var lastHead: CallHead?
     var deadlineTimer = DeadlineTimer()
     private(set) var context: ChannelHandlerContext?
     private var flushIsScheduled = false
     var input = Input()
-    /// What is answered goes out when all that was read was looked at.
+    /// While it is set, responses wait: they are written together once all of the read was handled.
     var isReading = false
     private var isClosing = false
     private(set) var isLost = false
-    /// Nothing is sent before the client has: one that speaks HTTP/1.1 gets an answer that it understands.
+    /// Nothing is sent before the client has sent something: one that speaks HTTP/1.1 gets an answer that it understands.
     private var hasHeard = false
     private(set) var isShuttingDown = false
     var isTicking = false
     var life: KeepaliveStateMachine
-    /// Streams on which content waits, and whether it is taken.
+    /// The streams on which content waits, and whether the client reads it.
     var readers: [StreamID: ReaderWatch] = [:]
     private(set) var heardAt = NIODeadline.now()
     private let ticker: ConnectionTicker
 
-    /// Two frames for each of the streams that a client may have open are honest.
+    /// Two frames for each stream that a client may have open: no honest client causes more.
     private static let maxQueuedFrames = 10_000
 
     /// - Parameters:
-    ///   - memory: what the connection has reserved.
-    ///   - share: that of its event loop, on which this is called.
+    ///   - memory: the connection's reservation.
+    ///   - share: what it shares with the other connections of its event loop, on which this is called.
     init(
         router: Router, configuration: ServerConfiguration, memory: ConnectionMemory, share: ConnectionShare, logger: Logger
     ) throws(HTTP2Error) {
@@ -104,13 +104,13 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         take(unwrapInboundIn(data))
     }
 
-    /// - Returns: whether the connection goes on.
+    /// - Returns: false when the connection has failed.
     func receive(_ bytes: ByteBuffer) -> Bool {
         guard !isLost else { return false }
         do {
             try session.receive(bytes)
             handleEvents()
-            // A client that reads nothing and makes us answer: resets of refused streams are in no other limit.
+            // Against a client that reads nothing and makes the server answer: resets of refused streams count in no other limit.
             if session.queuedFrames <= Self.maxQueuedFrames { return true }
             fail(.flooded)
         } catch {
@@ -121,7 +121,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        // It also comes when there was nothing to read.
+        // NIO also calls this when there was nothing to read.
         guard isReading else { return flush() }
         isReading = false
         flush()
@@ -134,9 +134,10 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // From now on nghttp2 must not read content: streams go before their session (`HTTP2Session.detach`).
+        // From now on nghttp2 must not read content: the streams are freed before their session (`HTTP2Session.detach`).
         isLost = true
-        // There may be thousands of calls, of many connections at once. Without any the walk still has the session's end to itself.
+        // In slices, since many connections may end at once, each with thousands of calls. Without calls the walk still frees the session
+        // in a slice.
         work.walk(calls.values, then: { self.deadlineTimer.cancel() }) { call in
             call.closed()
             self.session.detach(call.id)
@@ -153,7 +154,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A reset or broken socket: the client has gone, which its calls are told in channelInactive.
+        // A reset or broken socket: the client is gone, and `channelInactive` ends its calls.
         logger.trace("connection failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
         context.close(promise: nil)
     }
@@ -172,7 +173,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     // MARK: Events of the session
 
     private func handleEvents() {
-        // The stream of the last content, as long as its end has not come.
+        // The stream whose content came last, as long as it has not ended.
         var unfinished: StreamID = 0
         session.forEachEvent { event in
             switch event {
@@ -224,7 +225,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         call.start()
     }
 
-    /// What a header section comes to; nil when the request was refused.
+    /// The call that a header section begins; nil when the request was refused.
     private func head(_ id: StreamID, _ fields: [HeaderField]) -> CallHead? {
         if let lastHead, lastHead.metadata.isBacked(by: fields) { return lastHead }
         switch RequestHead(fields) {
@@ -257,7 +258,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         session.finish(id)
     }
 
-    /// Answers a call that is not begun. Observers hear of its beginning and its end at once.
+    /// Answers a call that does not begin. The observer gets its beginning and its end at once.
     private func refuse(_ id: StreamID, _ status: Status, path: String, isRouted: Bool, _ metadata: Metadata = Metadata()) {
         if let observer = configuration.observer {
             Observation(observer, path: path, isRouted: isRouted, peer: peer, metadata: metadata, began: heardAt)
@@ -266,7 +267,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         sendStatus(id, status)
     }
 
-    /// Answers a call that has no answer yet with a status and nothing else.
+    /// Answers a call that has no response yet with a status only (Trailers-Only).
     func sendStatus(_ id: StreamID, _ status: Status) {
         respond(id, ResponseFields.head + trailers(status), endStream: true)
     }
@@ -288,7 +289,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Output
 
-    /// One write a turn: what many calls answer in this turn goes out together.
+    /// One write per turn: the responses of many calls in this turn are written together.
     func scheduleFlush() {
         guard !isReading, !flushIsScheduled, let context else { return }
         flushIsScheduled = true
@@ -313,13 +314,13 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         if !session.isAlive { closeWhenWritten(context) }
     }
 
-    /// The rest of a large output waits for other connections.
+    /// The rest of a large output is written after other connections had their turn.
     private func scheduleRest() {
         flushIsScheduled = true
         work.walk([self]) { $0.flush() }
     }
 
-    /// The session is over, but what it said may still be on its way to the socket.
+    /// Closes the connection of an ended session once its last frames were written to the socket.
     private func closeWhenWritten(_ context: ChannelHandlerContext) {
         guard !isClosing else { return }
         isClosing = true

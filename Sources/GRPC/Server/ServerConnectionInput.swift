@@ -1,21 +1,21 @@
 import NIOCore
 
-/// What a connection's client sends is taken in portions: one read may hold a thousand calls. What is left after a millisecond goes in
-/// slices, and until then nothing more is read of this connection.
+/// A connection's input is handled in portions: one read may hold a thousand calls. What is left after a millisecond is handled in slices,
+/// and until that is done nothing more is read from the connection.
 extension ServerConnectionHandler {
-    /// A read that was not taken whole.
+    /// A read that was not handled as a whole.
     struct Input {
         var rest = ByteBuffer()
-        /// What the rest takes of memory once it waits for slices.
+        /// Memory of the rest once it waits for slices.
         var heldBytes = 0
         /// NIO asked for the next read.
         var readWaits = false
-        /// The client has closed its side behind the rest.
+        /// The client closed its side of the connection after the rest.
         var endWaits = false
 
         var isEmpty: Bool { rest.readableBytes == 0 }
 
-        /// The next portion. With the last one the read's memory is let go of.
+        /// The next portion. The last one releases the read's buffer.
         mutating func next(_ bytes: Int) -> ByteBuffer {
             let portion = rest.readSlice(length: min(bytes, rest.readableBytes)) ?? ByteBuffer()
             if isEmpty { rest = ByteBuffer() }
@@ -23,7 +23,7 @@ extension ServerConnectionHandler {
         }
     }
 
-    /// The clock is looked at after so many bytes, and a step of a slice takes so many: some eighty, and some twenty of the smallest calls.
+    /// Bytes between two looks at the clock, and of a step of a slice: some eighty, and some twenty of the smallest calls.
     private static let portionBytes = 4 << 10
     private static let stepBytes = 1 << 10
 
@@ -32,7 +32,7 @@ extension ServerConnectionHandler {
     }
 
     func take(_ bytes: ByteBuffer) {
-        // NIO reads on by itself what a client sent before it closed its side.
+        // NIO reads unasked what a client sent before it closed its side.
         guard input.isEmpty else {
             input.rest.writeImmutableBuffer(bytes)
             input.heldBytes = input.rest.storageCapacity
@@ -46,7 +46,7 @@ extension ServerConnectionHandler {
         if input.isEmpty { ThreadBuffer.input.putBack(bytes) } else { work.addHere { self.inputStep() } }
     }
 
-    /// Whether the rest may wait. Where no memory is left for it, it is taken at once.
+    /// Whether the rest may wait. If there is no memory for it, it is handled at once.
     private var hasRoomForRest: Bool {
         input.heldBytes = input.rest.storageCapacity
         if memory.covers(memoryInUse) { return true }

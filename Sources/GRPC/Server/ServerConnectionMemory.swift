@@ -1,14 +1,15 @@
 import NIOCore
 import Resources
 
-/// What a connection's calls may take of memory.
+/// The memory that a connection's calls may take.
 extension ServerConnectionHandler {
-    /// A connection whose replies pile up unread. It is still read: WINDOW_UPDATE frames must arrive.
+    /// For a connection whose client does not read its responses. The server still reads from it: WINDOW_UPDATE frames must arrive.
     static let slowReader = Status(
         .resourceExhausted, "this connection's reader is too slow: replies pile up unread", refusal: .overloaded)
     private static let sendsTooMuch = Status(
         .resourceExhausted, "this connection sends more at once than the server buffers; try again", refusal: .overloaded)
-    /// What an open call takes beside its message: itself, its stream, an answer of up to `smallAnswerBytes`. One that streams has a task.
+    /// Memory of an open call beside its message: the call, its stream, a response of up to `smallAnswerBytes`. A streaming call has a task
+    /// too.
     private static let unaryCallBytes = 1 << 10
     private static let streamingCallBytes = 12 << 10
     static let smallAnswerBytes = 1 << 10
@@ -17,7 +18,7 @@ extension ServerConnectionHandler {
         (head.kind == .unary ? unaryCallBytes : streamingCallBytes) + (isNew ? head.bytes : 0)
     }
 
-    /// What the connection takes of memory now, beyond what it takes idle.
+    /// The connection's memory now, beyond that of an idle one.
     var memoryInUse: Int {
         input.heldBytes + session.memoryBytes - idleSessionBytes + session.pendingBytes + heldForSocket + bufferedBytes - handedOverBytes
             + openBytes
@@ -25,20 +26,20 @@ extension ServerConnectionHandler {
 
     private var heldForSocket: Int { waitingForSocket == 0 ? 0 : waitingForSocket + largestWrite }
 
-    /// What another call is answered for which there is no room.
+    /// The status that refuses another call; nil: there is room for it.
     func refusal(ofCall bytes: Int) -> Status? {
         if session.pendingBytes > configuration.outboundBytesPerConnection { return Self.slowReader }
         return memory.covers(memoryInUse + bytes) ? nil : configuration.overloaded
     }
 
-    /// What a call is answered whose request has no room.
+    /// The status that refuses a call's request; nil: there is room for it.
     var refusalOfRequests: Status? {
         if bufferedBytes > configuration.bufferedBytesPerConnection { return Self.sendsTooMuch }
         return memory.covers(memoryInUse) ? nil : configuration.overloaded
     }
 
-    /// What a call is answered whose answer has no room. Of what a connection's calls have waiting one answer is always let through,
-    /// however large, as far as the process's memory reaches.
+    /// The status that takes the place of a response; nil: there is room for it. When no other response waits on the connection, one of any
+    /// size is let through, as far as the process's memory reaches.
     func refusal(ofAnswer message: FramedMessage) -> Status? {
         let bytes = message.messageBytes
         if session.pendingBytes > 0, session.pendingBytes + bytes > configuration.outboundBytesPerConnection { return Self.slowReader }
@@ -46,19 +47,19 @@ extension ServerConnectionHandler {
         return memory.covers(memoryInUse + bytes) ? nil : configuration.answerOverloaded
     }
 
-    /// So many request bytes count in a call's account from now on.
+    /// So many bytes of a request count in its call's own account from now on.
     func handedOver(_ bytes: Int) {
         handedOverBytes += bytes
         _ = memory.covers(memoryInUse)
     }
 
-    /// Lets go of what a call does not need any more.
+    /// Frees a buffer that a call no longer needs, a large one on another thread.
     func letGo(_ buffer: consuming ByteBuffer) {
         let bytes = buffer.storageCapacity
         if bytes >= Disposal.leastBytes { configuration.disposal.take(buffer, bytes: bytes) }
     }
 
-    /// Brings what is reserved in step with what is in use.
+    /// Adjusts the reservation to the memory in use.
     func settleMemory() {
         waitingForSocket = socketBacklog
         if waitingForSocket == 0 { largestWrite = 0 }

@@ -1,7 +1,7 @@
 import HTTP2
 import NIOCore
 
-/// What calls say through their connection; it goes out at the end of the turn.
+/// What calls send through their connection; it is written at the end of the turn.
 extension ServerConnectionHandler {
     func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {
         do {
@@ -13,7 +13,7 @@ extension ServerConnectionHandler {
         scheduleFlush()
     }
 
-    /// A unary call's answer: its message, and OK.
+    /// Sends a unary call's response: its message, and OK.
     func answer(_ id: StreamID, _ message: FramedMessage) {
         do {
             try session.answer(id, ResponseFields.preparedHead, message.buffer, trailers: ResponseFields.okTrailers)
@@ -33,7 +33,7 @@ extension ServerConnectionHandler {
         scheduleFlush()
     }
 
-    /// Gives received bytes back to the client's window.
+    /// Returns received bytes to the client's flow-control window.
     func consume(_ id: StreamID, _ bytes: Int) {
         session.consume(id, bytes)
         scheduleFlush()

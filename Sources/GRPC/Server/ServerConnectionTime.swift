@@ -1,7 +1,7 @@
 import HTTP2
 import NIOCore
 
-/// What happens on a connection because time has passed.
+/// What a connection does because time has passed: deadlines, keepalive, slow readers.
 extension ServerConnectionHandler {
     func watch(_ deadline: NIODeadline) {
         guard let context else { return }
@@ -16,9 +16,9 @@ extension ServerConnectionHandler {
         }
     }
 
-    /// About once a second.
+    /// Called about once a second (`ConnectionTicker`).
     func tick() {
-        // The walk before may take longer where there is much to do.
+        // The last tick's walk over the calls may still be under way.
         guard !isTicking else { return }
         isTicking = true
         let now = NIODeadline.now()
@@ -26,7 +26,7 @@ extension ServerConnectionHandler {
         work.walk(calls.values, then: { self.look(now: now) }) { $0.tick(now: now) }
     }
 
-    /// At the connection as a whole.
+    /// The tick of the connection as a whole, after those of its calls.
     private func look(now: NIODeadline) {
         isTicking = false
         guard context != nil else { return }
@@ -42,10 +42,10 @@ extension ServerConnectionHandler {
         flush()
     }
 
-    /// A server that ends waits less long for readers.
+    /// How long a server that shuts down waits for readers at most.
     private static let shutdownPatience = TimeAmount.seconds(2)
 
-    /// Gives up answers that their client does not take.
+    /// Resets the streams of responses that the client does not read.
     private func resetUnread(now: NIODeadline) {
         guard session.pendingBytes > 0 else {
             if !readers.isEmpty { readers = [:] }

@@ -2,12 +2,12 @@ import NIOCore
 import Resources
 import Synchronization
 
-/// An event loop's work that can wait, and that may be much: the end of connections and of their calls, the rest of large answers, what
-/// other threads have for calls. Between its slices (`SliceQueue`) everybody else gets on. Safe on any thread.
+/// An event loop's work that can wait and may be long: the end of connections and of their calls, the rest of large responses, what other
+/// threads have for calls. Between its slices (`SliceQueue`) the event loop does everything else. Safe on any thread.
 ///
-/// A task for each piece would not do: a turn of NIO's event loop goes on until no task is due, those that came up meanwhile included.
+/// Tasks of NIO would not do: a turn of its event loop lasts until no task is due, including those that were added meanwhile.
 package final class SlicedWork: Sendable {
-    /// A closure by itself would be wrapped once more each time it passes through the queue, which is generic.
+    /// A struct, since a bare closure would be wrapped once more each time it passes through the generic queue.
     private struct Job: Sendable {
         let step: @Sendable () -> Bool
     }
@@ -22,10 +22,10 @@ package final class SlicedWork: Sendable {
         self.watch = watch
     }
 
-    /// Calls `step` on the event loop until it returns false: in the next turn, so that nothing waits that need not, as far as that turn
-    /// has time for all who come from other threads; the rest in slices.
+    /// Calls `step` on the event loop until it returns false: at once in the next turn, as far as that turn has time for work from other
+    /// threads, and then in slices. From the event loop itself: in slices only.
     package func executeSteps(_ step: @escaping @Sendable () -> Bool) {
-        // One read may have brought hundreds of calls that are refused.
+        // One read may have brought hundreds of calls that are refused now.
         if eventLoop.inEventLoop { return add(step) }
         eventLoop.execute {
             let now = NIODeadline.now()
@@ -40,7 +40,7 @@ package final class SlicedWork: Sendable {
         }
     }
 
-    /// Does something once, behind what was there before.
+    /// Runs `body` once, as a job behind those that are there.
     package func execute(_ body: @escaping @Sendable () -> Void) {
         add {
             body()
@@ -49,7 +49,7 @@ package final class SlicedWork: Sendable {
     }
 
     /// Adds a job.
-    /// - Parameter step: does a step of it on the event loop; true when there are more.
+    /// - Parameter step: runs one step on the event loop; returns true when there are more.
     func add(_ step: @escaping @Sendable () -> Bool) {
         if let begin = queue.withLock({ $0.add(Job(step: step)) }) { schedule(begin) }
     }
@@ -75,14 +75,14 @@ package final class SlicedWork: Sendable {
 }
 
 extension SlicedWork {
-    /// Adds a job. To be called on the event loop.
+    /// Adds a job. Must be called on the event loop.
     func addHere(_ step: @escaping () -> Bool) {
         let step = NIOLoopBound(step, eventLoop: eventLoop)
         add { step.value() }
     }
 
-    /// Does `body` for each of many, and `then` behind the last one. What the closures and the elements hold is let go of in slices too.
-    /// To be called on the event loop.
+    /// Runs `body` for each element, and `then` after the last one. What the closures and the elements hold is released in slices too. Must
+    /// be called on the event loop.
     func walk<Element>(_ elements: [Element], then: @escaping () -> Void = {}, _ body: @escaping (Element) -> Void) {
         let walk = Walk(elements, body, then)
         addHere { walk.step() }
@@ -101,7 +101,7 @@ private final class Walk<Element> {
         self.then = then
     }
 
-    /// False when it was the last one.
+    /// Returns false when it was the last step.
     func step() -> Bool {
         guard let element = rest.popLast() else {
             then()

@@ -1,24 +1,24 @@
 import NIOCore
 
-/// What few calls need. Apart, also for the sake of the many: whatever holds a type of the concurrency library
-/// makes Swift look its layout up at run time, which is why nothing here is inlined.
+/// The state that only few calls need. It is kept apart also to keep the others fast: Swift looks up the layout of what holds a type of the
+/// concurrency library at run time, which is why nothing here is inlined.
 final class StreamingState {
-    /// Of a streaming method.
+    /// The requests of a streaming method.
     var requests: MessageStream.Source?
     var task: Task<Void, Never>?
-    /// Who waits in `send`.
+    /// The continuations that wait in `send`.
     var writers: [CheckedContinuation<Void, any Error>] = []
-    /// When the client last sent something, or was sent something.
+    /// When the client or the server last sent something.
     var lastActive = NIODeadline.now()
-    /// What came is still being cut into messages, or waits until the method has taken some; more of it may wait, and the request's end
-    /// behind that.
+    /// `isCutting`: bytes that arrived are still being cut into messages, or wait (`isPaused`) until the method has taken some. More bytes
+    /// may wait behind them in `uncut`, and then the request's end (`endWaits`).
     var isCutting = false
     var isPaused = false
     var uncut = CircularBuffer<ByteBuffer>()
     var endWaits = false
     /// The method only waits for requests: a shutdown ends them.
     var stopsAtShutdown = false
-    /// After the first.
+    /// The handlers after the first one, which the call has.
     var cancelHandlers: [@Sendable () -> Void] = []
 
     @inline(never)
@@ -27,7 +27,7 @@ final class StreamingState {
     @inline(never)
     func finishRequests() { requests?.finish() }
 
-    /// Ends the requests behind those that have come, and whoever waits for a reader.
+    /// Ends the requests after those that have arrived, and every `send` that waits for the client, with `status`.
     @inline(never)
     func stop(_ status: Status) {
         requests?.finish(throwing: status)
@@ -38,7 +38,7 @@ final class StreamingState {
     @inline(never)
     func end() {
         task?.cancel()
-        // Not an end of the request: whoever still reads must not take it for one.
+        // An error, so that a method that still reads does not take it for the request's end.
         requests?.finish(throwing: CancellationError())
         for writer in writers { writer.resume(throwing: CancellationError()) }
     }

@@ -17,12 +17,12 @@ package final class HealthService: Sendable {
 
     private let state = NIOLockedValueBox(State())
     private static let name = "grpc.health.v1.Health"
-    /// Memory that decoding a request, a name, may take.
+    /// Memory that decoding a request, which is a name, may take.
     private static let ceiling = 64 << 10
 
     package init() {}
 
-    /// Says whether a service works; a service never set is unknown.
+    /// Sets whether a service works; a service that was never set is unknown.
     package func set(_ service: String, isServing: Bool) {
         state.withLockedValue { state in
             guard state.statuses.updateValue(isServing, forKey: service) != isServing else { return }
@@ -66,7 +66,7 @@ package final class HealthService: Sendable {
         // Only the newest status matters to a watcher that reads slowly.
         let (changes, continuation) = AsyncStream.makeStream(of: ServingStatus.self, bufferingPolicy: .bufferingNewest(1))
         let watched = service
-        // The status now and those that follow must come in their order, so it is read under the same lock.
+        // Read under the lock that `set` takes, so that the current status and the next ones come in order.
         let id = state.withLockedValue { state in
             state.nextWatcher += 1
             state.watchers[state.nextWatcher] = (watched, continuation)
@@ -81,7 +81,7 @@ package final class HealthService: Sendable {
         throw Status(.unavailable, "the server is shutting down")
     }
 
-    /// Ends every watch, which would otherwise keep the server from ending.
+    /// Ends every watch, which would otherwise keep the server from shutting down.
     package func shutdown() {
         state.withLockedValue { state in
             state.isShutDown = true

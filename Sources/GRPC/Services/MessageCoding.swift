@@ -1,9 +1,9 @@
 import NIOCore
 import Protobuf
 
-// Inlinable, as what they call is (`WireMessage`): specialised for each message where the methods are.
+// Inlinable, like what they call (`WireMessage`), so that they are specialised for each message in the module of the methods.
 extension FramedMessage {
-    /// Encodes a message straight into the buffer that goes to the wire.
+    /// Encodes a message straight into the buffer that is sent.
     @inlinable
     package init(encoding message: some WireMessage) {
         self = message.withPacker { packer in

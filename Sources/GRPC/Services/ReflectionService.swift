@@ -7,12 +7,12 @@ import Protobuf
 package struct ReflectionService: Sendable {
     private let index: DescriptorIndex
     private let services: [String]
-    /// Memory that decoding a request, a name, may take.
+    /// Memory that decoding a request, which is a name, may take.
     private static let ceiling = 64 << 10
 
     /// - Parameters:
     ///   - services: full names to list, besides reflection's own and health.
-    ///   - fileDescriptorSets: serialised `FileDescriptorSet`s with every file those need; constant memory.
+    ///   - fileDescriptorSets: serialised `FileDescriptorSet`s with every file that those need; in static memory.
     package init(services: [String], fileDescriptorSets: [UnsafeRawBufferPointer]) {
         let own = UnsafeRawBufferPointer(start: grpc_file_descriptor_set(), count: grpc_file_descriptor_set_length())
         index = DescriptorIndex(fileDescriptorSets + [own])

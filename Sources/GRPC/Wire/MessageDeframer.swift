@@ -6,14 +6,14 @@ import NIOCore
 ///     │ flag: u8 │ length: u32, big-e │ length bytes│
 ///     └──────────┴────────────────────┴─────────────┘
 ///
-/// The flag is 0. Compressed messages (1) are refused, whatever their `grpc-encoding`; one that is not compressed is as good with one.
+/// The flag must be 0. Compressed messages (1) are refused, whatever their `grpc-encoding`; uncompressed ones are accepted under any.
 struct MessageDeframer {
     static let prefixBytes = 5
 
     enum Failure: Error, Equatable {
         /// The prefix announces more than `limit` bytes. Nothing of the message was kept.
         case tooLarge(announced: Int, limit: Int)
-        /// Of a call with this `grpc-encoding`.
+        /// A compressed message, in a call with this `grpc-encoding`.
         case compressed(encoding: String?)
         case badFlag(UInt8)
 
@@ -34,8 +34,7 @@ struct MessageDeframer {
         }
     }
 
-    /// The message in bytes that are exactly one whole message without a fault, as most requests are: nothing
-    /// needs to be kept then.
+    /// The message if the bytes are exactly one valid message, as most requests are: nothing needs to be kept then.
     static func only(in bytes: ByteBuffer, limit: Int) -> ByteBuffer? {
         let length = bytes.readableBytes - prefixBytes
         guard length >= 0, length <= limit else { return nil }
@@ -63,7 +62,7 @@ struct MessageDeframer {
             // As a rule a whole message arrives at once and is handed on without a copy.
             pending = bytes
         } else {
-            // Only the partial message is kept: a stream of messages that straddle chunks would never let go otherwise.
+            // Only the partial message is kept: a stream of messages that straddle chunks would otherwise never release its memory.
             pending.discardReadBytes()
             pending.writeImmutableBuffer(bytes)
         }

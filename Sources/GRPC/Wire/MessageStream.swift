@@ -1,10 +1,10 @@
 import NIOCore
 
-/// Received messages in order. Taking one gives its bytes back to the sender's flow-control window, so
-/// that who does not read makes the sender wait (RFC 9113 §5.2). For one reader.
+/// Received messages in order. Taking one returns its bytes to the sender's flow-control window, so that a reader that does not read makes
+/// the sender wait (RFC 9113 §5.2). For one reader.
 public struct MessageStream: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
-    /// `credit`: bytes to give back to the sender's window when the message is taken (`ReceiveCredit`).
+    /// `credit`: bytes to return to the sender's window when the message is taken (`ReceiveCredit`).
     typealias Item = (message: ByteBuffer, credit: Int)
     /// Runs when a message was taken.
     typealias Taken = @Sendable (_ message: ByteBuffer, _ credit: Int) -> Void
@@ -36,7 +36,7 @@ public struct MessageStream: AsyncSequence, Sendable {
 
         public mutating func next() async throws -> ByteBuffer? {
             guard let item = try await items.next() else {
-                // A cancelled task reads an end too; it must not be taken for the sender's.
+                // A cancelled task gets an end too, which must not be taken for the sender's.
                 try Task.checkCancellation()
                 return nil
             }

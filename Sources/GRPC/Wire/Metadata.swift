@@ -8,7 +8,7 @@ public struct Metadata: Sendable, Equatable {
 
     public init() { fields = [] }
 
-    /// Takes over received fields; reserved names and pseudo-header fields stay out of sight.
+    /// Takes over received fields, pseudo-header fields and reserved names included.
     init(received fields: [HeaderField]) { self.fields = fields }
 
     /// The first value under `key` (lower case).
@@ -46,12 +46,12 @@ public struct Metadata: Sendable, Equatable {
 }
 
 extension Status {
-    /// Stock clients refuse trailer sections of more than 8 KiB; both together stay below, percent-encoded and as base64.
+    /// Stock clients refuse trailer sections of more than 8 KiB; message (percent-encoded) and details (base64) together stay below that.
     private static let maxMessageBytes = 1_024
-    /// Details that are longer are left out; who makes them keeps them shorter.
+    /// Longer details are left out, so services keep theirs within it.
     public static let maxDetailsBytes = 3_072
 
-    /// A message as it is sent: its beginning, if it is long.
+    /// A message as it is sent: shortened if it is long.
     public static func short(_ message: String) -> String { message.shortened(toBytes: maxMessageBytes) }
 
     /// The trailer fields that carry this status.
@@ -73,7 +73,7 @@ extension Status {
             details: trailers.bytes("grpc-status-details-bin") ?? [])
     }
 
-    /// What an answer without `grpc-status` means, by its HTTP status (doc/http-grpc-status-mapping.md).
+    /// The status of a response without `grpc-status`, by its HTTP status (doc/http-grpc-status-mapping.md).
     init(httpStatus: String) {
         let code: StatusCode =
             switch httpStatus {

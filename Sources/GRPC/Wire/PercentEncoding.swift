@@ -15,7 +15,7 @@ enum PercentEncoding {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// What cannot be decoded is kept as it came: "decoders must not error or throw away the message".
+    /// What cannot be decoded is kept as it is: "decoders must not error or throw away the message".
     static func decode(_ encoded: String) -> String {
         guard encoded.utf8.contains(UInt8(ascii: "%")) else { return encoded }
         let bytes = Array(encoded.utf8)

@@ -1,14 +1,14 @@
-/// When received bytes are given back to the sender's flow-control window (RFC 9113 §5.2). Pure.
+/// Decides when received bytes are returned to the sender's flow-control window (RFC 9113 §5.2). Pure.
 ///
-/// The bytes of a whole message go back when it is taken. The bytes of a message still arriving go back
-/// at once, or one larger than the window would never arrive; but only while no whole message waits to be
-/// taken, or a sender of messages that straddle frames would get ahead of its reader without bound.
+/// The bytes of a whole message are returned when it is taken. The bytes of a message still arriving are returned at once, or one larger
+/// than the window would never arrive; but only while no whole message waits to be taken, or a sender of messages that straddle frames
+/// would get ahead of its reader without bound.
 struct ReceiveCredit {
     /// Whole messages that were not taken yet.
     private(set) var waiting = 0
     private var ahead = 0
 
-    /// A message became whole: the bytes to give back once it is taken.
+    /// A message is complete: the bytes to return once it is taken.
     mutating func completed(wireBytes: Int) -> Int {
         defer { ahead = 0 }
         waiting += 1
@@ -18,7 +18,7 @@ struct ReceiveCredit {
     /// A message was taken.
     mutating func taken() { waiting -= 1 }
 
-    /// The bytes to give back now, of `buffered` that wait for the rest of their message.
+    /// The bytes to return now, of `buffered` that wait for the rest of their message.
     mutating func partial(buffered: Int) -> Int {
         guard waiting == 0 else { return 0 }
         defer { ahead = buffered }

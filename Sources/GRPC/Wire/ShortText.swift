@@ -2,7 +2,7 @@ extension String {
     private static let ellipsis = "…"
 
     /// The text itself, or the beginning of a longer one with `…` behind it: `limit` bytes of UTF-8 at most, never cut inside a character.
-    /// Empty where there is not even room for the `…`.
+    /// Empty if there is not even room for the `…`.
     public func shortened(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let room = limit - Self.ellipsis.utf8.count

@@ -29,11 +29,11 @@ public enum StatusCode: Int, Sendable, CaseIterable {
     }
 }
 
-/// What RESOURCE_EXHAUSTED of the transport is about.
+/// Why the transport answered RESOURCE_EXHAUSTED.
 public enum TransportRefusal: Sendable, Equatable {
     /// A message announces more than the limit. Sizes are bytes.
     case messageTooLarge(size: Int, limit: Int)
-    /// The connection has too much under way; less of it at a time, or later, goes through.
+    /// The connection has too much under way: the client can send less at a time, or try again later.
     case overloaded
 }
 
@@ -45,7 +45,7 @@ public struct Status: Error, Sendable, Equatable {
     /// A serialised `google.rpc.Status`, sent as `grpc-status-details-bin`; empty: none.
     public var details: [UInt8]
 
-    /// What the transport refused a call for, where the code alone does not tell; stays on this side of the wire.
+    /// Why the transport refused the call, where the code alone does not say; it is not sent.
     public var refusal: TransportRefusal?
 
     public init(_ code: StatusCode, _ message: String = "", details: [UInt8] = [], refusal: TransportRefusal? = nil) {

@@ -1,14 +1,14 @@
 import NIOCore
 import NIOPosix
 
-/// The memory that the connections of one event loop read into, or write from, one after the other. A read whose bytes were taken at once
-/// and a write that the socket takes at once, as nearly all are, need no memory of their own, and an idle connection holds none.
+/// The buffer that the connections of one event loop read into, or write from, one after the other. A read that is handled at once and a
+/// write that the socket takes at once, as nearly all are, need no memory of their own, and an idle connection holds none.
 ///
-/// `@unchecked Sendable`: each is made, kept and given out by `ofThisThread`, so that one thread sees it.
+/// `@unchecked Sendable`: `ofThisThread` makes one for each thread and returns it on that thread only.
 final class ThreadBuffer: @unchecked Sendable {
     private static let inputs = ThreadSpecificVariable<ThreadBuffer>()
     private static let outputs = ThreadSpecificVariable<ThreadBuffer>()
-    /// A buffer that had to grow more is let go.
+    /// A buffer that has grown beyond this is not kept.
     static let maxCapacity = 256 << 10
 
     private let capacity: Int
@@ -28,7 +28,7 @@ final class ThreadBuffer: @unchecked Sendable {
         return new
     }
 
-    /// An empty buffer. `clear` allocates where the one before is still in use.
+    /// An empty buffer. `clear` allocates a new one if the last one is still in use.
     func take() -> ByteBuffer {
         var taken = ByteBuffer()
         swap(&taken, &buffer)

@@ -55,9 +55,9 @@ public struct CleanupRequest: WireMessage, Equatable {
     public var flowType: String = ""
     /// Say what would be removed and remove nothing.
     public var dryRun: Bool = false
-    /// Remove so many rows at most; 0: 100,000.
+    /// How many rows to remove at most; 0: 100,000.
     public var maxRows: Int64 = 0
-    /// `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `flow_type`.
+    /// The `cursor` of the last response, to continue where that one stopped; empty: from the beginning. With the same `flow_type`.
     public var cursor: String = ""
 
     public init(
@@ -107,12 +107,12 @@ public struct CleanupResponse: WireMessage, Equatable {
     public var more: Bool = false
     /// Checkpoints removed.
     public var checkpoints: Int64 = 0
-    /// Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
+    /// Flows that were deleted because they had ended. Their history is removed later, like that of other deleted flows.
     public var endedFlows: Int64 = 0
-    /// Flows that were passed over since something is wrong with them, which the server's log names: what should go of them stayed, all or
-    /// some of it.
+    /// Flows that were passed over because something is wrong with them, which the server's log names: all or part of what should be removed
+    /// of them stayed.
     public var skipped: Int64 = 0
-    /// Where it stopped; empty: it came to the end.
+    /// Where it stopped; empty: it reached the end.
     public var cursor: String = ""
 
     public init(
@@ -187,14 +187,14 @@ public struct GetCleanupRunRequest: WireMessage, Equatable {
 
 /// The response of `FlowAdminService.GetCleanupRun`.
 public struct GetCleanupRunResponse: WireMessage, Equatable {
-    /// The server that does it, or did it; empty when there was none yet.
+    /// The server that runs it, or ran it; empty when there was none yet.
     public var holder: String = ""
     /// When it began.
     public var startedAt: Timestamp?
-    /// When it ended; not set: it is under way, or its server has gone and another one will take over.
+    /// When it ended; not set: it is under way, or its server is gone and another one will take over.
     public var finishedAt: Timestamp?
-    /// How far it has come: the flow of the caller's tenant that it looked at last. Empty: it has not come to this tenant's flows yet, or is
-    /// done with them.
+    /// How far it is: the flow of the caller's tenant that it looked at last. Empty: it has not reached this tenant's flows yet, or is done
+    /// with them.
     public var flowID: String = ""
     /// What it has removed of the caller's tenant so far.
     public var removed: CleanupResponse?
@@ -257,8 +257,8 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
     public var uptime: Duration?
     /// The last migration that was applied to its database.
     public var schemaVersion: Int64 = 0
-    /// What is switched on, by name and in their order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by policy),
-    /// `validation` (of saves), `webhook`.
+    /// Features that are switched on, by name, in alphabetical order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by
+    /// policy), `validation` (of saves), `webhook`.
     public var features: [String] = []
     /// The methods of this contract that it serves, by full name such as `flowstate.v1.FlowStateService/SaveState`.
     public var methods: [String] = []
@@ -339,11 +339,11 @@ public struct ServerLimit: WireMessage, Equatable {
 
 /// The request of `FlowAdminService.GetStatistics`.
 public struct GetStatisticsRequest: WireMessage, Equatable {
-    /// Whose flows; empty: the caller's. Another tenant than the caller's is refused with NOT_SUPPORTED until the server knows who calls.
+    /// The tenant whose flows are counted; empty: the caller's. Any other one is refused with NOT_SUPPORTED until servers have authentication.
     public var tenant: String = ""
     /// Only flows of this type; empty: all.
     public var flowType: String = ""
-    /// What the activity is counted of: the last stretch of time of this length, a minute to 31 days. Not set: a day.
+    /// The window for the activity: the last stretch of time of this length, a minute to 31 days. Not set: a day.
     public var window: Duration?
 
     public init(
@@ -373,9 +373,8 @@ public struct GetStatisticsRequest: WireMessage, Equatable {
     }
 }
 
-/// Counts of what is stored, and of what was done in the window. Where there is very much of it they are extrapolated from a part of the
-/// flows or versions, which is always the same, and the fields that end in `_sample` say how large that part was. Versions that were pruned
-/// are counted nowhere.
+/// Counts of what is stored, and of what was done in the window. Where there is very much, they are extrapolated from a sample of the flows
+/// or versions, which is always the same one; the fields that end in `_sample` say how large it was. Pruned versions are not counted.
 public struct GetStatisticsResponse: WireMessage, Equatable {
     /// Flows that are not deleted.
     public var flows: Int64 = 0
@@ -399,15 +398,15 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
     public var since: Timestamp?
     /// Flows created in the window, deleted ones too.
     public var createdFlows: Int64 = 0
-    /// What was done in the window. Its bytes are what storage has grown by.
+    /// What was done in the window. Its bytes say by how much storage has grown.
     public var activity: FlowActivity?
-    /// What saves were refused for in the window, or made with; the most frequent first, 1,000 at most.
+    /// The rules that saves broke in the window, refused or not; the most frequent first, 1,000 at most.
     public var validationFailures: [ValidationFailures] = []
     /// Share of the flows that were counted, more than 0: counts of flows are extrapolated from it when it is not 1.
     public var flowSample: Double = 0
     /// The same, of the versions, for `state_bytes`, `stored_bytes`, and `versions` where flows were pruned.
     public var storageSample: Double = 0
-    /// The same, of the flows that changed in the window, for all that was done in it. Of a flow the newest 10,000 versions are looked at.
+    /// The same, of the flows that changed in the window, for all that was done in it. Of each flow the newest 10,000 versions are looked at.
     public var activitySample: Double = 0
 
     public init(
@@ -590,13 +589,13 @@ public struct PhaseStatistics: WireMessage, Equatable {
     public var phase: String = ""
     /// Flows that are in it now and not deleted.
     public var flows: Int64 = 0
-    /// How often a flow entered it in the window, by whatever made the version: its first phase, a transition, a save, a recovery.
+    /// How often a flow entered it in the window, whatever made the version: the flow's creation, a transition, a save, a recovery.
     public var entries: Int64 = 0
     /// How often a flow left it for another phase in the window.
     public var exits: Int64 = 0
-    /// `exits`, in a second: the throughput of the phase.
+    /// `exits` per second: the throughput of the phase.
     public var exitsPerSecond: Double = 0
-    /// How long those that left it had been in it; not set: nobody left it, or not in a way that the versions still tell.
+    /// How long the flows that left it had been in it; not set: none left it, or the versions that are left do not tell.
     public var timeInPhase: TimeInPhase?
     /// What was done in the window by versions in this phase.
     public var activity: FlowActivity?
@@ -646,7 +645,7 @@ public struct PhaseStatistics: WireMessage, Equatable {
 
 /// Percentiles, interpolated between the two nearest.
 public struct TimeInPhase: WireMessage, Equatable {
-    /// Half of them were that long in the phase, or less.
+    /// Half of the flows were in the phase for this long or less.
     public var p50: Duration?
     /// 95 % of them.
     public var p95: Duration?
@@ -680,13 +679,13 @@ public struct TimeInPhase: WireMessage, Equatable {
     }
 }
 
-/// What versions of the window say about the flows that have one there.
+/// What was done to flows in the window, as the versions made in it say.
 public struct FlowActivity: WireMessage, Equatable {
     /// Flows with a version made in the window.
     public var activeFlows: Int64 = 0
     /// Versions made in the window.
     public var versions: Int64 = 0
-    /// `versions`, in a second.
+    /// `versions` per second.
     public var versionsPerSecond: Double = 0
     /// Bytes of their states as clients sent them.
     public var stateBytes: Int64 = 0
@@ -702,9 +701,9 @@ public struct FlowActivity: WireMessage, Equatable {
     public var failedFlows: Int64 = 0
     /// Share of the active flows that failed.
     public var failureRate: Double = 0
-    /// Failed flows that went on after their last error: were recovered, made a transition, or completed a phase.
+    /// Failed flows that continued after their last error: were recovered, made a transition, or completed a phase.
     public var recoveredFlows: Int64 = 0
-    /// Share of the failed flows that went on.
+    /// Share of the failed flows that continued.
     public var recoveryRate: Double = 0
 
     public init(
@@ -770,7 +769,7 @@ public struct FlowActivity: WireMessage, Equatable {
     }
 }
 
-/// How often saves broke a rule. A save that breaks several counts for each. Servers write their counts down every few seconds, and by the
+/// How often saves broke a rule. A save that breaks several rules counts for each. Servers store their counts every few seconds, by the
 /// hour: the hour in which the window begins counts as a whole.
 public struct ValidationFailures: WireMessage, Equatable {
     /// The type whose definition has the rule.
@@ -813,7 +812,7 @@ public struct ValidationFailures: WireMessage, Equatable {
     }
 }
 
-/// Somebody whose data is kept apart.
+/// Isolates data: a caller sees the flows of its tenant only.
 public struct Tenant: WireMessage, Equatable {
     /// 1 to 255 bytes; required.
     public var name: String = ""
@@ -1030,7 +1029,7 @@ public struct ApiKey: WireMessage, Equatable {
     public var id: String = ""
     /// The tenant it belongs to.
     public var tenant: String = ""
-    /// Who acts with it: goes into the audit trail.
+    /// The actor of calls with it, for the audit trail.
     public var actor: String = ""
     /// What it may do.
     public var role: ApiKeyRole = .unspecified
@@ -1142,7 +1141,7 @@ public struct CreateApiKeyRequest: WireMessage, Equatable {
 public struct CreateApiKeyResponse: WireMessage, Equatable {
     /// The key.
     public var key: ApiKey?
-    /// Send it as `authorization: Bearer <secret>`. It is not kept and cannot be read again.
+    /// Send it as `authorization: Bearer <secret>`. The server does not keep it, so it cannot be read again.
     public var secret: String = ""
 
     public init(

@@ -14,8 +14,8 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case header(ArchiveHeader)
         /// The head of the next flow as it was when its export began; never a deleted one.
         case flow(Flow)
-        /// A version of the flow before it. Numbers rise, up to the head's version; those that retention
-        /// had removed are missing.
+        /// A version of the last flow before it. Numbers rise, up to the head's version; versions that retention had removed
+        /// are missing.
         case version(ArchivedVersion)
         /// Something that happened to the flow and made no version.
         case event(HistoryEntry)
@@ -160,7 +160,7 @@ public struct ArchivedVersion: WireMessage, Equatable {
     }
 }
 
-/// What must have been read before it.
+/// What a reader must have read before it.
 public struct ArchiveTrailer: WireMessage, Equatable {
     /// How many flows.
     public var flows: Int64 = 0

@@ -7,7 +7,7 @@ public import Protobuf
 public struct MoveFlowRequest: WireMessage, Equatable {
     /// Not set: whatever the flow's version is.
     public enum Precondition: Equatable, Sendable {
-        /// The flow must be at this version: ABORTED (VERSION_CONFLICT) else.
+        /// The flow must be at this version: ABORTED (VERSION_CONFLICT) otherwise.
         case expectedVersion(Int64)
         /// Must be true.
         case anyVersion(Bool)
@@ -113,7 +113,7 @@ public struct FlowDefinition: WireMessage, Equatable {
     public var createdAt: Timestamp?
     /// Who stored it; empty for one that is built in.
     public var actor: String = ""
-    /// Part of the server.
+    /// Whether it is built into the server.
     public var builtIn: Bool = false
 
     public init(
@@ -159,7 +159,7 @@ public struct FlowDefinition: WireMessage, Equatable {
 public struct PutDefinitionRequest: WireMessage, Equatable {
     /// JSON; 1 MiB at most. Its `flow_type` names the type.
     public var document: [UInt8] = []
-    /// The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.
+    /// The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) otherwise.
     /// Not set: whatever is there is replaced.
     public var expectedRevision: Int64?
 

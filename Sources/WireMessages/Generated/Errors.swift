@@ -36,7 +36,7 @@ public struct VersionConflict: WireMessage, Equatable {
 
 /// INVALID_ARGUMENT, reason STATE_INVALID: the state breaks rules. Nothing was saved.
 public struct StateInvalid: WireMessage, Equatable {
-    /// The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` answers all of them.
+    /// The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` returns all of them.
     public var violations: [Violation] = []
     /// How many more there are.
     public var omitted: Int32 = 0
@@ -102,8 +102,7 @@ public struct Violation: WireMessage, Equatable {
     }
 }
 
-/// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
-/// was stored.
+/// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is not a valid definition. Nothing was stored.
 public struct DefinitionInvalid: WireMessage, Equatable {
     /// What is wrong with it; as many faults as fit.
     public var faults: [DefinitionFault] = []
@@ -164,8 +163,8 @@ public struct DefinitionFault: WireMessage, Equatable {
     }
 }
 
-/// FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED: the definition does not lead from one phase to
-/// the other, or phases that come first are not complete.
+/// FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED: the definition has no way from one phase to the other, or phases
+/// that must come first are not complete.
 public struct TransitionNotAllowed: WireMessage, Equatable {
     /// The phase the flow is in.
     public var from: String = ""
@@ -208,7 +207,7 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
     }
 }
 
-/// FAILED_PRECONDITION, reason RECOVERY_FAILED: nothing that was tried brought a valid state back.
+/// FAILED_PRECONDITION, reason RECOVERY_FAILED: none of the strategies that were tried led to a valid state.
 public struct RecoveryFailed: WireMessage, Equatable {
     /// What was tried, in order; as much as fits.
     public var tried: [RecoveryStep] = []
@@ -277,7 +276,7 @@ public struct RecoveryStep: WireMessage, Equatable {
 
 /// FAILED_PRECONDITION, reason LEASE_LOST: the fencing token is not the flow's current one.
 public struct LeaseLost: WireMessage, Equatable {
-    /// Who holds the lease now; empty when nobody does.
+    /// Who holds the lease now; empty when it is free.
     public var holder: String = ""
     /// The current fencing token; 0 when the flow never had a lease.
     public var token: Int64 = 0
@@ -309,7 +308,7 @@ public struct LeaseLost: WireMessage, Equatable {
 public struct TooLarge: WireMessage, Equatable {
     /// The limit in bytes.
     public var limit: Int64 = 0
-    /// The size in bytes; of what was not read or decoded to its end, as far as that went.
+    /// The size in bytes; if reading or decoding stopped before the end, the size up to there.
     public var size: Int64 = 0
 
     public init(
@@ -335,11 +334,11 @@ public struct TooLarge: WireMessage, Equatable {
     }
 }
 
-/// RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.
+/// RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: there are as many as the limit allows.
 public struct LimitExceeded: WireMessage, Equatable {
-    /// How many may be kept.
+    /// How many there may be.
     public var limit: Int64 = 0
-    /// How many there are; may be more, by a limit that was lowered.
+    /// How many there are; may be more than `limit`, if that was lowered.
     public var count: Int64 = 0
     /// The limit, as operators name it: `definitions`.
     public var name: String = ""
@@ -379,7 +378,7 @@ public struct Failure: WireMessage, Equatable {
     public var reason: String = ""
     /// What went wrong and what to do, for people.
     public var message: String = ""
-    /// The same details that a call of its own would have answered.
+    /// The same details that a call of its own would have returned.
     public var details: [FailureDetail] = []
 
     public init(

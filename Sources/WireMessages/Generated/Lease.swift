@@ -55,12 +55,11 @@ public struct Lease: WireMessage, Equatable {
 public struct AcquireLeaseRequest: WireMessage, Equatable {
     /// Required. NOT_FOUND (FLOW_NOT_FOUND) when there is none.
     public var flowID: String = ""
-    /// The worker's name, unique among workers; required. Asking again as the holder answers the lease
-    /// that it has, extended.
+    /// The worker's name, unique among workers; required. A worker that has the lease already gets it extended.
     public var holder: String = ""
     /// How long; not set: 30 seconds. 1 second to 1 hour.
     public var ttl: Duration?
-    /// How long to wait for a lease that somebody else has; not set: not at all. At most the deadline.
+    /// How long to wait for a lease that another worker has; not set: not at all. At most the deadline.
     public var wait: Duration?
 
     public init(
@@ -249,7 +248,7 @@ public struct GetLeaseRequest: WireMessage, Equatable {
 
 /// The response of `FlowLeaseService.GetLease`.
 public struct GetLeaseResponse: WireMessage, Equatable {
-    /// The lease; not set when nobody has it.
+    /// The lease; not set when it is free.
     public var lease: Lease?
 
     public init(

@@ -3,16 +3,16 @@
 public import CFlowStateProto
 public import Protobuf
 
-/// How closely a state is looked at.
+/// How much of a state is checked.
 public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
     /// The same as COMPLETE.
     case unspecified
     /// Every rule.
     case complete
-    /// Whether it is built as it should be.
+    /// Whether it has the structure that it should have.
     case transition
-    /// Whether the flow can be told at all. Only those of the state's arrays and objects are read that a rule of this depth
-    /// looks into; of the others the end is found. So a text that is not JSON somewhere in there passes.
+    /// Whether the flow can be recognised at all. Only the arrays and objects that a rule of this depth looks into are
+    /// read; of the others only the end is found, so text in them that is not JSON passes.
     case minimal
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
@@ -125,7 +125,7 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
     public var idempotencyKey: String = ""
     /// JSON to keep in the state for the new phase, where the definition says; empty: none.
     public var phaseData: [UInt8] = []
-    /// Go there whatever the definition says; the version's metadata tells so.
+    /// Make the transition whatever the definition says; the version's metadata records it.
     public var force: Bool = false
 
     public init(
@@ -410,8 +410,7 @@ public struct ReportErrorRequest: WireMessage, Equatable {
 public struct ReportErrorResponse: WireMessage, Equatable {
     /// The head afterwards.
     public var flow: Flow?
-    /// The id of the recovery that the policy started before, whether or not something helped; empty when
-    /// it started none.
+    /// The id of the recovery that the policy started before, whether or not it succeeded; empty when it started none.
     public var recoveryID: String = ""
     /// Answered from the idempotency record; nothing was changed by this call.
     public var replayed: Bool = false
@@ -627,7 +626,7 @@ public struct ValidateStateResponse: WireMessage, Equatable {
     public var valid: Bool = false
     /// Every rule that is broken, in the order of the definition.
     public var violations: [Violation] = []
-    /// What is allowed and should be otherwise.
+    /// Rules that are broken and only warn.
     public var warnings: [Violation] = []
     /// The type whose definition was used.
     public var flowType: String = ""

@@ -54,7 +54,7 @@ public enum RecoveryStrategy: RawRepresentable, Hashable, Sendable {
     }
 }
 
-/// How a recovery stands.
+/// The state of a recovery.
 public enum RecoveryState: RawRepresentable, Hashable, Sendable {
     /// Never answered by this server.
     case unspecified
@@ -116,9 +116,9 @@ public enum NotificationLevel: RawRepresentable, Hashable, Sendable {
     case unspecified
     /// For the record.
     case info
-    /// Nobody has to act at once: something was put right, or the flow can try again by itself.
+    /// No action is needed at once: something was put right, or the flow can try again by itself.
     case warning
-    /// Somebody has to act.
+    /// Action is needed.
     case error
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
@@ -246,7 +246,7 @@ public struct Recovery: WireMessage, Equatable {
     public var id: String = ""
     /// The flow.
     public var flowID: String = ""
-    /// How it stands.
+    /// Its state.
     public var state: RecoveryState = .unspecified
     /// The strategy that helped; unspecified while none did.
     public var strategy: RecoveryStrategy = .unspecified
@@ -258,7 +258,7 @@ public struct Recovery: WireMessage, Equatable {
     public var steps: [RecoveryStep] = []
     /// Rules that the broken state broke.
     public var violations: [Violation] = []
-    /// The archived state's id; empty when none was archived.
+    /// The quarantined state's id; empty when none was quarantined.
     public var quarantineID: String = ""
     /// When it began.
     public var startedAt: Timestamp?
@@ -266,8 +266,8 @@ public struct Recovery: WireMessage, Equatable {
     public var finishedAt: Timestamp?
     /// Who asked; `flowstate` when the policy did.
     public var actor: String = ""
-    /// Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty
-    /// when the broken state is no JSON.
+    /// Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty when the broken
+    /// state is not JSON.
     public var diff: [UInt8] = []
 
     public init(
@@ -406,7 +406,7 @@ public struct GetRecoveryStatusResponse: WireMessage, Equatable {
     }
 }
 
-/// An archived state, without its bytes.
+/// A quarantined state, without its bytes.
 public struct QuarantineEntry: WireMessage, Equatable {
     /// Generated (UUIDv7).
     public var id: String = ""
@@ -414,7 +414,7 @@ public struct QuarantineEntry: WireMessage, Equatable {
     public var flowID: String = ""
     /// The version that had this state.
     public var version: Int64 = 0
-    /// Why it was archived.
+    /// Why it was quarantined.
     public var reason: String = ""
     /// Rules that it broke.
     public var violations: [Violation] = []
@@ -424,7 +424,7 @@ public struct QuarantineEntry: WireMessage, Equatable {
     public var sizeBytes: Int64 = 0
     /// XXH3-128 of the state: 16 bytes, most significant first.
     public var digest: [UInt8] = []
-    /// When it was archived.
+    /// When it was quarantined.
     public var createdAt: Timestamp?
     /// When retention removes it; not set when it stays.
     public var expiresAt: Timestamp?
@@ -620,7 +620,7 @@ public struct RestoreQuarantinedRequest: WireMessage, Equatable {
     public var id: String = ""
     /// Not set: the same as any_version.
     public var precondition: Precondition?
-    /// Restore it though it breaks rules.
+    /// Restore it even if it breaks rules.
     public var allowInvalid: Bool = false
     /// Empty: a retry is a new call.
     public var idempotencyKey: String = ""
@@ -745,7 +745,7 @@ public struct Notification: WireMessage, Equatable {
     public var createdAt: Timestamp?
     /// When it was acknowledged; not set: it was not.
     public var acknowledgedAt: Timestamp?
-    /// Who acknowledged it; empty while nobody did.
+    /// Who acknowledged it; empty: it was not.
     public var acknowledgedBy: String = ""
     /// The version that it is about, or came with.
     public var version: Int64 = 0

@@ -9,7 +9,7 @@ public enum BatchMode: RawRepresentable, Hashable, Sendable {
     case unspecified
     /// All or none; the call fails with the first error.
     case atomic
-    /// Each one for itself; errors are in the results.
+    /// Each on its own; errors are in the results.
     case independent
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
@@ -48,13 +48,13 @@ public enum BatchMode: RawRepresentable, Hashable, Sendable {
 public enum FlowOrder: RawRepresentable, Hashable, Sendable {
     /// The same as FLOW_ORDER_UPDATED_DESC.
     case unspecified
-    /// Changed last first.
+    /// Most recently changed first.
     case updatedDesc
-    /// Changed first first.
+    /// Least recently changed first.
     case updatedAsc
-    /// Created last first.
+    /// Most recently created first.
     case createdDesc
-    /// Created first first.
+    /// Least recently created first.
     case createdAsc
     /// By id, in byte order.
     case flowIDAsc
@@ -145,13 +145,13 @@ public enum VersionOrder: RawRepresentable, Hashable, Sendable {
 public struct CreateFlowRequest: WireMessage, Equatable {
     /// Empty: the server generates a UUIDv7.
     public var flowID: String = ""
-    /// The kind of flow; may be empty. When it has a definition, the state is held against it.
+    /// The kind of flow; may be empty. When it has a definition, the state is validated by its rules.
     public var flowType: String = ""
     /// The first version's state; may be empty bytes. Empty under `application/json`, it is the initial
     /// state of the type's definition, if that has one.
     public var state: [UInt8] = []
-    /// The state's media type; empty: `application/json`, and of a patch that of the version before. Under `application/json` the state must be
-    /// one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
+    /// The state's media type; empty: `application/json`. Under `application/json` the state must be one JSON value, else
+    /// INVALID_ARGUMENT (STATE_INVALID).
     public var contentType: String = ""
     /// The phase to begin in; empty: the definition's first, or none.
     public var phase: String = ""
@@ -228,7 +228,7 @@ public struct CreateFlowResponse: WireMessage, Equatable {
     public var digest: [UInt8] = []
     /// Answered from the idempotency record; nothing was changed by this call.
     public var replayed: Bool = false
-    /// What the definition of the flow's type says of the state that was saved all the same.
+    /// Rules of the flow's definition that the saved state breaks and that are not enforced.
     public var warnings: [Violation] = []
 
     public init(
@@ -277,9 +277,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public enum Change: Equatable, Sendable {
         /// The whole state.
         case state([UInt8])
-        /// JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest.
-        /// What it does not touch stays as it is spelled. Without an expected version it is applied again
-        /// when somebody else saves in between. FLOW_NOT_FOUND when there is no flow.
+        /// JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest. What it does not
+        /// touch keeps its spelling. Without an expected version it is applied again when another save comes in between.
+        /// FLOW_NOT_FOUND when there is no flow.
         case mergePatch([UInt8])
         /// JSON Patch (RFC 6902), applied in the same way. FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when
         /// a `test` fails, or a path is not there.
@@ -301,8 +301,8 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public var flowType: String = ""
     /// The new state. One of them is required.
     public var change: Change?
-    /// The state's media type; empty: `application/json`. Under `application/json` the state must be
-    /// one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
+    /// The state's media type; empty: `application/json`, or for a patch the media type of the version before. Under
+    /// `application/json` the state must be one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
     public var contentType: String = ""
     /// Not set: the same as any_version.
     public var precondition: Precondition?
@@ -458,7 +458,7 @@ public struct SaveStateResponse: WireMessage, Equatable {
     public var replayed: Bool = false
     /// The checkpoint's id when the request asked for one; else empty.
     public var checkpointID: String = ""
-    /// What the definition of the flow's type says of the state that was saved all the same.
+    /// Rules of the flow's definition that the saved state breaks and that are not enforced.
     public var warnings: [Violation] = []
 
     public init(
@@ -1081,7 +1081,7 @@ public struct FlowFilter: WireMessage, Equatable {
 public struct ListFlowsRequest: WireMessage, Equatable {
     /// Not set: every flow that is not deleted.
     public var filter: FlowFilter?
-    /// Default: changed last first.
+    /// Default: most recently changed first.
     public var order: FlowOrder = .unspecified
     /// Default 50, maximum 1,000.
     public var pageSize: Int32 = 0
@@ -1266,7 +1266,7 @@ public struct DiffVersionsResponse: WireMessage, Equatable {
     public var fromVersion: Int64 = 0
     /// The version arrived at.
     public var toVersion: Int64 = 0
-    /// JSON Patch (RFC 6902) that makes the second out of the first; `[]` when they are equal.
+    /// JSON Patch (RFC 6902) that turns the first into the second; `[]` when they are equal.
     public var jsonPatch: [UInt8] = []
 
     public init(
@@ -2001,7 +2001,7 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
         case afterVersion(Int64)
     }
 
-    /// Only these flows, 1,000 at most; empty: every flow that the filter takes.
+    /// Only these flows, 1,000 at most; empty: every flow that the filter matches.
     public var flowIDs: [String] = []
     /// Not set: every flow. Time fields answer INVALID_ARGUMENT here.
     public var filter: FlowFilter?

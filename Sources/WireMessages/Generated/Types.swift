@@ -25,7 +25,7 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
     case errorReported
     /// Recovery wrote a repaired or reset state.
     case recovered
-    /// The state was brought along from another store.
+    /// The state was imported from another store.
     case migrated
     /// A phase was marked complete.
     case phaseCompleted
@@ -107,7 +107,7 @@ public struct Flow: WireMessage, Equatable {
     /// Free text such as `running` or `failed`, empty when it has none.
     public var status: String = ""
     /// Per cent, 0 to 100.
-    /// How far the flow is; not set while nobody has said.
+    /// How far the flow is, if that was ever set.
     public var progress: Double?
     /// Key and value, 64 entries at most, 256 bytes each at most. Those that a definition takes from states
     /// are among them: a change that would make more answers INVALID_ARGUMENT and names `labels`.
@@ -220,7 +220,7 @@ public struct VersionInfo: WireMessage, Equatable {
     /// Names (ids where there is no name) of the checkpoints that point at it.
     public var checkpoints: [String] = []
     /// Per cent, 0 to 100.
-    /// How far the flow was after this version; not set while nobody had said.
+    /// How far the flow was after this version, if that was ever set.
     public var progress: Double?
 
     public init(
@@ -429,7 +429,7 @@ public struct CheckpointSpec: WireMessage, Equatable {
 public struct PendingWrite: WireMessage, Equatable {
     /// The task that wrote.
     public var taskID: String = ""
-    /// The position among the task's writes. Negative ones are the client's to give a meaning to.
+    /// The position among the task's writes. The client gives negative ones their meaning.
     public var index: Int32 = 0
     /// The channel written to.
     public var channel: String = ""

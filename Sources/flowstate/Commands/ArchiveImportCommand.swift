@@ -65,7 +65,7 @@ struct ArchiveImportCommand: ClientCommand {
             case .flow(let flow):
                 try await finish(&current, &tally, console)
                 if tally.conflicts > 0, onConflict == .fail { return tally }
-                current = try await FlowImporter(flow, client, isDryRun: dryRun, limits: Limits())
+                current = try await FlowImporter(flow, client, isDryRun: dryRun, limits: .defaults)
             case .version(let version):
                 try await current?.take(version)
                 progress.tell(reader.totals)

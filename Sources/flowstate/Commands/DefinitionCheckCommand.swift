@@ -22,7 +22,7 @@ struct DefinitionCheckCommand: AsyncParsableCommand {
     func run() async throws {
         let console = Console(requested: output)
         do {
-            let limits = Limits()
+            let limits = Limits.defaults
             _ = try DefinitionReader.read(try DefinitionInput.read(file), limits: limits, budget: WorkBudget(steps: limits.work))
         } catch StateError.definitionInvalid(let faults, let omitted) {
             for fault in faults { console.report(Failure("\(file): \(fault)", status: .invalidInput), .invalidInput) }

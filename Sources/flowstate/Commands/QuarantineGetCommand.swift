@@ -19,14 +19,14 @@ struct QuarantineGetCommand: ClientCommand {
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        let archived = try await client.getQuarantined(GetQuarantinedRequest(id: id))
-        let entry = archived.entry ?? QuarantineEntry()
+        let quarantined = try await client.getQuarantined(GetQuarantinedRequest(id: id))
+        let entry = quarantined.entry ?? QuarantineEntry()
         if info {
             try console.show(Record(entry))
         } else if console.isTerminal {
-            try console.write(StateView.text(archived.state, contentType: entry.contentType))
+            try console.write(StateView.text(quarantined.state, contentType: entry.contentType))
         } else {
-            try console.write(archived.state)
+            try console.write(quarantined.state)
         }
     }
 }

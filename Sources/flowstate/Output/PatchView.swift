@@ -8,7 +8,7 @@ enum PatchView {
     private static let plain = "\u{1B}[0m"
 
     static func lines(_ patch: [UInt8], inColours: Bool) -> String {
-        guard let document = try? JSONDocument(patch, maximumDepth: Limits().jsonDepth) else {
+        guard let document = try? JSONDocument(patch, maximumDepth: Limits.defaults.jsonDepth) else {
             return TerminalText.line(String(decoding: patch, as: UTF8.self)) + "\n"
         }
         return document.root.elements.map { operation in

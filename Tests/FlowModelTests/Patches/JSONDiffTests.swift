@@ -143,7 +143,7 @@ struct JSONDiffTests {
     }
 
     private var roomy: PatchLimits {
-        var limits = PatchLimits()
+        var limits = PatchLimits(.defaults)
         limits.resultBytes = 1 << 30
         return limits
     }

@@ -8,7 +8,7 @@ struct PatchLimitTests {
     private func reason(
         _ operations: [String], on document: String, work: Int = Limits().work, _ change: (inout PatchLimits) -> Void = { _ in }
     ) throws -> JSONPatchError.Reason? {
-        var limits = PatchLimits()
+        var limits = PatchLimits(.defaults)
         change(&limits)
         let document = try parse(document)
         do throws(JSONPatchError) {
@@ -48,7 +48,7 @@ struct PatchLimitTests {
 
     @Test func copyBombs() throws {
         let double = #"{"op":"copy","from":"","path":"/-"}"#
-        let limit = PatchLimits().resultBytes
+        let limit = PatchLimits(.defaults).resultBytes
         guard case .resultTooLarge(let size, limit) = try reason([String](repeating: double, count: 100), on: "[\"0123456789\"]") else {
             Issue.record("not refused")
             return

@@ -25,7 +25,7 @@ def test_windows(flows, seconds, nanos, fine):
         assert refusal.fields() == ["window"]
 
 
-@promise("admin", "Another tenant than the caller's is refused with NOT_SUPPORTED until the server knows who calls.")
+@promise("admin", "Any other one is refused with NOT_SUPPORTED until servers have authentication.")
 def test_tenants(flows):
     flows.save("f", b"{}")
     assert flows.GetStatistics(tenant=flows.tenant).flows == flows.GetStatistics().flows == 1
@@ -66,8 +66,8 @@ def test_cleaning_up(flows):
     assert refusal.fields() == ["max_rows"]
 
 
-@promise("admin", "`cursor` of the response before, to go on where that stopped; empty: from the beginning.",
-         "Where it stopped; empty: it came to the end.")
+@promise("admin", "The `cursor` of the last response, to continue where that one stopped; empty: from the beginning.",
+         "Where it stopped; empty: it reached the end.")
 def test_a_clean_up_goes_on_where_it_stopped(flows):
     kept(flows, 40)
     cursor, removed = "", 0
@@ -79,7 +79,7 @@ def test_a_clean_up_goes_on_where_it_stopped(flows):
     assert (removed, cursor) == (39, "") and len(flows.versions("f")) == 1
 
 
-@promise("admin", "Remove so many rows at most; 0: 100,000.", "there may be more to remove.")
+@promise("admin", "How many rows to remove at most; 0: 100,000.", "there may be more to remove.")
 def test_a_clean_up_stops_after_so_many_rows(flows):
     kept(flows, 40)
     done = flows.Cleanup(max_rows=10)
@@ -89,7 +89,7 @@ def test_a_clean_up_stops_after_so_many_rows(flows):
 
 
 @promise("admin", "Removes what retention no longer keeps of the caller's flows.",
-         "Empty: it has not come to this tenant's flows yet, or is done with them.")
+         "Empty: it has not reached this tenant's flows yet, or is done with them.")
 def test_nobody_cleans_up_other_tenants(flows, server):
     other = server.flows(tenant=flows.tenant + "-other")
     kept(other, 4)

@@ -19,7 +19,7 @@ REQUIRED = {"rules": [{"rule": "required", "path": "/a"}]}
     "definition",
     "Stores a new revision of a definition, unless the document is the latest revision's already.",
     "JSON, byte for byte as it was put.",
-    "The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.",
+    "The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) otherwise.",
     "Counts 1, 2, 3 …")
 def test_revisions(flows):
     first = flows.PutDefinition(document=b" " + document()).definition
@@ -70,7 +70,7 @@ def test_the_largest_document(flows):
     "definition",
     "INVALID_ARGUMENT (STATE_INVALID) when that revision is enforced and the state breaks its rules.",
     "0: the latest.",
-    "The flow must be at this version: ABORTED (VERSION_CONFLICT) else.",
+    "The flow must be at this version: ABORTED (VERSION_CONFLICT) otherwise.",
     "Must be true.",
     "one more version, with the state as it was.",
     "The revision that it followed; 0: whichever was the latest.")
@@ -102,7 +102,7 @@ def test_a_type_without_a_definition(flows):
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"flow_type": ""}', b'{"flow_type": "t", "nonsense": 1}', b"\xef\xbb\xbf{}"])
-@promise("definition", "INVALID_ARGUMENT (DEFINITION_INVALID) for a document that cannot work.")
+@promise("definition", "INVALID_ARGUMENT (DEFINITION_INVALID) for a document that is not a valid definition.")
 def test_what_is_no_definition(flows, text):
     with invalid("DEFINITION_INVALID"):
         flows.PutDefinition(document=text)

@@ -32,7 +32,7 @@ def test_the_table_is_the_one_of_the_server():
 
 
 @promise("errors", "Every error of these services carries `google.rpc.Status` in the trailer `grpc-status-details-bin`",
-         "Reason and detail always come.", "How many more there are.")
+         "Reason and detail are always sent.", "How many more there are.")
 def test_a_transition_that_waits_for_many_phases(flows):
     phases = [{"name": f"{number:03}{LONG}"} for number in range(60)]
     last = {"name": "last", "requires": [phase["name"] for phase in phases]}
@@ -60,7 +60,7 @@ def test_long_lists_of_violations_and_faults(flows):
     assert detail.faults and detail.omitted > 0
 
 
-@promise("errors", "a text ends with `…` then")
+@promise("errors", "such a text ends with `…`")
 def test_long_names_are_shortened(flows):
     path = "".join("/" + "漢" * 100 for _ in range(10))
     flows.PutDefinition(document=json.dumps({
@@ -95,8 +95,8 @@ def test_a_message_too_large(limited_server):
 
 
 @promise(
-    "errors", "RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.", "How many may be kept.",
-    "How many there are; may be more, by a limit that was lowered.", "The limit, as operators name it: `definitions`.")
+    "errors", "RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: there are as many as the limit allows.", "How many there may be.",
+    "How many there are; may be more than `limit`, if that was lowered.", "The limit, as operators name it: `definitions`.")
 @promise("definition", "A tenant has definitions of 1,000 flow types at most: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for one more.")
 def test_as_many_definitions_as_may_be(flows, server):
     def put(number, **more):
@@ -118,7 +118,7 @@ def test_as_many_definitions_as_may_be(flows, server):
                 WHERE tenant = '{flows.tenant}' AND flow_type = 't1'""")
 
 
-@promise("errors", "The size in bytes; of what was not read or decoded to its end, as far as that went.")
+@promise("errors", "The size in bytes; if reading or decoding stopped before the end, the size up to there.")
 def test_a_message_that_is_too_large_decoded(limited_server):
     server = limited_server({"arena-bytes": 8_000})
     call = server.channel().unary_unary(SERVICE + "SaveState")

@@ -70,7 +70,7 @@ def fill(flows, name, count):
     "Empty: this was the last page.",
     "Newest first.",
     "Default: newest first.",
-    "Default: changed last first.",
+    "Default: most recently changed first.",
     "The same as FLOW_ORDER_UPDATED_DESC.",
     "The same as VERSION_ORDER_NEWEST_FIRST.",
     "Not set: every flow that is not deleted.")

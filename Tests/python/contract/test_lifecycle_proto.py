@@ -158,7 +158,7 @@ def test_errors(flows, state, content_type):
     "The version that was validated",
     "What to validate; required.",
     "The definition; empty: the flow's own.",
-    "Holds a state against the rules of a definition. Changes nothing.")
+    "Validates a state by the rules of a definition. Changes nothing.")
 def test_validation(flows):
     flows.PutDefinition(document=b'{"flow_type": "t", "on_save": "off", "rules": [{"rule": "required", "path": "/a"}]}')
     flows.save("f", b"{}", flow_type="t")
@@ -178,7 +178,7 @@ def test_validation(flows):
     assert flows.load("f").flow.version == 1
 
 
-@promise("lifecycle", "Everything that happened to a flow, newest first: versions and events that made none.",
+@promise("lifecycle", "Lists everything that happened to a flow, newest first: versions, and events that made none.",
          "Required; a deleted flow's history can be read too.")
 def test_history(flows):
     flows.save("f")

@@ -53,8 +53,8 @@ HELD = {
         "Default: every rule.": "definitions/test_definitions.py::test_the_minimal_depth_reads_what_its_rules_look_at",
         "Empty: all.": "contract/test_lifecycle_proto.py::test_history"},
     "recovery": {
-        "Lists archived states, newest first.": "contract/test_recovery_proto.py::test_recovery",
-        "DATA_LOSS when the archived state cannot be read:": "recovery/test_restore_quarantined.py::test_what_cannot_be_read_cannot_be_restored",
+        "Lists quarantined states, newest first.": "contract/test_recovery_proto.py::test_recovery",
+        "DATA_LOSS when the quarantined state cannot be read:": "recovery/test_restore_quarantined.py::test_what_cannot_be_read_cannot_be_restored",
         "Default: by the definition's policy.": "contract/test_recovery_proto.py::test_recovery",
         "Empty: a retry is a new": "contract/test_recovery_proto.py::test_arguments",
         "Default 50, maximum 1,000.": "contract/test_types_proto.py::test_pages",
@@ -75,10 +75,10 @@ HELD = {
     "admin": {
         "PERMISSION_DENIED without it.": "contract/test_admin_proto.py::test_tenants",
         "Only flows of this type; empty: all.": "contract/test_admin_proto.py::test_cleaning_up",
-        "Whose flows; empty: the caller's.": "contract/test_admin_proto.py::test_tenants",
+        "The tenant whose flows are counted; empty: the caller's.": "contract/test_admin_proto.py::test_tenants",
         "By type, the most frequent first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
         "Flows by status, the most frequent first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
-        "What saves were refused for in the window": "admin/test_statistics.py::test_violations_are_counted_by_rule",
+        "The rules that saves broke in the window": "admin/test_statistics.py::test_violations_are_counted_by_rule",
         "Share of the flows that were counted, more than 0:": "contract/test_admin_proto.py::test_figures",
         "The type; empty: flows without one.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",
         "By phase, the one with most flows first, 100 at most.": "admin/test_statistics.py::test_what_is_there_and_what_was_done",

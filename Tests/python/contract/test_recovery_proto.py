@@ -28,13 +28,13 @@ def lax(flows):
 
 @promise(
     "recovery",
-    "A flow with which nothing is wrong is left alone, unless a strategy is named.",
-    "The replaced version is archived in the same commit.",
+    "A flow that is not broken is left as it is, unless a strategy is named.",
+    "The replaced version is quarantined in the same commit.",
     "Say what would be done and change nothing.",
     "0 when it wrote none.",
     "Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place",
     "The newest valid checkpoint.",
-    "What recovery did for a flow so far.")
+    "Lists the recoveries of a flow so far.")
 def test_recovery(lax):
     planned = lax.RecoverFlow(flow_id="f", dry_run=True).recovery
     assert (STATE.Name(planned.state), planned.recovered_version, bool(planned.diff)) == ("RECOVERY_STATE_PLANNED", 0, True)
@@ -122,7 +122,7 @@ def test_quarantined_states_come_back(lax):
     "Only this level and more urgent ones; unspecified: all.",
     "The notification's id; required. NOT_FOUND when there is none.",
     "Also those that are acknowledged.",
-    "Who acknowledged it; empty while nobody did.")
+    "Who acknowledged it; empty: it was not.")
 def test_notifications(lax):
     lax.RecoverFlow(flow_id="f")
     lax.ReportError(flow_id="f", message="m")

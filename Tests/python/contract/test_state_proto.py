@@ -134,7 +134,7 @@ def test_what_a_save_does_not_name_stays(flows):
     "One of them is required.",
     "FLOW_NOT_FOUND when there is no flow.",
     "FAILED_PRECONDITION (PATCH_NOT_APPLICABLE) when a `test` fails, or a path is not there.",
-    "What it does not touch stays as it is spelled.")
+    "What it does not touch keeps its spelling.")
 def test_changes(flows):
     with invalid() as refusal:
         flows.SaveState(flow_id="f")
@@ -162,7 +162,7 @@ def test_parents_and_version_labels(flows):
         assert refusal.fields() == [field]
 
 
-@promise("state", "What the definition of the flow's type says of the state that was saved all the same.")
+@promise("state", "Rules of the flow's definition that the saved state breaks and that are not enforced.")
 def test_warnings(flows):
     put(flows, flow_type="t", on_save="warn", rules=[{"rule": "required", "path": "/a"}])
     assert [warning.path for warning in flows.CreateFlow(flow_id="f", flow_type="t", state=b"{}").warnings] == ["/a"]

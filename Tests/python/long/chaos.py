@@ -12,7 +12,7 @@ KEPT_CHECKPOINTS = 3
 #: By type, how many versions stay.
 KEPT_VERSIONS = {"kept": 3, "latest-only": 1}
 DEFINITIONS = [
-    json.dumps({"flow_type": name, "retention": {"versions": versions, "checkpoints": KEPT_CHECKPOINTS, "archives": 2}}).encode()
+    json.dumps({"flow_type": name, "retention": {"versions": versions, "checkpoints": KEPT_CHECKPOINTS, "quarantined": 2}}).encode()
     for name, versions in KEPT_VERSIONS.items()]
 TENANT = "chaos"
 #: Nothing is away for longer.

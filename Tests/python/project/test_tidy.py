@@ -13,6 +13,11 @@ from repository import PYTHON, ROOT
 TOOLCHAIN = {"Foundation", "FoundationEssentials", "Glibc", "Musl", "Dispatch", "Synchronization", "Testing"}
 IMPORT = re.compile(r"^(?:@\w+(?:\([^)]*\))?\s+)*(?:public |package |internal |private )?import (?:\w+ )?(\w+)", re.M)
 GENERATED = ("/Generated/", "/GRPC/Messages/")
+#: Words that were given up: docs/glossary.md names those that took their place. `Exchange` was a Swift type.
+OLD_WORDS = re.compile(
+    r"\b(Company|Crowd|ChangeJudge|ChangeAnswer|KnownVersion|keepUp|ConnectionLife|CallExtra|PreparedFields|HTTPRefusal"
+    r"|(?i:anybody|nobody|somebody|whoever|raced|lanes?|is told so|is no json))\b")
+OLD_TYPE = re.compile(r"\bExchange\b")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,32 @@ def test_names_from_outside_are_keys_by_their_bytes():
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if keyed.search(line) and not line.lstrip().startswith("//")]
     assert not relapses, "\n".join(relapses)
+
+
+def is_system_user(path, line):
+    """`nobody` is also the user that PostgreSQL can run as."""
+    return path.name == "ClusterUser.swift" or "postgres" in line
+
+
+def test_old_words_do_not_come_back():
+    documents = [
+        *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "Benchmarks").glob("*.md"), *(ROOT / "proto").rglob("*.proto")]
+    paths = [path for room in ("Sources", "Benchmarks") for path in swift_files(ROOT / room)] + documents
+    relapses = []
+    for path in paths:
+        if path.name in ("glossary.md", "RESULTS.md") or any(part in str(path) for part in GENERATED):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            words = [word for word in OLD_WORDS.findall(line) if word.lower() != "nobody" or not is_system_user(path, line)]
+            words += OLD_TYPE.findall(line) if path.suffix == ".swift" else []
+            relapses += [f"{path.relative_to(ROOT)}:{number}: {word}" for word in words]
+    assert len(paths) > 300 and not relapses, "\n".join(relapses)
+
+
+def test_limits_are_made_in_one_place():
+    """Code that makes limits of its own does not follow those of the server; `Limits.defaults` are for those without a server."""
+    made = [str(path.relative_to(ROOT)) for path in swift_files(ROOT / "Sources") if re.search(r"\bLimits\(\)", path.read_text())]
+    assert made == ["Sources/FlowModel/Limits.swift"]
 
 
 def imported(path):

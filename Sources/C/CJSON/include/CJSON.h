@@ -63,14 +63,14 @@ typedef enum cjson_kind {
     CJSON_OBJECT,
 } cjson_kind;
 
-/// Beside the kind of an array or object in which there is something that was not read: `cjson_parse_shallow`.
+/// A flag beside the kind of an array or object whose content was not read: `cjson_parse_shallow`.
 #define CJSON_OPAQUE 0x80u
 
-/// One value, or the name of a member: `bytes[begin..<end]` of the text, quotes and brackets included. What is in an array or object
-/// follows it directly, of an object each name before its value; `next` is the node after all of that.
+/// One value, or the name of a member: `bytes[begin..<end]` of the text, quotes and brackets included. The content of an array or object
+/// follows it directly, in an object each name before its value; `next` is the node after all of that.
 typedef struct cjson_node {
-    /// The lowest seven bits are a `cjson_kind`, the next is `CJSON_OPAQUE`, the others are the height: how many arrays and objects are
-    /// in each other here, this one counted, so 0 for anything else. Kept together since a large text has millions of nodes.
+    /// The lowest seven bits are a `cjson_kind`, the next is `CJSON_OPAQUE`, the others are the height: how deep arrays and objects are
+    /// nested from here on, this one counted, so 0 for other values. Kept together since a large text has millions of nodes.
     uint32_t kind_and_height;
     uint32_t begin;
     uint32_t end;
@@ -78,23 +78,23 @@ typedef struct cjson_node {
 } cjson_node;
 
 /// How many nodes a text has at most: as many as `cjson_parse` makes of it, and one more for each array or object that has nothing but
-/// white space in it. Looks at 64 bytes at a time, so it takes a small part of what parsing does.
+/// white space in it. Looks at 64 bytes at a time, so it takes a small part of the time of parsing.
 size_t cjson_count(const uint8_t *bytes, size_t length);
 
 /// Parses what `cjson_validate` accepts, into `nodes[0..<room]`. The nodes stand in the order of the text; the first is the root.
 ///
-/// Returns 1 with `*count` nodes; or 0 with `error` filled. `*count` is then more than `room` if that was why: there is enough for every
-/// text with `cjson_count`. A text of 4 GiB or more is refused as CJSON_OUT_OF_MEMORY. `max_depth` is never more than 2^24 - 1 here.
+/// Returns 1 with `*count` nodes; or 0 with `error` filled. If the room was too small, `*count` is then more than `room`; a room of
+/// `cjson_count` is enough for every text. A text of 4 GiB or more is refused as CJSON_OUT_OF_MEMORY. Here `max_depth` is at most 2^24-1.
 int cjson_parse(
     const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, cjson_error *error);
 
-/// The same of the root and what is directly in it, several times as fast: of an array or object in the root it finds the end only, unless
-/// nothing is in it. It has CJSON_OPAQUE, no nodes for what is in it, and the height 1; what is in it can be parsed as a text of its own.
+/// Parses only the root and what is directly in it, several times as fast: of an array or object in the root that is not empty it only
+/// finds the end. Such a node has CJSON_OPAQUE, the height 1, and no nodes for its content; it can be parsed as a text of its own.
 ///
-/// Accepts all that `cjson_parse` accepts. In what it passes over it looks at quotes, backslashes and brackets only: as many must close as
-/// open, outside strings and no deeper than `max_depth`, whatever their kinds; anything else passes. Returns 0 for a text that it does not
-/// accept, or without memory: `cjson_parse` says why; or without room, as above. `*skipped` is at least the number of nodes that parsing
-/// everything that was passed over would make.
+/// Accepts all that `cjson_parse` accepts. In what it passes over it looks at quotes, backslashes and brackets only: outside strings, as
+/// many brackets must close as open, of whatever kinds, no deeper than `max_depth`; anything else passes. Returns 0 for a text that it does
+/// not accept, or when out of memory (`cjson_parse` says why), or when the room is too small, as above. `*skipped` is at least the number
+/// of nodes that parsing everything that was passed over would make.
 int cjson_parse_shallow(
     const uint8_t *bytes, size_t length, size_t max_depth, cjson_node *nodes, size_t room, size_t *count, size_t *skipped);
 

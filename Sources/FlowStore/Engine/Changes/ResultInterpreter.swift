@@ -57,7 +57,8 @@ struct ResultInterpreter: Sendable {
     var requestDigest: [UInt8]
     /// The flow must exist, as for changes other than saves.
     var needsFlow: Bool
-    /// Why the flow was not changed; nil: this snapshot shows no reason, so the change raced with another one and is retried.
+    /// Why the flow was not changed; nil: this snapshot shows no reason, so another change was committed in between, and this one is
+    /// retried.
     var refusal: @Sendable (ChangeRow.CurrentHead) -> StateError?
 
     func answer(_ rows: ResultRows) throws(PostgresError) -> Answer {

@@ -24,15 +24,15 @@ struct SaveSQL {
 
     /// With a version to quarantine, or a notification: such saves expect a version, and make no checkpoint.
     private static let noting = [Head.update, .updateHeld].flatMap { head in
-        [false, true].flatMap { archives in
+        [false, true].flatMap { quarantines in
             [false, true].flatMap { notifies in
-                [false, true].map { make(head, idempotent: $0, checkpoint: false, archives: archives, notifies: notifies) }
+                [false, true].map { make(head, idempotent: $0, checkpoint: false, quarantines: quarantines, notifies: notifies) }
             }
         }
     }
 
-    static func noting(held: Bool, idempotent: Bool, archives: Bool, notifies: Bool) -> Statement {
-        noting[(held ? 8 : 0) + (archives ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
+    static func noting(held: Bool, idempotent: Bool, quarantines: Bool, notifies: Bool) -> Statement {
+        noting[(held ? 8 : 0) + (quarantines ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
     }
 
     static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
@@ -64,7 +64,7 @@ struct SaveSQL {
     ]
 
     private static func make(
-        _ head: Head, idempotent: Bool, checkpoint: Bool, archives: Bool = false, notifies: Bool = false
+        _ head: Head, idempotent: Bool, checkpoint: Bool, quarantines: Bool = false, notifies: Bool = false
     ) -> Statement {
         var types = types
         var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
@@ -89,12 +89,12 @@ struct SaveSQL {
                     SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), $10, h.updated_at FROM head h)
                 """)
         }
-        if archives {
+        if quarantines {
             let id = types.count + 1
             types += [.text, .text, .bytea]
             change.additions.append(
                 """
-                archive AS (INSERT INTO flowstate.quarantine (tenant, flow_id, quarantine_id, version, reason, violations, created_at)
+                quarantine AS (INSERT INTO flowstate.quarantine (tenant, flow_id, quarantine_id, version, reason, violations, created_at)
                     SELECT $1, $2, $\(id), h.version - 1, $\(id + 1), $\(id + 2), h.updated_at FROM head h)
                 """)
         }
@@ -115,7 +115,7 @@ struct SaveSQL {
                 + returning
         }
         let name =
-            (archives ? "archive_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
+            (quarantines ? "quarantine_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
             + (checkpoint ? "_checkpoint" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }

@@ -38,7 +38,7 @@ struct SingleChange {
             : command.quarantine == nil && command.notification == nil
                 ? SaveSQL.statement(command.head(place), idempotent: isIdempotent, checkpoint: command.checkpoint != nil)
                 : SaveSQL.noting(
-                    held: place == .held, idempotent: isIdempotent, archives: command.quarantine != nil,
+                    held: place == .held, idempotent: isIdempotent, quarantines: command.quarantine != nil,
                     notifies: command.notification != nil)
         parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest, limits)
         let interpreter = command.interpreter(requestDigest: save.requestDigest, limits)

@@ -87,11 +87,11 @@ struct  Flowstate__V1__CleanupRequest
    */
   protobuf_c_boolean dry_run;
   /*
-   * Remove so many rows at most; 0: 100,000.
+   * How many rows to remove at most; 0: 100,000.
    */
   int64_t max_rows;
   /*
-   * `cursor` of the response before, to go on where that stopped; empty: from the beginning. With the same `flow_type`.
+   * The `cursor` of the last response, to continue where that one stopped; empty: from the beginning. With the same `flow_type`.
    */
   ProtobufCBinaryData cursor;
 };
@@ -132,16 +132,16 @@ struct  Flowstate__V1__CleanupResponse
    */
   int64_t checkpoints;
   /*
-   * Flows that were deleted since they had ended. Their history goes with the other deleted flows' later.
+   * Flows that were deleted because they had ended. Their history is removed later, like that of other deleted flows.
    */
   int64_t ended_flows;
   /*
-   * Flows that were passed over since something is wrong with them, which the server's log names: what should go of them stayed, all or
-   * some of it.
+   * Flows that were passed over because something is wrong with them, which the server's log names: all or part of what should be removed
+   * of them stayed.
    */
   int64_t skipped;
   /*
-   * Where it stopped; empty: it came to the end.
+   * Where it stopped; empty: it reached the end.
    */
   ProtobufCBinaryData cursor;
 };
@@ -163,7 +163,7 @@ struct  Flowstate__V1__GetCleanupRunResponse
 {
   ProtobufCMessage base;
   /*
-   * The server that does it, or did it; empty when there was none yet.
+   * The server that runs it, or ran it; empty when there was none yet.
    */
   ProtobufCBinaryData holder;
   /*
@@ -171,12 +171,12 @@ struct  Flowstate__V1__GetCleanupRunResponse
    */
   Google__Protobuf__Timestamp *started_at;
   /*
-   * When it ended; not set: it is under way, or its server has gone and another one will take over.
+   * When it ended; not set: it is under way, or its server is gone and another one will take over.
    */
   Google__Protobuf__Timestamp *finished_at;
   /*
-   * How far it has come: the flow of the caller's tenant that it looked at last. Empty: it has not come to this tenant's flows yet, or is
-   * done with them.
+   * How far it is: the flow of the caller's tenant that it looked at last. Empty: it has not reached this tenant's flows yet, or is done
+   * with them.
    */
   ProtobufCBinaryData flow_id;
   /*
@@ -214,8 +214,8 @@ struct  Flowstate__V1__GetServerInfoResponse
    */
   int64_t schema_version;
   /*
-   * What is switched on, by name and in their order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by policy),
-   * `validation` (of saves), `webhook`.
+   * Features that are switched on, by name, in alphabetical order: `cleanup` (of deleted flows), `embedded-database`, `recovery` (by
+   * policy), `validation` (of saves), `webhook`.
    */
   size_t n_features;
   ProtobufCBinaryData *features;
@@ -259,7 +259,7 @@ struct  Flowstate__V1__GetStatisticsRequest
 {
   ProtobufCMessage base;
   /*
-   * Whose flows; empty: the caller's. Another tenant than the caller's is refused with NOT_SUPPORTED until the server knows who calls.
+   * The tenant whose flows are counted; empty: the caller's. Any other one is refused with NOT_SUPPORTED until servers have authentication.
    */
   ProtobufCBinaryData tenant;
   /*
@@ -267,7 +267,7 @@ struct  Flowstate__V1__GetStatisticsRequest
    */
   ProtobufCBinaryData flow_type;
   /*
-   * What the activity is counted of: the last stretch of time of this length, a minute to 31 days. Not set: a day.
+   * The window for the activity: the last stretch of time of this length, a minute to 31 days. Not set: a day.
    */
   Google__Protobuf__Duration *window;
 };
@@ -277,9 +277,8 @@ struct  Flowstate__V1__GetStatisticsRequest
 
 
 /*
- * Counts of what is stored, and of what was done in the window. Where there is very much of it they are extrapolated from a part of the
- * flows or versions, which is always the same, and the fields that end in `_sample` say how large that part was. Versions that were pruned
- * are counted nowhere.
+ * Counts of what is stored, and of what was done in the window. Where there is very much, they are extrapolated from a sample of the flows
+ * or versions, which is always the same one; the fields that end in `_sample` say how large it was. Pruned versions are not counted.
  */
 struct  Flowstate__V1__GetStatisticsResponse
 {
@@ -331,11 +330,11 @@ struct  Flowstate__V1__GetStatisticsResponse
    */
   int64_t created_flows;
   /*
-   * What was done in the window. Its bytes are what storage has grown by.
+   * What was done in the window. Its bytes say by how much storage has grown.
    */
   Flowstate__V1__FlowActivity *activity;
   /*
-   * What saves were refused for in the window, or made with; the most frequent first, 1,000 at most.
+   * The rules that saves broke in the window, refused or not; the most frequent first, 1,000 at most.
    */
   size_t n_validation_failures;
   Flowstate__V1__ValidationFailures **validation_failures;
@@ -348,7 +347,7 @@ struct  Flowstate__V1__GetStatisticsResponse
    */
   double storage_sample;
   /*
-   * The same, of the flows that changed in the window, for all that was done in it. Of a flow the newest 10,000 versions are looked at.
+   * The same, of the flows that changed in the window, for all that was done in it. Of each flow the newest 10,000 versions are looked at.
    */
   double activity_sample;
 };
@@ -434,7 +433,7 @@ struct  Flowstate__V1__PhaseStatistics
    */
   int64_t flows;
   /*
-   * How often a flow entered it in the window, by whatever made the version: its first phase, a transition, a save, a recovery.
+   * How often a flow entered it in the window, whatever made the version: the flow's creation, a transition, a save, a recovery.
    */
   int64_t entries;
   /*
@@ -442,11 +441,11 @@ struct  Flowstate__V1__PhaseStatistics
    */
   int64_t exits;
   /*
-   * `exits`, in a second: the throughput of the phase.
+   * `exits` per second: the throughput of the phase.
    */
   double exits_per_second;
   /*
-   * How long those that left it had been in it; not set: nobody left it, or not in a way that the versions still tell.
+   * How long the flows that left it had been in it; not set: none left it, or the versions that are left do not tell.
    */
   Flowstate__V1__TimeInPhase *time_in_phase;
   /*
@@ -466,7 +465,7 @@ struct  Flowstate__V1__TimeInPhase
 {
   ProtobufCMessage base;
   /*
-   * Half of them were that long in the phase, or less.
+   * Half of the flows were in the phase for this long or less.
    */
   Google__Protobuf__Duration *p50;
   /*
@@ -484,7 +483,7 @@ struct  Flowstate__V1__TimeInPhase
 
 
 /*
- * What versions of the window say about the flows that have one there.
+ * What was done to flows in the window, as the versions made in it say.
  */
 struct  Flowstate__V1__FlowActivity
 {
@@ -498,7 +497,7 @@ struct  Flowstate__V1__FlowActivity
    */
   int64_t versions;
   /*
-   * `versions`, in a second.
+   * `versions` per second.
    */
   double versions_per_second;
   /*
@@ -530,11 +529,11 @@ struct  Flowstate__V1__FlowActivity
    */
   double failure_rate;
   /*
-   * Failed flows that went on after their last error: were recovered, made a transition, or completed a phase.
+   * Failed flows that continued after their last error: were recovered, made a transition, or completed a phase.
    */
   int64_t recovered_flows;
   /*
-   * Share of the failed flows that went on.
+   * Share of the failed flows that continued.
    */
   double recovery_rate;
 };
@@ -544,7 +543,7 @@ struct  Flowstate__V1__FlowActivity
 
 
 /*
- * How often saves broke a rule. A save that breaks several counts for each. Servers write their counts down every few seconds, and by the
+ * How often saves broke a rule. A save that breaks several rules counts for each. Servers store their counts every few seconds, by the
  * hour: the hour in which the window begins counts as a whole.
  */
 struct  Flowstate__V1__ValidationFailures
@@ -573,7 +572,7 @@ struct  Flowstate__V1__ValidationFailures
 
 
 /*
- * Somebody whose data is kept apart.
+ * Isolates data: a caller sees the flows of its tenant only.
  */
 struct  Flowstate__V1__Tenant
 {
@@ -710,7 +709,7 @@ struct  Flowstate__V1__ApiKey
    */
   ProtobufCBinaryData tenant;
   /*
-   * Who acts with it: goes into the audit trail.
+   * The actor of calls with it, for the audit trail.
    */
   ProtobufCBinaryData actor;
   /*
@@ -776,7 +775,7 @@ struct  Flowstate__V1__CreateApiKeyResponse
    */
   Flowstate__V1__ApiKey *key;
   /*
-   * Send it as `authorization: Bearer <secret>`. It is not kept and cannot be read again.
+   * Send it as `authorization: Bearer <secret>`. The server does not keep it, so it cannot be read again.
    */
   ProtobufCBinaryData secret;
 };

@@ -59,8 +59,8 @@ struct  Flowstate__V1__ArchiveRecord
      */
     Flowstate__V1__Flow *flow;
     /*
-     * A version of the flow before it. Numbers rise, up to the head's version; those that retention
-     * had removed are missing.
+     * A version of the last flow before it. Numbers rise, up to the head's version; versions that retention had removed
+     * are missing.
      */
     Flowstate__V1__ArchivedVersion *version;
     /*
@@ -140,7 +140,7 @@ struct  Flowstate__V1__ArchivedVersion
 
 
 /*
- * What must have been read before it.
+ * What a reader must have read before it.
  */
 struct  Flowstate__V1__ArchiveTrailer
 {

@@ -58,7 +58,7 @@ struct  Flowstate__V1__MoveFlowRequest
   Flowstate__V1__MoveFlowRequest__PreconditionCase precondition_case;
   union {
     /*
-     * The flow must be at this version: ABORTED (VERSION_CONFLICT) else.
+     * The flow must be at this version: ABORTED (VERSION_CONFLICT) otherwise.
      */
     int64_t expected_version;
     /*
@@ -120,7 +120,7 @@ struct  Flowstate__V1__FlowDefinition
    */
   ProtobufCBinaryData actor;
   /*
-   * Part of the server.
+   * Whether it is built into the server.
    */
   protobuf_c_boolean built_in;
 };
@@ -145,7 +145,7 @@ struct  Flowstate__V1__PutDefinitionRequest
   Flowstate__V1__PutDefinitionRequest__PreconditionCase precondition_case;
   union {
     /*
-     * The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) else.
+     * The latest revision must be this one; 0: there must be none. ABORTED (VERSION_CONFLICT) otherwise.
      */
     int64_t expected_revision;
   };

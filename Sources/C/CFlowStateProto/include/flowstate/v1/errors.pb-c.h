@@ -63,7 +63,7 @@ struct  Flowstate__V1__StateInvalid
 {
   ProtobufCMessage base;
   /*
-   * The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` answers all of them.
+   * The rules that were broken, in the order of the state's text; as many as fit. `ValidateState` returns all of them.
    */
   size_t n_violations;
   Flowstate__V1__Violation **violations;
@@ -103,8 +103,7 @@ struct  Flowstate__V1__Violation
 
 
 /*
- * INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is no definition that can work. Nothing
- * was stored.
+ * INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is not a valid definition. Nothing was stored.
  */
 struct  Flowstate__V1__DefinitionInvalid
 {
@@ -145,8 +144,8 @@ struct  Flowstate__V1__DefinitionFault
 
 
 /*
- * FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED: the definition does not lead from one phase to
- * the other, or phases that come first are not complete.
+ * FAILED_PRECONDITION, reason TRANSITION_NOT_ALLOWED: the definition has no way from one phase to the other, or phases
+ * that must come first are not complete.
  */
 struct  Flowstate__V1__TransitionNotAllowed
 {
@@ -175,7 +174,7 @@ struct  Flowstate__V1__TransitionNotAllowed
 
 
 /*
- * FAILED_PRECONDITION, reason RECOVERY_FAILED: nothing that was tried brought a valid state back.
+ * FAILED_PRECONDITION, reason RECOVERY_FAILED: none of the strategies that were tried led to a valid state.
  */
 struct  Flowstate__V1__RecoveryFailed
 {
@@ -226,7 +225,7 @@ struct  Flowstate__V1__LeaseLost
 {
   ProtobufCMessage base;
   /*
-   * Who holds the lease now; empty when nobody does.
+   * Who holds the lease now; empty when it is free.
    */
   ProtobufCBinaryData holder;
   /*
@@ -250,7 +249,7 @@ struct  Flowstate__V1__TooLarge
    */
   int64_t limit;
   /*
-   * The size in bytes; of what was not read or decoded to its end, as far as that went.
+   * The size in bytes; if reading or decoding stopped before the end, the size up to there.
    */
   int64_t size;
 };
@@ -260,17 +259,17 @@ struct  Flowstate__V1__TooLarge
 
 
 /*
- * RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: as many are kept as may be.
+ * RESOURCE_EXHAUSTED, reason LIMIT_EXCEEDED: there are as many as the limit allows.
  */
 struct  Flowstate__V1__LimitExceeded
 {
   ProtobufCMessage base;
   /*
-   * How many may be kept.
+   * How many there may be.
    */
   int64_t limit;
   /*
-   * How many there are; may be more, by a limit that was lowered.
+   * How many there are; may be more than `limit`, if that was lowered.
    */
   int64_t count;
   /*
@@ -302,7 +301,7 @@ struct  Flowstate__V1__Failure
    */
   ProtobufCBinaryData message;
   /*
-   * The same details that a call of its own would have answered.
+   * The same details that a call of its own would have returned.
    */
   size_t n_details;
   Google__Protobuf__Any **details;

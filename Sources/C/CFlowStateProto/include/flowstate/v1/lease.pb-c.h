@@ -73,8 +73,7 @@ struct  Flowstate__V1__AcquireLeaseRequest
    */
   ProtobufCBinaryData flow_id;
   /*
-   * The worker's name, unique among workers; required. Asking again as the holder answers the lease
-   * that it has, extended.
+   * The worker's name, unique among workers; required. A worker that has the lease already gets it extended.
    */
   ProtobufCBinaryData holder;
   /*
@@ -82,7 +81,7 @@ struct  Flowstate__V1__AcquireLeaseRequest
    */
   Google__Protobuf__Duration *ttl;
   /*
-   * How long to wait for a lease that somebody else has; not set: not at all. At most the deadline.
+   * How long to wait for a lease that another worker has; not set: not at all. At most the deadline.
    */
   Google__Protobuf__Duration *wait;
 };
@@ -184,7 +183,7 @@ struct  Flowstate__V1__GetLeaseResponse
 {
   ProtobufCMessage base;
   /*
-   * The lease; not set when nobody has it.
+   * The lease; not set when it is free.
    */
   Flowstate__V1__Lease *lease;
 };

@@ -40,7 +40,7 @@ typedef struct Flowstate__V1__PhaseSummary Flowstate__V1__PhaseSummary;
 /* --- enums --- */
 
 /*
- * How closely a state is looked at.
+ * How much of a state is checked.
  */
 typedef enum _Flowstate__V1__ValidationDepth {
   /*
@@ -52,12 +52,12 @@ typedef enum _Flowstate__V1__ValidationDepth {
    */
   FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_COMPLETE = 1,
   /*
-   * Whether it is built as it should be.
+   * Whether it has the structure that it should have.
    */
   FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_TRANSITION = 2,
   /*
-   * Whether the flow can be told at all. Only those of the state's arrays and objects are read that a rule of this depth
-   * looks into; of the others the end is found. So a text that is not JSON somewhere in there passes.
+   * Whether the flow can be recognised at all. Only the arrays and objects that a rule of this depth looks into are
+   * read; of the others only the end is found, so text in them that is not JSON passes.
    */
   FLOWSTATE__V1__VALIDATION_DEPTH__VALIDATION_DEPTH_MINIMAL = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VALIDATION_DEPTH)
@@ -126,7 +126,7 @@ struct  Flowstate__V1__TransitionPhaseRequest
    */
   ProtobufCBinaryData phase_data;
   /*
-   * Go there whatever the definition says; the version's metadata tells so.
+   * Make the transition whatever the definition says; the version's metadata records it.
    */
   protobuf_c_boolean force;
   Flowstate__V1__TransitionPhaseRequest__PreconditionCase precondition_case;
@@ -289,8 +289,7 @@ struct  Flowstate__V1__ReportErrorResponse
    */
   Flowstate__V1__Flow *flow;
   /*
-   * The id of the recovery that the policy started before, whether or not something helped; empty when
-   * it started none.
+   * The id of the recovery that the policy started before, whether or not it succeeded; empty when it started none.
    */
   ProtobufCBinaryData recovery_id;
   /*
@@ -434,7 +433,7 @@ struct  Flowstate__V1__ValidateStateResponse
   size_t n_violations;
   Flowstate__V1__Violation **violations;
   /*
-   * What is allowed and should be otherwise.
+   * Rules that are broken and only warn.
    */
   size_t n_warnings;
   Flowstate__V1__Violation **warnings;

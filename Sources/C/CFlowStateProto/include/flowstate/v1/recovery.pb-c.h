@@ -65,7 +65,7 @@ typedef enum _Flowstate__V1__RecoveryStrategy {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__RECOVERY_STRATEGY)
 } Flowstate__V1__RecoveryStrategy;
 /*
- * How a recovery stands.
+ * The state of a recovery.
  */
 typedef enum _Flowstate__V1__RecoveryState {
   /*
@@ -107,11 +107,11 @@ typedef enum _Flowstate__V1__NotificationLevel {
    */
   FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_INFO = 1,
   /*
-   * Nobody has to act at once: something was put right, or the flow can try again by itself.
+   * No action is needed at once: something was put right, or the flow can try again by itself.
    */
   FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_WARNING = 2,
   /*
-   * Somebody has to act.
+   * Action is needed.
    */
   FLOWSTATE__V1__NOTIFICATION_LEVEL__NOTIFICATION_LEVEL_ERROR = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__NOTIFICATION_LEVEL)
@@ -184,7 +184,7 @@ struct  Flowstate__V1__Recovery
    */
   ProtobufCBinaryData flow_id;
   /*
-   * How it stands.
+   * Its state.
    */
   Flowstate__V1__RecoveryState state;
   /*
@@ -210,7 +210,7 @@ struct  Flowstate__V1__Recovery
   size_t n_violations;
   Flowstate__V1__Violation **violations;
   /*
-   * The archived state's id; empty when none was archived.
+   * The quarantined state's id; empty when none was quarantined.
    */
   ProtobufCBinaryData quarantine_id;
   /*
@@ -226,8 +226,8 @@ struct  Flowstate__V1__Recovery
    */
   ProtobufCBinaryData actor;
   /*
-   * Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty
-   * when the broken state is no JSON.
+   * Of a dry run: the JSON Patch (RFC 6902) from the broken state to what would take its place; empty when the broken
+   * state is not JSON.
    */
   ProtobufCBinaryData diff;
 };
@@ -276,7 +276,7 @@ struct  Flowstate__V1__GetRecoveryStatusResponse
 
 
 /*
- * An archived state, without its bytes.
+ * A quarantined state, without its bytes.
  */
 struct  Flowstate__V1__QuarantineEntry
 {
@@ -294,7 +294,7 @@ struct  Flowstate__V1__QuarantineEntry
    */
   int64_t version;
   /*
-   * Why it was archived.
+   * Why it was quarantined.
    */
   ProtobufCBinaryData reason;
   /*
@@ -315,7 +315,7 @@ struct  Flowstate__V1__QuarantineEntry
    */
   ProtobufCBinaryData digest;
   /*
-   * When it was archived.
+   * When it was quarantined.
    */
   Google__Protobuf__Timestamp *created_at;
   /*
@@ -412,7 +412,7 @@ struct  Flowstate__V1__RestoreQuarantinedRequest
    */
   ProtobufCBinaryData id;
   /*
-   * Restore it though it breaks rules.
+   * Restore it even if it breaks rules.
    */
   protobuf_c_boolean allow_invalid;
   /*
@@ -509,7 +509,7 @@ struct  Flowstate__V1__Notification
    */
   Google__Protobuf__Timestamp *acknowledged_at;
   /*
-   * Who acknowledged it; empty while nobody did.
+   * Who acknowledged it; empty: it was not.
    */
   ProtobufCBinaryData acknowledged_by;
   /*

@@ -78,7 +78,7 @@ typedef enum _Flowstate__V1__BatchMode {
    */
   FLOWSTATE__V1__BATCH_MODE__BATCH_MODE_ATOMIC = 1,
   /*
-   * Each one for itself; errors are in the results.
+   * Each on its own; errors are in the results.
    */
   FLOWSTATE__V1__BATCH_MODE__BATCH_MODE_INDEPENDENT = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__BATCH_MODE)
@@ -92,19 +92,19 @@ typedef enum _Flowstate__V1__FlowOrder {
    */
   FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_UNSPECIFIED = 0,
   /*
-   * Changed last first.
+   * Most recently changed first.
    */
   FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_UPDATED_DESC = 1,
   /*
-   * Changed first first.
+   * Least recently changed first.
    */
   FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_UPDATED_ASC = 2,
   /*
-   * Created last first.
+   * Most recently created first.
    */
   FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_CREATED_DESC = 3,
   /*
-   * Created first first.
+   * Least recently created first.
    */
   FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_CREATED_ASC = 4,
   /*
@@ -142,7 +142,7 @@ struct  Flowstate__V1__CreateFlowRequest
    */
   ProtobufCBinaryData flow_id;
   /*
-   * The kind of flow; may be empty. When it has a definition, the state is held against it.
+   * The kind of flow; may be empty. When it has a definition, the state is validated by its rules.
    */
   ProtobufCBinaryData flow_type;
   /*
@@ -151,8 +151,8 @@ struct  Flowstate__V1__CreateFlowRequest
    */
   ProtobufCBinaryData state;
   /*
-   * The state's media type; empty: `application/json`, and of a patch that of the version before. Under `application/json` the state must be
-   * one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
+   * The state's media type; empty: `application/json`. Under `application/json` the state must be one JSON value, else
+   * INVALID_ARGUMENT (STATE_INVALID).
    */
   ProtobufCBinaryData content_type;
   /*
@@ -206,7 +206,7 @@ struct  Flowstate__V1__CreateFlowResponse
    */
   protobuf_c_boolean replayed;
   /*
-   * What the definition of the flow's type says of the state that was saved all the same.
+   * Rules of the flow's definition that the saved state breaks and that are not enforced.
    */
   size_t n_warnings;
   Flowstate__V1__Violation **warnings;
@@ -249,8 +249,8 @@ struct  Flowstate__V1__SaveStateRequest
    */
   ProtobufCBinaryData flow_type;
   /*
-   * The state's media type; empty: `application/json`. Under `application/json` the state must be
-   * one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
+   * The state's media type; empty: `application/json`, or for a patch the media type of the version before. Under
+   * `application/json` the state must be one JSON value, else INVALID_ARGUMENT (STATE_INVALID).
    */
   ProtobufCBinaryData content_type;
   /*
@@ -304,9 +304,9 @@ struct  Flowstate__V1__SaveStateRequest
      */
     ProtobufCBinaryData state;
     /*
-     * JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest.
-     * What it does not touch stays as it is spelled. Without an expected version it is applied again
-     * when somebody else saves in between. FLOW_NOT_FOUND when there is no flow.
+     * JSON Merge Patch (RFC 7396) against the version that expected_version names, or the latest. What it does not
+     * touch keeps its spelling. Without an expected version it is applied again when another save comes in between.
+     * FLOW_NOT_FOUND when there is no flow.
      */
     ProtobufCBinaryData merge_patch;
     /*
@@ -368,7 +368,7 @@ struct  Flowstate__V1__SaveStateResponse
    */
   ProtobufCBinaryData checkpoint_id;
   /*
-   * What the definition of the flow's type says of the state that was saved all the same.
+   * Rules of the flow's definition that the saved state breaks and that are not enforced.
    */
   size_t n_warnings;
   Flowstate__V1__Violation **warnings;
@@ -746,7 +746,7 @@ struct  Flowstate__V1__ListFlowsRequest
    */
   Flowstate__V1__FlowFilter *filter;
   /*
-   * Default: changed last first.
+   * Default: most recently changed first.
    */
   Flowstate__V1__FlowOrder order;
   /*
@@ -858,7 +858,7 @@ struct  Flowstate__V1__DiffVersionsResponse
    */
   int64_t to_version;
   /*
-   * JSON Patch (RFC 6902) that makes the second out of the first; `[]` when they are equal.
+   * JSON Patch (RFC 6902) that turns the first into the second; `[]` when they are equal.
    */
   ProtobufCBinaryData json_patch;
 };
@@ -1296,7 +1296,7 @@ struct  Flowstate__V1__WatchFlowsRequest
 {
   ProtobufCMessage base;
   /*
-   * Only these flows, 1,000 at most; empty: every flow that the filter takes.
+   * Only these flows, 1,000 at most; empty: every flow that the filter matches.
    */
   size_t n_flow_ids;
   ProtobufCBinaryData *flow_ids;

@@ -72,7 +72,7 @@ typedef enum _Flowstate__V1__VersionEvent {
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_RECOVERED = 9,
   /*
-   * The state was brought along from another store.
+   * The state was imported from another store.
    */
   FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_MIGRATED = 10,
   /*
@@ -334,7 +334,7 @@ struct  Flowstate__V1__PendingWrite
    */
   ProtobufCBinaryData task_id;
   /*
-   * The position among the task's writes. Negative ones are the client's to give a meaning to.
+   * The position among the task's writes. The client gives negative ones their meaning.
    */
   int32_t index;
   /*
