@@ -17,13 +17,6 @@ struct MethodRunner: Sendable {
     /// Memory that decoding a large request takes besides the message, for each of its bytes: for protobuf-c's struct and the Swift one.
     private static let decodingFactor = 2
 
-    /// - Returns: nil for a method that is neither unary nor streaming.
-    func route(any method: any FlowMethod.Type) -> Route? {
-        if let method = method as? any UnaryFlowMethod.Type { return route(method) }
-        if let method = method as? any StreamingFlowMethod.Type { return route(method) }
-        return nil
-    }
-
     func route<Method: UnaryFlowMethod>(_ method: Method.Type) -> Route {
         Route(
             service: Method.method.service, method: Method.method.name,

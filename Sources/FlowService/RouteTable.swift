@@ -7,28 +7,65 @@ import WireMessages
 package struct RouteTable: Sendable {
     package let routes: [Route]
 
+    /// A method of the table. The compiler makes the code of its route for its own types: as an existential each call would look them up.
+    private struct Entry: Sendable {
+        let method: MethodDescriptor
+        let route: @Sendable (MethodRunner) -> Route
+
+        init<Method: UnaryFlowMethod>(_ type: Method.Type) {
+            method = Method.method
+            route = { $0.route(type) }
+        }
+    }
+
     /// The methods that are built, a line each.
-    private static let methods: [any FlowMethod.Type] = [
-        CreateFlow.self, SaveState.self, LoadState.self, ListFlows.self, ListVersions.self, DiffVersions.self, DeleteFlow.self,
-        CreateCheckpoint.self, ListCheckpoints.self, RestoreCheckpoint.self, DeleteCheckpoint.self,
-        TransitionPhase.self, CompletePhase.self, ReportError.self, SetStatus.self, ValidateState.self, GetHistory.self, GetSummary.self,
-        RecoverFlow.self, GetRecoveryStatus.self, ListQuarantine.self, GetQuarantined.self, RestoreQuarantined.self,
-        ListNotifications.self, AcknowledgeNotification.self,
-        PutDefinition.self, GetDefinition.self, ListDefinitions.self, MoveFlow.self,
-        Cleanup.self, GetCleanupRun.self, GetStatistics.self, GetServerInfo.self,
+    private static let methods = [
+        Entry(CreateFlow.self),
+        Entry(SaveState.self),
+        Entry(LoadState.self),
+        Entry(ListFlows.self),
+        Entry(ListVersions.self),
+        Entry(DiffVersions.self),
+        Entry(DeleteFlow.self),
+        Entry(CreateCheckpoint.self),
+        Entry(ListCheckpoints.self),
+        Entry(RestoreCheckpoint.self),
+        Entry(DeleteCheckpoint.self),
+        Entry(TransitionPhase.self),
+        Entry(CompletePhase.self),
+        Entry(ReportError.self),
+        Entry(SetStatus.self),
+        Entry(ValidateState.self),
+        Entry(GetHistory.self),
+        Entry(GetSummary.self),
+        Entry(RecoverFlow.self),
+        Entry(GetRecoveryStatus.self),
+        Entry(ListQuarantine.self),
+        Entry(GetQuarantined.self),
+        Entry(RestoreQuarantined.self),
+        Entry(ListNotifications.self),
+        Entry(AcknowledgeNotification.self),
+        Entry(PutDefinition.self),
+        Entry(GetDefinition.self),
+        Entry(ListDefinitions.self),
+        Entry(MoveFlow.self),
+        Entry(Cleanup.self),
+        Entry(GetCleanupRun.self),
+        Entry(GetStatistics.self),
+        Entry(GetServerInfo.self),
     ]
 
     /// The full names of the methods that are built.
-    static let served = methods.map { $0.method.fullName }
+    static let served = methods.map(\.method.fullName)
 
     /// - Parameter store: must be started by its owner.
     package init(
         store: StateStore, server: ServerDescription = ServerDescription(), authenticator: any Authenticator = MetadataAuthenticator()
     ) {
         let runner = MethodRunner(store: store, authenticator: authenticator, server: server)
-        let built = Set(Self.methods.map { $0.method })
+        let built = Set(Self.methods.map(\.method))
         let missing = FlowStateProto.services.flatMap(\.methods).filter { !built.contains($0) }
-        routes = Self.methods.compactMap(runner.route(any:)) + missing.map(Self.unimplemented)
+        routes = Self.methods.map { $0.route(runner) } + missing.map(Self.unimplemented)
     }
 
     /// Bidirectional whatever the method's kind, so that the answer does not wait for the request.
