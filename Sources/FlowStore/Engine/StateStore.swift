@@ -112,8 +112,9 @@ package final class StateStore: Sendable {
         _ load: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
-        let group = load.isLarge ? database.largeReader : database.reader
-        submit(load, to: group, context) { [self] result in completion(answer(result) { $0 }) }
+        submit(load, load.isLarge ? .largeRead(load.command.key) : .read(load.command.key), context) { [self] result in
+            completion(answer(result) { $0 })
+        }
     }
 
     /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
@@ -124,8 +125,7 @@ package final class StateStore: Sendable {
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
         if shard == nil, query.affinity != .any { return list(query, reserving: 0, context) { result, _ in completion(result) } }
-        let group = if let shard { database.writer(shard: shard) } else { database.reader }
-        submit(query, to: group, context) { [self] result in completion(answer(result) { $0 }) }
+        submit(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
     /// Reads a page. The most memory that it may take is reserved before, and what it does not take is given back.
@@ -179,7 +179,7 @@ package final class StateStore: Sendable {
                 if hasTurn { turns.end() }
                 return finish(.failure(error), 0)
             }
-            submit(query, to: database.lists, inline) { result in
+            submit(query, .list, inline) { result in
                 if hasTurn { turns.end() }
                 finish(self.answer(result) { $0 }, reserved)
             }
@@ -193,7 +193,7 @@ package final class StateStore: Sendable {
     func submitToBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
-        submit(operation, to: database.background, context) { [self] result in completion(answer(result) { $0 }) }
+        submit(operation, .background, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
     /// `submitToBackground`, for tasks. Cancelling the task cancels the operation.
@@ -201,7 +201,7 @@ package final class StateStore: Sendable {
         _ operation: O, deadline: ContinuousClock.Instant? = nil
     ) async throws(StateError) -> O.Outcome {
         do {
-            return try await database.background.run(operation, deadline: deadline)
+            return try await database.group(for: .background).run(operation, deadline: deadline)
         } catch {
             throw StateError(error)
         }
@@ -234,7 +234,7 @@ package final class StateStore: Sendable {
 
     private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
         let ticket = shared.changes.begin(change.shard)
-        submit(change, to: database.writer(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+        submit(change, .write(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
             shared.changes.end(ticket)
             completion(result)
         }
@@ -249,8 +249,7 @@ package final class StateStore: Sendable {
                 // The changes behind it continue before its caller's event loop runs the completion.
                 var inline = context.withoutPlace
                 inline.executor = InlineExecutor.shared
-                let group = database.largeWriter(shard: change.shard)
-                submit(change, to: group, inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                submit(change, .largeWrite(shard: change.shard), inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
                     shared.order.leave(place)
                     context.executor.execute { completion(result) }
                 }
@@ -259,10 +258,10 @@ package final class StateStore: Sendable {
     }
 
     private func submit<O: Postgres.Operation>(
-        _ operation: O, to group: ConnectionGroup, _ context: OperationContext,
+        _ operation: O, _ route: Route, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
-        group.submit(
+        database.group(for: route).submit(
             operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
             executor: context.executor, completion: completion)
     }

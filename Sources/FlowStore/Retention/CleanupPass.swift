@@ -97,7 +97,7 @@ struct CleanupPass {
     /// A lost connection may be back at once: then this flow was the cause.
     private func isDatabaseThere() async -> Bool {
         let end = ContinuousClock.now + Self.patience
-        while !store.database.background.isAvailable {
+        while !store.database.group(for: .background).isAvailable {
             guard !isOver(), ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(50))) != nil else { return false }
         }
         return true

@@ -145,3 +145,10 @@ def test_python_modules_have_names_of_their_own():
     paths = [*PYTHON.rglob("*.py"), *(ROOT / "Benchmarks").glob("*.py")]
     names = collections.Counter(path.stem for path in paths if path.name != "conftest.py")
     assert not [name for name, count in names.items() if count > 1]
+
+
+def test_routes_alone_know_connection_groups():
+    """So that flows can be spread over several databases."""
+    groups = re.compile(r"\bdatabase\.(writer|reader|lists|background|largeWriter|largeReader)\b")
+    users = {path.name for path in swift_files(ROOT / "Sources" / "FlowStore") if groups.search(path.read_text())}
+    assert not users, users

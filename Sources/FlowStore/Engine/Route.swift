@@ -1,0 +1,34 @@
+import FlowModel
+import Postgres
+
+/// What an operation concerns, which decides on whose connections it runs. Nothing else in the store knows connection groups, so that flows
+/// may be spread over several databases: then a route finds the database too.
+enum Route: Sendable {
+    /// Changes one flow, or another object with a shard, after what was submitted before it.
+    case write(shard: UInt64)
+    /// Changes one flow by much content. Its order among the changes of the flow is its submitter's (`StateStore.queueApart`).
+    case largeWrite(shard: UInt64)
+    /// Loads one flow.
+    case read(FlowKey)
+    /// Loads a large state of one flow.
+    case largeRead(FlowKey)
+    /// Reads little of a tenant, together with loads.
+    case shortRead
+    /// Reads much of a tenant: a list, a summary, a history.
+    case list
+    /// Takes long, of all tenants or of one: statistics, clean-up. One runs after the other.
+    case background
+}
+
+extension Database {
+    func group(for route: Route) -> ConnectionGroup {
+        switch route {
+        case .write(let shard): writer(shard: shard)
+        case .largeWrite(let shard): largeWriter(shard: shard)
+        case .read, .shortRead: reader
+        case .largeRead: largeReader
+        case .list: lists
+        case .background: background
+        }
+    }
+}
