@@ -35,7 +35,9 @@ package enum VersionOrigin {
     }
 
     private static func metadata(of info: VersionInfo, _ root: JSONValue?) -> [UInt8] {
-        guard let root else { return object(info, info.metadata) }
+        if info.metadata.isEmpty { return object(info, []) }
+        // What is not JSON becomes a string.
+        guard let root else { return object(info, JSONString.spell(String(decoding: info.metadata, as: UTF8.self))) }
         guard root.kind == .object else { return object(info, Array(root.text)) }
         if root[member] != nil { return info.metadata }
         let separator = root.isEmpty ? "" : ","

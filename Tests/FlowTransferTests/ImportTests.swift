@@ -46,6 +46,8 @@ import WireMessages
     @Test func whatIsNoObjectGoesIntoTheMember() {
         #expect(metadata(" [1e400, \"x\"]") == "{\(Self.origin),\"metadata\":[1e400, \"x\"]}}")
         #expect(metadata("null") == "{\(Self.origin),\"metadata\":null}}")
+        #expect(metadata("not \"JSON") == "{\(Self.origin),\"metadata\":\"not \\\"JSON\"}}")
+        #expect(metadata("") == "{\(Self.origin)}}")
     }
 
     @Test func theOldestOriginStays() {
