@@ -45,7 +45,8 @@ package struct MetadataAuthenticator: Authenticator {
             return .identified(
                 Identity(
                     tenant: try Self.value(credentials.tenant, "flowstate-tenant") ?? "default",
-                    actor: try Self.value(credentials.actor, "flowstate-actor") ?? "anonymous", scopes: Self.scopes))
+                    actor: try Self.value(credentials.actor.flatMap { $0.isEmpty ? nil : $0 }, "flowstate-actor") ?? "anonymous",
+                    scopes: Self.scopes))
         } catch {
             return .refused(error)
         }

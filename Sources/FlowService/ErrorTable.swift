@@ -35,7 +35,7 @@ package enum ErrorTable {
     package static func completed(_ status: Status) -> Status {
         let (code, message) = (status.code, status.message)
         switch (code, status.refusal) {
-        case (.resourceExhausted, .messageTooLarge(let size, let limit)):
+        case (.resourceExhausted, .tooLarge(let size, let limit)):
             return Self.status(code, message, "STATE_TOO_LARGE") { _ in
                 AnyMessage(packing: TooLarge(limit: Int64(limit), size: Int64(size)))
             }

@@ -76,7 +76,7 @@ extension RetentionTests {
             CleanupCommand(cursor: cursor, actor: "a"), CleanupCommand(tenant: tenant, flowType: "kept", cursor: cursor, actor: "a"),
             CleanupCommand(tenant: tenant, cursor: PageToken(text: "x"), actor: "a"),
         ] {
-            guard case .invalidArgument(field: "page_token", _) = await refusal({ try await store.run(command) }) else {
+            guard case .invalidArgument(field: "cursor", _) = await refusal({ try await store.run(command) }) else {
                 Issue.record("\(command) was taken")
                 continue
             }

@@ -95,3 +95,40 @@ import Testing
         return script
     }
 }
+
+extension LargeChangeTests {
+    /// Changes of a flow keep the order in which they came, also the first ones of a tenant, which wait until its definitions are known.
+    @Test func theFirstChangesOfATenantKeepTheirOrder() async throws {
+        let store = try await StoreCluster.store()
+        for _ in 0..<30 {
+            let flow = try key(freshTenant(), "flow")
+            let small = (0..<4).map { json("[\($0)]") }
+            let states = [Self.state, small[0], small[1], Self.state, small[2], small[3]]
+            let (versions, continuation) = AsyncStream.makeStream(of: (Int, Result<FlowVersion, StateError>).self)
+            // As calls of one connection come: a large one takes its place at once, and is read on a thread.
+            for (place, state) in states.enumerated() {
+                let command = SaveCommand(key: flow, actor: "a", state: state)
+                let done: @Sendable (Result<SavedVersion, StateError>) -> Void = { continuation.yield((place, $0.map(\.version))) }
+                guard state.count > 1_000 else {
+                    store.submit(command, context: OperationContext(), completion: done)
+                    continue
+                }
+                let context = store.placed(OperationContext(), flow)
+                store.schedule(
+                    .short, context,
+                    { (result: Result<Void, StateError>) in
+                        if case .failure(let error) = result { done(.failure(error)) }
+                    }
+                ) {
+                    store.submit(command, context: context, completion: done)
+                }
+            }
+            var found: [Int: FlowVersion] = [:]
+            for await (place, version) in versions {
+                found[place] = try version.get()
+                if found.count == states.count { break }
+            }
+            #expect(states.indices.map { found[$0] } == states.indices.map { Int64($0 + 1) })
+        }
+    }
+}

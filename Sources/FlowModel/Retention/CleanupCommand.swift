@@ -97,10 +97,15 @@ package struct CleanupPlace: Sendable, Equatable {
             self = .start
             return
         }
-        let text = try cursor.position(list: .cleanup, fingerprint: Self.fingerprint(command)).text
-        let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw .damagedPageToken }
-        self.init(tenant: String(parts[0]), flowID: String(parts[1]))
+        do throws(StateError) {
+            let text = try cursor.position(list: .cleanup, fingerprint: Self.fingerprint(command)).text
+            let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { throw .damagedPageToken }
+            self.init(tenant: String(parts[0]), flowID: String(parts[1]))
+        } catch .invalidArgument(_, let message) {
+            // As the request calls it.
+            throw .invalidArgument(field: "cursor", message: message)
+        }
     }
 
     private static func fingerprint(_ command: CleanupCommand) -> Fingerprint {

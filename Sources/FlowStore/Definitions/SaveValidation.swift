@@ -43,10 +43,12 @@ struct SaveValidation: Sendable {
         guard store.validatesSaves, Self.isConcerned(command) else { return command }
         let (directory, tenant) = (store.resources.directory, command.key.tenant)
         let (bytes, losses) = (command.state.count + 512, store.database.connectionLosses)
+        // A save that waits for the directory keeps its place before those that have one already.
+        let waiting = directory.lookup(tenant, losses: losses) == nil ? placed : self
         let answer = directory.answer(tenant, bytes: bytes, losses: losses, limits: store.limits) { result in
             completing(completion) { () throws(StateError) in
-                if let command = try follow(try result.get(), completion) {
-                    completion(.success(Outcome(command: command, context: context)))
+                if let command = try waiting.follow(try result.get(), completion) {
+                    completion(.success(Outcome(command: command, context: waiting.context)))
                 }
             }
         }

@@ -124,7 +124,7 @@ package final class StateStore: Sendable {
         _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
-        if shard == nil, query.affinity != .any { return list(query, reserving: 0, context) { result, _ in completion(result) } }
+        if shard == nil, query.affinity != .any { return list(query, reserving: 0, context, { result, _ in result }, completion) }
         submit(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
@@ -140,17 +140,17 @@ package final class StateStore: Sendable {
     ) {
         // Once as received, once as decoded.
         let bytes = 2 * min(rows * rowBytes, pageBytes + surplus * rowBytes)
-        list(query.measured(), reserving: bytes, context) { result, reserved in
-            guard case .success(let page) = result else { return completion(result) }
-            let taken = 2 * page.byteCount
+        let settle: @Sendable (Result<Page<Element>, StateError>, Int) -> Result<Page<Element>, StateError> = { result, reserved in
+            let taken = (try? result.get()).map { 2 * $0.byteCount } ?? 0
             context.memory?.memory.release(reserved - taken)
             do throws(StateError) {
                 try context.reserve(taken - reserved)
+                return result
             } catch {
-                return completion(.failure(error))
+                return .failure(error)
             }
-            completion(result)
         }
+        list(query.measured(), reserving: bytes, context, settle, completion)
     }
 
     /// The bytes of a page: less than `Limits.pageBytes` where the process has little memory.
@@ -158,18 +158,18 @@ package final class StateStore: Sendable {
 
     /// - Parameters:
     ///   - bytes: the most that the answer may take. One of the calls that share an answer reserves them.
-    ///   - completion: also gets the bytes that this call has reserved.
+    ///   - settle: gives back what the call has reserved beyond the answer. On the connection's thread, before the next query begins: the
+    ///     event loop may come to the answer much later.
     private func list<Value>(
         _ query: Query<Value>, reserving bytes: Int, _ context: OperationContext,
-        _ completion: @escaping @Sendable (_ result: Result<Value, StateError>, _ reserved: Int) -> Void
+        _ settle: @escaping @Sendable (_ result: Result<Value, StateError>, _ reserved: Int) -> Result<Value, StateError>,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
         let turns = resources.listTurns
         // The turn ends on the connection's thread, so that the next query is queued before that thread looks for more.
         var inline = context
         inline.executor = InlineExecutor.shared
-        let finish: @Sendable (Result<Value, StateError>, Int) -> Void = { result, reserved in
-            context.executor.execute { completion(result, reserved) }
-        }
+        let finish: @Sendable (Result<Value, StateError>) -> Void = { result in context.executor.execute { completion(result) } }
         let request = ListTurns.Request(caller: context.caller, affinity: query.affinity, abandonment: { context.abandonment }) {
             [self, inline] hasTurn in
             let reserved = hasTurn ? bytes : 0
@@ -177,14 +177,15 @@ package final class StateStore: Sendable {
                 try context.reserve(reserved)
             } catch {
                 if hasTurn { turns.end() }
-                return finish(.failure(error), 0)
+                return finish(.failure(error))
             }
             submit(query, .list, inline) { result in
+                let settled = settle(self.answer(result) { $0 }, reserved)
                 if hasTurn { turns.end() }
-                finish(self.answer(result) { $0 }, reserved)
+                finish(settled)
             }
         } refuse: {
-            finish(.failure($0), 0)
+            finish(.failure($0))
         }
         turns.begin(request)
     }

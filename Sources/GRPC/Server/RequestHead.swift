@@ -43,11 +43,14 @@ enum RequestHead {
     }
 
     /// For a header section that is too large, of which these fields were read.
-    init(tooLarge fields: [HeaderField]) {
+    init(tooLarge fields: [HeaderField], limit: Int) {
         if fields.contains(where: { $0.name == "content-type" && Self.isGRPC($0.value) }) {
             let path = fields.first { $0.name == ":path" }?.value
             self = .refused(
-                Status(.resourceExhausted, "the request's metadata is larger than the server accepts; send less"), path: path ?? "")
+                Status(
+                    .resourceExhausted, "the request's metadata is larger than the \(limit) bytes that the server accepts; send less",
+                    refusal: .tooLarge(size: fields.reduce(0) { $0 + $1.size }, limit: limit)),
+                path: path ?? "")
         } else {
             self = .notGRPC(HTTPErrorResponse(status: "431", "the header section is larger than the server accepts"))
         }

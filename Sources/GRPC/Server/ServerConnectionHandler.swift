@@ -182,10 +182,15 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
                 if endStream { calls[id]?.receivedEnd() }
             case .headersTooLarge(let id, let beginning):
                 if let call = calls[id] {
-                    call.finish(Status(.resourceExhausted, "the request's trailer section is too large"))
+                    let limit = configuration.http2.headerListBytes
+                    let size = beginning.reduce(0) { $0 + $1.size }
+                    call.finish(
+                        Status(
+                            .resourceExhausted, "the request's trailer section is larger than the \(limit) bytes that the server accepts",
+                            refusal: .tooLarge(size: size, limit: limit)))
                     return
                 }
-                refuse(id, RequestHead(tooLarge: beginning))
+                refuse(id, RequestHead(tooLarge: beginning, limit: configuration.http2.headerListBytes))
             case .data(let id, let bytes):
                 if unfinished != id, unfinished != 0 { calls[unfinished]?.settle() }
                 unfinished = id

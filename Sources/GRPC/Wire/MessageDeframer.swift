@@ -23,7 +23,7 @@ struct MessageDeframer {
                 Status(
                     .resourceExhausted,
                     "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit",
-                    refusal: .messageTooLarge(size: announced, limit: limit))
+                    refusal: .tooLarge(size: announced, limit: limit))
             case .compressed(nil), .compressed("identity"):
                 Status(.internal, "a compressed message without grpc-encoding; send it as identity")
             case .compressed(let encoding?):

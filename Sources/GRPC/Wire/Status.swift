@@ -31,8 +31,8 @@ public enum StatusCode: Int, Sendable, CaseIterable {
 
 /// Why the transport answered RESOURCE_EXHAUSTED.
 public enum TransportRefusal: Sendable, Equatable {
-    /// A message announces more than the limit. Sizes are bytes.
-    case messageTooLarge(size: Int, limit: Int)
+    /// A message announces more bytes than the limit, or a header section has more, as far as it was read.
+    case tooLarge(size: Int, limit: Int)
     /// The connection has too much under way: the client can send less at a time, or try again later.
     case overloaded
 }

@@ -306,7 +306,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public var contentType: String = ""
     /// Not set: the same as any_version.
     public var precondition: Precondition?
-    /// Empty: the phase stays. A phase that the definition does not allow next answers
+    /// Empty: the phase stays. A phase that an enforced definition does not allow next answers
     /// FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED).
     public var phase: String = ""
     /// Empty: the status stays.

@@ -72,7 +72,7 @@ def test_a_flow_begins_in_the_first_phase(flows, create):
 # SaveState
 
 
-@promise("state", "A phase that the definition does not allow next answers FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED).")
+@promise("state", "A phase that an enforced definition does not allow next answers FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED).")
 @pytest.mark.parametrize("phase", ["sent", "nonsense"])
 def test_a_save_goes_where_the_definition_allows(flows, phase):
     put(flows, **ENFORCED)

@@ -1,5 +1,6 @@
 """Limits of connections, queues and time, lowered and hit."""
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -9,7 +10,8 @@ import time
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
+from flowstate.v1 import errors_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 import wire
 from errors import refused
@@ -84,6 +86,10 @@ def test_header_list_bytes(strict):
     with Wire(strict) as client:
         reply = client.call("LoadState", message(b""), extra=[("x", "y" * 2_000)])
         assert reply.grpc_status == RESOURCE_EXHAUSTED.value[0] and client.settings[6] == 2_000
+        # With the reason and the limit, as every error.
+        encoded = {**reply.headers, **reply.trailers}["grpc-status-details-bin"]
+        status = status_pb2.Status.FromString(base64.b64decode(encoded + "=" * (-len(encoded) % 4)))
+        assert any(detail.Is(errors_pb2.TooLarge.DESCRIPTOR) for detail in status.details) and "2000 bytes" in reply.message
         reply = client.call("LoadState", message(b""), content_type="text/html", extra=[("x", "y" * 2_000)])
         assert reply.status == "431"
         reply = client.call("LoadState", message(b""), extra=[("x", "y" * 1_600)])

@@ -254,7 +254,7 @@ struct  Flowstate__V1__SaveStateRequest
    */
   ProtobufCBinaryData content_type;
   /*
-   * Empty: the phase stays. A phase that the definition does not allow next answers
+   * Empty: the phase stays. A phase that an enforced definition does not allow next answers
    * FAILED_PRECONDITION (TRANSITION_NOT_ALLOWED).
    */
   ProtobufCBinaryData phase;
