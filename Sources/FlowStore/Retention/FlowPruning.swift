@@ -168,7 +168,8 @@ struct FlowPruning {
         remove.append(bigints: versions.count) { versions[$0] }
         remove.append(actor)
         do {
-            return try await store.database.group(for: .background).run(RemoveOperation(key: key, lock: lock, remove: remove), deadline: nil)
+            return try await store.database.group(for: .background).run(
+                RemoveOperation(key: key, lock: lock, remove: remove), deadline: nil)
         } catch {
             if case .server(.lockNotAvailable, _, _, _) = error { return nil }
             throw StateError(error)
