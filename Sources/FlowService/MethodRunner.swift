@@ -15,7 +15,7 @@ struct MethodRunner: Sendable {
     /// larger ones.
     private static let quickBytes = 64 << 10
     /// Memory that decoding a large request takes besides the message, for each of its bytes: for protobuf-c's struct and the Swift one.
-    private static let decodingFactor = 2
+    static let decodingFactor = 2
 
     func route<Method: UnaryFlowMethod>(_ method: Method.Type) -> Route {
         Route(
@@ -37,7 +37,7 @@ struct MethodRunner: Sendable {
                 do {
                     let context = try await self.context(call, Method.scope)
                     try await Method.run(
-                        RequestStream(messages: messages, ceiling: self.store.limits.arenaBytes), context, self.store,
+                        RequestStream(messages: messages, call: call, ceiling: self.store.limits.arenaBytes), context, self.store,
                         ResponseStream(call: call))
                 } catch let error as StateError {
                     throw ErrorTable.status(error)

@@ -8,11 +8,16 @@ package struct RouteTable: Sendable {
     package let routes: [Route]
 
     /// A method of the table. The compiler makes the code of its route for its own types: as an existential each call would look them up.
-    private struct Entry: Sendable {
+    struct Entry: Sendable {
         let method: MethodDescriptor
         let route: @Sendable (MethodRunner) -> Route
 
         init<Method: UnaryFlowMethod>(_ type: Method.Type) {
+            method = Method.method
+            route = { $0.route(type) }
+        }
+
+        init<Method: StreamingFlowMethod>(_ type: Method.Type) {
             method = Method.method
             route = { $0.route(type) }
         }

@@ -21,6 +21,9 @@ import Testing
     @Test func whatIsNotSaidHasADefault() throws {
         let identity = try authenticate(Credentials()).get()
         #expect((identity.tenant, identity.actor) == ("default", "anonymous"))
+        // An empty tenant is an invalid name, which the store refuses: it must not become another tenant.
+        let empty = try authenticate(Credentials(tenant: "", actor: "")).get()
+        #expect((empty.tenant, empty.actor) == ("", "anonymous"))
     }
 
     @Test(arguments: ["é", "\u{FFFD}", "a\u{80}"]) func metadataIsASCII(_ name: String) {

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import Postgres
 import Protobuf
+import Resources
 import Synchronization
 import Testing
 import WireMessages
@@ -60,14 +61,19 @@ import WireMessages
         }
     }
 
-    private func withServer(_ authenticator: some Authenticator, _ body: (Endpoint) async throws -> Void) async throws {
+    private func withServer(
+        _ authenticator: some Authenticator, memory: Int = 256 << 20, _ body: (Endpoint) async throws -> Void
+    ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let database = try Database(configuration: .init(conninfo: ""), logger: logger)
         let store = StateStore(database: database, limits: .defaults, logger: logger)
         let runner = MethodRunner(store: store, authenticator: authenticator, server: ServerDescription())
+        let entries = [RouteTable.Entry(ValidateState.self), RouteTable.Entry(Upload.self)]
+        var configuration = ServerConfiguration()
+        configuration.memory = MemoryBudget(limit: memory)
         let group = MultiThreadedEventLoopGroup.singleton
         let server = Server(
-            router: Router([runner.route(ValidateState.self), runner.route(Upload.self)]), configuration: ServerConfiguration(),
+            router: Router(entries.map { $0.route(runner) }), configuration: configuration,
             group: group, logger: logger)
         let address = try await server.listen(host: "127.0.0.1", port: 0)
         let endpoint = Endpoint.tcp(host: "127.0.0.1", port: try #require(address?.port))
@@ -84,8 +90,8 @@ import WireMessages
         let client = Client(endpoint: endpoint)
         var metadata = Metadata()
         if let key { metadata.append("authorization", key) }
-        // A state that is not JSON is judged without the database.
-        let request = ValidateStateRequest(subject: .state(Array("{".utf8)), flowType: "t")
+        // Nothing to validate: refused by the method, before the database is asked.
+        let request = ValidateStateRequest()
         var status: Status?
         do {
             let path = "/" + MethodDescriptor.validateState.fullName
@@ -100,7 +106,7 @@ import WireMessages
     @Test func anAuthenticatorMayTakeItsTime() async throws {
         try await withServer(Slow(scopes: [.read])) { endpoint in
             let (admitted, refused) = (await call(endpoint, key: "secret"), await call(endpoint, key: nil))
-            #expect(admitted?.code != .unauthenticated && admitted?.code != .permissionDenied)
+            #expect(admitted?.code == .invalidArgument)
             #expect(refused?.code == .unauthenticated)
         }
     }
@@ -144,6 +150,28 @@ import WireMessages
                     ($0 as? Status)?.code == code
                 }
             }
+            await client.close()
+        }
+    }
+
+    /// A message is reserved for before it is decoded: what the transport has room for may be too much for both.
+    @Test(arguments: [(500_000, StatusCode.ok), (2_500_000, .resourceExhausted)])
+    func streamedMessagesAreCounted(bytes: Int, code: StatusCode) async throws {
+        try await withServer(Slow(scopes: [.write]), memory: 4 << 20) { endpoint in
+            let client = Client(endpoint: endpoint)
+            var metadata = Metadata()
+            metadata.append("authorization", "secret")
+            let stream = try await client.stream("/" + MethodDescriptor.uploadState.fullName, metadata: metadata)
+            var found = StatusCode.ok
+            do {
+                // The call may be over by then; the messages say why.
+                try? await stream.send(FramedMessage(encoding: UploadStateRequest(part: .chunk([UInt8](repeating: 1, count: bytes)))))
+                stream.finish()
+                for try await _ in stream.messages {}
+            } catch {
+                found = (error as? Status)?.code ?? .unknown
+            }
+            #expect(found == code)
             await client.close()
         }
     }

@@ -50,7 +50,6 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     var held = 0
     /// Those of `held` that were handed over to the method, and that `memory` counts.
     var handedOver = 0
-    private let opened: NIODeadline
     private let requestDeadline: NIODeadline
     /// Nil: there is no observer.
     let observation: Observation?
@@ -69,7 +68,6 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         deadline = head.timeout.map { opened + $0 }
         state = CallState(kind: head.kind)
         messageLimit = connection.configuration.messageBytes
-        self.opened = opened
         requestDeadline = opened + connection.configuration.requestTimeout
         peer = connection.peer
         observation = connection.configuration.observer.map {
