@@ -7,6 +7,8 @@ package struct Credentials: Sendable {
     package var actor: String?
     /// The metadata `authorization`.
     package var authorization: String?
+    /// The name of one of these fields that came more than once, with other values; nil: none.
+    package var ambiguous: String?
     /// The address of the other end of the connection.
     package var peer: String
 
@@ -42,6 +44,9 @@ package struct MetadataAuthenticator: Authenticator {
 
     package func authenticate(_ credentials: Credentials) -> Authentication {
         do throws(StateError) {
+            if let name = credentials.ambiguous {
+                throw .invalidArgument(field: name, message: "comes twice in the metadata, with different values")
+            }
             return .identified(
                 Identity(
                     tenant: try Self.value(credentials.tenant, "flowstate-tenant") ?? "default",

@@ -116,7 +116,8 @@ package struct Limits: Sendable, Equatable {
     package var listTimeoutMilliseconds: Int64 = 30_000
     /// How long one statement waits for a lock of another transaction; then the operations of its batch are tried one by one.
     package var lockTimeoutMilliseconds: Int64 = 2_000
-    /// How long an operation waits in all for a flow that another transaction holds; then its call is answered UNAVAILABLE.
+    /// How long an operation waits in all for a flow that another transaction holds; then its call is answered UNAVAILABLE. Patches and
+    /// steps of one flow run one after another: one that comes while another waits, waits for as long after it.
     package var lockWaitMilliseconds: Int64 = 5_000
     /// Operations in one database transaction.
     package var batchOperations = 128

@@ -20,8 +20,8 @@ package enum StateError: Error, Sendable, Equatable {
     case definitionNotFound(flowType: String, revision: Int64)
     case quarantinedNotFound(id: String)
     case notificationNotFound(id: String)
-    /// InvalidTransitionError: phases still missing before `to` may be entered.
-    case transitionNotAllowed(from: String, to: String, missing: [String])
+    /// InvalidTransitionError: the phase `to` may not follow `from`; `missing`: phases that must be complete first.
+    case transitionNotAllowed(from: String, to: String, missing: [String], because: TransitionFault? = nil)
     /// The status may not follow the flow's current one; those in `allowed` may. Empty: the flow has ended.
     case statusNotAllowed(from: String, to: String, allowed: [String])
     /// StateRecoveryError: what was tried, in order.
@@ -45,7 +45,7 @@ package enum StateError: Error, Sendable, Equatable {
     /// The request takes more steps than allowed (`Limits.work`); nothing was applied.
     case workLimitExceeded(limit: Int)
     /// Too many operations wait; nothing was applied.
-    /// `unit`: what is counted, `operations` or `bytes`.
+    /// `unit`: what is counted: `operations`, `bytes` that are queued, `memoryUnit`.
     case overloaded(queued: Int, limit: Int, unit: String, retryAfterMilliseconds: Int64)
     case invalidArgument(field: String, message: String)
     /// `outcomeUnknown`: see `databaseUnavailable`.
@@ -61,6 +61,15 @@ package enum StateError: Error, Sendable, Equatable {
     case unsupported(field: String, message: String)
     /// A fault of the server itself; the message is for its operator.
     case internalFault(String)
+
+    /// Why no completed phase would make a transition possible.
+    package enum TransitionFault: Sendable, Equatable {
+        /// The flow has ended; its status, where that is final.
+        case ended(status: String?)
+        case backward
+        /// The definition has no such phase.
+        case unknownPhase
+    }
 
     /// One broken rule of a state.
     package struct Violation: Sendable, Equatable {
@@ -115,6 +124,9 @@ extension StateError {
         case .internalFault: "INTERNAL"
         }
     }
+
+    /// The unit of `overloaded` when the memory of all requests (`Limits.memoryBytes`) is in use.
+    package static let memoryUnit = "bytes of memory"
 
     /// A flow would have `count` labels, the client's and those that its definition derives from the state together.
     package static func tooManyLabels(_ count: Int, _ limits: Limits) -> StateError {

@@ -19,8 +19,9 @@ extension StateError: CustomStringConvertible {
             "nothing with the id \"\(id)\" is in quarantine in this tenant; list the quarantine to see what is there"
         case .notificationNotFound(let id):
             "there is no notification \"\(id)\" in this tenant; list the notifications to see what is there"
-        case .transitionNotAllowed(let from, let to, let missing):
-            "a flow in phase \"\(from)\" cannot enter \"\(to)\"" + Self.list(missing, after: "; complete first: ")
+        case .transitionNotAllowed(let from, let to, let missing, let fault):
+            "a flow in phase \"\(from)\" cannot enter \"\(to)\"" + (fault.map(Self.transitionFault) ?? "")
+                + Self.list(missing, after: "; complete first: ")
         case .statusNotAllowed(let from, let to, let allowed):
             "a flow with status \"\(from)\" cannot get \"\(to)\""
                 + (allowed.isEmpty ? ": it has ended" : Self.list(allowed, after: "; it may get "))
@@ -43,6 +44,8 @@ extension StateError: CustomStringConvertible {
         case .databaseUnavailable(let message, let outcomeUnknown, _): Self.databaseUnavailable(message, outcomeUnknown)
         case .workLimitExceeded(let limit):
             "the request takes more than \(limit) steps of work (limit work); nothing was applied: send less at once, or use smaller states"
+        case .overloaded(let taken, let limit, Self.memoryUnit, _):
+            "the server is overloaded (\(taken) bytes of memory are in use, the limit is \(limit) (limit memory-bytes)); nothing was applied: try again later"
         case .overloaded(let queued, let limit, let unit, _):
             "the server is overloaded (\(queued) \(unit) wait, the limit is \(limit) \(unit)); nothing was applied: try again later"
         case .invalidArgument(let field, let message), .unsupported(let field, let message): "\(field): \(message)"
@@ -53,6 +56,14 @@ extension StateError: CustomStringConvertible {
         case .unauthenticated(let message): "the server does not know who calls: \(message)"
         case .permissionDenied(let scope): "the caller does not have the scope \"\(scope)\" that this method needs"
         case .internalFault(let message): "internal fault: \(message)"
+        }
+    }
+
+    private static func transitionFault(_ fault: TransitionFault) -> String {
+        switch fault {
+        case .ended(let status): ": it has ended" + (status.map { ", with status \"\($0)\"" } ?? "")
+        case .backward: ": that would go back"
+        case .unknownPhase: ": the definition has no such phase"
         }
     }
 

@@ -32,12 +32,19 @@ extension Credentials {
         self.init(peer: call.peer)
         call.metadata.forEach { name, value in
             switch name {
-            // The first field of a name counts, as everywhere in metadata.
-            case "flowstate-tenant": tenant = tenant ?? value
-            case "flowstate-actor": actor = actor ?? value
-            case "authorization": authorization = authorization ?? value
+            case "flowstate-tenant":
+                if differs(value, from: tenant) { ambiguous = name }
+                tenant = value
+            case "flowstate-actor":
+                if differs(value, from: actor) { ambiguous = name }
+                actor = value
+            case "authorization":
+                if differs(value, from: authorization) { ambiguous = name }
+                authorization = value
             default: break
             }
         }
     }
+
+    private func differs(_ value: String, from first: String?) -> Bool { first.map { !$0.hasSameBytes(as: value) } ?? false }
 }

@@ -100,7 +100,7 @@ package enum ErrorTable {
             }
         case .definitionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
-        case .transitionNotAllowed(let from, let to, let missing):
+        case .transitionNotAllowed(let from, let to, let missing, _):
             AnyMessage(packing: transition(from, to, missing, &room))
         case .statusNotAllowed(let from, let to, _):
             AnyMessage(packing: transition(from, to, [], &room))

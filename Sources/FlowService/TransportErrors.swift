@@ -25,6 +25,6 @@ package enum TransportErrors {
     }
 
     private static func overload(_ limit: Int) -> StateError {
-        .overloaded(queued: limit, limit: limit, unit: "bytes", retryAfterMilliseconds: retryAfterMilliseconds)
+        .overloaded(queued: limit, limit: limit, unit: StateError.memoryUnit, retryAfterMilliseconds: retryAfterMilliseconds)
     }
 }

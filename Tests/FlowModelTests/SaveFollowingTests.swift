@@ -37,15 +37,16 @@ import Testing
 
     @Test(
         arguments: [
-            ("cart", "nonsense", "{}", []), ("cart", "sent", "{}", ["paid"]), ("cart", "kept", "{}", ["paid", "sent"]),
-            ("paid", "cart", "{}", []), ("kept", "cart", "{}", []), ("cart", "", "{}", []),
-            ("paid", "sent", #"{"done": {"cart": true, "paid": 1}}"#, ["paid"]),
-        ] as [(String, String, String, [String])]) func aPhaseThatMayNotFollowIsRefused(
-            from: String, to: String, state: String, missing: [String]
+            ("cart", "nonsense", "{}", [], .unknownPhase), ("cart", "sent", "{}", ["paid"], nil),
+            ("cart", "kept", "{}", ["paid", "sent"], nil), ("paid", "cart", "{}", [], .backward),
+            ("kept", "cart", "{}", [], .ended(status: nil)), ("cart", "", "{}", [], .unknownPhase),
+            ("paid", "sent", #"{"done": {"cart": true, "paid": 1}}"#, ["paid"], nil),
+        ] as [(String, String, String, [String], StateError.TransitionFault?)]) func aPhaseThatMayNotFollowIsRefused(
+            from: String, to: String, state: String, missing: [String], fault: StateError.TransitionFault?
         ) throws
     {
         let definition = try definition(Self.phases)
-        #expect(throws: StateError.transitionNotAllowed(from: from, to: to, missing: missing)) {
+        #expect(throws: StateError.transitionNotAllowed(from: from, to: to, missing: missing, because: fault)) {
             try follow(definition, state, phase: to, from: .at(phase: from, status: ""))
         }
         // Where rules are not enforced, or a step of the flow's life or a restore brings the phase, that decides.

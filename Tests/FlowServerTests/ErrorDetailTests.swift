@@ -74,7 +74,7 @@ import WireMessages
         case .definitionInvalid(let faults, _):
             let sent = try detail(DefinitionInvalid.self)
             check(sent.faults.count, sent.omitted, of: faults.count)
-        case .transitionNotAllowed(let from, _, let missing):
+        case .transitionNotAllowed(let from, _, let missing, _):
             let sent = try detail(TransitionNotAllowed.self)
             check(sent.missing.count, sent.omitted, of: missing.count)
             #expect(from.utf8.count > 255 || sent.from == from, "what fits is not changed")

@@ -60,6 +60,21 @@ struct FlowTurnsTests {
         try turns.begin(other, log.request(""))
     }
 
+    /// A lock of another transaction: each would wait for it in vain, one after the other.
+    @Test func whatEndsATurnForAllRefusesThoseThatWaitedForAllOfIt() throws {
+        let (turns, log) = (FlowTurns(limit: 4, flowLimit: 4), Log())
+        let flow = try key("t", "a")
+        let start = ContinuousClock.now
+        for name in ["1", "2", "3"] { try turns.begin(flow, log.request(name), now: start) }
+        try turns.begin(flow, log.request("later"), now: start + .seconds(1))
+        turns.end(flow, failure: .lockHeld, now: start + .seconds(5))
+        #expect(log.all == ["1", "2: 1000", "3: 1000", "later"])
+        for name in ["4", "5", "6", "7"] { try turns.begin(flow, log.request(name), now: start + .seconds(6)) }
+        #expect(throws: StateError.self, "those that were refused take no room any more") {
+            try turns.begin(flow, log.request("8"), now: start + .seconds(6))
+        }
+    }
+
     /// What turns take is known once two have ended: who would be late then is told at once, those that wait and those that come.
     @Test func whoWouldBeLateIsRefused() throws {
         let (turns, log) = (FlowTurns(limit: 100, flowLimit: 100), Log())

@@ -115,13 +115,21 @@ extension FlowDefinition {
     ) throws(StateError) {
         if phases.isEmpty { return }
         let (from, status) = if case .at(let phase, let status) = current { (phase, status) } else { ("", "") }
-        guard let target = phase(name) else { throw .transitionNotAllowed(from: from, to: name, missing: []) }
+        guard let target = phase(name) else { throw .transitionNotAllowed(from: from, to: name, missing: [], because: .unknownPhase) }
         guard case .at = current, !from.hasSameBytes(as: name) else { return }
         let isForward = phaseNumber(from).map { from in phaseNumber(name).map { from < $0 } ?? false } ?? true
-        if isEnded(phase: from, status: status) || !isForward { throw .transitionNotAllowed(from: from, to: name, missing: []) }
+        if let fault = fault(from: from, status: status, isForward: isForward) {
+            throw .transitionNotAllowed(from: from, to: name, missing: [], because: fault)
+        }
         let complete = try StateError.counting { () throws(WorkStopped) in try completions(state.root, budget) }
         let missing = missing(before: target, leaving: from, complete: complete)
         if !missing.isEmpty { throw .transitionNotAllowed(from: from, to: name, missing: missing) }
+    }
+
+    /// Why a flow with this phase and status may not go on to another phase at all.
+    func fault(from phase: String, status: String, isForward: Bool) -> StateError.TransitionFault? {
+        if isEnded(phase: phase, status: status) { return .ended(status: isFinal(status) ? status : nil) }
+        return isForward ? nil : .backward
     }
 
     /// The phases that a state says are complete.

@@ -19,7 +19,9 @@ extension CompletePhaseCommand: LifecycleDecision {
                 throw .invalidArgument(field: "phase", message: "\"\(phase)\" is not a phase of \"\(definition.flowType)\"")
             }
             // A flow may complete its last phase while it is in it.
-            if definition.isFinal(step.status) { throw .transitionNotAllowed(from: step.phase, to: phase, missing: []) }
+            if definition.isFinal(step.status) {
+                throw .transitionNotAllowed(from: step.phase, to: phase, missing: [], because: .ended(status: step.status))
+            }
             // The flow must be in the phase or past it: results may come late, but not early.
             if let now = definition.phaseNumber(step.phase), let then = definition.phaseNumber(phase), then > now {
                 let missing = try step.missing(before: known, leaving: step.phase)

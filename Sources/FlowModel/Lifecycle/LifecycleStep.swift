@@ -84,9 +84,6 @@ struct LifecycleStep {
         try definition?.missing(before: phase, leaving: current, complete: completions()) ?? []
     }
 
-    /// The flow has ended.
-    var isEnded: Bool { definition?.isEnded(phase: phase, status: status) ?? false }
-
     // MARK: The next version
 
     /// A save of the state after the edits, with the labels that the definition derives from it.

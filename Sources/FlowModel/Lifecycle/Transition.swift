@@ -46,8 +46,8 @@ extension TransitionCommand: LifecycleDecision {
     ) throws(StateError) {
         let (now, then) = (definition.phaseNumber(step.phase), definition.phaseNumber(target.name))
         let isForward = now.map { now in then.map { now < $0 } ?? false } ?? true
-        if step.isEnded || !isForward {
-            throw .transitionNotAllowed(from: step.phase, to: target.name, missing: [])
+        if let fault = definition.fault(from: step.phase, status: step.status, isForward: isForward) {
+            throw .transitionNotAllowed(from: step.phase, to: target.name, missing: [], because: fault)
         }
         let missing = try step.missing(before: target, leaving: step.phase)
         if !missing.isEmpty { throw .transitionNotAllowed(from: step.phase, to: target.name, missing: missing) }

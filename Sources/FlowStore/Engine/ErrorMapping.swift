@@ -28,6 +28,13 @@ extension StateError {
             message: "too many changes of this flow at the same time", outcomeUnknown: false, retryAfterMilliseconds: 100)
     }
 
+    /// Another transaction holds a lock on the flow for longer than an operation waits; nothing was applied.
+    static var lockHeld: StateError {
+        .databaseUnavailable(
+            message: "another transaction holds a lock on this flow (SQLSTATE \(SQLState.lockNotAvailable.rawValue))",
+            outcomeUnknown: false, retryAfterMilliseconds: 1_000)
+    }
+
     /// By SQLSTATE (PostgreSQL manual, appendix A). The commands return conflicts as rows, so these errors are unexpected.
     private static func refusal(_ state: SQLState, message: String, detail: String?) -> StateError {
         let unavailable = StateError.databaseUnavailable(
@@ -36,6 +43,7 @@ extension StateError {
         // Rolled back because of another transaction, and the retries are used up: a serialization failure, a deadlock, a duplicate key.
         case "40": return .contention
         case "23" where state == .uniqueViolation: return .contention
+        case "55" where state == .lockNotAvailable: return .lockHeld
         // No resources, operator intervention, system error; read-only (a standby); lock not available.
         case "53", "55", "57", "58", "25": return unavailable
         // The schema is missing, or this server may not use it: an operator, who finds PostgreSQL's message in the log, can help; a client

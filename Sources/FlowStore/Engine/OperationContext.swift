@@ -79,6 +79,6 @@ func completing<Value>(_ completion: (Result<Value, StateError>) -> Void, _ body
 extension StateError {
     /// The process has no memory left for another request.
     static func outOfMemory(_ budget: MemoryBudget) -> StateError {
-        .overloaded(queued: budget.taken, limit: budget.limit, unit: "bytes", retryAfterMilliseconds: 1_000)
+        .overloaded(queued: budget.taken, limit: budget.limit, unit: StateError.memoryUnit, retryAfterMilliseconds: 1_000)
     }
 }

@@ -147,10 +147,12 @@ def test_a_completed_flow_has_ended(flow):
     flow.SetStatus(flow_id="d", status="completed")
     with refused_transition():
         flow.SetStatus(flow_id="d", status="running")
-    with refused_transition():
+    with refused_transition() as refusal:
         flow.TransitionPhase(flow_id="d", phase="data_import")
-    with refused_transition():
+    assert 'it has ended, with status "completed"' in refusal.message
+    with refused_transition() as refusal:
         flow.CompletePhase(flow_id="d")
+    assert 'it has ended, with status "completed"' in refusal.message
     reported = flow.ReportError(flow_id="d", message="too late")
     assert reported.flow.status == "completed" and state(flow)["errors"][-1]["error"] == "too late"
     flow.DeleteFlow(flow_id="d")

@@ -13,6 +13,7 @@ import pytest
 from flowstate.v1 import state_pb2
 
 import wire
+from errors import invalid
 from processes import memory_bytes
 from wire import SERVICE, Closed, Wire, message
 
@@ -113,6 +114,19 @@ def test_callers_with_bad_names(server, name, value):
             raise AssertionError("one bad field ends no connection") from None
         # RFC 9113 §8.2.1: a field with forbidden characters makes the request malformed, a stream error.
         assert reply.grpc_status == INVALID_ARGUMENT or reply.reset == 1
+
+
+@pytest.mark.parametrize("name", ["flowstate-tenant", "flowstate-actor"])
+def test_a_caller_with_two_names_is_refused(server, name):
+    """A proxy that appends a field must not be overruled by the client, nor the other way round."""
+    with grpc.insecure_channel(server.endpoint) as channel:
+        flows = server.flows(channel=channel)
+        flows.metadata = [(name, "mine"), (name, "theirs")]
+        with invalid() as refusal:
+            flows.save("f", b"{}")
+        assert name in refusal.message
+        flows.metadata = [(name, "mine"), (name, "mine")]
+        flows.save("two-names", b"{}")
 
 
 # HTTP/2

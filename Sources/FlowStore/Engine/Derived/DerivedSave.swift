@@ -3,7 +3,8 @@ import Postgres
 
 /// A save whose state is derived from the latest version: loads that, derives the next one, and saves it with the loaded version expected.
 /// If another save comes in between, everything is repeated, unless the client named the version. If the latest version is broken, and the
-/// policy of the flow's type says so, the flow is recovered, and everything is repeated, once.
+/// policy of the flow's type says so, the flow is recovered, and everything is repeated, once; a client that named the broken version is told
+/// by a conflict, since its change was made for another state.
 ///
 /// `Extra` is what else the derivation found out for the answer: after the commit nothing may fail any more.
 struct DerivedSave<Extra: Sendable>: Sendable {
@@ -61,7 +62,7 @@ struct DerivedSave<Extra: Sendable>: Sendable {
                 return false
             }
             let run = DerivedSaveRun<Extra>(save: self, store: store, context: context) { result in
-                turns.end(key)
+                if case .failure(.lockHeld) = result { turns.end(key, failure: .lockHeld) } else { turns.end(key) }
                 completion(result)
             }
             do throws(StateError) {

@@ -12,10 +12,17 @@ final class FlowTurns: Sendable {
     /// A call that waits for its turn.
     struct Request: Sendable {
         var deadline: Instant?
+        fileprivate(set) var since = Instant.now
         /// Begins the work; false when the call has ended: then the next request gets the turn.
         let begin: @Sendable () -> Bool
         /// Called instead when the turn would come too late.
         let refuse: @Sendable (StateError) -> Void
+
+        init(deadline: Instant?, begin: @escaping @Sendable () -> Bool, refuse: @escaping @Sendable (StateError) -> Void) {
+            self.deadline = deadline
+            self.begin = begin
+            self.refuse = refuse
+        }
     }
 
     private struct State {
@@ -50,6 +57,8 @@ final class FlowTurns: Sendable {
                 return (false, .overloaded(queued: state.count, limit: limit, unit: "operations", retryAfterMilliseconds: 100))
             }
             if queue.isLate(request, now: now) { return (false, queue.overloaded(limit: queue.waiting.count, now: now)) }
+            var request = request
+            request.since = now
             state.queues[key]?.waiting.append(request)
             state.count += 1
             return (false, nil)
@@ -59,9 +68,17 @@ final class FlowTurns: Sendable {
     }
 
     /// Ends a turn: the next request begins, on this thread. Requests whose turns would come too late are refused.
-    func end(_ key: FlowKey, now: Instant = .now) {
+    ///
+    /// - Parameter failure: Refuses those that have waited for the whole turn: the flow cannot be changed at the time.
+    func end(_ key: FlowKey, failure: StateError? = nil, now: Instant = .now) {
         let (late, refusal) = state.withLock { state -> ([Request], StateError?) in
             guard var queue = state.queues.removeValue(forKey: key) else { return ([], nil) }
+            if let failure {
+                let refused = queue.removeThoseBeforeTurn()
+                state.count -= refused.count
+                state.queues[key] = queue
+                return (refused, failure)
+            }
             queue.ended(now: now)
             let late = queue.removeLate(now: now)
             state.count -= late.count
@@ -116,6 +133,13 @@ struct FlowQueue {
     func isLate(_ request: FlowTurns.Request, now: Instant) -> Bool {
         guard let pace, let deadline = request.deadline else { return false }
         return max(now, startedAt + pace) + pace * (waiting.count + 1) > deadline
+    }
+
+    /// Removes the requests that came before the turn began.
+    mutating func removeThoseBeforeTurn() -> [FlowTurns.Request] {
+        let removed = waiting.filter { $0.since <= startedAt }
+        waiting.removeAll { $0.since <= startedAt }
+        return removed
     }
 
     /// Between two turns: removes the requests whose turns would come too late.
