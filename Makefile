@@ -13,7 +13,7 @@ DEBUG := $(BUILD_DIR)/debug
 PREFIX ?= /usr/local
 VENV := .venv
 # These keep every thread of Swift's pool for a minute; tests that wait for others would wait for them as well.
-COMPUTING_TESTS := '^(FlowModelTests|FlowStoreTests|WireMessagesTests)\.'
+COMPUTING_TESTS := '^(JSONTests|FlowModelTests|FlowStoreTests|WireMessagesTests)\.'
 # What swift-format looks after: all but generated files.
 SOURCES = $$(git ls-files '*.swift' | grep -v -e /Generated/ -e GRPC/Messages/)
 
@@ -40,7 +40,7 @@ test: deps lint ## Build, and run every test
 	$(MAKE) bench-smoke
 
 # The rooms that do no I/O: no PostgreSQL, no sockets.
-UNIT_TESTS := '^(FlowModelTests|FlowAccessTests|HTTP2Tests|ResourcesTests|WireMessagesTests|FlowArchiveTests|FlowTransferTests|flowstateTests|FlowstateBenchTests)\.'
+UNIT_TESTS := '^(JSONTests|FlowModelTests|FlowAccessTests|HTTP2Tests|ResourcesTests|WireMessagesTests|FlowArchiveTests|FlowTransferTests|flowstateTests|FlowstateBenchTests)\.'
 
 .PHONY: test-unit
 test-unit: toolchain ## Build, and run the tests of what does no I/O

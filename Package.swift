@@ -20,8 +20,10 @@ func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
 }
 
 /// C or C++ of our own; its folder is `Sources/C/<name>`.
-func c(_ name: String, _ dependencies: [Target.Dependency] = [], linkerSettings: [LinkerSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)", linkerSettings: linkerSettings)
+func c(
+    _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], linkerSettings: [LinkerSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)", exclude: exclude, linkerSettings: linkerSettings)
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -66,25 +68,27 @@ let package = Package(
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         c("CJSON"),
         c("CRE2", linkerSettings: [.linkedLibrary("re2")]),
-        c("CGRPCProto", ["CProtobufC"]),
-        c("CFlowStateProto", ["CGRPCProto", "CProtobufC"]),
+        c("CWellKnown", ["CProtobufC"]),
+        c("CGRPCProto", ["CWellKnown", "CProtobufC"], exclude: ["descriptor_set.binpb"]),
+        c("CFlowStateProto", ["CWellKnown", "CProtobufC"], exclude: ["descriptor_set.binpb"]),
 
         // Rooms
-        room("FlowModel", ["CJSON", "CRE2"]),
+        room("JSON", ["CJSON", "CRE2"]),
+        room("FlowModel", ["JSON"]),
         room("Resources", ["CLinux"]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
-        room("Protobuf", ["CProtobufC"]),
+        room("Protobuf", ["CProtobufC", "CWellKnown"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
-        room("WireMessages", ["Protobuf", "CFlowStateProto", "CGRPCProto"]),
+        room("WireMessages", ["Protobuf", "CFlowStateProto"]),
         room("Postgres", ["CLibPQ", "Resources", logging]),
         room("PostgresCluster", ["Postgres", logging, subprocess, systemPackage]),
         room("Compression", ["CXXHash", "CZstd"]),
-        room("FlowStore", ["Postgres", "FlowModel", "Compression", "Resources", logging]),
+        room("FlowStore", ["Postgres", "FlowModel", "JSON", "Compression", "Resources", logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "Compression"]),
         room("FlowAccess", ["FlowModel"]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", nioCore]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", "JSON", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
-        room("FlowTransfer", ["FlowStateClient", "FlowArchive", "WireMessages", "FlowModel"]),
+        room("FlowTransfer", ["FlowStateClient", "FlowArchive", "WireMessages", "FlowModel", "JSON"]),
         room(
             "FlowServer",
             [
@@ -94,23 +98,25 @@ let package = Package(
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "GRPC", "Resources", "WireMessages", arguments,
-                logging,
-                lifecycle, yaml,
+                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "Resources", "WireMessages",
+                arguments, logging, lifecycle, yaml,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "FlowstateBench",
             dependencies: [
-                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", "FlowModel", nioCore, arguments, histogram, subprocess,
+                "FlowStateClient", "GRPC", "HTTP2", "WireMessages", "Protobuf", "FlowModel", "JSON", nioCore, arguments, histogram,
+                subprocess,
                 systemPackage,
             ],
             path: "Benchmarks/flowstate-bench", swiftSettings: strict),
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["PostgresCluster", "Postgres", logging], path: "Tests/TestSupport", swiftSettings: strict),
-        tests("FlowModelTests", ["FlowModel", "CJSON", "TestSupport"], data: ["Data"]),
+            name: "TestSupport", dependencies: ["JSON", "PostgresCluster", "Postgres", logging], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        tests("JSONTests", ["JSON", "TestSupport"], data: ["Data"]),
+        tests("FlowModelTests", ["FlowModel", "JSON", "CJSON", "TestSupport"]),
         tests("FlowAccessTests", ["FlowAccess", "FlowModel"]),
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
@@ -118,18 +124,16 @@ let package = Package(
         tests("WireMessagesTests", ["WireMessages", "Protobuf", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "PostgresCluster", "TestSupport"]),
         tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),
-        tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "Compression", "TestSupport", logging]),
+        tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "JSON", "Compression", "TestSupport", logging]),
         tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
-        tests("FlowTransferTests", ["FlowTransfer", "FlowModel", "WireMessages", "TestSupport"]),
+        tests("FlowTransferTests", ["FlowTransfer", "FlowModel", "WireMessages"]),
         tests("flowstateTests", ["flowstate", "TestSupport"]),
         tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(
             "FlowServerTests",
             [
                 "FlowServer", "FlowService", "FlowAccess", "FlowStateClient", "GRPC", "WireMessages", "Protobuf", "FlowStore",
-                "PostgresCluster",
-                "Postgres",
-                "FlowModel", "Resources", nioCore, nioPosix, logging, lifecycle,
+                "PostgresCluster", "Postgres", "FlowModel", "JSON", "Resources", nioCore, nioPosix, logging, lifecycle,
             ]),
     ],
     cxxLanguageStandard: .cxx17

@@ -19,7 +19,7 @@ TOOLS = Path(shutil.which("swift") or "swift").resolve().parent
 SECONDS, IN_FLIGHT, FLOWS = 3, 64, 50
 #: A batch has at most so many operations, so what runs once a batch ran at least once for as many calls.
 BATCH = 128
-GENERATED = ("/Generated/", "/GRPC/Messages/", "/C/CGRPCProto/", "/C/CFlowStateProto/")
+GENERATED = ("/Generated/", "/GRPC/Messages/", "/C/CGRPCProto/", "/C/CFlowStateProto/", "/C/CWellKnown/")
 
 
 def profile(binary, bench, kind, work):

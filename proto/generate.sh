@@ -32,9 +32,11 @@ for file in $known_files; do
 done
 find "$c" -name '*.proto' -exec sed -i -E \
     -e 's/^( *)(repeated )?string ([a-z_]+ = [0-9]+)/\1\2bytes \3/' \
-    -e 's/^( *)map<string, string> ([a-z_]+ = [0-9]+)/\1repeated MapEntry \2/' {} +
-for file in flowstate/v1/types.proto google/rpc/error_details.proto; do
-    printf '\nmessage MapEntry {\n  bytes key = 1;\n  bytes value = 2;\n}\n' >>"$c/$file"
+    -e 's/^( *)map<string, string> ([a-z_]+ = [0-9]+)/\1repeated .google.protobuf.MapEntry \2/' {} +
+printf 'syntax = "proto3";\npackage google.protobuf;\nmessage MapEntry {\n  bytes key = 1;\n  bytes value = 2;\n}\n' \
+    >"$c/google/protobuf/map_entry.proto"
+for file in $(cd "$c" && grep -rl 'google.protobuf.MapEntry' flowstate google/rpc); do
+    sed -i '0,/^package /s//import "google\/protobuf\/map_entry.proto";\n&/' "$c/$file"
 done
 
 # compile TARGET FILE... : .c into the target's folder, .h into its include folder, where both targets'
@@ -53,16 +55,21 @@ compile() {
     done
 }
 
-compile CGRPCProto $known_files $grpc_files
+compile CWellKnown $known_files google/protobuf/map_entry.proto
+compile CGRPCProto $grpc_files
 compile CFlowStateProto $flow_files
 
 cd "$proto"
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/flowstate.set" $flow_files
 protoc -I. -I/usr/include --include_imports --descriptor_set_out="$work/grpc.set" \
     $grpc_files grpc/reflection/v1alpha/reflection.proto
-PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CGRPCProto "$work/grpc.set" "$out/C/CGRPCProto"
-PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_c.py" CFlowStateProto "$work/flowstate.set" "$out/C/CFlowStateProto"
+export PYTHONDONTWRITEBYTECODE=1
+python3 "$proto/generate_c.py" CWellKnown "$out/C/CWellKnown"
+python3 "$proto/generate_c.py" CGRPCProto "$out/C/CGRPCProto" "$work/grpc.set"
+python3 "$proto/generate_c.py" CFlowStateProto "$out/C/CFlowStateProto" "$work/flowstate.set"
 
-protoc -I. -I/usr/include --include_imports --include_source_info \
-    --descriptor_set_out="$work/source.set" $flow_files $grpc_files
-PYTHONDONTWRITEBYTECODE=1 python3 "$proto/generate_swift.py" "$work/source.set" "$out"
+mkdir -p "$work/own/google/protobuf"
+sed 's/bytes/string/' "$c/google/protobuf/map_entry.proto" >"$work/own/google/protobuf/map_entry.proto"
+protoc -I. -I"$work/own" -I/usr/include --include_imports --include_source_info \
+    --descriptor_set_out="$work/source.set" $flow_files $grpc_files google/protobuf/map_entry.proto
+python3 "$proto/generate_swift.py" "$work/source.set" "$out"

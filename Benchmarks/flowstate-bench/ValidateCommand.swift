@@ -1,6 +1,7 @@
 import ArgumentParser
 import FlowModel
 import Foundation
+import JSON
 
 /// Measures validation against a definition, without a server.
 struct ValidateCommand: ParsableCommand {

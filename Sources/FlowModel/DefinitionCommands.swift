@@ -1,3 +1,5 @@
+import JSON
+
 /// Stores a new revision of a definition, unless the latest revision has the same document.
 package struct PutDefinitionCommand: Sendable {
     package var tenant: String
@@ -23,7 +25,7 @@ package struct PutDefinitionCommand: Sendable {
         let definition = try DefinitionReader.read(document, limits: limits, budget: budget)
         if BuiltInDefinitions.isBuiltIn(definition.flowType) {
             let message = "\"\(definition.flowType)\" is built in and cannot be replaced; choose another flow_type"
-            throw .definitionInvalid([DefinitionFault(path: "/flow_type", message: message)])
+            throw .definitionInvalid([DocumentFault(path: "/flow_type", message: message)])
         }
         return definition
     }

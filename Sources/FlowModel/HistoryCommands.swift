@@ -1,3 +1,5 @@
+import JSON
+
 /// Everything that happened to a flow, newest first: its versions, and events that made none.
 package struct GetHistoryCommand: Sendable {
     package var key: FlowKey

@@ -1,3 +1,5 @@
+import JSON
+
 /// What made a version. The numbers are those of the API's `VersionEvent`.
 package enum VersionKind: Int16, Sendable, CaseIterable {
     /// The flow's first version, whichever command wrote it.
@@ -166,7 +168,7 @@ package struct SavedVersion: Sendable, Equatable {
     /// The idempotency key was used before: this is the first answer, and nothing was changed.
     package var replayed: Bool
     /// Violations of the flow's definition by the state, which was saved all the same.
-    package var warnings: [StateError.Violation] = []
+    package var warnings: [Violation] = []
 
     package init(
         flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,

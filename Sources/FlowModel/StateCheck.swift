@@ -1,3 +1,5 @@
+import JSON
+
 /// The checks of a command that need only the command: in one place, pure, before anything is queued.
 ///
 /// Each throws one error that names the field; `FlowKey` and `ContentType` were checked when they were made.
@@ -103,7 +105,7 @@ extension StateCheck {
         guard contentType.isJSON, let fault = JSONText.fault(in: state, maximumDepth: limits.jsonDepth) else { return }
         let hint = fault.isTooDeep ? " (the limit is \(limits.jsonDepth))" : ""
         throw .stateInvalid([
-            StateError.Violation(
+            Violation(
                 path: "", rule: "syntax",
                 message: "the state is not JSON although content_type is \(contentType.text): \(fault)\(hint)")
         ])
@@ -138,6 +140,12 @@ extension StateCheck {
     private func checkVersion(_ precondition: Precondition) throws(StateError) {
         guard case .expected(let version) = precondition else { return }
         try WireNumber.check(version, field: "expected_version", hint: "use 0 for \"must not exist\" or a version from 1")
+    }
+
+    /// For changes that are derived from the latest version.
+    package func checkDerived(_ precondition: Precondition, _ idempotencyKey: String?) throws(StateError) {
+        try checkExisting(precondition)
+        try checkIdempotencyKey(idempotencyKey)
     }
 
     /// For changes that need an existing flow.

@@ -1,3 +1,5 @@
+import JSON
+
 /// Every error of a request, in one type: as the store and the rules report it, before a protocol's code is chosen.
 ///
 /// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
@@ -13,7 +15,7 @@ package enum StateError: Error, Sendable, Equatable {
     /// The state of a version is not JSON, and the request needs JSON.
     case stateNotJSON(flowID: String, version: Int64, message: String)
     /// The document is not a usable definition; lists its faults.
-    case definitionInvalid([DefinitionFault], omitted: Int = 0)
+    case definitionInvalid([DocumentFault], omitted: Int = 0)
     /// The definition is at revision `actual`; 0: there is none.
     case definitionConflict(flowType: String, expected: Int64, actual: Int64)
     /// `revision`: the one asked for; 0: any.
@@ -69,22 +71,6 @@ package enum StateError: Error, Sendable, Equatable {
         case backward
         /// The definition has no such phase.
         case unknownPhase
-    }
-
-    /// One broken rule of a state.
-    package struct Violation: Sendable, Equatable {
-        /// Where in the state: a JSON Pointer (RFC 6901), empty for the whole.
-        package var path: String
-        /// The rule's stable name, e.g. `syntax`.
-        package var rule: String
-        /// What is wrong and what would be right.
-        package var message: String
-
-        package init(path: String, rule: String, message: String) {
-            self.path = path
-            self.rule = rule
-            self.message = message
-        }
     }
 }
 

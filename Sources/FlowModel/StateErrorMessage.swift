@@ -1,3 +1,5 @@
+import JSON
+
 extension StateError: CustomStringConvertible {
     package var description: String { "\(reason): \(message)" }
 
@@ -96,7 +98,7 @@ extension StateError: CustomStringConvertible {
             : "flow \"\(flowID)\" does not exist in this tenant; check flow_id and tenant, or create it"
     }
 
-    private static func definitionInvalid(_ faults: [DefinitionFault], _ omitted: Int) -> String {
+    private static func definitionInvalid(_ faults: [DocumentFault], _ omitted: Int) -> String {
         "the definition was refused: " + faults.map(\.description).joined(separator: "; ")
             + (omitted == 0 ? "" : "; and \(omitted) more faults, which are not listed")
     }

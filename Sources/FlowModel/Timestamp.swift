@@ -1,9 +1,19 @@
+import JSON
+
 /// A point in time: microseconds since 1970-01-01 00:00 UTC, PostgreSQL's own resolution.
 package struct Timestamp: Sendable, Hashable, Comparable {
     package var microseconds: Int64
 
     package init(microseconds: Int64) {
         self.microseconds = microseconds
+    }
+
+    /// In UTC to the microsecond (RFC 3339), as states have it.
+    package var text: String {
+        let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return rest < 0
+            ? RFC3339.text(seconds: seconds - 1, nanoseconds: Int32(rest + 1_000_000) * 1_000)
+            : RFC3339.text(seconds: seconds, nanoseconds: Int32(rest) * 1_000)
     }
 
     package static func < (left: Timestamp, right: Timestamp) -> Bool {

@@ -1,5 +1,6 @@
 import FlowModel
 import GRPC
+import JSON
 import Protobuf
 import WireMessages
 
@@ -165,16 +166,16 @@ package enum ErrorTable {
     }
 }
 
-extension StateError.Violation {
-    var wire: Violation { Violation(path: path, rule: rule, message: message) }
+extension JSON.Violation {
+    var wire: WireMessages.Violation { WireMessages.Violation(path: path, rule: rule, message: message) }
 
-    fileprivate var short: Violation {
-        Violation(path: DetailRoom.text(path), rule: DetailRoom.name(rule), message: DetailRoom.text(message))
+    fileprivate var short: WireMessages.Violation {
+        WireMessages.Violation(path: DetailRoom.text(path), rule: DetailRoom.name(rule), message: DetailRoom.text(message))
     }
 }
 
-extension FlowModel.DefinitionFault {
-    fileprivate var short: WireMessages.DefinitionFault {
-        WireMessages.DefinitionFault(path: DetailRoom.text(path), message: DetailRoom.text(message))
+extension DocumentFault {
+    fileprivate var short: DefinitionFault {
+        DefinitionFault(path: DetailRoom.text(path), message: DetailRoom.text(message))
     }
 }

@@ -138,7 +138,7 @@ struct MethodRunner: Sendable {
         let flowID = Method.flowID(request)
         do {
             let command = try Method.command(request, caller)
-            try command.submit(to: store, context: context) { result in
+            try command.run(on: store, context: context) { result in
                 switch result {
                 case .success(let outcome): answer(method, outcome, flowID: flowID, call)
                 case .failure(let error): call.finish(ErrorTable.status(error))

@@ -1,5 +1,6 @@
 import FlowModel
 import FlowStateClient
+import JSON
 
 /// What a client cannot set for a version that it imports (its number, when there are gaps, its time, its actor, its event), as a member of
 /// the version's metadata.
@@ -53,7 +54,7 @@ package enum VersionOrigin {
         fields.add("parent_version", json: "\(info.parentVersion)")
         fields.add("event", info.event.name)
         fields.add("actor", info.actor)
-        if let time = info.createdAt { fields.add("created_at", RFC3339.text(time)) }
+        if let time = info.createdAt { fields.add("created_at", time.text) }
         fields.add("metadata", json: other)
         var object = JSONObjectText()
         object.add(member, json: fields.text)

@@ -38,13 +38,13 @@ package final class ConnectionGroup: Sendable {
     }
 
     /// Runs the operation in the next batch. `completion` is called exactly once, on `executor`, from any thread, possibly before
-    /// `submit` returns. Never blocks.
+    /// this returns. Never blocks.
     ///
     /// - Parameters:
     ///   - caller: Callers take turns when more operations wait than fit into a few batches.
     ///   - deadline: The operation fails with `deadlineExceeded` when it passes before the operation was sent, or before its batch was
     ///     committed and all others in the batch have expired or were cancelled too.
-    package func submit<O: Operation>(
+    package func enqueue<O: Operation>(
         _ operation: O, caller: UInt64 = 0, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?,
         executor: any CompletionExecutor, completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
@@ -87,7 +87,7 @@ package final class ConnectionGroup: Sendable {
         let token = CancellationToken()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                submit(operation, deadline: deadline, cancellation: token, executor: InlineExecutor.shared) {
+                enqueue(operation, deadline: deadline, cancellation: token, executor: InlineExecutor.shared) {
                     continuation.resume(returning: $0)
                 }
             }

@@ -1,15 +1,8 @@
-// What messages of the same wire format have in common, wherever their struct is generated.
+public import CWellKnown
 
-/// The entry message behind a `map<string, string>`.
-public protocol WireMapEntry: WireMessage {
-    var key: String { get }
-    var value: String { get }
-    init(key: String, value: String)
-}
-
-extension WireMapEntry {
+extension MapEntry {
     public static func map(
-        _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<Google__Protobuf__MapEntry>?>?, _ count: Int
     ) throws(WireError) -> StringMap {
         guard count > 0 else { return .empty }
         var elements: [StringMap.Element] = []
@@ -25,20 +18,13 @@ extension WireMapEntry {
     }
 }
 
-/// The message behind `google.protobuf.Duration`.
-public protocol WireDuration: WireMessage {
-    var seconds: Int64 { get }
-    var nanos: Int32 { get }
-    init(seconds: Int64, nanos: Int32)
-}
-
-extension WireDuration {
+extension ProtoDuration {
     /// The same length of time. As duration.proto requires, the parts must have the same sign, `nanos` must be less than a second, and
     /// `seconds` at most 315,576,000,000 (10,000 years) in either direction.
     /// - Parameter field: The name of the field that holds it.
     /// - Throws: `WireError.invalidDuration` otherwise.
     public func duration(_ field: String) throws(WireError) -> Duration {
-        typealias Bounds = WireDurationBounds
+        typealias Bounds = DurationBounds
         guard (-Bounds.nanos...Bounds.nanos).contains(nanos), (-Bounds.seconds...Bounds.seconds).contains(seconds),
             seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0)
         else { throw .invalidDuration(field: field) }
@@ -47,27 +33,20 @@ extension WireDuration {
 
     /// The same length of time, cut to the nanosecond and to protobuf's longest; its parts have the same sign, as required.
     public init(_ duration: Duration) {
-        let longest = Duration.seconds(WireDurationBounds.seconds)
+        let longest = Duration.seconds(DurationBounds.seconds)
         let (seconds, attoseconds) = min(max(duration, .zero - longest), longest).components
         self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
     }
 }
 
 /// What duration.proto allows.
-private enum WireDurationBounds {
+private enum DurationBounds {
     /// 10,000 years, in either direction.
     static let seconds: Int64 = 315_576_000_000
     static let nanos: Int32 = 999_999_999
 }
 
-/// The message behind `google.protobuf.Any`.
-public protocol WireAny: WireMessage {
-    var typeURL: String { get }
-    var value: [UInt8] { get }
-    init(typeURL: String, value: [UInt8])
-}
-
-extension WireAny {
+extension AnyMessage {
     /// Packs a message under the customary prefix `type.googleapis.com/`.
     public init(packing message: some WireMessage) {
         self.init(typeURL: "type.googleapis.com/" + type(of: message).fullName, value: message.encoded())

@@ -1,4 +1,8 @@
 import CFlowStateProto
+public import Protobuf
+
+/// A point in time, in the messages of the contract.
+public typealias Timestamp = Protobuf.Timestamp
 
 /// What the package `flowstate.v1` declares, for the route table and for server reflection.
 public enum FlowStateProto {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// What a definition's document may say, and what is answered to one that cannot work.
 @Suite struct DefinitionTests {

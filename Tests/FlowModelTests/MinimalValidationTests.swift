@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// The minimal depth reads little of a state, and finds in JSON what reading all of it would.
 @Suite struct MinimalValidationTests {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// "é" is one letter in two spellings: composed and decomposed. As names they are two, as they are for PostgreSQL.
 @Suite struct NameBytesTests {

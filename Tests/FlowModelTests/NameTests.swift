@@ -1,5 +1,8 @@
 import FlowModel
+import TestSupport
 import Testing
+
+@testable import JSON
 
 struct NameTests {
     @Test func keysHoldAnyNameWithoutControlCharacters() throws {

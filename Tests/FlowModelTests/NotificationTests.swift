@@ -1,6 +1,7 @@
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 @Suite struct NotificationTests {
     @Test func pausesAreDoubledUpToAnHour() {

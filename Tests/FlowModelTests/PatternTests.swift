@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 @Suite struct PatternTests {
     private func definition(_ patterns: [String], limits: Limits = Limits()) throws -> FlowDefinition {
@@ -10,7 +11,7 @@ import Testing
         return try DefinitionReader.read(Array(document.utf8), limits: limits)
     }
 
-    private func faults(_ patterns: [String], limits: Limits) -> [DefinitionFault] {
+    private func faults(_ patterns: [String], limits: Limits) -> [DocumentFault] {
         do {
             _ = try definition(patterns, limits: limits)
             return []

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// What a definition makes of saves: the phase that a client names, the first phase, labels.
 @Suite struct SaveFollowingTests {
@@ -175,7 +176,7 @@ import Testing
         let document = { (count: Int) in #"{"flow_type": "t", "\#(part)": [\#((0..<count).map { _ in "{}" }.joined(separator: ","))]}"# }
         #expect(DefinitionReader.faults(document(3), limits: limits).contains { $0.path == "/\(part)/0/name" })
         #expect(
-            DefinitionReader.faults(document(4), limits: limits) == [DefinitionFault(path: "/\(part)", message: "are 4, the limit is 3")])
+            DefinitionReader.faults(document(4), limits: limits) == [DocumentFault(path: "/\(part)", message: "are 4, the limit is 3")])
     }
 
     @Test func rulesWithinRulesAreCounted() {

@@ -1,4 +1,5 @@
 @testable import FlowModel
+@testable import JSON
 
 // What tests compute when the work is not what they are about.
 
@@ -12,19 +13,19 @@ extension DefinitionReader {
     }
 
     /// What is wrong with a document.
-    static func faults(_ document: String, limits: Limits = Limits()) -> [DefinitionFault] {
+    static func faults(_ document: String, limits: Limits = Limits()) -> [DocumentFault] {
         do {
             _ = try read(Array(document.utf8), limits: limits)
             return []
         } catch {
-            return error.faults.isEmpty ? [DefinitionFault(path: "", message: "\(error)")] : error.faults
+            return error.faults.isEmpty ? [DocumentFault(path: "", message: "\(error)")] : error.faults
         }
     }
 }
 
 extension StateError {
     /// Of a definition that is refused.
-    var faults: [DefinitionFault] {
+    var faults: [DocumentFault] {
         guard case .definitionInvalid(let faults, _) = self else { return [] }
         return faults
     }
@@ -49,26 +50,6 @@ extension FlowDefinition {
 extension LifecycleDecision {
     func next(_ snapshot: Snapshot, _ definition: FlowDefinition?, now: Timestamp, limits: Limits) throws(StateError) -> SaveCommand {
         try next(snapshot, definition, now: now, limits: limits, budget: .usual)
-    }
-}
-
-extension JSONPatch {
-    init(_ bytes: [UInt8], limits: PatchLimits = PatchLimits(.defaults)) throws(JSONPatchError) {
-        try self.init(bytes, limits: limits, budget: .usual)
-    }
-
-    func apply(to document: JSONDocument) throws(JSONPatchError) -> [UInt8] { try apply(to: document, budget: .usual) }
-}
-
-extension MergePatch {
-    static func apply(_ patch: JSONDocument, to document: JSONDocument) throws(WorkStopped) -> [UInt8] {
-        try apply(patch, to: document, budget: .usual)
-    }
-}
-
-extension JSONDiff {
-    static func patch(from old: JSONDocument, to new: JSONDocument) throws(WorkStopped) -> [UInt8] {
-        try patch(from: old, to: new, budget: .usual)
     }
 }
 

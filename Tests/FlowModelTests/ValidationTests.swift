@@ -1,6 +1,7 @@
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// Every kind of rule, with states that pass and states that do not.
 @Suite struct ValidationTests {

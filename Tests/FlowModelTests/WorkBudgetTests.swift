@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 @Suite struct WorkBudgetTests {
     @Test func stepsAreCountedToTheLast() throws {

@@ -3,10 +3,11 @@ import TestSupport
 import Testing
 
 @testable import FlowModel
+@testable import JSON
 
 /// What a computation takes of memory is asked for before it is taken, and nothing goes on without it.
 @Suite struct WorkMemoryTests {
-    private static let full = WorkStopped.refused(.overloaded(queued: 1, limit: 2, unit: "bytes", retryAfterMilliseconds: 3))
+    private static let full = WorkStopped.refused(StateError.overloaded(queued: 1, limit: 2, unit: "bytes", retryAfterMilliseconds: 3))
 
     private func budget(limit: Int) -> WorkBudget {
         var granted = 0

@@ -1,4 +1,5 @@
 import GRPC
+import JSON
 import Protobuf
 import Testing
 import WireMessages
@@ -30,8 +31,8 @@ import WireMessages
 
     /// Every kind of error that has a text or a list.
     private static func errors(_ texts: inout RandomTexts) -> [StateError] {
-        func violation() -> StateError.Violation { .init(path: texts.next(), rule: texts.next(), message: texts.next()) }
-        func fault() -> FlowModel.DefinitionFault { FlowModel.DefinitionFault(path: texts.next(), message: texts.next()) }
+        func violation() -> JSON.Violation { .init(path: texts.next(), rule: texts.next(), message: texts.next()) }
+        func fault() -> DocumentFault { DocumentFault(path: texts.next(), message: texts.next()) }
         return [
             .versionConflict(flowID: texts.next(), expected: .max, actual: .max),
             .flowAlreadyExists(flowID: texts.next(), version: .max, deleted: true),

@@ -10,7 +10,7 @@ struct BurstTests {
     private func submit(_ store: StateStore, _ commands: [SaveCommand]) async -> [Result<SavedVersion, StateError>] {
         let (stream, continuation) = AsyncStream.makeStream(of: (Int, Result<SavedVersion, StateError>).self)
         for (index, command) in commands.enumerated() {
-            store.submit(command, context: OperationContext()) { continuation.yield((index, $0)) }
+            store.run(command, context: OperationContext()) { continuation.yield((index, $0)) }
         }
         var results = [Result<SavedVersion, StateError>](repeating: .failure(.cancelled), count: commands.count)
         var count = 0

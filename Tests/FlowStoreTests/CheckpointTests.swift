@@ -1,5 +1,6 @@
 import FlowModel
 import FlowStore
+import JSON
 import Postgres
 import Testing
 

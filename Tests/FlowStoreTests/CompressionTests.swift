@@ -1,5 +1,6 @@
 import Compression
 import FlowModel
+import JSON
 import TestSupport
 import Testing
 

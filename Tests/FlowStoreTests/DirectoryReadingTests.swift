@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 import Testing
 

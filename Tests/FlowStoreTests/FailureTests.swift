@@ -48,7 +48,7 @@ struct FailureTests {
         let token = CancellationToken()
         token.cancel()
         let result = await withCheckedContinuation { continuation in
-            store.submit(save, context: OperationContext(cancellation: token)) { continuation.resume(returning: $0) }
+            store.run(save, context: OperationContext(cancellation: token)) { continuation.resume(returning: $0) }
         }
         #expect(result == .failure(.cancelled))
         #expect(await refusal { try await store.snapshot(key) } == .flowNotFound(flowID: "f", deleted: false))

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 
 /// What the store should answer, kept in memory: the simplest program with the same rules. One command at a time, one tenant.
 struct FlowOracle {

@@ -110,7 +110,7 @@ extension LargeChangeTests {
                 let command = SaveCommand(key: flow, actor: "a", state: state)
                 let done: @Sendable (Result<SavedVersion, StateError>) -> Void = { continuation.yield((place, $0.map(\.version))) }
                 guard state.count > 1_000 else {
-                    store.submit(command, context: OperationContext(), completion: done)
+                    store.run(command, context: OperationContext(), completion: done)
                     continue
                 }
                 let context = store.placed(OperationContext(), flow)
@@ -120,7 +120,7 @@ extension LargeChangeTests {
                         if case .failure(let error) = result { done(.failure(error)) }
                     }
                 ) {
-                    store.submit(command, context: context, completion: done)
+                    store.run(command, context: context, completion: done)
                 }
             }
             var found: [Int: FlowVersion] = [:]

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 @testable import FlowStore

@@ -176,7 +176,7 @@ struct SubmissionOrderTests {
             let text = areLarge ? Self.letters(size, &generator) : String(repeating: "abc", count: size / 3)
             var save = SaveCommand(key: key, actor: "a", state: json("{\"n\": \(index), \"text\": \"\(text)\"}"))
             save.flowType = flowType
-            store.submit(save, context: OperationContext()) { results.yield((index, $0)) }
+            store.run(save, context: OperationContext()) { results.yield((index, $0)) }
         }
         var versions: [Int: FlowVersion] = [:]
         for await (index, result) in stream {

@@ -35,7 +35,7 @@ struct BackgroundTests {
         try await TestCluster.withDatabase { database in
             let token = CancellationToken()
             let (ended, continuation) = AsyncStream.makeStream(of: Result<Int64, PostgresError>.self)
-            database.background.submit(
+            database.background.enqueue(
                 SQL(number: "SELECT 1::int8 FROM pg_sleep(600)"), deadline: nil, cancellation: token, executor: InlineExecutor.shared
             ) { continuation.yield($0) }
             let read = try await database.reader.run(SQL(number: "SELECT 2::int8"))

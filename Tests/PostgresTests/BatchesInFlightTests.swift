@@ -40,8 +40,8 @@ import Testing
         try await ConnectionGroupTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, group, release in
             let table = try await ConnectionGroupTests.table(Self.columns, in: database)
             _ = try await database.writer(shard: 1).run(Insert(3, into: table))
-            let first = ConnectionGroupTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
-            let second = ConnectionGroupTests.submit((100..<104).map { Insert($0, into: table) }, to: group)
+            let first = ConnectionGroupTests.enqueue((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
+            let second = ConnectionGroupTests.enqueue((100..<104).map { Insert($0, into: table) }, to: group)
             try await release()
 
             var places: [[Int64]] = [[], []]
@@ -64,8 +64,8 @@ import Testing
     @Test func aBatchThatIsConfirmedStandsThoughTheConnectionIsLostInTheNext() async throws {
         try await ConnectionGroupTests.withBlockedWriter({ $0.batchOperations = Self.size }) { database, group, release in
             let table = try await ConnectionGroupTests.table(Self.columns, in: database)
-            let first = ConnectionGroupTests.submit((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
-            let second = ConnectionGroupTests.submit([Insert(100, into: table), Insert(endingItsSession: ())], to: group)
+            let first = ConnectionGroupTests.enqueue((0..<Int64(Self.size)).map { Insert($0, into: table) }, to: group)
+            let second = ConnectionGroupTests.enqueue([Insert(100, into: table), Insert(endingItsSession: ())], to: group)
             try await release()
 
             for task in first { _ = try await task.value }

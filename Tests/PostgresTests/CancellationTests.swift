@@ -81,7 +81,7 @@ import Testing
             let token = CancellationToken()
             token.cancel()
             let result: Result<Int64, PostgresError> = await withCheckedContinuation { continuation in
-                database.writer(shard: 0).submit(
+                database.writer(shard: 0).enqueue(
                     Self.sleep("before"), deadline: nil, cancellation: token, executor: InlineExecutor.shared
                 ) { continuation.resume(returning: $0) }
             }

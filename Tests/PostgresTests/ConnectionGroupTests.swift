@@ -58,10 +58,10 @@ import Testing
         return name
     }
 
-    static func submit<O: Postgres.Operation>(_ operations: [O], to group: ConnectionGroup) -> [Task<O.Outcome, any Error>] {
+    static func enqueue<O: Postgres.Operation>(_ operations: [O], to group: ConnectionGroup) -> [Task<O.Outcome, any Error>] {
         operations.map { operation in
             let (stream, continuation) = AsyncThrowingStream.makeStream(of: O.Outcome.self)
-            group.submit(operation, deadline: nil, cancellation: nil, executor: InlineExecutor.shared) { result in
+            group.enqueue(operation, deadline: nil, cancellation: nil, executor: InlineExecutor.shared) { result in
                 continuation.yield(with: result.mapError { $0 })
                 continuation.finish()
             }
@@ -88,7 +88,7 @@ import Testing
                     $0.append(Int64(number))
                 }
             }
-            let tasks = Self.submit(inserts, to: group)
+            let tasks = Self.enqueue(inserts, to: group)
             try await release()
             var transactions: [Int64] = []
             for task in tasks { transactions.append(try await task.value) }
@@ -119,7 +119,7 @@ import Testing
         try await Self.withBlockedWriter { _, group, release in
             for number in 0..<40 {
                 let operation = SQL(number: "SELECT $1", [.int8]) { $0.append(Int64(number)) }
-                group.submit(operation, deadline: nil, cancellation: nil, executor: executors[number % 2]) { result in
+                group.enqueue(operation, deadline: nil, cancellation: nil, executor: executors[number % 2]) { result in
                     if case .success(let number) = result { continuation.yield(number) }
                 }
             }
@@ -137,7 +137,7 @@ import Testing
             let inserts = (0..<32).map { number in
                 SQL(command: "INSERT INTO \(table) VALUES ($1)", [.int8]) { $0.append(Int64(number)) }
             }
-            let tasks = Self.submit(inserts, to: group)
+            let tasks = Self.enqueue(inserts, to: group)
             try await release()
             for (number, task) in tasks.enumerated() {
                 let error = await failure { try await task.value }
@@ -151,7 +151,7 @@ import Testing
     @Test func failsOnlyTheGuiltyWhenTheCommitItselfFails() async throws {
         try await Self.withBlockedWriter { database, group, release in
             let table = try await Self.table("number bigint UNIQUE DEFERRABLE INITIALLY DEFERRED", in: database)
-            let tasks = Self.submit(
+            let tasks = Self.enqueue(
                 [1, 2, 1, 3].map { number in
                     SQL(command: "INSERT INTO \(table) VALUES ($1)", [.int8]) { $0.append(Int64(number)) }
                 }, to: group)
@@ -164,7 +164,7 @@ import Testing
 
     @Test func failsOnlyTheOneWhoseStatementIsWrong() async throws {
         try await Self.withBlockedWriter { _, group, release in
-            let tasks = Self.submit(["SELECT 1::int8", "SELEKT 2", "SELECT 3::int8"].map { SQL(number: $0) }, to: group)
+            let tasks = Self.enqueue(["SELECT 1::int8", "SELEKT 2", "SELECT 3::int8"].map { SQL(number: $0) }, to: group)
             try await release()
             let values = [try await tasks[0].value, try await tasks[2].value]
             #expect(values == [1, 3])
@@ -175,7 +175,7 @@ import Testing
 
     @Test func failsOnlyTheOneThatTheProtocolCannotCarry() async throws {
         try await Self.withBlockedWriter { _, group, release in
-            let tasks = Self.submit(
+            let tasks = Self.enqueue(
                 [1, 70_000, 3].map { count in
                     SQL(number: "SELECT $1", [.int8]) { for _ in 0..<count { $0.append(Int64(count)) } }
                 }.enumerated().map { $0 == 2 ? SQL(number: "SELECT 3::int8") : $1 }, to: group)
@@ -190,7 +190,7 @@ import Testing
     /// 08P01 is an error of its class 08 after which the session goes on.
     @Test func failsOnlyTheOneWithTheWrongNumberOfParameters() async throws {
         try await Self.withBlockedWriter { _, group, release in
-            let tasks = Self.submit(
+            let tasks = Self.enqueue(
                 [SQL(number: "SELECT 1::int8"), SQL(number: "SELECT $1", [.int8]), SQL(number: "SELECT 3::int8")], to: group)
             try await release()
             let values = [try await tasks[0].value, try await tasks[2].value]
@@ -202,7 +202,7 @@ import Testing
 
     @Test func anOutcomeThatCannotBeReadFailsItsOperationOnly() async throws {
         try await Self.withBlockedWriter { _, group, release in
-            let tasks = Self.submit(["SELECT 1::int8", "SELECT 'x'::text"].map { SQL(number: $0) }, to: group)
+            let tasks = Self.enqueue(["SELECT 1::int8", "SELECT 'x'::text"].map { SQL(number: $0) }, to: group)
             try await release()
             let value = try await tasks[0].value
             #expect(value == 1)
@@ -217,7 +217,7 @@ import Testing
     @Test func largeBatchesDoNotStall() async throws {
         try await Self.withBlockedWriter { _, group, release in
             let bytes = [UInt8](repeating: 0xA5, count: 1 << 20)
-            let tasks = Self.submit(
+            let tasks = Self.enqueue(
                 (0..<12).map { _ in
                     SQL("SELECT $1", [.bytea]) {
                         $0.append(bytes: bytes)
@@ -235,7 +235,7 @@ import Testing
 
     @Test func refusesBeyondTheQueuesLimit() async throws {
         try await Self.withBlockedWriter({ $0.queueLimit = 10 }) { _, group, release in
-            let tasks = Self.submit((0..<11).map { SQL(number: "SELECT \($0)::int8") }, to: group)
+            let tasks = Self.enqueue((0..<11).map { SQL(number: "SELECT \($0)::int8") }, to: group)
             let error = await failure { try await tasks[10].value }
             #expect(error == .overloaded(queued: 10, limit: 10, unit: .operations))
             try await release()
@@ -249,7 +249,7 @@ import Testing
     @Test func finishesWhatWaitsBeforeItShutsDown() async throws {
         try await Self.withBlockedWriter { database, group, _ in
             // Shutting down closes the connection that blocks the connection group.
-            let tasks = Self.submit((0..<5).map { SQL(number: "SELECT \($0)::int8") }, to: group)
+            let tasks = Self.enqueue((0..<5).map { SQL(number: "SELECT \($0)::int8") }, to: group)
             async let shutdown: Void = database.shutdown()
             _ = await eventually { group.isDraining }
             let refused = await failure { try await group.run(SQL(number: "SELECT 1::int8")) }
@@ -264,7 +264,7 @@ import Testing
 
     @Test func shutdownIsBounded() async throws {
         try await TestCluster.withDatabase({ $0.drainTimeout = .milliseconds(50) }) { database in
-            let tasks = Self.submit([SQL(number: "SELECT 1::int8 FROM pg_sleep(600)")], to: database.writer(shard: 0))
+            let tasks = Self.enqueue([SQL(number: "SELECT 1::int8 FROM pg_sleep(600)")], to: database.writer(shard: 0))
             await database.shutdown()
             let error = await failure { try await tasks[0].value }
             #expect(error == .shutdown)

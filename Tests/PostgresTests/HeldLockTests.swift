@@ -61,7 +61,7 @@ import Testing
     @Test func theOthersGoOnAndWhatWaitsIsAnsweredWhenItsRowIsFree() async throws {
         try await Self.withHeldRows(rows: 60, held: 20) { database, table, release in
             let group = database.writer(shard: 0)
-            let hits = { (rows: ClosedRange<Int64>) in ConnectionGroupTests.submit(rows.map { Hit(row: $0, table: table) }, to: group) }
+            let hits = { (rows: ClosedRange<Int64>) in ConnectionGroupTests.enqueue(rows.map { Hit(row: $0, table: table) }, to: group) }
             let waiting = hits(1...20) + hits(1...20)
             let others = hits(21...60) + hits(21...60)
             for (number, task) in others.enumerated() {
@@ -80,7 +80,7 @@ import Testing
     @Test func whatWaitsTooLongIsToldSo() async throws {
         try await Self.withHeldRows(rows: 2, held: 1) { database, table, release in
             let group = database.writer(shard: 0)
-            let tasks = ConnectionGroupTests.submit([1, 1, 2].map { Hit(row: $0, table: table) }, to: group)
+            let tasks = ConnectionGroupTests.enqueue([1, 1, 2].map { Hit(row: $0, table: table) }, to: group)
             let other = try await tasks[2].value
             #expect(other == 1)
             for task in tasks.prefix(2) {

@@ -116,10 +116,10 @@ import WireMessages
     }
 
     @Test func anyKnowsWhatItHolds() throws {
-        let any = FailureDetail(packing: VersionConflict(expected: 3, actual: 5))
+        let any = AnyMessage(packing: VersionConflict(expected: 3, actual: 5))
         #expect(any.typeURL == "type.googleapis.com/flowstate.v1.VersionConflict")
         #expect(try any.unpack(as: VersionConflict.self) == VersionConflict(expected: 3, actual: 5))
         #expect(try any.unpack(as: LeaseLost.self) == nil)
-        #expect(try FailureDetail(typeURL: "flowstate.v1.LeaseLost").unpack(as: LeaseLost.self) == nil)
+        #expect(try AnyMessage(typeURL: "flowstate.v1.LeaseLost").unpack(as: LeaseLost.self) == nil)
     }
 }

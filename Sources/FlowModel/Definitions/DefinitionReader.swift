@@ -1,4 +1,4 @@
-import CJSON
+import JSON
 
 /// Reads a definition from its document, or reports every fault in it.
 package enum DefinitionReader {
@@ -25,7 +25,7 @@ package enum DefinitionReader {
         }
         let parsed = try StateError.counting { () throws(WorkStopped) in
             let parsed = try JSONDocument.parse(document, maximumDepth: scope.limits.definitionDepth, scope.budget)
-            let values = parsed.value?.nodes.count ?? 0
+            let values = parsed.value?.size ?? 0
             try scope.budget.spend(stepsPerValue * values)
             try scope.budget.take(bytes: bytesPerValue * values)
             return parsed
@@ -41,17 +41,12 @@ package enum DefinitionReader {
             if !scope.isStored, reader.faults.isEmpty { try check(definition, &reader, scope) }
             reader.finish()
             if !reader.faults.isEmpty { throw .definitionInvalid(reader.faults.first, omitted: reader.faults.left) }
-            definition.memory += memory(parsed)
+            definition.memory += parsed.memory
             return definition
         }
     }
 
-    private static func refusal(_ message: String) -> StateError { .definitionInvalid([DefinitionFault(path: "", message: message)]) }
-
-    /// Memory of a parsed document, to which values refer.
-    private static func memory(_ document: JSONDocument) -> Int {
-        document.bytes.count + document.nodes.count * MemoryLayout<cjson_node>.stride
-    }
+    private static func refusal(_ message: String) -> StateError { .definitionInvalid([DocumentFault(path: "", message: message)]) }
 
     private static func definition(_ reader: inout ObjectReader, _ scope: DefinitionScope) -> FlowDefinition {
         let limits = scope.limits
@@ -78,7 +73,7 @@ package enum DefinitionReader {
         readRecovery(into: &definition, &reader)
         readRetention(into: &definition, &reader)
         definition.labels = labels(&reader, limits)
-        definition.memory = scope.patterns.memory + scope.namesMemory + (schema?.memory ?? 0) + (definition.initialState.map(memory) ?? 0)
+        definition.memory = scope.patterns.memory + scope.namesMemory + (schema?.memory ?? 0) + (definition.initialState.map(\.memory) ?? 0)
         // A phase, status or rule as a value, with its names and set entries.
         definition.memory += 512 * (phases.count + statuses.count + rules.count) + 4_096
         return definition
@@ -118,7 +113,8 @@ package enum DefinitionReader {
 
     private static func schema(_ reader: inout ObjectReader, _ scope: DefinitionScope) -> JSONSchema? {
         guard let value = reader.value("schema") else { return nil }
-        let (schema, faults) = SchemaReader.read(value, at: reader.place.appending("schema"), scope)
+        let (schema, faults) = SchemaReader.read(
+            value, at: reader.place.appending("schema"), SchemaLimits(scope.limits), scope.patterns)
         reader.take(faults)
         return schema
     }

@@ -1,3 +1,5 @@
+import JSON
+
 /// A type of flow: its phases and statuses, where its states hold them, and the rules for its states. Read from a document
 /// (`DefinitionReader`) and immutable: another document is another revision.
 package struct FlowDefinition: Sendable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// What a save does to labels that the definition derives from the state: a value, or nil to remove a label that the state no longer has.
 package struct LabelChanges: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {

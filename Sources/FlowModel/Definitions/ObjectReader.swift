@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads the members of one object of a definition and notes what is wrong with them. At the end it notes members that were never read, so
 /// that a misspelled name is reported.
 struct ObjectReader {

@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads the phases and statuses of a definition, in time proportional to their length.
 enum PhaseReader {
     static func phases(_ reader: inout ObjectReader, _ limits: Limits) -> [FlowDefinition.Phase] {

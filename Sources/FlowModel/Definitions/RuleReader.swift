@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads the rules of a definition, after the phases and statuses to which they refer.
 package struct RuleReader {
     private var reader: ObjectReader

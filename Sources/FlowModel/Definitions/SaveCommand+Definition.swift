@@ -1,3 +1,5 @@
+import JSON
+
 /// The phase and status in which a save finds its flow.
 package enum CurrentPlace: Sendable, Equatable {
     /// The flow does not exist: the save creates it.
@@ -26,7 +28,7 @@ extension SaveCommand {
     ///   that may not follow; `invalidArgument` for more labels than a flow may have; or why the work was stopped.
     package func following(
         _ definition: FlowDefinition, from current: CurrentPlace, limits: Limits, budget: WorkBudget
-    ) throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) {
+    ) throws(StateError) -> (command: SaveCommand, warnings: [Violation]) {
         let parsed = try parse(limits, budget)
         let document = parsed.value
         // What lists filter by comes first: a state that takes too much work to validate may still be saved with a warning.

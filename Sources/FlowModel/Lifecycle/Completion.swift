@@ -1,3 +1,5 @@
+import JSON
+
 extension CompletePhaseCommand: LifecycleDecision {
     package static var operation: String { "complete" }
 
@@ -56,7 +58,7 @@ extension CompletePhaseCommand: LifecycleDecision {
             }
         }
         var entry = JSONObjectText()
-        entry.add("timestamp", RFC3339Text.text(now))
+        entry.add("timestamp", now.text)
         entry.add("event", "phase_completed")
         entry.add("phase", phase)
         entry.add("results_summary", json: summary.text)

@@ -1,3 +1,5 @@
+import JSON
+
 extension ReportErrorCommand: LifecycleDecision {
     package static var operation: String { "error" }
     package static var trigger: RecoveryTrigger { .errorReport }
@@ -67,7 +69,7 @@ extension ReportErrorCommand: LifecycleDecision {
 
     private func entry(_ phase: String, _ now: Timestamp) -> String {
         var entry = JSONObjectText()
-        entry.add("timestamp", RFC3339Text.text(now))
+        entry.add("timestamp", now.text)
         entry.add("phase", phase)
         if !errorType.isEmpty { entry.add("error_type", errorType) }
         entry.add("error", message)

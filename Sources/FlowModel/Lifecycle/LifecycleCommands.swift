@@ -1,3 +1,5 @@
+import JSON
+
 /// The fields of every lifecycle step.
 package struct LifecycleRequest: Sendable, Equatable {
     package var key: FlowKey

@@ -1,3 +1,5 @@
+import JSON
+
 /// A step of a flow's life: decides whether it may be taken, and what the next version is. Pure.
 package protocol LifecycleDecision: Sendable {
     var request: LifecycleRequest { get }

@@ -1,3 +1,5 @@
+import JSON
+
 /// The start of a lifecycle step, and how it becomes the next version. Pure: the caller gives the time.
 struct LifecycleStep {
     let snapshot: Snapshot
@@ -52,7 +54,7 @@ struct LifecycleStep {
             case .success(let parsed): document = parsed
             case .failure(let fault):
                 let message = "the state is not JSON: \(fault)"
-                throw .stateInvalid([StateError.Violation(path: "", rule: "syntax", message: message)])
+                throw .stateInvalid([Violation(path: "", rule: "syntax", message: message)])
             }
         }
         try self.init(snapshot, definition, now, limits, document, budget)
@@ -89,7 +91,7 @@ struct LifecycleStep {
     /// A save of the state after the edits, with the labels that the definition derives from it.
     func save(_ kind: VersionKind, key: FlowKey, actor: String, metadata: [UInt8]) throws(StateError) -> SaveCommand {
         var edit = edit
-        if let updated = definition?.paths.updated { try edit?.set(updated, string: RFC3339Text.text(now)) }
+        if let updated = definition?.paths.updated { try edit?.set(updated, string: now.text) }
         let state = try edit?.applied(limits) ?? snapshot.state
         var command = SaveCommand(
             key: key, actor: actor, state: state, contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits),

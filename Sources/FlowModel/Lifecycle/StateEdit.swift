@@ -1,3 +1,5 @@
+import JSON
+
 /// Changes to a JSON state, collected and applied at once as a JSON Patch, so that what they do not touch keeps its spelling. Pure.
 struct StateEdit {
     private let document: JSONDocument
@@ -54,7 +56,7 @@ struct StateEdit {
 
     private static func notA(_ kind: String, _ pointer: JSONPointer, _ value: JSONValue) -> StateError {
         .stateInvalid([
-            StateError.Violation(
+            Violation(
                 path: pointer.description, rule: TypeRule.kind, message: "is \(value.kind.article) \(value.kind.name), not \(kind)")
         ])
     }
@@ -71,7 +73,7 @@ struct StateEdit {
             case .stopped(let stopped): throw StateError(stopped)
             default: break
             }
-            throw .stateInvalid([StateError.Violation(path: "", rule: "edit", message: "the state cannot be changed: \(error)")])
+            throw .stateInvalid([Violation(path: "", rule: "edit", message: "the state cannot be changed: \(error)")])
         }
     }
 }

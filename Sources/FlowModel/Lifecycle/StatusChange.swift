@@ -1,3 +1,5 @@
+import JSON
+
 extension SetStatusCommand: LifecycleDecision {
     package static var operation: String { "set_status" }
 

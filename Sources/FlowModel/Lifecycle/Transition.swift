@@ -1,3 +1,5 @@
+import JSON
+
 extension TransitionCommand: LifecycleDecision {
     package static var operation: String { "transition" }
 
@@ -73,14 +75,4 @@ extension TransitionCommand: LifecycleDecision {
 extension Double {
     /// As JSON spells it; whole numbers without a fraction.
     var json: String { self == rounded() && magnitude < 1e15 ? "\(Int64(self))" : "\(self)" }
-}
-
-extension String {
-    /// A prefix of at most so many bytes, cut where a scalar ends.
-    func prefixed(_ bytes: Int) -> String {
-        if utf8.count <= bytes { return self }
-        var end = utf8.index(startIndex, offsetBy: max(0, bytes))
-        while end > startIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
-        return String(self[..<end])
-    }
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// Claims due notifications for one server. When `leaseMilliseconds` have passed, for example because that server died, another one may
 /// claim and deliver them. Notifications older than `ageMilliseconds` are no longer delivered.
 package struct ClaimNotificationsCommand: Sendable {
@@ -59,7 +61,7 @@ extension NotificationRecord {
         object.add("level", level.name)
         object.add("title", title)
         object.add("message", message)
-        object.add("created_at", RFC3339Text.text(createdAt))
+        object.add("created_at", createdAt.text)
         return Array(object.text.utf8)
     }
 }

@@ -1,8 +1,10 @@
+import JSON
+
 /// The texts of notifications.
 extension NotificationRequest {
     /// A strategy succeeded; inserted with the version that it makes.
     static func recovered(
-        id: String, flowID: String, _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [StateError.Violation],
+        id: String, flowID: String, _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [Violation],
         quarantineID: String
     ) -> NotificationRequest {
         let how =
@@ -20,7 +22,7 @@ extension NotificationRequest {
 
     /// No strategy succeeded.
     package static func recoveryFailed(
-        id: String, flowID: String, broken version: FlowVersion, violations: [StateError.Violation], tried: [String]
+        id: String, flowID: String, broken version: FlowVersion, violations: [Violation], tried: [String]
     ) -> NotificationRequest {
         NotificationRequest(
             id: id, level: .error, title: "flow \"\(flowID)\" could not be recovered",
@@ -39,7 +41,7 @@ extension NotificationRequest {
             message: (error.isEmpty ? "Nothing more was reported." : error) + "\n" + next)
     }
 
-    private static func summary(_ violations: [StateError.Violation]) -> String {
+    private static func summary(_ violations: [Violation]) -> String {
         guard let first = violations.first else { return "" }
         let more = violations.count == 1 ? "" : ", and \(violations.count - 1) more"
         return " (\(first.path.isEmpty ? "" : first.path + " ")\(first.message)\(more))"
@@ -49,7 +51,7 @@ extension NotificationRequest {
 extension RecoverFlowCommand {
     /// For the version that replaces a broken one.
     package func notification(
-        _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [StateError.Violation]
+        _ strategy: RecoveryStrategy, broken version: FlowVersion, violations: [Violation]
     ) -> NotificationRequest {
         .recovered(
             id: notificationID, flowID: key.flowID, strategy, broken: version, violations: violations, quarantineID: quarantineID)

@@ -1,3 +1,5 @@
+import JSON
+
 /// Recovers a flow whose latest state is broken: breaks rules, is not JSON, or cannot be read.
 package struct RecoverFlowCommand: Sendable {
     package var key: FlowKey
@@ -66,7 +68,7 @@ package struct RecoveryRecord: Sendable, Equatable {
     /// 0: no version was written.
     package var recoveredVersion: FlowVersion
     package var steps: [Step]
-    package var violations: [StateError.Violation]
+    package var violations: [Violation]
     /// Empty: nothing was quarantined.
     package var quarantineID: String
     package var time: Timestamp
@@ -78,7 +80,7 @@ package struct RecoveryRecord: Sendable, Equatable {
 
     package init(
         id: String, isPlanned: Bool, strategy: RecoveryStrategy?, brokenVersion: FlowVersion, recoveredVersion: FlowVersion,
-        steps: [Step], violations: [StateError.Violation], quarantineID: String, time: Timestamp, actor: String, replayed: Bool = false,
+        steps: [Step], violations: [Violation], quarantineID: String, time: Timestamp, actor: String, replayed: Bool = false,
         diff: [UInt8] = []
     ) {
         self.id = id
@@ -100,9 +102,9 @@ package struct RecoveryRecord: Sendable, Equatable {
 package struct QuarantineRequest: Sendable, Equatable {
     package var id: String
     package var reason: String
-    package var violations: [StateError.Violation]
+    package var violations: [Violation]
 
-    package init(id: String, reason: String, violations: [StateError.Violation]) {
+    package init(id: String, reason: String, violations: [Violation]) {
         self.id = id
         self.reason = reason
         self.violations = violations
@@ -121,10 +123,10 @@ package struct QuarantineRequest: Sendable, Equatable {
     }
 
     /// Reads what `violationsText` wrote.
-    package static func violations(_ text: [UInt8]) -> [StateError.Violation] {
+    package static func violations(_ text: [UInt8]) -> [Violation] {
         guard let document = try? JSONDocument(text, maximumDepth: 8) else { return [] }
         return document.root.elements.map { object in
-            StateError.Violation(
+            Violation(
                 path: object["path"]?.string ?? "", rule: object["rule"]?.string ?? "", message: object["message"]?.string ?? "")
         }
     }
@@ -136,14 +138,14 @@ package struct QuarantineRecord: Sendable, Equatable {
     package var key: FlowKey
     package var version: FlowVersion
     package var reason: String
-    package var violations: [StateError.Violation]
+    package var violations: [Violation]
     package var contentType: String
     package var size: Int64
     package var digest: [UInt8]
     package var createdAt: Timestamp
 
     package init(
-        id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [StateError.Violation], contentType: String,
+        id: String, key: FlowKey, version: FlowVersion, reason: String, violations: [Violation], contentType: String,
         size: Int64,
         digest: [UInt8], createdAt: Timestamp
     ) {

@@ -1,3 +1,5 @@
+import JSON
+
 /// The strategies of recovery.
 package enum RecoveryStrategy: String, Sendable, CaseIterable {
     /// The latest state, repaired.
@@ -51,7 +53,7 @@ extension FlowDefinition {
         return try edited { () throws(StateError) in
             var edit = StateEdit(document, budget)
             if let pointer = paths.status, let status = recovery.status { try edit.set(pointer, string: status) }
-            if let pointer = paths.updated { try edit.set(pointer, string: RFC3339Text.text(time)) }
+            if let pointer = paths.updated { try edit.set(pointer, string: time.text) }
             let result = try edit.applied(limits)
             return try StateValidator(self, limits: limits).validate(result, depth: depth, budget: budget).isValid ? result : nil
         }

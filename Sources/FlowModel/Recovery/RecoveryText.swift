@@ -1,3 +1,5 @@
+import JSON
+
 /// A recovery as the metadata of the version that it wrote.
 package enum RecoveryText {
     package static func text(_ record: RecoveryRecord, reason: String) -> String {

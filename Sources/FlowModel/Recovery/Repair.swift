@@ -1,3 +1,5 @@
+import JSON
+
 /// Repairs one place of a broken state.
 package struct Repair: Sendable {
     enum Value: Sendable {
@@ -50,7 +52,7 @@ package struct Repair: Sendable {
             }
             return nil
         case .id: return String(decoding: JSONString.spell(flowID), as: UTF8.self)
-        case .now: return String(decoding: JSONString.spell(RFC3339Text.text(time)), as: UTF8.self)
+        case .now: return String(decoding: JSONString.spell(time.text), as: UTF8.self)
         }
     }
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// What is retained of the flows of a type; without a policy, everything. The newest version is always retained, and so is every version to
 /// which a retained checkpoint or quarantine entry refers.
 package struct RetentionPolicy: Sendable, Equatable {

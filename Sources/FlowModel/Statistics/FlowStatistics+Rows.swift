@@ -1,3 +1,5 @@
+import JSON
+
 extension FlowStatistics {
     package static let maximumTypes = 100
     /// The most statuses, and phases of a type.

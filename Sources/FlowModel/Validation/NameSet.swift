@@ -1,3 +1,5 @@
+import JSON
+
 /// Names that a definition lists, looked up by their bytes. Flat, since a definition may list a hundred thousand. A class, since rules
 /// share the sets of phases and statuses.
 final class NameSet: Sendable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// Validates states against a definition. Pure: no clock, no I/O; reading never changes a state.
 package struct StateValidator: Sendable {
     private let definition: FlowDefinition
@@ -51,7 +53,7 @@ package struct StateValidator: Sendable {
 
     private static func report(_ rule: String, _ message: String) -> ValidationReport {
         var report = ValidationReport()
-        report.violations = [StateError.Violation(path: "", rule: rule, message: message)]
+        report.violations = [Violation(path: "", rule: rule, message: message)]
         return report
     }
 

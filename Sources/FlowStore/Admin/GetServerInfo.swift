@@ -25,19 +25,17 @@ package struct GetServerInfoCommand: Sendable {
     }
 }
 
-extension GetServerInfoCommand: StoreCommand {
+extension GetServerInfoCommand: TaskCommand {
     private static let schemaVersion = Statement(
         name: "schema_version", sql: "SELECT coalesce(max(number), 0)::bigint FROM flowstate.schema_migration", parameterTypes: [])
 
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<ServerInfo, StateError>) -> Void
-    ) throws(StateError) {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> ServerInfo {
         var query = Query<ServerInfo>(statement: Self.schemaVersion, parameters: Parameters()) { rows throws(PostgresError) in
             .success(
                 ServerInfo(
                     version: version, uptime: uptime, schemaVersion: try rows.int64(0, 0), features: features, limits: limits))
         }
         query.goesWithOthers()
-        store.submit(query, context, completion)
+        return try await store.ask(query, for: context)
     }
 }

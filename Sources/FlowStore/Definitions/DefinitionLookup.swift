@@ -8,15 +8,6 @@ struct FoundDefinition: Sendable {
 }
 
 extension StateStore {
-    /// The definition that a flow follows; nil when there is none.
-    ///
-    /// - Parameter completion: on any thread, or before this returns.
-    func definition(
-        for head: FlowHead, _ context: OperationContext, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
-    ) throws(StateError) {
-        try definition(of: head.flowType, revision: head.definitionRevision, tenant: head.key.tenant, context, completion)
-    }
-
     /// A definition of a type; nil when there is none.
     ///
     /// - Parameters:
@@ -32,7 +23,7 @@ extension StateStore {
             let definition = isThere ? BuiltInDefinitions.definition(flowType) : nil
             return completion(.success(definition.map { FoundDefinition(definition: $0, revision: builtIn.revision) }))
         }
-        submit(DefinitionReference.query(tenant: tenant, flowType: flowType, revision: revision), context) { [self] result in
+        enqueue(DefinitionReference.query(tenant: tenant, flowType: flowType, revision: revision), context) { [self] result in
             completing(completion) { () throws(StateError) in
                 guard let reference = try result.get() else { return completion(.success(nil)) }
                 definition(reference, completion)
@@ -44,14 +35,14 @@ extension StateStore {
     func definition(
         of flowType: String, revision: Int64?, tenant: String, _ context: OperationContext
     ) async throws(StateError) -> FoundDefinition? {
-        let result: Result<FoundDefinition?, StateError> = await withCheckedContinuation { continuation in
-            do throws(StateError) {
-                try definition(of: flowType, revision: revision, tenant: tenant, context) { continuation.resume(returning: $0) }
-            } catch {
-                continuation.resume(returning: .failure(error))
-            }
+        try await wait(context) { (context, completion) throws(StateError) in
+            try definition(of: flowType, revision: revision, tenant: tenant, context, completion)
         }
-        return try result.get()
+    }
+
+    /// As above, for tasks: the definition that a flow follows.
+    func definition(for head: FlowHead, _ context: OperationContext) async throws(StateError) -> FoundDefinition? {
+        try await definition(of: head.flowType, revision: head.definitionRevision, tenant: head.key.tenant, context)
     }
 
     /// The definition of a reference: from the cache, or else fetched and read on a thread of the scheduler.
@@ -82,7 +73,7 @@ extension StateStore {
     /// Serves all calls that wait for it, so it has no deadline of its own.
     private func fetch(_ reference: DefinitionReference) {
         let definitions = resources.definitions
-        submit(reference.documentQuery, OperationContext()) { [self] result in
+        enqueue(reference.documentQuery, OperationContext()) { [self] result in
             let document: [UInt8]
             switch result {
             case .success(let stored): document = stored

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// Identifies a definition by its content. Its type and revision are not enough: behind the next connection may be a restored backup, which

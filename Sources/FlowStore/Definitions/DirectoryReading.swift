@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// The last change of a tenant's definitions (`StoreSchema.definitionChangesMigration`).
@@ -16,7 +17,7 @@ extension StateStore {
         let directory = resources.directory
         let (known, begun) = directory.beginReading(tenant)
         let losses = database.connectionLosses
-        submit(Self.directoryQuery(of: tenant, known: known, begun: begun), OperationContext()) { [self] result in
+        enqueue(Self.directoryQuery(of: tenant, known: known, begun: begun), OperationContext()) { [self] result in
             if !directory.finishReading(tenant, losses: losses, result) { readDirectory(of: tenant) }
         }
     }

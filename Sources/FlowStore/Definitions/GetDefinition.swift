@@ -1,17 +1,14 @@
 import FlowModel
 import Postgres
 
-extension GetDefinitionCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
-    ) throws(StateError) {
-        try check(limits: store.limits)
+extension GetDefinitionCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> DefinitionRecord {
         let (flowType, revision) = (flowType, revision)
         if let record = BuiltInDefinitions.record(flowType) {
-            let isThere = revision == nil || revision == record.revision
-            let result: Result<DefinitionRecord, StateError> =
-                isThere ? .success(record) : .failure(.definitionNotFound(flowType: flowType, revision: revision ?? 0))
-            return context.executor.execute { completion(result) }
+            guard revision == nil || revision == record.revision else {
+                throw .definitionNotFound(flowType: flowType, revision: revision ?? 0)
+            }
+            return record
         }
         var parameters = Parameters()
         parameters.append(tenant)
@@ -22,7 +19,7 @@ extension GetDefinitionCommand: StoreCommand {
             return .success(try DefinitionRow.record(rows, 0))
         }
         query.goesWithOthers()
-        store.submit(query, context, completion)
+        return try await store.ask(query, for: context)
     }
 
     private static let statement = Statement(

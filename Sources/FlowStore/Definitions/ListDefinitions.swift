@@ -1,11 +1,8 @@
 import FlowModel
 import Postgres
 
-extension ListDefinitionsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext,
-        completion: @escaping @Sendable (Result<Page<DefinitionRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension ListDefinitionsCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<DefinitionRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(tenant)
@@ -30,7 +27,8 @@ extension ListDefinitionsCommand: StoreCommand {
                     PageToken(list: .definitions, fingerprint: seal, position: PageToken.Position(text: $0.flowType))
                 })
         }
-        store.submit(query, rows: size + 1, rowBytes: store.limits.definitionBytes + 4 * store.limits.idBytes, context, completion)
+        return try await store.page(
+            query, rows: size + 1, rowBytes: store.limits.definitionBytes + 4 * store.limits.idBytes, for: context)
     }
 
     private static let rows = PageSQL.fitting(

@@ -1,23 +1,12 @@
 import FlowModel
 import Postgres
 
-extension PutDefinitionCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
-    ) throws(StateError) {
-        let (command, limits) = (self, store.limits)
-        store.compute(
-            [document], context,
-            { checked in
-                completing(completion) { () throws(StateError) in command.put(try checked.get().flowType, in: store, context, completion) }
-            }
-        ) { budget throws(StateError) in try command.check(limits: limits, budget: budget) }
-    }
-
-    private func put(
-        _ flowType: String, in store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<DefinitionRecord, StateError>) -> Void
-    ) {
+extension PutDefinitionCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> DefinitionRecord {
+        let limits = store.limits
+        let flowType = try await store.compute([document], context) { budget throws(StateError) in
+            try check(limits: limits, budget: budget)
+        }.flowType
         var parameters = Parameters(reservingBytes: document.count + 256)
         parameters.append(tenant)
         parameters.append(flowType)
@@ -36,11 +25,8 @@ extension PutDefinitionCommand: StoreCommand {
             }
             return .success(try DefinitionRow.record(rows, 0, from: 2))
         }
-        let (directory, tenant) = (store.resources.directory, tenant)
-        store.submit(query, shard: Shard.of(tenant, flowType), context) { result in
-            directory.invalidate(tenant)
-            completion(result)
-        }
+        defer { store.resources.directory.invalidate(tenant) }
+        return try await store.ask(query, shard: Shard.of(tenant, flowType), for: context)
     }
 
     /// Two requests that race for a revision conflict at the primary key; the loser runs again (`BatchPlan.isTransient`) and finds the

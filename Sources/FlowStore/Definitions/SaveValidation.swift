@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// Decides whether a save's state must follow rules, and checks that it does.
@@ -10,7 +11,7 @@ struct SaveValidation: Sendable {
     /// The save to run.
     struct Outcome: Sendable {
         let command: SaveCommand
-        var warnings: [StateError.Violation] = []
+        var warnings: [Violation] = []
         /// With the save's place, if it has reserved one.
         let context: OperationContext
     }
@@ -73,7 +74,7 @@ struct SaveValidation: Sendable {
         if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
         if !entry.mustKnowFlow(ofType: command.flowType ?? known?.head?.flowType) { return try follow(entry, nil, completion) }
         let placed = placed
-        try LoadCommand(key: command.key).submit(to: store, context: placed.context) { result in
+        try LoadCommand(key: command.key).run(on: store, context: placed.context) { result in
             completing(completion) { () throws(StateError) in
                 var head: FlowHead?
                 // The save will report what is wrong with the flow.
@@ -129,7 +130,7 @@ struct SaveValidation: Sendable {
         if command.phase == nil, let head = store.resources.cache.lookup(command.key)?.head {
             return validate(by: definition, from: .at(phase: head.phase, status: head.status), completion)
         }
-        store.submit(LoadCommand(key: command.key), context: context) { result in
+        store.run(LoadCommand(key: command.key), context: context) { result in
             let place: CurrentPlace =
                 switch result {
                 case .success(.snapshot(let snapshot)): .at(phase: snapshot.head.phase, status: snapshot.head.status)

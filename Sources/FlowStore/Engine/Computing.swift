@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Resources
 
 // Work whose size input decides: rules, patches, differences, documents. It is counted in steps (`WorkBudget`).

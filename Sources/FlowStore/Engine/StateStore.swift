@@ -48,20 +48,20 @@ package final class StateStore: Sendable {
         shared = StoreResources(limits: limits, lists: database.configuration.lists) { database.connectionLosses }
     }
 
-    /// Checks the command and queues it. `completion` is called exactly once, on the context's executor, possibly before `submit`
+    /// Checks the command and runs it. `completion` is called exactly once, on the context's executor, possibly before this
     /// returns. Never blocks. May be called from any thread.
-    package func submit<Command: StoreCommand>(
+    package func run<Command: StoreCommand>(
         _ command: Command, context: OperationContext,
         completion: @escaping @Sendable (Result<Command.Outcome, StateError>) -> Void
     ) {
         do {
-            try command.submit(to: self, context: context, completion: completion)
+            try command.run(on: self, context: context, completion: completion)
         } catch {
             context.executor.execute { completion(.failure(error)) }
         }
     }
 
-    /// As `submit`, for tasks. Cancelling the task cancels the command.
+    /// As above, for tasks. Cancelling the task cancels the command.
     package func run<Command: StoreCommand>(
         _ command: Command, deadline: ContinuousClock.Instant? = nil
     ) async throws(StateError) -> Command.Outcome {
@@ -69,21 +69,12 @@ package final class StateStore: Sendable {
         let context = OperationContext(deadline: deadline, cancellation: token)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                submit(command, context: context) { continuation.resume(returning: $0) }
+                run(command, context: context) { continuation.resume(returning: $0) }
             }
         } onCancel: {
             token.cancel()
         }
         return try result.get()
-    }
-
-    /// As above, for tasks that work for a call: the command ends with the call, and its memory is counted for it.
-    func run<Command: StoreCommand>(_ command: Command, for context: OperationContext) async throws(StateError) -> Command.Outcome {
-        var context = context
-        context.executor = InlineExecutor.shared
-        return try await withCheckedContinuation { continuation in
-            submit(command, context: context) { continuation.resume(returning: $0) }
-        }.get()
     }
 
     /// The context of a change whose request takes a while to read: later changes of the flow wait behind it, until it is submitted with
@@ -93,26 +84,26 @@ package final class StateStore: Sendable {
     // MARK: Called by the commands
 
     /// Changes of one flow are applied in the order of their arrival.
-    func submit(
+    func enqueue(
         _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        queue(change, context) { [self] result in completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } }) }
+        order(change, context) { [self] result in completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } }) }
     }
 
-    func submit(
+    func enqueue(
         _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
     ) {
-        queue(change, context) { [self] result in
+        order(change, context) { [self] result in
             completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
         }
     }
 
     /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
-    func submit(
+    func enqueue(
         _ load: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
     ) {
-        submit(load, load.isLarge ? .largeRead(load.command.key) : .read(load.command.key), context) { [self] result in
+        enqueue(load, load.isLarge ? .largeRead(load.command.key) : .read(load.command.key), context) { [self] result in
             completion(answer(result) { $0 })
         }
     }
@@ -120,12 +111,12 @@ package final class StateStore: Sendable {
     /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
     ///
     /// - Parameter shard: selects the writer; nil: the query reads.
-    func submit<Value>(
+    func enqueue<Value>(
         _ query: Query<Value>, shard: UInt64? = nil, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
         if shard == nil, query.affinity != .any { return list(query, reserving: 0, context, { result, _ in result }, completion) }
-        submit(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result) { $0 }) }
+        enqueue(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
     /// Reads a page. The most memory that it may take is reserved before, and what it does not take is given back.
@@ -134,7 +125,7 @@ package final class StateStore: Sendable {
     ///   - rows: the most rows that may come.
     ///   - rowBytes: the most bytes that each may take.
     ///   - surplus: rows that may be sent beyond those that fit into a page.
-    func submit<Element>(
+    func enqueue<Element>(
         _ query: Query<Page<Element>>, rows: Int, rowBytes: Int, surplus: Int = 1, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<Page<Element>, StateError>) -> Void
     ) {
@@ -179,7 +170,7 @@ package final class StateStore: Sendable {
                 if hasTurn { turns.end() }
                 return finish(.failure(error))
             }
-            submit(query, .list, inline) { result in
+            enqueue(query, .list, inline) { result in
                 let settled = settle(self.answer(result) { $0 }, reserved)
                 if hasTurn { turns.end() }
                 finish(settled)
@@ -191,13 +182,13 @@ package final class StateStore: Sendable {
     }
 
     /// For long operations: on a connection of their own, so that loads and saves do not wait behind them.
-    func submitToBackground<O: Postgres.Operation, Value>(
+    func enqueueInBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
-        submit(operation, .background, context) { [self] result in completion(answer(result) { $0 }) }
+        enqueue(operation, .background, context) { [self] result in completion(answer(result) { $0 }) }
     }
 
-    /// `submitToBackground`, for tasks. Cancelling the task cancels the operation.
+    /// `enqueueInBackground`, for tasks. Cancelling the task cancels the operation.
     func runInBackground<O: Postgres.Operation>(
         _ operation: O, deadline: ContinuousClock.Instant? = nil
     ) async throws(StateError) -> O.Outcome {
@@ -223,8 +214,8 @@ package final class StateStore: Sendable {
     private typealias ChangeCompletion = @Sendable (Result<Change.Outcome, PostgresError>) -> Void
 
     /// Queues a change behind the changes of its flow that were submitted before it.
-    private func queue(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
-        if change.storedBytes > limits.batchedChangeBytes { return queueApart(change, context, completion) }
+    private func order(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+        if change.storedBytes > limits.batchedChangeBytes { return writeApart(change, context, completion) }
         if context.place == nil, shared.order.isIdle { return write(change, context, completion) }
         do throws(StateError) {
             try shared.order.submit(change.key, context.place) { [self] in write(change, context.withoutPlace, completion) }
@@ -235,7 +226,7 @@ package final class StateStore: Sendable {
 
     private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
         let ticket = shared.changes.begin(change.shard)
-        submit(change, .write(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+        enqueue(change, .write(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
             shared.changes.end(ticket)
             completion(result)
         }
@@ -243,14 +234,14 @@ package final class StateStore: Sendable {
 
     /// Sends a large change on a separate connection, so that changes of other flows need not wait for as long as PostgreSQL takes with it.
     /// Those of its own flow do: it runs when all that were submitted before it have ended, and later ones wait until it has.
-    private func queueApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+    private func writeApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
         let place = context.place ?? shared.order.place(change.key)
         shared.order.whenFirst(place) { [self] in
             shared.changes.whenEnded(change.shard) { [self] in
                 // The changes behind it continue before its caller's event loop runs the completion.
                 var inline = context.withoutPlace
                 inline.executor = InlineExecutor.shared
-                submit(change, .largeWrite(shard: change.shard), inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                enqueue(change, .largeWrite(shard: change.shard), inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
                     shared.order.leave(place)
                     context.executor.execute { completion(result) }
                 }
@@ -258,11 +249,11 @@ package final class StateStore: Sendable {
         }
     }
 
-    private func submit<O: Postgres.Operation>(
+    private func enqueue<O: Postgres.Operation>(
         _ operation: O, _ route: Route, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
-        database.group(for: route).submit(
+        database.group(for: route).enqueue(
             operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
             executor: context.executor, completion: completion)
     }

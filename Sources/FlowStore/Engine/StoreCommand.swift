@@ -1,18 +1,68 @@
 import FlowModel
 import Postgres
 
-/// A command that the store can carry out. Adding a command is one file that conforms a value of `FlowModel` to this.
+/// A command that the store can carry out. Adding a command is one file that conforms a value of `FlowModel` to `TaskCommand`; saves and
+/// loads conform to this directly, since a task for each would cost them time.
 package protocol StoreCommand: Sendable {
     associatedtype Outcome: Sendable
 
-    /// Checks the command and queues it. Never blocks; may be called from any thread. Each command does so itself rather than the store for
-    /// all of them, so that its path to the connection group is compiled for its own types.
+    /// Checks what needs only the command, before anything is enqueued.
+    func check(limits: Limits) throws(StateError)
+
+    /// Checks the command and runs it. Never blocks; may be called from any thread. Each command does so itself rather than the store for
+    /// all of them, so that the path of saves and loads is compiled for their own types.
     ///
     /// - Parameter completion: called exactly once unless this throws, on the context's executor, possibly before this returns.
-    /// - Throws: what is wrong with the command; nothing was queued then.
-    func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    /// - Throws: what is wrong with the command; nothing was enqueued then.
+    func run(
+        on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
     ) throws(StateError)
+}
+
+extension StoreCommand {
+    package func check(limits: Limits) throws(StateError) {}
+}
+
+/// A command that runs as a task, which is everything but saves and loads.
+package protocol TaskCommand: StoreCommand {
+    associatedtype Outcome
+
+    /// Carries out the command, which was checked. What it does before it waits for the first time, it does on the thread of the call: so
+    /// changes of a flow are enqueued in the order in which they came. From then on it runs on the context's executor.
+    func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome
+}
+
+extension TaskCommand {
+    package func run(
+        on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
+    ) throws(StateError) {
+        try check(limits: store.limits)
+        Task.immediate(executorPreference: CompletionTaskExecutor(context.executor)) {
+            let result: Result<Outcome, StateError>
+            do throws(StateError) {
+                result = .success(try await run(on: store, for: context))
+            } catch {
+                result = .failure(error)
+            }
+            completion(result)
+        }
+    }
+}
+
+/// Runs the parts of a task as completions of an executor.
+private final class CompletionTaskExecutor: TaskExecutor {
+    private let executor: any CompletionExecutor
+
+    /// nil: for the executor that runs completions wherever they come up. A task is not to run there, but on the threads for tasks.
+    init?(_ executor: any CompletionExecutor) {
+        if executor is InlineExecutor { return nil }
+        self.executor = executor
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        executor.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
 }
 
 /// The result of a change.

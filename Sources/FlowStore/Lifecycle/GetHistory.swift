@@ -1,12 +1,13 @@
 import FlowModel
 import Postgres
 
-extension GetHistoryCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<HistoryRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension GetHistoryCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        for kind in kinds { try NameRule.check(kind, field: "kinds", maximumBytes: limits.idBytes) }
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<HistoryRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
-        for kind in kinds { try NameRule.check(kind, field: "kinds", maximumBytes: store.limits.idBytes) }
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
         fingerprint.combine(key.flowID)
@@ -52,7 +53,8 @@ extension GetHistoryCommand: StoreCommand {
                     next: merge.isEmpty && !cutsVersions && !cutsEvents
                         ? nil : PageToken(list: .history, fingerprint: seal, position: merge.place.position)))
         }
-        store.submit(query, rows: 2 * (size + 1), rowBytes: VersionRow.largestBytes(store.limits), surplus: 2, context, completion)
+        return try await store.page(
+            query, rows: 2 * (size + 1), rowBytes: VersionRow.largestBytes(store.limits), surplus: 2, for: context)
     }
 
     private func place(_ fingerprint: Fingerprint) throws(StateError) -> HistoryMerge.Place {

@@ -1,24 +1,26 @@
 import FlowModel
+import JSON
 import Postgres
 
-extension GetSummaryCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<FlowSummary, StateError>) -> Void
-    ) throws(StateError) {
-        let key = key
-        try LoadCommand(key: key).submit(to: store, context: context) { result in
-            do throws(StateError) {
-                guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
-                try store.definition(for: snapshot.head, context) { found in
-                    do throws(StateError) {
-                        Self.summarize(snapshot, try found.get()?.definition, store, context, completion)
-                    } catch {
-                        completion(.failure(error))
-                    }
-                }
-            } catch {
-                completion(.failure(error))
-            }
+extension GetSummaryCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> FlowSummary {
+        let snapshot = try await store.snapshot(of: key, for: context)
+        let definition = try await store.definition(for: snapshot.head, context)?.definition
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        let query = Query<Totals>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
+            .success(try Self.totals(rows))
+        }
+        let totals = try await store.ask(query, for: context)
+        let limits = store.limits
+        return try await store.compute([snapshot.state], context) { budget throws(StateError) in
+            let lastError = try? JSONDocument(totals.lastError, maximumDepth: limits.jsonDepth)
+            return FlowSummary(
+                head: snapshot.head,
+                phases: try FlowSummary.Phase.all(snapshot, definition, visits: totals.visits, limits: limits, budget: budget),
+                versions: totals.versions, checkpoints: totals.checkpoints, errors: totals.errors, recoveries: totals.recoveries,
+                lastError: lastError?.root["error"]?.string ?? "", storedBytes: totals.storedBytes)
         }
     }
 
@@ -30,35 +32,6 @@ extension GetSummaryCommand: StoreCommand {
         var storedBytes: Int64 = 0
         var checkpoints: Int64 = 0
         var lastError: [UInt8] = []
-    }
-
-    private static func summarize(
-        _ snapshot: Snapshot, _ definition: FlowDefinition?, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<FlowSummary, StateError>) -> Void
-    ) {
-        var parameters = Parameters()
-        parameters.append(snapshot.head.key.tenant)
-        parameters.append(snapshot.head.key.flowID)
-        let limits = store.limits
-        let query = Query<Totals>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
-            .success(try totals(rows))
-        }
-        store.submit(query, context) { result in
-            switch result {
-            case .failure(let error): completion(.failure(error))
-            case .success(let totals):
-                store.compute([snapshot.state], context, completion) { budget throws(StateError) in
-                    let lastError = try? JSONDocument(totals.lastError, maximumDepth: limits.jsonDepth)
-                    return FlowSummary(
-                        head: snapshot.head,
-                        phases: try FlowSummary.Phase.all(
-                            snapshot, definition, visits: totals.visits, limits: limits, budget: budget),
-                        versions: totals.versions, checkpoints: totals.checkpoints, errors: totals.errors,
-                        recoveries: totals.recoveries, lastError: lastError?.root["error"]?.string ?? "",
-                        storedBytes: totals.storedBytes)
-                }
-            }
-        }
     }
 
     private static func totals(_ rows: ResultRows) throws(PostgresError) -> Totals {

@@ -1,16 +1,18 @@
 import FlowModel
 
 /// Takes a lifecycle step: one version, derived from the latest one by the step's decision.
-package struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
+package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
     package let decision: Decision
 
     package init(_ decision: Decision) { self.decision = decision }
 
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LifecycleOutcome, StateError>) -> Void
-    ) throws(StateError) {
-        let (decision, limits) = (decision, store.limits)
+    package func check(limits: Limits) throws(StateError) {
+        try StateCheck(limits: limits).checkDerived(decision.request.precondition, decision.request.idempotencyKey)
         try decision.check(limits: limits)
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> LifecycleOutcome {
+        let (decision, limits) = (decision, store.limits)
         let derived = DerivedSave<LifecycleOutcome>(
             key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
@@ -21,29 +23,16 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: StoreCommand {
                 snapshot.head, state: command.state, before: snapshot, definition, limits: limits, budget: budget, replayed: false)
             return (command, outcome)
         }
-        try derived.submit(to: store, context) { result in
-            switch result {
-            case .failure(let error): completion(.failure(error))
-            case .success(.saved(let saved, let command, after: let before, var outcome, let recoveryID)):
-                outcome.head = before.head
-                command.apply(to: &outcome.head, version: saved.version, at: saved.createdAt)
-                outcome.recoveryID = recoveryID
-                completion(.success(outcome))
-            case .success(.replayed): replay(store, context, completion)
-            }
-        }
-    }
-
-    /// A retry gets the current head.
-    private func replay(
-        _ store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LifecycleOutcome, StateError>) -> Void
-    ) {
-        store.submit(LoadCommand(key: decision.request.key), context: context) { result in
-            completion(
-                result.flatMap { outcome in
-                    guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
-                    return .success(LifecycleOutcome(head: snapshot.head, from: "", completed: [], replayed: true))
-                })
+        switch try await derived.run(on: store, for: context) {
+        case .saved(let saved, let command, after: let before, var outcome, let recoveryID):
+            outcome.head = before.head
+            command.apply(to: &outcome.head, version: saved.version, at: saved.createdAt)
+            outcome.recoveryID = recoveryID
+            return outcome
+        case .replayed:
+            // A retry gets the current head.
+            let head = try await store.snapshot(of: decision.request.key, for: context).head
+            return LifecycleOutcome(head: head, from: "", completed: [], replayed: true)
         }
     }
 

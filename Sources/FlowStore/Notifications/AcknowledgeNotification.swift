@@ -1,12 +1,13 @@
 import FlowModel
 import Postgres
 
-extension AcknowledgeNotificationCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<NotificationRecord, StateError>) -> Void
-    ) throws(StateError) {
-        try NameRule.check(actor, field: "actor", maximumBytes: store.limits.idBytes)
-        try NameRule.check(id, field: "id", maximumBytes: store.limits.idBytes)
+extension AcknowledgeNotificationCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
+        try NameRule.check(id, field: "id", maximumBytes: limits.idBytes)
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> NotificationRecord {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(id)
@@ -16,7 +17,7 @@ extension AcknowledgeNotificationCommand: StoreCommand {
             guard rows.count > 0 else { return .failure(.notificationNotFound(id: id)) }
             return .success(try NotificationRow.record(rows, 0))
         }
-        store.submit(query, shard: Shard.of(tenant, id), context, completion)
+        return try await store.ask(query, shard: Shard.of(tenant, id), for: context)
     }
 
     /// FOR UPDATE: of two concurrent acknowledgements the second one waits, and finds what the first one wrote.

@@ -1,10 +1,8 @@
 import FlowModel
 import Postgres
 
-extension ClaimNotificationsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<[ClaimedNotification], StateError>) -> Void
-    ) throws(StateError) {
+extension ClaimNotificationsCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> [ClaimedNotification] {
         var parameters = Parameters()
         parameters.append(Int64(limit))
         parameters.append(Double(leaseMilliseconds) / 1_000)
@@ -20,7 +18,7 @@ extension ClaimNotificationsCommand: StoreCommand {
             }
             return .success(claimed)
         }
-        store.submit(query, shard: 0, context, completion)
+        return try await store.ask(query, shard: 0, for: context)
     }
 
     /// Skips notifications that another server is claiming at the same time.
@@ -41,10 +39,8 @@ extension ClaimNotificationsCommand: StoreCommand {
         parameterTypes: [.int8, .float8, .float8])
 }
 
-extension SettleNotificationCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Swift.Result<Void, StateError>) -> Void
-    ) throws(StateError) {
+extension SettleNotificationCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Void {
         let record = claimed.record
         var parameters = Parameters()
         parameters.append(record.key.tenant)
@@ -54,7 +50,7 @@ extension SettleNotificationCommand: StoreCommand {
         parameters.append(result == .delivered)
         if case .failed(let seconds) = result { parameters.append(seconds) } else { parameters.append(nil as Double?) }
         let query = Query<Void>(statement: Self.statement, parameters: parameters) { _ in .success(()) }
-        store.submit(query, shard: 0, context, completion)
+        return try await store.ask(query, shard: 0, for: context)
     }
 
     private static let statement = Statement(

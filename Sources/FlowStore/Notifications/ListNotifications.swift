@@ -1,13 +1,13 @@
 import FlowModel
 import Postgres
 
-extension ListNotificationsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext,
-        completion: @escaping @Sendable (Result<Page<NotificationRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension ListNotificationsCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes) }
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<NotificationRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
-        if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: store.limits.idBytes) }
         var fingerprint = Fingerprint()
         fingerprint.combine(tenant)
         fingerprint.combine(flowID ?? "")
@@ -33,7 +33,7 @@ extension ListNotificationsCommand: StoreCommand {
             let found = rows.count > 0 ? try rows.int64(0, NotificationRow.columnCount + InsertionOrder.types.count) : 0
             return .success(Page(records, found: found, size: size, list: .notifications, fingerprint: seal))
         }
-        store.submit(query, rows: size + 1, rowBytes: NotificationRow.largestBytes(store.limits), context, completion)
+        return try await store.page(query, rows: size + 1, rowBytes: NotificationRow.largestBytes(store.limits), for: context)
     }
 
     static let ofTenant = statement("list_notifications", "true", [])

@@ -1,11 +1,9 @@
 import FlowModel
 import Postgres
 
-extension NotifyCommand: StoreCommand {
-    /// - Parameter completion: whether the notification was inserted.
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Bool, StateError>) -> Void
-    ) throws(StateError) {
+extension NotifyCommand: TaskCommand {
+    /// - Returns: whether the notification was inserted.
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Bool {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -14,11 +12,9 @@ extension NotifyCommand: StoreCommand {
         let query = Query<Bool>(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             .success(rows.count > 0)
         }
-        let (key, notification) = (key, notification)
-        store.submit(query, shard: Shard.of(key), context) { result in
-            if case .success(true) = result { store.log(notification, about: key) }
-            completion(result)
-        }
+        let isInserted = try await store.ask(query, shard: Shard.of(key), for: context)
+        if isInserted { store.log(notification, about: key) }
+        return isInserted
     }
 
     private static let statement = Statement(

@@ -7,9 +7,7 @@ struct DamagedVersionCopy {
     /// Expects the damaged version; its state is ignored.
     let command: SaveCommand
 
-    func submit(
-        to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) {
+    func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
         var parameters = Parameters()
         parameters.append(command.key.tenant)
         parameters.append(command.key.flowID)
@@ -36,7 +34,7 @@ struct DamagedVersionCopy {
             rows throws(PostgresError) in
             try interpreter.answer(rows)
         }
-        store.submit(Change(command.key, store.resources, .statement(single)), context, completion)
+        return try await store.make(Change(command.key, store.resources, .statement(single)), for: context)
     }
 
     private static let statements = [false, true].flatMap { notifies in

@@ -1,13 +1,13 @@
 import FlowModel
 import Postgres
 
-extension ListQuarantineCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext,
-        completion: @escaping @Sendable (Result<Page<QuarantineRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension ListQuarantineCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes) }
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<QuarantineRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
-        if let flowID { try NameRule.check(flowID, field: "flow_id", maximumBytes: store.limits.idBytes) }
         var fingerprint = Fingerprint()
         fingerprint.combine(tenant)
         fingerprint.combine(flowID ?? "")
@@ -28,21 +28,20 @@ extension ListQuarantineCommand: StoreCommand {
             return .success(Page(records, found: found, size: size, list: .quarantine, fingerprint: seal))
         }
         // An entry may have any number of violations.
-        store.submit(query, rows: size + 1, rowBytes: store.pageBytes, context, completion)
+        return try await store.page(query, rows: size + 1, rowBytes: store.pageBytes, for: context)
     }
 }
 
-extension GetQuarantinedCommand: StoreCommand {
+extension GetQuarantinedCommand: TaskCommand {
     package struct Outcome: Sendable {
         package let record: QuarantineRecord
         let snapshot: Snapshot
         package var state: [UInt8] { snapshot.state }
     }
 
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
-    ) throws(StateError) {
-        try NameRule.check(id, field: "id", maximumBytes: store.limits.idBytes)
+    package func check(limits: Limits) throws(StateError) { try NameRule.check(id, field: "id", maximumBytes: limits.idBytes) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome {
         var parameters = Parameters()
         parameters.append(tenant)
         parameters.append(id)
@@ -52,21 +51,12 @@ extension GetQuarantinedCommand: StoreCommand {
             return .success(try QuarantineRow.record(rows, 0, tenant: tenant))
         }
         query.goesWithOthers()
-        store.submit(query, context) { result in
-            switch result {
-            case .failure(let error): completion(.failure(error))
-            case .success(let record):
-                store.submit(LoadCommand(key: record.key, selector: .version(record.version)), context: context) { loaded in
-                    completion(
-                        loaded.mapError { error in
-                            // It was cleaned up between the two statements.
-                            if case .versionNotFound = error { .quarantinedNotFound(id: id) } else { error }
-                        }.flatMap { outcome in
-                            guard case .snapshot(let snapshot) = outcome else { return .failure(.internalFault("a load without a state")) }
-                            return .success(Outcome(record: record, snapshot: snapshot))
-                        })
-                }
-            }
+        let record = try await store.ask(query, for: context)
+        do throws(StateError) {
+            return Outcome(record: record, snapshot: try await store.snapshot(of: record.key, .version(record.version), for: context))
+        } catch .versionNotFound(_, _) {
+            // It was cleaned up between the two statements.
+            throw .quarantinedNotFound(id: id)
         }
     }
 }

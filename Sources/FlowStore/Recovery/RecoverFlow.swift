@@ -1,31 +1,24 @@
 import FlowModel
+import JSON
 
-extension RecoverFlowCommand: StoreCommand {
-    /// Recovery is rare and takes several round trips, so it runs as a task. It stops between them when the call ends.
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<RecoveryRecord, StateError>) -> Void
-    ) throws(StateError) {
-        try NameRule.check(actor, field: "actor", maximumBytes: store.limits.idBytes)
-        if let checkpoint { try NameRule.check(checkpoint, field: "checkpoint", maximumBytes: store.limits.idBytes) }
+extension RecoverFlowCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
+        if let checkpoint { try NameRule.check(checkpoint, field: "checkpoint", maximumBytes: limits.idBytes) }
         if let idempotencyKey {
-            try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
+            try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: limits.idempotencyKeyBytes)
         }
-        if reason.utf8.count > store.limits.descriptionBytes || reason.utf8.contains(0) {
-            throw .invalidArgument(field: "reason", message: "must be text of \(store.limits.descriptionBytes) bytes at most")
+        if reason.utf8.count > limits.descriptionBytes || reason.utf8.contains(0) {
+            throw .invalidArgument(field: "reason", message: "must be text of \(limits.descriptionBytes) bytes at most")
         }
         if checkpoint != nil, strategy != .checkpoint {
             throw .invalidArgument(field: "checkpoint", message: "is used with the strategy checkpoint only")
         }
-        let recovery = FlowRecovery(command: self, store: store, context: context)
-        Task {
-            let result: Result<RecoveryRecord, StateError>
-            do throws(StateError) {
-                result = .success(try await recovery.run())
-            } catch {
-                result = .failure(error)
-            }
-            context.executor.execute { completion(result) }
-        }
+    }
+
+    /// It stops between its round trips when the call ends.
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> RecoveryRecord {
+        try await FlowRecovery(command: self, store: store, context: context).run()
     }
 
     /// The digest of what the client asked for.
@@ -53,7 +46,7 @@ struct FlowRecovery: Sendable {
         /// nil: it cannot be read.
         var state: [UInt8]?
         var definition: FlowDefinition?
-        var violations: [StateError.Violation]
+        var violations: [Violation]
     }
 
     private struct RecoveryCandidate {
@@ -78,7 +71,7 @@ struct FlowRecovery: Sendable {
             }
             if command.isDryRun { return try await planned(broken, candidate, steps) }
             do throws(StateError) {
-                let saved = try await store.run(try await save(candidate, broken), for: context)
+                let saved = try await store.save(try await save(candidate, broken), for: context)
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
                 return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
@@ -97,7 +90,7 @@ struct FlowRecovery: Sendable {
         _ selector: LoadSelector, ifVersionNot: FlowVersion? = nil, for context: OperationContext? = nil
     ) async throws(StateError) -> LoadOutcome {
         try checkIsWanted()
-        return try await store.run(
+        return try await store.load(
             LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot), for: context ?? self.context)
     }
 
@@ -107,7 +100,7 @@ struct FlowRecovery: Sendable {
         do throws(StateError) {
             guard case .snapshot(let snapshot) = try await load(.latest) else { throw .internalFault("a load without a state") }
             let definition = try await definition(for: snapshot.head)
-            var violations: [StateError.Violation] = []
+            var violations: [Violation] = []
             if let definition, isWanted(by: definition, snapshot.head) {
                 let (limits, depth) = (store.limits, depth(definition))
                 violations = try await store.compute([snapshot.state], context) { budget throws(StateError) in
@@ -122,7 +115,7 @@ struct FlowRecovery: Sendable {
                 return try await examine()
             }
             let definition = try await definition(for: head)
-            let violation = StateError.Violation(path: "", rule: "corrupt", message: message)
+            let violation = Violation(path: "", rule: "corrupt", message: message)
             return BrokenFlow(
                 head: head, version: record, state: nil, definition: definition,
                 violations: isWanted(by: definition, head) ? [violation] : [])
@@ -187,7 +180,7 @@ struct FlowRecovery: Sendable {
 
     private func checkpoints() async throws(StateError) -> [LoadSelector] {
         if let checkpoint = command.checkpoint { return [.checkpoint(checkpoint)] }
-        let page = try await store.run(ListCheckpointsCommand(key: command.key, pageSize: Self.candidates), for: context)
+        let page = try await ListCheckpointsCommand(key: command.key, pageSize: Self.candidates).run(on: store, for: context)
         return page.elements.map { .version($0.version) }
     }
 
@@ -233,8 +226,7 @@ struct FlowRecovery: Sendable {
         let (key, version) = (command.key, broken.version.version)
         let notification = NotificationRequest.recoveryFailed(
             id: command.notificationID, flowID: key.flowID, broken: version, violations: broken.violations, tried: tried)
-        _ = try await store.run(
-            NotifyCommand(key: key, version: version, notification: notification), for: context)
+        _ = try await NotifyCommand(key: key, version: version, notification: notification).run(on: store, for: context)
     }
 
     // MARK: The next version
@@ -290,15 +282,8 @@ struct FlowRecovery: Sendable {
     }
 
     private func recorded(_ key: String) async throws(StateError) -> RecoveryRecord? {
-        let context = OperationContext(deadline: context.deadline)
-        let result = await withCheckedContinuation { continuation in
-            store.submit(RecordedSave.query(tenant: command.key.tenant, idempotencyKey: key), context) {
-                continuation.resume(returning: $0)
-            }
-        }
-        guard let recorded = try result.get() else { return nil }
-        guard recorded.requestDigest == command.requestDigest else { throw .idempotencyKeyReused(key: key) }
-        guard case .snapshot(let snapshot) = try await load(.version(recorded.saved.version)) else { return nil }
+        let saved = try await RecordedSave.find(key, of: command.key.tenant, digest: command.requestDigest, in: store, for: context)
+        guard let saved, case .snapshot(let snapshot) = try await load(.version(saved.version)) else { return nil }
         var record = RecoveryText.record(snapshot.version)
         record.replayed = true
         return record

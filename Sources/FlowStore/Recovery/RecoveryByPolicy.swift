@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 
 /// Recovery that a change starts because it found the latest state broken.
 ///

@@ -1,71 +1,48 @@
 import FlowModel
+import JSON
 
-extension RestoreQuarantinedCommand: StoreCommand {
+extension RestoreQuarantinedCommand: TaskCommand {
     package struct Outcome: Sendable {
         package let saved: SavedVersion
         /// The version whose state was restored.
         package let version: FlowVersion
     }
 
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
-    ) throws(StateError) {
-        try StateCheck(limits: store.limits).checkExisting(precondition)
-        if let idempotencyKey {
-            try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
+    package func check(limits: Limits) throws(StateError) {
+        try StateCheck(limits: limits).checkDerived(precondition, idempotencyKey)
+        try NameRule.check(id, field: "id", maximumBytes: limits.idBytes)
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome {
+        let quarantined = try await GetQuarantinedCommand(tenant: tenant, id: id).run(on: store, for: context)
+        let version = quarantined.record.version
+        // A request that was answered before is answered again, even if rules would refuse it now.
+        if let idempotencyKey,
+            let saved = try await RecordedSave.find(idempotencyKey, of: tenant, digest: requestDigest, in: store, for: context)
+        {
+            return Outcome(saved: saved, version: version)
         }
-        try GetQuarantinedCommand(tenant: tenant, id: id).submit(to: store, context: context) { result in
-            completing(completion) { () throws(StateError) in
-                let quarantined = try result.get()
-                let finish: @Sendable (Result<SavedVersion, StateError>) -> Void = { saved in
-                    completion(saved.map { Outcome(saved: $0, version: quarantined.record.version) })
-                }
-                guard let idempotencyKey else { return try restore(quarantined.snapshot, store, context, finish) }
-                // A request that was answered before is answered again, even if rules would refuse it now.
-                store.submit(RecordedSave.query(tenant: tenant, idempotencyKey: idempotencyKey), context) { result in
-                    completing(finish) { () throws(StateError) in
-                        guard let record = try result.get() else { return try restore(quarantined.snapshot, store, context, finish) }
-                        guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
-                        finish(.success(record.saved))
-                    }
-                }
-            }
-        }
+        return Outcome(saved: try await restore(quarantined.snapshot, in: store, for: context), version: version)
     }
 
     private func restore(
-        _ quarantined: Snapshot, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) throws(StateError) {
-        var command = try save(quarantined, limits: store.limits)
+        _ quarantined: Snapshot, in store: StateStore, for context: OperationContext
+    ) async throws(StateError) -> SavedVersion {
+        let limits = store.limits
+        var command = try save(quarantined, limits: limits)
         command.requestDigest = requestDigest
-        try store.definition(for: quarantined.head, context) { [command] found in
-            completing(completion) { () throws(StateError) in
-                guard let definition = try found.get()?.definition else {
-                    return try command.submit(to: store, context: context, completion: completion)
-                }
-                let isHeld = store.validatesSaves && !allowsInvalid
-                store.compute(
-                    [command.state], context,
-                    { followed in
-                        completing(completion) { () throws(StateError) in
-                            let (command, warnings) = try followed.get()
-                            try command.submit(to: store, context: context) { result in
-                                completion(
-                                    result.map { saved in
-                                        var saved = saved
-                                        saved.warnings = warnings
-                                        return saved
-                                    })
-                            }
-                        }
-                    }
-                ) { budget throws(StateError) -> (command: SaveCommand, warnings: [StateError.Violation]) in
-                    if isHeld { return try command.following(definition, from: .unknown, limits: store.limits, budget: budget) }
-                    return (try command.lifted(by: definition, limits: store.limits, budget: budget), [])
-                }
-            }
+        guard let definition = try await store.definition(for: quarantined.head, context)?.definition else {
+            return try await store.save(command, for: context)
         }
+        let isHeld = store.validatesSaves && !allowsInvalid
+        let (followed, warnings) = try await store.compute([command.state], context) {
+            [command] budget throws(StateError) -> (command: SaveCommand, warnings: [Violation]) in
+            if isHeld { return try command.following(definition, from: .unknown, limits: limits, budget: budget) }
+            return (try command.lifted(by: definition, limits: limits, budget: budget), [])
+        }
+        var saved = try await store.save(followed, for: context)
+        saved.warnings = warnings
+        return saved
     }
 
     private var requestDigest: [UInt8] {

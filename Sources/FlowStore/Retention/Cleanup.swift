@@ -11,27 +11,19 @@ package struct CleanupSettings: Sendable {
     package init() {}
 }
 
-extension CleanupCommand: StoreCommand {
-    /// A clean-up takes many round trips, so it runs as a task, which stops between them when the call ends or has little time left.
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupResult, StateError>) -> Void
-    ) throws(StateError) {
-        try check(limits: store.limits)
-        let place = try CleanupPlace(self)
+extension CleanupCommand: TaskCommand {
+    /// A clean-up takes many round trips. It stops between them when the call ends or has little time left. Between them it packs states
+    /// anew, which may take longer than an event loop has, so it runs on the threads for tasks.
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CleanupResult {
         // The answer must be ready before the deadline.
         let end = context.deadline.map { $0 - .seconds(1) }
         let isOver: @Sendable () -> Bool = {
             context.cancellation?.isCancelled ?? false || end.map { $0 <= .now } ?? false
         }
-        Task {
-            let result: Result<CleanupResult, StateError>
-            do throws(StateError) {
-                var pass = CleanupPass(store: store, command: self, from: place, isOver: isOver)
-                result = .success(try await pass.run())
-            } catch {
-                result = .failure(error)
-            }
-            context.executor.execute { completion(result) }
-        }
+        let place = try CleanupPlace(self)
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) { () async -> Result<CleanupResult, StateError> in
+            var pass = CleanupPass(store: store, command: self, from: place, isOver: isOver)
+            do throws(StateError) { return .success(try await pass.run()) } catch { return .failure(error) }
+        }.get()
     }
 }

@@ -99,11 +99,8 @@ struct CleanupClaim: Sendable {
     }
 }
 
-extension GetCleanupRunCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CleanupRun?, StateError>) -> Void
-    ) throws(StateError) {
-        try check(limits: store.limits)
+extension GetCleanupRunCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CleanupRun? {
         var parameters = Parameters()
         parameters.append(tenant)
         var query = Query<CleanupRun?>(statement: CleanupClaimSQL.get, parameters: parameters) { rows throws(PostgresError) in
@@ -117,7 +114,7 @@ extension GetCleanupRunCommand: StoreCommand {
                     counts: CleanupCounts(numbers: counts)))
         }
         query.goesWithOthers()
-        store.submit(query, context, completion)
+        return try await store.ask(query, for: context)
     }
 }
 

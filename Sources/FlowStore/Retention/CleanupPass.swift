@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// One pass through all flows, which removes what retention no longer keeps: a page of flows at a time, a flow at a time, in small

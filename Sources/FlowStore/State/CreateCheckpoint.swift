@@ -1,11 +1,10 @@
 import FlowModel
 import Postgres
 
-extension CreateCheckpointCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
-    ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
+extension CreateCheckpointCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CheckpointRecord {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -28,7 +27,7 @@ extension CreateCheckpointCommand: StoreCommand {
             // The id was generated for this call: only the name can be taken.
             return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
         }
-        store.submit(Change(key, store.resources, .statement(single)), context, completion)
+        return try await store.makeCheckpoint(Change(key, store.resources, .statement(single)), for: context)
     }
 
     /// ON CONFLICT DO NOTHING waits for another session that inserts the same name, and then inserts nothing. FOR KEY SHARE waits for a
@@ -58,11 +57,10 @@ extension CreateCheckpointCommand: StoreCommand {
         parameterTypes: [.text, .text, .text, .text, .int8, .text, .text])
 }
 
-extension DeleteCheckpointCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
-    ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
+extension DeleteCheckpointCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CheckpointRecord {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -77,7 +75,7 @@ extension DeleteCheckpointCommand: StoreCommand {
             guard try rows.bool(0, 7) else { return .retry }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
-        store.submit(Change(key, store.resources, .statement(single)), context, completion)
+        return try await store.makeCheckpoint(Change(key, store.resources, .statement(single)), for: context)
     }
 
     /// The checkpoints of a deleted flow stay: with its versions they are its audit trail.

@@ -2,11 +2,10 @@ import Compression
 import FlowModel
 import Postgres
 
-extension DeleteFlowCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
+extension DeleteFlowCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
         var content = RequestContent(operation: "delete")
         content.append(key.flowID)
         content.append(precondition)
@@ -32,7 +31,7 @@ extension DeleteFlowCommand: StoreCommand {
         let single = Change.SingleStatement(
             statement: Self.held[place], first: Self.first[place], parameters: parameters
         ) { rows throws(PostgresError) in try interpreter.answer(rows) }
-        store.submit(Change(key, store.resources, .statement(single)), context, completion)
+        return try await store.make(Change(key, store.resources, .statement(single)), for: context)
     }
 
     private static let first = [false, true].map { statement(held: false, idempotent: $0) }

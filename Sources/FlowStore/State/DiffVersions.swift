@@ -1,38 +1,24 @@
 import FlowModel
+import JSON
 
-extension DiffVersionsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<VersionDiff, StateError>) -> Void
-    ) throws(StateError) {
-        guard from >= 1 else { throw .invalidArgument(field: "from_version", message: "is \(from); versions start at 1") }
-        let later = LoadCommand(key: key, selector: to.map { .version($0) } ?? .latest)
-        let limits = store.limits
-        try LoadCommand(key: key, selector: .version(from)).submit(to: store, context: context) { earlier in
-            do throws(StateError) {
-                let old = try Self.snapshot(earlier)
-                try later.submit(to: store, context: context) { later in
-                    do throws(StateError) {
-                        let new = try Self.snapshot(later)
-                        store.compute([old.state, new.state], context, completion) { budget throws(StateError) in
-                            let (before, after) = (try Self.document(old, limits, budget), try Self.document(new, limits, budget))
-                            let patch = try StateError.counting { () throws(WorkStopped) in
-                                try JSONDiff.patch(from: before, to: after, budget: budget)
-                            }
-                            return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
-                        }
-                    } catch {
-                        completion(.failure(error))
-                    }
-                }
-            } catch {
-                completion(.failure(error))
-            }
-        }
+extension DiffVersionsCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        let check = StateCheck(limits: limits)
+        try check.checkVersionNumber(from, "from_version")
+        try check.checkVersionNumber(to, "to_version")
     }
 
-    private static func snapshot(_ result: Result<LoadOutcome, StateError>) throws(StateError) -> Snapshot {
-        guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
-        return snapshot
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> VersionDiff {
+        let limits = store.limits
+        let old = try await store.snapshot(of: key, .version(from), for: context)
+        let new = try await store.snapshot(of: key, to.map { .version($0) } ?? .latest, for: context)
+        return try await store.compute([old.state, new.state], context) { budget throws(StateError) in
+            let (before, after) = (try Self.document(old, limits, budget), try Self.document(new, limits, budget))
+            let patch = try StateError.counting { () throws(WorkStopped) in
+                try JSONDiff.patch(from: before, to: after, budget: budget)
+            }
+            return VersionDiff(from: old.version.version, to: new.version.version, patch: patch)
+        }
     }
 
     private static func document(_ snapshot: Snapshot, _ limits: Limits, _ budget: WorkBudget) throws(StateError) -> JSONDocument {

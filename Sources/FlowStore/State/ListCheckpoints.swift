@@ -1,11 +1,8 @@
 import FlowModel
 import Postgres
 
-extension ListCheckpointsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext,
-        completion: @escaping @Sendable (Result<Page<CheckpointRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension ListCheckpointsCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<CheckpointRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
@@ -29,7 +26,7 @@ extension ListCheckpointsCommand: StoreCommand {
             let found = try rows.int64IfPresent(0, CheckpointRow.columnCount + InsertionOrder.types.count) ?? 0
             return .success(Page(records, found: found, size: size, list: .checkpoints, fingerprint: seal))
         }
-        store.submit(query, rows: size + 1, rowBytes: CheckpointRow.largestBytes(store.limits), context, completion)
+        return try await store.page(query, rows: size + 1, rowBytes: CheckpointRow.largestBytes(store.limits), for: context)
     }
 
     static let statement = Statement(

@@ -1,13 +1,11 @@
 import FlowModel
 import Postgres
 
-extension ListFlowsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<FlowHead>, StateError>) -> Void
-    ) throws(StateError) {
-        let check = StateCheck(limits: store.limits)
-        try check.check(self)
-        let size = try check.pageSize(pageSize)
+extension ListFlowsCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<FlowHead> {
+        let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         let seal = fingerprint
         var query = ListFlowsQuery(tenant: tenant, order: order)
         query.add(filter)
@@ -34,8 +32,8 @@ extension ListFlowsCommand: StoreCommand {
         }
         // Dashboards ask for the same page at the same time.
         reading.sharesAnswer()
-        store.submit(
-            reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, context, completion)
+        return try await store.page(
+            reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, for: context)
     }
 
     private var fingerprint: Fingerprint {

@@ -1,10 +1,8 @@
 import FlowModel
 import Postgres
 
-extension ListVersionsCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Page<VersionRecord>, StateError>) -> Void
-    ) throws(StateError) {
+extension ListVersionsCommand: TaskCommand {
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Page<VersionRecord> {
         let size = try StateCheck(limits: store.limits).pageSize(pageSize)
         var fingerprint = Fingerprint()
         fingerprint.combine(key.tenant)
@@ -35,7 +33,7 @@ extension ListVersionsCommand: StoreCommand {
                     PageToken(list: .versions, fingerprint: seal, position: PageToken.Position(number: $0.version))
                 })
         }
-        store.submit(query, rows: size + 1, rowBytes: VersionRow.largestBytes(store.limits), context, completion)
+        return try await store.page(query, rows: size + 1, rowBytes: VersionRow.largestBytes(store.limits), for: context)
     }
 
     /// The version after which the page begins.

@@ -1,10 +1,12 @@
 import FlowModel
 
 extension LoadCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(
+        on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
     ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
+        try check(limits: store.limits)
         store.load(self, context) { completion($0.map(\.outcome)) }
     }
 }

@@ -1,13 +1,14 @@
 import Compression
 import FlowModel
+import JSON
 
-extension PatchCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) throws(StateError) {
-        if bytes.count > store.limits.stateBytes {
-            throw .tooLarge(what: field, size: bytes.count, limit: store.limits.stateBytes)
-        }
+extension PatchCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
+        try StateCheck(limits: limits).checkDerived(save.precondition, save.idempotencyKey)
+        if bytes.count > limits.stateBytes { throw .tooLarge(what: field, size: bytes.count, limit: limits.stateBytes) }
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
         let limits = store.limits
         let derived = DerivedSave<Void>(
             key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
@@ -19,13 +20,8 @@ extension PatchCommand: StoreCommand {
             if keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
             return (command, ())
         }
-        try derived.submit(to: store, context) { result in
-            completion(
-                result.map { outcome in
-                    switch outcome {
-                    case .saved(let saved, _, after: _, _, _), .replayed(let saved): saved
-                    }
-                })
+        switch try await derived.run(on: store, for: context) {
+        case .saved(let saved, _, after: _, _, _), .replayed(let saved): return saved
         }
     }
 

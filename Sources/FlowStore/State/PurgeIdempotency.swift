@@ -1,20 +1,21 @@
 import FlowModel
 import Postgres
 
-extension PurgeIdempotencyCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Int64, StateError>) -> Void
-    ) throws(StateError) {
+extension PurgeIdempotencyCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) {
         guard ageMilliseconds >= 0, limit > 0 else {
             throw .invalidArgument(field: "limit", message: "age and limit must not be negative, nor the limit 0")
         }
+    }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Int64 {
         var parameters = Parameters()
         parameters.append(Double(ageMilliseconds) / 1_000)
         parameters.append(Int64(limit))
         let query = Query(statement: Self.statement, parameters: parameters) { rows throws(PostgresError) in
             .success(try rows.int64(0, 0))
         }
-        store.submit(query, shard: 0, context, completion)
+        return try await store.ask(query, shard: 0, for: context)
     }
 
     /// Skips keys that another server is deleting at the same time.

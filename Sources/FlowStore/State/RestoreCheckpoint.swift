@@ -1,58 +1,35 @@
 import FlowModel
 import Postgres
 
-extension RestoreCheckpointCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
-        if store.resources.cache.lookup(key)?.head?.flowType.isEmpty ?? false { return restore(nil, store, context, completion) }
-        // The labels that a definition derives come from the checkpoint's state.
-        try LoadCommand(key: key, selector: .checkpoint(checkpoint)).submit(to: store, context: context) { result in
-            // The statement reports what is wrong.
-            guard case .success(.snapshot(let snapshot)) = result else { return restore(nil, store, context, completion) }
-            completing(completion) { () throws(StateError) in
-                try store.definition(for: snapshot.head, context) { found in
-                    completing(completion) { () throws(StateError) in
-                        guard let definition = try found.get()?.definition else { return restore(nil, store, context, completion) }
-                        follow(definition, snapshot, store, context, completion)
-                    }
-                }
-            }
+extension RestoreCheckpointCommand: TaskCommand {
+    package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
+
+    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
+        let labels: LabelChanges?
+        do throws(StateError) {
+            labels = try await labelChanges(in: store, for: context)
+        } catch {
+            return try await RecordedSave.find(
+                after: error, idempotencyKey, of: key.tenant, digest: requestDigest, in: store, for: context)
         }
+        return try await restore(labels, in: store, for: context)
     }
 
-    /// Validates the checkpoint's state by the flow's current rules, which may be newer than the state.
-    private func follow(
-        _ definition: FlowDefinition, _ snapshot: Snapshot, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) {
+    /// The labels that the flow's definition takes from the checkpoint's state, which is validated by the flow's current rules: they may be
+    /// newer than the state. nil: no definition concerns it.
+    private func labelChanges(in store: StateStore, for context: OperationContext) async throws(StateError) -> LabelChanges? {
+        if store.resources.cache.lookup(key)?.head?.flowType.isEmpty ?? false { return nil }
+        // The statement reports what is wrong with the checkpoint.
+        guard let snapshot = try? await store.snapshot(of: key, .checkpoint(checkpoint), for: context) else { return nil }
+        guard let definition = try await store.definition(for: snapshot.head, context)?.definition else { return nil }
         let (isHeld, limits) = (store.validatesSaves && definition.onSave == .enforce, store.limits)
-        let finish: @Sendable (Result<LabelChanges?, StateError>) -> Void = { result in
-            switch result {
-            case .success(let labels): restore(labels, store, context, completion)
-            case .failure(let error): refuse(error, store, context, completion)
-            }
-        }
-        store.compute([snapshot.state], context, finish) { budget throws(StateError) in
+        return try await store.compute([snapshot.state], context) { budget throws(StateError) in
             if isHeld {
                 let type = try ContentType(parsing: snapshot.version.contentType, limits: limits)
                 let save = SaveCommand(key: key, actor: actor, state: snapshot.state, contentType: type, kind: .restored)
                 return try save.following(definition, from: .unknown, limits: limits, budget: budget).command.labelChanges
             }
             return try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: budget)
-        }
-    }
-
-    /// A retry of a restore that succeeded is answered again, even if rules would refuse it now.
-    private func refuse(
-        _ error: StateError, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) {
-        guard error.isOfContent, let idempotencyKey else { return completion(.failure(error)) }
-        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
-            if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
-            completion(.failure(error))
         }
     }
 
@@ -65,9 +42,8 @@ extension RestoreCheckpointCommand: StoreCommand {
     }
 
     private func restore(
-        _ labels: LabelChanges?, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) {
+        _ labels: LabelChanges?, in store: StateStore, for context: OperationContext
+    ) async throws(StateError) -> SavedVersion {
         let requestDigest = requestDigest
         var parameters = Parameters()
         parameters.append(key.tenant)
@@ -92,13 +68,17 @@ extension RestoreCheckpointCommand: StoreCommand {
         let single = Change.SingleStatement(
             statement: idempotencyKey == nil ? Self.plain : Self.idempotent, parameters: parameters
         ) { rows throws(PostgresError) in try interpreter.answer(rows) }
-        let load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
-        store.submit(Change(key, store.resources, .statement(single)), context) { (result: Result<SavedVersion, StateError>) in
-            guard case .failure(let error) = result, error == .contention else { return completion(result) }
+        do throws(StateError) {
+            return try await store.make(Change(key, store.resources, .statement(single)), for: context)
+        } catch {
+            guard error == .contention else { throw error }
             // Its base was missing at each attempt: a load tells whether it is lost for good.
-            store.submit(load, context: context) { loaded in
-                if case .failure(let loss) = loaded, case .dataLoss = loss { completion(.failure(loss)) } else { completion(result) }
-            }
+            do throws(StateError) {
+                _ = try await store.snapshot(of: key, .checkpoint(checkpoint), for: context)
+            } catch .dataLoss(let flowID, let version, let message) {
+                throw .dataLoss(flowID: flowID, version: version, message: message)
+            } catch {}
+            throw error
         }
     }
 

@@ -2,59 +2,61 @@ import Compression
 import FlowModel
 
 extension SaveCommand: StoreCommand {
-    package func submit(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    package func check(limits: Limits) throws(StateError) {
+        let check = StateCheck(limits: limits)
+        if wantsInitialState { try check.checkFields(of: self) } else { try check.check(self) }
+    }
+
+    package func run(
+        on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
-        guard idempotencyKey != nil, requestDigest == nil else {
-            return try submitRequest(to: store, context: context, completion: completion)
-        }
+        try check(limits: store.limits)
+        guard idempotencyKey != nil, requestDigest == nil else { return try begin(in: store, context, completion) }
         var command = self
         // The digest of what the client asked for, before the server adds anything that another try would not repeat.
         command.requestDigest = requestDigest("save", content: XXH3.digest(state))
-        try command.submitRequest(to: store, context: context, completion: completion)
+        try command.begin(in: store, context, completion)
     }
 
-    private func submitRequest(
-        to store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    private func begin(
+        in store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
-        if wantsInitialState, let flowType {
-            let (flowID, limits) = (key.flowID, store.limits)
-            try StateCheck(limits: limits).checkFields(of: self)
-            let context = context.placed(key, in: store)
-            return try store.definition(of: flowType, tenant: key.tenant, context) { found in
-                completing(completion) { () throws(StateError) in
-                    let definition = try found.get()?.definition
-                    store.compute(
-                        [], context,
-                        { made in
-                            completing(completion) { () throws(StateError) in
-                                var command = self
-                                command.state = try made.get()
-                                try command.submitState(to: store, context, completion)
-                            }
+        guard wantsInitialState, let flowType else { return try validateAndWrite(to: store, context, completion) }
+        let (flowID, limits) = (key.flowID, store.limits)
+        let context = context.placed(key, in: store)
+        try store.definition(of: flowType, tenant: key.tenant, context) { found in
+            completing(completion) { () throws(StateError) in
+                let definition = try found.get()?.definition
+                store.compute(
+                    [], context,
+                    { made in
+                        completing(completion) { () throws(StateError) in
+                            var command = self
+                            command.state = try made.get()
+                            try StateCheck(limits: limits).check(command)
+                            try command.validateAndWrite(to: store, context, completion)
                         }
-                    ) { budget throws(StateError) in
-                        try definition?.initialState(of: flowID, at: SystemClock.now, limits: limits, budget: budget) ?? []
                     }
+                ) { budget throws(StateError) in
+                    try definition?.initialState(of: flowID, at: SystemClock.now, limits: limits, budget: budget) ?? []
                 }
             }
         }
-        try submitState(to: store, context, completion)
     }
 
     /// An empty text is not JSON, so it can ask for the initial state.
-    private var wantsInitialState: Bool { kind == .created && state.isEmpty && contentType.isJSON }
+    private var wantsInitialState: Bool { kind == .created && flowType != nil && state.isEmpty && contentType.isJSON }
 
-    private func submitState(
+    /// Validates the state by the definition of the flow's type, if saves of this kind have to follow it, and writes the version.
+    func validateAndWrite(
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
-        try StateCheck(limits: store.limits).check(self)
-        if SaveValidation.isNeedless(self, store) { return save(to: store, context, completion) }
+        if SaveValidation.isNeedless(self, store) { return write(to: store, context, completion) }
         let command = try SaveValidation(command: self, store: store, context: context).begin { result in
             switch result {
             case .failure(let error): refuse(error, to: store, context, completion)
             case .success(let outcome):
-                outcome.command.save(to: store, outcome.context) { result in
+                outcome.command.write(to: store, outcome.context) { result in
                     completion(
                         result.map { saved in
                             var saved = saved
@@ -64,7 +66,7 @@ extension SaveCommand: StoreCommand {
                 }
             }
         }
-        command?.save(to: store, context, completion)
+        command?.write(to: store, context, completion)
     }
 
     /// A retry of a save that succeeded is answered again, even if rules would refuse it now.
@@ -75,16 +77,16 @@ extension SaveCommand: StoreCommand {
         guard error.isOfContent, let idempotencyKey else {
             return context.executor.execute { completion(.failure(error)) }
         }
-        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
+        store.enqueue(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { recorded in
             if case .success(let record?) = recorded, record.requestDigest == requestDigest { return completion(.success(record.saved)) }
             completion(.failure(error))
         }
     }
 
-    private func save(
+    private func write(
         to store: StateStore, _ context: OperationContext, _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
-        if state.count <= SaveChange.packedApart { return submit(SaveChange(self, store.resources), to: store, context, completion) }
+        if state.count <= SaveChange.packedApart { return enqueue(SaveChange(self, store.resources), to: store, context, completion) }
         let context = context.placed(key, in: store)
         guard precondition != .expected(0), store.resources.cache.lookup(key)?.chain == nil else {
             return pack(after: nil, in: store, context, completion)
@@ -93,7 +95,7 @@ extension SaveCommand: StoreCommand {
         store.load(LoadCommand(key: key), context) { pack(after: (try? $0.get())?.chain, in: store, context, completion) }
     }
 
-    /// Packs a large state on a thread of the scheduler, and queues the save.
+    /// Packs a large state on a thread of the scheduler, and enqueues the save.
     private func pack(
         after chain: VersionChain?, in store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
@@ -101,7 +103,7 @@ extension SaveCommand: StoreCommand {
         store.schedule(
             .short, context,
             { (packed: Result<SaveChange, StateError>) in
-                completing(completion) { () throws(StateError) in submit(try packed.get(), to: store, context, completion) }
+                completing(completion) { () throws(StateError) in enqueue(try packed.get(), to: store, context, completion) }
             }
         ) { () throws(StateError) in
             // For the packed state, and the parameters of the statement.
@@ -110,13 +112,13 @@ extension SaveCommand: StoreCommand {
         }
     }
 
-    private func submit(
+    private func enqueue(
         _ save: SaveChange, to store: StateStore, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) {
         let change = Change(key, store.resources, .save(save))
-        guard let notification else { return store.submit(change, context, completion) }
-        store.submit(change, context) { (result: Result<SavedVersion, StateError>) in
+        guard let notification else { return store.enqueue(change, context, completion) }
+        store.enqueue(change, context) { (result: Result<SavedVersion, StateError>) in
             if case .success(let saved) = result, !saved.replayed { store.log(notification, about: key) }
             completion(result)
         }

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Synchronization
 
 /// Violations in refused and in accepted saves since the last flush. Noting costs a look-up for each violation, and so nothing for a valid
@@ -20,7 +21,7 @@ final class ValidationCounts: Sendable {
 
     private let counts = Mutex<[Key: Count]>([:])
 
-    func note(_ violations: [StateError.Violation], isRefused: Bool, flowType: String, tenant: String) {
+    func note(_ violations: [Violation], isRefused: Bool, flowType: String, tenant: String) {
         if violations.isEmpty { return }
         let names = FlowKey(stored: tenant, flowID: flowType)
         counts.withLock { counts in

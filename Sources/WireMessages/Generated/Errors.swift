@@ -379,13 +379,13 @@ public struct Failure: WireMessage, Equatable {
     /// What went wrong and what to do, for people.
     public var message: String = ""
     /// The same details that a call of its own would have returned.
-    public var details: [FailureDetail] = []
+    public var details: [AnyMessage] = []
 
     public init(
         code: Int32 = 0,
         reason: String = "",
         message: String = "",
-        details: [FailureDetail] = []
+        details: [AnyMessage] = []
     ) {
         self.code = code
         self.reason = reason
@@ -401,7 +401,7 @@ public struct Failure: WireMessage, Equatable {
         code = c.code
         reason = try c.reason.string("reason")
         message = try c.message.string("message")
-        details = try FailureDetail.array(c.details, c.n_details)
+        details = try AnyMessage.array(c.details, c.n_details)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__Failure>, _ arena: inout Arena) {

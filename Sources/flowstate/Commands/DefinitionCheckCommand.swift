@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlowModel
+import JSON
 
 /// `flowstate definition check`
 struct DefinitionCheckCommand: AsyncParsableCommand {

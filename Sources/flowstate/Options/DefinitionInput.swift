@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Yams
 
 /// Where a definition comes from: a file with JSON, or with YAML if its name says so.

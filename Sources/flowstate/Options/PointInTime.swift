@@ -7,7 +7,7 @@ struct PointInTime: ExpressibleByArgument, Equatable {
     let timestamp: Timestamp
 
     init?(argument: String) {
-        guard let timestamp = RFC3339.parse(argument) else { return nil }
+        guard let timestamp = Timestamp(text: argument) else { return nil }
         self.timestamp = timestamp
     }
 }

@@ -45,7 +45,7 @@ extension OutputValue {
         case .integer(let value): String(value)
         case .number(let value): value.isFinite ? "\(value)" : "null"
         case .string(let value): Self.quoted(value)
-        case .time(let time?): Self.quoted(RFC3339.text(time))
+        case .time(let time?): Self.quoted(time.text)
         case .digest(let bytes): Self.quoted(Self.hexadecimal(bytes))
         case .map(let map):
             "{" + map.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined(separator: ",") + "}"
@@ -64,7 +64,7 @@ extension OutputValue {
         case .null, .time(nil): ""
         case .bool(let value): value ? "yes" : "no"
         case .string(let value): TerminalText.line(value)
-        case .time(let time?): RFC3339.shortText(time)
+        case .time(let time?): time.shortText
         case .digest(let bytes): Self.hexadecimal(bytes)
         case .map(let map): TerminalText.line(map.map { "\($0.key)=\($0.value)" }.joined(separator: ","))
         case .strings(let list): TerminalText.line(list.joined(separator: ","))

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 
 /// A JSON Patch for people: one line per operation, removals in red, additions in green, replacements in yellow.
 enum PatchView {

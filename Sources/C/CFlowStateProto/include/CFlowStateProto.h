@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Before anything includes protobuf-c.h: its types then belong to the module CProtobufC, instead of
-   being declared anew, as other types to Swift, in this one. */
+/* Before anything includes their headers: the types then belong to those modules, instead of being
+   declared anew, as other types to Swift, in this one. */
 #if __has_feature(modules)
 #pragma clang module import CProtobufC
+#pragma clang module import CWellKnown
 #endif
 
 #include "flowstate/v1/admin.pb-c.h"
@@ -462,9 +463,6 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__checkpoint_spec__
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__pending_write__get_descriptor(void) {
     return &flowstate__v1__pending_write__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *flowstate__v1__map_entry__get_descriptor(void) {
-    return &flowstate__v1__map_entry__descriptor;
 }
 
 #pragma clang assume_nonnull end

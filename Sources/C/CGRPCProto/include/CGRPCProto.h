@@ -6,15 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Before anything includes protobuf-c.h: its types then belong to the module CProtobufC, instead of
-   being declared anew, as other types to Swift, in this one. */
+/* Before anything includes their headers: the types then belong to those modules, instead of being
+   declared anew, as other types to Swift, in this one. */
 #if __has_feature(modules)
 #pragma clang module import CProtobufC
+#pragma clang module import CWellKnown
 #endif
 
-#include "google/protobuf/any.pb-c.h"
-#include "google/protobuf/duration.pb-c.h"
-#include "google/protobuf/timestamp.pb-c.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
@@ -26,15 +24,6 @@
 const uint8_t *grpc_file_descriptor_set(void);
 size_t grpc_file_descriptor_set_length(void);
 
-static inline const ProtobufCMessageDescriptor *google__protobuf__any__get_descriptor(void) {
-    return &google__protobuf__any__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *google__protobuf__duration__get_descriptor(void) {
-    return &google__protobuf__duration__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *google__protobuf__timestamp__get_descriptor(void) {
-    return &google__protobuf__timestamp__descriptor;
-}
 static inline const ProtobufCMessageDescriptor *google__rpc__error_info__get_descriptor(void) {
     return &google__rpc__error_info__descriptor;
 }
@@ -46,9 +35,6 @@ static inline const ProtobufCMessageDescriptor *google__rpc__bad_request__get_de
 }
 static inline const ProtobufCMessageDescriptor *google__rpc__bad_request__field_violation__get_descriptor(void) {
     return &google__rpc__bad_request__field_violation__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *google__rpc__map_entry__get_descriptor(void) {
-    return &google__rpc__map_entry__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *google__rpc__status__get_descriptor(void) {
     return &google__rpc__status__descriptor;

@@ -1,3 +1,5 @@
+import JSON
+
 /// With one status a value must be, or must not be, a certain one: `"status": "completed", "equals": 100`, or `"differs_from"`.
 struct ConsistentWithStatusRule: StateRule {
     static let kind = "consistent_with_status"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A deprecated value is present beside its replacement: `"beside": pointer`.
 struct DeprecatedRule: StateRule {
     static let kind = "deprecated"

@@ -1,3 +1,5 @@
+import JSON
+
 /// Rules for every element of an array: `"rules": […]`, whose paths begin at the element.
 struct ElementsRule: StateRule {
     static let kind = "elements"

@@ -1,3 +1,5 @@
+import JSON
+
 /// Warns of an empty array.
 struct EmptyRule: StateRule {
     static let kind = "empty"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A string has the form of a `"uuid"` or a `"timestamp"` (ISO 8601), or is one of `"except"`.
 struct FormatRule: StateRule {
     static let kind = "format"

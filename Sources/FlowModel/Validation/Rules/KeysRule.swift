@@ -1,3 +1,5 @@
+import JSON
+
 /// The names of an object's members are in a list, as with `one_of`.
 struct KeysRule: StateRule {
     static let kind = "keys"

@@ -1,3 +1,5 @@
+import JSON
+
 /// In some phases a value is required: `"phases": […]`. Strings, arrays and objects must not be empty.
 struct NotEmptyInPhaseRule: StateRule {
     static let kind = "not_empty_in_phase"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A string, array or object is not empty; with `"type"` only values of that type are checked, since another rule demands the type.
 struct NotEmptyRule: StateRule {
     static let kind = "not_empty"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A string is not an element of the array at `"in"`.
 struct NotListedRule: StateRule {
     static let kind = "not_listed"
@@ -15,7 +17,7 @@ struct NotListedRule: StateRule {
     ) throws(WorkStopped) {
         guard let value, value.kind == .string else { return }
         try report.budget.spend(3 + value.size / 16)
-        if try report.strings(of: number, at: list, context).contains(JSONName(spelled: value.text)) {
+        if try report.strings(of: number, at: list, in: context.root).contains(JSONName(spelled: value.text)) {
             report.add(path, "is \(value.shown), which \(self.list) lists too")
         }
     }

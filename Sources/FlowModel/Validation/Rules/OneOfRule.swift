@@ -1,3 +1,5 @@
+import JSON
+
 /// A string is one of a list: `"values": […]`, or `"values": "phases"` or `"statuses"` for those of the definition.
 struct OneOfRule: StateRule {
     static let kind = "one_of"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A string matches a regular expression of RE2's syntax: `"pattern": "^[a-z]+$"`. As in JSON Schema it may match anywhere in the string; `^` and
 /// `$` are its ends, a character is a code point, and nothing is normalized. A single surrogate is U+FFFD.
 struct PatternRule: StateRule {

@@ -1,3 +1,5 @@
+import JSON
+
 /// A number lies between `"minimum"` and `"maximum"`, both included; compared exactly, however many digits it has.
 struct RangeRule: StateRule {
     static let kind = "range"

@@ -1,3 +1,5 @@
+import JSON
+
 /// A value is present and not null.
 struct RequiredRule: StateRule {
     static let kind = "required"

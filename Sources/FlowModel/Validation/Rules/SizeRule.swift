@@ -1,3 +1,5 @@
+import JSON
+
 /// An array or object has `"maximum"` entries at most.
 struct SizeRule: StateRule {
     static let kind = "size"

@@ -1,3 +1,5 @@
+import JSON
+
 /// The value's JSON type: `{"rule": "type", "path": …, "type": "string"}`, or an array of types. true and false are not numbers.
 struct TypeRule: StateRule {
     static let kind = "type"
@@ -18,8 +20,4 @@ struct TypeRule: StateRule {
         guard let value, !kinds.contains(value.kind) else { return }
         report.add(path, "is \(value.kind.article) \(value.kind.name), not \(shown)")
     }
-}
-
-extension JSONValue.Kind {
-    var article: String { self == .array || self == .object ? "an" : "a" }
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// Rules for every value of an object, whatever its name: `"rules": […]`, whose paths begin at the value.
 struct ValuesRule: StateRule {
     static let kind = "values"

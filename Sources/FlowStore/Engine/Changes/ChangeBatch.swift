@@ -83,17 +83,23 @@ struct ChangeBatch {
     }
 
     private mutating func enqueue(
-        _ groups: [SaveGroup], _ changes: [Change], _ heads: SaveGroupSQL.Heads, idempotent: Bool, into pipeline: inout Pipeline
+        _ groups: [SaveGroup], _ changes: [Change], _ form: SaveGroupSQL.Form, idempotent: Bool, into pipeline: inout Pipeline
     ) {
-        let creates = heads == .create
+        let creates = form == .create
         for group in groups {
             for member in group.members {
                 guard case .saved = member.outcome, case .save(let save) = changes[member.index].work else { continue }
                 store(save, changes[member.index], at: member.index, isNew: creates)
             }
         }
-        let parameters = SaveGroupParameters(groups, changes, plan.flows, stored: stored).encoded(idempotent: idempotent)
-        let sql = SaveGroupSQL(heads: heads, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
+        var (heads, rows): ([SaveHead], [SaveRow]) = ([], [])
+        for group in groups {
+            let made = group.parameters(plan.flows[group.flow].key, changes, stored: stored, first: rows.count + 1)
+            heads.append(made.head)
+            rows += made.rows
+        }
+        let parameters = SaveParameters.groups(heads, rows, idempotent: idempotent, labelLimit: groups.first?.labelLimit ?? 0)
+        let sql = SaveGroupSQL(form: form, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
         pipeline.execute(sql.statement, parameters)
         sent.append(.groups(groups, creates: creates))
     }

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 
 /// Decides which changes of a batch are written together. Pure.
 ///

@@ -122,6 +122,33 @@ struct SaveGroup {
         return true
     }
 
+    /// The head and the rows of the group.
+    ///
+    /// - Parameters:
+    ///   - first: the place of the first row, from 1.
+    ///   - stored: the states by index in the batch.
+    func parameters(
+        _ key: FlowKey, _ changes: [Change], stored: [StoredState?], first: Int
+    ) -> (head: SaveHead, rows: [SaveRow]) {
+        var rows: [SaveRow] = []
+        var (phase, status, progress): (String?, String?, Double?) = (nil, nil, nil)
+        for member in members {
+            guard case .saved = member.outcome, case .save(let save) = changes[member.index].work, let stored = stored[member.index]
+            else { continue }
+            phase = save.command.phase ?? phase
+            status = save.command.status ?? status
+            progress = save.command.progress ?? progress
+            rows.append(SaveRow(save: save, stored: stored, phase: phase, status: status, progress: progress))
+        }
+        let head = SaveHead(
+            key: key, count: count, first: first, expected: expected, flowType: flowType, phase: self.phase, status: self.status,
+            progress: self.progress, labels: labels, labelChanges: labelChanges, base: rows.compactMap(\.stored.base).min(),
+            revision: definitionRevision)
+        return (head, rows)
+    }
+
+    private var expected: FlowVersion? { if case .present(let version?) = start { version } else { nil } }
+
     private static func extends<Value>(_ carried: inout Value?, _ value: Value?, isFirst: Bool) -> Bool {
         guard let value else { return true }
         if carried == nil, !isFirst { return false }

@@ -11,8 +11,8 @@ import Postgres
 /// which can tell why. So the usual case pays only for the three writes. Elements are taken by subscript: unnest() would put one array
 /// after the other through a tuple store.
 struct SaveGroupSQL: Hashable {
-    /// The heads of groups.
-    enum Heads: Int, CaseIterable {
+    /// What the heads of the groups must be.
+    enum Form: Int, CaseIterable {
         /// Flows that must not exist.
         case create
         /// Flows that must exist.
@@ -29,65 +29,38 @@ struct SaveGroupSQL: Hashable {
         }
     }
 
-    let heads: Heads
+    let form: Form
     /// Groups have an idempotency key: every one, or some of those that create flows.
     let idempotent: Bool
     /// Some group has several rows. If none has, a row has the index of its group, which spares PostgreSQL a join for each.
     let chained: Bool
 
-    static let all = Heads.allCases.flatMap { heads in
+    static let all = Form.allCases.flatMap { form in
         [false, true].flatMap { idempotent in
-            [false, true].map { SaveGroupSQL(heads: heads, idempotent: idempotent, chained: $0) }
+            [false, true].map { SaveGroupSQL(form: form, idempotent: idempotent, chained: $0) }
         }
     }
 
     private static let statements = all.map { sql in
         Statement(
-            name: sql.heads.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
+            name: sql.form.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
             sql: sql.text,
-            parameterTypes: [.int4, .int4] + (Column.groups + Column.rows + (sql.idempotent ? Column.keys : [])).map(\.type))
+            parameterTypes: SaveParameters.groupTypes(idempotent: sql.idempotent))
     }
 
-    var statement: Statement { Self.statements[heads.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
+    var statement: Statement { Self.statements[form.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
 
-    /// One array. `SaveGroupParameters` appends them in this order, behind the number of groups (`$1`) and the limit of a flow's labels
-    /// (`$2`; NULL: no group has label changes).
-    private enum Column: Int {
-        case tenant = 3
-        case flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision
-        case kind, actor, contentType, state, size, digest, codec, rowBase, versionLabel, metadata, rowPhase, rowStatus, rowProgress
-        case key, requestDigest
-
-        static let groups: [Column] = [
-            .tenant, .flowID, .count, .first, .expected, .flowType, .phase, .status, .progress, .labels, .labelChanges, .base, .revision,
-        ]
-        static let rows: [Column] = [
-            .kind, .actor, .contentType, .state, .size, .digest, .codec, .rowBase, .versionLabel, .metadata, .rowPhase, .rowStatus,
-            .rowProgress,
-        ]
-        static let keys: [Column] = [.key, .requestDigest]
-
-        var type: OID {
-            switch self {
-            case .tenant, .flowID, .flowType, .phase, .status, .labels, .labelChanges, .actor, .contentType, .versionLabel, .rowPhase,
-                .rowStatus, .key:
-                .textArray
-            case .count, .first: .int4Array
-            case .expected, .base, .revision, .size, .rowBase: .int8Array
-            case .kind, .codec: .int2Array
-            case .progress, .rowProgress: .float8Array
-            case .state, .digest, .metadata, .requestDigest: .byteaArray
-            }
-        }
-    }
-
-    /// The element of a group (`g`), or of a row (`r`).
-    private func at(_ column: Column, _ index: String) -> String { "($\(column.rawValue))[\(index)]" }
+    /// The element of a flow (`g`), or of a row (`r`).
+    private func at(_ value: SaveValue, _ index: String) -> String { "(\(SaveParameters.groups(value)))[\(index)]" }
 
     private var text: String {
-        var parts = ["WITH head AS (\(heads == .create ? creation : update))", "ver AS (\(version))"]
+        var parts = ["WITH head AS (\(form == .create ? creation : update))", "ver AS (\(version))"]
         if idempotent { parts.append("kept AS (\(record))") }
         return parts.joined(separator: ",\n") + "\nSELECT h.i, h.version, h.updated_at FROM head h"
+    }
+
+    private var head: SaveHeadSQL {
+        SaveHeadSQL(value: { at($0, "g.i") }, count: at(.count, "g.i"), labelLimit: "$2")
     }
 
     /// Writes nothing when the key was used.
@@ -99,59 +72,39 @@ struct SaveGroupSQL: Hashable {
             """
     }
 
-    private var labels: LabelSQL { LabelSQL(labels: "f.labels", changes: at(.labelChanges, "g.i"), limit: "$2") }
-
     /// The tenant is compared by ANY: with a plain `=` the planner would also consider a merge join that reads the whole index in its
     /// order, and choose it while `flow` seems to have next to no rows.
     private var update: String {
         """
-        UPDATE flowstate.flow f SET version = f.version + \(at(.count, "g.i")), phase = coalesce(\(at(.phase, "g.i")), f.phase),
-            status = coalesce(\(at(.status, "g.i")), f.status), progress = coalesce(\(at(.progress, "g.i")), f.progress),
-            labels = coalesce(\(at(.labels, "g.i"))::jsonb, \(labels.merged), f.labels),
-            updated_at = greatest(statement_timestamp(), f.updated_at)
+        UPDATE flowstate.flow f \(head.update)
         FROM generate_series(1, $1) g(i)
-        WHERE f.tenant = ANY (ARRAY[\(at(.tenant, "g.i"))]) AND f.flow_id = \(at(.flowID, "g.i")) AND f.deleted_at IS NULL
-            AND (\(at(.expected, "g.i")) IS NULL OR f.version = \(at(.expected, "g.i")))
-            AND (\(at(.flowType, "g.i")) IS NULL OR f.flow_type = \(at(.flowType, "g.i")))
-            AND (\(at(.base, "g.i")) IS NULL OR \(at(.base, "g.i")) BETWEEN f.base_floor AND f.version)
-            AND ($2 IS NULL OR \(at(.labelChanges, "g.i")) IS NULL OR \(LabelSQL.count(labels.merged)) <= $2)\(guardCondition)
-            \(heads == .updateHeld ? "AND " + HeadLock.isHeld : "")
-        RETURNING g.i, f.version, f.phase, f.status, f.progress, f.updated_at
+        WHERE f.tenant = ANY (ARRAY[\(head[.tenant])]) AND f.flow_id = \(head[.flowID]) AND \(head.isExpected) AND \(head.isChangeable)
+            AND ($2 IS NULL OR \(head[.labelChanges]) IS NULL OR \(LabelSQL.count(head.labels.merged)) <= $2)\(guardCondition)
+            \(form == .updateHeld ? "AND " + HeadLock.isHeld : "")
+        RETURNING g.i, \(SaveHeadSQL.returning)
         """
     }
 
     private var creation: String {
         """
-        INSERT INTO flowstate.flow AS f
-            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, definition_revision)
-        SELECT \(at(.tenant, "g.i")), \(at(.flowID, "g.i")), \(at(.count, "g.i")), coalesce(\(at(.flowType, "g.i")), ''),
-            coalesce(\(at(.phase, "g.i")), ''), coalesce(\(at(.status, "g.i")), ''), \(at(.progress, "g.i")),
-            coalesce(\(at(.labels, "g.i"))::jsonb, jsonb_strip_nulls(\(at(.labelChanges, "g.i"))::jsonb), '{}'),
-            statement_timestamp(), statement_timestamp(), \(at(.revision, "g.i"))
+        \(head.insertion)
         FROM generate_series(1, $1) g(i)
         WHERE true\(guardCondition)
         ON CONFLICT (tenant, flow_id) DO NOTHING
-        RETURNING array_position($\(Column.flowID.rawValue), f.flow_id) AS i, f.version, f.phase, f.status, f.progress, f.updated_at
+        RETURNING array_position(\(SaveParameters.groups(.flowID)), f.flow_id) AS i, \(SaveHeadSQL.returning)
         """
     }
 
-    /// The first version of a flow is always of the kind "created".
     private var version: String {
         let first = at(.first, "h.i")
         let row = chained ? "r.i" : "h.i"
         let number = chained ? "h.version - \(at(.count, "h.i")) + 1 + r.i - \(first)" : "h.version"
         let source =
             chained ? "head h CROSS JOIN LATERAL generate_series(\(first), \(first) + \(at(.count, "h.i")) - 1) r(i)" : "head h"
-        return """
-            INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec,
-                digest, actor, content_type, phase, status, version_label, metadata, base_version, state)
-            SELECT \(at(.tenant, "h.i")), \(at(.flowID, "h.i")), \(number), nullif(\(number) - 1, 0), \(at(.size, row)), h.updated_at,
-                coalesce(\(at(.rowProgress, row)), h.progress), CASE \(number) WHEN 1 THEN 1::smallint ELSE \(at(.kind, row)) END,
-                \(at(.codec, row)), \(at(.digest, row)), \(at(.actor, row)), \(at(.contentType, row)),
-                coalesce(\(at(.rowPhase, row)), h.phase), coalesce(\(at(.rowStatus, row)), h.status), \(at(.versionLabel, row)),
-                \(at(.metadata, row)), \(at(.rowBase, row)), \(at(.state, row))
-            FROM \(source)
-            """
+        return SaveVersionSQL(
+            head: { at($0, "h.i") }, row: { at($0, row) }, number: number, parent: "nullif(\(number) - 1, 0)",
+            carried: { "coalesce(\(at($0, row)), \($1))" }
+        ).insertion(from: source)
     }
 
     private var record: String {

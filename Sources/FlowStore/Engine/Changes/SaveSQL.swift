@@ -44,31 +44,20 @@ struct SaveSQL {
     static let short = Statement(
         name: "save_short",
         sql: """
-            WITH head AS (UPDATE flowstate.flow f \(update(0) + updateCondition + returning))
+            WITH head AS (UPDATE flowstate.flow f \(head(0).update + updateCondition + returning))
             \(version)
             RETURNING \(ChangeSQL.written)::smallint, version, created_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text,
                 NULL::bytea, digest, NULL::text, NULL::bigint
             """,
-        parameterTypes: types)
-
-    /// `$1`…`$22`, then the idempotency key and the request's digest, then the checkpoint's id, name, description and distance.
-    private static let types: [OID] = [
-        .text, .text, .int8,  // tenant, flow_id, expected version
-        .text, .text, .text, .float8, .text,  // flow_type, phase, status, progress, labels (NULL keeps them)
-        .int2, .text, .text,  // kind, actor, content_type
-        .bytea, .int8, .bytea, .int2,  // state, size, digest, codec
-        .int8, .text, .bytea,  // parent_version, version_label, metadata
-        .int8,  // base_version
-        .text, .int8,  // label changes (NULL: none), definition_revision of a flow that is made or moved
-        .int4,  // how many labels a flow may have (NULL: there are no label changes)
-    ]
+        parameterTypes: SaveParameters.singleTypes)
 
     private static func make(
         _ head: Head, idempotent: Bool, checkpoint: Bool, quarantines: Bool = false, notifies: Bool = false
     ) -> Statement {
-        var types = types
-        var change = ChangeSQL(head: "", version: version, digest: "$14::bytea")
-        change.labels = labels
+        // The idempotency key and the request's digest follow, then what the checkpoint, the quarantine and the notification need.
+        var types = SaveParameters.singleTypes
+        var change = ChangeSQL(head: "", version: version, digest: "\(SaveParameters.single(.digest))::bytea")
+        change.labels = self.head(0).labels
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
         if idempotent {
             change.keyParameter = types.count + 1
@@ -86,7 +75,7 @@ struct SaveSQL {
                 """
                 point AS (INSERT INTO flowstate.checkpoint
                     (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
-                    SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), $10, h.updated_at FROM head h)
+                    SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), \(SaveParameters.single(.actor)), h.updated_at FROM head h)
                 """)
         }
         if quarantines {
@@ -103,16 +92,17 @@ struct SaveSQL {
             types += NotificationRow.insertedTypes
             change.additions.append("note AS (\(insertion))")
         }
-        let epoch = checkpoint ? 1 : 0
+        let columns = self.head(checkpoint ? 1 : 0)
         switch head {
-        case .create: change.head = create(epoch) + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
+        case .create:
+            change.head = columns.insertion + " WHERE true " + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
         case .update, .updateHeld:
             if head == .updateHeld { condition += " AND " + HeadLock.isHeld }
-            change.head = "UPDATE flowstate.flow f " + update(epoch) + updateCondition + condition + returning
+            change.head = "UPDATE flowstate.flow f " + columns.update + updateCondition + condition + returning
         case .append:
             change.head =
-                create(epoch) + hasBase + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + update(epoch) + " WHERE " + changeable
-                + returning
+                columns.insertion + " WHERE true " + hasBase + condition + " ON CONFLICT (tenant, flow_id) DO UPDATE " + columns.update
+                + " WHERE " + changeable + returning
         }
         let name =
             (quarantines ? "quarantine_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
@@ -121,54 +111,28 @@ struct SaveSQL {
     }
 
     /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
-    private static func create(_ epoch: Int) -> String {
-        """
-        INSERT INTO flowstate.flow AS f
-            (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at, checkpoint_epoch,
-            definition_revision)
-        SELECT $1, $2, 1, coalesce($4, ''), coalesce($5, ''), coalesce($6, ''), $7,
-            coalesce($8::jsonb, jsonb_strip_nulls($20::jsonb), '{}'), statement_timestamp(), statement_timestamp(), \(epoch), $21
-        WHERE true
-        """ + " "
+    private static func head(_ epoch: Int) -> SaveHeadSQL {
+        SaveHeadSQL(
+            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind), labelLimit: SaveParameters.singleLabelLimit)
     }
 
-    /// A version is never older than the one before, whatever the clock does.
-    private static func update(_ epoch: Int) -> String {
-        """
-        SET version = f.version + 1, phase = coalesce($5, f.phase), status = coalesce($6, f.status),
-            progress = coalesce($7, f.progress),
-            labels = coalesce($8::jsonb, \(labels.merged), f.labels),
-            definition_revision = CASE WHEN $9 = \(VersionKind.definitionMoved.rawValue) THEN $21 ELSE f.definition_revision END,
-            updated_at = greatest(statement_timestamp(), f.updated_at), checkpoint_epoch = f.checkpoint_epoch + \(epoch)
-        """
-    }
-
-    private static let labels = LabelSQL(labels: "f.labels", changes: "$20", limit: "$22")
-
-    /// A base must exist: it may have been pruned, or never have been in this database. From the floor on, every version exists.
-    private static let changeable = """
-        f.deleted_at IS NULL AND ($4 IS NULL OR f.flow_type = $4) AND ($19 IS NULL OR $19 BETWEEN f.base_floor AND f.version)
-            AND \(labels.fits)
-        """
+    private static let changeable = head(0).isChangeable + " AND " + head(0).labels.fits
 
     /// A flow that does not exist has no base for its first version, whatever this server has cached.
     private static let hasBase = """
-        AND ($19 IS NULL OR EXISTS (SELECT FROM flowstate.flow g WHERE g.tenant = $1 AND g.flow_id = $2))
+        AND (\(SaveParameters.single(.base)) IS NULL OR EXISTS (SELECT FROM flowstate.flow g WHERE g.tenant = $1 AND g.flow_id = $2))
         """ + " "
 
     private static let updateCondition = """
-         WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND ($16 IS NULL OR f.version >= $16)
+         WHERE f.tenant = $1 AND f.flow_id = $2 AND \(head(0).isExpected)
+            AND (\(SaveParameters.single(.parentVersion)) IS NULL OR f.version >= \(SaveParameters.single(.parentVersion)))
             AND \(changeable)
         """ + " "
 
-    private static let returning = " RETURNING f.version, f.phase, f.status, f.progress, f.updated_at"
+    private static let returning = " RETURNING " + SaveHeadSQL.returning
 
-    /// The first version of a flow is always of the kind "created".
-    private static let version = """
-        INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec,
-            digest, actor, content_type, phase, status, version_label, metadata, base_version, state)
-        SELECT $1, $2, h.version, coalesce($16, nullif(h.version - 1, 0)), $13, h.updated_at, h.progress,
-            CASE WHEN h.version = 1 THEN 1::smallint ELSE $9 END, $15, $14, $10, $11, h.phase, h.status, $17, $18, $19, $12
-        FROM head h
-        """
+    private static let version = SaveVersionSQL(
+        head: SaveParameters.single, row: SaveParameters.single, number: "h.version",
+        parent: "coalesce(\(SaveParameters.single(.parentVersion)), nullif(h.version - 1, 0))", carried: { $1 }
+    ).insertion(from: "head h")
 }

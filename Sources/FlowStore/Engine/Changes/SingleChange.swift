@@ -40,7 +40,7 @@ struct SingleChange {
                 : SaveSQL.noting(
                     held: place == .held, idempotent: isIdempotent, quarantines: command.quarantine != nil,
                     notifies: command.notification != nil)
-        parameters = command.parameters(stored, digest: save.digest, requestDigest: save.requestDigest, limits)
+        parameters = command.parameters(save, stored, limits)
         let interpreter = command.interpreter(requestDigest: save.requestDigest, limits)
         decode = { rows throws(PostgresError) in isShort && rows.count == 0 ? .retry : try interpreter.answer(rows) }
     }
@@ -61,34 +61,12 @@ extension SaveCommand {
         }
     }
 
-    fileprivate func parameters(_ stored: StoredState, digest: [UInt8], requestDigest: [UInt8], _ limits: Limits) -> Parameters {
-        var parameters = Parameters(reservingBytes: stored.bytes.count + metadata.count + 512)
-        parameters.append(key.tenant)
-        parameters.append(key.flowID)
-        parameters.append(precondition.expectedVersion)
-        parameters.append(flowType)
-        parameters.append(phase)
-        parameters.append(status)
-        parameters.append(progress)
-        parameters.append(labels.map(LabelsJSON.encode))
-        parameters.append(kind.rawValue)
-        parameters.append(actor)
-        parameters.append(contentType.text)
-        parameters.append(bytes: stored.bytes)
-        parameters.append(Int64(state.count))
-        parameters.append(bytes: digest)
-        parameters.append(stored.codec.rawValue)
-        parameters.append(parentVersion)
-        parameters.append(versionLabel)
-        parameters.append(bytes: metadata.isEmpty ? nil : metadata)
-        parameters.append(stored.base)
-        parameters.append(labelChanges.map(LabelsJSON.encode))
-        parameters.append(definitionRevision)
-        parameters.append(labelChanges == nil ? nil : Int32(clamping: limits.labels))
-        if let idempotencyKey {
-            parameters.append(idempotencyKey)
-            parameters.append(bytes: requestDigest)
-        }
+    fileprivate func parameters(_ save: SaveChange, _ stored: StoredState, _ limits: Limits) -> Parameters {
+        var parameters = SaveParameters.single(
+            SaveHead(
+                key: key, expected: precondition.expectedVersion, flowType: flowType, phase: phase, status: status, progress: progress,
+                labels: labels, labelChanges: labelChanges, base: stored.base, revision: definitionRevision),
+            SaveRow(save: save, stored: stored), labelLimit: limits.labels)
         if let checkpoint {
             parameters.append(checkpoint.id)
             parameters.append(checkpoint.name)

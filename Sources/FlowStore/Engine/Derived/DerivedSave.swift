@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// A save whose state is derived from the latest version: loads that, derives the next one, and saves it with the loaded version expected.
@@ -15,8 +16,6 @@ struct DerivedSave<Extra: Sendable>: Sendable {
         case replayed(SavedVersion)
     }
 
-    typealias Completion = @Sendable (Result<Outcome, StateError>) -> Void
-
     let key: FlowKey
     let precondition: Precondition
     let idempotencyKey: String?
@@ -31,89 +30,92 @@ struct DerivedSave<Extra: Sendable>: Sendable {
     /// Derives the next version; the caller sets its precondition, key and digest. Pure; may run on any thread, and twice.
     let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> (SaveCommand, Extra)
 
-    func submit(to store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
-        try StateCheck(limits: store.limits).checkExisting(precondition)
-        guard let idempotencyKey else { return try take(store, context, completion) }
-        try NameRule.check(idempotencyKey, field: "idempotency_key", maximumBytes: store.limits.idempotencyKeyBytes)
+    /// - Throws: before anything is loaded, `overloaded` when too many changes of the flow wait.
+    func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome {
         // A request that was answered before is answered again, even if it could no longer be carried out.
-        store.submit(RecordedSave.query(tenant: key.tenant, idempotencyKey: idempotencyKey), context) { result in
-            completing(completion) { () throws(StateError) in
-                guard let record = try result.get() else { return try take(store, context, completion) }
-                guard record.requestDigest == requestDigest else { throw .idempotencyKeyReused(key: idempotencyKey) }
-                completion(.success(.replayed(record.saved)))
-            }
+        if let idempotencyKey,
+            let saved = try await RecordedSave.find(idempotencyKey, of: key.tenant, digest: requestDigest, in: store, for: context)
+        {
+            return .replayed(saved)
+        }
+        try await takeTurn(in: store, context)
+        let turns = store.resources.turns
+        do throws(StateError) {
+            // The place was for the turn only.
+            var run = DerivedSaveRun(save: self, store: store, context: context.withoutPlace)
+            let outcome = try await run.run()
+            turns.end(key)
+            return outcome
+        } catch {
+            turns.end(key, failure: error == .lockHeld ? error : nil)
+            throw error
         }
     }
 
-    /// Takes its turn among the requests that derive a version of the flow here, behind what was submitted before it.
-    private func take(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
-        // The place is for its turn only; its save is ready when it is derived.
-        let (place, context) = (context.place, context.withoutPlace)
-        try store.resources.order.submit(key, place) {
-            completing(completion) { () throws(StateError) in try begin(store, context, completion) }
+    /// Waits for its turn among the requests that derive a version of the flow here, behind what was submitted before it.
+    private func takeTurn(in store: StateStore, _ context: OperationContext) async throws(StateError) {
+        try await store.wait(context) { (context, completion: @escaping @Sendable (Result<Void, StateError>) -> Void) throws(StateError) in
+            let (turns, key) = (store.resources.turns, key)
+            let request = FlowTurns.Request(deadline: context.deadline) {
+                completion(context.abandonment.map { .failure($0) } ?? .success(()))
+                return context.abandonment == nil
+            } refuse: {
+                completion(.failure($0))
+            }
+            try store.resources.order.submit(key, context.place) {
+                completing(completion) { () throws(StateError) in try turns.begin(key, request) }
+            }
         }
-    }
-
-    private func begin(_ store: StateStore, _ context: OperationContext, _ completion: @escaping Completion) throws(StateError) {
-        let (turns, key) = (store.resources.turns, key)
-        let request = FlowTurns.Request(deadline: context.deadline) {
-            if let reason = context.abandonment {
-                completion(.failure(reason))
-                return false
-            }
-            let run = DerivedSaveRun<Extra>(save: self, store: store, context: context) { result in
-                if case .failure(.lockHeld) = result { turns.end(key, failure: .lockHeld) } else { turns.end(key) }
-                completion(result)
-            }
-            do throws(StateError) {
-                try run.load()
-                return true
-            } catch {
-                completion(.failure(error))
-                return false
-            }
-        } refuse: {
-            completion(.failure($0))
-        }
-        try turns.begin(key, request)
     }
 }
 
-/// One attempt at a `DerivedSave`.
-private struct DerivedSaveRun<Extra: Sendable>: Sendable {
+/// The turn of a `DerivedSave`: up to `Change.maximumAttempts` attempts.
+private struct DerivedSaveRun<Extra: Sendable> {
+    typealias Outcome = DerivedSave<Extra>.Outcome
+
     let save: DerivedSave<Extra>
     let store: StateStore
     let context: OperationContext
-    let completion: DerivedSave<Extra>.Completion
-    var attempts = 1
     /// nil: recovery was not tried yet.
-    var recoveryID: String?
+    private var recoveryID: String?
 
-    func load() throws(StateError) {
-        try LoadCommand(key: save.key).submit(to: store, context: context) { result in
-            completing(fail(nil)) { () throws(StateError) in
-                guard case .snapshot(let snapshot) = try result.get() else { throw .internalFault("a load without a state") }
-                let version = snapshot.version.version
-                if case .expected(let expected) = save.precondition, expected != version {
-                    throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
-                }
-                guard save.needsDefinition else { return make(snapshot, nil) }
-                try store.definition(for: snapshot.head, context) { found in
-                    completing(completion) { () throws(StateError) in make(snapshot, try found.get()?.definition) }
-                }
-            }
-        }
+    init(save: DerivedSave<Extra>, store: StateStore, context: OperationContext) {
+        self.save = save
+        self.store = store
+        self.context = context
     }
 
-    private func make(_ snapshot: Snapshot, _ definition: FlowDefinition?) {
-        store.compute(
-            [snapshot.state, save.input], context,
-            { made in
-                completing(fail(snapshot, definition)) { () throws(StateError) in try write(try made.get(), snapshot, definition) }
+    mutating func run() async throws(StateError) -> Outcome {
+        for _ in 0..<Change.maximumAttempts {
+            if let outcome = try await attempt() { return outcome }
+        }
+        throw .contention
+    }
+
+    /// - Returns: nil: another save, or a recovery, came in between, and everything is to be repeated.
+    private mutating func attempt() async throws(StateError) -> Outcome? {
+        let snapshot: Snapshot
+        do throws(StateError) {
+            snapshot = try await store.snapshot(of: save.key, for: context)
+        } catch {
+            return try await recover(from: error, nil, nil)
+        }
+        let version = snapshot.version.version
+        if case .expected(let expected) = save.precondition, expected != version {
+            throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
+        }
+        let definition = save.needsDefinition ? try await store.definition(for: snapshot.head, context)?.definition : nil
+        do throws(StateError) {
+            let (save, run) = (save, self)
+            let (command, extra) = try await store.compute([snapshot.state, save.input], context) { budget throws(StateError) in
+                try run.examine(snapshot, definition, budget)
+                return try save.derive(snapshot, definition, budget)
             }
-        ) { budget throws(StateError) in
-            try examine(snapshot, definition, budget)
-            return try save.derive(snapshot, definition, budget)
+            return try await outcome(of: store.save(completed(command, after: snapshot), for: context), command, snapshot, extra)
+        } catch .versionConflict(_, _, _) where save.precondition.expectedVersion == nil {
+            return nil
+        } catch {
+            return try await recover(from: error, snapshot, definition)
         }
     }
 
@@ -125,34 +127,19 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
         if !report.isValid { throw .stateInvalid(report.violations) }
     }
 
-    private func write(
-        _ made: (SaveCommand, Extra), _ snapshot: Snapshot, _ definition: FlowDefinition?
-    ) throws(StateError) {
-        let extra = made.1
-        var command = made.0
+    /// The derived save, as the next version after the snapshot, for the client's request.
+    private func completed(_ made: SaveCommand, after snapshot: Snapshot) -> SaveCommand {
+        var command = made
         // Ids are in the order of insertion, and the recovery's notification came first.
         if recoveryID != nil { command.notification?.id = IDGenerator.next() }
         command.precondition = .expected(snapshot.version.version)
         command.idempotencyKey = save.idempotencyKey
         command.requestDigest = save.requestDigest
-        try command.submit(to: store, context: context) { [command, extra] result in
-            switch result {
-            case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
-            case .success(let saved):
-                completion(.success(.saved(saved, command, after: snapshot, extra, recoveryID: recoveryID ?? "")))
-            case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
-            case .failure(let error): fail(snapshot, definition)(.failure(error))
-            }
-        }
+        return command
     }
 
-    /// Repeats everything after another save of the flow, or after a recovery.
-    private func tryAgain(afterRecovery id: String? = nil) {
-        guard attempts < Change.maximumAttempts else { return completion(.failure(.contention)) }
-        var next = self
-        next.attempts += 1
-        if let id { next.recoveryID = id }
-        completing(completion) { () throws(StateError) in try next.load() }
+    private func outcome(of saved: SavedVersion, _ command: SaveCommand, _ snapshot: Snapshot, _ extra: Extra) -> Outcome {
+        saved.replayed ? .replayed(saved) : .saved(saved, command, after: snapshot, extra, recoveryID: recoveryID ?? "")
     }
 
     // MARK: Recovery
@@ -164,54 +151,36 @@ private struct DerivedSaveRun<Extra: Sendable>: Sendable {
         return definition.recovers(on: save.trigger, phase: snapshot.head.phase, status: snapshot.head.status)
     }
 
-    /// Completes with a failure, unless recovery can help.
-    private func fail(_ snapshot: Snapshot?, _ definition: FlowDefinition? = nil) -> DerivedSave<Extra>.Completion {
-        { result in
-            guard case .failure(let error) = result, RecoveryByPolicy.concerns(error) else { return completion(result) }
-            guard mayRecover(snapshot, definition) else { return giveUp(error) }
-            Task {
-                let recovery = await RecoveryByPolicy.run(after: error, save.trigger, of: save.key, snapshot: snapshot, store, context)
-                context.executor.execute {
-                    switch recovery {
-                    case .ended(let id): tryAgain(afterRecovery: id)
-                    // Another call's recovery, or a save, came first: the change is derived from the current version.
-                    case .changedMeanwhile: tryAgain()
-                    // An error report is recorded whatever is wrong with the state.
-                    case .notDone where save.trigger == .errorReport: tryAgain(afterRecovery: "")
-                    case .notDone: completion(.failure(error))
-                    }
-                }
-            }
+    /// - Returns: nil when recovery may have helped.
+    /// - Throws: the error, when it cannot.
+    private mutating func recover(
+        from error: StateError, _ snapshot: Snapshot?, _ definition: FlowDefinition?
+    ) async throws(StateError) -> Outcome? {
+        guard RecoveryByPolicy.concerns(error) else { throw error }
+        guard mayRecover(snapshot, definition) else { return try await keepDamaged(error) }
+        switch await RecoveryByPolicy.run(after: error, save.trigger, of: save.key, snapshot: snapshot, store, context) {
+        case .ended(let id): recoveryID = id
+        // Another call's recovery, or a save, came first: the change is derived from the current version.
+        case .changedMeanwhile: break
+        // An error report is recorded whatever is wrong with the state.
+        case .notDone where save.trigger == .errorReport: recoveryID = ""
+        case .notDone: throw error
         }
+        return nil
     }
 
     /// Recovery cannot help. An error report is recorded all the same: beside the state that cannot be read.
-    private func giveUp(_ error: StateError) {
-        guard case .dataLoss(_, let version, _) = error, save.trigger == .errorReport else { return completion(.failure(error)) }
-        completing(completion) { () throws(StateError) in
-            try LoadCommand(key: save.key, ifVersionNot: version).submit(to: store, context: context) { result in
-                completing(completion) { () throws(StateError) in
-                    guard case .unchanged(let head, let record) = try result.get() else { return tryAgain() }
-                    try keepDamaged(Snapshot(head: head, version: record, state: []))
-                }
-            }
-        }
-    }
-
-    private func keepDamaged(_ snapshot: Snapshot) throws(StateError) {
-        let (made, extra) = try save.derive(snapshot, nil, WorkBudget(steps: store.limits.work))
-        var command = made
-        command.precondition = .expected(snapshot.version.version)
-        command.idempotencyKey = save.idempotencyKey
-        command.requestDigest = save.requestDigest
-        DamagedVersionCopy(command: command).submit(to: store, context) { [command, extra] result in
-            switch result {
-            case .success(let saved) where saved.replayed: completion(.success(.replayed(saved)))
-            case .success(let saved):
-                completion(.success(.saved(saved, command, after: snapshot, extra, recoveryID: recoveryID ?? "")))
-            case .failure(.versionConflict) where save.precondition.expectedVersion == nil: tryAgain()
-            case .failure(let error): completion(.failure(error))
-            }
+    private func keepDamaged(_ error: StateError) async throws(StateError) -> Outcome? {
+        guard case .dataLoss(_, let version, _) = error, save.trigger == .errorReport else { throw error }
+        let loaded = try await store.load(LoadCommand(key: save.key, ifVersionNot: version), for: context)
+        guard case .unchanged(let head, let record) = loaded else { return nil }
+        let snapshot = Snapshot(head: head, version: record, state: [])
+        let (command, extra) = try save.derive(snapshot, nil, WorkBudget(steps: store.limits.work))
+        do throws(StateError) {
+            let saved = try await DamagedVersionCopy(command: completed(command, after: snapshot)).run(on: store, for: context)
+            return outcome(of: saved, command, snapshot, extra)
+        } catch .versionConflict(_, _, _) where save.precondition.expectedVersion == nil {
+            return nil
         }
     }
 }

@@ -23,6 +23,31 @@ struct RecordedSave: Sendable {
         return query
     }
 
+    /// The recorded answer to the same request; nil: the key was not used.
+    ///
+    /// - Throws: `idempotencyKeyReused`, when another request used it.
+    static func find(
+        _ idempotencyKey: String, of tenant: String, digest: [UInt8], in store: StateStore, for context: OperationContext
+    ) async throws(StateError) -> SavedVersion? {
+        guard let record = try await store.ask(query(tenant: tenant, idempotencyKey: idempotencyKey), for: context) else { return nil }
+        guard record.requestDigest == digest else { throw .idempotencyKeyReused(key: idempotencyKey) }
+        return record.saved
+    }
+
+    /// The answer to a request whose state is refused now: a retry of one that succeeded is answered again, even so.
+    ///
+    /// - Throws: the refusal, when there is none.
+    static func find(
+        after refusal: StateError, _ idempotencyKey: String?, of tenant: String, digest: [UInt8], in store: StateStore,
+        for context: OperationContext
+    ) async throws(StateError) -> SavedVersion {
+        guard refusal.isOfContent, let idempotencyKey,
+            let record = try? await store.ask(query(tenant: tenant, idempotencyKey: idempotencyKey), for: context),
+            record.requestDigest == digest
+        else { throw refusal }
+        return record.saved
+    }
+
     private static let statement = Statement(
         name: "recorded_save",
         sql: """

@@ -37,7 +37,7 @@ extension StateStore {
         _ operation: LoadOperation, _ context: OperationContext,
         _ completion: @escaping @Sendable (Result<LoadedState, StateError>) -> Void
     ) {
-        submit(operation, context) { [self] result in
+        enqueue(operation, context) { [self] result in
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(.state(let state)): completion(.success(state))

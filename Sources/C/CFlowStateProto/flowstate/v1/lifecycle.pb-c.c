@@ -1409,7 +1409,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__set_status_request__field_d
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__SetStatusRequest, n_set_labels),
     offsetof(Flowstate__V1__SetStatusRequest, set_labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

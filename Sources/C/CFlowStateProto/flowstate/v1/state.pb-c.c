@@ -1978,7 +1978,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__create_flow_request__field_
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__CreateFlowRequest, n_labels),
     offsetof(Flowstate__V1__CreateFlowRequest, labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2283,7 +2283,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_d
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__SaveStateRequest, n_labels),
     offsetof(Flowstate__V1__SaveStateRequest, labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3290,7 +3290,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow_filter__field_descript
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__FlowFilter, n_labels),
     offsetof(Flowstate__V1__FlowFilter, labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3853,7 +3853,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__fork_flow_request__field_de
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__ForkFlowRequest, n_labels),
     offsetof(Flowstate__V1__ForkFlowRequest, labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

@@ -277,51 +277,6 @@ void   flowstate__v1__pending_write__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__pending_write__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   flowstate__v1__map_entry__init
-                     (Flowstate__V1__MapEntry         *message)
-{
-  static const Flowstate__V1__MapEntry init_value = FLOWSTATE__V1__MAP_ENTRY__INIT;
-  *message = init_value;
-}
-size_t flowstate__v1__map_entry__get_packed_size
-                     (const Flowstate__V1__MapEntry *message)
-{
-  assert(message->base.descriptor == &flowstate__v1__map_entry__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t flowstate__v1__map_entry__pack
-                     (const Flowstate__V1__MapEntry *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &flowstate__v1__map_entry__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t flowstate__v1__map_entry__pack_to_buffer
-                     (const Flowstate__V1__MapEntry *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &flowstate__v1__map_entry__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Flowstate__V1__MapEntry *
-       flowstate__v1__map_entry__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Flowstate__V1__MapEntry *)
-     protobuf_c_message_unpack (&flowstate__v1__map_entry__descriptor,
-                                allocator, len, data);
-}
-void   flowstate__v1__map_entry__free_unpacked
-                     (Flowstate__V1__MapEntry *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &flowstate__v1__map_entry__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12] =
 {
   {
@@ -403,7 +358,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12]
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__Flow, n_labels),
     offsetof(Flowstate__V1__Flow, labels),
-    &flowstate__v1__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1042,57 +997,6 @@ const ProtobufCMessageDescriptor flowstate__v1__pending_write__descriptor =
   flowstate__v1__pending_write__field_indices_by_name,
   1,  flowstate__v1__pending_write__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__pending_write__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor flowstate__v1__map_entry__field_descriptors[2] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__MapEntry, key),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "value",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__MapEntry, value),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned flowstate__v1__map_entry__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-  1,   /* field[1] = value */
-};
-static const ProtobufCIntRange flowstate__v1__map_entry__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor flowstate__v1__map_entry__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flowstate.v1.MapEntry",
-  "MapEntry",
-  "Flowstate__V1__MapEntry",
-  "flowstate.v1",
-  sizeof(Flowstate__V1__MapEntry),
-  2,
-  flowstate__v1__map_entry__field_descriptors,
-  flowstate__v1__map_entry__field_indices_by_name,
-  1,  flowstate__v1__map_entry__number_ranges,
-  (ProtobufCMessageInit) flowstate__v1__map_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[13] =

@@ -148,51 +148,6 @@ void   google__rpc__bad_request__free_unpacked
   assert(message->base.descriptor == &google__rpc__bad_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   google__rpc__map_entry__init
-                     (Google__Rpc__MapEntry         *message)
-{
-  static const Google__Rpc__MapEntry init_value = GOOGLE__RPC__MAP_ENTRY__INIT;
-  *message = init_value;
-}
-size_t google__rpc__map_entry__get_packed_size
-                     (const Google__Rpc__MapEntry *message)
-{
-  assert(message->base.descriptor == &google__rpc__map_entry__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t google__rpc__map_entry__pack
-                     (const Google__Rpc__MapEntry *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &google__rpc__map_entry__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t google__rpc__map_entry__pack_to_buffer
-                     (const Google__Rpc__MapEntry *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &google__rpc__map_entry__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Google__Rpc__MapEntry *
-       google__rpc__map_entry__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Google__Rpc__MapEntry *)
-     protobuf_c_message_unpack (&google__rpc__map_entry__descriptor,
-                                allocator, len, data);
-}
-void   google__rpc__map_entry__free_unpacked
-                     (Google__Rpc__MapEntry *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &google__rpc__map_entry__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 static const ProtobufCFieldDescriptor google__rpc__error_info__field_descriptors[3] =
 {
   {
@@ -226,7 +181,7 @@ static const ProtobufCFieldDescriptor google__rpc__error_info__field_descriptors
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Google__Rpc__ErrorInfo, n_metadata),
     offsetof(Google__Rpc__ErrorInfo, metadata),
-    &google__rpc__map_entry__descriptor,
+    &google__protobuf__map_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -382,56 +337,5 @@ const ProtobufCMessageDescriptor google__rpc__bad_request__descriptor =
   google__rpc__bad_request__field_indices_by_name,
   1,  google__rpc__bad_request__number_ranges,
   (ProtobufCMessageInit) google__rpc__bad_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor google__rpc__map_entry__field_descriptors[2] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Google__Rpc__MapEntry, key),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "value",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Google__Rpc__MapEntry, value),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned google__rpc__map_entry__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-  1,   /* field[1] = value */
-};
-static const ProtobufCIntRange google__rpc__map_entry__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor google__rpc__map_entry__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "google.rpc.MapEntry",
-  "MapEntry",
-  "Google__Rpc__MapEntry",
-  "google.rpc",
-  sizeof(Google__Rpc__MapEntry),
-  2,
-  google__rpc__map_entry__field_descriptors,
-  google__rpc__map_entry__field_indices_by_name,
-  1,  google__rpc__map_entry__number_ranges,
-  (ProtobufCMessageInit) google__rpc__map_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
