@@ -106,3 +106,155 @@ public struct Packer: ~Copyable {
         protobuf_c_message_pack(message, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self))
     }
 }
+
+// From protobuf-c's structs to Swift values.
+
+extension ProtobufCBinaryData {
+    /// The bytes, copied.
+    public var bytes: [UInt8] { [UInt8](UnsafeBufferPointer(start: data, count: data == nil ? 0 : len)) }
+
+    /// The text; a NUL stays in it. Throws `WireError.invalidUTF8` with the field's name.
+    public func string(_ field: StaticString) throws(WireError) -> String {
+        guard len > 0, let data else { return "" }
+        // Half the time of String(validating:as:), which is generic and not specialised in the library.
+        guard let text = try? UTF8Span(validating: UnsafeBufferPointer(start: data, count: len).span) else {
+            throw .invalidUTF8(field: field.description)
+        }
+        return String(copying: text)
+    }
+
+    /// The texts of a repeated field.
+    public static func strings(
+        _ list: UnsafeMutablePointer<ProtobufCBinaryData>?, _ count: Int, _ field: StaticString
+    ) throws(WireError) -> [String] {
+        var result: [String] = []
+        result.reserveCapacity(count)
+        for element in UnsafeBufferPointer(start: list, count: count) {
+            result.append(try element.string(field))
+        }
+        return result
+    }
+
+    /// The bytes of every element of a repeated field.
+    public static func byteArrays(_ list: UnsafeMutablePointer<ProtobufCBinaryData>?, _ count: Int) -> [[UInt8]] {
+        UnsafeBufferPointer(start: list, count: count).map(\.bytes)
+    }
+}
+
+extension WireMessage {
+    /// A submessage, nil when it is not set.
+    @inlinable
+    public static func optional(_ c: UnsafeMutablePointer<C>?) throws(WireError) -> Self? {
+        guard let c else { return nil }
+        return try Self(c.pointee)
+    }
+
+    /// A repeated submessage.
+    @inlinable
+    public static func array(
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?, _ count: Int
+    ) throws(WireError) -> [Self] {
+        var result: [Self] = []
+        result.reserveCapacity(count)
+        for case let element? in UnsafeBufferPointer(start: list, count: count) {
+            result.append(try Self(element.pointee))
+        }
+        return result
+    }
+}
+
+// From Swift values to protobuf-c's structs. Everything that a struct points at is copied into the arena:
+// a pointer into a Swift array or string is only valid inside a closure, and there would be one closure a
+// field. For 2 KB of state the copy takes less time than the arena's own allocation.
+
+extension Arena {
+    /// Room for `count` values. It is always there: an arena that encodes has no ceiling.
+    @inlinable
+    mutating func room<T>(for count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
+        guard let memory = allocate(count * MemoryLayout<T>.stride) else {
+            preconditionFailure("an arena that encodes was made with a ceiling")
+        }
+        return memory.bindMemory(to: type, capacity: count)
+    }
+
+    private mutating func copy(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return ProtobufCBinaryData() }
+        let memory = room(for: bytes.count, of: UInt8.self)
+        memory.update(from: source, count: bytes.count)
+        return ProtobufCBinaryData(len: bytes.count, data: memory)
+    }
+
+    /// A bytes field.
+    public mutating func copy(_ bytes: [UInt8]) -> ProtobufCBinaryData {
+        bytes.withUnsafeBufferPointer { copy($0) }
+    }
+
+    /// A string field.
+    public mutating func copy(_ text: String) -> ProtobufCBinaryData {
+        guard !text.isEmpty else { return ProtobufCBinaryData() }
+        var text = text
+        return text.withUTF8 { copy($0) }
+    }
+
+    /// A repeated string field; nil for none.
+    public mutating func list(_ texts: [String]) -> UnsafeMutablePointer<ProtobufCBinaryData>? {
+        guard !texts.isEmpty else { return nil }
+        let list = room(for: texts.count, of: ProtobufCBinaryData.self)
+        for (index, text) in texts.enumerated() { (list + index).initialize(to: copy(text)) }
+        return list
+    }
+
+    /// A repeated bytes field; nil for none.
+    public mutating func list(_ elements: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData>? {
+        guard !elements.isEmpty else { return nil }
+        let list = room(for: elements.count, of: ProtobufCBinaryData.self)
+        for (index, bytes) in elements.enumerated() { (list + index).initialize(to: copy(bytes)) }
+        return list
+    }
+
+    /// A repeated number or enum field; nil for none.
+    @inlinable
+    public mutating func list<T: BitwiseCopyable>(scalars: [T]) -> UnsafeMutablePointer<T>? {
+        guard !scalars.isEmpty else { return nil }
+        let list = room(for: scalars.count, of: T.self)
+        for (index, value) in scalars.enumerated() { (list + index).initialize(to: value) }
+        return list
+    }
+
+    /// A message's struct, filled.
+    @inlinable
+    public mutating func make<M: WireMessage>(_ message: M) -> UnsafeMutablePointer<M.C> {
+        let c = room(for: 1, of: M.C.self)
+        protobuf_c_message_init(M.descriptor, c)
+        message.fill(c, &self)
+        return c
+    }
+
+    /// A submessage that may be absent.
+    @inlinable
+    public mutating func make<M: WireMessage>(optional message: M?) -> UnsafeMutablePointer<M.C>? {
+        guard let message else { return nil }
+        return make(message)
+    }
+
+    /// A repeated submessage; nil for none.
+    @inlinable
+    public mutating func list<M: WireMessage>(_ messages: [M]) -> UnsafeMutablePointer<UnsafeMutablePointer<M.C>?>? {
+        guard !messages.isEmpty else { return nil }
+        let list = room(for: messages.count, of: UnsafeMutablePointer<M.C>?.self)
+        for (index, message) in messages.enumerated() { (list + index).initialize(to: make(message)) }
+        return list
+    }
+}
+
+/// Why bytes could not be decoded. Nothing of the message is kept.
+public enum WireError: Error, Equatable, Sendable {
+    /// The bytes are not a message of the type asked for: truncated, a bad tag, a wrong length.
+    case malformed
+    /// A string field is not valid UTF-8; `field` is its name in the proto file.
+    case invalidUTF8(field: String)
+    /// A `google.protobuf.Duration` is not a length of time: its parts have different signs, or are out of range.
+    case invalidDuration(field: String)
+    /// Decoding would take more memory than `limit` bytes. The bytes may be a valid message.
+    case tooMuchMemory(limit: Int)
+}

@@ -86,3 +86,122 @@ enum StateCompression {
         return state
     }
 }
+
+/// The encoding of a state in the column `state`.
+enum StateCodec: Int16 {
+    /// Byte for byte.
+    case raw = 0
+    /// A zstd frame.
+    case frame = 1
+    /// A zstd patch: a frame that refers to the bytes of the version `base_version`.
+    case patch = 2
+}
+
+/// A state as stored in its row.
+struct StoredState: Sendable {
+    var codec: StateCodec
+    var bytes: [UInt8]
+    /// The version to which a patch refers.
+    var base: FlowVersion?
+    /// The outcome of trying a patch.
+    var trial = PatchTrial.none
+}
+
+enum PatchTrial: Sendable {
+    /// It succeeded, or there was no base to try it against.
+    case none
+    case tooLarge
+    /// Patches are not tried for now.
+    case skipped
+}
+
+/// The versions of a flow against which its next version can be stored. Pure.
+///
+///     level 0    a whole state                        ●───────────────●────────
+///     level 1    patches against it                   ├──●────●───●   ├──●─
+///     leaf       patches against the newest of those     ├┬┬  ├┬  ├┬┬┬   ├┬
+///
+/// A patch grows with its distance from its base, so a base is renewed once the patches made against it take more bytes than it does
+/// itself: then a new one costs no more than was spent on the old. Storage grows with what changes, and reading any version takes its
+/// row and `maximumDepth` others at most.
+struct VersionChain: Sendable {
+    struct Level: Sendable {
+        let version: FlowVersion
+        let state: [UInt8]
+        /// Bytes of the version in its row.
+        let storedBytes: Int
+        /// Bytes of the patches against it in theirs.
+        var spentBytes = 0
+    }
+
+    /// Patches between a version and a whole state. A query names each base, so this is not configurable.
+    static let maximumDepth = 2
+    /// Smaller states are not worth a patch: the row alone is larger.
+    private static let smallestState = 128
+    private static let longestPause = 64
+
+    /// From the whole state on, each a patch against the one before.
+    private(set) var levels: [Level]
+    /// States that have little in common are stored whole, and patches are tried ever more rarely.
+    private var misses = 0
+    private var pause = 0
+
+    /// The chain of a version that was stored whole.
+    init(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
+        levels = [Level(version: version, state: state, storedBytes: stored.bytes.count)]
+    }
+
+    /// A chain read from the database, ending with the requested version. What was spent on a level is estimated from the last patch
+    /// against it: patches grow with their distance, so on average they take about half of the last one.
+    init(levels: [Level]) {
+        self.levels = levels.prefix(Self.maximumDepth).enumerated().map { place, level in
+            var level = level
+            guard place + 1 < levels.count else { return level }
+            let next = levels[place + 1]
+            // The distance between patches against this level is estimated by that of the next two levels; leaves follow each other.
+            let interval = place + 2 < levels.count ? max(levels[place + 2].version - next.version, 1) : 1
+            let patches = max(Int(clamping: (next.version - level.version) / interval), 1)
+            level.spentBytes = max(next.storedBytes, next.storedBytes / 2 * patches)
+            return level
+        }
+    }
+
+    /// The level against which to store the next state, and the most bytes of the patch; nil: store it whole.
+    func base(for state: [UInt8]) -> (level: Int, limit: Int)? {
+        guard pause == 0, state.count >= Self.smallestState, let whole = levels.first else { return nil }
+        guard let level = levels.lastIndex(where: { $0.spentBytes <= $0.storedBytes }) else { return nil }
+        // Reading a small state must not require a large one.
+        guard levels[...level].allSatisfy({ $0.state.count <= 2 * state.count }) else { return nil }
+        // "Much smaller": half of what the whole state would take, going by the last one that was stored so.
+        let wholeBytes = whole.storedBytes * state.count / max(whole.state.count, 1)
+        return (level, wholeBytes / 2)
+    }
+
+    /// Whether patches are not tried for now.
+    var isPausing: Bool { pause > 0 }
+
+    /// Updates the chain after the version was committed.
+    mutating func append(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
+        let new = Level(version: version, state: state, storedBytes: stored.bytes.count)
+        guard let base = stored.base else {
+            switch stored.trial {
+            case .none: break
+            case .tooLarge:
+                misses += 1
+                pause = min(1 << min(misses, 6), Self.longestPause)
+            case .skipped: if pause > 0 { pause -= 1 }
+            }
+            levels = [new]
+            return
+        }
+        (misses, pause) = (0, 0)
+        // Its base may have left the chain while the save was in flight.
+        guard let level = levels.lastIndex(where: { $0.version == base }) else { return }
+        levels.removeSubrange((level + 1)...)
+        levels[level].spentBytes += stored.bytes.count
+        if levels.count < Self.maximumDepth { levels.append(new) }
+    }
+
+    /// Bytes in memory.
+    var byteCount: Int { levels.reduce(0) { $0 + $1.state.count } }
+}
