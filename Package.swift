@@ -36,6 +36,7 @@ let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 
@@ -48,6 +49,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -75,7 +77,7 @@ let package = Package(
         // Rooms
         room("JSON", ["CJSON", "CRE2"]),
         room("FlowModel", ["JSON"]),
-        room("Resources", ["CLinux"]),
+        room("Resources", ["CLinux", deque]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
         room("Protobuf", ["CProtobufC", "CWellKnown"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
@@ -83,7 +85,7 @@ let package = Package(
         room("Postgres", ["CLibPQ", "Resources", logging]),
         room("PostgresCluster", ["Postgres", logging, subprocess, systemPackage]),
         room("Compression", ["CXXHash", "CZstd"]),
-        room("FlowStore", ["Postgres", "FlowModel", "JSON", "Compression", "Resources", logging]),
+        room("FlowStore", ["Postgres", "FlowModel", "JSON", "Compression", "Resources", deque, logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "Compression"]),
         room("FlowAccess", ["FlowModel"]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", "JSON", nioCore]),
@@ -99,7 +101,7 @@ let package = Package(
             name: "flowstate",
             dependencies: [
                 "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "Resources", "WireMessages",
-                arguments, logging, lifecycle, yaml,
+                arguments, logging, lifecycle, systemPackage, yaml,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -1,10 +1,10 @@
+import DequeModule
+
 /// A queue in which callers take turns: one element of each per round; a caller's elements keep their order. Pure.
 package struct FairQueue<Element> {
     private struct Caller {
         let id: UInt64
-        var elements: [Element]
-        /// Elements before this index were taken.
-        var next = 0
+        var elements: Deque<Element>
     }
 
     package init() {}
@@ -38,8 +38,8 @@ package struct FairQueue<Element> {
         var removed: [Element] = []
         for place in callers.indices.reversed() where removed.count < limit {
             let count = removed.count
-            var kept: [Element] = []
-            for element in callers[place].elements[callers[place].next...] {
+            var kept: Deque<Element> = []
+            for element in callers[place].elements {
                 if removed.count < limit, matches(element) { removed.append(element) } else { kept.append(element) }
             }
             if removed.count == count { continue }
@@ -58,9 +58,8 @@ package struct FairQueue<Element> {
         guard count > 0 else { return nil }
         if turn >= callers.count { turn = 0 }
         count -= 1
-        let element = callers[turn].elements[callers[turn].next]
-        callers[turn].next += 1
-        if callers[turn].next == callers[turn].elements.count {
+        let element = callers[turn].elements.popFirst()
+        if callers[turn].elements.isEmpty {
             callers.remove(at: turn)
         } else {
             turn += 1

@@ -237,4 +237,12 @@ struct SeededRandom: RandomNumberGenerator {
         credit.taken()
         #expect(credit.partial(buffered: 20) == 20)
     }
+
+    @Test func noMoreIsReturnedThanArrived() {
+        var credit = ReceiveCredit()
+        credit.received(30)
+        #expect(credit.returning(20) == 20)
+        #expect(credit.returning(20) == 10)
+        #expect(credit.returning(20) == 0 && credit.unreturned == 0)
+    }
 }

@@ -54,7 +54,12 @@ import Testing
         let error = await startError(directory)
         #expect(error == .alreadyRunning(pid: Int(getpid()), directory: directory))
         await cluster.stop()
-        let later = await startError(directory)
+        // A process that another test has just forked holds the lock as well, until it runs its program.
+        var later = await startError(directory)
+        for _ in 0..<50 {
+            guard case .alreadyRunning = later else { break }
+            later = await startError(directory)
+        }
         #expect(later == nil)
     }
 

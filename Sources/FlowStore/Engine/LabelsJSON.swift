@@ -1,39 +1,21 @@
 import FlowModel
+import JSON
 
 /// Labels as PostgreSQL's `jsonb` reads and prints them: one object, every value a string.
 enum LabelsJSON {
-    /// Labels contain no control characters (`Labels.check`), so only two characters need an escape (RFC 8259 §7).
     static func encode(_ labels: Labels) -> String {
-        var text = "{"
-        for entry in labels.entries {
-            if text.utf8.count > 1 { text += "," }
-            append(entry.name, to: &text)
-            text += ":"
-            append(entry.value, to: &text)
-        }
-        text += "}"
-        return text
+        var object = JSONObjectText()
+        for entry in labels.entries { object.add(entry.name, entry.value) }
+        return object.text
     }
 
     /// A removed label is null, which `jsonb_strip_nulls` removes after the merge.
     static func encode(_ changes: LabelChanges) -> String {
-        var text = "{"
+        var object = JSONObjectText()
         for entry in changes.entries {
-            if text.utf8.count > 1 { text += "," }
-            append(entry.name, to: &text)
-            text += ":"
-            if let value = entry.value { append(value, to: &text) } else { text += "null" }
+            if let value = entry.value { object.add(entry.name, value) } else { object.add(entry.name, json: "null") }
         }
-        return text + "}"
-    }
-
-    private static func append(_ value: String, to text: inout String) {
-        text += "\""
-        for scalar in value.unicodeScalars {
-            if scalar == "\"" || scalar == "\\" { text += "\\" }
-            text.unicodeScalars.append(scalar)
-        }
-        text += "\""
+        return object.text
     }
 
     /// Reads what `jsonb::text` prints for such an object; nil for anything else.

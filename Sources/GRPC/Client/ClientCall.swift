@@ -15,8 +15,6 @@ final class ClientCall {
     private var timer: Scheduled<Void>?
     private var httpStatus = ""
     private var credit = ReceiveCredit()
-    /// Bytes received that were not returned to the server's flow-control window yet.
-    private var unreturned = 0
     private weak var connection: ClientConnectionHandler?
 
     /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it calls `taken` itself.
@@ -54,10 +52,8 @@ final class ClientCall {
 
     /// Returns bytes to the server's flow-control window, never more than arrived.
     private func consume(_ bytes: Int) {
-        let bytes = min(bytes, unreturned)
-        guard bytes > 0 else { return }
-        unreturned -= bytes
-        connection?.consume(id, bytes)
+        let bytes = credit.returning(bytes)
+        if bytes > 0 { connection?.consume(id, bytes) }
     }
 
     /// The receiver took a message.
@@ -75,8 +71,8 @@ final class ClientCall {
     }
 
     func received(_ bytes: ByteBuffer) {
-        unreturned += bytes.readableBytes
-        guard !isOver else { return consume(unreturned) }
+        credit.received(bytes.readableBytes)
+        guard !isOver else { return consume(credit.unreturned) }
         deframer.append(bytes)
         do {
             while let message = try deframer.next() {
@@ -117,7 +113,7 @@ final class ClientCall {
         let handler = onEnd
         onEnd = nil
         onMessage = { _, _ in }
-        consume(unreturned)
+        consume(credit.unreturned)
         handler?(result)
     }
 }

@@ -44,8 +44,6 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
     var credit = ReceiveCredit()
-    /// Bytes received that were not returned to the client's flow-control window yet.
-    var unreturned = 0
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     var held = 0
     /// Those of `held` that were handed over to the method, and that `memory` counts.
@@ -227,10 +225,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     /// Returns bytes to the client's flow-control window, never more than arrived.
     func consume(_ bytes: Int) {
-        let bytes = min(bytes, unreturned)
-        guard bytes > 0 else { return }
-        unreturned -= bytes
-        connection?.consume(id, bytes)
+        let bytes = credit.returning(bytes)
+        if bytes > 0 { connection?.consume(id, bytes) }
     }
 
     private func answer(_ message: FramedMessage) {
@@ -297,7 +293,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         cancelHandler = nil
         letGoOfRequest()
         // nghttp2 returns bytes to the connection's window by `consume` only, also for closed streams.
-        consume(unreturned)
+        consume(credit.unreturned)
         if handedOver != 0 { connection?.handedOverBytes -= handedOver }
         handedOver = 0
         if held != 0 { hold(-held) }

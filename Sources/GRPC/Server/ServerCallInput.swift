@@ -4,9 +4,9 @@ import NIOCore
 extension ServerCall {
     func received(_ bytes: ByteBuffer) {
         eventLoop.assertInEventLoop()
-        unreturned += bytes.readableBytes
+        credit.received(bytes.readableBytes)
         observation?.requestBytes += bytes.readableBytes
-        guard !state.isOver else { return consume(unreturned) }
+        guard !state.isOver else { return consume(credit.unreturned) }
         hold(bytes.readableBytes)
         do {
             try cut(bytes)

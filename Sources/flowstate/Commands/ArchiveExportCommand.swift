@@ -4,6 +4,7 @@ import FlowServer
 import FlowStateClient
 import FlowTransfer
 import Glibc
+import SystemPackage
 
 /// `flowstate archive export`
 struct ArchiveExportCommand: ClientCommand {
@@ -61,7 +62,7 @@ struct ArchiveExportCommand: ClientCommand {
     private var path: String { file ?? out ?? "" }
     private var toStandardOutput: Bool { path == "-" }
 
-    private func export(_ file: Descriptor, _ client: StateClient, _ console: Console) async throws -> (Record, unreadable: Int64) {
+    private func export(_ file: FileDescriptor, _ client: StateClient, _ console: Console) async throws -> (Record, unreadable: Int64) {
         if file.isTerminal { throw LocalFailure("an archive cannot be shown: standard output is a terminal", status: .invalidInput) }
         let writer = try ArchiveWriter(header) { try file.write($0) }
         var progress = ProgressNotes(console)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlowStateClient
+import SystemPackage
 
 /// `flowstate flow save`
 struct FlowSaveCommand: ClientCommand {
@@ -72,7 +73,7 @@ struct FlowSaveCommand: ClientCommand {
     private func state() throws -> [UInt8] {
         if let source { return try StateInput.read(source) }
         if let state = try input.read() { return state }
-        guard !Descriptor.standardInput.isTerminal else {
+        guard !FileDescriptor.standardInput.isTerminal else {
             throw ValidationError("Give the state with --file or --state-text, or on standard input.")
         }
         return try StateInput.read("-")

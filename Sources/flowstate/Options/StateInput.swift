@@ -1,4 +1,5 @@
 import ArgumentParser
+import SystemPackage
 
 /// Where a state comes from: a file, standard input, or the command line.
 struct StateInput: ParsableArguments {
@@ -31,14 +32,14 @@ struct StateInput: ParsableArguments {
     static func read(_ path: String, limit: Int = largestBytes) throws -> [UInt8] {
         do {
             if path == "-" { return try readToEnd(.standardInput, limit) }
-            return try Descriptor.reading(path) { try readToEnd($0, limit) }
-        } catch let error as SystemError {
+            return try FileDescriptor.reading(path) { try readToEnd($0, limit) }
+        } catch let error as Errno {
             let name = path == "-" ? "standard input" : "'\(path)'"
             throw LocalFailure("cannot read \(name): \(error)", status: .failure)
         }
     }
 
-    private static func readToEnd(_ file: Descriptor, _ limit: Int) throws -> [UInt8] {
+    private static func readToEnd(_ file: FileDescriptor, _ limit: Int) throws -> [UInt8] {
         var result: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -1,11 +1,12 @@
 import FlowArchive
 import FlowStateClient
+import SystemPackage
 
 /// An archive that can be read more than once: a file, or a copy of standard input. Its errors are thrown as failures that name it.
 struct ArchiveFile {
     /// The name for messages.
     private let name: String
-    private let file: Descriptor
+    private let file: FileDescriptor
     /// Where the archive begins in the file.
     private let beginning: Int64
 
@@ -15,23 +16,23 @@ struct ArchiveFile {
     static func opening<Result>(_ path: String, _ body: (ArchiveFile) async throws -> Result) async throws -> Result {
         guard path == "-" else {
             let name = "'\(path)'"
-            let file = try readable(name) { () throws(SystemError) in try Descriptor.openForReading(path) }
-            defer { file.close() }
+            let file = try readable(name) { () throws(Errno) in try FileDescriptor.openForReading(path) }
+            defer { try? file.close() }
             return try await opening(file, name, body)
         }
-        guard !Descriptor.standardInput.isTerminal else {
+        guard !FileDescriptor.standardInput.isTerminal else {
             throw LocalFailure("an archive cannot be typed: standard input is a terminal", status: .invalidInput)
         }
         return try await opening(.standardInput, "standard input", body)
     }
 
     private static func opening<Result>(
-        _ file: Descriptor, _ name: String, _ body: (ArchiveFile) async throws -> Result
+        _ file: FileDescriptor, _ name: String, _ body: (ArchiveFile) async throws -> Result
     ) async throws -> Result {
         if let beginning = file.position { return try await body(ArchiveFile(name: name, file: file, beginning: beginning)) }
-        let copy = try readable("the rest of \(name)") { () throws(SystemError) in try Descriptor.temporaryFile() }
-        defer { copy.close() }
-        try readable(name) { () throws(SystemError) in try file.copyToEnd(into: copy) }
+        let copy = try readable("the rest of \(name)") { () throws(Errno) in try FileDescriptor.temporaryFile() }
+        defer { try? copy.close() }
+        try readable(name) { () throws(Errno) in try file.copyToEnd(into: copy) }
         return try await body(ArchiveFile(name: name, file: copy, beginning: 0))
     }
 
@@ -39,9 +40,9 @@ struct ArchiveFile {
     /// - Throws: `LocalFailure` when it cannot be read or is not a complete archive, and what else `body` throws.
     func reading<Result>(_ body: (ArchiveReader) async throws -> Result) async throws -> Result {
         do {
-            try Self.readable(name) { () throws(SystemError) in try file.seek(to: beginning) }
+            try Self.readable(name) { () throws(Errno) in try file.seek(to: beginning) }
             let reader = try ArchiveReader { [name, file] buffer in
-                try Self.readable(name) { () throws(SystemError) in try file.read(into: &buffer) }
+                try Self.readable(name) { () throws(Errno) in try file.read(into: &buffer) }
             }
             return try await body(reader)
         } catch let error as ArchiveError {
@@ -58,7 +59,7 @@ struct ArchiveFile {
         }
     }
 
-    private static func readable<Result>(_ name: String, _ body: () throws(SystemError) -> Result) throws(LocalFailure) -> Result {
+    private static func readable<Result>(_ name: String, _ body: () throws(Errno) -> Result) throws(LocalFailure) -> Result {
         do {
             return try body()
         } catch {

@@ -1,3 +1,5 @@
+import SystemPackage
+
 /// Standard output and standard error, and how to write to them.
 struct Console {
     /// Whether standard output is a terminal.
@@ -8,17 +10,17 @@ struct Console {
     private let errorFormat: OutputFormat
 
     init(requested: OutputFormat?) {
-        isTerminal = Descriptor.standardOutput.isTerminal
+        isTerminal = FileDescriptor.standardOutput.isTerminal
         format = requested ?? (isTerminal ? .table : .json)
         errorFormat = requested ?? .table
     }
 
-    /// - Throws: `SystemError`.
+    /// - Throws: `Errno`.
     func write(_ bytes: [UInt8]) throws {
-        try Descriptor.standardOutput.write(bytes)
+        try FileDescriptor.standardOutput.write(bytes)
     }
 
-    /// - Throws: `SystemError`.
+    /// - Throws: `Errno`.
     func write(_ text: String) throws { try write(Array(text.utf8)) }
 
     /// Prints one result.
@@ -46,6 +48,6 @@ struct Console {
 
     /// Standard error may be closed; the error is dropped then.
     private func writeError(_ text: String) {
-        _ = try? Descriptor.standardError.write(Array(text.utf8))
+        _ = try? FileDescriptor.standardError.write(Array(text.utf8))
     }
 }

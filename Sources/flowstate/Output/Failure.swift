@@ -1,6 +1,7 @@
 import FlowStateClient
 import FlowTransfer
 import Glibc
+import SystemPackage
 
 /// A failure before or after the call: a file that cannot be read, a terminal that cannot show the output.
 struct LocalFailure: Error {
@@ -45,7 +46,7 @@ struct Failure {
             let isMissing = if case .flowNotFound = error { true } else { false }
             self.init("\(error)", status: isMissing ? .notFound : .failure)
         // Errors of reading are `LocalFailure` already.
-        case let error as SystemError: self.init("cannot write the output: \(error)", status: .failure)
+        case let error as Errno: self.init("cannot write the output: \(error)", status: .failure)
         default: self.init("\(error)", status: .failure)
         }
     }
@@ -53,7 +54,7 @@ struct Failure {
     /// Ends the program when the reader of the output has gone away (`… | head`): by SIGPIPE and without a message, as the system would,
     /// which shells show as 141. The signal is ignored until then, for the sake of the connections.
     static func endIfPipeIsClosed(_ error: any Error) {
-        guard (error as? SystemError)?.number == EPIPE else { return }
+        guard (error as? Errno) == .brokenPipe else { return }
         signal(SIGPIPE, SIG_DFL)
         raise(SIGPIPE)
     }

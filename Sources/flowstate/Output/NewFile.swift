@@ -1,4 +1,5 @@
 import Glibc
+import SystemPackage
 
 /// A file that appears under its name when it is complete, or not at all.
 enum NewFile {
@@ -10,21 +11,21 @@ enum NewFile {
     /// - Parameter replacing: If false, a file that exists already is a failure, before `body` runs or afterwards.
     /// - Throws: `LocalFailure`, and what `body` throws.
     static func writing<Result>(
-        _ path: String, replacing: Bool, _ body: (Descriptor) async throws -> Result
+        _ path: String, replacing: Bool, _ body: (FileDescriptor) async throws -> Result
     ) async throws -> Result {
         if !replacing, access(path, F_OK) == 0 { throw exists(path) }
         if isSpecial(path) {
             let number = open(path, O_WRONLY | O_CLOEXEC)
             guard number >= 0 else { throw failure(path) }
             defer { close(number) }
-            return try await body(Descriptor(number: number))
+            return try await body(FileDescriptor(rawValue: number))
         }
         var name = Array((path + ".XXXXXX").utf8CString)
         let number = mkstemp(&name)
         guard number >= 0 else { throw failure(path) }
         do {
             defer { close(number) }
-            let result = try await body(Descriptor(number: number))
+            let result = try await body(FileDescriptor(rawValue: number))
             guard fsync(number) == 0 else { throw failure(path) }
             try rename(name, path, replacing: replacing)
             return result
@@ -60,6 +61,6 @@ enum NewFile {
     }
 
     private static func failure(_ path: String) -> LocalFailure {
-        LocalFailure("cannot write '\(path)': \(SystemError.last)", status: .failure)
+        LocalFailure("cannot write '\(path)': \(Errno.last)", status: .failure)
     }
 }

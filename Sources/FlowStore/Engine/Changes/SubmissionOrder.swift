@@ -1,3 +1,4 @@
+import DequeModule
 import FlowModel
 import Synchronization
 
@@ -43,11 +44,9 @@ final class SubmissionOrder: Sendable {
         var readiness: Readiness
     }
 
-    /// There may be thousands of entries, so everything but finding one takes constant time, and nothing copies them.
     private struct Line {
-        private var entries: [Entry] = []
-        /// Entries before this index have left.
-        private var front = 0
+        /// Numbers are ascending.
+        private var entries: Deque<Entry> = []
         /// A thread is running the ready entries in front; it also runs those that become ready meanwhile.
         private(set) var isServed = false
 
@@ -65,32 +64,25 @@ final class SubmissionOrder: Sendable {
 
         /// Takes the first entry if it is settled; nil: it is not, or the line is empty, and the line is no longer served.
         mutating func popFirst() -> Entry? {
-            guard front < entries.count else { return nil }
-            if case .making = entries[front].readiness {
+            guard let entry = entries.first else { return nil }
+            switch entry.readiness {
+            case .making:
                 isServed = false
                 return nil
-            }
-            let entry = entries[front]
-            if case .staying = entry.readiness {
-                entries[front].readiness = .making
+            case .staying:
+                entries[0].readiness = .making
                 return entry
+            case .ready, .givenUp: return entries.popFirst()
             }
-            entries[front].readiness = .givenUp
-            front += 1
-            if front >= 1_024, 2 * front >= entries.count {
-                entries.removeFirst(front)
-                front = 0
-            }
-            return entry
         }
 
-        var isEmpty: Bool { front == entries.count }
+        var isEmpty: Bool { entries.isEmpty }
         /// Entries that have not left.
-        var count: Int { entries.count - front }
+        var count: Int { entries.count }
 
-        /// A binary search: numbers are ascending.
+        /// A binary search: there may be thousands.
         private func index(of number: UInt64) -> Int? {
-            var (low, high) = (front, entries.count)
+            var (low, high) = (0, entries.count)
             while low < high {
                 let middle = low + (high - low) / 2
                 if entries[middle].number < number { low = middle + 1 } else { high = middle }

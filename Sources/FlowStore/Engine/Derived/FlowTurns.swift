@@ -1,3 +1,4 @@
+import DequeModule
 import FlowModel
 import Synchronization
 
@@ -112,7 +113,7 @@ final class FlowTurns: Sendable {
 struct FlowQueue {
     typealias Instant = ContinuousClock.Instant
 
-    var waiting: [FlowTurns.Request] = []
+    var waiting: Deque<FlowTurns.Request> = []
     private var startedAt: Instant
     /// How long the last two turns took.
     private var durations: [Duration] = []
@@ -124,7 +125,7 @@ struct FlowQueue {
 
     mutating func next(now: Instant) -> FlowTurns.Request? {
         startedAt = now
-        return waiting.isEmpty ? nil : waiting.removeFirst()
+        return waiting.popFirst()
     }
 
     mutating func ended(now: Instant) { durations = durations.suffix(1) + [now - startedAt] }
@@ -139,13 +140,13 @@ struct FlowQueue {
     mutating func removeThoseBeforeTurn() -> [FlowTurns.Request] {
         let removed = waiting.filter { $0.since <= startedAt }
         waiting.removeAll { $0.since <= startedAt }
-        return removed
+        return Array(removed)
     }
 
     /// Between two turns: removes the requests whose turns would come too late.
     mutating func removeLate(now: Instant) -> [FlowTurns.Request] {
         guard let pace else { return [] }
-        var (kept, late): ([FlowTurns.Request], [FlowTurns.Request]) = ([], [])
+        var (kept, late): (Deque<FlowTurns.Request>, [FlowTurns.Request]) = ([], [])
         for request in waiting {
             let isLate = request.deadline.map { now + pace * (kept.count + 1) > $0 } ?? false
             if isLate { late.append(request) } else { kept.append(request) }
