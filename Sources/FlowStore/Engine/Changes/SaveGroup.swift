@@ -138,16 +138,10 @@ struct SaveGroup {
             phase = save.command.phase ?? phase
             status = save.command.status ?? status
             progress = save.command.progress ?? progress
-            rows.append(SaveRow(save: save, stored: stored, phase: phase, status: status, progress: progress))
+            rows.append(SaveRow(save, stored, phase: phase, status: status, progress: progress))
         }
-        let head = SaveHead(
-            key: key, count: count, first: first, expected: expected, flowType: flowType, phase: self.phase, status: self.status,
-            progress: self.progress, labels: labels, labelChanges: labelChanges, base: rows.compactMap(\.stored.base).min(),
-            revision: definitionRevision)
-        return (head, rows)
+        return (SaveHead(self, key, first: first, base: rows.compactMap(\.stored.base).min()), rows)
     }
-
-    private var expected: FlowVersion? { if case .present(let version?) = start { version } else { nil } }
 
     private static func extends<Value>(_ carried: inout Value?, _ value: Value?, isFirst: Bool) -> Bool {
         guard let value else { return true }

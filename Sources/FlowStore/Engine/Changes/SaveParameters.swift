@@ -9,12 +9,12 @@ enum SaveValue: Sendable {
     case key, requestDigest
 }
 
-/// The new values of a flow's head; nil keeps the old one.
-struct SaveHead: Sendable {
+/// The new values of a flow's head; nil keeps the old one. A class, as a row is: each is passed to two dozen closures.
+final class SaveHead: Sendable {
     let key: FlowKey
     /// How many rows there are, and the place of the first one, from 1.
-    var count = 1
-    var first = 1
+    let count: Int
+    let first: Int
     let expected: FlowVersion?
     let flowType: String?
     let phase: String?
@@ -25,16 +25,54 @@ struct SaveHead: Sendable {
     /// The oldest base of the rows.
     let base: FlowVersion?
     let revision: Int64?
+
+    /// Of a single save.
+    init(_ command: SaveCommand, base: FlowVersion?) {
+        key = command.key
+        (count, first) = (1, 1)
+        expected = command.precondition.expectedVersion
+        flowType = command.flowType
+        phase = command.phase
+        status = command.status
+        progress = command.progress
+        labels = command.labels
+        labelChanges = command.labelChanges
+        self.base = base
+        revision = command.definitionRevision
+    }
+
+    init(_ group: SaveGroup, _ key: FlowKey, first: Int, base: FlowVersion?) {
+        self.key = key
+        count = group.count
+        self.first = first
+        expected = if case .present(let version?) = group.start { version } else { nil }
+        flowType = group.flowType
+        phase = group.phase
+        status = group.status
+        progress = group.progress
+        labels = group.labels
+        labelChanges = group.labelChanges
+        self.base = base
+        revision = group.definitionRevision
+    }
 }
 
 /// A row of `flow_version`.
-struct SaveRow: Sendable {
+final class SaveRow: Sendable {
     let save: SaveChange
     let stored: StoredState
     /// Carried over from save to save of a group; nil: the head's value.
-    var phase: String?
-    var status: String?
-    var progress: Double?
+    let phase: String?
+    let status: String?
+    let progress: Double?
+
+    init(_ save: SaveChange, _ stored: StoredState, phase: String? = nil, status: String? = nil, progress: Double? = nil) {
+        self.save = save
+        self.stored = stored
+        self.phase = phase
+        self.status = status
+        self.progress = progress
+    }
 }
 
 /// The parameters of a save's statements, in their order. A statement of many saves has an array for each, with an element for each flow or

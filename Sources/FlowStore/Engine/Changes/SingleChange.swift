@@ -62,11 +62,7 @@ extension SaveCommand {
     }
 
     fileprivate func parameters(_ save: SaveChange, _ stored: StoredState, _ limits: Limits) -> Parameters {
-        var parameters = SaveParameters.single(
-            SaveHead(
-                key: key, expected: precondition.expectedVersion, flowType: flowType, phase: phase, status: status, progress: progress,
-                labels: labels, labelChanges: labelChanges, base: stored.base, revision: definitionRevision),
-            SaveRow(save: save, stored: stored), labelLimit: limits.labels)
+        var parameters = SaveParameters.single(SaveHead(self, base: stored.base), SaveRow(save, stored), labelLimit: limits.labels)
         if let checkpoint {
             parameters.append(checkpoint.id)
             parameters.append(checkpoint.name)
