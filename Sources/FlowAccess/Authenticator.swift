@@ -44,9 +44,6 @@ package struct MetadataAuthenticator: Authenticator {
 
     package func authenticate(_ credentials: Credentials) -> Authentication {
         do throws(StateError) {
-            if let name = credentials.ambiguous {
-                throw .invalidArgument(field: name, message: "comes twice in the metadata, with different values")
-            }
             return .identified(
                 Identity(
                     tenant: try Self.value(credentials.tenant, "flowstate-tenant") ?? "default",

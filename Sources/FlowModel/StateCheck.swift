@@ -143,7 +143,8 @@ extension StateCheck {
     }
 
     /// For changes that are derived from the latest version.
-    package func checkDerived(_ precondition: Precondition, _ idempotencyKey: String?) throws(StateError) {
+    package func checkDerived(actor: String, _ precondition: Precondition, _ idempotencyKey: String?) throws(StateError) {
+        try checkName(actor, "actor")
         try checkExisting(precondition)
         try checkIdempotencyKey(idempotencyKey)
     }

@@ -47,8 +47,17 @@ struct MethodRunner: Sendable {
 
     // MARK: Who calls
 
+    /// A caller must not have two names, of which one part of the system might take the first and another the last.
+    private func authenticate(_ call: ServerCall) -> Authentication {
+        let credentials = Credentials(call)
+        if let name = credentials.ambiguous {
+            return .refused(.invalidArgument(field: name, message: "comes twice in the metadata, with different values"))
+        }
+        return authenticator.authenticate(credentials)
+    }
+
     private func start<Method: UnaryFlowMethod>(_ method: Method.Type, _ message: ByteBuffer, _ call: ServerCall) {
-        switch authenticator.authenticate(Credentials(call)) {
+        switch authenticate(call) {
         case .identified(let identity): admit(method, message, call, identity)
         case .refused(let error): call.finish(ErrorTable.status(error))
         case .pending(let identify):
@@ -75,7 +84,7 @@ struct MethodRunner: Sendable {
 
     private func context(_ call: ServerCall, _ scope: Scope) async throws -> CallContext {
         let identity: Identity
-        switch authenticator.authenticate(Credentials(call)) {
+        switch authenticate(call) {
         case .identified(let found): identity = found
         case .refused(let error): throw error
         case .pending(let identify):

@@ -12,7 +12,7 @@ package protocol StoreCommand: Sendable {
     /// Checks the command and runs it. Never blocks; may be called from any thread. Each command does so itself rather than the store for
     /// all of them, so that the path of saves and loads is compiled for their own types.
     ///
-    /// - Parameter completion: called exactly once unless this throws, on the context's executor, possibly before this returns.
+    /// - Parameter completion: called exactly once unless this throws, on the context's executor, or on this thread before this returns.
     /// - Throws: what is wrong with the command; nothing was enqueued then.
     func run(
         on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void

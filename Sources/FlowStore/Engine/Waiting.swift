@@ -51,10 +51,19 @@ extension StateStore {
         try await wait(context) { enqueue(change, $0, $1) }
     }
 
-    /// Saves a state that the server has made for a request: the next version follows the rules of the flow's type, as far as its kind has
-    /// to, and has the request's idempotency key and digest.
+    /// Saves a state that the server has made for a request. It is checked like any other, and the next version follows the rules of the
+    /// flow's type, as far as its kind has to.
     func save(_ command: SaveCommand, for context: OperationContext) async throws(StateError) -> SavedVersion {
-        try await wait(context) { (context, completion) throws(StateError) in try command.validateAndWrite(to: self, context, completion) }
+        let limits = limits
+        try await compute([command.state], context) { _ throws(StateError) in try StateCheck(limits: limits).check(command) }
+        return try await withCheckedContinuation { (continuation: CheckedContinuation<Result<SavedVersion, StateError>, Never>) in
+            do throws(StateError) {
+                // Not as `wait` does it: validating and packing must not take a connection's thread.
+                try command.validateAndWrite(to: self, context) { continuation.resume(returning: $0) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }.get()
     }
 
     /// Loads a version, if it is not the one that the command names.

@@ -7,7 +7,8 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
     package init(_ decision: Decision) { self.decision = decision }
 
     package func check(limits: Limits) throws(StateError) {
-        try StateCheck(limits: limits).checkDerived(decision.request.precondition, decision.request.idempotencyKey)
+        let request = decision.request
+        try StateCheck(limits: limits).checkDerived(actor: request.actor, request.precondition, request.idempotencyKey)
         try decision.check(limits: limits)
     }
 

@@ -9,7 +9,7 @@ extension RestoreQuarantinedCommand: TaskCommand {
     }
 
     package func check(limits: Limits) throws(StateError) {
-        try StateCheck(limits: limits).checkDerived(precondition, idempotencyKey)
+        try StateCheck(limits: limits).checkDerived(actor: actor, precondition, idempotencyKey)
         try NameRule.check(id, field: "id", maximumBytes: limits.idBytes)
     }
 

@@ -4,7 +4,9 @@ import JSON
 
 extension PatchCommand: TaskCommand {
     package func check(limits: Limits) throws(StateError) {
-        try StateCheck(limits: limits).checkDerived(save.precondition, save.idempotencyKey)
+        let check = StateCheck(limits: limits)
+        try check.checkFields(of: save)
+        try check.checkExisting(save.precondition)
         if bytes.count > limits.stateBytes { throw .tooLarge(what: field, size: bytes.count, limit: limits.stateBytes) }
     }
 

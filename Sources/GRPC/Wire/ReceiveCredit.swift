@@ -14,7 +14,7 @@ struct ReceiveCredit {
 
     /// - Returns: how many of `bytes` to return to the window: never more than arrived.
     mutating func returning(_ bytes: Int) -> Int {
-        let bytes = min(bytes, unreturned)
+        let bytes = max(0, min(bytes, unreturned))
         unreturned -= bytes
         return bytes
     }

@@ -143,6 +143,21 @@ def test_status(flow):
         flow.SetStatus(flow_id="d", progress=101)
 
 
+def test_an_actor_that_is_not_a_name(flow):
+    """It would be written into the audit trail."""
+    with_actor = flow.metadata = [("flowstate-tenant", flow.tenant), ("flowstate-actor", "x" * 256)]
+    for call in (
+            lambda: flow.TransitionPhase(flow_id="d", phase="data_import"), lambda: flow.CompletePhase(flow_id="d"),
+            lambda: flow.ReportError(flow_id="d", message="m"), lambda: flow.SetStatus(flow_id="d", status="paused"),
+            lambda: flow.MoveFlow(flow_id="d"), lambda: flow.SaveState(flow_id="d", merge_patch=b"{}"),
+            lambda: flow.RestoreQuarantined(id="q"), lambda: flow.DeleteFlow(flow_id="d")):
+        with invalid() as refusal:
+            call()
+        assert "actor" in refusal.message
+    flow.metadata = with_actor[:1]
+    assert flow.load("d").flow.version == 1
+
+
 def test_a_completed_flow_has_ended(flow):
     flow.SetStatus(flow_id="d", status="completed")
     with refused_transition():

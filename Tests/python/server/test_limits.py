@@ -65,6 +65,29 @@ def test_fields(flows, good, bad, field):
         assert refusal.detail(errors_pb2.TooLarge).limit == 20
 
 
+@pytest.mark.parametrize("bad", [
+    {"metadata": b"[[[[1]]]]"}, {"phase": "x" * 41}, {"labels": {"a": "1", "b": "2", "c": "3"}}, {"labels": {"x": "y" * 6}},
+    {"checkpoint": {"description": "x" * 11}}, {"idempotency_key": "x" * 7}], ids=str)
+def test_fields_of_a_patch(flows, bad):
+    flows.save("f", b"{}")
+    for patch in ({"merge_patch": b"{}"}, {"json_patch": b"[]"}):
+        with invalid():
+            flows.SaveState(flow_id="f", **patch, **bad)
+
+
+def test_state_bytes_after_a_patch(flows):
+    """A state grows to the limit and not beyond, by patches that are small enough themselves."""
+    flows.save("f", b'{"a":"%s"}' % (b"x" * 1_000))
+    # {"a":"…","b":"…"}: 15 bytes beside the texts.
+    flows.SaveState(flow_id="f", merge_patch=b'{"b":"%s"}' % (b"x" * 985))
+    assert len(flows.state("f")) == 2_000
+    for patch in ({"merge_patch": b'{"b":"%s"}' % (b"x" * 986)},
+                  {"json_patch": b'[{"op":"replace","path":"/b","value":"%s"}]' % (b"x" * 986)}):
+        with refused(RESOURCE_EXHAUSTED, "STATE_TOO_LARGE") as refusal:
+            flows.SaveState(flow_id="f", **patch)
+        assert refusal.detail(errors_pb2.TooLarge).limit == 2_000
+
+
 def test_state_bytes(flows):
     flows.save("f", b"x" * 2_000, **BINARY)
     with refused(RESOURCE_EXHAUSTED, "STATE_TOO_LARGE") as refusal:

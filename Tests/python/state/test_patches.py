@@ -27,6 +27,20 @@ def test_merge_patch(flows):
     assert (snapshot.flow.phase, snapshot.version.content_type) == ("one", "application/json")
 
 
+@pytest.mark.parametrize("fields", [
+    {"progress": 250}, {"progress": float("nan")}, {"labels": {"a": "x" * 257}}, {"labels": {"a\0": "b"}},
+    {"labels": {str(number): "" for number in range(65)}}, {"phase": "x" * 256}, {"status": "a\tb"}, {"flow_type": "t\0"},
+    {"version_label": "x" * 256}, {"metadata": b"no json"}, {"parent_version": -1}, {"checkpoint": {"name": "a\0"}},
+    {"checkpoint": {"description": "x" * 5_000}}, {"idempotency_key": "x" * 256}, {"expected_version": -1}, {"expected_version": 0},
+], ids=str)
+@pytest.mark.parametrize("kind", ["merge_patch", "json_patch"])
+def test_what_a_save_may_not_hold_a_patch_may_not_either(flows, kind, fields):
+    flows.save("f", b"{}")
+    with invalid():
+        flows.SaveState(flow_id="f", **{kind: b"{}" if kind == "merge_patch" else b"[]"}, **fields)
+    assert flows.load("f").flow.version == 1
+
+
 def test_json_patch(flows):
     flows.save("f", b'{"list": [1, 2, 3], "n": 0}')
     flows.SaveState(flow_id="f", expected_version=1, phase="two", json_patch=patch(

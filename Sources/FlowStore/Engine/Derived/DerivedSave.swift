@@ -57,8 +57,9 @@ struct DerivedSave<Extra: Sendable>: Sendable {
         try await store.wait(context) { (context, completion: @escaping @Sendable (Result<Void, StateError>) -> Void) throws(StateError) in
             let (turns, key) = (store.resources.turns, key)
             let request = FlowTurns.Request(deadline: context.deadline) {
-                completion(context.abandonment.map { .failure($0) } ?? .success(()))
-                return context.abandonment == nil
+                let reason = context.abandonment
+                completion(reason.map { .failure($0) } ?? .success(()))
+                return reason == nil
             } refuse: {
                 completion(.failure($0))
             }
