@@ -209,11 +209,9 @@ struct BatchQueue<Element> {
 
     private mutating func sweepAside(now: Instant) -> [Failure] {
         aside.sweep(now: now).map { entry, isLate in
-            Failure(entry, isLate ? .deadlineExceeded : .unavailable(message: Self.heldMessage, outcomeUnknown: false))
+            Failure(entry, isLate ? .deadlineExceeded : .lockHeld)
         }
     }
-
-    private static var heldMessage: String { "another transaction holds a lock that this operation needs; nothing was applied" }
 
     /// Removes entries that are past their deadline, or have waited too long for a connection or a lock.
     mutating func sweep(now: Instant) -> [Failure] {

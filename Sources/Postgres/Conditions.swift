@@ -60,7 +60,7 @@ final class Conditions: Sendable {
             }
         case .protocolViolation(let message): return ("protocol", message)
         // Lost connections and failed attempts to connect are logged where they are noticed.
-        case .unavailable, .overloaded, .deadlineExceeded, .cancelled, .shutdown, .incompatible: return nil
+        case .unavailable, .lockHeld, .overloaded, .deadlineExceeded, .cancelled, .shutdown, .incompatible: return nil
         }
     }
 }

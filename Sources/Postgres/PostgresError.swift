@@ -32,6 +32,8 @@ package enum PostgresError: Error, Sendable, Hashable {
     case unavailable(message: String, outcomeUnknown: Bool)
     /// PostgreSQL refused a statement; the operation was rolled back as a whole.
     case server(SQLState, message: String, detail: String?, constraint: String?)
+    /// Another transaction holds a lock that the operation needs, for longer than operations wait; it was not applied.
+    case lockHeld
     /// The connection group's queue is full; nothing was sent.
     case overloaded(queued: Int, limit: Int, unit: QueueUnit)
     /// The deadline passed before the operation was committed; it was not applied.
@@ -74,6 +76,7 @@ extension PostgresError: CustomStringConvertible {
             return "PostgreSQL is unavailable: \(message)\(outcome)"
         case .server(let state, let message, let detail, _):
             return "PostgreSQL error \(state): \(message)" + (detail.map { " (\($0))" } ?? "")
+        case .lockHeld: return "another transaction holds a lock that this operation needs"
         case .overloaded(let queued, let limit, let unit): return "\(queued) \(unit) wait for PostgreSQL; the limit is \(limit)"
         case .deadlineExceeded: return "the deadline passed before PostgreSQL committed the operation"
         case .cancelled: return "the operation was cancelled before PostgreSQL committed it"

@@ -7,6 +7,7 @@ extension StateError {
         switch error {
         case .unavailable(let message, let outcomeUnknown):
             self = .databaseUnavailable(message: message, outcomeUnknown: outcomeUnknown, retryAfterMilliseconds: 1_000)
+        case .lockHeld: self = .lockHeld
         case .shutdown:
             self = .databaseUnavailable(
                 message: "this server is shutting down", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
@@ -31,8 +32,7 @@ extension StateError {
     /// Another transaction holds a lock on the flow for longer than an operation waits; nothing was applied.
     static var lockHeld: StateError {
         .databaseUnavailable(
-            message: "another transaction holds a lock on this flow (SQLSTATE \(SQLState.lockNotAvailable.rawValue))",
-            outcomeUnknown: false, retryAfterMilliseconds: 1_000)
+            message: "\(PostgresError.lockHeld)", outcomeUnknown: false, retryAfterMilliseconds: 1_000)
     }
 
     /// By SQLSTATE (PostgreSQL manual, appendix A). The commands return conflicts as rows, so these errors are unexpected.

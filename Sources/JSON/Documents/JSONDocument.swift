@@ -170,42 +170,52 @@ package struct JSONValue: Sendable {
         func hasName(_ name: String) -> Bool { JSONString.isEqual(key.text, name) }
     }
 
-    package struct Elements: Sequence, IteratorProtocol {
+    /// The places of the contents of an array or object, one after the other.
+    fileprivate struct Places {
         let document: JSONDocument
-        private var next_: Int
+        private var next: Int
         private let end: Int
 
-        init(parent: JSONValue, isValid: Bool) {
+        init(of parent: JSONValue, isValid: Bool) {
             let parent = parent.isOpaque ? parent.opened : parent
             document = parent.document
-            next_ = parent.index + 1
-            end = isValid ? parent.end : next_
+            next = parent.index + 1
+            end = isValid ? parent.end : next
         }
 
+        /// - Parameter names: values that come before each one: 1 in an object, for the member's name.
+        mutating func popFirst(behind names: Int) -> Int? {
+            guard next < end else { return nil }
+            defer { next = Int(document.nodes[next + names].next) }
+            return next
+        }
+    }
+
+    package struct Elements: Sequence, IteratorProtocol {
+        private var places: Places
+
+        init(parent: JSONValue, isValid: Bool) { places = Places(of: parent, isValid: isValid) }
+
+        package var document: JSONDocument { places.document }
+
         package mutating func next() -> JSONValue? {
-            guard next_ < end else { return nil }
-            defer { next_ = Int(document.nodes[next_].next) }
-            return JSONValue(document: document, index: next_)
+            places.popFirst(behind: 0).map { JSONValue(document: places.document, index: $0) }
         }
     }
 
     package struct Members: Sequence, IteratorProtocol {
-        let document: JSONDocument
-        private var next_: Int
-        private let end: Int
+        private var places: Places
 
-        init(parent: JSONValue, isValid: Bool) {
-            let parent = parent.isOpaque ? parent.opened : parent
-            document = parent.document
-            next_ = parent.index + 1
-            end = isValid ? parent.end : next_
-        }
+        init(parent: JSONValue, isValid: Bool) { places = Places(of: parent, isValid: isValid) }
+
+        var document: JSONDocument { places.document }
 
         package mutating func next() -> Member? {
-            guard next_ < end else { return nil }
-            defer { next_ = Int(document.nodes[next_ + 1].next) }
-            return Member(
-                key: JSONValue(document: document, index: next_), value: JSONValue(document: document, index: next_ + 1))
+            places.popFirst(behind: 1).map { place in
+                Member(
+                    key: JSONValue(document: places.document, index: place),
+                    value: JSONValue(document: places.document, index: place + 1))
+            }
         }
     }
 }

@@ -59,6 +59,23 @@ def test_how_long_a_held_flow_is_waited_for_is_a_limit(postgresql, start_server)
         assert "another transaction" in refused.value.details()
 
 
+def test_patches_of_a_held_flow_are_refused_together(postgresql, start_server):
+    """They run one after the other: each would wait for as long, and the last ones until their deadlines."""
+    database = postgresql()
+    flows = start_server(database_url=database.url, limits={"lock-timeout-ms": 200, "lock-wait-ms": 600}).flows()
+    flows.save("f", b"{}")
+    with Session(database.url) as holder, concurrent.futures.ThreadPoolExecutor(16) as callers:
+        holder.execute("BEGIN")
+        holder.execute("SELECT 1 FROM flowstate.flow FOR UPDATE")
+        patches = [callers.submit(flows.SaveState, flow_id="f", merge_patch=b'{"n": %d}' % number, timeout=6) for number in range(16)]
+        for patch in patches:
+            with pytest.raises(grpc.RpcError) as refused:
+                patch.result(timeout=30)
+            assert refused.value.code() == grpc.StatusCode.UNAVAILABLE and "another transaction" in refused.value.details()
+        holder.execute("ROLLBACK")
+        assert flows.SaveState(flow_id="f", merge_patch=b'{"n": 16}').version == 2
+
+
 def test_a_migration_waits_for_a_long_reader_without_holding_up_calls(postgresql, start_server):
     database = postgresql()
     running = start_server(database_url=database.url)
