@@ -117,7 +117,7 @@ package struct Limits: Sendable, Equatable {
     /// How long one statement waits for a lock of another transaction; then the operations of its batch are tried one by one.
     package var lockTimeoutMilliseconds: Int64 = 2_000
     /// How long an operation waits in all for a flow that another transaction holds; then its call is answered UNAVAILABLE. Patches and
-    /// steps of one flow run one after another: one that comes while another waits, waits for as long after it.
+    /// steps of one flow run one after another: one that comes late while another waits has half as long to wait in addition.
     package var lockWaitMilliseconds: Int64 = 5_000
     /// Operations in one database transaction.
     package var batchOperations = 128

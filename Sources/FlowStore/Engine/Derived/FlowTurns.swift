@@ -70,12 +70,12 @@ final class FlowTurns: Sendable {
 
     /// Ends a turn: the next request begins, on this thread. Requests whose turns would come too late are refused.
     ///
-    /// - Parameter failure: Refuses those that have waited for the whole turn: the flow cannot be changed at the time.
+    /// - Parameter failure: Refuses those that have waited for most of the turn: the flow cannot be changed at the time.
     func end(_ key: FlowKey, failure: StateError? = nil, now: Instant = .now) {
         let (late, refusal) = state.withLock { state -> ([Request], StateError?) in
             guard var queue = state.queues.removeValue(forKey: key) else { return ([], nil) }
             if let failure {
-                let refused = queue.removeThoseBeforeTurn()
+                let refused = queue.removeThoseOfTurn(now: now)
                 state.count -= refused.count
                 state.queues[key] = queue
                 return (refused, failure)
@@ -136,10 +136,11 @@ struct FlowQueue {
         return max(now, startedAt + pace) + pace * (waiting.count + 1) > deadline
     }
 
-    /// Removes the requests that came before the turn began.
-    mutating func removeThoseBeforeTurn() -> [FlowTurns.Request] {
-        let removed = waiting.filter { $0.since <= startedAt }
-        waiting.removeAll { $0.since <= startedAt }
+    /// Removes the requests that have waited for at least half of the turn.
+    mutating func removeThoseOfTurn(now: Instant) -> [FlowTurns.Request] {
+        let half = startedAt + (now - startedAt) / 2
+        let removed = waiting.filter { $0.since <= half }
+        waiting.removeAll { $0.since <= half }
         return Array(removed)
     }
 
