@@ -88,13 +88,23 @@ package final class MemoryAccount: Sendable {
     package func releaseAll() { budget.release(held.exchange(0, ordering: .relaxed)) }
 
     /// Releases this many bytes, at most what it holds.
-    package func release(_ bytes: Int) {
+    package func release(_ bytes: Int) { budget.release(take(bytes)) }
+
+    /// Hands this many bytes over to another account of the same budget, at most what it holds. No other account can get them in between.
+    /// - Returns: how many those were.
+    package func handOver(_ bytes: Int, to other: MemoryAccount) -> Int {
+        let bytes = take(bytes)
+        other.held.add(bytes, ordering: .relaxed)
+        return bytes
+    }
+
+    private func take(_ bytes: Int) -> Int {
         var expected = held.load(ordering: .relaxed)
         while true {
-            let released = min(max(bytes, 0), expected)
+            let taken = min(max(bytes, 0), expected)
             let (isExchanged, original) = held.weakCompareExchange(
-                expected: expected, desired: expected - released, ordering: .relaxed)
-            if isExchanged { return budget.release(released) }
+                expected: expected, desired: expected - taken, ordering: .relaxed)
+            if isExchanged { return taken }
             expected = original
         }
     }

@@ -173,6 +173,17 @@ import Testing
 }
 
 @Suite struct CallStateTests {
+    /// The timer of the deadlines and the tick may fire in one turn of the event loop: the status was made, but not sent. A reset would
+    /// overtake it, and the client would hear CANCELLED instead of DEADLINE_EXCEEDED.
+    @Test func aStatusHasATickToBeSentBeforeItsStreamIsReset() {
+        var state = CallState(kind: .unary)
+        #expect(state.tickAfterDeadline() == .end)
+        _ = state.finish()
+        #expect(state.tickAfterDeadline() == .none)
+        #expect(state.tickAfterDeadline() == .reset)
+        #expect(state.tickAfterDeadline() == .reset)
+    }
+
     @Test func unaryCallAnswersOnce() {
         var state = CallState(kind: .unary)
         #expect(state.receivedMessage() == .deliver)

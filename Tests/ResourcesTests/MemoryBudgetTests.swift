@@ -51,6 +51,19 @@ import Testing
         withExtendedLifetime(other) {}
     }
 
+    @Test func whatIsHandedOverStaysReserved() {
+        let budget = MemoryBudget(limit: 100)
+        let (one, other) = (MemoryAccount(budget), MemoryAccount(budget))
+        #expect(one.reserve(70) && other.reserve(20))
+        #expect(one.handOver(50, to: other) == 50)
+        #expect((one.reserved, other.reserved, budget.reserved) == (20, 70, 90))
+        #expect(one.handOver(50, to: other) == 20, "no more than it holds")
+        #expect(one.handOver(-1, to: other) == 0)
+        #expect((one.reserved, other.reserved, budget.reserved) == (0, 90, 90))
+        other.releaseAll()
+        #expect(budget.reserved == 0)
+    }
+
     @Test func manyThreadsNeverPassTheLimit() async {
         let budget = MemoryBudget(limit: 1_000)
         await withTaskGroup(of: Void.self) { group in

@@ -1,6 +1,8 @@
 import FlowModel
 
 extension MoveFlowCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) {
         try StateCheck(limits: limits).checkDerived(actor: request.actor, request.precondition, request.idempotencyKey)
         if let revision { try WireNumber.check(revision, field: "revision", from: 1, hint: "revisions start at 1, 0 is the latest") }

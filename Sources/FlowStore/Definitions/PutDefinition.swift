@@ -2,6 +2,8 @@ import FlowModel
 import Postgres
 
 extension PutDefinitionCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { document.count }
+
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> DefinitionRecord {
         let limits = store.limits
         let flowType = try await store.compute([document], context) { budget throws(StateError) in

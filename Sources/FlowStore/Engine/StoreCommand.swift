@@ -30,6 +30,14 @@ package protocol TaskCommand: StoreCommand {
     /// Carries out the command, which was checked. What it does before it waits for the first time, it does on the thread of the call: so
     /// changes of a flow are enqueued in the order in which they came. From then on it runs on the context's executor.
     func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome
+
+    /// The most bytes that the answer to a change may take beyond some hundred, reserved before the command runs: a change that was carried
+    /// out is not to be answered OVERLOADED. Reads reserve what they read.
+    func answerBytes(limits: Limits) -> Int
+}
+
+extension TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { 0 }
 }
 
 extension TaskCommand {
@@ -37,7 +45,7 @@ extension TaskCommand {
         on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<Outcome, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)
-        try context.reserve(taskBytes)
+        try context.reserve(taskBytes + answerBytes(limits: store.limits))
         Task.immediate(executorPreference: CompletionTaskExecutor(context.executor)) {
             let result: Result<Outcome, StateError>
             do throws(StateError) {

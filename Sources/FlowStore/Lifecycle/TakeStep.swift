@@ -6,6 +6,8 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
 
     package init(_ decision: Decision) { self.decision = decision }
 
+    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) {
         let request = decision.request
         try StateCheck(limits: limits).checkDerived(actor: request.actor, request.precondition, request.idempotencyKey)

@@ -2,6 +2,8 @@ import FlowModel
 import JSON
 
 extension RecoverFlowCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let checkpoint { try NameRule.check(checkpoint, field: "checkpoint", maximumBytes: limits.idBytes) }

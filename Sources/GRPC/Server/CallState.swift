@@ -15,6 +15,7 @@ struct CallState {
     enum EndAction: Equatable { case invokeUnary, deliverEnd, drop, fail(Status) }
     enum SendAction: Equatable { case headersThenMessage, message, drop }
     enum FinishAction: Equatable { case trailersOnly, trailers, drop }
+    enum DeadlineAction: Equatable { case end, reset, none }
 
     let kind: MethodKind
     private(set) var inbound = Inbound.open(messages: 0)
@@ -23,6 +24,16 @@ struct CallState {
     init(kind: MethodKind) { self.kind = kind }
 
     var isOver: Bool { outbound == .ended }
+    private var isAnswerOld = false
+
+    /// For each tick that comes after the call's deadline. A call that is not over ends. One that is over still has a stream because its client
+    /// does not read the answer, which would stay in memory: the stream is reset, but not before the second tick, since the answer may have
+    /// been made in the same turn of the event loop and not have been sent yet.
+    mutating func tickAfterDeadline() -> DeadlineAction {
+        guard isOver else { return .end }
+        defer { isAnswerOld = true }
+        return isAnswerOld ? .reset : .none
+    }
 
     mutating func receivedMessage() -> ReceiveAction {
         guard !isOver, case .open(let messages) = inbound else { return .drop }

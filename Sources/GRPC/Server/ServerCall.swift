@@ -179,8 +179,11 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// Called about once a second, for coarse deadlines.
     func tick(now: NIODeadline) {
         if let deadline, deadline <= now {
-            // A response that the client does not read by its own deadline would stay in memory.
-            if state.isOver { connection?.reset(id, .cancel) } else { deadlinePassed() }
+            switch state.tickAfterDeadline() {
+            case .end: deadlinePassed()
+            case .reset: connection?.reset(id, .cancel)
+            case .none: break
+            }
         } else if isRequestMissing, requestDeadline <= now {
             end(Status(.deadlineExceeded, "the request did not arrive in time"), .deadlineExceeded)
         } else if let streaming, let connection, case .open = state.inbound,
@@ -231,7 +234,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     private func answer(_ message: FramedMessage) {
         guard let connection, !state.isOver else { return }
-        account.load()?.releaseAll()
+        if let account = account.load() { connection.handOver(account, to: message) }
         if let refusal = connection.refusal(ofAnswer: message) { return end(refusal, .refused) }
         if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
             connection.answer(id, message)

@@ -47,6 +47,12 @@ extension ServerConnectionHandler {
         return memory.covers(memoryInUse + bytes) ? nil : configuration.answerOverloaded
     }
 
+    /// What a call has reserved becomes its answer's, so that no other call takes it in between; the rest is released.
+    func handOver(_ account: MemoryAccount, to answer: FramedMessage) {
+        if answer.messageBytes > Self.smallAnswerBytes { memory.take(memoryInUse + answer.messageBytes, from: account) }
+        account.releaseAll()
+    }
+
     /// So many bytes of a request count in its call's own account from now on.
     func handedOver(_ bytes: Int) {
         handedOverBytes += bytes
@@ -90,6 +96,9 @@ struct ConnectionMemory {
         account = MemoryAccount(budget)
         guard account.reserve(Self.idleBytes) else { return nil }
     }
+
+    /// Takes over what an account has reserved, until `bytes` are reserved here.
+    mutating func take(_ bytes: Int, from other: MemoryAccount) { reserved += other.handOver(bytes - reserved, to: account) }
 
     /// Releases all but `bytes`. For a connection without calls, which may stay idle.
     mutating func settle(_ bytes: Int) {

@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import json
 import os
 import pathlib
 import resource
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -306,6 +308,32 @@ def test_what_never_fits_into_memory_is_not_to_be_tried_again(start_server):
         flows.DiffVersions(flow_id="f", from_version=1, to_version=2)
     assert "the memory that this would take" in refusal.message and not any(
         detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in refusal.details)
+
+
+def test_a_change_that_was_carried_out_is_not_answered_overloaded(start_server):
+    """Definitions come back in the answer, which needs memory that other calls take as soon as they can."""
+    server = start_server(limits={"memory-bytes": 16 << 20})
+    text = "x" * 600_000
+
+    def put(number):
+        caller, refusals = server.flows("t"), []
+        for round in range(6):
+            flow_type = f"type-{number}-{round}"
+            document = json.dumps({"flow_type": flow_type, "schema": {"description": text}}).encode()
+            try:
+                caller.PutDefinition(document=document)
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+                refusals.append(flow_type)
+        return refusals
+
+    with ThreadPoolExecutor(16) as pool:
+        refused_types = [flow_type for refusals in pool.map(put, range(16)) for flow_type in refusals]
+    assert refused_types, "memory was enough for all: the test shows nothing"
+    flows = server.flows("t")
+    for flow_type in refused_types:
+        with refused(grpc.StatusCode.NOT_FOUND):
+            flows.GetDefinition(flow_type=flow_type)
 
 
 def test_messages_of_very_many_parts_are_decoded_when_there_is_memory_for_them(start_server):
