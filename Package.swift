@@ -79,7 +79,7 @@ let package = Package(
         room("FlowModel", ["JSON"]),
         room("Resources", ["CLinux", deque]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
-        room("Protobuf", ["CProtobufC", "CWellKnown"]),
+        room("Protobuf", ["CProtobufC", "CWellKnown", "JSON"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto"]),
         room("Postgres", ["CLibPQ", "Resources", logging]),
@@ -100,7 +100,8 @@ let package = Package(
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "Resources", "WireMessages",
+                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "Protobuf", "Resources",
+                "WireMessages",
                 arguments, logging, lifecycle, systemPackage, yaml,
             ],
             swiftSettings: strict),
@@ -129,7 +130,7 @@ let package = Package(
         tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "JSON", "Compression", "TestSupport", logging]),
         tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
         tests("FlowTransferTests", ["FlowTransfer", "FlowModel", "WireMessages"]),
-        tests("flowstateTests", ["flowstate", "TestSupport"]),
+        tests("flowstateTests", ["flowstate", "FlowStateClient", "WireMessages", "TestSupport"]),
         tests("FlowstateBenchTests", ["FlowstateBench", "HTTP2", "GRPC", "WireMessages", "Protobuf", nioCore]),
         tests(
             "FlowServerTests",

@@ -10,7 +10,7 @@ case "${1:-}" in
     packages=(
       "${runtime[@]}" make git pkg-config g++
       libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev zlib1g-dev rapidjson-dev libre2-dev
-      protobuf-compiler protobuf-c-compiler python3-venv zstd pgbouncer jq
+      protobuf-compiler libprotobuf-dev protobuf-c-compiler python3-venv zstd pgbouncer jq
     ) ;;
   # pgbench is in postgresql. Of etcd only the program is used, with ports and a directory of the run's own.
   bench)

@@ -82,9 +82,10 @@ def doc(text: str, indent: str = "") -> list:
 class Property:
     """One stored property of a struct: a field, or a oneof with its fields."""
 
-    def __init__(self, name, type, default, doc, read, write):
+    def __init__(self, name, type, default, doc, read, write, visit=()):
         self.name, self.type, self.default, self.doc = name, type, default, doc
         self.read, self.write = read, write  # lines of Swift
+        self.visit = visit
 
 
 class FileWriter:
@@ -168,6 +169,7 @@ class FileWriter:
         type, property = camel(name)[0].upper() + camel(name)[1:], escape(camel(name))
         enum = doc(text, "    ") + [f"    {self.access}enum {type}: Equatable, Sendable {{"]
         read, write = [f"switch c.{name}_case.rawValue {{"], [f"switch {property} {{"]
+        visit = [f"switch {property} {{"]
         for field in members:
             case = escape(camel(field.name))
             if field.type == TYPE_MESSAGE:
@@ -183,21 +185,25 @@ class FileWriter:
             write += [f"case .{case}(let value):",
                       f"    c.pointee.{name}_case = .init(rawValue: {field.number})",
                       f"    c.pointee.{escape(field.name)} = {c_write}"]
+            visit += [f'case .{case}(let value): body(MessageField("{field.name}", value.fieldValue, hasPresence: true))']
+        visit += ["case nil: break", "}"]
         read += ["default: break", "}"]
         write += ["case nil: break", "}"]
-        return Property(property, type + "?", "nil", text, read, write), enum + ["    }"]
+        return Property(property, type + "?", "nil", text, read, write, visit), enum + ["    }"]
 
     def message(self, message, request_doc: str) -> None:
         properties, enums, seen = [], [], set()
         for field in message.fields:
             if field.oneof is None:
                 properties.append(self.repeated(field) if field.repeated else self.single(field))
+                properties[-1].visit = self.visit(field)
             elif field.oneof not in seen:
                 seen.add(field.oneof)
                 members = [f for f in message.fields if f.oneof == field.oneof]
                 name, text = message.oneofs[field.oneof]
                 if len(members) == 1:
                     properties.append(self.lone(name, text, members[0]))
+                    properties[-1].visit = self.visit(members[0])
                 else:
                     property, enum = self.oneof(name, text, members)
                     properties.append(property)
@@ -218,7 +224,14 @@ class FileWriter:
             "", f"    {a}init(_ c: {c}) throws(WireError) {{",
             *(f"        {line}" for p in properties for line in p.read), "    }",
             "", f"    {a}func fill(_ c: UnsafeMutablePointer<{c}>, _ arena: inout Arena) {{",
-            *(f"        {line}" for p in properties for line in p.write), "    }", "}", ""]
+            *(f"        {line}" for p in properties for line in p.write), "    }",
+            "", f"    {a}func visitFields(_ body: (MessageField) -> Void) {{",
+            *(f"        {line}" for p in properties for line in p.visit), "    }", "}", ""]
+
+    @staticmethod
+    def visit(field) -> list:
+        presence = ", hasPresence: true" if field.oneof is not None else ""
+        return [f'body(MessageField("{field.name}", {escape(camel(field.name))}.fieldValue{presence}))']
 
     def initializer(self, properties: list) -> None:
         a = self.access
@@ -232,7 +245,7 @@ class FileWriter:
     def enum(self, enum) -> None:
         a, swift = self.access, self.names.swift(enum.full_name)
         cases = [(escape(case_name(enum.name, name)), number, text) for name, number, text in enum.values]
-        self.lines += doc(enum.doc) + [f"{a}enum {swift}: RawRepresentable, Hashable, Sendable {{"]
+        self.lines += doc(enum.doc) + [f"{a}enum {swift}: WireEnum, Hashable {{"]
         for name, _, text in cases:
             self.lines += doc(text, "    ") + [f"    case {name}"]
         self.lines += ["    /// A value that this version of the contract does not know.", "    case unrecognized(Int32)", "",
@@ -245,7 +258,11 @@ class FileWriter:
                        "    /// The contract's name without its prefix, in lower case; of a value that it does not know the number.",
                        f"    {a}var name: String {{", "        switch self {",
                        *(f'        case .{escape(case_name(enum.name, name))}: "{snake_name(enum.name, name)}"' for name, _, _ in enum.values),
-                       '        case .unrecognized(let value): "\\(value)"', "        }", "    }", "}", ""]
+                       '        case .unrecognized(let value): "\\(value)"', "        }", "    }", "",
+                       "    /// The contract's name; nil for a value that it does not know.",
+                       f"    {a}var contractName: String? {{", "        switch self {",
+                       *(f'        case .{escape(case_name(enum.name, name))}: "{name}"' for name, _, _ in enum.values),
+                       "        case .unrecognized: nil", "        }", "    }", "}", ""]
 
     def file(self, file, requests: dict) -> str:
         for enum in file.enums:

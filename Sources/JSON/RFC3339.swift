@@ -8,10 +8,27 @@ package enum RFC3339 {
         return "\(date)T\(clock).\(padded(Int64(min(max(nanoseconds, 0), 999_999_999)) / 1_000, 6))Z"
     }
 
+    /// The same with 0, 3, 6 or 9 digits of a fraction, as few as hold it.
+    package static func shortestText(seconds: Int64, nanoseconds: Int32) -> String {
+        let (date, clock) = parts(seconds)
+        return "\(date)T\(clock)\(fraction(Int64(nanoseconds)))Z"
+    }
+
     /// The time in UTC for people, such as `2026-03-01 09:30:00Z`.
     package static func shortText(seconds: Int64) -> String {
         let (date, clock) = parts(seconds)
         return "\(date) \(clock)Z"
+    }
+
+    /// Nanoseconds as a fraction of a second with 3, 6 or 9 digits, as few as hold it; empty for none.
+    package static func fraction(_ nanoseconds: Int64) -> String {
+        let nanos = min(max(nanoseconds, 0), 999_999_999)
+        switch nanos {
+        case 0: return ""
+        case _ where nanos % 1_000_000 == 0: return "." + padded(nanos / 1_000_000, 3)
+        case _ where nanos % 1_000 == 0: return "." + padded(nanos / 1_000, 6)
+        default: return "." + padded(nanos, 9)
+        }
     }
 
     /// Reads `date-time` of RFC 3339 §5.6, to the nanosecond (further digits are dropped). A space may replace the `T`. Nil for anything

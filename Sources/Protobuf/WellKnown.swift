@@ -18,7 +18,13 @@ extension MapEntry {
     }
 }
 
+extension Timestamp {
+    public var fieldValue: FieldValue { .timestamp(self) }
+}
+
 extension ProtoDuration {
+    public var fieldValue: FieldValue { .duration(self) }
+
     /// The same length of time. As duration.proto requires, the parts must have the same sign, `nanos` must be less than a second, and
     /// `seconds` at most 315,576,000,000 (10,000 years) in either direction.
     /// - Parameter field: The name of the field that holds it.

@@ -7,7 +7,7 @@ public typealias MessageDescriptor = ProtobufCMessageDescriptor
 ///
 /// Decoding copies everything out of the C struct; nothing points into it afterwards. Unknown fields are dropped, unknown enum values kept;
 /// if a map has a key twice, the last one counts.
-public protocol WireMessage: Sendable {
+public protocol WireMessage: FieldConvertible, Sendable {
     /// The struct that protobuf-c generated; it begins with a `ProtobufCMessage`.
     associatedtype C
     /// protobuf-c's description of the message.
@@ -16,6 +16,13 @@ public protocol WireMessage: Sendable {
     init(_ c: C) throws(WireError)
     /// Writes into an initialised struct; what it points at lives in the arena.
     func fill(_ c: UnsafeMutablePointer<C>, _ arena: inout Arena)
+    /// Calls `body` with each field in the contract's order, those with their default too. Of a `oneof` with several members only with the
+    /// one that is set.
+    func visitFields(_ body: (MessageField) -> Void)
+}
+
+extension WireMessage {
+    public var fieldValue: FieldValue { .message(self) }
 }
 
 // Inlinable, like everything generic here, so that it is specialised where the messages are: looking up

@@ -1,4 +1,5 @@
 import Foundation
+import Protobuf
 import TestSupport
 import Testing
 import WireMessages
@@ -22,10 +23,15 @@ import WireMessages
         let out = FileManager.default.temporaryDirectory.appending(path: "flowstate-\(UUID())")
         defer { try? FileManager.default.removeItem(at: out) }
         try Tools.run("/bin/sh", [Tools.root.appending(path: "proto/generate.sh").path, out.path])
-        for folder in ["CGRPCProto", "CFlowStateProto", "WireMessages/Generated", "GRPC/Messages"] {
+        let folders = [
+            "C/CWellKnown", "C/CGRPCProto", "C/CFlowStateProto", "Protobuf/Generated", "WireMessages/Generated", "GRPC/Messages",
+            "FlowStateClient/Generated",
+        ]
+        for folder in folders {
             let committed = Tools.root.appending(path: "Sources/\(folder)").path
-            let difference = try Tools.run("/usr/bin/diff", ["-r", committed, out.appending(path: folder).path], check: false)
-            #expect(difference.isEmpty, "run make proto")
+            #expect(throws: Never.self, "\(folder) is not what the protos say: run make proto") {
+                try Tools.run("/usr/bin/diff", ["-r", committed, out.appending(path: folder).path])
+            }
         }
     }
 
@@ -43,6 +49,28 @@ import WireMessages
         }
         let answer = try Tools.runPython(Self.echo, input: lines.joined(separator: "\n"))
         #expect(answer == lines.joined(separator: "\n") + "\n", "seed \(seed)")
+    }
+
+    /// In each form that the writer has: they are for readers, which take all of them.
+    @Test(.enabled(if: Tools.python != nil, "needs .venv with grpcio-tools; make deps makes it"))
+    func pythonReadsTheJSONOfEveryMessage() throws {
+        let seed = UInt64.random(in: .min ... .max)
+        print("seed \(seed)")
+        var wire = RandomWire(random: SeededGenerator(seed: seed), isForJSON: true)
+        var canonical = ProtoJSON()
+        canonical.types = FlowStateProto.messages
+        var full = canonical
+        (full.keepsNames, full.writesDefaults, full.writesNumbers, full.writesSortableTimes) = (true, true, true, true)
+        var lines: [String] = []
+        for type in FlowStateProto.messages {
+            for round in 0..<20 {
+                let message = try type.decode(round == 0 ? [] : wire.message(type.descriptor))
+                let bytes = message.encoded().map { String(format: "%02x", $0) }.joined()
+                for json in [canonical.text(of: message), full.text(of: message)] { lines.append("\(type.fullName) \(bytes) \(json)") }
+            }
+        }
+        let answer = try Tools.runPython(Self.parse, input: lines.joined(separator: "\n"))
+        #expect(answer == "\(lines.count)\n", "seed \(seed)")
     }
 
     @Test(.enabled(if: Tools.python != nil, "needs .venv with grpcio-tools; make deps makes it"))
@@ -89,6 +117,20 @@ import WireMessages
                 message = cls(name.split(".")[-1]).FromString(bytes.fromhex(hexed))
                 message.DiscardUnknownFields()
                 print(name, message.SerializeToString(deterministic=True).hex())
+            """
+
+    private static let parse =
+        prelude + """
+            import json
+            from google.protobuf import json_format
+            lines = data.split("\\n")
+            for number, line in enumerate(lines):
+                name, hexed, text = line.split(" ", 2)
+                type = cls(name.split(".")[-1])
+                message = type.FromString(bytes.fromhex(hexed))
+                assert json_format.Parse(text, type()) == message, line
+                if number % 2 == 0: assert json.loads(text) == json_format.MessageToDict(message), line
+            print(len(lines))
             """
 
     private static let inspect =

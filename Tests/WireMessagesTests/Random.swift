@@ -1,10 +1,13 @@
 import Protobuf
 import TestSupport
+import WireMessages
 
 /// Makes random messages from protobuf-c's descriptors, in the one encoding that a deterministic encoder
 /// gives: fields by number, no default values, map keys sorted. So encode(decode(bytes)) must be `bytes`.
 struct RandomWire {
     var random: SeededGenerator
+    /// Only what JSON has: timestamps within the years 1970 to 9999, and known messages in an `Any`.
+    var isForJSON = false
 
     /// Field types by their numbers in protobuf-c.h (`ProtobufCType`). A string is `bytes` too, so bytes are
     /// always text here.
@@ -13,7 +16,12 @@ struct RandomWire {
     }
 
     mutating func message(_ descriptor: UnsafePointer<MessageDescriptor>) -> [UInt8] {
-        if String(cString: descriptor.pointee.name) == "google.protobuf.Duration" { return duration() }
+        switch String(cString: descriptor.pointee.name) {
+        case "google.protobuf.Duration": return duration()
+        case "google.protobuf.Timestamp" where isForJSON: return timestamp()
+        case "google.protobuf.Any" where isForJSON: return any()
+        default: break
+        }
         var result: [UInt8] = []
         var oneofsSeen: Set<UInt32> = []
         for index in 0..<Int(descriptor.pointee.n_fields) {
@@ -49,6 +57,16 @@ struct RandomWire {
     private mutating func duration() -> [UInt8] {
         let seconds = varint(UInt64.random(in: 1...315_576_000_000, using: &random))
         return tag(1, 0) + seconds + tag(2, 0) + varint(UInt64.random(in: 1...999_999_999, using: &random))
+    }
+
+    private mutating func timestamp() -> [UInt8] {
+        let nanos = [1, 1_000, 1_000_000].randomElement(using: &random) ?? 1
+        return tag(1, 0) + varint(UInt64.random(in: 1...253_402_300_799, using: &random)) + tag(2, 0)
+            + varint(UInt64.random(in: 1...999, using: &random) * UInt64(nanos))
+    }
+
+    private mutating func any() -> [UInt8] {
+        AnyMessage(packing: CheckpointSpec(name: "\(Int.random(in: 0...9, using: &random))", description: "é")).encoded()
     }
 
     private mutating func mapEntry(_ id: UInt32, key: String) -> [UInt8] {

@@ -1,5 +1,7 @@
+import FlowStateClient
 import Foundation
 import Testing
+import WireMessages
 
 @testable import flowstate
 
@@ -8,21 +10,35 @@ import Testing
         let record = Record([
             ("z", .string("a\"\\\n\u{1B}\u{202E}é")), ("n", .null), ("i", .integer(.max)), ("d", .number(0.5)),
             ("inf", .number(.infinity)), ("t", .time(.init(seconds: 0, nanos: 5_000))), ("no_time", .time(nil)),
-            ("h", .digest([0, 0x0A, 0xFF])), ("m", .map(["b": "2", "a": "1"])), ("s", .strings(["x", "y"])),
-            ("r", .record(Record([("k", .bool(true))]))),
+            ("m", .map(["b": "2", "a": "1"])), ("s", .strings(["x", "y"])), ("r", .record(Record([("k", .bool(true))]))),
         ])
         let expected =
-            #"{"z":"a\"\\\n\u001b\u202eé","n":null,"i":9223372036854775807,"d":0.5,"inf":null,"#
-            + #""t":"1970-01-01T00:00:00.000005Z","no_time":null,"h":"000aff","m":{"a":"1","b":"2"},"s":["x","y"],"r":{"k":true}}"#
+            #"{"z":"a\"\\\n\u001b\u202eé","n":null,"i":9223372036854775807,"d":0.5,"inf":"Infinity","#
+            + #""t":"1970-01-01T00:00:00.000005Z","no_time":null,"m":{"a":"1","b":"2"},"s":["x","y"],"r":{"k":true}}"#
         #expect(record.json == expected)
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(record.json.utf8)) }
     }
 
+    /// As proto3-JSON, with every field, and JSON documents as they are.
+    @Test func messagesAreTheirFields() {
+        let version = VersionInfo(
+            version: 3, parentVersion: 2, event: .saved, actor: "a", digest: [0, 0x0A, 0xFF], metadata: Array(#"{ "b": 1.0 }"#.utf8),
+            createdAt: Timestamp(seconds: 0, nanos: 250_000_000), checkpoints: ["x", "y"])
+        let record = Record(version)
+        #expect(
+            record.json
+                == #"{"version":3,"parent_version":2,"event":"VERSION_EVENT_SAVED","actor":"a","content_type":"","size_bytes":0,"#
+                + #""digest":"AAr/","phase":"","status":"","version_label":"","metadata":{"b":1.0},"#
+                + #""created_at":"1970-01-01T00:00:00.250000Z","checkpoints":["x","y"],"progress":null}"#)
+        #expect(record["event"].cell == "saved" && record["digest"].cell == "000aff" && record["metadata"].cell == #"{"b":1.0}"#)
+        #expect(record["checkpoints"].cell == "x,y" && record["progress"].cell.isEmpty)
+    }
+
     @Test(arguments: [
-        ("", "null"), (#"{ "b": 1.0, "a": "\u0000" }"#, #"{"b":1.0,"a":"\u0000"}"#), ("{", #""{""#),
+        ("", "null"), (#"{ "b": 1.0, "a": "\u0000" }"#, #"{"b":1.0,"a":"\u0000"}"#), ("{", #""ew==""#),
     ])
     func foreignJSONIsPutInOnlyWhenItIsJSON(_ text: String, _ expected: String) {
-        #expect(OutputValue.json(Array(text.utf8)).json == expected)
+        #expect(Record(VersionInfo(metadata: Array(text.utf8)))["metadata"].json == expected)
     }
 
     @Test(arguments: [0.1, 100, 1e-9, 1e300, 12.75])

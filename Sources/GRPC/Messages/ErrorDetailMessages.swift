@@ -38,6 +38,12 @@ public struct ErrorInfo: WireMessage, Equatable {
         c.pointee.n_metadata = metadata.count
         c.pointee.metadata = arena.list(MapEntry.entries(metadata))
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("reason", reason.fieldValue))
+        body(MessageField("domain", domain.fieldValue))
+        body(MessageField("metadata", metadata.fieldValue))
+    }
 }
 
 /// When to try again.
@@ -61,6 +67,10 @@ public struct RetryInfo: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Google__Rpc__RetryInfo>, _ arena: inout Arena) {
         c.pointee.retry_delay = arena.make(optional: retryDelay.map { ProtoDuration($0) })
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("retry_delay", retryDelay.fieldValue))
     }
 }
 
@@ -92,6 +102,11 @@ public struct BadRequestFieldViolation: WireMessage, Equatable {
         c.pointee.field = arena.copy(field)
         c.pointee.description = arena.copy(description)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("field", field.fieldValue))
+        body(MessageField("description", description.fieldValue))
+    }
 }
 
 /// Which fields of the request are wrong.
@@ -116,5 +131,9 @@ public struct BadRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Google__Rpc__BadRequest>, _ arena: inout Arena) {
         c.pointee.n_field_violations = fieldViolations.count
         c.pointee.field_violations = arena.list(fieldViolations)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("field_violations", fieldViolations.fieldValue))
     }
 }

@@ -25,9 +25,13 @@ package struct HealthCheckRequest: WireMessage, Equatable {
     package func fill(_ c: UnsafeMutablePointer<Grpc__Health__V1__HealthCheckRequest>, _ arena: inout Arena) {
         c.pointee.service = arena.copy(service)
     }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("service", service.fieldValue))
+    }
 }
 
-package enum ServingStatus: RawRepresentable, Hashable, Sendable {
+package enum ServingStatus: WireEnum, Hashable {
     /// Not known yet.
     case unknown
     /// Takes calls.
@@ -70,6 +74,17 @@ package enum ServingStatus: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    package var contractName: String? {
+        switch self {
+        case .unknown: "UNKNOWN"
+        case .serving: "SERVING"
+        case .notServing: "NOT_SERVING"
+        case .serviceUnknown: "SERVICE_UNKNOWN"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// The response of `Health.Check` and `Health.Watch`.
@@ -93,5 +108,9 @@ package struct HealthCheckResponse: WireMessage, Equatable {
 
     package func fill(_ c: UnsafeMutablePointer<Grpc__Health__V1__HealthCheckResponse>, _ arena: inout Arena) {
         c.pointee.status = .init(rawValue: UInt32(bitPattern: status.rawValue))
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("status", status.fieldValue))
     }
 }

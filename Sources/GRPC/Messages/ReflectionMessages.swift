@@ -69,6 +69,18 @@ package struct ServerReflectionRequest: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("host", host.fieldValue))
+        switch messageRequest {
+        case .fileByFilename(let value): body(MessageField("file_by_filename", value.fieldValue, hasPresence: true))
+        case .fileContainingSymbol(let value): body(MessageField("file_containing_symbol", value.fieldValue, hasPresence: true))
+        case .fileContainingExtension(let value): body(MessageField("file_containing_extension", value.fieldValue, hasPresence: true))
+        case .allExtensionNumbersOfType(let value): body(MessageField("all_extension_numbers_of_type", value.fieldValue, hasPresence: true))
+        case .listServices(let value): body(MessageField("list_services", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 package struct ExtensionRequest: WireMessage, Equatable {
@@ -97,6 +109,11 @@ package struct ExtensionRequest: WireMessage, Equatable {
     package func fill(_ c: UnsafeMutablePointer<Grpc__Reflection__V1__ExtensionRequest>, _ arena: inout Arena) {
         c.pointee.containing_type = arena.copy(containingType)
         c.pointee.extension_number = extensionNumber
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("containing_type", containingType.fieldValue))
+        body(MessageField("extension_number", extensionNumber.fieldValue))
     }
 }
 
@@ -166,6 +183,18 @@ package struct ServerReflectionResponse: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("valid_host", validHost.fieldValue))
+        body(MessageField("original_request", originalRequest.fieldValue))
+        switch messageResponse {
+        case .fileDescriptorResponse(let value): body(MessageField("file_descriptor_response", value.fieldValue, hasPresence: true))
+        case .allExtensionNumbersResponse(let value): body(MessageField("all_extension_numbers_response", value.fieldValue, hasPresence: true))
+        case .listServicesResponse(let value): body(MessageField("list_services_response", value.fieldValue, hasPresence: true))
+        case .errorResponse(let value): body(MessageField("error_response", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 package struct FileDescriptorResponse: WireMessage, Equatable {
@@ -189,6 +218,10 @@ package struct FileDescriptorResponse: WireMessage, Equatable {
     package func fill(_ c: UnsafeMutablePointer<Grpc__Reflection__V1__FileDescriptorResponse>, _ arena: inout Arena) {
         c.pointee.n_file_descriptor_proto = fileDescriptorProto.count
         c.pointee.file_descriptor_proto = arena.list(fileDescriptorProto)
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("file_descriptor_proto", fileDescriptorProto.fieldValue))
     }
 }
 
@@ -220,6 +253,11 @@ package struct ExtensionNumberResponse: WireMessage, Equatable {
         c.pointee.n_extension_number = extensionNumber.count
         c.pointee.extension_number = arena.list(scalars: extensionNumber)
     }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("base_type_name", baseTypeName.fieldValue))
+        body(MessageField("extension_number", extensionNumber.fieldValue))
+    }
 }
 
 package struct ListServiceResponse: WireMessage, Equatable {
@@ -244,6 +282,10 @@ package struct ListServiceResponse: WireMessage, Equatable {
         c.pointee.n_service = service.count
         c.pointee.service = arena.list(service)
     }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("service", service.fieldValue))
+    }
 }
 
 package struct ServiceResponse: WireMessage, Equatable {
@@ -266,6 +308,10 @@ package struct ServiceResponse: WireMessage, Equatable {
 
     package func fill(_ c: UnsafeMutablePointer<Grpc__Reflection__V1__ServiceResponse>, _ arena: inout Arena) {
         c.pointee.name = arena.copy(name)
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("name", name.fieldValue))
     }
 }
 
@@ -295,5 +341,10 @@ package struct ErrorResponse: WireMessage, Equatable {
     package func fill(_ c: UnsafeMutablePointer<Grpc__Reflection__V1__ErrorResponse>, _ arena: inout Arena) {
         c.pointee.error_code = errorCode
         c.pointee.error_message = arena.copy(errorMessage)
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("error_code", errorCode.fieldValue))
+        body(MessageField("error_message", errorMessage.fieldValue))
     }
 }

@@ -38,4 +38,10 @@ public struct RPCStatus: WireMessage, Equatable {
         c.pointee.n_details = details.count
         c.pointee.details = arena.list(details)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("code", code.fieldValue))
+        body(MessageField("message", message.fieldValue))
+        body(MessageField("details", details.fieldValue))
+    }
 }

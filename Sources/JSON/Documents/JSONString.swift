@@ -56,7 +56,7 @@ package enum JSONString {
     }
 
     /// Spells a string behind a text. Fast when there is nothing to escape.
-    static func spell(_ characters: String, to text: inout String) {
+    package static func spell(_ characters: String, to text: inout String) {
         if characters.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) {
             text += String(decoding: spell(characters), as: UTF8.self)
         } else {

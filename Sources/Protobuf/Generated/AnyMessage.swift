@@ -30,4 +30,9 @@ public struct AnyMessage: WireMessage, Equatable {
         c.pointee.type_url = arena.copy(typeURL)
         c.pointee.value = arena.copy(value)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("type_url", typeURL.fieldValue))
+        body(MessageField("value", value.fieldValue))
+    }
 }

@@ -28,4 +28,9 @@ public struct MapEntry: WireMessage, Equatable {
         c.pointee.key = arena.copy(key)
         c.pointee.value = arena.copy(value)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("key", key.fieldValue))
+        body(MessageField("value", value.fieldValue))
+    }
 }

@@ -30,4 +30,9 @@ public struct ProtoDuration: WireMessage, Equatable {
         c.pointee.seconds = seconds
         c.pointee.nanos = nanos
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("seconds", seconds.fieldValue))
+        body(MessageField("nanos", nanos.fieldValue))
+    }
 }

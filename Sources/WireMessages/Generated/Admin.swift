@@ -4,7 +4,7 @@ public import CFlowStateProto
 public import Protobuf
 
 /// What a key may do.
-public enum ApiKeyRole: RawRepresentable, Hashable, Sendable {
+public enum ApiKeyRole: WireEnum, Hashable {
     /// Answers INVALID_ARGUMENT.
     case unspecified
     /// Load, list, watch.
@@ -45,6 +45,17 @@ public enum ApiKeyRole: RawRepresentable, Hashable, Sendable {
         case .writer: "writer"
         case .admin: "admin"
         case .unrecognized(let value): "\(value)"
+        }
+    }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "API_KEY_ROLE_UNSPECIFIED"
+        case .reader: "API_KEY_ROLE_READER"
+        case .writer: "API_KEY_ROLE_WRITER"
+        case .admin: "API_KEY_ROLE_ADMIN"
+        case .unrecognized: nil
         }
     }
 }
@@ -88,6 +99,13 @@ public struct CleanupRequest: WireMessage, Equatable {
         c.pointee.dry_run = dryRun ? 1 : 0
         c.pointee.max_rows = maxRows
         c.pointee.cursor = arena.copy(cursor)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("dry_run", dryRun.fieldValue))
+        body(MessageField("max_rows", maxRows.fieldValue))
+        body(MessageField("cursor", cursor.fieldValue))
     }
 }
 
@@ -168,6 +186,19 @@ public struct CleanupResponse: WireMessage, Equatable {
         c.pointee.skipped = skipped
         c.pointee.cursor = arena.copy(cursor)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("versions", versions.fieldValue))
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("quarantined", quarantined.fieldValue))
+        body(MessageField("events", events.fieldValue))
+        body(MessageField("bytes", bytes.fieldValue))
+        body(MessageField("more", more.fieldValue))
+        body(MessageField("checkpoints", checkpoints.fieldValue))
+        body(MessageField("ended_flows", endedFlows.fieldValue))
+        body(MessageField("skipped", skipped.fieldValue))
+        body(MessageField("cursor", cursor.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.GetCleanupRun`.
@@ -182,6 +213,9 @@ public struct GetCleanupRunRequest: WireMessage, Equatable {
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetCleanupRunRequest>, _ arena: inout Arena) {
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
     }
 }
 
@@ -232,6 +266,14 @@ public struct GetCleanupRunResponse: WireMessage, Equatable {
         c.pointee.flow_id = arena.copy(flowID)
         c.pointee.removed = arena.make(optional: removed)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("holder", holder.fieldValue))
+        body(MessageField("started_at", startedAt.fieldValue))
+        body(MessageField("finished_at", finishedAt.fieldValue))
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("removed", removed.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.GetServerInfo`.
@@ -246,6 +288,9 @@ public struct GetServerInfoRequest: WireMessage, Equatable {
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetServerInfoRequest>, _ arena: inout Arena) {
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
     }
 }
 
@@ -305,6 +350,15 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         c.pointee.n_limits = limits.count
         c.pointee.limits = arena.list(limits)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("uptime", uptime.fieldValue))
+        body(MessageField("schema_version", schemaVersion.fieldValue))
+        body(MessageField("features", features.fieldValue))
+        body(MessageField("methods", methods.fieldValue))
+        body(MessageField("limits", limits.fieldValue))
+    }
 }
 
 /// One limit of a server.
@@ -334,6 +388,11 @@ public struct ServerLimit: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ServerLimit>, _ arena: inout Arena) {
         c.pointee.name = arena.copy(name)
         c.pointee.value = value
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("name", name.fieldValue))
+        body(MessageField("value", value.fieldValue))
     }
 }
 
@@ -370,6 +429,12 @@ public struct GetStatisticsRequest: WireMessage, Equatable {
         c.pointee.tenant = arena.copy(tenant)
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.window = arena.make(optional: window.map { ProtoDuration($0) })
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("window", window.fieldValue))
     }
 }
 
@@ -489,6 +554,25 @@ public struct GetStatisticsResponse: WireMessage, Equatable {
         c.pointee.storage_sample = storageSample
         c.pointee.activity_sample = activitySample
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("deleted_flows", deletedFlows.fieldValue))
+        body(MessageField("versions", versions.fieldValue))
+        body(MessageField("checkpoints", checkpoints.fieldValue))
+        body(MessageField("state_bytes", stateBytes.fieldValue))
+        body(MessageField("stored_bytes", storedBytes.fieldValue))
+        body(MessageField("by_type", byType.fieldValue))
+        body(MessageField("by_status", byStatus.fieldValue))
+        body(MessageField("time", time.fieldValue))
+        body(MessageField("since", since.fieldValue))
+        body(MessageField("created_flows", createdFlows.fieldValue))
+        body(MessageField("activity", activity.fieldValue))
+        body(MessageField("validation_failures", validationFailures.fieldValue))
+        body(MessageField("flow_sample", flowSample.fieldValue))
+        body(MessageField("storage_sample", storageSample.fieldValue))
+        body(MessageField("activity_sample", activitySample.fieldValue))
+    }
 }
 
 /// How many flows have a value.
@@ -518,6 +602,11 @@ public struct FlowCount: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowCount>, _ arena: inout Arena) {
         c.pointee.value = arena.copy(value)
         c.pointee.flows = flows
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("value", value.fieldValue))
+        body(MessageField("flows", flows.fieldValue))
     }
 }
 
@@ -581,6 +670,16 @@ public struct TypeStatistics: WireMessage, Equatable {
         c.pointee.created_flows = createdFlows
         c.pointee.activity = arena.make(optional: activity)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("deleted_flows", deletedFlows.fieldValue))
+        body(MessageField("by_status", byStatus.fieldValue))
+        body(MessageField("by_phase", byPhase.fieldValue))
+        body(MessageField("created_flows", createdFlows.fieldValue))
+        body(MessageField("activity", activity.fieldValue))
+    }
 }
 
 /// One phase of the flows of one type.
@@ -641,6 +740,16 @@ public struct PhaseStatistics: WireMessage, Equatable {
         c.pointee.time_in_phase = arena.make(optional: timeInPhase)
         c.pointee.activity = arena.make(optional: activity)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("entries", entries.fieldValue))
+        body(MessageField("exits", exits.fieldValue))
+        body(MessageField("exits_per_second", exitsPerSecond.fieldValue))
+        body(MessageField("time_in_phase", timeInPhase.fieldValue))
+        body(MessageField("activity", activity.fieldValue))
+    }
 }
 
 /// Percentiles, interpolated between the two nearest.
@@ -676,6 +785,12 @@ public struct TimeInPhase: WireMessage, Equatable {
         c.pointee.p50 = arena.make(optional: p50.map { ProtoDuration($0) })
         c.pointee.p95 = arena.make(optional: p95.map { ProtoDuration($0) })
         c.pointee.p99 = arena.make(optional: p99.map { ProtoDuration($0) })
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("p50", p50.fieldValue))
+        body(MessageField("p95", p95.fieldValue))
+        body(MessageField("p99", p99.fieldValue))
     }
 }
 
@@ -767,6 +882,21 @@ public struct FlowActivity: WireMessage, Equatable {
         c.pointee.recovered_flows = recoveredFlows
         c.pointee.recovery_rate = recoveryRate
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("active_flows", activeFlows.fieldValue))
+        body(MessageField("versions", versions.fieldValue))
+        body(MessageField("versions_per_second", versionsPerSecond.fieldValue))
+        body(MessageField("state_bytes", stateBytes.fieldValue))
+        body(MessageField("stored_bytes", storedBytes.fieldValue))
+        body(MessageField("phases_completed", phasesCompleted.fieldValue))
+        body(MessageField("errors_reported", errorsReported.fieldValue))
+        body(MessageField("recoveries", recoveries.fieldValue))
+        body(MessageField("failed_flows", failedFlows.fieldValue))
+        body(MessageField("failure_rate", failureRate.fieldValue))
+        body(MessageField("recovered_flows", recoveredFlows.fieldValue))
+        body(MessageField("recovery_rate", recoveryRate.fieldValue))
+    }
 }
 
 /// How often saves broke a rule. A save that breaks several rules counts for each. Servers store their counts every few seconds, by the
@@ -809,6 +939,13 @@ public struct ValidationFailures: WireMessage, Equatable {
         c.pointee.rule = arena.copy(rule)
         c.pointee.refused = refused
         c.pointee.warned = warned
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("rule", rule.fieldValue))
+        body(MessageField("refused", refused.fieldValue))
+        body(MessageField("warned", warned.fieldValue))
     }
 }
 
@@ -864,6 +1001,15 @@ public struct Tenant: WireMessage, Equatable {
         c.pointee.max_stored_bytes = maxStoredBytes
         c.pointee.created_at = arena.make(optional: createdAt)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("name", name.fieldValue))
+        body(MessageField("description", description.fieldValue))
+        body(MessageField("disabled", disabled.fieldValue))
+        body(MessageField("max_flows", maxFlows.fieldValue))
+        body(MessageField("max_stored_bytes", maxStoredBytes.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.CreateTenant`.
@@ -888,6 +1034,10 @@ public struct CreateTenantRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateTenantRequest>, _ arena: inout Arena) {
         c.pointee.tenant = arena.make(optional: tenant)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
+    }
 }
 
 /// The response of `FlowAdminService.CreateTenant`.
@@ -911,6 +1061,10 @@ public struct CreateTenantResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateTenantResponse>, _ arena: inout Arena) {
         c.pointee.tenant = arena.make(optional: tenant)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
     }
 }
 
@@ -941,6 +1095,11 @@ public struct ListTenantsRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListTenantsRequest>, _ arena: inout Arena) {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
     }
 }
 
@@ -973,6 +1132,11 @@ public struct ListTenantsResponse: WireMessage, Equatable {
         c.pointee.tenants = arena.list(tenants)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenants", tenants.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.UpdateTenant`.
@@ -997,6 +1161,10 @@ public struct UpdateTenantRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__UpdateTenantRequest>, _ arena: inout Arena) {
         c.pointee.tenant = arena.make(optional: tenant)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
+    }
 }
 
 /// The response of `FlowAdminService.UpdateTenant`.
@@ -1020,6 +1188,10 @@ public struct UpdateTenantResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__UpdateTenantResponse>, _ arena: inout Arena) {
         c.pointee.tenant = arena.make(optional: tenant)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
     }
 }
 
@@ -1087,6 +1259,17 @@ public struct ApiKey: WireMessage, Equatable {
         c.pointee.expires_at = arena.make(optional: expiresAt)
         c.pointee.revoked_at = arena.make(optional: revokedAt)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        body(MessageField("tenant", tenant.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("role", role.fieldValue))
+        body(MessageField("description", description.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("expires_at", expiresAt.fieldValue))
+        body(MessageField("revoked_at", revokedAt.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.CreateApiKey`.
@@ -1135,6 +1318,14 @@ public struct CreateApiKeyRequest: WireMessage, Equatable {
         c.pointee.description = arena.copy(description)
         c.pointee.ttl = arena.make(optional: ttl.map { ProtoDuration($0) })
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("role", role.fieldValue))
+        body(MessageField("description", description.fieldValue))
+        body(MessageField("ttl", ttl.fieldValue))
+    }
 }
 
 /// The response of `FlowAdminService.CreateApiKey`.
@@ -1164,6 +1355,11 @@ public struct CreateApiKeyResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateApiKeyResponse>, _ arena: inout Arena) {
         c.pointee.key = arena.make(optional: key)
         c.pointee.secret = arena.copy(secret)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("key", key.fieldValue))
+        body(MessageField("secret", secret.fieldValue))
     }
 }
 
@@ -1207,6 +1403,13 @@ public struct ListApiKeysRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tenant", tenant.fieldValue))
+        body(MessageField("include_inactive", includeInactive.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowAdminService.ListApiKeys`.
@@ -1238,6 +1441,11 @@ public struct ListApiKeysResponse: WireMessage, Equatable {
         c.pointee.keys = arena.list(keys)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("keys", keys.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
 }
 
 /// The request of `FlowAdminService.RevokeApiKey`.
@@ -1262,6 +1470,10 @@ public struct RevokeApiKeyRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RevokeApiKeyRequest>, _ arena: inout Arena) {
         c.pointee.id = arena.copy(id)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+    }
 }
 
 /// The response of `FlowAdminService.RevokeApiKey`.
@@ -1285,5 +1497,9 @@ public struct RevokeApiKeyResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RevokeApiKeyResponse>, _ arena: inout Arena) {
         c.pointee.key = arena.make(optional: key)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("key", key.fieldValue))
     }
 }

@@ -67,6 +67,17 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch record {
+        case .header(let value): body(MessageField("header", value.fieldValue, hasPresence: true))
+        case .flow(let value): body(MessageField("flow", value.fieldValue, hasPresence: true))
+        case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
+        case .event(let value): body(MessageField("event", value.fieldValue, hasPresence: true))
+        case .trailer(let value): body(MessageField("trailer", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 /// What an archive says about itself.
@@ -121,6 +132,15 @@ public struct ArchiveHeader: WireMessage, Equatable {
         c.pointee.tenant = arena.copy(tenant)
         c.pointee.created_at = arena.make(optional: createdAt)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("format", format.fieldValue))
+        body(MessageField("format_version", formatVersion.fieldValue))
+        body(MessageField("program", program.fieldValue))
+        body(MessageField("endpoint", endpoint.fieldValue))
+        body(MessageField("tenant", tenant.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+    }
 }
 
 /// One version with all that belongs to it.
@@ -157,6 +177,12 @@ public struct ArchivedVersion: WireMessage, Equatable {
         c.pointee.state = arena.copy(state)
         c.pointee.n_checkpoints = checkpoints.count
         c.pointee.checkpoints = arena.list(checkpoints)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("info", info.fieldValue))
+        body(MessageField("state", state.fieldValue))
+        body(MessageField("checkpoints", checkpoints.fieldValue))
     }
 }
 
@@ -211,5 +237,14 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         c.pointee.events = events
         c.pointee.state_bytes = stateBytes
         c.pointee.digest = arena.copy(digest)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("versions", versions.fieldValue))
+        body(MessageField("checkpoints", checkpoints.fieldValue))
+        body(MessageField("events", events.fieldValue))
+        body(MessageField("state_bytes", stateBytes.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
     }
 }

@@ -63,6 +63,17 @@ public struct MoveFlowRequest: WireMessage, Equatable {
         }
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("revision", revision.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowDefinitionService.MoveFlow`.
@@ -98,6 +109,12 @@ public struct MoveFlowResponse: WireMessage, Equatable {
         c.pointee.flow = arena.make(optional: flow)
         c.pointee.from_revision = fromRevision
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("from_revision", fromRevision.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -153,6 +170,15 @@ public struct FlowDefinition: WireMessage, Equatable {
         c.pointee.actor = arena.copy(actor)
         c.pointee.built_in = builtIn ? 1 : 0
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("revision", revision.fieldValue))
+        body(MessageField("document", document.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("built_in", builtIn.fieldValue))
+    }
 }
 
 /// The request of `FlowDefinitionService.PutDefinition`.
@@ -187,6 +213,11 @@ public struct PutDefinitionRequest: WireMessage, Equatable {
             c.pointee.expected_revision = expectedRevision
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("document", document.fieldValue))
+        body(MessageField("expected_revision", expectedRevision.fieldValue, hasPresence: true))
+    }
 }
 
 /// The response of `FlowDefinitionService.PutDefinition`.
@@ -210,6 +241,10 @@ public struct PutDefinitionResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__PutDefinitionResponse>, _ arena: inout Arena) {
         c.pointee.definition = arena.make(optional: definition)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("definition", definition.fieldValue))
     }
 }
 
@@ -241,6 +276,11 @@ public struct GetDefinitionRequest: WireMessage, Equatable {
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.revision = revision
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("revision", revision.fieldValue))
+    }
 }
 
 /// The response of `FlowDefinitionService.GetDefinition`.
@@ -264,6 +304,10 @@ public struct GetDefinitionResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetDefinitionResponse>, _ arena: inout Arena) {
         c.pointee.definition = arena.make(optional: definition)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("definition", definition.fieldValue))
     }
 }
 
@@ -295,6 +339,11 @@ public struct ListDefinitionsRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowDefinitionService.ListDefinitions`.
@@ -325,5 +374,10 @@ public struct ListDefinitionsResponse: WireMessage, Equatable {
         c.pointee.n_definitions = definitions.count
         c.pointee.definitions = arena.list(definitions)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("definitions", definitions.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }

@@ -32,6 +32,11 @@ public struct VersionConflict: WireMessage, Equatable {
         c.pointee.expected = expected
         c.pointee.actual = actual
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("expected", expected.fieldValue))
+        body(MessageField("actual", actual.fieldValue))
+    }
 }
 
 /// INVALID_ARGUMENT, reason STATE_INVALID: the state breaks rules. Nothing was saved.
@@ -62,6 +67,11 @@ public struct StateInvalid: WireMessage, Equatable {
         c.pointee.n_violations = violations.count
         c.pointee.violations = arena.list(violations)
         c.pointee.omitted = omitted
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("violations", violations.fieldValue))
+        body(MessageField("omitted", omitted.fieldValue))
     }
 }
 
@@ -100,6 +110,12 @@ public struct Violation: WireMessage, Equatable {
         c.pointee.rule = arena.copy(rule)
         c.pointee.message = arena.copy(message)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("path", path.fieldValue))
+        body(MessageField("rule", rule.fieldValue))
+        body(MessageField("message", message.fieldValue))
+    }
 }
 
 /// INVALID_ARGUMENT, reason DEFINITION_INVALID: the document is not a valid definition. Nothing was stored.
@@ -131,6 +147,11 @@ public struct DefinitionInvalid: WireMessage, Equatable {
         c.pointee.faults = arena.list(faults)
         c.pointee.omitted = omitted
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("faults", faults.fieldValue))
+        body(MessageField("omitted", omitted.fieldValue))
+    }
 }
 
 /// One thing that is wrong with a definition.
@@ -160,6 +181,11 @@ public struct DefinitionFault: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DefinitionFault>, _ arena: inout Arena) {
         c.pointee.path = arena.copy(path)
         c.pointee.message = arena.copy(message)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("path", path.fieldValue))
+        body(MessageField("message", message.fieldValue))
     }
 }
 
@@ -205,6 +231,13 @@ public struct TransitionNotAllowed: WireMessage, Equatable {
         c.pointee.missing = arena.list(missing)
         c.pointee.omitted = omitted
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("from", from.fieldValue))
+        body(MessageField("to", to.fieldValue))
+        body(MessageField("missing", missing.fieldValue))
+        body(MessageField("omitted", omitted.fieldValue))
+    }
 }
 
 /// FAILED_PRECONDITION, reason RECOVERY_FAILED: none of the strategies that were tried led to a valid state.
@@ -235,6 +268,11 @@ public struct RecoveryFailed: WireMessage, Equatable {
         c.pointee.n_tried = tried.count
         c.pointee.tried = arena.list(tried)
         c.pointee.omitted = omitted
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("tried", tried.fieldValue))
+        body(MessageField("omitted", omitted.fieldValue))
     }
 }
 
@@ -272,6 +310,12 @@ public struct RecoveryStep: WireMessage, Equatable {
         c.pointee.version = version
         c.pointee.outcome = arena.copy(outcome)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("action", action.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("outcome", outcome.fieldValue))
+    }
 }
 
 /// FAILED_PRECONDITION, reason LEASE_LOST: the fencing token is not the flow's current one.
@@ -302,6 +346,11 @@ public struct LeaseLost: WireMessage, Equatable {
         c.pointee.holder = arena.copy(holder)
         c.pointee.token = token
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("holder", holder.fieldValue))
+        body(MessageField("token", token.fieldValue))
+    }
 }
 
 /// RESOURCE_EXHAUSTED, reason STATE_TOO_LARGE: something is larger than this server takes.
@@ -331,6 +380,11 @@ public struct TooLarge: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__TooLarge>, _ arena: inout Arena) {
         c.pointee.limit = limit
         c.pointee.size = size
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("limit", limit.fieldValue))
+        body(MessageField("size", size.fieldValue))
     }
 }
 
@@ -367,6 +421,12 @@ public struct LimitExceeded: WireMessage, Equatable {
         c.pointee.limit = limit
         c.pointee.count = count
         c.pointee.name = arena.copy(name)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("limit", limit.fieldValue))
+        body(MessageField("count", count.fieldValue))
+        body(MessageField("name", name.fieldValue))
     }
 }
 
@@ -410,5 +470,12 @@ public struct Failure: WireMessage, Equatable {
         c.pointee.message = arena.copy(message)
         c.pointee.n_details = details.count
         c.pointee.details = arena.list(details)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("code", code.fieldValue))
+        body(MessageField("reason", reason.fieldValue))
+        body(MessageField("message", message.fieldValue))
+        body(MessageField("details", details.fieldValue))
     }
 }

@@ -49,6 +49,14 @@ public struct Lease: WireMessage, Equatable {
         c.pointee.acquired_at = arena.make(optional: acquiredAt)
         c.pointee.expires_at = arena.make(optional: expiresAt)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("holder", holder.fieldValue))
+        body(MessageField("token", token.fieldValue))
+        body(MessageField("acquired_at", acquiredAt.fieldValue))
+        body(MessageField("expires_at", expiresAt.fieldValue))
+    }
 }
 
 /// The request of `FlowLeaseService.AcquireLease`.
@@ -91,6 +99,13 @@ public struct AcquireLeaseRequest: WireMessage, Equatable {
         c.pointee.ttl = arena.make(optional: ttl.map { ProtoDuration($0) })
         c.pointee.wait = arena.make(optional: wait.map { ProtoDuration($0) })
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("holder", holder.fieldValue))
+        body(MessageField("ttl", ttl.fieldValue))
+        body(MessageField("wait", wait.fieldValue))
+    }
 }
 
 /// The response of `FlowLeaseService.AcquireLease`.
@@ -114,6 +129,10 @@ public struct AcquireLeaseResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AcquireLeaseResponse>, _ arena: inout Arena) {
         c.pointee.lease = arena.make(optional: lease)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("lease", lease.fieldValue))
     }
 }
 
@@ -151,6 +170,12 @@ public struct RenewLeaseRequest: WireMessage, Equatable {
         c.pointee.token = token
         c.pointee.ttl = arena.make(optional: ttl.map { ProtoDuration($0) })
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("token", token.fieldValue))
+        body(MessageField("ttl", ttl.fieldValue))
+    }
 }
 
 /// The response of `FlowLeaseService.RenewLease`.
@@ -174,6 +199,10 @@ public struct RenewLeaseResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RenewLeaseResponse>, _ arena: inout Arena) {
         c.pointee.lease = arena.make(optional: lease)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("lease", lease.fieldValue))
     }
 }
 
@@ -205,6 +234,11 @@ public struct ReleaseLeaseRequest: WireMessage, Equatable {
         c.pointee.flow_id = arena.copy(flowID)
         c.pointee.token = token
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("token", token.fieldValue))
+    }
 }
 
 /// Nothing but success.
@@ -219,6 +253,9 @@ public struct ReleaseLeaseResponse: WireMessage, Equatable {
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ReleaseLeaseResponse>, _ arena: inout Arena) {
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
     }
 }
 
@@ -244,6 +281,10 @@ public struct GetLeaseRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetLeaseRequest>, _ arena: inout Arena) {
         c.pointee.flow_id = arena.copy(flowID)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+    }
 }
 
 /// The response of `FlowLeaseService.GetLease`.
@@ -267,5 +308,9 @@ public struct GetLeaseResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetLeaseResponse>, _ arena: inout Arena) {
         c.pointee.lease = arena.make(optional: lease)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("lease", lease.fieldValue))
     }
 }

@@ -4,7 +4,7 @@ public import CFlowStateProto
 public import Protobuf
 
 /// How much of a state is checked.
-public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
+public enum ValidationDepth: WireEnum, Hashable {
     /// The same as COMPLETE.
     case unspecified
     /// Every rule.
@@ -48,10 +48,21 @@ public enum ValidationDepth: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "VALIDATION_DEPTH_UNSPECIFIED"
+        case .complete: "VALIDATION_DEPTH_COMPLETE"
+        case .transition: "VALIDATION_DEPTH_TRANSITION"
+        case .minimal: "VALIDATION_DEPTH_MINIMAL"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// How far a phase is.
-public enum PhaseProgress: RawRepresentable, Hashable, Sendable {
+public enum PhaseProgress: WireEnum, Hashable {
     /// Never answered by this server.
     case unspecified
     /// Not begun.
@@ -97,6 +108,18 @@ public enum PhaseProgress: RawRepresentable, Hashable, Sendable {
         case .complete: "complete"
         case .left: "left"
         case .unrecognized(let value): "\(value)"
+        }
+    }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "PHASE_PROGRESS_UNSPECIFIED"
+        case .pending: "PHASE_PROGRESS_PENDING"
+        case .active: "PHASE_PROGRESS_ACTIVE"
+        case .complete: "PHASE_PROGRESS_COMPLETE"
+        case .left: "PHASE_PROGRESS_LEFT"
+        case .unrecognized: nil
         }
     }
 }
@@ -185,6 +208,21 @@ public struct TransitionPhaseRequest: WireMessage, Equatable {
         c.pointee.phase_data = arena.copy(phaseData)
         c.pointee.force = force ? 1 : 0
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("reason", reason.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+        body(MessageField("phase_data", phaseData.fieldValue))
+        body(MessageField("force", force.fieldValue))
+    }
 }
 
 /// The response of `FlowLifecycleService.TransitionPhase`.
@@ -220,6 +258,12 @@ public struct TransitionPhaseResponse: WireMessage, Equatable {
         c.pointee.flow = arena.make(optional: flow)
         c.pointee.from = arena.copy(from)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("from", from.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -301,6 +345,20 @@ public struct CompletePhaseRequest: WireMessage, Equatable {
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
         c.pointee.results = arena.copy(results)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("metadata", metadata.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+        body(MessageField("results", results.fieldValue))
+    }
 }
 
 /// The response of `FlowLifecycleService.CompletePhase`.
@@ -337,6 +395,12 @@ public struct CompletePhaseResponse: WireMessage, Equatable {
         c.pointee.n_completed = completed.count
         c.pointee.completed = arena.list(completed)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("completed", completed.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -404,6 +468,17 @@ public struct ReportErrorRequest: WireMessage, Equatable {
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("error_type", errorType.fieldValue))
+        body(MessageField("message", message.fieldValue))
+        body(MessageField("details", details.fieldValue))
+        body(MessageField("retryable", retryable.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowLifecycleService.ReportError`.
@@ -439,6 +514,12 @@ public struct ReportErrorResponse: WireMessage, Equatable {
         c.pointee.flow = arena.make(optional: flow)
         c.pointee.recovery_id = arena.copy(recoveryID)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("recovery_id", recoveryID.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -532,6 +613,21 @@ public struct SetStatusRequest: WireMessage, Equatable {
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("progress", progress.fieldValue, hasPresence: true))
+        body(MessageField("set_labels", setLabels.fieldValue))
+        body(MessageField("remove_labels", removeLabels.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("lease_token", leaseToken.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowLifecycleService.SetStatus`.
@@ -561,6 +657,11 @@ public struct SetStatusResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__SetStatusResponse>, _ arena: inout Arena) {
         c.pointee.flow = arena.make(optional: flow)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -618,6 +719,16 @@ public struct ValidateStateRequest: WireMessage, Equatable {
         c.pointee.flow_type = arena.copy(flowType)
         c.pointee.depth = .init(rawValue: UInt32(bitPattern: depth.rawValue))
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch subject {
+        case .flowID(let value): body(MessageField("flow_id", value.fieldValue, hasPresence: true))
+        case .state(let value): body(MessageField("state", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("depth", depth.fieldValue))
+    }
 }
 
 /// The response of `FlowLifecycleService.ValidateState`.
@@ -674,6 +785,15 @@ public struct ValidateStateResponse: WireMessage, Equatable {
         c.pointee.definition_revision = definitionRevision
         c.pointee.version = version
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("valid", valid.fieldValue))
+        body(MessageField("violations", violations.fieldValue))
+        body(MessageField("warnings", warnings.fieldValue))
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("definition_revision", definitionRevision.fieldValue))
+        body(MessageField("version", version.fieldValue))
+    }
 }
 
 /// The request of `FlowLifecycleService.GetHistory`.
@@ -717,6 +837,13 @@ public struct GetHistoryRequest: WireMessage, Equatable {
         c.pointee.page_token = arena.copy(pageToken)
         c.pointee.n_kinds = kinds.count
         c.pointee.kinds = arena.list(kinds)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+        body(MessageField("kinds", kinds.fieldValue))
     }
 }
 
@@ -774,6 +901,16 @@ public struct HistoryEntry: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("time", time.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        switch entry {
+        case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
+        case .event(let value): body(MessageField("event", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 /// Something that happened to a flow and made no version.
@@ -803,6 +940,11 @@ public struct FlowEvent: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowEvent>, _ arena: inout Arena) {
         c.pointee.kind = arena.copy(kind)
         c.pointee.details = arena.copy(details)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("kind", kind.fieldValue))
+        body(MessageField("details", details.fieldValue))
     }
 }
 
@@ -835,6 +977,11 @@ public struct GetHistoryResponse: WireMessage, Equatable {
         c.pointee.entries = arena.list(entries)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("entries", entries.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
 }
 
 /// The request of `FlowLifecycleService.GetSummary`.
@@ -858,6 +1005,10 @@ public struct GetSummaryRequest: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetSummaryRequest>, _ arena: inout Arena) {
         c.pointee.flow_id = arena.copy(flowID)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
     }
 }
 
@@ -926,6 +1077,17 @@ public struct GetSummaryResponse: WireMessage, Equatable {
         c.pointee.last_error = arena.copy(lastError)
         c.pointee.stored_bytes = storedBytes
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("phases", phases.fieldValue))
+        body(MessageField("version_count", versionCount.fieldValue))
+        body(MessageField("checkpoint_count", checkpointCount.fieldValue))
+        body(MessageField("error_count", errorCount.fieldValue))
+        body(MessageField("recovery_count", recoveryCount.fieldValue))
+        body(MessageField("last_error", lastError.fieldValue))
+        body(MessageField("stored_bytes", storedBytes.fieldValue))
+    }
 }
 
 /// One phase of a flow.
@@ -967,5 +1129,12 @@ public struct PhaseSummary: WireMessage, Equatable {
         c.pointee.progress = .init(rawValue: UInt32(bitPattern: progress.rawValue))
         c.pointee.entered_at = arena.make(optional: enteredAt)
         c.pointee.completed_at = arena.make(optional: completedAt)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("progress", progress.fieldValue))
+        body(MessageField("entered_at", enteredAt.fieldValue))
+        body(MessageField("completed_at", completedAt.fieldValue))
     }
 }

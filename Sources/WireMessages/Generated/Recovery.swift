@@ -4,7 +4,7 @@ public import CFlowStateProto
 public import Protobuf
 
 /// How to recover.
-public enum RecoveryStrategy: RawRepresentable, Hashable, Sendable {
+public enum RecoveryStrategy: WireEnum, Hashable {
     /// The order of the definition; without one: checkpoints, then versions.
     case unspecified
     /// Repair the latest state by the definition's rules (defaults for what is missing, …).
@@ -52,10 +52,22 @@ public enum RecoveryStrategy: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "RECOVERY_STRATEGY_UNSPECIFIED"
+        case .repair: "RECOVERY_STRATEGY_REPAIR"
+        case .rollbackCheckpoint: "RECOVERY_STRATEGY_ROLLBACK_CHECKPOINT"
+        case .rollbackVersion: "RECOVERY_STRATEGY_ROLLBACK_VERSION"
+        case .reset: "RECOVERY_STRATEGY_RESET"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// The state of a recovery.
-public enum RecoveryState: RawRepresentable, Hashable, Sendable {
+public enum RecoveryState: WireEnum, Hashable {
     /// Never answered by this server.
     case unspecified
     /// Waiting for its turn or for a retry.
@@ -108,10 +120,23 @@ public enum RecoveryState: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "RECOVERY_STATE_UNSPECIFIED"
+        case .pending: "RECOVERY_STATE_PENDING"
+        case .running: "RECOVERY_STATE_RUNNING"
+        case .succeeded: "RECOVERY_STATE_SUCCEEDED"
+        case .failed: "RECOVERY_STATE_FAILED"
+        case .planned: "RECOVERY_STATE_PLANNED"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// How urgent a notification is.
-public enum NotificationLevel: RawRepresentable, Hashable, Sendable {
+public enum NotificationLevel: WireEnum, Hashable {
     /// Never answered by this server.
     case unspecified
     /// For the record.
@@ -152,6 +177,17 @@ public enum NotificationLevel: RawRepresentable, Hashable, Sendable {
         case .warning: "warning"
         case .error: "error"
         case .unrecognized(let value): "\(value)"
+        }
+    }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "NOTIFICATION_LEVEL_UNSPECIFIED"
+        case .info: "NOTIFICATION_LEVEL_INFO"
+        case .warning: "NOTIFICATION_LEVEL_WARNING"
+        case .error: "NOTIFICATION_LEVEL_ERROR"
+        case .unrecognized: nil
         }
     }
 }
@@ -208,6 +244,15 @@ public struct RecoverFlowRequest: WireMessage, Equatable {
         c.pointee.reason = arena.copy(reason)
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("strategy", strategy.fieldValue))
+        body(MessageField("checkpoint", checkpoint.fieldValue))
+        body(MessageField("dry_run", dryRun.fieldValue))
+        body(MessageField("reason", reason.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.RecoverFlow`.
@@ -237,6 +282,11 @@ public struct RecoverFlowResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__RecoverFlowResponse>, _ arena: inout Arena) {
         c.pointee.recovery = arena.make(optional: recovery)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("recovery", recovery.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -337,6 +387,22 @@ public struct Recovery: WireMessage, Equatable {
         c.pointee.actor = arena.copy(actor)
         c.pointee.diff = arena.copy(diff)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("state", state.fieldValue))
+        body(MessageField("strategy", strategy.fieldValue))
+        body(MessageField("broken_version", brokenVersion.fieldValue))
+        body(MessageField("recovered_version", recoveredVersion.fieldValue))
+        body(MessageField("steps", steps.fieldValue))
+        body(MessageField("violations", violations.fieldValue))
+        body(MessageField("quarantine_id", quarantineID.fieldValue))
+        body(MessageField("started_at", startedAt.fieldValue))
+        body(MessageField("finished_at", finishedAt.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("diff", diff.fieldValue))
+    }
 }
 
 /// The request of `FlowRecoveryService.GetRecoveryStatus`.
@@ -373,6 +439,12 @@ public struct GetRecoveryStatusRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.GetRecoveryStatus`.
@@ -403,6 +475,11 @@ public struct GetRecoveryStatusResponse: WireMessage, Equatable {
         c.pointee.n_recoveries = recoveries.count
         c.pointee.recoveries = arena.list(recoveries)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("recoveries", recoveries.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }
 
@@ -483,6 +560,19 @@ public struct QuarantineEntry: WireMessage, Equatable {
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.expires_at = arena.make(optional: expiresAt)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("reason", reason.fieldValue))
+        body(MessageField("violations", violations.fieldValue))
+        body(MessageField("content_type", contentType.fieldValue))
+        body(MessageField("size_bytes", sizeBytes.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("expires_at", expiresAt.fieldValue))
+    }
 }
 
 /// The request of `FlowRecoveryService.ListQuarantine`.
@@ -519,6 +609,12 @@ public struct ListQuarantineRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.ListQuarantine`.
@@ -550,6 +646,11 @@ public struct ListQuarantineResponse: WireMessage, Equatable {
         c.pointee.entries = arena.list(entries)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("entries", entries.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
 }
 
 /// The request of `FlowRecoveryService.GetQuarantined`.
@@ -573,6 +674,10 @@ public struct GetQuarantinedRequest: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetQuarantinedRequest>, _ arena: inout Arena) {
         c.pointee.id = arena.copy(id)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
     }
 }
 
@@ -603,6 +708,11 @@ public struct GetQuarantinedResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetQuarantinedResponse>, _ arena: inout Arena) {
         c.pointee.entry = arena.make(optional: entry)
         c.pointee.state = arena.copy(state)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("entry", entry.fieldValue))
+        body(MessageField("state", state.fieldValue))
     }
 }
 
@@ -666,6 +776,17 @@ public struct RestoreQuarantinedRequest: WireMessage, Equatable {
         c.pointee.allow_invalid = allowInvalid ? 1 : 0
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("allow_invalid", allowInvalid.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.RestoreQuarantined`.
@@ -726,6 +847,16 @@ public struct RestoreQuarantinedResponse: WireMessage, Equatable {
         c.pointee.restored_version = restoredVersion
         c.pointee.n_warnings = warnings.count
         c.pointee.warnings = arena.list(warnings)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
+        body(MessageField("restored_version", restoredVersion.fieldValue))
+        body(MessageField("warnings", warnings.fieldValue))
     }
 }
 
@@ -799,6 +930,18 @@ public struct Notification: WireMessage, Equatable {
         c.pointee.acknowledged_by = arena.copy(acknowledgedBy)
         c.pointee.version = version
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("level", level.fieldValue))
+        body(MessageField("title", title.fieldValue))
+        body(MessageField("message", message.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("acknowledged_at", acknowledgedAt.fieldValue))
+        body(MessageField("acknowledged_by", acknowledgedBy.fieldValue))
+        body(MessageField("version", version.fieldValue))
+    }
 }
 
 /// The request of `FlowRecoveryService.ListNotifications`.
@@ -847,6 +990,14 @@ public struct ListNotificationsRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("include_acknowledged", includeAcknowledged.fieldValue))
+        body(MessageField("minimum_level", minimumLevel.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.ListNotifications`.
@@ -878,6 +1029,11 @@ public struct ListNotificationsResponse: WireMessage, Equatable {
         c.pointee.notifications = arena.list(notifications)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("notifications", notifications.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
 }
 
 /// The request of `FlowRecoveryService.AcknowledgeNotification`.
@@ -902,6 +1058,10 @@ public struct AcknowledgeNotificationRequest: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AcknowledgeNotificationRequest>, _ arena: inout Arena) {
         c.pointee.id = arena.copy(id)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+    }
 }
 
 /// The response of `FlowRecoveryService.AcknowledgeNotification`.
@@ -925,5 +1085,9 @@ public struct AcknowledgeNotificationResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AcknowledgeNotificationResponse>, _ arena: inout Arena) {
         c.pointee.notification = arena.make(optional: notification)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("notification", notification.fieldValue))
     }
 }

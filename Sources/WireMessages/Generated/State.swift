@@ -4,7 +4,7 @@ public import CFlowStateProto
 public import Protobuf
 
 /// Whether the saves of a batch stand or fall together.
-public enum BatchMode: RawRepresentable, Hashable, Sendable {
+public enum BatchMode: WireEnum, Hashable {
     /// The same as BATCH_MODE_ATOMIC.
     case unspecified
     /// All or none; the call fails with the first error.
@@ -42,10 +42,20 @@ public enum BatchMode: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "BATCH_MODE_UNSPECIFIED"
+        case .atomic: "BATCH_MODE_ATOMIC"
+        case .independent: "BATCH_MODE_INDEPENDENT"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// The order of a list of flows.
-public enum FlowOrder: RawRepresentable, Hashable, Sendable {
+public enum FlowOrder: WireEnum, Hashable {
     /// The same as FLOW_ORDER_UPDATED_DESC.
     case unspecified
     /// Most recently changed first.
@@ -98,10 +108,23 @@ public enum FlowOrder: RawRepresentable, Hashable, Sendable {
         case .unrecognized(let value): "\(value)"
         }
     }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "FLOW_ORDER_UNSPECIFIED"
+        case .updatedDesc: "FLOW_ORDER_UPDATED_DESC"
+        case .updatedAsc: "FLOW_ORDER_UPDATED_ASC"
+        case .createdDesc: "FLOW_ORDER_CREATED_DESC"
+        case .createdAsc: "FLOW_ORDER_CREATED_ASC"
+        case .flowIDAsc: "FLOW_ORDER_FLOW_ID_ASC"
+        case .unrecognized: nil
+        }
+    }
 }
 
 /// The order of a list of versions.
-public enum VersionOrder: RawRepresentable, Hashable, Sendable {
+public enum VersionOrder: WireEnum, Hashable {
     /// The same as VERSION_ORDER_NEWEST_FIRST.
     case unspecified
     /// Highest number first.
@@ -137,6 +160,16 @@ public enum VersionOrder: RawRepresentable, Hashable, Sendable {
         case .newestFirst: "newest_first"
         case .oldestFirst: "oldest_first"
         case .unrecognized(let value): "\(value)"
+        }
+    }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "VERSION_ORDER_UNSPECIFIED"
+        case .newestFirst: "VERSION_ORDER_NEWEST_FIRST"
+        case .oldestFirst: "VERSION_ORDER_OLDEST_FIRST"
+        case .unrecognized: nil
         }
     }
 }
@@ -214,6 +247,18 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         c.pointee.metadata = arena.copy(metadata)
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("state", state.fieldValue))
+        body(MessageField("content_type", contentType.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("metadata", metadata.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.CreateFlow`.
@@ -268,6 +313,15 @@ public struct CreateFlowResponse: WireMessage, Equatable {
         c.pointee.replayed = replayed ? 1 : 0
         c.pointee.n_warnings = warnings.count
         c.pointee.warnings = arena.list(warnings)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
+        body(MessageField("warnings", warnings.fieldValue))
     }
 }
 
@@ -442,6 +496,34 @@ public struct SaveStateRequest: WireMessage, Equatable {
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("flow_type", flowType.fieldValue))
+        switch change {
+        case .state(let value): body(MessageField("state", value.fieldValue, hasPresence: true))
+        case .mergePatch(let value): body(MessageField("merge_patch", value.fieldValue, hasPresence: true))
+        case .jsonPatch(let value): body(MessageField("json_patch", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("content_type", contentType.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("progress", progress.fieldValue, hasPresence: true))
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
+        body(MessageField("parent_version", parentVersion.fieldValue))
+        body(MessageField("metadata", metadata.fieldValue))
+        body(MessageField("checkpoint", checkpoint.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.SaveState`.
@@ -502,6 +584,16 @@ public struct SaveStateResponse: WireMessage, Equatable {
         c.pointee.checkpoint_id = arena.copy(checkpointID)
         c.pointee.n_warnings = warnings.count
         c.pointee.warnings = arena.list(warnings)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
+        body(MessageField("checkpoint_id", checkpointID.fieldValue))
+        body(MessageField("warnings", warnings.fieldValue))
     }
 }
 
@@ -583,6 +675,19 @@ public struct LoadStateRequest: WireMessage, Equatable {
             c.pointee.if_version_not = ifVersionNot
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        switch selector {
+        case .latest(let value): body(MessageField("latest", value.fieldValue, hasPresence: true))
+        case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
+        case .checkpoint(let value): body(MessageField("checkpoint", value.fieldValue, hasPresence: true))
+        case .versionLabel(let value): body(MessageField("version_label", value.fieldValue, hasPresence: true))
+        case .time(let value): body(MessageField("time", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("if_version_not", ifVersionNot.fieldValue, hasPresence: true))
+    }
 }
 
 /// The response of `FlowStateService.LoadState`.
@@ -612,6 +717,11 @@ public struct LoadStateResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LoadStateResponse>, _ arena: inout Arena) {
         c.pointee.snapshot = arena.make(optional: snapshot)
         c.pointee.unchanged = unchanged ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("snapshot", snapshot.fieldValue))
+        body(MessageField("unchanged", unchanged.fieldValue))
     }
 }
 
@@ -650,6 +760,12 @@ public struct BatchSaveStateRequest: WireMessage, Equatable {
         c.pointee.saves = arena.list(saves)
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("mode", mode.fieldValue))
+        body(MessageField("saves", saves.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.BatchSaveState`.
@@ -674,6 +790,10 @@ public struct BatchSaveStateResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__BatchSaveStateResponse>, _ arena: inout Arena) {
         c.pointee.n_results = results.count
         c.pointee.results = arena.list(results)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("results", results.fieldValue))
     }
 }
 
@@ -718,6 +838,14 @@ public struct BatchSaveResult: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch result {
+        case .saved(let value): body(MessageField("saved", value.fieldValue, hasPresence: true))
+        case .failure(let value): body(MessageField("failure", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 /// The request of `FlowStateService.BatchLoadState`.
@@ -743,6 +871,10 @@ public struct BatchLoadStateRequest: WireMessage, Equatable {
         c.pointee.n_loads = loads.count
         c.pointee.loads = arena.list(loads)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("loads", loads.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.BatchLoadState`.
@@ -767,6 +899,10 @@ public struct BatchLoadStateResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__BatchLoadStateResponse>, _ arena: inout Arena) {
         c.pointee.n_results = results.count
         c.pointee.results = arena.list(results)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("results", results.fieldValue))
     }
 }
 
@@ -808,6 +944,14 @@ public struct BatchLoadResult: WireMessage, Equatable {
         case .failure(let value):
             c.pointee.result_case = .init(rawValue: 2)
             c.pointee.failure = arena.make(value)
+        case nil: break
+        }
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch result {
+        case .loaded(let value): body(MessageField("loaded", value.fieldValue, hasPresence: true))
+        case .failure(let value): body(MessageField("failure", value.fieldValue, hasPresence: true))
         case nil: break
         }
     }
@@ -855,6 +999,14 @@ public struct UploadStateRequest: WireMessage, Equatable {
         case nil: break
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch part {
+        case .header(let value): body(MessageField("header", value.fieldValue, hasPresence: true))
+        case .chunk(let value): body(MessageField("chunk", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+    }
 }
 
 public struct UploadHeader: WireMessage, Equatable {
@@ -892,6 +1044,12 @@ public struct UploadHeader: WireMessage, Equatable {
         c.pointee.size_bytes = sizeBytes
         c.pointee.digest = arena.copy(digest)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("save", save.fieldValue))
+        body(MessageField("size_bytes", sizeBytes.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.UploadState`.
@@ -915,6 +1073,10 @@ public struct UploadStateResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__UploadStateResponse>, _ arena: inout Arena) {
         c.pointee.saved = arena.make(optional: saved)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("saved", saved.fieldValue))
     }
 }
 
@@ -951,6 +1113,12 @@ public struct DownloadStateRequest: WireMessage, Equatable {
         c.pointee.load = arena.make(optional: load)
         c.pointee.offset = offset
         c.pointee.chunk_bytes = chunkBytes
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("load", load.fieldValue))
+        body(MessageField("offset", offset.fieldValue))
+        body(MessageField("chunk_bytes", chunkBytes.fieldValue))
     }
 }
 
@@ -993,6 +1161,14 @@ public struct DownloadStateResponse: WireMessage, Equatable {
         case .chunk(let value):
             c.pointee.part_case = .init(rawValue: 2)
             c.pointee.chunk = arena.copy(value)
+        case nil: break
+        }
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch part {
+        case .snapshot(let value): body(MessageField("snapshot", value.fieldValue, hasPresence: true))
+        case .chunk(let value): body(MessageField("chunk", value.fieldValue, hasPresence: true))
         case nil: break
         }
     }
@@ -1075,6 +1251,19 @@ public struct FlowFilter: WireMessage, Equatable {
         c.pointee.flow_id_prefix = arena.copy(flowIDPrefix)
         c.pointee.include_deleted = includeDeleted ? 1 : 0
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("created_after", createdAfter.fieldValue))
+        body(MessageField("created_before", createdBefore.fieldValue))
+        body(MessageField("updated_after", updatedAfter.fieldValue))
+        body(MessageField("updated_before", updatedBefore.fieldValue))
+        body(MessageField("flow_id_prefix", flowIDPrefix.fieldValue))
+        body(MessageField("include_deleted", includeDeleted.fieldValue))
+    }
 }
 
 /// The request of `FlowStateService.ListFlows`.
@@ -1117,6 +1306,13 @@ public struct ListFlowsRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("filter", filter.fieldValue))
+        body(MessageField("order", order.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.ListFlows`.
@@ -1148,6 +1344,11 @@ public struct ListFlowsResponse: WireMessage, Equatable {
         c.pointee.n_flows = flows.count
         c.pointee.flows = arena.list(flows)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }
 
@@ -1191,6 +1392,13 @@ public struct ListVersionsRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("order", order.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.ListVersions`.
@@ -1221,6 +1429,11 @@ public struct ListVersionsResponse: WireMessage, Equatable {
         c.pointee.n_versions = versions.count
         c.pointee.versions = arena.list(versions)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("versions", versions.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }
 
@@ -1258,6 +1471,12 @@ public struct DiffVersionsRequest: WireMessage, Equatable {
         c.pointee.from_version = fromVersion
         c.pointee.to_version = toVersion
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("from_version", fromVersion.fieldValue))
+        body(MessageField("to_version", toVersion.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.DiffVersions`.
@@ -1293,6 +1512,12 @@ public struct DiffVersionsResponse: WireMessage, Equatable {
         c.pointee.from_version = fromVersion
         c.pointee.to_version = toVersion
         c.pointee.json_patch = arena.copy(jsonPatch)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("from_version", fromVersion.fieldValue))
+        body(MessageField("to_version", toVersion.fieldValue))
+        body(MessageField("json_patch", jsonPatch.fieldValue))
     }
 }
 
@@ -1375,6 +1600,20 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         c.pointee.metadata = arena.copy(metadata)
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        switch source {
+        case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
+        case .checkpoint(let value): body(MessageField("checkpoint", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("new_flow_id", newFlowID.fieldValue))
+        body(MessageField("with_history", withHistory.fieldValue))
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("metadata", metadata.fieldValue))
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.ForkFlow`.
@@ -1428,6 +1667,15 @@ public struct ForkFlowResponse: WireMessage, Equatable {
         c.pointee.digest = arena.copy(digest)
         c.pointee.replayed = replayed ? 1 : 0
         c.pointee.source_version = sourceVersion
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
+        body(MessageField("source_version", sourceVersion.fieldValue))
     }
 }
 
@@ -1485,6 +1733,16 @@ public struct DeleteFlowRequest: WireMessage, Equatable {
         }
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.DeleteFlow`.
@@ -1526,6 +1784,13 @@ public struct DeleteFlowResponse: WireMessage, Equatable {
         c.pointee.version = version
         c.pointee.created_at = arena.make(optional: createdAt)
         c.pointee.replayed = replayed ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
     }
 }
 
@@ -1569,6 +1834,13 @@ public struct CreateCheckpointRequest: WireMessage, Equatable {
         c.pointee.version = version
         c.pointee.description = arena.copy(description)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("name", name.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("description", description.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.CreateCheckpoint`.
@@ -1592,6 +1864,10 @@ public struct CreateCheckpointResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateCheckpointResponse>, _ arena: inout Arena) {
         c.pointee.checkpoint = arena.make(optional: checkpoint)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("checkpoint", checkpoint.fieldValue))
     }
 }
 
@@ -1629,6 +1905,12 @@ public struct ListCheckpointsRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.ListCheckpoints`.
@@ -1659,6 +1941,11 @@ public struct ListCheckpointsResponse: WireMessage, Equatable {
         c.pointee.n_checkpoints = checkpoints.count
         c.pointee.checkpoints = arena.list(checkpoints)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("checkpoints", checkpoints.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }
 
@@ -1722,6 +2009,17 @@ public struct RestoreCheckpointRequest: WireMessage, Equatable {
         }
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("checkpoint", checkpoint.fieldValue))
+        switch precondition {
+        case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
+        case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.RestoreCheckpoint`.
@@ -1776,6 +2074,15 @@ public struct RestoreCheckpointResponse: WireMessage, Equatable {
         c.pointee.replayed = replayed ? 1 : 0
         c.pointee.restored_version = restoredVersion
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("replayed", replayed.fieldValue))
+        body(MessageField("restored_version", restoredVersion.fieldValue))
+    }
 }
 
 /// The request of `FlowStateService.DeleteCheckpoint`.
@@ -1806,6 +2113,11 @@ public struct DeleteCheckpointRequest: WireMessage, Equatable {
         c.pointee.flow_id = arena.copy(flowID)
         c.pointee.checkpoint = arena.copy(checkpoint)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("checkpoint", checkpoint.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.DeleteCheckpoint`.
@@ -1829,6 +2141,10 @@ public struct DeleteCheckpointResponse: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteCheckpointResponse>, _ arena: inout Arena) {
         c.pointee.checkpoint = arena.make(optional: checkpoint)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("checkpoint", checkpoint.fieldValue))
     }
 }
 
@@ -1873,6 +2189,13 @@ public struct AppendWritesRequest: WireMessage, Equatable {
         c.pointee.writes = arena.list(writes)
         c.pointee.lease_token = leaseToken
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.AppendWrites`.
@@ -1902,6 +2225,11 @@ public struct AppendWritesResponse: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AppendWritesResponse>, _ arena: inout Arena) {
         c.pointee.version = version
         c.pointee.added = added
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("added", added.fieldValue))
     }
 }
 
@@ -1951,6 +2279,14 @@ public struct ListWritesRequest: WireMessage, Equatable {
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("task_id", taskID.fieldValue))
+        body(MessageField("page_size", pageSize.fieldValue))
+        body(MessageField("page_token", pageToken.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.ListWrites`.
@@ -1987,6 +2323,12 @@ public struct ListWritesResponse: WireMessage, Equatable {
         c.pointee.n_writes = writes.count
         c.pointee.writes = arena.list(writes)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
+        body(MessageField("next_page_token", nextPageToken.fieldValue))
     }
 }
 
@@ -2058,6 +2400,18 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
         c.pointee.include_state = includeState ? 1 : 0
         c.pointee.bookmark_interval = arena.make(optional: bookmarkInterval.map { ProtoDuration($0) })
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_ids", flowIDs.fieldValue))
+        body(MessageField("filter", filter.fieldValue))
+        switch start {
+        case .cursor(let value): body(MessageField("cursor", value.fieldValue, hasPresence: true))
+        case .afterVersion(let value): body(MessageField("after_version", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("include_state", includeState.fieldValue))
+        body(MessageField("bookmark_interval", bookmarkInterval.fieldValue))
+    }
 }
 
 /// The response of `FlowStateService.WatchFlows`.
@@ -2107,5 +2461,14 @@ public struct WatchFlowsResponse: WireMessage, Equatable {
         case nil: break
         }
         c.pointee.cursor = arena.copy(cursor)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        switch event {
+        case .change(let value): body(MessageField("change", value.fieldValue, hasPresence: true))
+        case .bookmark(let value): body(MessageField("bookmark", value.fieldValue, hasPresence: true))
+        case nil: break
+        }
+        body(MessageField("cursor", cursor.fieldValue))
     }
 }

@@ -4,7 +4,7 @@ public import CFlowStateProto
 public import Protobuf
 
 /// What made a version.
-public enum VersionEvent: RawRepresentable, Hashable, Sendable {
+public enum VersionEvent: WireEnum, Hashable {
     /// Never answered by this server.
     case unspecified
     /// The flow's first version.
@@ -90,6 +90,26 @@ public enum VersionEvent: RawRepresentable, Hashable, Sendable {
         case .phaseCompleted: "phase_completed"
         case .definitionMoved: "definition_moved"
         case .unrecognized(let value): "\(value)"
+        }
+    }
+
+    /// The contract's name; nil for a value that it does not know.
+    public var contractName: String? {
+        switch self {
+        case .unspecified: "VERSION_EVENT_UNSPECIFIED"
+        case .created: "VERSION_EVENT_CREATED"
+        case .saved: "VERSION_EVENT_SAVED"
+        case .restored: "VERSION_EVENT_RESTORED"
+        case .forked: "VERSION_EVENT_FORKED"
+        case .deleted: "VERSION_EVENT_DELETED"
+        case .transitioned: "VERSION_EVENT_TRANSITIONED"
+        case .statusSet: "VERSION_EVENT_STATUS_SET"
+        case .errorReported: "VERSION_EVENT_ERROR_REPORTED"
+        case .recovered: "VERSION_EVENT_RECOVERED"
+        case .migrated: "VERSION_EVENT_MIGRATED"
+        case .phaseCompleted: "VERSION_EVENT_PHASE_COMPLETED"
+        case .definitionMoved: "VERSION_EVENT_DEFINITION_MOVED"
+        case .unrecognized: nil
         }
     }
 }
@@ -188,6 +208,21 @@ public struct Flow: WireMessage, Equatable {
         c.pointee.expires_at = arena.make(optional: expiresAt)
         c.pointee.deleted = deleted ? 1 : 0
         c.pointee.definition_revision = definitionRevision
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("flow_type", flowType.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("progress", progress.fieldValue, hasPresence: true))
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("updated_at", updatedAt.fieldValue))
+        body(MessageField("expires_at", expiresAt.fieldValue))
+        body(MessageField("deleted", deleted.fieldValue))
+        body(MessageField("definition_revision", definitionRevision.fieldValue))
     }
 }
 
@@ -296,6 +331,23 @@ public struct VersionInfo: WireMessage, Equatable {
             c.pointee.progress = progress
         }
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("parent_version", parentVersion.fieldValue))
+        body(MessageField("event", event.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("content_type", contentType.fieldValue))
+        body(MessageField("size_bytes", sizeBytes.fieldValue))
+        body(MessageField("digest", digest.fieldValue))
+        body(MessageField("phase", phase.fieldValue))
+        body(MessageField("status", status.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
+        body(MessageField("metadata", metadata.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("checkpoints", checkpoints.fieldValue))
+        body(MessageField("progress", progress.fieldValue, hasPresence: true))
+    }
 }
 
 /// A flow, one of its versions and that version's state.
@@ -331,6 +383,12 @@ public struct Snapshot: WireMessage, Equatable {
         c.pointee.flow = arena.make(optional: flow)
         c.pointee.version = arena.make(optional: version)
         c.pointee.state = arena.copy(state)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow", flow.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("state", state.fieldValue))
     }
 }
 
@@ -392,6 +450,16 @@ public struct Checkpoint: WireMessage, Equatable {
         c.pointee.actor = arena.copy(actor)
         c.pointee.flow_id = arena.copy(flowID)
     }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("id", id.fieldValue))
+        body(MessageField("name", name.fieldValue))
+        body(MessageField("version", version.fieldValue))
+        body(MessageField("description", description.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("flow_id", flowID.fieldValue))
+    }
 }
 
 /// A checkpoint to be made together with a save.
@@ -421,6 +489,11 @@ public struct CheckpointSpec: WireMessage, Equatable {
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CheckpointSpec>, _ arena: inout Arena) {
         c.pointee.name = arena.copy(name)
         c.pointee.description = arena.copy(description)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("name", name.fieldValue))
+        body(MessageField("description", description.fieldValue))
     }
 }
 
@@ -476,5 +549,14 @@ public struct PendingWrite: WireMessage, Equatable {
         c.pointee.type = arena.copy(type)
         c.pointee.value = arena.copy(value)
         c.pointee.path = arena.copy(path)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("task_id", taskID.fieldValue))
+        body(MessageField("index", index.fieldValue))
+        body(MessageField("channel", channel.fieldValue))
+        body(MessageField("type", type.fieldValue))
+        body(MessageField("value", value.fieldValue))
+        body(MessageField("path", path.fieldValue))
     }
 }

@@ -31,6 +31,6 @@ struct CheckpointCreateCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         let response = try await client.createCheckpoint(
             CreateCheckpointRequest(flowID: flow, name: name, version: version ?? 0, description: description))
-        try console.show(Record(response.checkpoint ?? Checkpoint()))
+        try console.show(Record(response))
     }
 }

@@ -21,6 +21,6 @@ struct CheckpointDeleteCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         let response = try await client.deleteCheckpoint(
             DeleteCheckpointRequest(flowID: flow, checkpoint: checkpoint))
-        try console.show(Record(response.checkpoint ?? Checkpoint()))
+        try console.show(Record(response))
     }
 }

@@ -27,7 +27,7 @@ struct CheckpointListCommand: ClientCommand {
                 ListCheckpointsRequest(flowID: flow, pageSize: size, pageToken: token))
             return (page.checkpoints, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) })
         }
         try writer.finish(nextPageToken: next)
     }

@@ -31,7 +31,7 @@ struct DefinitionGetCommand: ClientCommand {
             throw LocalFailure("the server's answer has no definition", status: .failure)
         }
         if info {
-            try console.show(Record(definition))
+            try console.show(Record(withoutDocument: definition))
         } else if console.isTerminal {
             try console.write(StateView.text(definition.document, contentType: "application/json"))
         } else {

@@ -23,7 +23,7 @@ struct DefinitionListCommand: ClientCommand {
             let page = try await client.listDefinitions(ListDefinitionsRequest(pageSize: size, pageToken: token))
             return (page.definitions, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map(Record.init(withoutDocument:)))
         }
         try writer.finish(nextPageToken: next)
     }

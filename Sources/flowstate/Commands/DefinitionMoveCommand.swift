@@ -30,7 +30,6 @@ struct DefinitionMoveCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         var request = MoveFlowRequest(flowID: id, revision: revision ?? 0, idempotencyKey: idempotencyKey)
         if let version = precondition.expectedVersion { request.precondition = .expectedVersion(version) }
-        let moved = try await client.moveFlow(request)
-        try console.show(Record(moved))
+        try console.show(Record(try await client.moveFlow(request)))
     }
 }

@@ -26,6 +26,6 @@ struct DefinitionPutCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         let request = PutDefinitionRequest(
             document: try DefinitionInput.read(file), expectedRevision: expectedRevision)
-        try console.show(Record(try await client.putDefinition(request).definition ?? FlowDefinition()))
+        try console.show(Record(withoutDocument: try await client.putDefinition(request).definition ?? FlowDefinition()))
     }
 }

@@ -32,7 +32,6 @@ struct FlowCompleteCommand: ClientCommand {
         var request = CompletePhaseRequest(flowID: id, phase: phase ?? "", idempotencyKey: idempotencyKey)
         request.results = try results.map { try StateInput.read($0) } ?? []
         if let version = precondition.expectedVersion { request.precondition = .expectedVersion(version) }
-        let done = try await client.completePhase(request)
-        try console.show(Record(step: done.flow, [("completed", .strings(done.completed))], replayed: done.replayed))
+        try console.show(Record(try await client.completePhase(request)))
     }
 }

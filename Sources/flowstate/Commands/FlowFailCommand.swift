@@ -40,7 +40,6 @@ struct FlowFailCommand: ClientCommand {
         request.details = try details.map { try StateInput.read($0) } ?? []
         request.retryable = retryable
         request.idempotencyKey = idempotencyKey
-        let reported = try await client.reportError(request)
-        try console.show(Record(step: reported.flow, [], replayed: reported.replayed))
+        try console.show(Record(try await client.reportError(request)))
     }
 }

@@ -32,8 +32,24 @@ struct FlowHistoryCommand: ClientCommand {
             let page = try await client.getHistory(GetHistoryRequest(flowID: id, pageSize: size, pageToken: token, kinds: kinds))
             return (page.entries, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) }, rows: $0.map(row))
         }
         try writer.finish(nextPageToken: next)
+    }
+
+    /// What versions and events have in common, in one table.
+    private func row(_ entry: HistoryEntry) -> Record {
+        let (version, event) =
+            switch entry.entry {
+            case .version(let version)?: (Record(version), Record([]))
+            case .event(let event)?: (Record([]), Record(event))
+            case nil: (Record([]), Record([]))
+            }
+        let isVersion = !version.fields.isEmpty
+        return Record([
+            ("time", .time(entry.time)), ("kind", isVersion ? version["event"] : event["kind"]), ("version", version["version"]),
+            ("actor", .string(entry.actor)), ("phase", version["phase"]), ("status", version["status"]),
+            ("details", isVersion ? version["metadata"] : event["details"]),
+        ])
     }
 }

@@ -57,7 +57,7 @@ struct FlowListCommand: ClientCommand {
                 ListFlowsRequest(filter: filter, order: order.wire, pageSize: size, pageToken: token))
             return (page.flows, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) })
         }
         try writer.finish(nextPageToken: next)
     }

@@ -47,7 +47,6 @@ struct FlowStatusCommand: ClientCommand {
         request.setLabels = LabelArgument.map(labels)
         request.removeLabels = removedLabels
         if let version = precondition.expectedVersion { request.precondition = .expectedVersion(version) }
-        let set = try await client.setStatus(request)
-        try console.show(Record(step: set.flow, [], replayed: set.replayed))
+        try console.show(Record(try await client.setStatus(request)))
     }
 }

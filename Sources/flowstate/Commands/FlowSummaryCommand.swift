@@ -17,13 +17,8 @@ struct FlowSummaryCommand: ClientCommand {
 
     func call(_ client: StateClient, _ console: Console) async throws {
         let summary = try await client.getSummary(GetSummaryRequest(flowID: id))
-        let phases = summary.phases.map { ($0.phase, OutputValue.string($0.progress.name)) }
-        try console.show(
-            Record([
-                ("flow", .record(Record(summary.flow ?? Flow()))), ("phases", .record(Record(phases))),
-                ("version_count", .integer(summary.versionCount)), ("checkpoint_count", .integer(summary.checkpointCount)),
-                ("error_count", .integer(summary.errorCount)), ("recovery_count", .integer(summary.recoveryCount)),
-                ("last_error", .string(summary.lastError)), ("stored_bytes", .integer(summary.storedBytes)),
-            ]))
+        let phases = Record(summary.phases.map { ($0.phase, .string($0.progress.name)) })
+        let record = Record(summary)
+        try console.show(record, table: Record(record.fields.map { ($0.name, $0.name == "phases" ? .record(phases) : $0.value) }))
     }
 }

@@ -41,7 +41,6 @@ struct FlowTransitionCommand: ClientCommand {
         request.phaseData = try data.map { try StateInput.read($0) } ?? []
         request.force = force
         if let version = precondition.expectedVersion { request.precondition = .expectedVersion(version) }
-        let moved = try await client.transitionPhase(request)
-        try console.show(Record(step: moved.flow, [("from", .string(moved.from))], replayed: moved.replayed))
+        try console.show(Record(try await client.transitionPhase(request)))
     }
 }

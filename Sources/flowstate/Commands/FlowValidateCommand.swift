@@ -59,11 +59,15 @@ struct FlowValidateCommand: ClientCommand {
         let subject: ValidateStateRequest.Subject = state.map { .state($0) } ?? .flowID(id ?? "")
         let validated = try await client.validateState(
             ValidateStateRequest(subject: subject, flowType: flowType, depth: depth.wire))
-        var writer = ListWriter(
-            console, name: "violations", columns: [.left("severity"), .left("path"), .left("rule"), .left("message")])
-        try writer.append(
-            validated.violations.map { Record($0, severity: "error") } + validated.warnings.map { Record($0, severity: "warning") })
-        try writer.finish(nextPageToken: "")
+        switch console.format {
+        case .json: try console.show(Record(validated))
+        case .table:
+            var table = Table([.left("severity"), .left("path"), .left("rule"), .left("message")])
+            let rows = [("error", validated.violations), ("warning", validated.warnings)].flatMap { severity, violations in
+                violations.map { Record([("severity", .string(severity))] + Record($0).fields) }
+            }
+            try console.write(table.lines(rows))
+        }
         if !validated.valid { throw ExitStatus.invalidInput.code }
     }
 }

@@ -35,7 +35,7 @@ struct FlowVersionsCommand: ClientCommand {
                     flowID: id, order: oldestFirst ? .oldestFirst : .newestFirst, pageSize: size, pageToken: token))
             return (page.versions, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) })
         }
         try writer.finish(nextPageToken: next)
     }

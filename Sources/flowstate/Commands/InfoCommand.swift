@@ -13,6 +13,9 @@ struct InfoCommand: ClientCommand {
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        try console.show(Record(try await client.getServerInfo(GetServerInfoRequest())))
+        let info = try await client.getServerInfo(GetServerInfoRequest())
+        let limits = Record(info.limits.map { ($0.name, .integer($0.value)) })
+        let record = Record(info)
+        try console.show(record, table: Record(record.fields.map { ($0.name, $0.name == "limits" ? .record(limits) : $0.value) }))
     }
 }

@@ -19,6 +19,6 @@ struct NotificationAckCommand: ClientCommand {
 
     func call(_ client: StateClient, _ console: Console) async throws {
         let response = try await client.acknowledgeNotification(AcknowledgeNotificationRequest(id: id))
-        try console.show(Record(response.notification ?? Notification()))
+        try console.show(Record(response))
     }
 }

@@ -45,7 +45,7 @@ struct NotificationListCommand: ClientCommand {
                     flowID: flow, includeAcknowledged: acknowledged, minimumLevel: level.wire, pageSize: size, pageToken: token))
             return (page.notifications, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) })
         }
         try writer.finish(nextPageToken: next)
     }

@@ -21,13 +21,13 @@ struct QuarantineListCommand: ClientCommand {
             console, name: "entries",
             columns: [
                 .left("id"), .left("flow_id"), .right("version"), .left("reason"), .right("size_bytes"), .left("created_at"),
-                .right("violations"),
+                .left("violations"),
             ])
         let next = try await paging.pages { size, token in
             let page = try await client.listQuarantine(ListQuarantineRequest(flowID: flow, pageSize: size, pageToken: token))
             return (page.entries, page.nextPageToken)
         } show: {
-            try writer.append($0.map(Record.init))
+            try writer.append($0.map { Record($0) })
         }
         try writer.finish(nextPageToken: next)
     }

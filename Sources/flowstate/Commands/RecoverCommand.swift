@@ -57,6 +57,6 @@ struct RecoverCommand: ClientCommand {
         if console.format == .table, dryRun, !recovery.diff.isEmpty {
             try console.write(PatchView.lines(recovery.diff, inColours: console.isTerminal))
         }
-        try console.show(Record(recovery, replayed: response.replayed))
+        try console.show(Record(response))
     }
 }

@@ -24,9 +24,10 @@ struct Console {
     func write(_ text: String) throws { try write(Array(text.utf8)) }
 
     /// Prints one result.
-    func show(_ record: Record) throws {
+    /// - Parameter table: what a table shows instead of the record itself.
+    func show(_ record: Record, table: Record? = nil) throws {
         switch format {
-        case .table: try write(Table.lines(record))
+        case .table: try write(Table.lines(table ?? record))
         case .json:
             let json = record.json
             try write((isTerminal ? JSONLayout.format(Array(json.utf8), .indented) ?? json : json) + "\n")

@@ -12,9 +12,10 @@ struct ListWriter {
         table = Table(columns)
     }
 
-    mutating func append(_ records: [Record]) throws {
+    /// - Parameter rows: what a table shows instead of the records themselves.
+    mutating func append(_ records: [Record], rows: [Record]? = nil) throws {
         switch console.format {
-        case .table: try console.write(table.lines(records))
+        case .table: try console.write(table.lines(rows ?? records))
         case .json:
             var text = ""
             for record in records {

@@ -1,6 +1,7 @@
 """The command line's part in definitions, patches and the life of flows."""
 
 import json
+import re
 
 import pytest
 
@@ -75,10 +76,12 @@ def test_validate(cli, order):
     cli.ok("flow", "save", "f", "--state-text", '{"no": 1}', "--type", "order")
     done = cli.run("flow", "validate", "f", "--output", "json")
     assert done.returncode == INVALID and done.stderr == b""
-    assert [(entry["severity"], entry["path"], entry["rule"]) for entry in json.loads(done.stdout)["violations"]] == [
-        ("error", "/id", "required")]
+    shown = json.loads(done.stdout)
+    assert [(entry["path"], entry["rule"]) for entry in shown["violations"]] == [("/id", "required")] and not shown["valid"]
+    people = cli.run("flow", "validate", "f", "--output", "table").stdout.decode().splitlines()
+    assert people[0].split() == ["SEVERITY", "PATH", "RULE", "MESSAGE"] and people[1].split()[:3] == ["error", "/id", "required"]
     done = cli.json("flow", "validate", "--type", "order", "--state-text", '{"id": 1, "no": 1}')
-    assert [entry["severity"] for entry in done["violations"]] == ["warning"]
+    assert done["valid"] and not done["violations"] and [entry["path"] for entry in done["warnings"]] == ["/no"]
     cli.ok("flow", "validate", "--type", "order", "--state-text", "{}", "--depth", "minimal")
     assert cli.run("flow", "validate").returncode == USAGE
     assert cli.run("flow", "validate", "--state-text", "{}").returncode == USAGE
@@ -89,20 +92,26 @@ def test_a_flow_is_led_through_its_phases(cli, order, tmp_path):
     cli.ok("flow", "save", "f", "--state-text", '{"id": 1, "phase": "cart"}', "--type", "order")
     assert "paid" in cli.fails(INVALID, "flow", "transition", "f", "sent")["message"]
     moved = cli.json("flow", "transition", "f", "paid", "--reason", "card")
-    assert (moved["phase"], moved["from"], moved["version"]) == ("paid", "cart", 2)
+    assert (moved["flow"]["phase"], moved["from"], moved["flow"]["version"]) == ("paid", "cart", 2)
     results = tmp_path / "results.json"
     results.write_text('{"amount": 1.50}')
     assert cli.json("flow", "complete", "f", "--results", str(results))["completed"] == ["cart", "paid"]
     assert b'"paid_results"' in cli.ok("flow", "load", "f") and b"1.50" in cli.ok("flow", "load", "f")
-    assert cli.json("flow", "fail", "f", "lost in the mail", "--type", "Lost", "--retryable")["status"] == "failed"
-    assert cli.json("flow", "status", "f", "open", "--label", "a=b")["status"] == "open"
+    assert cli.json("flow", "fail", "f", "lost in the mail", "--type", "Lost", "--retryable")["flow"]["status"] == "failed"
+    assert cli.json("flow", "status", "f", "open", "--label", "a=b")["flow"]["status"] == "open"
     assert cli.fails(CONFLICT, "flow", "status", "f", "closed", "--expected-version", "1")["actual_version"] == 5
-    assert cli.json("flow", "transition", "f", "sent", "--force")["phase"] == "sent"
+    assert cli.json("flow", "transition", "f", "sent", "--force")["flow"]["phase"] == "sent"
     entries = cli.json("flow", "history", "f", "--kind", "error_reported", "--kind", "transitioned")["entries"]
-    assert [(entry["kind"], entry["version"]) for entry in entries] == [("transitioned", 6), ("error_reported", 4), ("transitioned", 2)]
-    assert entries[1]["details"]["error"] == "lost in the mail"
+    assert [(entry["version"]["event"], entry["version"]["version"]) for entry in entries] == [
+        ("VERSION_EVENT_TRANSITIONED", 6), ("VERSION_EVENT_ERROR_REPORTED", 4), ("VERSION_EVENT_TRANSITIONED", 2)]
+    assert entries[1]["version"]["metadata"]["error"] == "lost in the mail"
+    people = cli.ok("flow", "history", "f", "--output", "table").decode().splitlines()
+    assert people[0].split() == ["TIME", "KIND", "VERSION", "ACTOR", "PHASE", "STATUS", "DETAILS"]
+    assert {"created", "transitioned", "error_reported"} <= {row.split()[2] for row in people[1:]}
     summary = cli.json("flow", "summary", "f")
-    assert summary["phases"] == {"cart": "complete", "paid": "complete", "sent": "active"}
+    assert [(phase["phase"], phase["progress"]) for phase in summary["phases"]] == [
+        ("cart", "PHASE_PROGRESS_COMPLETE"), ("paid", "PHASE_PROGRESS_COMPLETE"), ("sent", "PHASE_PROGRESS_ACTIVE")]
+    assert re.search(r"^phases.cart +complete$", cli.ok("flow", "summary", "f", "--output", "table").decode(), re.M)
     assert (summary["error_count"], summary["last_error"]) == (1, "lost in the mail")
 
 
@@ -128,18 +137,19 @@ def test_recover(cli):
     cli.ok("definition", "put", "-", stdin=json.dumps({**definition, "flow_type": "lax", "on_save": "off"}).encode())
     broken = json.dumps({"flow_id": "f", "current_phase": "nonsense", "kept": 1})
     cli.ok("flow", "save", "f", "--state-text", broken, "--type", "lax")
-    planned = cli.json("recover", "f", "--dry-run")
-    assert (planned["state"], planned["strategy"], planned["recovered_version"]) == ("planned", "repair", 0)
+    planned = cli.json("recover", "f", "--dry-run")["recovery"]
+    assert (planned["state"], planned["strategy"], planned["recovered_version"]) == (
+        "RECOVERY_STATE_PLANNED", "RECOVERY_STRATEGY_REPAIR", 0)
     assert "/current_phase" in [operation["path"] for operation in planned["diff"]]
     code, text = cli.on_terminal("recover", "f", "--dry-run")[:2]
     assert code == 0 and b'~ /current_phase  "initialization"' in text
-    done = cli.json("recover", "f", "--reason", "by hand")
-    assert (done["state"], done["recovered_version"]) == ("succeeded", 2)
+    done = cli.json("recover", "f", "--reason", "by hand")["recovery"]
+    assert (done["state"], done["recovered_version"]) == ("RECOVERY_STATE_SUCCEEDED", 2)
     assert json.loads(cli.ok("flow", "load", "f"))["kept"] == 1
     entry = cli.json("quarantine", "list", "--flow", "f")["entries"][0]
     assert (entry["id"], entry["reason"]) == (done["quarantine_id"], "by hand")
     assert cli.ok("quarantine", "get", entry["id"]).decode() == broken
     assert cli.json("quarantine", "get", entry["id"], "--info")["version"] == 1
-    assert cli.json("recover", "f")["strategy"] == "none", "nothing is wrong any more"
+    assert cli.json("recover", "f")["recovery"]["strategy"] == "RECOVERY_STRATEGY_UNSPECIFIED", "nothing is wrong any more"
     assert cli.fails(NOT_FOUND, "quarantine", "get", "nobody's")["reason"] == "QUARANTINED_NOT_FOUND"
     assert cli.run("recover", "f", "--strategy", "magic").returncode == USAGE

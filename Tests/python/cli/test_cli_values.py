@@ -77,7 +77,7 @@ def test_free_texts_are_taken_as_they_come(cli, value):
     if value:
         assert load("--label", value)["version"]["version"] == 1
         assert cli.json("flow", "list", "--status", value, "--phase", value, "--label", f"-k={value}")["flows"]
-    checkpoint = cli.json("checkpoint", "create", "f", "c", "--description", value)
+    checkpoint = cli.json("checkpoint", "create", "f", "c", "--description", value)["checkpoint"]
     assert checkpoint["description"] == value
     cli.ok("flow", "status", "f", "--remove-label", "-k")
     assert load()["flow"]["labels"] == {}

@@ -137,8 +137,8 @@ def test_the_command_line(cli):
     cli.ok("flow", "save", "f", "--state-text", "{}")
     cli.ok("flow", "fail", "f", "the warehouse does not answer")
     [listed] = cli.json("notification", "list", "--level", "error", "--flow", "f")["notifications"]
-    assert (listed["level"], listed["version"], listed["acknowledged_by"]) == ("error", 2, "")
-    assert cli.json("notification", "ack", listed["id"])["acknowledged_by"] != ""
+    assert (listed["level"], listed["version"], listed["acknowledged_by"]) == ("NOTIFICATION_LEVEL_ERROR", 2, "")
+    assert cli.json("notification", "ack", listed["id"])["notification"]["acknowledged_by"] != ""
     assert cli.json("notification", "list")["notifications"] == []
     assert [entry["id"] for entry in cli.json("notification", "list", "--acknowledged")["notifications"]] == [listed["id"]]
     cli.fails(NOT_FOUND, "notification", "ack", "nobody's")

@@ -108,7 +108,7 @@ def test_what_cannot_be_read_cannot_be_restored(start_server, postgresql):
 def test_the_command_line(cli):
     cli.ok("flow", "save", "f", "--state-text", '{"n": 1}')
     cli.ok("flow", "save", "f", "--state-text", '{"n": 2}')
-    quarantined = cli.json("recover", "f", "--strategy", "version")["quarantine_id"]
+    quarantined = cli.json("recover", "f", "--strategy", "version")["recovery"]["quarantine_id"]
     restored = cli.json("quarantine", "restore", quarantined, "--expected-version", "3")
     assert (restored["version"], restored["restored_version"]) == (4, 2)
     assert cli.ok("flow", "load", "f") == b'{"n": 2}'

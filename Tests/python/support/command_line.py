@@ -32,7 +32,7 @@ class Cli:
         """The standard output of a call that must succeed without a word on standard error, but for the progress of long work."""
         done = self.run(*arguments, stdin=stdin)
         said = [line for line in done.stderr.splitlines() if not line.endswith(b" so far")]
-        assert (done.returncode, said) == (0, [])
+        assert (done.returncode, said) == (0, []), done.stderr
         return done.stdout
 
     def json(self, *arguments, stdin=b""):
