@@ -32,7 +32,10 @@ package struct SaveCommand: Sendable {
     package var key: FlowKey
     /// The caller, from its credential; recorded in the audit trail.
     package var actor: String
+    /// Empty with a patch.
     package var state: [UInt8]
+    /// Makes the state from the latest one; nil: `state` is given.
+    package var patch: StatePatch?
     package var contentType: ContentType
     package var precondition: Precondition
     package var kind: VersionKind
@@ -89,33 +92,25 @@ package struct SaveCommand: Sendable {
     }
 }
 
-/// Writes a version that is made from the latest one.
-package struct PatchCommand: Sendable {
-    package enum Patch: Sendable, Equatable {
+/// How a version is made from the latest one.
+package struct StatePatch: Sendable, Equatable {
+    package enum Format: Sendable {
         /// RFC 7396.
-        case merge([UInt8])
+        case merge
         /// RFC 6902.
-        case json([UInt8])
+        case json
     }
 
-    /// Everything but the state. Without an expected version the patch is applied to whatever is the latest, and again when another
-    /// save came in between.
-    package var save: SaveCommand
-    package var patch: Patch
+    package var format: Format
+    package var bytes: [UInt8]
     /// The content type stays that of the latest version.
     package var keepsContentType: Bool
 
-    package init(_ save: SaveCommand, _ patch: Patch, keepsContentType: Bool = true) {
-        self.save = save
-        self.patch = patch
+    package init(_ format: Format, _ bytes: [UInt8], keepsContentType: Bool = true) {
+        self.format = format
+        self.bytes = bytes
         self.keepsContentType = keepsContentType
     }
-}
-
-/// `SaveState`: a whole state, or a patch.
-package enum SaveOrPatchCommand: Sendable {
-    case save(SaveCommand)
-    case patch(PatchCommand)
 }
 
 /// The JSON Patch between two versions of a flow.

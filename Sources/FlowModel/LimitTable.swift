@@ -65,6 +65,7 @@ package enum LimitTable {
         ("connection-age-ms", .int64(\.connectionAgeMilliseconds)),
         ("connection-age-grace-ms", .int64(\.connectionAgeGraceMilliseconds)),
         ("control-frames-per-second", .int(\.controlFramesPerSecond)),
+        ("stream-resets-per-second", .int(\.streamResetsPerSecond)),
         ("handshake-timeout-ms", .int64(\.handshakeTimeoutMilliseconds)),
         ("idle-timeout-ms", .int64(\.idleTimeoutMilliseconds)),
         ("keepalive-time-ms", .int64(\.keepaliveTimeMilliseconds)),

@@ -1,3 +1,5 @@
+import JSON
+
 /// Every limit of the server, in one place. Each is configurable; the defaults suit one machine with a few GiB of memory.
 ///
 /// Sizes are bytes, times are milliseconds, unless a name says otherwise. A value that exceeds a limit is refused with a `StateError`
@@ -167,6 +169,9 @@ package struct Limits: Sendable, Equatable {
     /// Frames a second without content (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond those
     /// that belong to calls and their answers; a burst may have ten times as many. A connection that sends more is closed.
     package var controlFramesPerSecond = 1_000
+    /// Streams a second that the client of one connection resets (CVE-2023-44487); a burst may have ten times as many. A connection with
+    /// more is closed.
+    package var streamResetsPerSecond = 200
     /// From accept to the end of TLS and the HTTP/2 preface; and from the beginning of a header section to its end.
     package var handshakeTimeoutMilliseconds: Int64 = 10_000
     /// A connection without streams is closed after this time, and so is a stream whose client neither sends nor reads.
@@ -183,4 +188,18 @@ package struct Limits: Sendable, Equatable {
     package var connections = 10_000
     /// Open connections of one address, so that other addresses find a place; unix sockets have no addresses.
     package var connectionsPerPeer = 8_000
+}
+
+extension PatchLimits {
+    package init(_ limits: Limits) {
+        self.init(operations: limits.patchOperations, resultBytes: limits.stateBytes, depth: limits.jsonDepth)
+    }
+}
+
+extension SchemaLimits {
+    init(_ limits: Limits) {
+        self.init(
+            schemas: limits.definitionSchemas, patterns: limits.definitionPatterns, patternBytes: limits.patternBytes,
+            patternMemoryBytes: limits.patternMemoryBytes)
+    }
 }

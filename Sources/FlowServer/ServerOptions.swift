@@ -92,6 +92,8 @@ package struct ServerOptions: Sendable {
         configuration.answerOverloaded = TransportErrors.answerOverloaded(memoryLimit: memory.limit)
         configuration.http2.controlFramesPerSecond = limits.controlFramesPerSecond
         configuration.http2.controlFrameBurst = limits.controlFramesPerSecond.multipliedReportingOverflow(by: 10).partialValue
+        configuration.http2.resetsPerSecond = limits.streamResetsPerSecond
+        configuration.http2.resetBurst = limits.streamResetsPerSecond.multipliedReportingOverflow(by: 10).partialValue
         configuration.http2.maxConcurrentStreams = limits.concurrentStreams
         configuration.http2.headerListBytes = limits.headerListBytes
         configuration.messageBytes = limits.messageBytes

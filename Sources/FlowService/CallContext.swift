@@ -48,3 +48,35 @@ extension Credentials {
 
     private func differs(_ value: String, from first: String?) -> Bool { first.map { !$0.hasSameBytes(as: value) } ?? false }
 }
+
+// Shared by the methods that take a step of a flow.
+
+extension CallContext {
+    func step(_ flowID: String, _ precondition: Precondition, _ idempotencyKey: String) throws(StateError) -> LifecycleRequest {
+        LifecycleRequest(
+            key: try key(flowID), actor: identity.actor, precondition: precondition, idempotencyKey: idempotencyKey.given)
+    }
+
+    func refuseLease(_ token: Int64) throws(StateError) {
+        if token != 0 { throw .unsupported(field: "lease_token", message: "this server does not support it yet; leave it out") }
+    }
+}
+
+/// What a server says about itself (`GetServerInfo`). A class, since the context of every call holds it.
+package final class ServerDescription: Sendable {
+    /// The release.
+    package let version: String
+    package let startedAt: ContinuousClock.Instant
+    /// What is switched on, by name.
+    package let features: [String]
+    package let limits: Limits
+
+    package init(
+        version: String = "", startedAt: ContinuousClock.Instant = .now, features: [String] = [], limits: Limits = .defaults
+    ) {
+        self.version = version
+        self.startedAt = startedAt
+        self.features = features
+        self.limits = limits
+    }
+}

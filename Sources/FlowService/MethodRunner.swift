@@ -210,3 +210,6 @@ struct MethodRunner: Sendable {
             deadline: caller.deadline, cancellation: token, executor: call.work, caller: call.connectionID, memory: call)
     }
 }
+
+/// Completes the calls of a database batch together on their event loop, those of a large batch in slices.
+extension SlicedWork: CompletionExecutor {}

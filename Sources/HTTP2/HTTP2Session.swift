@@ -311,3 +311,50 @@ package final class HTTP2Session {
 extension UInt32 {
     fileprivate var signed: Int32 { Int32(truncatingIfNeeded: self) }
 }
+
+/// What the peer did, in the order in which it arrived.
+package enum HTTP2Event: Sendable, Equatable {
+    /// A request's or response's header section. `endStream`: nothing follows it.
+    case headers(StreamID, [HeaderField], endStream: Bool)
+    /// A header section beyond `HTTP2Settings.headerListBytes`, with the fields before the one that did not fit. A section several times as
+    /// large resets its stream instead (`HeaderReader`).
+    case headersTooLarge(StreamID, [HeaderField])
+    /// A piece of content. Return its bytes with `consume` once they take no more memory.
+    case data(StreamID, ByteBuffer)
+    /// The trailer section; it ends the stream.
+    case trailers(StreamID, [HeaderField])
+    /// The peer ended its side of the stream without trailers.
+    case endStream(StreamID)
+    /// The stream is closed: both sides ended (`.noError`), or one reset it. The last event of a stream.
+    case closed(StreamID, HTTP2ErrorCode)
+    /// The bytes waiting on this stream fell under the low-water mark after `isBlocked` was true.
+    case writable(StreamID)
+    /// The peer accepts no more streams, and processes none above `lastStreamID` (RFC 9113 §6.8).
+    case goAway(lastStreamID: StreamID, HTTP2ErrorCode)
+    /// The peer's SETTINGS arrived: its half of the connection preface is complete (RFC 9113 §3.4).
+    case settings
+    /// The answer to a `ping`.
+    case pingAcknowledged
+}
+
+/// What a session announces and enforces. Sizes are bytes.
+package struct HTTP2Settings: Sendable {
+    /// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2): streams the peer may have open at once.
+    package var maxConcurrentStreams = 1_000
+    /// SETTINGS_INITIAL_WINDOW_SIZE: what a peer may send on one stream before we take it.
+    package var streamWindow = 1 << 20
+    /// The connection's receive window (§6.9.1), shared by all its streams.
+    package var connectionWindow = 16 << 20
+    /// SETTINGS_MAX_HEADER_LIST_SIZE: a larger header section is reported, not kept.
+    package var headerListBytes = 16 << 10
+    /// SETTINGS_MAX_FRAME_SIZE: the largest payload a peer may put into one frame.
+    package var frameBytes = 64 << 10
+    /// RST_STREAM frames a peer may send: a burst, then so many a second (CVE-2023-44487).
+    package var resetBurst = 2_000
+    package var resetsPerSecond = 200
+    /// Frames without content that a peer may send beyond those that answer ours: a burst, then so many a second. See `FrameAllowance`.
+    package var controlFrameBurst = 10_000
+    package var controlFramesPerSecond = 1_000
+
+    package init() {}
+}

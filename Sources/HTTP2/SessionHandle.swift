@@ -26,7 +26,8 @@ struct SessionHandle: ~Copyable {
         nghttp2_option_set_no_auto_window_update(option, 1)
         // nghttp2 would keep closed streams for RFC 7540 priorities, which are not used here.
         nghttp2_option_set_no_closed_streams(option, 1)
-        nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
+        nghttp2_option_set_stream_reset_rate_limit(
+            option, UInt64(clamping: settings.resetBurst), UInt64(clamping: settings.resetsPerSecond))
         installCallbacks(callbacks)
 
         var session: OpaquePointer?

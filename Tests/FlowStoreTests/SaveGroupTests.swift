@@ -120,6 +120,56 @@ struct SaveGroupTests {
     }
 }
 
+struct ChangeRoundsTests {
+    @Test func aSaveGoesOnAloneWhenItsGroupWasNotWritten() {
+        var rounds = ChangeRounds()
+        #expect(!rounds.isAlone && !rounds.seemsAbsent && !rounds.hasReadBases)
+        rounds.groupWasNotWritten(isNew: false)
+        #expect(rounds.isAlone && rounds.seemsAbsent, "an update found no head as expected: perhaps there is none")
+        rounds.ownStatementRan(foundFlow: true)
+        #expect(rounds.isAlone && !rounds.seemsAbsent && rounds.attempts == 1)
+    }
+
+    @Test func aCreationThatWasNotWrittenFoundTheFlow() {
+        var rounds = ChangeRounds()
+        rounds.groupWasNotWritten(isNew: true)
+        #expect(rounds.isAlone && !rounds.seemsAbsent)
+    }
+
+    @Test func basesAreReadOnce() {
+        var rounds = ChangeRounds()
+        rounds.basesWereRead(nil)
+        #expect(rounds.hasReadBases && rounds.readBases == nil && !rounds.isAlone)
+    }
+
+    @Test func attemptsHaveAnEnd() {
+        var rounds = ChangeRounds()
+        for attempt in 1...ChangeRounds.maximumAttempts {
+            #expect(!rounds.isExhausted, "attempt \(attempt)")
+            rounds.ownStatementRan(foundFlow: true)
+        }
+        #expect(rounds.isExhausted)
+    }
+}
+
+struct LoadRoundsTests {
+    @Test func aLostVersionIsReadThreeTimes() throws {
+        let second = try #require(LoadRounds(.selected).afterLoss())
+        let third = try #require(second.afterLoss())
+        #expect(third.afterLoss() == nil)
+        guard case .selected = third.look else { Issue.record("it looks for something else"); return }
+    }
+
+    @Test func aLargeVersionIsAskedForByItsSizeAndHasAnEnd() throws {
+        var rounds = LoadRounds(.latest)
+        for size in 1...10 {
+            rounds = try #require(rounds.afterLeavingOut(size: size))
+            guard case .large(size) = rounds.look else { Issue.record("it looks for something else"); return }
+        }
+        #expect(rounds.afterLeavingOut(size: 11) == nil, "it grows faster than it can be read")
+    }
+}
+
 struct ChangePlanTests {
     private func change(_ flow: String, _ edit: (inout SaveCommand) -> Void = { _ in }) throws -> Change {
         var command = SaveCommand(key: try key("t", flow), actor: "a", state: json("{}"))
@@ -134,10 +184,7 @@ struct ChangePlanTests {
 
     /// A save that found no flow.
     private func disappointed(_ change: Change) -> Change {
-        Change(change) { progress in
-            progress.runsAlone = true
-            progress.seemsAbsent = true
-        }
+        change.after { $0.groupWasNotWritten(isNew: false) }
     }
 
     private let creates: (inout SaveCommand) -> Void = { $0.precondition = .expected(0) }

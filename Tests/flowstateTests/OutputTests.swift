@@ -64,17 +64,36 @@ import WireMessages
     }
 
     @Test func recordsAreLinesOfNameAndValue() {
-        let record = Record([
-            ("id", .string("x")), ("none", .string("")),
-            ("inner", .record(Record([("long_name", .integer(3)), ("labels", .map(["k": "\u{1B}v"]))]))),
-        ])
+        let inner = OutputValue.record(Record([("long_name", .integer(3)), ("labels", .map(["k": "\u{1B}v"]))]))
+        let (id, none): (Record.Field, Record.Field) = (("id", .string("x")), ("none", .string("")))
+        // The names of the only inner record need no prefix.
         #expect(
-            Table.lines(record) == """
-                id               x
+            Table.lines(Record([id, none, ("inner", inner)])) == """
+                id         x
+                long_name  3
+                labels     k=\\u001bv
+
+                """)
+        // One of two does, and one whose names are others' too.
+        #expect(
+            Table.lines(Record([("a", inner), ("b", .record(Record([("labels", .string("y"))])))])) == """
+                a.long_name  3
+                a.labels     k=\\u001bv
+                b.labels     y
+
+                """)
+        #expect(
+            Table.lines(Record([("labels", .string("z")), ("inner", inner)])) == """
+                labels           z
                 inner.long_name  3
                 inner.labels     k=\\u001bv
 
                 """)
+    }
+
+    @Test func listsOfMessagesAreLinesInACell() {
+        let violations = [Violation(path: "/a", rule: "type", message: "is a string"), Violation(path: "/b", rule: "required")]
+        #expect(Record(ValidateStateResponse(violations: violations))["violations"].cell == "/a type is a string; /b required")
     }
 
     @Test func terminalsSeeNoControlCharacters() throws {

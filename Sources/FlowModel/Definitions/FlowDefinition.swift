@@ -155,3 +155,28 @@ package enum ValidationDepth: String, Sendable, CaseIterable {
     /// Every rule.
     case complete
 }
+
+extension FlowDefinition {
+    /// Whether flows of this type can end: a phase is terminal, or a status is final.
+    package var hasEnd: Bool { phases.contains(where: \.isTerminal) || statuses.contains { isFinal($0.name) } }
+
+    /// Whether a flow with this phase and status has ended: its phase is terminal or its status final. Retention, recovery, transitions,
+    /// saves that name a phase, and error reports all use this.
+    package func isEnded(phase: String, status: String) -> Bool { self.phase(phase)?.isTerminal == true || isFinal(status) }
+
+    /// Whether no status may follow this one.
+    package func isFinal(_ status: String) -> Bool { self.status(status)?.next?.isEmpty == true }
+}
+
+extension FlowDefinition {
+    /// The definition's initial state with the flow's id and the time at their paths; nil when the definition has none.
+    package func initialState(of flowID: String, at time: Timestamp, limits: Limits, budget: WorkBudget) throws(StateError) -> [UInt8]? {
+        guard let initialState else { return nil }
+        var edit = StateEdit(initialState, budget)
+        if let pointer = paths.id { try edit.set(pointer, string: flowID) }
+        for pointer in [paths.created, paths.updated] {
+            if let pointer { try edit.set(pointer, string: time.text) }
+        }
+        return try edit.applied(limits)
+    }
+}

@@ -7,12 +7,13 @@ enum SaveState: UnaryFlowMethod {
     static let scope = Scope.write
     static let carriesState = true
 
-    static func command(_ request: SaveStateRequest, _ context: CallContext) throws(StateError) -> SaveOrPatchCommand {
-        let change = try change(request)
+    static func command(_ request: SaveStateRequest, _ context: CallContext) throws(StateError) -> SaveCommand {
+        let (state, patch) = try change(request)
         var command = SaveCommand(
-            key: try context.key(request.flowID), actor: context.identity.actor, state: change.state ?? [],
+            key: try context.key(request.flowID), actor: context.identity.actor, state: state,
             contentType: try ContentType(parsing: request.contentType, limits: context.limits),
             precondition: try precondition(request.precondition))
+        command.patch = patch
         command.flowType = request.flowType.given
         command.phase = request.phase.given
         command.status = request.status.given
@@ -27,14 +28,15 @@ enum SaveState: UnaryFlowMethod {
         command.idempotencyKey = request.idempotencyKey.given
         if !request.writes.isEmpty { throw unsupported("writes") }
         if request.leaseToken != 0 { throw unsupported("lease_token") }
-        return change.patch.map { .patch(PatchCommand(command, $0, keepsContentType: request.contentType.isEmpty)) } ?? .save(command)
+        return command
     }
 
-    private static func change(_ request: SaveStateRequest) throws(StateError) -> (state: [UInt8]?, patch: PatchCommand.Patch?) {
+    private static func change(_ request: SaveStateRequest) throws(StateError) -> (state: [UInt8], patch: StatePatch?) {
+        let keepsContentType = request.contentType.isEmpty
         switch request.change {
         case .state(let bytes): return (bytes, nil)
-        case .mergePatch(let bytes): return (nil, .merge(bytes))
-        case .jsonPatch(let bytes): return (nil, .json(bytes))
+        case .mergePatch(let bytes): return ([], StatePatch(.merge, bytes, keepsContentType: keepsContentType))
+        case .jsonPatch(let bytes): return ([], StatePatch(.json, bytes, keepsContentType: keepsContentType))
         case nil: throw .invalidArgument(field: "state", message: "give the new state; it may be empty, but not absent")
         }
     }

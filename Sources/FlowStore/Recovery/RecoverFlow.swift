@@ -62,7 +62,7 @@ struct FlowRecovery: Sendable {
 
     func run() async throws(StateError) -> RecoveryRecord {
         if let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
-        for _ in 0..<Change.maximumAttempts {
+        for _ in 0..<ChangeRounds.maximumAttempts {
             let broken = try await examine()
             if broken.violations.isEmpty, command.strategy == nil { return record(broken, nil, [], saved: nil) }
             var steps: [RecoveryRecord.Step] = []

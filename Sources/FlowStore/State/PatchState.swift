@@ -2,24 +2,31 @@ import Compression
 import FlowModel
 import JSON
 
-extension PatchCommand: TaskCommand {
-    package func check(limits: Limits) throws(StateError) {
+/// A save whose state is made from the latest one. Without an expected version the patch is applied to whatever is the latest, and again
+/// when another save came in between.
+struct PatchedSave: TaskCommand {
+    /// Everything but the state.
+    let save: SaveCommand
+    let patch: StatePatch
+
+    func check(limits: Limits) throws(StateError) {
         let check = StateCheck(limits: limits)
         try check.checkFields(of: save)
         try check.checkExisting(save.precondition)
-        if bytes.count > limits.stateBytes { throw .tooLarge(what: field, size: bytes.count, limit: limits.stateBytes) }
+        if patch.bytes.count > limits.stateBytes { throw .tooLarge(what: field, size: patch.bytes.count, limit: limits.stateBytes) }
     }
 
-    package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
+    func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
         let limits = store.limits
         let derived = DerivedSave<Void>(
             key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
-            requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: XXH3.digest(bytes)),
-            trigger: .patch, needsDefinition: false, input: bytes
+            requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: XXH3.digest(patch.bytes)),
+            trigger: .patch, needsDefinition: false, input: patch.bytes
         ) { snapshot, _, budget throws(StateError) in
             var command = save
+            command.patch = nil
             command.state = try apply(to: snapshot, limits, budget)
-            if keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
+            if patch.keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
             return (command, ())
         }
         switch try await derived.run(on: store, for: context) {
@@ -27,15 +34,9 @@ extension PatchCommand: TaskCommand {
         }
     }
 
-    private var bytes: [UInt8] {
-        switch patch {
-        case .merge(let bytes), .json(let bytes): bytes
-        }
-    }
-
     /// As the request names it.
     private var field: String {
-        switch patch {
+        switch patch.format {
         case .merge: "merge_patch"
         case .json: "json_patch"
         }
@@ -50,16 +51,16 @@ extension PatchCommand: TaskCommand {
         case .success(let parsed): document = parsed
         case .failure(let fault): throw refusal(snapshot, "it is \(snapshot.version.contentType), not JSON: \(fault)")
         }
-        switch patch {
-        case .merge(let bytes):
-            switch try parse(bytes) {
+        switch patch.format {
+        case .merge:
+            switch try parse(patch.bytes) {
             case .success(let patch):
                 return try StateError.counting { () throws(WorkStopped) in try MergePatch.apply(patch, to: document, budget: budget) }
             case .failure(let fault): throw .invalidArgument(field: field, message: "is not JSON: \(fault)")
             }
-        case .json(let bytes):
+        case .json:
             do {
-                return try JSONPatch(bytes, limits: PatchLimits(limits), budget: budget).apply(to: document, budget: budget)
+                return try JSONPatch(patch.bytes, limits: PatchLimits(limits), budget: budget).apply(to: document, budget: budget)
             } catch {
                 throw refusal(snapshot, error)
             }

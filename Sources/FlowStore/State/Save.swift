@@ -3,6 +3,7 @@ import FlowModel
 
 extension SaveCommand: StoreCommand {
     package func check(limits: Limits) throws(StateError) {
+        if let patch { return try PatchedSave(save: self, patch: patch).check(limits: limits) }
         let check = StateCheck(limits: limits)
         if wantsInitialState { try check.checkFields(of: self) } else { try check.check(self) }
     }
@@ -10,6 +11,9 @@ extension SaveCommand: StoreCommand {
     package func run(
         on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
     ) throws(StateError) {
+        if let patch {
+            return try PatchedSave(save: self, patch: patch).run(on: store, context: context, completion: completion)
+        }
         try check(limits: store.limits)
         guard idempotencyKey != nil, requestDigest == nil else { return try begin(in: store, context, completion) }
         var command = self
@@ -121,24 +125,6 @@ extension SaveCommand: StoreCommand {
         store.enqueue(change, context) { (result: Result<SavedVersion, StateError>) in
             if case .success(let saved) = result, !saved.replayed { store.log(notification, about: key) }
             completion(result)
-        }
-    }
-}
-
-extension SaveOrPatchCommand: StoreCommand {
-    package func check(limits: Limits) throws(StateError) {
-        switch self {
-        case .save(let command): try command.check(limits: limits)
-        case .patch(let command): try command.check(limits: limits)
-        }
-    }
-
-    package func run(
-        on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
-    ) throws(StateError) {
-        switch self {
-        case .save(let command): try command.run(on: store, context: context, completion: completion)
-        case .patch(let command): try command.run(on: store, context: context, completion: completion)
         }
     }
 }

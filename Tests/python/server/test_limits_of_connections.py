@@ -34,7 +34,7 @@ def strict(limited_server):
         "queued-operations": 4, "batch-operations": 1, "concurrent-streams": 20, "header-list-bytes": 2_000,
         "handshake-timeout-ms": 300, "request-timeout-ms": 1_500, "idle-timeout-ms": 6_000, "keepalive-time-ms": 1_000,
         "keepalive-timeout-ms": 500, "default-deadline-ms": 2_500, "maximum-deadline-ms": 3_500, "connections": 8,
-        "buffered-bytes-per-connection": 100_000, "reader-timeout-ms": 1_000, "control-frames-per-second": 100,
+        "buffered-bytes-per-connection": 100_000, "reader-timeout-ms": 1_000, "control-frames-per-second": 100, "stream-resets-per-second": 3,
         # What holds a lock here is not to be noticed before the calls' own deadlines.
         "lock-timeout-ms": 60_000, "lock-wait-ms": 60_000})
 
@@ -283,6 +283,19 @@ def test_connections_per_peer(start_server):
             return True
     eventually(opened, what="a place for another connection")
     server.stop()
+
+
+@pytest.mark.parametrize("resets, is_closed", [(29, False), (30, False), (40, True)])
+def test_stream_resets(strict, resets, is_closed):
+    """Ten times three at once; while they are sent, a second adds three at most."""
+    with Wire(strict) as client:
+        for _ in range(resets):
+            client.frame(wire.RST_STREAM, 0, client.headers(SERVICE + "SaveState", end=False), struct.pack(">I", 8))
+        if is_closed:
+            client.read_until(lambda: client.goaway is not None)
+            return
+        client.ping()
+        assert client.goaway is None
 
 
 def test_connection_age(start_server):

@@ -1,3 +1,4 @@
+import Compression
 import FlowModel
 import Postgres
 
@@ -20,45 +21,79 @@ final class Change: Sendable {
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
     }
 
-    /// Each further attempt means that another change of the same flow was committed meanwhile.
-    static let maximumAttempts = 100
-
     let key: FlowKey
     let shard: UInt64
     let resources: StoreResources
     let work: Work
-    let progress: Progress
-
-    struct Progress: Sendable {
-        /// Set for a save whose group was not written: its own statement can tell why.
-        var runsAlone = false
-        /// The flow did not exist at the last attempt, as far as that can be told.
-        var seemsAbsent = false
-        /// Whether the bases of the flow were read for the change, and the result if they could be.
-        var hasFetched = false
-        var fetched: VersionChain?
-        /// Attempts of its own statement.
-        var attempts = 0
-    }
+    let rounds: ChangeRounds
 
     init(_ key: FlowKey, _ resources: StoreResources, _ work: Work) {
         self.key = key
         self.resources = resources
         self.work = work
         shard = Self.shard(key, work)
-        progress = Progress()
+        rounds = ChangeRounds()
     }
 
-    /// The same change with another progress.
-    init(_ change: Change, _ edit: (inout Progress) -> Void) {
+    private init(_ change: Change, _ rounds: ChangeRounds) {
         key = change.key
         resources = change.resources
         work = change.work
         shard = change.shard
-        var progress = change.progress
-        edit(&progress)
-        self.progress = progress
+        self.rounds = rounds
     }
+
+    /// The change in its next round.
+    func after(_ event: (inout ChangeRounds) -> Void) -> Change {
+        var rounds = rounds
+        event(&rounds)
+        return Change(self, rounds)
+    }
+}
+
+/// The round trips of a change as a state machine. Pure: it says how the next statement is made.
+///
+///     in a group ──its bases are not in the cache──▶ in a group, with the bases that were read
+///         │──the group was not written──▶ alone ──another change of the flow came in between──▶ alone, up to 100 times
+///     alone from the beginning (what cannot share a statement) ──────────────────────────────────▶ likewise
+struct ChangeRounds: Sendable {
+    private enum Bases {
+        case unread
+        /// nil: they could not be read, and the state is stored whole.
+        case read(VersionChain?)
+    }
+
+    /// Each further attempt means that another change of the same flow was committed meanwhile.
+    static let maximumAttempts = 100
+
+    /// Whether the change has a statement of its own, which can tell why its group was not written.
+    private(set) var isAlone = false
+    /// The flow did not exist at the last attempt, as far as that can be told.
+    private(set) var seemsAbsent = false
+    private var bases = Bases.unread
+    /// Attempts of its own statement.
+    private(set) var attempts = 0
+
+    /// - Parameter isNew: whether the group creates its flow.
+    mutating func groupWasNotWritten(isNew: Bool) {
+        isAlone = true
+        seemsAbsent = !isNew
+    }
+
+    mutating func basesWereRead(_ chain: VersionChain?) { bases = .read(chain) }
+
+    /// - Parameter foundFlow: whether its statement found the flow, as far as that can be told.
+    mutating func ownStatementRan(foundFlow: Bool) {
+        attempts += 1
+        seemsAbsent = !foundFlow
+    }
+
+    /// Whether the bases of the flow were looked for.
+    var hasReadBases: Bool { if case .read = bases { true } else { false } }
+
+    var isExhausted: Bool { attempts >= Self.maximumAttempts }
+
+    var readBases: VersionChain? { if case .read(let chain) = bases { chain } else { nil } }
 }
 
 extension Change {
@@ -116,7 +151,7 @@ extension Change: Postgres.Operation {
     var cost: Int {
         switch work {
         case .save(let save):
-            save.command.state.count + save.command.metadata.count + (progress.fetched?.byteCount ?? 0) + 512
+            save.command.state.count + save.command.metadata.count + (rounds.readBases?.byteCount ?? 0) + 512
         case .statement(let single): single.parameters.byteCount + 256
         }
     }
@@ -145,8 +180,111 @@ extension Change: Postgres.Operation {
         case .done(let outcome): return .finished(.success(outcome))
         case .refused(let error): return .finished(.failure(error))
         case .retry:
-            guard progress.attempts < Self.maximumAttempts else { return .finished(.failure(.contention)) }
-            return .again(self)
+            return rounds.isExhausted ? .finished(.failure(.contention)) : .again(self)
         }
+    }
+}
+
+/// A checked save, and what is computed from it once.
+final class SaveChange: Sendable {
+    let command: SaveCommand
+    /// The digest of the state.
+    let digest: [UInt8]
+    /// The digest of the request, for its idempotency record; empty without a key.
+    let requestDigest: [UInt8]
+    /// A small state is packed on the caller's thread, while the connections' threads wait for PostgreSQL; nil: it is packed in its batch.
+    private let packed: StoredState?
+    /// `StoreResources.history` when it was packed.
+    private let history: Int
+
+    /// The largest state that an event loop packs: it takes as long as checking that it is JSON, some 20 µs.
+    private static let packedAtOnce = 8 << 10
+    /// A larger state is packed before it is queued, on a thread for which neither calls nor other saves wait.
+    static let packedApart = 32 << 10
+
+    /// - Parameter chain: the bases of the flow, when they are not in the cache.
+    init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil) {
+        self.command = command
+        history = resources.history
+        let size = command.state.count
+        let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
+        packed =
+            isPacked
+            ? StateCompression.store(
+                command.state,
+                after: command.precondition == .expected(0) ? nil : chain ?? resources.cache.lookup(command.key)?.chain,
+                resources.zstd) : nil
+        digest = XXH3.digest(command.state)
+        requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
+    }
+
+    /// The packed state, unless a connection was lost since: the database behind the next one may not have the base.
+    func packed(in resources: StoreResources) -> StoredState? {
+        guard let packed, packed.base == nil || history == resources.history else { return nil }
+        return packed
+    }
+
+    /// Bytes of the packed state; 0: it is small, and packed in its batch.
+    var packedBytes: Int { packed?.bytes.count ?? 0 }
+
+    /// Whether it can share a statement with other saves: not if it needs look-ups beside that of the flow.
+    var canShareStatement: Bool {
+        command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
+            && command.kind != .definitionMoved
+    }
+
+    /// The version as it was saved.
+    func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead) -> VersionRecord {
+        VersionRecord(
+            version: version, parentVersion: command.parentVersion ?? (version == 1 ? nil : version - 1),
+            kind: version == 1 ? .created : command.kind,
+            actor: command.actor, contentType: command.contentType.text, size: Int64(command.state.count), digest: digest,
+            phase: head.phase, status: head.status, progress: head.progress, versionLabel: command.versionLabel,
+            metadata: command.metadata, createdAt: time, checkpoints: [])
+    }
+
+    /// The head of a flow that this save creates.
+    func newHead(_ key: FlowKey, at time: Timestamp) -> FlowHead {
+        FlowHead(
+            key: key, flowType: command.flowType ?? "", version: 1, phase: command.phase ?? "", status: command.status ?? "",
+            progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil,
+            definitionRevision: command.definitionRevision)
+    }
+}
+
+extension SaveCommand {
+    /// The head after this save.
+    func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
+        head.version = version
+        head.updatedAt = time
+        if let phase { head.phase = phase }
+        if let status { head.status = status }
+        if let progress { head.progress = progress }
+        if let labels { head.labels = labels }
+        if let labelChanges { head.labels = head.labels.applying(labelChanges) }
+        if kind == .definitionMoved { head.definitionRevision = definitionRevision }
+    }
+
+    /// The digest of what the client asked for, without the caller and the ids that the server generated for this try.
+    ///
+    /// - Parameter digest: of the state, or of the patch from which it is derived.
+    func requestDigest(_ operation: String, content digest: [UInt8]) -> [UInt8] {
+        var content = RequestContent(operation: operation)
+        content.append(hasGeneratedFlowID ? nil : key.flowID)
+        content.append(precondition)
+        content.append(Int64(kind.rawValue))
+        content.append(digest)
+        content.append(contentType.text)
+        content.append(flowType)
+        content.append(phase)
+        content.append(status)
+        content.append(progress.map { Int64(bitPattern: $0.bitPattern) })
+        content.append(labels.map(LabelsJSON.encode))
+        content.append(versionLabel)
+        content.append(parentVersion)
+        content.append(metadata)
+        content.append(checkpoint.map { $0.name ?? "" })
+        content.append(checkpoint?.description)
+        return content.digest
     }
 }

@@ -23,7 +23,7 @@ struct ChangeBatch {
         } needsBase: { change, flow in
             guard case .save(let save) = change.work, save.packed(in: change.resources) == nil else { return false }
             // Otherwise a large state would be stored whole each time that its bases are not in the cache.
-            return !change.progress.hasFetched && !change.progress.runsAlone && save.command.precondition != .expected(0)
+            return !change.rounds.hasReadBases && !change.rounds.isAlone && save.command.precondition != .expected(0)
                 && save.command.state.count >= change.resources.limits.baseFetchBytes
                 && change.resources.cache.lookup(flow.key)?.chain == nil
         }
@@ -107,11 +107,11 @@ struct ChangeBatch {
     /// Packs a state against the newest committed bases of its flow, unless it is packed already.
     private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
         // The statement refuses a base that a concurrent pruning removed; the next attempt stores the state whole.
-        let isWhole = isNew || change.progress.attempts > 0
+        let isWhole = isNew || change.rounds.attempts > 0
         if let packed = save.packed(in: change.resources), packed.base == nil || !isWhole {
             stored[index] = packed
         } else {
-            let chain = isWhole ? nil : change.resources.cache.lookup(change.key)?.chain ?? change.progress.fetched
+            let chain = isWhole ? nil : change.resources.cache.lookup(change.key)?.chain ?? change.rounds.readBases
             stored[index] = StateCompression.store(save.command.state, after: chain, change.resources.zstd)
         }
     }
@@ -132,7 +132,7 @@ struct ChangeBatch {
     private func canBeShort(_ save: SaveChange, _ change: Change) -> Bool {
         let command = save.command
         guard command.idempotencyKey == nil, command.checkpoint == nil, command.quarantine == nil, command.notification == nil,
-            change.progress.attempts == 0, !change.progress.runsAlone
+            change.rounds.attempts == 0, !change.rounds.isAlone
         else { return false }
         switch command.precondition {
         case .expected(let version): return version > 0
@@ -188,11 +188,8 @@ struct ChangeBatch {
                     change.resources.cache.invalidate(change.key)
                 }
             }
-            let next = Change(change) { progress in
-                progress.attempts += 1
-                progress.seemsAbsent = (sent.place == .first || sent.place == .held) && rows.count == 0
-            }
-            return next.step(answer)
+            let foundFlow = rows.count > 0 || sent.place != .first && sent.place != .held
+            return change.after { $0.ownStatementRan(foundFlow: foundFlow) }.step(answer)
         }
     }
 
@@ -209,11 +206,7 @@ struct ChangeBatch {
         }
         for (place, flow) in flows.enumerated() {
             for index in plan.flows[flow].changes {
-                let next = Change(changes[index]) { progress in
-                    progress.hasFetched = true
-                    progress.fetched = chains[place]
-                }
-                steps[index] = .success(.again(next))
+                steps[index] = .success(.again(changes[index].after { $0.basesWereRead(chains[place]) }))
             }
         }
     }
@@ -229,11 +222,7 @@ struct ChangeBatch {
         for (place, group) in groups.enumerated() {
             guard let (version, time) = written[place] else {
                 for member in group.members {
-                    let next = Change(changes[member.index]) { progress in
-                        progress.runsAlone = true
-                        progress.seemsAbsent = !creates
-                    }
-                    steps[member.index] = .success(.again(next))
+                    steps[member.index] = .success(.again(changes[member.index].after { $0.groupWasNotWritten(isNew: creates) }))
                 }
                 continue
             }
@@ -274,7 +263,7 @@ struct ChangeBatch {
         // If another change came in between, the head is not known.
         let isNext = old?.version == saved[0].version - 1
         var head = creates ? nil : isNext ? old?.head : nil
-        var chain = old?.chain ?? change.progress.fetched
+        var chain = old?.chain ?? change.rounds.readBases
         for (save, version, index) in saved {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }
             head.modify { save.command.apply(to: &$0, version: version, at: time) }

@@ -70,7 +70,7 @@ struct DerivedSave<Extra: Sendable>: Sendable {
     }
 }
 
-/// The turn of a `DerivedSave`: up to `Change.maximumAttempts` attempts.
+/// The turn of a `DerivedSave`: up to `ChangeRounds.maximumAttempts` attempts.
 private struct DerivedSaveRun<Extra: Sendable> {
     typealias Outcome = DerivedSave<Extra>.Outcome
 
@@ -87,7 +87,7 @@ private struct DerivedSaveRun<Extra: Sendable> {
     }
 
     mutating func run() async throws(StateError) -> Outcome {
-        for _ in 0..<Change.maximumAttempts {
+        for _ in 0..<ChangeRounds.maximumAttempts {
             if let outcome = try await attempt() { return outcome }
         }
         throw .contention

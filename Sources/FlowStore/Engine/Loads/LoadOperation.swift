@@ -6,7 +6,74 @@ import Resources
 ///
 /// A class, since it has many fields and is passed on several times.
 final class LoadOperation: Sendable {
-    enum Form: Sendable {
+    let command: LoadCommand
+    let resources: StoreResources
+    let rounds: LoadRounds
+    /// The account for the memory of a large state, which is reserved before the state is loaded.
+    private let memory: (any MemoryHolder)?
+
+    init(_ command: LoadCommand, _ resources: StoreResources, _ memory: (any MemoryHolder)?) {
+        self.command = command
+        self.resources = resources
+        self.memory = memory
+        if command.selector == .latest, let known = resources.cache.lookup(command.key), known.loaded != nil {
+            rounds = LoadRounds(.check(known))
+        } else {
+            rounds = LoadRounds(command.selector == .latest ? .latest : .selected)
+        }
+    }
+
+    private init(_ load: LoadOperation, _ rounds: LoadRounds) {
+        command = load.command
+        resources = load.resources
+        memory = load.memory
+        self.rounds = rounds
+    }
+
+    /// Reads a lost version again, with a fresh snapshot and without the flow's cache entry.
+    private func lost(_ error: StateError) -> Step<LoadOperation> {
+        again(after: error).map { .again($0) } ?? .finished(.failure(error))
+    }
+
+    /// The load that reads a lost version again; nil: it was read often enough.
+    func again(after error: StateError) -> LoadOperation? {
+        guard case .dataLoss = error, let next = rounds.afterLoss() else { return nil }
+        resources.cache.invalidate(command.key)
+        return LoadOperation(self, next)
+    }
+
+    /// Copies of a large state that is read apart from others: as stored, twice, which is less than its size; as saved; and up to two
+    /// bases. All but one are given back when it is read.
+    static let largeCopies = 4
+
+    /// Reserves memory for a large state before it is asked for.
+    private func large(_ size: Int) -> Step<LoadOperation> {
+        guard let next = rounds.afterLeavingOut(size: size) else { return .finished(.failure(.contention)) }
+        do throws(StateError) {
+            try OperationContext.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue, of: memory)
+        } catch {
+            return .finished(.failure(error))
+        }
+        return .finished(.success(.large(LoadOperation(self, next))))
+    }
+
+    /// Whether it reads a large state.
+    var isLarge: Bool { if case .large = rounds.look { true } else { false } }
+
+    /// The largest state that is sent along.
+    private var largest: Int64 {
+        if case .large(let size) = rounds.look { return Int64(size) }
+        return Int64(resources.limits.batchedStateBytes)
+    }
+}
+
+/// The round trips of a load as a state machine. Pure: it says what the next one looks for.
+///
+///     check ──the cached version is not the newest──▶ latest ──is large──▶ large
+///     selected ──is large──▶ large
+///     any of them ──its version is missing or damaged──▶ the same, with a new snapshot, three times in all
+struct LoadRounds: Sendable {
+    enum Look: Sendable {
         /// The newest version, if it is not the cached one.
         case check(CachedVersion)
         case latest
@@ -17,79 +84,32 @@ final class LoadOperation: Sendable {
         case large(size: Int)
     }
 
-    let command: LoadCommand
-    let resources: StoreResources
-    let form: Form
-    /// The account for the memory of a large state, which is reserved before the state is loaded.
-    private let memory: (any MemoryHolder)?
-    /// Round trips before this one.
-    private let looks: Int
-
     /// How often a missing or damaged version is read before it is reported: a statement has one snapshot, but the flow may have changed
     /// between this one and what it was built from.
     private static let looksBeforeLoss = 3
     /// For a flow that grows faster than it can be read.
     private static let maximumLooks = 10
 
-    init(_ command: LoadCommand, _ resources: StoreResources, _ memory: (any MemoryHolder)?) {
-        self.command = command
-        self.resources = resources
-        self.memory = memory
-        looks = 0
-        if command.selector == .latest, let known = resources.cache.lookup(command.key), known.loaded != nil {
-            form = .check(known)
-        } else {
-            form = command.selector == .latest ? .latest : .selected
-        }
+    let look: Look
+    /// This one included.
+    private var looks = 1
+
+    init(_ look: Look) { self.look = look }
+
+    private func then(_ look: Look) -> LoadRounds {
+        var next = LoadRounds(look)
+        next.looks = looks + 1
+        return next
     }
 
-    private init(_ load: LoadOperation, _ form: Form) {
-        command = load.command
-        resources = load.resources
-        memory = load.memory
-        looks = load.looks + 1
-        self.form = form
-    }
+    /// The flow has another version than the cached one.
+    func afterChange() -> LoadRounds { then(.latest) }
 
-    private func again(_ form: Form) -> Step<LoadOperation> {
-        looks < Self.maximumLooks ? .again(LoadOperation(self, form)) : .finished(.failure(.contention))
-    }
+    /// The version is too large for a statement that others share. Nil: that was so too often.
+    func afterLeavingOut(size: Int) -> LoadRounds? { looks <= Self.maximumLooks ? then(.large(size: size)) : nil }
 
-    /// Reads a lost version again, with a fresh snapshot and without the flow's cache entry.
-    private func lost(_ error: StateError) -> Step<LoadOperation> {
-        again(after: error).map { .again($0) } ?? .finished(.failure(error))
-    }
-
-    /// The load that reads a lost version again; nil: it was read often enough.
-    func again(after error: StateError) -> LoadOperation? {
-        guard case .dataLoss = error, looks + 1 < Self.looksBeforeLoss else { return nil }
-        resources.cache.invalidate(command.key)
-        return LoadOperation(self, form)
-    }
-
-    /// Copies of a large state that is read apart from others: as stored, twice, which is less than its size; as saved; and up to two
-    /// bases. All but one are given back when it is read.
-    static let largeCopies = 4
-
-    /// Reserves memory for a large state before it is asked for.
-    private func large(_ size: Int) -> Step<LoadOperation> {
-        do throws(StateError) {
-            try OperationContext.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue, of: memory)
-        } catch {
-            return .finished(.failure(error))
-        }
-        return looks < Self.maximumLooks
-            ? .finished(.success(.large(LoadOperation(self, .large(size: size))))) : .finished(.failure(.contention))
-    }
-
-    /// Whether it reads a large state.
-    var isLarge: Bool { if case .large = form { true } else { false } }
-
-    /// The largest state that is sent along.
-    private var largest: Int64 {
-        if case .large(let size) = form { return Int64(size) }
-        return Int64(resources.limits.batchedStateBytes)
-    }
+    /// The version is missing or damaged. Nil: it was read often enough.
+    func afterLoss() -> LoadRounds? { looks < Self.looksBeforeLoss ? then(look) : nil }
 }
 
 extension LoadOperation: Postgres.Operation {
@@ -111,7 +131,7 @@ extension LoadOperation: Postgres.Operation {
     }
 
     var cost: Int {
-        switch form {
+        switch rounds.look {
         case .large(let size): size
         default: command.key.flowID.utf8.count + 256
         }
@@ -120,7 +140,7 @@ extension LoadOperation: Postgres.Operation {
     static func enqueue(_ loads: [LoadOperation], into pipeline: inout Pipeline) -> Layout {
         var layout = Layout()
         for (index, load) in loads.enumerated() {
-            switch load.form {
+            switch load.rounds.look {
             case .check: layout.checks.append(index)
             case .latest: layout.latest.append(index)
             case .selected, .large: layout.others.append((index, load.resources.cache.bases(of: load.command.key)))
@@ -202,9 +222,9 @@ extension LoadOperation: Postgres.Operation {
     }
 
     private func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        guard case .check(let known) = form, let loaded = known.loaded, try rows.int64(row, 1) == known.version,
+        guard case .check(let known) = rounds.look, let loaded = known.loaded, try rows.int64(row, 1) == known.version,
             try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
-        else { return again(.latest) }
+        else { return .again(LoadOperation(self, rounds.afterChange())) }
         if known.version == command.ifVersionNot, case .snapshot(let snapshot) = loaded.outcome {
             return .finished(.success(.state(LoadedState(.unchanged(snapshot.head, snapshot.version)))))
         }
@@ -221,7 +241,7 @@ extension LoadOperation: Postgres.Operation {
         guard let version = loaded.version else { return missing(loaded.head) }
         if version.version == command.ifVersionNot { return .finished(.success(.state(LoadedState(.unchanged(loaded.head, version))))) }
         if version.size > largest { return large(Int(clamping: version.size)) }
-        if case .large = form { return .finished(.success(.unread(UnreadState(loaded, of: self)))) }
+        if isLarge { return .finished(.success(.unread(UnreadState(loaded, of: self)))) }
         switch loaded.read(resources) {
         case .success(let read): return .finished(.success(.state(LoadedState(.snapshot(read.snapshot), chain: read.chain))))
         case .failure(let error):

@@ -6,6 +6,54 @@ import CNGHTTP2
     import Musl
 #endif
 
+/// One field of a header or trailer section (RFC 9113 §8.1), pseudo-header fields included.
+///
+/// Names are lower case on the wire (§8.2); nghttp2 refuses others. A received value that is not
+/// UTF-8 is repaired with U+FFFD, as gRPC allows ASCII only.
+package struct HeaderField: Sendable, Equatable {
+    package var name: String
+    package var value: String
+
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+
+    /// What the field counts against SETTINGS_MAX_HEADER_LIST_SIZE: its octets and 32 (RFC 9113 §6.5.2).
+    package var size: Int { name.utf8.count + value.utf8.count + 32 }
+}
+
+/// A stream identifier (RFC 9113 §5.1.1): odd when the client opened it.
+package typealias StreamID = Int32
+
+/// A header or trailer section that many answers or requests share, laid out once so that nghttp2 reads it in place instead of copying it.
+/// For constants of the program, in a `static let`: it is never freed.
+///
+/// `@unchecked Sendable`: the memory is written before the value is shared and does not change.
+package struct StaticHeaders: @unchecked Sendable {
+    /// "NGHTTP2_NV_FLAG_NO_COPY_NAME … the application must keep the reference to name"; the same for values.
+    let pairs: UnsafeBufferPointer<nghttp2_nv>
+
+    package init(_ fields: [HeaderField]) {
+        let pairs = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
+        let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+        for (index, field) in fields.enumerated() {
+            let (name, value) = (Self.copy(field.name), Self.copy(field.value))
+            pairs.initializeElement(
+                at: index,
+                to: nghttp2_nv(
+                    name: name.baseAddress, value: value.baseAddress, namelen: name.count, valuelen: value.count, flags: flags))
+        }
+        self.pairs = UnsafeBufferPointer(pairs)
+    }
+
+    private static func copy(_ text: String) -> UnsafeMutableBufferPointer<UInt8> {
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
+        _ = copy.initialize(from: text.utf8)
+        return copy
+    }
+}
+
 /// Assembles a header section from the fields that nghttp2 decodes, one section at a time: the frames of two sections never interleave (RFC
 /// 9113 §4.3).
 ///
