@@ -100,8 +100,7 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
     override var affinity: BatchAffinity { operation.affinity }
     override var isUnfinished: Bool { outcome == nil }
 
-    // Jobs of one `type` have one class: a type of operations has one class of jobs.
-    override func unit(of jobs: [Job]) -> TransactionUnit { OperationUnit(jobs.map { unsafeDowncast($0, to: OperationJob<O>.self) }) }
+    override func unit(of jobs: [Job]) -> TransactionUnit { OperationUnit<O>(jobs) }
 
     fileprivate func take(_ step: Result<Step<O>, PostgresError>) {
         switch step {
@@ -130,15 +129,23 @@ class TransactionUnit {
     func decode(_ results: [ResultRows]) {}
 }
 
+/// Generic classes are not compiled for their types: what they call is looked up at run time. So loops are written out here, over places
+/// rather than over elements: `map` and `enumerated` would box each element.
 private final class OperationUnit<O: Operation>: TransactionUnit {
-    private let jobs: [OperationJob<O>]
+    private let jobs: [Job]
     private let operations: [O]
     private var layout: O.Layout?
 
-    init(_ jobs: [OperationJob<O>]) {
+    init(_ jobs: [Job]) {
         self.jobs = jobs
-        operations = jobs.map { $0.operation }
+        var operations: [O] = []
+        operations.reserveCapacity(jobs.count)
+        for job in jobs { operations.append(Self.own(job).operation) }
+        self.operations = operations
     }
+
+    /// Jobs of one `type` have one class: a type of operations has one class of jobs.
+    private static func own(_ job: Job) -> OperationJob<O> { unsafeDowncast(job, to: OperationJob<O>.self) }
 
     override func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }
 
@@ -147,8 +154,8 @@ private final class OperationUnit<O: Operation>: TransactionUnit {
     override func decode(_ results: [ResultRows]) {
         guard let layout else { return }
         let steps = O.decode(results, of: operations, layout: layout)
-        for (index, job) in jobs.enumerated() {
-            job.take(index < steps.count ? steps[index] : .failure(.protocolViolation("an operation has no result")))
+        for place in 0..<jobs.count {
+            Self.own(jobs[place]).take(place < steps.count ? steps[place] : .failure(.protocolViolation("an operation has no result")))
         }
     }
 }

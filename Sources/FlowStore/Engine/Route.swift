@@ -7,7 +7,7 @@ import Postgres
 enum Route: Sendable {
     /// Changes one flow, or another object with a shard, after what was submitted before it.
     case write(shard: UInt64)
-    /// Changes one flow by much content. Its order among the changes of the flow is its submitter's (`StateStore.queueApart`).
+    /// Changes one flow by much content. Its order among the changes of the flow is its submitter's (`StateStore.writeApart`).
     case largeWrite(shard: UInt64)
     /// Loads one flow.
     case read(FlowKey)
@@ -41,9 +41,11 @@ enum Shard {
 
     /// The shard of any other named object of a tenant.
     static func of(_ tenant: String, _ name: String) -> UInt64 {
-        var text = tenant
-        text.append("\0")
-        text.append(name)
-        return text.withUTF8 { XXH3.hash($0) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: tenant.utf8.count + 1 + name.utf8.count) { text in
+            var end = text[...].initialize(fromContentsOf: tenant.utf8)
+            text.initializeElement(at: end, to: 0)
+            end = text[(end + 1)...].initialize(fromContentsOf: name.utf8)
+            return XXH3.hash(UnsafeBufferPointer(text))
+        }
     }
 }

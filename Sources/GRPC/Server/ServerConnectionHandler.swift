@@ -51,6 +51,8 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     /// The streams on which content waits, and whether the client reads it.
     var readers: [StreamID: ReaderWatch] = [:]
     private(set) var heardAt = NIODeadline.now()
+    /// The stream whose content came last, as long as its request has not ended.
+    private var unfinished: StreamID = 0
     private let ticker: ConnectionTicker
 
     /// Two frames for each stream that a client may have open: no honest client causes more.
@@ -173,8 +175,6 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
     // MARK: Events of the session
 
     private func handleEvents() {
-        // The stream whose content came last, as long as it has not ended.
-        var unfinished: StreamID = 0
         session.forEachEvent { event in
             switch event {
             case .headers(let id, let fields, let endStream):
@@ -192,7 +192,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
                 }
                 refuse(id, RequestHead(tooLarge: beginning, limit: configuration.http2.headerListBytes))
             case .data(let id, let bytes):
-                if unfinished != id, unfinished != 0 { calls[unfinished]?.settle() }
+                if unfinished != id { settleUnfinished() }
                 unfinished = id
                 if let call = calls[id] { call.received(bytes) } else { session.consume(id, bytes.readableBytes) }
             case .trailers(let id, _), .endStream(let id):
@@ -212,7 +212,12 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
                 break
             }
         }
+    }
+
+    /// No more of the unfinished request is at hand: what is kept of it is not to hold the buffer that it was read into.
+    func settleUnfinished() {
         if unfinished != 0 { calls[unfinished]?.settle() }
+        unfinished = 0
     }
 
     private func open(_ id: StreamID, _ fields: [HeaderField]) {

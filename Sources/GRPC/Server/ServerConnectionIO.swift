@@ -44,6 +44,7 @@ extension ServerConnectionHandler {
         repeat {
             guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
         } while !input.isEmpty && (NIODeadline.now() < end || !hasRoomForRest)
+        settleUnfinished()
         if input.isEmpty { ThreadBuffer.input.putBack(bytes) } else { work.addHere { self.inputStep() } }
     }
 
@@ -63,6 +64,7 @@ extension ServerConnectionHandler {
             input = Input()
             return false
         }
+        settleUnfinished()
         scheduleFlush()
         guard input.isEmpty else { return true }
         let last = input

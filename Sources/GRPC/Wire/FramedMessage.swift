@@ -133,10 +133,23 @@ struct MessageDeframer {
             // As a rule a whole message arrives at once and is handed on without a copy.
             pending = bytes
         } else {
-            // Only the partial message is kept: a stream of messages that straddle chunks would otherwise never release its memory.
-            pending.discardReadBytes()
+            if pending.writableBytes < bytes.readableBytes { makeRoom(for: bytes.readableBytes) }
             pending.writeImmutableBuffer(bytes)
         }
+    }
+
+    /// Messages up to this size get their whole room at once; larger ones twice what has arrived, since the rest may never come.
+    private static let wholeRoom = 16 << 10
+
+    /// Copies the partial message into a buffer of its own: a stream of messages that straddle chunks would otherwise never release its
+    /// memory.
+    private mutating func makeRoom(for bytes: Int) {
+        let kept = pending.readableBytes
+        let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self).map { Self.prefixBytes + Int($0) } ?? 0
+        let room = max(kept + bytes, min(length, max(2 * (kept + bytes), Self.wholeRoom)))
+        var buffer = ByteBufferAllocator().buffer(capacity: room)
+        buffer.writeImmutableBuffer(pending)
+        pending = buffer
     }
 
     /// Keeps no more memory than the partial message needs.

@@ -206,6 +206,9 @@ final class SaveChange: Sendable {
     init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil) {
         self.command = command
         history = resources.history
+        canShareStatement =
+            command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
+            && command.kind != .definitionMoved
         let size = command.state.count
         let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
         packed =
@@ -228,10 +231,7 @@ final class SaveChange: Sendable {
     var packedBytes: Int { packed?.bytes.count ?? 0 }
 
     /// Whether it can share a statement with other saves: not if it needs look-ups beside that of the flow.
-    var canShareStatement: Bool {
-        command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
-            && command.kind != .definitionMoved
-    }
+    let canShareStatement: Bool
 
     /// The version as it was saved.
     func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead) -> VersionRecord {

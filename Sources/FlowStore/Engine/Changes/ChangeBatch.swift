@@ -93,11 +93,9 @@ struct ChangeBatch {
             }
         }
         var (heads, rows): ([SaveHead], [SaveRow]) = ([], [])
-        for group in groups {
-            let made = group.parameters(plan.flows[group.flow].key, changes, stored: stored, first: rows.count + 1)
-            heads.append(made.head)
-            rows += made.rows
-        }
+        heads.reserveCapacity(groups.count)
+        rows.reserveCapacity(changes.count)
+        for group in groups { group.append(to: &heads, &rows, plan.flows[group.flow].key, changes, stored: stored) }
         let parameters = SaveParameters.groups(heads, rows, idempotent: idempotent, labelLimit: groups.first?.labelLimit ?? 0)
         let sql = SaveGroupSQL(form: form, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
         pipeline.execute(sql.statement, parameters)

@@ -126,13 +126,12 @@ struct ChangePlan {
     }
 
     private static func group(_ place: Int, _ flow: Flow, _ changes: [Change]) -> SaveGroup? {
-        var saves: [(index: Int, save: SaveChange)] = []
-        saves.reserveCapacity(flow.changes.count)
-        for index in flow.changes {
+        let saves = flow.changes.lazy.compactMap { index -> (index: Int, save: SaveChange)? in
             guard case .save(let save) = changes[index].work, !changes[index].rounds.isAlone else { return nil }
-            saves.append((index, save))
+            return (index, save)
         }
-        return SaveGroup(saves, flow: place, labelLimit: changes[flow.changes[0]].resources.limits.labels)
+        let group = SaveGroup(saves, flow: place, labelLimit: changes[flow.changes[0]].resources.limits.labels)
+        return group?.members.count == flow.changes.count ? group : nil
     }
 
     private struct IdempotencyKey: Hashable {
@@ -202,14 +201,14 @@ struct SaveGroup {
 
     /// - Parameter saves: of one flow, in their order, with their indexes in the batch.
     /// - Returns: nil when they cannot be written together.
-    init?(_ saves: [(index: Int, save: SaveChange)], flow: Int, labelLimit: Int) {
+    init?(_ saves: some Sequence<(index: Int, save: SaveChange)>, flow: Int, labelLimit: Int) {
         self.flow = flow
         self.labelLimit = labelLimit
         for (index, save) in saves {
             guard save.canShareStatement, add(index, save.command) else { return nil }
         }
         // The key's record decides over the whole group, so its save must be the only one.
-        if idempotencyKey != nil, saves.count > 1 { return nil }
+        if idempotencyKey != nil, members.count > 1 { return nil }
     }
 
     private mutating func add(_ index: Int, _ command: SaveCommand) -> Bool {
@@ -279,13 +278,13 @@ struct SaveGroup {
 
     /// The head and the rows of the group.
     ///
-    /// - Parameters:
-    ///   - first: the place of the first row, from 1.
-    ///   - stored: the states by index in the batch.
-    func parameters(
-        _ key: FlowKey, _ changes: [Change], stored: [StoredState?], first: Int
-    ) -> (head: SaveHead, rows: [SaveRow]) {
-        var rows: [SaveRow] = []
+    /// Adds what the statement needs of the group.
+    /// - Parameter stored: the states by index in the batch.
+    func append(
+        to heads: inout [SaveHead], _ rows: inout [SaveRow], _ key: FlowKey, _ changes: [Change], stored: [StoredState?]
+    ) {
+        let first = rows.count + 1
+        var base: FlowVersion?
         var (phase, status, progress): (String?, String?, Double?) = (nil, nil, nil)
         for member in members {
             guard case .saved = member.outcome, case .save(let save) = changes[member.index].work, let stored = stored[member.index]
@@ -293,9 +292,10 @@ struct SaveGroup {
             phase = save.command.phase ?? phase
             status = save.command.status ?? status
             progress = save.command.progress ?? progress
+            if let next = stored.base { base = min(base ?? next, next) }
             rows.append(SaveRow(save, stored, phase: phase, status: status, progress: progress))
         }
-        return (SaveHead(self, key, first: first, base: rows.compactMap(\.stored.base).min()), rows)
+        heads.append(SaveHead(self, key, first: first, base: base))
     }
 
     private static func extends<Value>(_ carried: inout Value?, _ value: Value?, isFirst: Bool) -> Bool {
