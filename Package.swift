@@ -79,7 +79,8 @@ let package = Package(
         room("FlowModel", ["JSON"]),
         room("Resources", ["CLinux", deque]),
         room("HTTP2", ["CNGHTTP2", nioCore]),
-        room("Protobuf", ["CProtobufC", "CWellKnown", "JSON"]),
+        room("Protobuf", ["CProtobufC", "CWellKnown"]),
+        room("MessageJSON", ["Protobuf", "JSON"]),
         room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto"]),
         room("Postgres", ["CLibPQ", "Resources", logging]),
@@ -100,7 +101,8 @@ let package = Package(
         .executableTarget(
             name: "flowstate",
             dependencies: [
-                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "Protobuf", "Resources",
+                "FlowServer", "FlowStateClient", "FlowTransfer", "FlowArchive", "FlowModel", "JSON", "GRPC", "MessageJSON", "Protobuf",
+                "Resources",
                 "WireMessages",
                 arguments, logging, lifecycle, systemPackage, yaml,
             ],
@@ -124,7 +126,7 @@ let package = Package(
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
-        tests("WireMessagesTests", ["WireMessages", "Protobuf", "TestSupport"]),
+        tests("WireMessagesTests", ["WireMessages", "Protobuf", "MessageJSON", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "PostgresCluster", "TestSupport"]),
         tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),
         tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "JSON", "Compression", "TestSupport", logging]),

@@ -82,6 +82,12 @@ package struct ServerOptions: Sendable {
         return configuration
     }
 
+    /// What a connection may send at once of something that is limited a second.
+    private static func burst(_ perSecond: Int) -> Int {
+        let (burst, overflow) = perSecond.multipliedReportingOverflow(by: 10)
+        return overflow ? .max : burst
+    }
+
     /// - Parameters:
     ///   - memory: The budget of all requests; the store reserves from it through the calls' accounts.
     ///   - descriptors: How many files and sockets the process may have open.
@@ -91,9 +97,9 @@ package struct ServerOptions: Sendable {
         configuration.overloaded = TransportErrors.overloaded(memoryLimit: memory.limit)
         configuration.answerOverloaded = TransportErrors.answerOverloaded(memoryLimit: memory.limit)
         configuration.http2.controlFramesPerSecond = limits.controlFramesPerSecond
-        configuration.http2.controlFrameBurst = limits.controlFramesPerSecond.multipliedReportingOverflow(by: 10).partialValue
+        configuration.http2.controlFrameBurst = Self.burst(limits.controlFramesPerSecond)
         configuration.http2.resetsPerSecond = limits.streamResetsPerSecond
-        configuration.http2.resetBurst = limits.streamResetsPerSecond.multipliedReportingOverflow(by: 10).partialValue
+        configuration.http2.resetBurst = Self.burst(limits.streamResetsPerSecond)
         configuration.http2.maxConcurrentStreams = limits.concurrentStreams
         configuration.http2.headerListBytes = limits.headerListBytes
         configuration.messageBytes = limits.messageBytes

@@ -12,6 +12,9 @@ package struct Violation: Sendable, Equatable {
         self.rule = rule
         self.message = message
     }
+
+    /// About how many bytes it takes in an answer.
+    package var byteCount: Int { path.utf8.count + rule.utf8.count + message.utf8.count + 16 }
 }
 
 /// Collects violations: counts all of them, and lists as many as a person can read. A state of millions of wrong elements would otherwise

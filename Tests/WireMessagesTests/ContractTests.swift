@@ -1,4 +1,5 @@
 import Foundation
+import MessageJSON
 import Protobuf
 import TestSupport
 import Testing

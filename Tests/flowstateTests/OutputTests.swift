@@ -65,30 +65,29 @@ import WireMessages
 
     @Test func recordsAreLinesOfNameAndValue() {
         let inner = OutputValue.record(Record([("long_name", .integer(3)), ("labels", .map(["k": "\u{1B}v"]))]))
-        let (id, none): (Record.Field, Record.Field) = (("id", .string("x")), ("none", .string("")))
-        // The names of the only inner record need no prefix.
         #expect(
-            Table.lines(Record([id, none, ("inner", inner)])) == """
-                id         x
-                long_name  3
-                labels     k=\\u001bv
-
-                """)
-        // One of two does, and one whose names are others' too.
-        #expect(
-            Table.lines(Record([("a", inner), ("b", .record(Record([("labels", .string("y"))])))])) == """
-                a.long_name  3
-                a.labels     k=\\u001bv
-                b.labels     y
-
-                """)
-        #expect(
-            Table.lines(Record([("labels", .string("z")), ("inner", inner)])) == """
-                labels           z
+            Table.lines(Record([("id", .string("x")), ("none", .string("")), ("inner", inner)])) == """
+                id               x
                 inner.long_name  3
                 inner.labels     k=\\u001bv
 
                 """)
+    }
+
+    @Test func namesOfTheOnlyMessageNeedNoPrefix() {
+        let saved = SetStatusResponse(flow: Flow(flowID: "f", version: 2), replayed: true)
+        #expect(
+            Table.lines(Record(saved)) == """
+                flow_id              f
+                version              2
+                deleted              no
+                definition_revision  0
+                replayed             yes
+
+                """)
+        // Those of one of two do, and of one whose names are others' too.
+        let snapshot = Table.lines(Record(Snapshot(flow: Flow(flowID: "f"), version: VersionInfo(version: 1))))
+        #expect(snapshot.contains("flow.flow_id") && snapshot.contains("version.version"))
     }
 
     @Test func listsOfMessagesAreLinesInACell() {

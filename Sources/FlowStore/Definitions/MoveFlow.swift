@@ -1,7 +1,7 @@
 import FlowModel
 
 extension MoveFlowCommand: TaskCommand {
-    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
+    package func answerBytes(limits: Limits) -> Int { headAnswerBytes }
 
     package func check(limits: Limits) throws(StateError) {
         try StateCheck(limits: limits).checkDerived(actor: request.actor, request.precondition, request.idempotencyKey)

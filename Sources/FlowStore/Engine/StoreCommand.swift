@@ -32,14 +32,17 @@ package protocol TaskCommand: StoreCommand {
     /// changes of a flow are enqueued in the order in which they came. From then on it runs on the context's executor.
     func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> Outcome
 
-    /// The most bytes that the answer to a change may take beyond some hundred, reserved before the command runs: a change that was carried
-    /// out is not to be answered OVERLOADED. Reads reserve what they read.
+    /// The bytes that the answer to a change may take beyond some thousand, reserved before the command runs: a change that was carried out is
+    /// not to be answered OVERLOADED. Reads reserve what they read.
     func answerBytes(limits: Limits) -> Int
 }
 
 extension TaskCommand {
     package func answerBytes(limits: Limits) -> Int { 0 }
 }
+
+/// The head of a flow in an answer: with all labels, within the default limits. Where operators allow more of them, few flows have so many.
+let headAnswerBytes = FlowRow.largestBytes(.defaults)
 
 extension TaskCommand {
     package func run(

@@ -6,7 +6,7 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
 
     package init(_ decision: Decision) { self.decision = decision }
 
-    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
+    package func answerBytes(limits: Limits) -> Int { headAnswerBytes }
 
     package func check(limits: Limits) throws(StateError) {
         let request = decision.request

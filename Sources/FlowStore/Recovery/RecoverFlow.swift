@@ -2,8 +2,6 @@ import FlowModel
 import JSON
 
 extension RecoverFlowCommand: TaskCommand {
-    package func answerBytes(limits: Limits) -> Int { FlowRow.largestBytes(limits) }
-
     package func check(limits: Limits) throws(StateError) {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         if let checkpoint { try NameRule.check(checkpoint, field: "checkpoint", maximumBytes: limits.idBytes) }
@@ -108,6 +106,8 @@ struct FlowRecovery: Sendable {
                 violations = try await store.compute([snapshot.state], context) { budget throws(StateError) in
                     try StateValidator(definition, limits: limits).validate(snapshot.state, depth: depth, budget: budget).violations
                 }
+                // For the answer: a recovery that was carried out is not to be answered OVERLOADED.
+                try context.reserve(violations.reduce(0) { $0 + $1.byteCount })
             }
             return BrokenFlow(
                 head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition, violations: violations)

@@ -60,6 +60,12 @@ extension SaveCommand: StoreCommand {
             switch result {
             case .failure(let error): refuse(error, to: store, context, completion)
             case .success(let outcome):
+                // For the answer: a save that was carried out is not to be answered OVERLOADED.
+                do throws(StateError) {
+                    try outcome.context.reserve(outcome.warnings.reduce(0) { $0 + $1.byteCount })
+                } catch {
+                    return context.executor.execute { completion(.failure(error)) }
+                }
                 outcome.command.write(to: store, outcome.context) { result in
                     completion(
                         result.map { saved in

@@ -44,8 +44,10 @@ extension ServerConnectionHandler {
         repeat {
             guard receive(input.next(Self.portionBytes)) else { return input.rest = ByteBuffer() }
         } while !input.isEmpty && (NIODeadline.now() < end || !hasRoomForRest)
+        // As long as there is a rest, it holds the read's buffer in any case.
+        guard input.isEmpty else { return work.addHere { self.inputStep() } }
         settleUnfinished()
-        if input.isEmpty { ThreadBuffer.input.putBack(bytes) } else { work.addHere { self.inputStep() } }
+        ThreadBuffer.input.putBack(bytes)
     }
 
     /// Whether the rest may wait. If there is no memory for it, it is handled at once.
@@ -64,9 +66,9 @@ extension ServerConnectionHandler {
             input = Input()
             return false
         }
-        settleUnfinished()
         scheduleFlush()
         guard input.isEmpty else { return true }
+        settleUnfinished()
         let last = input
         input = Input()
         if last.endWaits { context?.close(promise: nil) }

@@ -42,8 +42,11 @@ extension ServerConnectionHandler {
     /// size is let through, as far as the process's memory reaches.
     func refusal(ofAnswer message: FramedMessage) -> Status? {
         let bytes = message.messageBytes
-        if session.pendingBytes > 0, session.pendingBytes + bytes > configuration.outboundBytesPerConnection { return Self.slowReader }
+        // No more of these wait than the connection has streams.
         if bytes <= Self.smallAnswerBytes { return nil }
+        if session.pendingBytes > 0, session.pendingBytes + bytes > configuration.outboundBytesPerConnection {
+            return configuration.answerOverloaded
+        }
         return memory.covers(memoryInUse + bytes) ? nil : configuration.answerOverloaded
     }
 

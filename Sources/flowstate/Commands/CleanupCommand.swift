@@ -39,7 +39,11 @@ struct CleanupCommand: ClientCommand {
     }
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        if status { return try console.show(Record(try await client.getCleanupRun(GetCleanupRunRequest()))) }
+        if status {
+            let run = try await client.getCleanupRun(GetCleanupRunRequest())
+            if run.startedAt == nil, console.format == .table { return console.note("no clean-up has run yet") }
+            return try console.show(Record(run))
+        }
         var total = CleanupResponse()
         repeat {
             let response = try await client.cleanup(

@@ -26,6 +26,11 @@ struct RecoverCommand: ClientCommand {
             case .reset: .reset
             }
         }
+
+        /// `none` when nothing was wrong.
+        static func name(_ strategy: RecoveryStrategy) -> String {
+            strategy == .unspecified ? "none" : allCases.first { $0.wire == strategy }?.rawValue ?? strategy.name
+        }
     }
 
     @Argument(help: "The flow's id.")
@@ -57,6 +62,8 @@ struct RecoverCommand: ClientCommand {
         if console.format == .table, dryRun, !recovery.diff.isEmpty {
             try console.write(PatchView.lines(recovery.diff, inColours: console.isTerminal))
         }
-        try console.show(Record(response))
+        // By the names that the option takes.
+        let table = Record(recovery).fields.map { ($0.name, $0.name == "strategy" ? .string(Strategy.name(recovery.strategy)) : $0.value) }
+        try console.show(Record(response), table: Record(table + [("replayed", .bool(response.replayed))]))
     }
 }

@@ -1,5 +1,6 @@
 import FlowStateClient
 import FlowTransfer
+import MessageJSON
 import Protobuf
 import WireMessages
 
@@ -79,6 +80,8 @@ extension OutputValue {
         case .null: nil
         }
     }
+
+    var isMessage: Bool { if case .field(let field) = self, case .message = field.value { true } else { false } }
 
     /// The value in one line of text for people; empty where there is none.
     var cell: String {

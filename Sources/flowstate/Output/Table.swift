@@ -43,8 +43,8 @@ struct Table {
         return line + "\n"
     }
 
-    /// One record as lines of name and value; fields of nested records have those records' names as prefixes, unless there is only one such
-    /// record and its names are no others'. Fields without a value are left out.
+    /// One record as lines of name and value; fields of nested records have those records' names as prefixes, unless it is the only
+    /// message there and its names are no others'. Fields without a value are left out.
     static func lines(_ record: Record) -> String {
         let rows = rows(record, prefix: "")
         let width = rows.map { TerminalText.width($0.name) }.max() ?? 0
@@ -54,11 +54,11 @@ struct Table {
     }
 
     private static func rows(_ record: Record, prefix: String) -> [(name: String, value: String)] {
-        let inner = record.fields.compactMap(\.value.inner)
-        let names = Set((inner.count == 1 ? inner[0].fields : []).map(\.name))
-        let isPlain = inner.count == 1 && !record.fields.contains { names.contains($0.name) }
+        let messages = record.fields.filter { $0.value.isMessage }
+        let names = Set((messages.first?.value.inner?.fields ?? []).map(\.name))
+        let isPlain = messages.count == 1 && !record.fields.contains { names.contains($0.name) }
         return record.fields.flatMap { name, value -> [(name: String, value: String)] in
-            if let inner = value.inner { return rows(inner, prefix: isPlain ? prefix : prefix + name + ".") }
+            if let inner = value.inner { return rows(inner, prefix: isPlain && value.isMessage ? prefix : prefix + name + ".") }
             let cell = value.cell
             return cell.isEmpty ? [] : [(prefix + name, cell)]
         }

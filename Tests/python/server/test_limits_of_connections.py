@@ -342,7 +342,7 @@ def test_a_change_that_was_carried_out_is_not_answered_overloaded(start_server):
 
     with ThreadPoolExecutor(16) as pool:
         refused_types = [flow_type for refusals in pool.map(put, range(16)) for flow_type in refusals]
-    assert refused_types, "memory was enough for all: the test shows nothing"
+    assert 0 < len(refused_types) < 96, "memory was enough for all, or for none: the test shows nothing"
     flows = server.flows("t")
     for flow_type in refused_types:
         with refused(grpc.StatusCode.NOT_FOUND):

@@ -51,11 +51,12 @@ final class Change: Sendable {
     }
 }
 
-/// The round trips of a change as a state machine. Pure: it says how the next statement is made.
+/// The round trips of a change as a state machine. Pure: it says how the next attempt is made.
 ///
-///     in a group ──its bases are not in the cache──▶ in a group, with the bases that were read
-///         │──the group was not written──▶ alone ──another change of the flow came in between──▶ alone, up to 100 times
-///     alone from the beginning (what cannot share a statement) ──────────────────────────────────▶ likewise
+///     first ──its bases are not in the cache──▶ first, with the bases that were read
+///       │──its group was not written──▶ alone
+///       │──its own statement ran, but another change came in between──▶ again, up to 100 times
+///     alone ──likewise──▶ alone
 struct ChangeRounds: Sendable {
     private enum Bases {
         case unread
@@ -66,7 +67,7 @@ struct ChangeRounds: Sendable {
     /// Each further attempt means that another change of the same flow was committed meanwhile.
     static let maximumAttempts = 100
 
-    /// Whether the change has a statement of its own, which can tell why its group was not written.
+    /// Whether the group of the change was not written: its own statement can tell why.
     private(set) var isAlone = false
     /// The flow did not exist at the last attempt, as far as that can be told.
     private(set) var seemsAbsent = false

@@ -69,9 +69,9 @@ final class LoadOperation: Sendable {
 
 /// The round trips of a load as a state machine. Pure: it says what the next one looks for.
 ///
-///     check ──the cached version is not the newest──▶ latest ──is large──▶ large
-///     selected ──is large──▶ large
-///     any of them ──its version is missing or damaged──▶ the same, with a new snapshot, three times in all
+///     check ──the cached version is not the newest──▶ latest
+///     latest, selected, large ──the version is larger than what was asked for──▶ large
+///     latest, selected, large ──the version is missing or damaged──▶ the same, with a new snapshot, until there were three in all
 struct LoadRounds: Sendable {
     enum Look: Sendable {
         /// The newest version, if it is not the cached one.

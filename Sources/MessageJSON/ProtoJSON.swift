@@ -1,12 +1,13 @@
 import FoundationEssentials
 import JSON
+import Protobuf
 
 /// Messages as JSON text on one line, in the mapping that protobuf defines (protobuf.dev, "ProtoJSON Format"), which every protobuf library
 /// reads.
 package struct ProtoJSON: Sendable {
     /// Fields have the contract's names, such as `flow_id`, instead of `flowId`. Readers take both.
     package var keepsNames = false
-    /// Fields with their default are written too; messages and members of a `oneof` that are not set as null.
+    /// Fields with their default are written too; messages that are not set, and a `oneof` of one member, as null.
     package var writesDefaults = false
     /// Integers of 64 bits are numbers instead of strings. Readers take both, but those of JavaScript lose digits beyond 2^53.
     package var writesNumbers = false
@@ -15,7 +16,7 @@ package struct ProtoJSON: Sendable {
     /// JSON text that takes the place of a field of bytes, which is base64 otherwise. A departure from the mapping.
     package var embedded: @Sendable (_ field: String, _ bytes: [UInt8]) -> String? = { _, _ in nil }
 
-    /// The types that a `google.protobuf.Any` may hold. One of another type is written with its bytes as `value`.
+    /// The types that a `google.protobuf.Any` may hold. One of another type is written with its bytes as `value`, which readers refuse.
     package var types: [any WireMessage.Type] = []
 
     package init() {}
