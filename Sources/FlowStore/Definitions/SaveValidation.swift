@@ -34,7 +34,7 @@ struct SaveValidation: Sendable {
         let key = command.key
         guard let entry = store.resources.directory.lookup(key.tenant, losses: store.database.connectionLosses) else { return false }
         var flowType = command.flowType
-        if command.precondition != .expected(0), flowType == nil { flowType = store.resources.cache.lookup(key)?.head?.flowType }
+        if command.precondition != .expected(0), flowType == nil { flowType = store.resources.cache.lookup(key)?.flowType }
         return !entry.mustKnowFlow(ofType: flowType) && flowType.flatMap(entry.latest) == nil
     }
 
@@ -72,7 +72,7 @@ struct SaveValidation: Sendable {
         // A flow keeps its type, but another server may have moved it to another revision: that makes a version.
         let isCurrent = known.map { command.precondition == .expected($0.version) } ?? false
         if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
-        if !entry.mustKnowFlow(ofType: command.flowType ?? known?.head?.flowType) { return try follow(entry, nil, completion) }
+        if !entry.mustKnowFlow(ofType: command.flowType ?? known?.flowType) { return try follow(entry, nil, completion) }
         let placed = placed
         try LoadCommand(key: command.key).run(on: store, context: placed.context) { result in
             completing(completion) { () throws(StateError) in

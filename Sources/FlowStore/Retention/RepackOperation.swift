@@ -80,7 +80,11 @@ struct RepackOperation: SingleOperation {
         switch row.read(resources) {
         case .failure where row.reliesOnCache: next.known = [:]
         case .failure(let error): return .finished(.unreadable(error))
-        case .success(let (snapshot, chain)): next.stage = pack(snapshot.state, chain)
+        case .success(let read):
+            guard case .snapshot(let snapshot) = read.outcome, let chain = read.chain else {
+                return .finished(.unreadable(.internalFault("a version was read without its state")))
+            }
+            next.stage = pack(snapshot.state, chain)
         }
         return .again(next)
     }

@@ -18,7 +18,7 @@ extension RestoreCheckpointCommand: TaskCommand {
     /// The labels that the flow's definition takes from the checkpoint's state, which is validated by the flow's current rules: they may be
     /// newer than the state. nil: no definition concerns it.
     private func labelChanges(in store: StateStore, for context: OperationContext) async throws(StateError) -> LabelChanges? {
-        if store.resources.cache.lookup(key)?.head?.flowType.isEmpty ?? false { return nil }
+        if store.resources.cache.lookup(key)?.flowType?.isEmpty ?? false { return nil }
         // The statement reports what is wrong with the checkpoint.
         guard let snapshot = try? await store.snapshot(of: key, .checkpoint(checkpoint), for: context) else { return nil }
         guard let definition = try await store.definition(for: snapshot.head, context)?.definition else { return nil }

@@ -9,25 +9,26 @@ final class CachedVersion: Sendable {
     let updatedAt: Timestamp
     /// `flow.checkpoint_epoch` when the head was read.
     let checkpointEpoch: Int64
-    let head: FlowHead?
-    /// The result of a load; nil: only the chain is known, and perhaps the head.
+    /// The result of a load; nil: only the chain is known.
     let loaded: LoadedState?
     let chain: VersionChain?
     /// Approximate memory in bytes.
     let cost: Int
 
-    init(version: FlowVersion, updatedAt: Timestamp, checkpointEpoch: Int64, snapshot: Snapshot?, chain: VersionChain?) {
+    init(version: FlowVersion, updatedAt: Timestamp, checkpointEpoch: Int64, loaded: LoadedState?, chain: VersionChain?) {
         self.version = version
         self.updatedAt = updatedAt
         self.checkpointEpoch = checkpointEpoch
         self.chain = chain
-        head = snapshot?.head
-        loaded = snapshot.map { LoadedState(.snapshot($0), chain: chain) }
+        self.loaded = loaded
         // A state that is also in the chain is the same array.
         let isInChain = chain?.levels.last?.version == version
-        let state = isInChain ? 0 : snapshot?.state.count ?? 0
-        cost = 1_024 + state + (chain?.byteCount ?? 0) + (snapshot?.version.metadata.count ?? 0)
+        let bytes = loaded?.bytes ?? (state: 0, metadata: 0)
+        cost = 1_024 + (isInChain ? 0 : bytes.state) + (chain?.byteCount ?? 0) + bytes.metadata
     }
+
+    var head: FlowHead? { loaded?.head }
+    var flowType: String? { loaded?.flowType }
 }
 
 /// The newest versions of the flows in use, and the bases through which older versions were read, within a bound on their bytes. Safe on

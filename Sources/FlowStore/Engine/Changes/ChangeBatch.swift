@@ -272,14 +272,19 @@ struct ChangeBatch {
                 chain?.append(version, state: save.command.state, stored: stored)
             }
         }
-        let snapshot = head.map { head in
-            Snapshot(head: head, version: last.record(version, at: time, head: head), state: last.command.state)
-        }
-        let hasCheckpoint = last.command.checkpoint != nil
+        // Loads show the names of checkpoints, which this does not know.
+        let isShown = last.command.checkpoint == nil
+        let loaded =
+            isShown
+            ? head.map { head in
+                LoadedState(
+                    .snapshot(Snapshot(head: head, version: last.record(version, at: time, head: head), state: last.command.state)),
+                    chain: chain)
+            } : nil
         change.resources.cache.insert(
             CachedVersion(
                 version: version, updatedAt: time, checkpointEpoch: creates ? 0 : old?.checkpointEpoch ?? 0,
-                snapshot: hasCheckpoint ? nil : snapshot, chain: chain),
+                loaded: loaded, chain: chain),
             of: change.key)
     }
 }

@@ -10,6 +10,14 @@ final class LoadedState: Sendable {
         self.outcome = outcome
         self.chain = chain
     }
+
+    /// Nil: the client has the version, and only that was answered.
+    var head: FlowHead? { if case .snapshot(let snapshot) = outcome { snapshot.head } else { nil } }
+    /// Of the head, without copying all of it.
+    var flowType: String? { if case .snapshot(let snapshot) = outcome { snapshot.head.flowType } else { nil } }
+    var bytes: (state: Int, metadata: Int) {
+        if case .snapshot(let snapshot) = outcome { (snapshot.state.count, snapshot.version.metadata.count) } else { (0, 0) }
+    }
 }
 
 /// A large state as stored, and the load that asked for it. A class, as above.
@@ -62,8 +70,7 @@ extension StateStore {
             completion(result)
         }
         schedule(.short, context, finish) { () throws(StateError) in
-            let read = try row.read(resources).get()
-            return LoadedState(.snapshot(read.snapshot), chain: read.chain)
+            try row.read(resources).get()
         }
     }
 }

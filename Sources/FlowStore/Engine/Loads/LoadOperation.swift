@@ -243,7 +243,7 @@ extension LoadOperation: Postgres.Operation {
         if version.size > largest { return large(Int(clamping: version.size)) }
         if isLarge { return .finished(.success(.unread(UnreadState(loaded, of: self)))) }
         switch loaded.read(resources) {
-        case .success(let read): return .finished(.success(.state(LoadedState(.snapshot(read.snapshot), chain: read.chain))))
+        case .success(let read): return .finished(.success(.state(read)))
         case .failure(let error):
             if case .dataLoss = error { return lost(error) }
             return .finished(.failure(error))

@@ -143,10 +143,10 @@ struct LoadRow {
 
     /// The version with its state, if it was sent along and is what was saved, and the chain that ends with it. They are inserted into the
     /// cache.
-    func read(_ resources: StoreResources) -> Result<(snapshot: Snapshot, chain: VersionChain), StateError> {
+    func read(_ resources: StoreResources) -> Result<LoadedState, StateError> {
         guard let version else { return .failure(.internalFault("a version that is not there has no state")) }
         let loss = { (message: String) in
-            Result<(snapshot: Snapshot, chain: VersionChain), StateError>.failure(
+            Result<LoadedState, StateError>.failure(
                 .dataLoss(flowID: head.key.flowID, version: version.version, message: message))
         }
         switch StateCompression.read(
@@ -161,14 +161,14 @@ struct LoadRow {
             if version.version != head.version, let base = chain.levels.first, base.version != version.version, !reliesOnCache {
                 resources.cache.insert(base: base.state, base.version, of: head.key)
             }
-            let snapshot = Snapshot(head: head, version: version, state: state)
+            let loaded = LoadedState(.snapshot(Snapshot(head: head, version: version, state: state)), chain: chain)
             if version.version == head.version, !head.isDeleted, !reliesOnCache {
                 let known = CachedVersion(
-                    version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, snapshot: snapshot,
+                    version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, loaded: loaded,
                     chain: chain)
                 resources.cache.insert(known, of: head.key)
             }
-            return .success((snapshot, chain))
+            return .success(loaded)
         }
     }
 }
