@@ -300,6 +300,9 @@ struct FrameAllowance {
     var isExceeded: Bool { left < 0 }
 
     mutating func spend(_ cost: Int = 1) { left -= cost }
-    mutating func earn(_ amount: Int) { left = min(left + amount, burst) }
+    mutating func earn(_ amount: Int) {
+        let (sum, overflow) = left.addingReportingOverflow(amount)
+        left = overflow ? burst : min(sum, burst)
+    }
     mutating func secondPassed() { earn(perSecond) }
 }

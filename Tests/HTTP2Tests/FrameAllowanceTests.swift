@@ -17,6 +17,16 @@ import Testing
         #expect(allowance.isExceeded, "no more is saved than a burst")
     }
 
+    @Test(arguments: [(Int.max, Int.max), (.max, 1), (10, .max)])
+    func theLargestNumbersAreNoLimit(burst: Int, perSecond: Int) {
+        var allowance = FrameAllowance(burst: burst, perSecond: perSecond)
+        allowance.spend()
+        allowance.earn(9)
+        allowance.secondPassed()
+        allowance.spend(10)
+        #expect(!allowance.isExceeded)
+    }
+
     /// Frames that make up a flood by themselves.
     @Test(
         arguments: [

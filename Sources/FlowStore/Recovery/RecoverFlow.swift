@@ -70,12 +70,16 @@ struct FlowRecovery: Sendable {
                 throw .recoveryFailed(flowID: command.key.flowID, tried: tried)
             }
             if command.isDryRun { return try await planned(broken, candidate, steps) }
+            // For the answer: a recovery that was carried out is not to be answered OVERLOADED.
+            let bytes = broken.violations.reduce(0) { $0 + $1.byteCount }
+            try context.reserve(bytes)
             do throws(StateError) {
                 let saved = try await store.save(try await save(candidate, broken), for: context)
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
                 return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
                 // Another save came in between, and may have repaired the flow.
+                context.memory?.memory.release(bytes)
                 try checkIsWanted()
             }
         }
@@ -106,8 +110,6 @@ struct FlowRecovery: Sendable {
                 violations = try await store.compute([snapshot.state], context) { budget throws(StateError) in
                     try StateValidator(definition, limits: limits).validate(snapshot.state, depth: depth, budget: budget).violations
                 }
-                // For the answer: a recovery that was carried out is not to be answered OVERLOADED.
-                try context.reserve(violations.reduce(0) { $0 + $1.byteCount })
             }
             return BrokenFlow(
                 head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition, violations: violations)

@@ -108,7 +108,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
                     continuation.resume(throwing: CancellationError())
                     return
                 }
-                if let refusal = connection.refusal(ofAnswer: message) {
+                if let refusal = connection.refusal(ofStreamed: message) {
                     continuation.resume(throwing: refusal)
                     return
                 }

@@ -56,7 +56,10 @@ extension ServerCall {
     private func cutStep() -> Bool {
         guard let streaming, !state.isOver else { return false }
         streaming.isPaused = credit.waiting >= Self.waitingMessages
-        if streaming.isPaused { return false }
+        if streaming.isPaused {
+            settle()
+            return false
+        }
         do {
             if let deframer {
                 self.deframer = nil
@@ -71,6 +74,7 @@ extension ServerCall {
         }
         guard !state.isOver else { return false }
         streaming.isCutting = false
+        settle()
         consume(partialCredit)
         if streaming.endWaits { receivedEnd() }
         return false

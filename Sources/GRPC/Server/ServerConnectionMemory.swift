@@ -38,16 +38,23 @@ extension ServerConnectionHandler {
         return memory.covers(memoryInUse) ? nil : configuration.overloaded
     }
 
-    /// The status that takes the place of a response; nil: there is room for it. When no other response waits on the connection, one of any
-    /// size is let through, as far as the process's memory reaches.
+    /// The status that takes the place of a unary call's answer; nil: there is room for it. When no other response waits on the connection,
+    /// one of any size is let through, as far as the process's memory reaches; and small ones in any case, since no more of them wait than
+    /// the connection has streams.
     func refusal(ofAnswer message: FramedMessage) -> Status? {
-        let bytes = message.messageBytes
-        // No more of these wait than the connection has streams.
-        if bytes <= Self.smallAnswerBytes { return nil }
-        if session.pendingBytes > 0, session.pendingBytes + bytes > configuration.outboundBytesPerConnection {
-            return configuration.answerOverloaded
-        }
-        return memory.covers(memoryInUse + bytes) ? nil : configuration.answerOverloaded
+        if message.messageBytes <= Self.smallAnswerBytes { return nil }
+        return hasRoom(for: message) && memory.covers(memoryInUse + message.messageBytes) ? nil : configuration.answerOverloaded
+    }
+
+    /// The same for one of the messages of a stream.
+    func refusal(ofStreamed message: FramedMessage) -> Status? {
+        guard hasRoom(for: message) else { return Self.slowReader }
+        if message.messageBytes <= Self.smallAnswerBytes { return nil }
+        return memory.covers(memoryInUse + message.messageBytes) ? nil : configuration.answerOverloaded
+    }
+
+    private func hasRoom(for message: FramedMessage) -> Bool {
+        session.pendingBytes == 0 || session.pendingBytes + message.messageBytes <= configuration.outboundBytesPerConnection
     }
 
     /// What a call has reserved becomes its answer's, so that no other call takes it in between; the rest is released.
