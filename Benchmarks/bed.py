@@ -28,14 +28,13 @@ class Bed:
         try:
             self.stack.enter_context(self.server)
             self.server.bench("load", 128, seconds=0.2, warmup=0, flows=FLOWS)
+            self.server.body("SaveState")  # makes the flow that h2load loads
             for peer in (Nghttpd, GRPCEcho, GRPCEchoOnTwo, Etcd):
                 try:
                     self.peers[peer] = self.stack.enter_context(peer())
                 except Failed as failure:
                     self.faults[peer] = failure
-            state = self.server.body("SaveState").read_bytes()[-STATE_BYTES:].decode()
-            self.pgbench = Pgbench(self.server, state, PGBENCH_FLOWS)
-            self.pgbench.prepare()
+            self.pgbench = Pgbench(self.server, self.server.state(STATE_BYTES), PGBENCH_FLOWS)
         except BaseException:
             self.stack.close()
             raise

@@ -47,9 +47,9 @@ def while_cleaning(server, seconds, since):
     while True:
         windows.append(window(server, seconds))
         last = program(server, "cleanup", "--status")
-        is_new = last["started_at"] and datetime.fromisoformat(last["started_at"]) > since
-        if is_new and last["finished_at"] and last["versions"] > 0:
-            return windows, last
+        is_new = last.get("started_at") and datetime.fromisoformat(last["started_at"]) > since
+        if is_new and last.get("finished_at") and last["removed"]["versions"] > 0:
+            return windows, {**last, **last["removed"]}
         if len(windows) * seconds > PATIENCE_SECONDS:
             raise Failed(f"the clean-up is not through after {PATIENCE_SECONDS} s: {last}")
 

@@ -9,6 +9,11 @@ from programs import HERE, Failed, end_on_sigterm
 from thresholds import exit_code
 
 
+def numbers(text):
+    """Of an option: 1000,20000"""
+    return [int(number) for number in text.split(",")]
+
+
 def arguments(description, rounds=5, seconds=4.0):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", type=Path, default=HERE.parent / ".build" / "release",

@@ -13,8 +13,9 @@ TENANT = "bench"
 #: The tenant of one flow with one version, which is never saved again.
 TEMPLATE = "template"
 CHUNK = 200_000
-#: Heap and indexes of a flow with one version of 2,048 bytes, and what PostgreSQL's log may take beside all of them.
-FLOW_BYTES, LOG_BYTES = 3_500, 4 << 30
+#: Heap and indexes of a flow with one version, beside its state, and what PostgreSQL's log may take beside all of them.
+FLOW_BYTES, LOG_BYTES = 1_500, 4 << 30
+USUAL_BYTES = 2_048
 
 
 def columns(server, table):
@@ -25,10 +26,10 @@ def columns(server, table):
             AND attgenerated = '' AND attidentity = ''""").split(",")
 
 
-def copies(server, table, first, last):
+def copies(server, table, first, last, size=USUAL_BYTES):
     """The row of the template as the server stored it, once for each number from `first` to `last`."""
     names = columns(server, table)
-    own = {"tenant": f"'{TENANT}'", "flow_id": "'bench-2048-' || n"}
+    own = {"tenant": f"'{TENANT}'", "flow_id": f"'bench-{size}-' || n"}
     values = [own.get(name, f"row.{name}") for name in names]
     return f"""
         INSERT INTO flowstate.{table} ({', '.join(names)}) SELECT {', '.join(values)}
@@ -36,23 +37,25 @@ def copies(server, table, first, last):
         WHERE row.tenant = '{TEMPLATE}'"""
 
 
-def make_flows(server, flows):
-    """So many in all: the active ones by the server, the others as copies of a row that it wrote, in the same form."""
+def make_flows(server, flows, size=USUAL_BYTES, beside=0):
+    """So many in all: the active ones by the server, the others as copies of a row that it wrote, in the same form.
+
+    `beside` is how many bytes on disk each flow takes elsewhere."""
     for tenant, made in ((TENANT, ACTIVE), (TEMPLATE, 1)):
-        server.bench("load", 128, seconds=0.1, warmup=0, flows=made, tenant=tenant)
-    needed = flows * FLOW_BYTES + LOG_BYTES
+        server.bench("load", 128, seconds=0.1, warmup=0, flows=made, tenant=tenant, state_size=size)
+    needed = flows * (FLOW_BYTES + size + beside) + LOG_BYTES
     if (free := shutil.disk_usage(server.directory).free) < needed:
         raise Failed(f"{flows:,} flows need {needed >> 30} GiB on disk, {free >> 30} are free at {server.directory}")
     for first in range(count(server), flows, CHUNK):
         last = min(first + CHUNK, flows) - 1
         # Durability matters to what is measured, and that comes later.
         server.sql("SET synchronous_commit = off;" + ";".join(
-            copies(server, table, first, last) for table in ("flow", "flow_version")))
+            copies(server, table, first, last, size) for table in ("flow", "flow_version")))
         print(f"{last + 1:,} of {flows:,} flows made", file=sys.stderr, flush=True)
     server.sql("VACUUM ANALYZE")
     if (made := count(server)) != flows:
         raise Failed(f"there are {made:,} flows, not {flows:,}")
-    check(server, f"bench-2048-{flows - 1}")
+    check(server, f"bench-{size}-{flows - 1}")
 
 
 def count(server):

@@ -17,8 +17,9 @@ from pathlib import Path
 #: Beside the compiler: those of another LLVM do not read its profiles.
 TOOLS = Path(shutil.which("swift") or "swift").resolve().parent
 SHORT_SECONDS, SECONDS, IN_FLIGHT, FLOWS = 1, 4, 64, 50
-#: A batch has at most so many operations, so what runs once a batch ran at least once for as many calls.
-BATCH = 128
+#: A batch has at most as many operations as are in flight, so what runs once a batch ran at least once for as many calls. What a clock
+#: makes run, some times a second, ran less often.
+BATCH = IN_FLIGHT
 GENERATED = ("/Generated/", "/GRPC/Messages/", "/C/CGRPCProto/", "/C/CFlowStateProto/", "/C/CWellKnown/")
 
 

@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processor import Clocks, tree
+
 HERE = Path(__file__).resolve().parent
 END_SECONDS = 60
 LONGEST_SECONDS = 3_600
@@ -105,6 +107,10 @@ class Background:
     def __exit__(self, *_):
         self.stop()
         self.scratch.cleanup()
+
+    def clocks(self):
+        """Of this program, and of who asks it."""
+        return Clocks(server=lambda: tree(self.process.pid))
 
     def wait_for_port(self, port):
         if not wait_until(lambda: self.check_running() or listens(port), seconds=20):

@@ -1,11 +1,13 @@
 """Keeps what else runs on the machine out of the figures: waits for a quiet moment, and measures again when it was not one.
 
-Times are of /proc/stat and /proc/PID/stat, in clock ticks (proc(5)).
+Times are in seconds.
 """
 
 import os
 import time
 from pathlib import Path
+
+from processor import TICKS, tree
 
 #: Of the whole machine, for everything that is not measured. The kernel's own helpers are in it too.
 FOREIGN_SHARE = 0.10
@@ -16,29 +18,9 @@ MOST_SECONDS = 60
 
 def machine():
     """Busy and total time of all processors; interrupts count as idle, for they are the measured programs' own."""
-    user, nice, system, idle, iowait, irq, softirq, steal = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    user, nice, system, idle, iowait, irq, softirq, steal = (
+        int(ticks) / TICKS for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
     return user + nice + system, user + nice + system + idle + iowait + irq + softirq + steal
-
-
-def tree(root):
-    """Time of a process and all that it started, the ended ones as well."""
-    parents, times = {}, {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                fields = Path(f"/proc/{entry.name}/stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended meanwhile
-                continue
-            parents[int(entry.name)] = int(fields[1])
-            times[int(entry.name)] = sum(map(int, fields[11:15]))
-    total = 0
-    for pid, time_used in times.items():
-        ancestor = pid
-        while ancestor not in (root, 0, 1) and ancestor in parents:
-            ancestor = parents[ancestor]
-        total += time_used if ancestor == root else 0
-    return total
 
 
 class Quiet:
@@ -59,7 +41,7 @@ class Quiet:
                 began = time.monotonic()
                 result = body()
                 busy, total, own = (late - early for early, late in zip(before, self.reading()))
-                foreign = max(busy - own, 0) / max(total, 1)
+                foreign = max(busy - own, 0) / max(total, 1 / TICKS)
                 if foreign <= FOREIGN_SHARE or time.monotonic() >= deadline:
                     deadline += time.monotonic() - began  # This time was not lost.
                     return result, foreign

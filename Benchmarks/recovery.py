@@ -37,7 +37,7 @@ def recovery():
             start = time.monotonic()
             answer = json.loads(flowstate(bed.server, "recover", flow, "--output", "json"))
             took.append(time.monotonic() - start)
-            if answer["strategy"] != "repair":
+            if answer["recovery"]["strategy"] != "RECOVERY_STRATEGY_REPAIR":
                 raise Failed(f"a flow of {STATE_BYTES:,} bytes was not repaired: {answer}")
             flowstate(bed.server, "flow", "delete", flow)
         return [("recovery", STATE_BYTES, {"median_s": statistics.median(took), "max_s": max(took)})]

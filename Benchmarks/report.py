@@ -3,6 +3,7 @@
 import charts
 from programs import HERE, Failed
 from results import Results
+from storage import DEEPER, RANDOM_WORDS
 from thresholds import judge
 
 #: Where each command writes, which thresholds are its own, and what makes it.
@@ -11,6 +12,7 @@ RUNS = {
     "scale": ("results-scale.json", ("scale",)),
     "soak": ("results-soak.json", ("memory",)),
     "cleanup": ("results-cleanup.json", ("cleanup",)),
+    "working-sets": ("results-working-sets.json", ("working-sets",)),
 }
 #: What the series are; those without a word here are their own.
 TITLES = {
@@ -50,6 +52,8 @@ TITLES = {
 }
 FAILURE_LENGTH = 400
 LATENCIES = ("mean_ms", "p50_ms", "p99_ms", "p999_ms", "max_ms")
+#: What a call takes of the processor, and the heads of these columns.
+PROCESSOR, PROCESSOR_HEADS = ("server_us", "postgres_us", "client_us"), ("server µs", "PostgreSQL µs", "client µs")
 
 
 def read_runs(folder=HERE):
@@ -72,7 +76,8 @@ def write(folder=HERE):
 def page(runs, verdicts, drawn, notes):
     parts = ["# Results", (
         "Written by the programs of this folder from `results*.json`; commentary is in [NOTES.md](NOTES.md) and at the end.\n\n"
-        "```sh\nmake bench          # everything but the next three; exits 1 when a threshold is missed\n"
+        "```sh\nmake bench          # everything but the next four; exits 1 when a threshold is missed\n"
+        "make bench-working-sets  # 1,000 to 1,000,000 flows in use, states of 200 to 20,480 bytes, beside pgbench\n"
         "make bench-scale    # 1,000 and 10,000,000 flows, 1 and 1,000 versions a flow\n"
         "make bench-soak     # memory in five minutes of saturation\n"
         "make bench-cleanup  # saves while 1,000,000 versions are removed\n```")]
@@ -81,10 +86,11 @@ def page(runs, verdicts, drawn, notes):
     parts += ["## Beside the thresholds", *judged(verdicts)]
     if bench:
         parts += ["## Calls a second", rates(bench), "## Latency in milliseconds", times(bench)]
+        parts += ["## Processor time a call", processor(bench)]
         parts += ["## A conversation on disk", conversation(bench)]
         parts += ["## Validation in microseconds", validation(bench)]
         parts += ["## Recovery", recovery(bench)]
-    for run, title in (("scale", "Many flows, many versions"), ("soak", "Memory in a soak"), ("cleanup", "Cleaning up")):
+    for run, title in (("working-sets", "Working sets"), ("scale", "Many flows, many versions"), ("soak", "Memory in a soak"), ("cleanup", "Cleaning up")):
         if runs[run]:
             parts += [f"## {title}", about(runs[run], ("date", "machine", "Flowstate", "PostgreSQL")), *SECTIONS[run](runs[run])]
     if drawn:
@@ -140,20 +146,38 @@ def rates(bench):
 
 
 def times(bench):
-    rows = ([title, f"{at:,}", *(milliseconds(bench, series, at, name) for name in LATENCIES)]
+    rows = ([title, f"{at:,}", *(figure(bench, series, at, name) for name in LATENCIES)]
             for series, title, at in points(bench, "p50_ms"))
     return table(["measured", "in flight", "mean", "p50", "p99", "p99.9", "max"], "lrrrrrr", rows)
 
 
+def processor(bench):
+    return (
+        "Microseconds, user and system, by the kernel's accounts: of the server (of a peer with its children), of PostgreSQL "
+        "without the start of its sessions, and of the client.\n\n" + table(
+            ["measured", "in flight", *PROCESSOR_HEADS], "lr" + "r" * len(PROCESSOR), (
+                [title, f"{at:,}", *(figure(bench, series, at, name) for name in PROCESSOR)]
+                for series, title, at in points(bench, "client_us"))))
+
+
 def conversation(bench):
     rows = []
-    for turns, disk in bench.curve("conversation", "disk_bytes"):
-        raw = bench.median("conversation", turns, "raw_bytes")
-        rows.append([f"{turns:,}", f"{raw:,.0f}", f"{disk:,.0f}", f"{raw / disk:,.1f}" if disk > 0 else "—"] + [
-            milliseconds(bench, f"conversation {name}", turns, "p50_ms") for name in ("save", "load_latest", "load_version")])
-    return ("One call in flight; bytes are of all tables, indexes and TOAST after `VACUUM`, on a server of its own.\n\n" + table(
-        ["turns", "bytes of all states", "bytes on disk", "ratio", "save p50 ms", "load latest p50 ms", "load any version p50 ms"],
-        "rrrrrrr", rows)) if rows else ""
+    for series in ("conversation", RANDOM_WORDS, DEEPER):
+        for turns, disk in bench.curve(series, "disk_bytes"):
+            raw = bench.median(series, turns, "raw_bytes")
+            parts = [size(bench, series, turns, f"{name}_bytes") for name in ("state", "heap", "toast", "index")]
+            rows.append([series, f"{turns:,}", f"{raw:,.0f}", f"{disk:,.0f}", f"{raw / disk:,.1f}" if disk > 0 else "—", *parts] + [
+                figure(bench, f"{series} {name}", turns, "p50_ms") for name in ("save", "load_latest", "load_version")])
+    heads = ["", "turns", "bytes of all states", "bytes on disk", "ratio", "packed states", "heap", "TOAST", "indexes", "save p50 ms",
+             "load latest p50 ms", "load any version p50 ms"]
+    return (
+        "One call in flight; bytes are of all tables, indexes and TOAST after `VACUUM`, with their free room, on a server of its "
+        "own.\n\n" + table(heads, "l" + "r" * (len(heads) - 1), rows)) if rows else ""
+
+
+def size(results, series, at, name):
+    known = name in results.points.get(series, {}).get(at, {})
+    return f"{results.median(series, at, name):,.0f}" if known else "—"
 
 
 def validation(bench):
@@ -197,14 +221,22 @@ def cleanup(results):
     yield series_table(results)
 
 
-SECTIONS = {"scale": scale, "soak": soak, "cleanup": cleanup}
+def working_sets(results):
+    yield (
+        "*At* is how many flows are in use, picked alike (*uniform*) or by Zipf's law; numbers in names are bytes of a state, and "
+        "calls in flight unless they are 128. pgbench has 16 clients and does a load and a save as one statement each, uncompressed.")
+    yield series_table(results)
+
+
+SECTIONS = {"working-sets": working_sets, "scale": scale, "soak": soak, "cleanup": cleanup}
 
 
 def series_table(results):
     """Of series that are of this run alone: rates and latencies beside each other."""
-    return table(["measured", "at", "calls a second", "mean ms", "p50", "p99", "p99.9", "max"], "lrrrrrrr", (
+    heads = ["measured", "at", "calls a second", "mean ms", "p50", "p99", "p99.9", "max", *PROCESSOR_HEADS]
+    return table(heads, "l" + "r" * (len(heads) - 1), (
         [title, f"{at:,}", f"{results.median(series, at, 'rate'):,.0f}",
-         *(milliseconds(results, series, at, name) for name in LATENCIES)]
+         *(figure(results, series, at, name) for name in LATENCIES + PROCESSOR)]
         for series, title, at in points(results, "rate")))
 
 
@@ -216,7 +248,7 @@ def points(results, name):
             yield series, TITLES.get(series, series), at
 
 
-def milliseconds(results, series, at, name):
+def figure(results, series, at, name):
     known = name in results.points.get(series, {}).get(at, {})
     return f"{results.median(series, at, name):,.2f}" if known else "—"
 

@@ -4,6 +4,7 @@ from bed import FLOWS
 from peers.etcd import Etcd
 from peers.grpc_echo import GRPCEcho, GRPCEchoOnTwo
 from peers.nghttpd import Nghttpd
+from processor import per_call
 from recovery import recovery
 from runner import Measurement
 from storage import conversations
@@ -22,10 +23,14 @@ COLD_FLOWS = 20_000
 
 
 def points(report, name, at):
-    """Of a report of flowstate-bench: the series is the scenario's name, with the operation where there are several."""
+    """Of a report of flowstate-bench: the series is the scenario's name, with the operation where there are several, which
+    share what a call took of the processor."""
     operations = report["operations"]
+    seconds = {program: report.get(f"{program}_cpu_seconds") for program in ("server", "postgres", "client")}
+    spent = per_call(seconds, sum(measured["count"] for measured in operations.values()))
     return [
-        (name if len(operations) == 1 else f"{name} {operation}", at, {figure: measured[figure] for figure in FIGURES})
+        (name if len(operations) == 1 else f"{name} {operation}", at,
+         {**{figure: measured[figure] for figure in FIGURES}, **spent})
         for operation, measured in operations.items()]
 
 
@@ -43,14 +48,16 @@ def usual(command, in_flight, share=1.0):
     return ours(command, in_flight, share=share, flows=FLOWS)
 
 
-def half(command):
+def half(command, series=None, at=USUAL, **options):
     """Open loop: latency from when calls were due, at half of the most that this round answered."""
-    def take(bed, seconds, warmup):
-        rate = bed.figures.median(command, USUAL, "rate") / 2
-        report = bed.server.bench(command, USUAL, seconds, warmup, flows=FLOWS, rate=f"{rate:.0f}")
-        return points(report, f"half {command}", USUAL)
+    series = series or command
+    options = options or {"flows": FLOWS}
 
-    return Measurement(f"{command} at half the rate", take)
+    def take(bed, seconds, warmup):
+        rate = bed.figures.median(series, at, "rate") / 2
+        return points(bed.server.bench(command, USUAL, seconds, warmup, rate=f"{rate:.0f}", **options), f"half {series}", at)
+
+    return Measurement(f"{series} at half the rate, {at:,}", take)
 
 
 def cold():

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from peers.h2load import call_once, h2load
+from processor import Clocks, own, tree
 from programs import Background, run, wait_until
 
 SERVICE = "flowstate.v1.FlowStateService"
@@ -80,10 +81,14 @@ class Server(Background):
         for name, value in more.items():
             option = "--" + name.replace("_", "-")
             words += [option] if value is True else [option, value]
-        words = [self.binaries / "flowstate-bench", command, "--endpoint", self.endpoint, "--json", "-",
+        words = [self.binaries / "flowstate-bench", command, "--endpoint", self.endpoint, "--server-process", self.process.pid, "--json", "-",
                  "--connections", min(CONNECTIONS, in_flight), "--in-flight", in_flight,
                  "--duration", seconds, "--warmup", warmup, *words]
         return json.loads(run(words, allowed=(0, MISSED)))
+
+    def state(self, size):
+        """A state such as flowstate-bench saves."""
+        return run([self.binaries / "flowstate-bench", "encode", "save", "--state-size", size])[-size:].decode()
 
     def body(self, call):
         """A file with the framed request of one of CALLS."""
@@ -93,9 +98,17 @@ class Server(Background):
             call_once(self.url(call), path)
         return path
 
+    def clocks(self):
+        """Of the server and of its PostgreSQL apart."""
+        return Clocks(server=lambda: own(self.process.pid), postgres=self.postgres_seconds)
+
+    def postgres_seconds(self):
+        """Processor time of its PostgreSQL until now, ended sessions included."""
+        return tree(self.process.pid) - own(self.process.pid)
+
     def url(self, call):
         return f"http://{self.endpoint}{CALLS[call][1]}"
 
     def h2load(self, call, in_flight, seconds, warmup):
         """The same request again and again: of one flow, and for CreateFlow of a new one each time."""
-        return h2load(self.url(call), in_flight, seconds, warmup, self.body(call))
+        return h2load(self.url(call), in_flight, seconds, warmup, self.clocks(), self.body(call))

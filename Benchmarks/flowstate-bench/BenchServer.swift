@@ -1,5 +1,6 @@
 import Foundation
 import GRPC
+import Glibc
 import Subprocess
 import SystemPackage
 
@@ -8,6 +9,8 @@ struct BenchServer: Sendable {
     let endpoint: Endpoint
     /// As `flowstate --version` prints it; nil for a server that was running before.
     let version: String?
+    /// Its process, to read its processor time; nil: not known.
+    let process: pid_t?
 }
 
 /// Runs `body` against the server of `--endpoint`, or against one that is started for it.
@@ -15,7 +18,7 @@ func withServer<R: Sendable>(
     _ options: LoadOptions, _ body: @Sendable (BenchServer) async throws -> R
 ) async throws -> R {
     if let endpoint = options.endpoint.flatMap({ Endpoint($0) }) {
-        return try await body(BenchServer(endpoint: endpoint, version: nil))
+        return try await body(BenchServer(endpoint: endpoint, version: nil, process: options.serverProcess))
     }
     let program = try options.server ?? besideThisProgram()
     guard FileManager.default.isExecutableFile(atPath: program) else { throw BenchError.noServer(program) }
@@ -53,7 +56,8 @@ private func start<R: Sendable>(
             let text = version.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
             let outcome: Result<R, any Error>
             do {
-                outcome = .success(try await body(BenchServer(endpoint: endpoint, version: text)))
+                let server = BenchServer(endpoint: endpoint, version: text, process: execution.processIdentifier.value)
+                outcome = .success(try await body(server))
             } catch {
                 outcome = .failure(error)
             }

@@ -28,7 +28,7 @@ struct Benchmark {
     private func prepare(_ workload: Workload) async throws {
         guard workload.preparation(connection: 0, connections: 1) != nil else { return }
         Console.note("creating those of \(workload.flows) flows that are missing")
-        let load = LoadGenerator(options, server.endpoint, warmup: 0, duration: nil)
+        let load = LoadGenerator(options, server, warmup: 0, duration: nil)
         let result = try await load.run { workload.preparation(connection: $0, connections: $1) }
         if let (reason, failure) = result.measurement[.save].failures.first {
             throw BenchError.cannotPrepare(reason, failure.message)
@@ -38,9 +38,9 @@ struct Benchmark {
     private func measure(_ workload: Workload) async throws -> Report {
         let load =
             if workload.conversation == nil {
-                LoadGenerator(options, server.endpoint, warmup: options.warmup, duration: options.duration)
+                LoadGenerator(options, server, warmup: options.warmup, duration: options.duration)
             } else {
-                LoadGenerator(oneCallAtATime: options, server.endpoint)
+                LoadGenerator(oneCallAtATime: options, server)
             }
         let result = try await load.run { workload.generator(connection: $0, connections: $1) }
         let conversation = workload.conversation.map {

@@ -53,7 +53,10 @@ struct ConversationCommand: MeasuringCommand {
     @Option(help: "How many turns the conversation has.")
     var turns = 500
 
-    var scenario: Scenario { .conversation(turns: turns) }
+    @Flag(help: "Make words of random letters, of which only repetitions can be packed, instead of picking them from a hundred.")
+    var randomWords = false
+
+    var scenario: Scenario { .conversation(turns: turns, randomWords: randomWords) }
 
     func validate() throws {
         guard (1...10_000).contains(turns) else { throw ValidationError("--turns must be from 1 to 10000.") }

@@ -11,6 +11,11 @@ struct LoadOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "The flowstate program to start. (default: the one beside this program)", valueName: "path"))
     var server: String?
+    @Option(
+        help: ArgumentHelp(
+            "The process of the server of --endpoint, on this machine, to report its processor time and its PostgreSQL's.",
+            valueName: "pid"))
+    var serverProcess: Int32?
     @Option(help: "The tenant whose flows to use.")
     var tenant = "bench"
     @Option(help: "Connections to the server; calls are spread over them evenly.")
@@ -21,6 +26,12 @@ struct LoadOptions: ParsableArguments, Sendable {
     var inFlight = 128
     @Option(help: "How many flows to use. (default: 1000; of conflict: 4)")
     var flows: Int?
+    @Option(
+        help: """
+            How flows are picked: uniform, all alike; zipf, some far more often than others, as in real services: of 1,000,000 \
+            flows a thousand have 61 % of the calls.
+            """)
+    var distribution = Distribution.uniform
     @Option(help: ArgumentHelp("Size of each state, which is JSON.", valueName: "bytes"))
     var stateSize = 2_048
     @Option(
@@ -57,6 +68,11 @@ struct LoadOptions: ParsableArguments, Sendable {
         try check("p99-limit", p99Limit > 0 && p99Limit.isFinite, "more than 0")
         if let endpoint, Endpoint(endpoint) == nil {
             throw ValidationError("--endpoint: '\(endpoint)' is not an endpoint; write host:port, http://host:port or unix:/path.")
+        }
+        if let serverProcess {
+            guard endpoint != nil else { throw ValidationError("--server-process goes with --endpoint.") }
+            try check(
+                "server-process", serverProcess > 0 && ProcessorTime.now(server: serverProcess).server != nil, "a process of this machine")
         }
         if endpoint != nil, server != nil { throw ValidationError("Give --endpoint or --server, not both.") }
     }

@@ -9,6 +9,7 @@ struct Report: Encodable, Sendable {
         let duration, warmup: Double
         /// Nil: a closed loop.
         let rate: Double?
+        let distribution: Distribution
         let seed: UInt64
         let tenant: String
     }
@@ -61,8 +62,9 @@ struct Report: Encodable, Sendable {
     let operations: [String: Operation]
     /// From the end of the warm-up to the last answer.
     let seconds: Double
-    /// Processor time of this program in that time, user and system.
+    /// Processor time in that time, user and system: of this program, of the server and of its PostgreSQL, where these are known.
     let clientCpuSeconds: Double
+    let serverCpuSeconds, postgresCpuSeconds: Double?
     /// Nil for every other command.
     let conversation: Conversation?
     /// Calls of an open loop that were due and never sent, because --in-flight calls were waiting for answers.
@@ -86,7 +88,8 @@ extension Report {
         let found = scenario.operations.filter { !scenario.optional.contains($0) || measurement[$0].count > 0 }
         operations = Dictionary(uniqueKeysWithValues: found.map { ($0.name, Operation(measurement[$0], seconds: seconds)) })
         self.seconds = seconds
-        clientCpuSeconds = usage.processorSeconds
+        clientCpuSeconds = usage.processor.client
+        (serverCpuSeconds, postgresCpuSeconds) = (usage.processor.server, usage.processor.postgres)
         self.conversation = conversation
         unsent = measurement.unsent
         p99LimitMs = options.p99Limit
@@ -123,10 +126,10 @@ extension Report.Configuration {
             (stateSize, change) = (options.stateSize, options.change)
             (duration, warmup, rate) = (options.duration, options.warmup, options.rate)
         }
-        (seed, tenant) = (options.seed, options.tenant)
+        (seed, tenant, distribution) = (options.seed, options.tenant, options.distribution)
         flows = scenario.flows(options.flows)
         if case .random(let percent) = scenario { loads = percent } else { loads = nil }
         if case .versions(let versions) = scenario { depth = versions } else { depth = nil }
-        if case .conversation(let all) = scenario { turns = all } else { turns = nil }
+        if case .conversation(let all, _) = scenario { turns = all } else { turns = nil }
     }
 }

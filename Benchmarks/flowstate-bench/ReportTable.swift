@@ -17,7 +17,7 @@ extension Report {
         lines += ["", latencyNote]
         let calls = operations.values.reduce(0) { $0 + $1.count }
         if calls > 0 {
-            lines.append(String(format: "This program took %.2f µs of processor time a call.", clientCpuSeconds * 1e6 / Double(calls)))
+            lines.append(processorTime(calls))
         }
         if let conversation {
             lines.append(
@@ -39,6 +39,14 @@ extension Report {
         return lines.map { $0 + "\n" }.joined()
     }
 
+    private func processorTime(_ calls: Int) -> String {
+        let times = [("this program", clientCpuSeconds), ("the server", serverCpuSeconds), ("its PostgreSQL", postgresCpuSeconds)]
+        let shown = times.compactMap { name, seconds in
+            seconds.map { name + String(format: " %.2f µs", $0 * 1e6 / Double(calls)) }
+        }
+        return "Processor time a call: " + shown.joined(separator: ", ") + "."
+    }
+
     private var heading: String {
         let origin = server.version.map { " (flowstate \($0), started for this run)" } ?? ""
         return """
@@ -51,10 +59,12 @@ extension Report {
         let kind = configuration.rate.map { "open loop, \(Self.number($0)) calls/s, at most" } ?? "closed loop,"
         return """
             \(kind) \(configuration.inFlight) calls in flight on \(configuration.connections) connections, \
-            \(configuration.flows) flows of \(configuration.stateSize) bytes, \(Self.number(configuration.duration)) s \
+            \(configuration.flows) flows of \(configuration.stateSize) bytes\(skew), \(Self.number(configuration.duration)) s \
             after \(Self.number(configuration.warmup)) s of warm-up
             """
     }
+
+    private var skew: String { configuration.distribution == .zipf ? " by Zipf's law" : "" }
 
     private var latencyNote: String {
         loop == "closed"

@@ -18,7 +18,7 @@ enum Scenario: Sendable {
     case hot, conflict, create, checkpoint, list
     /// Loads of old versions; each flow has so many versions before the run.
     case versions(depth: Int)
-    case conversation(turns: Int)
+    case conversation(turns: Int, randomWords: Bool)
 
     var operations: [Operation] {
         switch self {

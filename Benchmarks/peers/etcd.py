@@ -59,6 +59,6 @@ class Etcd(Background):
 
     def measure(self, method, in_flight, seconds, warmup):
         figures = h2load(
-            self.path(method), in_flight, seconds, warmup, self.bodies[method], times=True)
+            self.path(method), in_flight, seconds, warmup, self.clocks(), self.bodies[method], times=True)
         call_once(self.path(method), self.bodies[method])  # It must not have run out of room meanwhile.
         return figures

@@ -42,7 +42,7 @@ class GRPCEcho(Background):
         call_once(self.url, self.body)
 
     def call(self, in_flight, seconds, warmup):
-        return h2load(self.url, in_flight, seconds, warmup, self.body)
+        return h2load(self.url, in_flight, seconds, warmup, self.clocks(), self.body)
 
 
 class GRPCEchoOnTwo(GRPCEcho):

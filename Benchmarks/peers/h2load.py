@@ -4,6 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from processor import per_call
 from programs import Failed, run
 from results import latencies
 
@@ -18,17 +19,21 @@ def call_once(url, body, *options):
         raise Failed(f"{url} did not answer grpc-status 0:\n{said}")
 
 
-def h2load(url, in_flight, seconds, warmup, body=None, times=False):
-    """Requests a second; with a body they are gRPC calls, with `times` their latencies are noted, which costs h2load
-    too much above some 50,000 requests a second."""
+def h2load(url, in_flight, seconds, warmup, clocks, body=None, times=False):
+    """Requests a second, and what each took of the processor; with a body they are gRPC calls, with `times` their latencies
+    are noted, which costs h2load too much above some 50,000 requests a second."""
     connections = min(CONNECTIONS, in_flight)
     grpc = [*GRPC_HEADERS, "-d", body] if body else []
     with tempfile.TemporaryDirectory(prefix="flowstate-compare-") as scratch:
         log = Path(scratch) / "requests"
         noted = [f"--log-file={log}"] if times else []
-        said = run(["h2load", "-t", 1, "-c", connections, "-m", in_flight // connections, "-D", duration(seconds),
-                    "--warm-up-time", duration(warmup), *noted, *grpc, url]).decode()
-        return {"rate": rate(said, url), **(latencies(milliseconds(log.read_text())) if times else {})}
+        command = ["h2load", "-t", 1, "-c", connections, "-m", in_flight // connections, *grpc, url]
+        if warmup > 0:  # apart, so that its requests are in no account
+            run([*command, "-D", duration(warmup)])
+        clocks.start()
+        said = run([*command, "-D", duration(seconds), *noted]).decode()
+        spent = per_call(clocks.elapsed(), requests(said, url))
+        return {"rate": rate(said, url), **spent, **(latencies(milliseconds(log.read_text())) if times else {})}
 
 
 def duration(seconds):
@@ -42,6 +47,14 @@ def rate(said, url):
     if not found or not bad or any(int(number) for number in bad.groups()) or float(found[1]) == 0:
         raise Failed(f"h2load {url}:\n{said}")
     return float(found[1])
+
+
+def requests(said, url):
+    """How many were answered."""
+    found = re.search(r"(\d+) succeeded", said)
+    if not found or int(found[1]) == 0:
+        raise Failed(f"h2load {url}:\n{said}")
+    return int(found[1])
 
 
 def milliseconds(log):

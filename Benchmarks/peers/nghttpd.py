@@ -15,4 +15,4 @@ class Nghttpd(Background):
         self.url = f"http://127.0.0.1:{port}/ok"
 
     def get(self, in_flight, seconds, warmup):
-        return h2load(self.url, in_flight, seconds, warmup)
+        return h2load(self.url, in_flight, seconds, warmup, self.clocks())

@@ -5,6 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from processor import Clocks, per_call
 from programs import HERE, Failed, run
 from results import latencies
 
@@ -17,20 +18,33 @@ NOTED_SHARE = 0.1
 PLANS = "-c plan_cache_mode=force_generic_plan"
 
 
+#: Of random_zipfian, which cannot go much nearer to 1: as `flowstate-bench --distribution zipf`.
+ZIPF = 1.05
+#: The flow of a transaction; what Zipf's law picks often does not lie beside each other.
+PICKS = {
+    "uniform": "random(0, :flows - 1)",
+    "zipf": f"permute(random_zipfian(1, :flows, {ZIPF}) - 1, :flows)",
+}
+
+
 class Pgbench:
     """Flows of a tenant of its own, in the form that the server would store without compressing."""
 
-    def __init__(self, server, state, flows):
-        self.server, self.state, self.flows = server, state, flows
+    def __init__(self, server, state, flows=0):
+        self.server, self.state, self.flows = server, state, 0
+        if flows:
+            self.prepare(flows)
 
-    def prepare(self):
-        self.server.sql((SCRIPTS / "prepare.sql").read_text(), flows=self.flows, state=self.state)
+    def prepare(self, flows):
+        """So many in all."""
+        self.server.sql((SCRIPTS / "prepare.sql").read_text(), first=self.flows, flows=flows, state=self.state, size=len(self.state))
+        self.flows = flows
 
-    def load(self, clients, seconds):
-        return self.transactions("load", clients, seconds)
+    def load(self, clients, seconds, distribution="uniform"):
+        return self.transactions("load", clients, seconds, distribution)
 
-    def save(self, clients, seconds):
-        return self.transactions("save", clients, seconds)
+    def save(self, clients, seconds, distribution="uniform"):
+        return self.transactions("save", clients, seconds, distribution)
 
     def load_batch(self, clients, seconds):
         return self.rows("load_batch", clients, seconds)
@@ -39,28 +53,39 @@ class Pgbench:
         return self.rows("save_batch", clients, seconds)
 
     def rows(self, script, clients, seconds):
-        """Rows a second, where a transaction has many; a latency per row cannot be told."""
-        return {"rate": BATCH * self.transactions(script, clients, seconds)["rate"]}
+        """Rows a second, and processor time a row, where a transaction has many; a latency per row cannot be told."""
+        found = self.transactions(script, clients, seconds)
+        return {"rate": BATCH * found["rate"], **{name: value / BATCH for name, value in found.items() if name.endswith("_us")}}
 
-    def transactions(self, script, clients, seconds):
+    def transactions(self, script, clients, seconds, distribution="uniform"):
         # The connections are there before the time begins, so there is nothing to warm up but the caches, which are.
         with tempfile.TemporaryDirectory(prefix="flowstate-compare-") as scratch:
-            said = run([
-                "pgbench", *self.server.libpq, "-n", "-M", "prepared", "-f", SCRIPTS / f"{script}.sql", "-T", max(round(seconds), 1),
-                "-c", clients, "-j", min(clients, 2), "-D", f"flows={self.flows}", "-D", f"state={self.state}",
-                "-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE, "flowstate"],
-                env={**os.environ, "PGOPTIONS": PLANS}).decode()
-            noted = [time for log in Path(scratch).iterdir() for time in milliseconds(log.read_text())]
-        return {**latencies(noted), **summary(said, script)}
+            file = Path(scratch) / script
+            file.write_text(f"\\set pick {PICKS[distribution]}\n" + (SCRIPTS / f"{script}.sql").read_text())
+            command = [
+                "pgbench", *self.server.libpq, "-n", "-M", "prepared", "-f", file, "-c", clients, "-j", min(clients, 2),
+                "-D", f"flows={self.flows}", "-D", f"state={self.state}", "-D", f"size={len(self.state)}", "flowstate"]
+            environment = {**os.environ, "PGOPTIONS": PLANS}
+            clocks = Clocks(postgres=self.server.postgres_seconds)
+            run([*command, "-t", 1], env=environment)
+            connecting = clocks.elapsed()  # as every session does once
+            clocks.start()
+            noting = ["-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE]
+            said = run([*command, *noting, "-T", max(round(seconds), 1)], env=environment).decode()
+            spent = {name: max(time - connecting[name], 0) for name, time in clocks.elapsed().items()}
+            noted = [time for log in Path(scratch).glob("log*") for time in milliseconds(log.read_text())]
+        figures = summary(said, script)
+        return {**latencies(noted), **per_call(spent, figures.pop("count")), **figures}
 
 
 def summary(said, script):
-    """Transactions a second and their mean latency, of what pgbench prints at the end."""
+    """Transactions, how many a second and their mean latency, of what pgbench prints at the end."""
+    count = re.search(r"actually processed: (\d+)", said)
     rate = re.search(r"tps = ([\d.]+) \(without", said)
     mean = re.search(r"latency average = ([\d.]+) ms", said)
-    if not rate or not mean or not re.search(r"number of failed transactions: 0 ", said):
+    if not count or not rate or not mean or not re.search(r"number of failed transactions: 0 ", said):
         raise Failed(f"pgbench {script}:\n{said}")
-    return {"rate": float(rate[1]), "mean_ms": float(mean[1])}
+    return {"count": int(count[1]), "rate": float(rate[1]), "mean_ms": float(mean[1])}
 
 
 def milliseconds(log):

@@ -9,6 +9,6 @@ WITH head AS (
 )
 INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, kind, codec, digest,
     actor, content_type, phase, status, state)
-SELECT 'pgbench', flow_id, version, version - 1, 2048, updated_at, 2, 0, '\x000102030405060708090a0b0c0d0e0f',
+SELECT 'pgbench', flow_id, version, version - 1, :size::bigint, updated_at, 2, 0, '\x000102030405060708090a0b0c0d0e0f',
     'pgbench', 'application/json', '', '', :state::bytea
 FROM head;

@@ -50,6 +50,14 @@ import WireMessages
         #expect(states.allSatisfy { $0.count == 20_000 && object($0) != nil })
     }
 
+    @Test func randomWordsRepeatNothing() {
+        var generator = SeededGenerator(seed: 5)
+        let text = StateText.text(20_000, random: true, using: &generator)
+        let words = String(decoding: text, as: UTF8.self).split(separator: " ").filter { $0.count > 4 }
+        #expect(text.count == 20_000 && Set(words).count > words.count * 99 / 100)
+        #expect(text.allSatisfy { $0 == UInt8(ascii: " ") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) })
+    }
+
     @Test func aConversationGrowsByAQuestionAndAnAnswerATurn() throws {
         let text = ConversationText(turns: 20, seed: 1)
         let states = (1...20).map { text.state(turn: $0) }

@@ -7,7 +7,7 @@ struct LoadGenerator: Sendable {
         let usage: Usage
     }
 
-    let endpoint: Endpoint
+    let server: BenchServer
     let tenant: String
     let connections, threads, inFlight: Int
     let warmup: Double
@@ -17,16 +17,16 @@ struct LoadGenerator: Sendable {
     let seed: UInt64
 
     /// - Parameter duration: nil for a closed loop that makes all calls that the call generators have.
-    init(_ options: LoadOptions, _ endpoint: Endpoint, warmup: Double, duration: Double?) {
-        self.endpoint = endpoint
+    init(_ options: LoadOptions, _ server: BenchServer, warmup: Double, duration: Double?) {
+        self.server = server
         (tenant, seed) = (options.tenant, options.seed)
         (connections, threads, inFlight) = (options.connections, options.threads, options.inFlight)
         (self.warmup, self.duration) = (warmup, duration)
         rate = duration == nil ? nil : options.rate
     }
 
-    init(oneCallAtATime options: LoadOptions, _ endpoint: Endpoint) {
-        self.endpoint = endpoint
+    init(oneCallAtATime options: LoadOptions, _ server: BenchServer) {
+        self.server = server
         (tenant, seed) = (options.tenant, options.seed)
         (connections, threads, inFlight) = (1, 1, 1)
         (warmup, duration, rate) = (0, nil, nil)
@@ -35,7 +35,7 @@ struct LoadGenerator: Sendable {
     /// Connects, then makes the calls of each connection's call generator.
     /// - Throws: `BenchError.cannotConnect`, `CancellationError`.
     func run(_ generator: @escaping @Sendable (_ connection: Int, _ connections: Int) -> (any CallGenerator)?) async throws -> Result {
-        let sockets = try await onThread { try (0..<connections).map { _ in try Socket.connect(to: endpoint) } }
+        let sockets = try await onThread { try (0..<connections).map { _ in try Socket.connect(to: server.endpoint) } }
         let start = monotonicNow()
         let measureFrom = start + Int64(warmup * 1e9)
         let stop = Stop()
@@ -51,7 +51,8 @@ struct LoadGenerator: Sendable {
                                         index, $0, sockets[index], schedule(index, start: start, measureFrom: measureFrom), recorder)
                                 }
                             }
-                            return Worker(loads: loads, recorder: recorder, measureFrom: measureFrom, stop: stop).run()
+                            return Worker(loads: loads, recorder: recorder, measureFrom: measureFrom, stop: stop, server: server.process)
+                                .run()
                         }
                     }
                 }
@@ -67,7 +68,7 @@ struct LoadGenerator: Sendable {
     private func connectionLoad(
         _ index: Int, _ generator: any CallGenerator, _ socket: Socket, _ schedule: Schedule, _ recorder: Recorder
     ) throws -> ConnectionLoad {
-        let authority = if case .unixSocket = endpoint { "localhost" } else { "\(endpoint)" }
+        let authority = if case .unixSocket = server.endpoint { "localhost" } else { "\(server.endpoint)" }
         return ConnectionLoad(
             socket: socket, connection: try CallConnection(authority: authority, tenant: tenant), generator: generator,
             schedule: schedule, recorder: recorder, seed: seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15)
@@ -83,11 +84,11 @@ struct LoadGenerator: Sendable {
     private func summary(_ results: [Worker.Result], _ measureFrom: Int64) -> Result {
         var measurement = Measurement(start: measureFrom)
         for result in results { measurement.add(result.measurement) }
-        let ends = results.map(\.processorEnd)
-        let starts = results.compactMap(\.processorStart)
-        let processor = (ends.max() ?? 0) - (starts.min() ?? ends.max() ?? 0)
+        // All threads read the same clocks: the first reading and the last count.
+        let end = results.map(\.processorEnd).max { $0.client < $1.client } ?? ProcessorTime()
+        let start = results.compactMap(\.processorStart).min { $0.client < $1.client } ?? end
         return Result(
             measurement: measurement,
-            usage: Usage(seconds: Double(measurement.lastAnswer - measureFrom) / 1e9, processorSeconds: processor))
+            usage: Usage(seconds: Double(measurement.lastAnswer - measureFrom) / 1e9, processor: end - start))
     }
 }

@@ -14,9 +14,9 @@ final class Stop: Sendable {
 struct Worker {
     struct Result: Sendable {
         let measurement: Measurement
-        /// Processor time of the whole program: when measuring began, and at the end.
-        let processorStart: Double?
-        let processorEnd: Double
+        /// When measuring began, and at the end.
+        let processorStart: ProcessorTime?
+        let processorEnd: ProcessorTime
     }
 
     /// How soon a `Stop` is noticed.
@@ -26,16 +26,18 @@ struct Worker {
     let recorder: Recorder
     let measureFrom: Int64
     let stop: Stop
+    /// The server's process, if it is known.
+    let server: pid_t?
 
     func run() -> Result {
-        var processorStart: Double?
+        var processorStart: ProcessorTime?
         var poller = Poller()
         // For each connection that is not over: when it has something to do although nothing arrived.
         var wakes = loads.map { _ in Int64.min }
         var active = loads.count
         while active > 0, !stop.isSet {
             let now = monotonicNow()
-            if processorStart == nil, now >= measureFrom { processorStart = processorSeconds() }
+            if processorStart == nil, now >= measureFrom { processorStart = .now(server: server) }
             var wake = processorStart == nil ? measureFrom : now + Self.longestWait
             for (index, load) in loads.enumerated() {
                 let descriptor = load.socket.descriptor
@@ -51,7 +53,7 @@ struct Worker {
             }
             if active > 0 { poller.wait(nanoseconds: min(max(wake - monotonicNow(), 0), Self.longestWait)) }
         }
-        return Result(measurement: recorder.measurement, processorStart: processorStart, processorEnd: processorSeconds())
+        return Result(measurement: recorder.measurement, processorStart: processorStart, processorEnd: .now(server: server))
     }
 }
 

@@ -11,7 +11,7 @@ final class RandomCallGenerator: CallGenerator {
     func next(_ draft: inout Draft, using generator: inout SeededGenerator) -> Call? {
         let isLoad = loadPercent == 100 || loadPercent > 0 && Int.random(in: 0..<100, using: &generator) < loadPercent
         if isLoad { draft.begin(.loadState) } else { draft.begin(.saveState, body: workload.states.pick(using: &generator)) }
-        draft.fields.writeField(1, prefix: workload.prefix, index: Int.random(in: 0..<workload.flows, using: &generator))
+        draft.fields.writeField(1, prefix: workload.prefix, index: workload.picker.pick(using: &generator))
         return Call(operation: isLoad ? .load : .save)
     }
 }
@@ -28,7 +28,7 @@ final class ConflictCallGenerator: CallGenerator {
     }
 
     func next(_ draft: inout Draft, using generator: inout SeededGenerator) -> Call? {
-        let flow = Int.random(in: 0..<versions.count, using: &generator)
+        let flow = workload.picker.pick(using: &generator)
         draft.begin(.saveState, body: workload.states.pick(using: &generator))
         draft.fields.writeField(1, prefix: workload.prefix, index: flow)
         // A number in a oneof is sent even when it is 0.
@@ -81,7 +81,7 @@ final class CheckpointCallGenerator: CallGenerator {
     func next(_ draft: inout Draft, using generator: inout SeededGenerator) -> Call? {
         number += 1
         draft.begin(.createCheckpoint)
-        draft.fields.writeField(1, prefix: workload.prefix, index: Int.random(in: 0..<workload.flows, using: &generator))
+        draft.fields.writeField(1, prefix: workload.prefix, index: workload.picker.pick(using: &generator))
         draft.fields.writeField(2, prefix: namePrefix, index: number)
         return Call(operation: .checkpoint)
     }

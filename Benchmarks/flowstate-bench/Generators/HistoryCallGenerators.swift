@@ -56,7 +56,7 @@ final class VersionsCallGenerator: CallGenerator {
 
     func next(_ draft: inout Draft, using generator: inout SeededGenerator) -> Call? {
         draft.begin(.loadState)
-        draft.fields.writeField(1, prefix: workload.prefix, index: Int.random(in: 0..<workload.flows, using: &generator))
+        draft.fields.writeField(1, prefix: workload.prefix, index: workload.picker.pick(using: &generator))
         draft.fields.writeField(3, varint: Int64.random(in: 1..<Int64(depth), using: &generator))
         return Call(operation: .loadVersion)
     }

@@ -4,6 +4,7 @@ import NIOCore
 final class Workload: Sendable {
     let scenario: Scenario
     let flows: Int
+    let picker: FlowPicker
     let states: StatePool
     /// The beginning of flow ids; runs that need other flows use another one.
     let prefix: [UInt8]
@@ -14,9 +15,10 @@ final class Workload: Sendable {
     init(_ scenario: Scenario, _ options: LoadOptions) {
         self.scenario = scenario
         flows = scenario.flows(options.flows)
+        picker = FlowPicker(flows, options.distribution)
         run = String(UInt64.random(in: .min ... .max), radix: 36)
-        if case .conversation(let turns) = scenario {
-            conversation = ConversationText(turns: turns, seed: options.seed)
+        if case .conversation(let turns, let randomWords) = scenario {
+            conversation = ConversationText(turns: turns, randomWords: randomWords, seed: options.seed)
             states = StatePool(size: StateText.smallest, change: 0, seed: options.seed)
         } else {
             conversation = nil

@@ -17,16 +17,17 @@ struct ConversationText: Sendable {
     /// By turn, where its messages end.
     private let ends: [Int]
 
-    init(turns: Int, seed: UInt64) {
+    /// - Parameter randomWords: see `StateText.text`.
+    init(turns: Int, randomWords: Bool = false, seed: UInt64) {
         self.turns = turns
         var generator = SeededGenerator(seed: seed)
         var text = Self.beginning
         var ends: [Int] = []
         for turn in 1...turns {
             if turn > 1 { text.append(UInt8(ascii: ",")) }
-            Self.message("user", Self.question, &text, &generator)
+            Self.message("user", Self.question, randomWords, &text, &generator)
             text.append(UInt8(ascii: ","))
-            Self.message("assistant", Self.answer, &text, &generator)
+            Self.message("assistant", Self.answer, randomWords, &text, &generator)
             ends.append(text.count)
         }
         self.text = text
@@ -34,11 +35,11 @@ struct ConversationText: Sendable {
     }
 
     private static func message(
-        _ role: String, _ sizes: ClosedRange<Int>, _ text: inout [UInt8], _ generator: inout SeededGenerator
+        _ role: String, _ sizes: ClosedRange<Int>, _ randomWords: Bool, _ text: inout [UInt8], _ generator: inout SeededGenerator
     ) {
         let id = String(generator.next(), radix: 16)
         text += #"{"id":"\#(String(repeating: "0", count: 16 - id.count))\#(id)","role":"\#(role)","content":""#.utf8
-        text += StateText.text(Int.random(in: sizes, using: &generator), using: &generator)
+        text += StateText.text(Int.random(in: sizes, using: &generator), random: randomWords, using: &generator)
         text += #""}"#.utf8
     }
 

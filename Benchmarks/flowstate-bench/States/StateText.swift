@@ -24,6 +24,8 @@ enum StateText {
         total update user validate verify version wait warehouse write
         """.split(separator: " ").map { Array($0.utf8) }
 
+    private static let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+
     private static let beginning = Array(#"{"step":"#.utf8)
     private static let middle = Array(#","notes":""#.utf8)
     private static let end = Array(#""}"#.utf8)
@@ -56,11 +58,17 @@ enum StateText {
     }
 
     /// Exactly `size` bytes of words; the last word may be cut off.
-    static func text(_ size: Int, using generator: inout SeededGenerator) -> [UInt8] {
+    ///
+    /// - Parameter random: words of random letters, which nothing but their repetition makes smaller.
+    static func text(_ size: Int, random: Bool = false, using generator: inout SeededGenerator) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(size + 16)
         while text.count < size {
-            text += words[Int.random(in: 0..<words.count, using: &generator)]
+            if random {
+                for _ in 0..<Int.random(in: 2...9, using: &generator) { text.append(.random(in: letters, using: &generator)) }
+            } else {
+                text += words[Int.random(in: 0..<words.count, using: &generator)]
+            }
             text.append(UInt8(ascii: " "))
         }
         text.removeLast(text.count - size)

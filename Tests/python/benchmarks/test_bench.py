@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -51,6 +52,7 @@ def check(report, *operations):
         assert 0 < operation["mean_ms"] <= operation["max_ms"]
     assert report["seconds"] > 0 and report["passed"] and report["exit_code"] == 0
     assert report["client_cpu_seconds"] > 0
+    assert ("server_cpu_seconds" in report) == ("postgres_cpu_seconds" in report) == report["server"]["started"]
 
 
 def test_save(report, server):
@@ -151,6 +153,25 @@ def test_flows_that_are_taken_to_be_there_and_are_not(bench, server, command):
     assert done.returncode == FAILED
     operations = json.loads(done.stdout)["operations"]
     assert "FLOW_NOT_FOUND" in next(operation for name, operation in operations.items() if name != "save")["errors_by_reason"]
+
+
+def test_some_flows_are_used_more_than_others(report, server):
+    check(report("save", "--distribution", "zipf"), "save")
+    versions = sorted(flow.version for flow in server.flows(report.tenant).ListFlows(page_size=100).flows)
+    saves = sum(versions)
+    deviation = (0.24 * 0.76 / saves) ** 0.5
+    assert len(versions) <= 50, "a short run may never pick the rarest"
+    assert versions[-1] / saves == pytest.approx(0.24, abs=6 * deviation), "1 of the sum of k^-1.05 for 50 flows"
+    assert 0.24 - 6 * deviation > 1 / 50, "far from an equal choice"
+
+
+def test_the_processor_time_of_a_server_that_runs(bench, server):
+    done = bench("save", "--endpoint", server.endpoint, "--server-process", str(server.process.pid), *SHORT, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["server_cpu_seconds"] > 0 and result["postgres_cpu_seconds"] > 0
+    table = bench("save", "--endpoint", server.endpoint, "--server-process", str(server.process.pid), *SHORT).stdout
+    assert re.search(r"Processor time a call: this program \d+\.\d\d µs, the server \d+\.\d\d µs, its PostgreSQL \d+\.\d\d µs\.", table)
 
 
 def test_flows_that_are_there_need_no_preparation(report, server):
@@ -262,7 +283,7 @@ def test_no_program_to_start_is_exit_code_2(bench):
     *[("mixed", arguments) for arguments in [
         ["--connections", "0"], ["--in-flight", "3"], ["--flows", "0"], ["--state-size", "2"], ["--rate", "-1"],
         ["--duration", "0"], ["--change", "101"], ["--endpoint", "a:b:c"], ["--endpoint", "localhost", "--server", "x"],
-        ["--loads", "101"]]],
+        ["--server-process", "1"], ["--server-process", "0", "--endpoint", "localhost"], ["--distribution", "odd"], ["--loads", "101"]]],
     ("versions", ["--depth", "1"]), ("conversation", ["--turns", "0"]),
 ])
 def test_usage(bench, command, arguments):
@@ -278,6 +299,7 @@ def test_starts_a_server_and_leaves_nothing(bench, flowstate_bin, scratch, monke
     result = json.loads(done.stdout)
     check(result, "load", "save")
     assert result["server"]["started"] and result["server"]["version"]
+    assert result["server_cpu_seconds"] > 0 and result["postgres_cpu_seconds"] > 0
     assert list(directory.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """What Benchmarks/ makes of what programs print: figures, medians, verdicts, tables, charts. Nothing is measured here."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,14 @@ sys.path.append(str(BENCHMARKS))
 
 import charts  # noqa: E402
 import fill  # noqa: E402
+import processor  # noqa: E402
 import report  # noqa: E402
 import runner  # noqa: E402
 import scenarios  # noqa: E402
 import soak  # noqa: E402
 import thresholds  # noqa: E402
 import validation  # noqa: E402
+import working_sets  # noqa: E402
 from peers import etcd, h2load, pgbench, wire  # noqa: E402
 from programs import Failed, run  # noqa: E402
 from results import Missing, Results, latencies, percentile  # noqa: E402
@@ -58,6 +61,7 @@ def some_results(**options):
 
 def test_h2load():
     assert h2load.rate(H2LOAD.format(failed=0), "http://x") == 28441.5
+    assert h2load.requests(H2LOAD.format(failed=0), "http://x") == 113766
     assert h2load.milliseconds("1700000000\t200\t1500\n1700000001\t200\t250\n") == [1.5, 0.25]
 
 
@@ -70,7 +74,7 @@ def test_h2load_that_failed(said):
 
 
 def test_pgbench():
-    assert pgbench.summary(PGBENCH.format(failed=0), "save") == {"rate": 15048.269999, "mean_ms": 1.063}
+    assert pgbench.summary(PGBENCH.format(failed=0), "save") == {"count": 60193, "rate": 15048.269999, "mean_ms": 1.063}
     assert pgbench.milliseconds("0 12 850 0 1700000000 123456\n3 1 2150 0 1700000000 123999\n") == [0.85, 2.15]
 
 
@@ -85,6 +89,21 @@ def test_flowstate_bench():
     both = scenarios.points({"operations": {"load": operation, "save": operation}}, "mixed", 256)
     assert [point[:2] for point in both] == [("mixed load", 256), ("mixed save", 256)]
     assert set(both[0][2]) == set(scenarios.FIGURES)
+
+
+def test_processor_time_a_call():
+    operation = {**dict.fromkeys(scenarios.FIGURES, 1.0), "count": 50}
+    seconds = {"client_cpu_seconds": 0.001, "server_cpu_seconds": 0.002}
+    points = scenarios.points({"operations": {"load": operation, "save": operation}, **seconds}, "mixed", 256)
+    assert [(figures["client_us"], figures["server_us"], "postgres_us" in figures) for _, _, figures in points] == [(10, 20, False)] * 2
+    assert processor.per_call({"client": 1.0}, 0) == {}
+
+
+def test_the_kernel_accounts_for_what_has_run():
+    clocks = processor.Clocks(server=lambda: processor.own(os.getpid()), tree=lambda: processor.tree(os.getpid()))
+    run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.2: pass"])
+    spent = clocks.elapsed()
+    assert spent["client"] >= 0.2 and spent["tree"] >= 0.19 and 0 <= spent["server"] <= spent["tree"]
 
 
 def test_validation():
@@ -188,10 +207,16 @@ def test_exit_codes():
     assert thresholds.exit_code([met], {"etcd": "said no"}) == 2
 
 
+def working_sets_plan():
+    return [measurement for size in (200, 2_048) for measurement in working_sets.everything(size, working_sets.LISTED_FLOWS)]
+
+
 def test_thresholds_in_files_are_well_formed_and_of_figures_that_are_measured():
     measured = set(report.TITLES) | {
-        "conversation", "conversation load_version", "conversation load_latest", "soak", "saves beside a clean-up", "recovery"} | {
+        "conversation", "conversation load_version", "conversation load_latest", "conversation of random words, patch-depth 3", "soak", "saves beside a clean-up", "recovery"} | {
         f"{kind} {command}{alone}" for kind in ("flows", "active flows", "versions") for command in ("load", "save") for alone in ("", " alone")}
+    measured |= {m.name.rpartition(", ")[0].removesuffix(" at half the rate") for m in working_sets_plan()}
+    measured |= {f"half {name}" for name in measured}
     names = []
     for _, groups in report.RUNS.values():
         for group in groups:
@@ -264,6 +289,8 @@ def test_the_plan_has_each_measurement_once():
     for is_quick in (False, True):
         names = [measurement.name for measurement in scenarios.everything(is_quick)]
         assert len(names) == len(set(names))
+    names = [measurement.name for measurement in working_sets_plan()]
+    assert len(names) == len(set(names))
 
 
 # Tables and charts
@@ -275,13 +302,13 @@ def test_the_page(tmp_path):
     verdicts = {"bench": [
         thresholds.Verdict("fast", "≥ 1.2", "it must", 1.5, met=True), thresholds.Verdict("slow", "< 5", "it must", 7.0),
         thresholds.Verdict("gone", "< 5", "it must", None, "x/1/y was not measured")]}
-    text = report.page({"bench": results, "scale": None, "soak": None, "cleanup": None}, verdicts, {"load-rate": "Loads a second"}, "## Notes")
+    text = report.page({"bench": results, "scale": None, "soak": None, "cleanup": None, "working-sets": None}, verdicts, {"load-rate": "Loads a second"}, "## Notes")
     assert "| `fast` | 1.50 | ≥ 1.2 | yes | it must |" in text
     assert "| `gone` | — | < 5 | **no** | x/1/y was not measured |" in text
     assert "1 of 3 are met. Missed: `slow` (7.00, not < 5); `gone` (not measured, not < 5)." in text
     assert "| `flowstate-bench load` | 1 | 20,000 | 10,000, 30,000 |" in text
     assert "| `flowstate-bench load` | 1 | 2.00 | 1.50 | 4.00 | 6.00 | 9.00 |" in text
-    assert "| 500 | 130,000,000 | 2,500,000 | 52.0 | — | — | — |" in text
+    assert "| conversation | 500 | 130,000,000 | 2,500,000 | 52.0 | — | — | — | — | — | — | — |" in text
     assert "**failed**: etcd put, 1 in flight: etcd ended with 1" in text
     assert "![Loads a second](charts/load-rate.svg)" in text and text.endswith("## Notes\n")
     assert "`make bench-scale` was not run" in text
