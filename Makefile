@@ -48,9 +48,9 @@ test-unit: toolchain ## Build, and run the tests of what does no I/O
 	swift test --skip-build --scratch-path $(BUILD_DIR) --filter $(UNIT_TESTS)
 
 .PHONY: test-end-to-end
-test-end-to-end: ## The tests with stock gRPC clients, against the debug build
+test-end-to-end: ## The tests with stock gRPC clients, against the debug build, three files at a time
 	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench \
-	  $(VENV)/bin/python -m pytest -q Tests/python --ignore=Tests/python/hostile --ignore=Tests/python/long
+	  $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile Tests/python --ignore=Tests/python/hostile --ignore=Tests/python/long
 
 # Figures of a debug build say nothing here: these run against the release.
 .PHONY: test-hostile
@@ -70,6 +70,10 @@ docker-check: build ## Every step of the Dockerfile, without Docker
 .PHONY: bench
 bench: bench-packages build ## Measure everything beside its peers (Benchmarks/RESULTS.md; ARGS="--quick …")
 	bash Benchmarks/compare.sh --binaries $(RELEASE) $(ARGS)
+
+.PHONY: bench-working-sets
+bench-working-sets: bench-packages build ## … 1,000 to 1,000,000 flows in use, three sizes of states (ARGS="--flows … --sizes …")
+	python3 Benchmarks/working_sets.py --binaries $(RELEASE) $(ARGS)
 
 .PHONY: bench-scale
 bench-scale: bench-packages build ## … with 10,000,000 flows, with 1,000 versions a flow (ARGS="--flows …")

@@ -81,7 +81,7 @@ let package = Package(
         room("HTTP2", ["CNGHTTP2", nioCore]),
         room("Protobuf", ["CProtobufC", "CWellKnown"]),
         room("MessageJSON", ["Protobuf", "JSON"]),
-        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
+        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "CLinux", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto"]),
         room("Postgres", ["CLibPQ", "Resources", logging]),
         room("PostgresCluster", ["Postgres", logging, subprocess, systemPackage]),
@@ -89,7 +89,7 @@ let package = Package(
         room("FlowStore", ["Postgres", "FlowModel", "JSON", "Compression", "Resources", deque, logging]),
         room("FlowArchive", ["WireMessages", "Protobuf", "Compression"]),
         room("FlowAccess", ["FlowModel"]),
-        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", "JSON", nioCore]),
+        room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", "Resources", "JSON", nioCore]),
         room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
         room("FlowTransfer", ["FlowStateClient", "FlowArchive", "WireMessages", "FlowModel", "JSON"]),
         room(
@@ -118,7 +118,7 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["JSON", "PostgresCluster", "Postgres", logging], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["JSON", "PostgresCluster", "Postgres", "Resources", logging], path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("JSONTests", ["JSON", "TestSupport"], data: ["Data"]),
         tests("FlowModelTests", ["FlowModel", "JSON", "CJSON", "TestSupport"]),
@@ -127,9 +127,11 @@ let package = Package(
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Resources", nioCore, nioPosix, nioExtras, logging]),
         tests("WireMessagesTests", ["WireMessages", "Protobuf", "MessageJSON", "TestSupport"]),
-        tests("PostgresTests", ["Postgres", "PostgresCluster", "TestSupport"]),
+        tests("PostgresTests", ["Postgres", "PostgresCluster", "Resources", "TestSupport"]),
         tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),
-        tests("FlowStoreTests", ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "JSON", "Compression", "TestSupport", logging]),
+        tests(
+            "FlowStoreTests",
+            ["FlowStore", "PostgresCluster", "Postgres", "FlowModel", "JSON", "Compression", "Resources", "TestSupport", logging]),
         tests("FlowArchiveTests", ["FlowArchive", "WireMessages", "CXXHash", "CZstd"]),
         tests("FlowTransferTests", ["FlowTransfer", "FlowModel", "WireMessages"]),
         tests("flowstateTests", ["flowstate", "FlowStateClient", "WireMessages", "TestSupport"]),

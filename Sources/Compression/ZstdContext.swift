@@ -11,7 +11,8 @@ package final class ZstdContext: @unchecked Sendable {
     private static let level: CInt = 1
     /// zstd's decoders accept windows up to 2^27 bytes without being asked (ZSTD_WINDOWLOG_LIMIT_DEFAULT).
     private static let windowLogs = 10...27
-    private static let longReach = 1 << 20
+    /// From here on patches are up to five times larger without long distance matching; from 1 MiB on they hardly find anything.
+    private static let longReach = 128 << 10
 
     /// Owned: freed in `deinit` and nowhere else.
     private let compressor: OpaquePointer
@@ -45,7 +46,7 @@ package final class ZstdContext: @unchecked Sendable {
         let reach = max(state.count + base.count, 1)
         let log = min(max(Int.bitWidth - reach.leadingZeroBitCount, Self.windowLogs.lowerBound), Self.windowLogs.upperBound)
         _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_windowLog, CInt(log))
-        // The tables of this level cover only a part of a large base. Long distance matching finds the rest, in twice the time.
+        // The tables of this level cover only a part of a large base. Long distance matching finds the rest, in up to twice the time.
         if reach >= Self.longReach { _ = ZSTD_CCtx_setParameter(compressor, ZSTD_c_enableLongDistanceMatching, 1) }
         return base.withUnsafeBytes { bytes in
             // "Reference a prefix (single-usage dictionary) for next frame"; it must stay where it is until then.

@@ -38,8 +38,6 @@ package protocol Authenticator: Sendable {
 /// For servers without authentication, where callers say who they are: tenant and actor come from metadata, or are `default` and
 /// `anonymous`, and every caller has every scope.
 package struct MetadataAuthenticator: Authenticator {
-    private static let scopes = Set(Scope.allCases)
-
     package init() {}
 
     package func authenticate(_ credentials: Credentials) -> Authentication {
@@ -48,7 +46,7 @@ package struct MetadataAuthenticator: Authenticator {
                 Identity(
                     tenant: try Self.value(credentials.tenant, "flowstate-tenant") ?? "default",
                     actor: try Self.value(credentials.actor.flatMap { $0.isEmpty ? nil : $0 }, "flowstate-actor") ?? "anonymous",
-                    scopes: Self.scopes))
+                    scopes: .all))
         } catch {
             return .refused(error)
         }
@@ -69,15 +67,15 @@ package struct Identity: Sendable, Equatable {
     package let tenant: String
     /// Is written into the audit trail.
     package let actor: String
-    package let scopes: Set<Scope>
+    package let scopes: Scopes
 
-    package init(tenant: String, actor: String, scopes: Set<Scope>) {
+    package init(tenant: String, actor: String, scopes: Scopes) {
         self.tenant = tenant
         self.actor = actor
         self.scopes = scopes
     }
 
-    package func allows(_ scope: Scope) -> Bool { scope == .open || scopes.contains(scope) }
+    package func allows(_ scope: Scope) -> Bool { scopes.isSuperset(of: scope.needed) }
 }
 
 /// What a method needs of its caller.
@@ -90,4 +88,25 @@ package enum Scope: String, Sendable, CaseIterable {
     case write
     /// Operates the tenant: definitions, clean-up, statistics.
     case admin
+
+    var needed: Scopes {
+        switch self {
+        case .open: []
+        case .read: .read
+        case .write: .write
+        case .admin: .admin
+        }
+    }
+}
+
+/// The scopes that a caller has.
+package struct Scopes: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let read = Scopes(rawValue: 1)
+    package static let write = Scopes(rawValue: 2)
+    package static let admin = Scopes(rawValue: 4)
+    package static let all: Scopes = [.read, .write, .admin]
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// What must be true of a flow's version before a change is applied.
 package enum Precondition: Sendable, Equatable {
     /// The client gave no precondition: the change is appended to whatever version is latest.
@@ -89,6 +91,36 @@ package struct SaveCommand: Sendable {
             key: key, actor: actor, state: state, contentType: contentType, precondition: .expected(0), kind: .created)
         command.hasGeneratedFlowID = hasGeneratedFlowID
         return command
+    }
+}
+
+/// The result of a change.
+package struct SavedVersion: Sendable, Equatable {
+    package var flowID: String
+    package var version: FlowVersion
+    package var createdAt: Timestamp
+    /// XXH3-128 of the state, 16 bytes big-endian.
+    package var digest: [UInt8]
+    /// The checkpoint made in the same commit.
+    package var checkpointID: String?
+    /// The version whose state was restored.
+    package var restoredVersion: FlowVersion?
+    /// The idempotency key was used before: this is the first answer, and nothing was changed.
+    package var replayed: Bool
+    /// Violations of the flow's definition by the state, which was saved all the same.
+    package var warnings: [Violation] = []
+
+    package init(
+        flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,
+        restoredVersion: FlowVersion? = nil, replayed: Bool = false
+    ) {
+        self.flowID = flowID
+        self.version = version
+        self.createdAt = createdAt
+        self.digest = digest
+        self.checkpointID = checkpointID
+        self.restoredVersion = restoredVersion
+        self.replayed = replayed
     }
 }
 

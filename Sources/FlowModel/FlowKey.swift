@@ -7,31 +7,33 @@ package typealias FlowVersion = Int64
 package struct FlowKey: Sendable, Hashable {
     package let tenant: String
     package let flowID: String
+    /// Of the bytes, computed once: a save looks its flow up in several tables. Of this process alone.
+    private let bytesHash: Int
 
     /// - Throws: `StateError.invalidArgument` naming `tenant` or `flow_id`.
     package init(tenant: String, flowID: String, limits: Limits) throws(StateError) {
         try NameRule.check(tenant, field: "tenant", maximumBytes: limits.idBytes)
         try NameRule.check(flowID, field: "flow_id", maximumBytes: limits.idBytes)
-        self.tenant = tenant
-        self.flowID = flowID
+        self.init(stored: tenant, flowID: flowID)
     }
 
     /// For a key that was checked when it was stored; limits may have been lowered since.
     package init(stored tenant: String, flowID: String) {
         self.tenant = tenant
         self.flowID = flowID
-    }
-
-    package static func == (left: FlowKey, right: FlowKey) -> Bool {
-        left.flowID.hasSameBytes(as: right.flowID) && left.tenant.hasSameBytes(as: right.tenant)
-    }
-
-    package func hash(into hasher: inout Hasher) {
+        var hasher = Hasher()
         tenant.hashBytes(into: &hasher)
         // No name contains NUL, so ("a", "bc") and ("ab", "c") stay apart.
         hasher.combine(0 as UInt8)
         flowID.hashBytes(into: &hasher)
+        bytesHash = hasher.finalize()
     }
+
+    package static func == (left: FlowKey, right: FlowKey) -> Bool {
+        left.bytesHash == right.bytesHash && left.flowID.hasSameBytes(as: right.flowID) && left.tenant.hasSameBytes(as: right.tenant)
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(bytesHash) }
 }
 
 /// The one rule for every name that a client chooses (flow ids, tenants, types, phases, labels, checkpoints, keys, actors):

@@ -51,6 +51,7 @@ package enum LimitTable {
         ("batched-state-bytes", .int(\.batchedStateBytes)),
         ("batched-change-bytes", .int(\.batchedChangeBytes)),
         ("version-cache-bytes", .int(\.versionCacheBytes)),
+        ("patch-depth", .int(\.patchDepth)),
         ("base-fetch-bytes", .int(\.baseFetchBytes)),
         ("default-deadline-ms", .int64(\.defaultDeadlineMilliseconds)),
         ("maximum-deadline-ms", .int64(\.maximumDeadlineMilliseconds)),

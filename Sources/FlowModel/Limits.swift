@@ -130,8 +130,11 @@ package struct Limits: Sendable, Equatable {
     package var batchedStateBytes = 64 << 10
     /// A change that stores more has a separate connection, so that other changes do not wait for it.
     package var batchedChangeBytes = 256 << 10
-    /// The newest versions of flows in use, kept in memory.
+    /// The newest versions of flows in use, kept in memory. The cache takes up to twice as much more of what requests leave free.
     package var versionCacheBytes = 32 << 20
+    /// Versions between a version and the whole state that it is stored against: 2, or 3 for states of 16 KiB to 1 MiB. Servers of release
+    /// 0.1.0 cannot read 3.
+    package var patchDepth = 2
     /// A state from this size on is stored as a patch even when its base is not in the cache: the base is read first.
     package var baseFetchBytes = 8 << 10
     /// The deadline of a call that sets none.
@@ -170,7 +173,7 @@ package struct Limits: Sendable, Equatable {
     /// that belong to calls and their answers; a burst may have ten times as many. A connection that sends more is closed.
     package var controlFramesPerSecond = 1_000
     /// Streams a second that the client of one connection resets (CVE-2023-44487); a burst may have ten times as many. A connection with
-    /// more is closed.
+    /// more gets GOAWAY, and is closed when its calls have ended.
     package var streamResetsPerSecond = 200
     /// From accept to the end of TLS and the HTTP/2 preface; and from the beginning of a header section to its end.
     package var handshakeTimeoutMilliseconds: Int64 = 10_000

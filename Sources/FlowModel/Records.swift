@@ -1,4 +1,5 @@
 import JSON
+import Synchronization
 
 /// What made a version. The numbers are those of the API's `VersionEvent`.
 package enum VersionKind: Int16, Sendable, CaseIterable {
@@ -122,15 +123,35 @@ package struct VersionRecord: Sendable, Equatable {
 
 /// One version with its state, and the head as it was read with it.
 package struct Snapshot: Sendable, Equatable {
-    package var head: FlowHead
-    package var version: VersionRecord
-    package var state: [UInt8]
+    package let head: FlowHead
+    package let version: VersionRecord
+    package let state: [UInt8]
+    /// For a snapshot that may be answered more than once; nil: the answer is not kept.
+    package let encoded: EncodedOnce?
 
-    package init(head: FlowHead, version: VersionRecord, state: [UInt8]) {
+    package init(head: FlowHead, version: VersionRecord, state: [UInt8], encoded: EncodedOnce? = nil) {
         self.head = head
         self.version = version
         self.state = state
+        self.encoded = encoded
     }
+}
+
+/// A part of an answer, encoded when it is first needed; all copies of a snapshot share it. It is made of what the snapshot has, so it plays
+/// no part in comparing. Safe on any thread.
+package final class EncodedOnce: Sendable, Equatable {
+    private let bytes = Mutex<[UInt8]?>(nil)
+
+    package init() {}
+
+    package func bytes(_ encode: () -> [UInt8]) -> [UInt8] {
+        if let known = bytes.withLock(\.self) { return known }
+        let made = encode()
+        bytes.withLock { $0 = made }
+        return made
+    }
+
+    package static func == (left: EncodedOnce, right: EncodedOnce) -> Bool { true }
 }
 
 /// A name for a version.
@@ -151,36 +172,6 @@ package struct CheckpointRecord: Sendable, Equatable {
         self.description = description
         self.actor = actor
         self.createdAt = createdAt
-    }
-}
-
-/// The result of a change.
-package struct SavedVersion: Sendable, Equatable {
-    package var flowID: String
-    package var version: FlowVersion
-    package var createdAt: Timestamp
-    /// XXH3-128 of the state, 16 bytes big-endian.
-    package var digest: [UInt8]
-    /// The checkpoint made in the same commit.
-    package var checkpointID: String?
-    /// The version whose state was restored.
-    package var restoredVersion: FlowVersion?
-    /// The idempotency key was used before: this is the first answer, and nothing was changed.
-    package var replayed: Bool
-    /// Violations of the flow's definition by the state, which was saved all the same.
-    package var warnings: [Violation] = []
-
-    package init(
-        flowID: String, version: FlowVersion, createdAt: Timestamp, digest: [UInt8], checkpointID: String? = nil,
-        restoredVersion: FlowVersion? = nil, replayed: Bool = false
-    ) {
-        self.flowID = flowID
-        self.version = version
-        self.createdAt = createdAt
-        self.digest = digest
-        self.checkpointID = checkpointID
-        self.restoredVersion = restoredVersion
-        self.replayed = replayed
     }
 }
 

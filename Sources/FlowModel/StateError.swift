@@ -3,7 +3,9 @@ import JSON
 /// Every error of a request, in one type: as the store and the rules report it, before a protocol's code is chosen.
 ///
 /// `reason` is stable and meant for programs, `message` says what to do and is meant for people.
-package enum StateError: Error, Sendable, Equatable {
+///
+/// Indirect: results are passed on with every call, and errors, which are rare, would make them large.
+package indirect enum StateError: Error, Sendable, Equatable {
     /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected`; 0: "does not exist".
     case versionConflict(flowID: String, expected: Int64, actual: Int64)
     /// A flow with this id exists, or existed and was deleted (create only).

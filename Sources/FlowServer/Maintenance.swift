@@ -1,6 +1,7 @@
 import FlowModel
 import FlowStore
 import Logging
+import Resources
 
 /// Work that the server does by itself, in small batches so that saves do not wait for it: it removes expired idempotency keys, old
 /// notifications, and what retention no longer keeps. Every server runs it; only one of them cleans up at a time.
@@ -15,7 +16,7 @@ struct Maintenance: Sendable {
     func run() async {
         let pause = Duration.seconds(max(1, min(Self.longestPause, store.cleanup.intervalSeconds)))
         let interval = Duration.seconds(store.cleanup.intervalSeconds)
-        var notificationsDue = ContinuousClock.now
+        var notificationsDue = Instant.now
         while (try? await Task.sleep(for: pause)) != nil {
             // Failures are retried after the pause; a database that cannot be reached is reported where it is noticed.
             do {

@@ -32,7 +32,7 @@ struct MemoryTrimming: Sendable {
     private func trimIfDue(_ rule: inout TrimmingRule, _ look: Look) async {
         let (before, released) = (ProcessSettings.residentBytes, memory.released)
         let isDue = rule.isDue(
-            resident: before, reserved: memory.reserved, released: released, isExcessive: look == .excess, now: .now)
+            resident: before, reserved: memory.reserved - memory.lent, released: released, isExcessive: look == .excess, now: .now)
         guard isDue else { return }
         let taken = await trim()
         let after = ProcessSettings.residentBytes
@@ -46,9 +46,9 @@ struct MemoryTrimming: Sendable {
     private func trim() async -> Duration {
         await withCheckedContinuation { continuation in
             let isStarted = WorkerThread.start(name: "trim") {
-                let begin = ContinuousClock.now
+                let begin = Instant.now
                 ProcessSettings.trimMemory()
-                continuation.resume(returning: ContinuousClock.now - begin)
+                continuation.resume(returning: Instant.now - begin)
             }
             if !isStarted { continuation.resume(returning: .zero) }
         }
@@ -57,8 +57,6 @@ struct MemoryTrimming: Sendable {
 
 /// When heaps should be trimmed. Pure.
 struct TrimmingRule {
-    typealias Instant = ContinuousClock.Instant
-
     /// This much more is resident than after the last trim: much of it may be free.
     static let moreBytes = 32 << 20
     /// This much was released since the last trim, which is a while ago: what was in use then may be free now.

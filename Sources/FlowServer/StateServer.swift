@@ -63,8 +63,9 @@ package final class StateServer: Service {
             database: database, limits: options.limits, validatesSaves: options.validatesSaves,
             recoversByPolicy: options.recoversByPolicy, cleanup: options.cleanup, scheduler: scheduler, logger: logger)
         let idle = ProcessSettings.residentBytes
-        let resident = ResidentMemory(tolerance: options.limits.commonBytes) { idle + store.rememberedBytes }
+        let resident = ResidentMemory(tolerance: options.limits.commonBytes) { [weak store] in idle + (store?.rememberedBytes ?? 0) }
         let memory = MemoryBudget(limit: options.limits.requestBytes, resident: resident)
+        store.borrowMemory(from: memory)
         let counting = ValidationCounting(store: store, logger: logger)
         let watch = EventLoopWatch(logger: logger, countsProcessorTime: logger.logLevel <= .debug)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)
@@ -104,7 +105,7 @@ package final class StateServer: Service {
         // Jobs that still run belong to calls that have ended.
         await scheduler.stop()
         // No call is left to add counts.
-        await counting.flush(deadline: ContinuousClock.now + Self.lastFlush)
+        await counting.flush(deadline: Instant.now + Self.lastFlush)
         await database.shutdown()
         try await group.shutdownGracefully()
         logger.debug("the longest turn of an event loop", metadata: ["microseconds": "\(watch.longest.nanoseconds / 1_000)"])

@@ -1,6 +1,7 @@
 import FlowModel
 import FlowStore
 import Logging
+import Resources
 
 /// Stores every few seconds how often saves broke rules, and removes old counts. Every server does so.
 struct ValidationCounting: Sendable {
@@ -11,7 +12,7 @@ struct ValidationCounting: Sendable {
 
     /// Runs until cancelled.
     func run() async {
-        var purgeAt = ContinuousClock.now + Self.purgeInterval
+        var purgeAt = Instant.now + Self.purgeInterval
         while (try? await Task.sleep(for: Self.interval)) != nil {
             await flush()
             if purgeAt > .now { continue }
@@ -21,7 +22,7 @@ struct ValidationCounting: Sendable {
     }
 
     /// Also called once more when the server stops.
-    func flush(deadline: ContinuousClock.Instant? = nil) async {
+    func flush(deadline: Instant? = nil) async {
         await report { () throws(StateError) in try await store.flushValidationCounts(deadline: deadline) }
     }
 

@@ -2,6 +2,7 @@ import FlowAccess
 import FlowModel
 import FlowStore
 import GRPC
+import Resources
 
 /// What is known of a call before its request is decoded: who calls, from where, until when, and within which limits. Methods turn
 /// requests into commands with it.
@@ -10,7 +11,7 @@ struct CallContext: Sendable {
     /// The address of the client.
     let peer: String
     /// When the caller stops waiting; nil: a stream without a deadline.
-    let deadline: ContinuousClock.Instant?
+    let deadline: Instant?
     /// The limits of the caller's tenant.
     let limits: Limits
     let metadata: Metadata
@@ -29,24 +30,14 @@ struct CallContext: Sendable {
 
 extension Credentials {
     init(_ call: ServerCall) {
-        self.init(peer: call.peer)
-        call.metadata.forEach { name, value in
-            switch name {
-            case "flowstate-tenant":
-                if differs(value, from: tenant) { ambiguous = name }
-                tenant = value
-            case "flowstate-actor":
-                if differs(value, from: actor) { ambiguous = name }
-                actor = value
-            case "authorization":
-                if differs(value, from: authorization) { ambiguous = name }
-                authorization = value
-            default: break
-            }
-        }
+        let tenant = call.metadata.single("flowstate-tenant")
+        let actor = call.metadata.single("flowstate-actor")
+        let authorization = call.metadata.single("authorization")
+        self.init(tenant: tenant.value, actor: actor.value, authorization: authorization.value, peer: call.peer)
+        if tenant.isAmbiguous { ambiguous = "flowstate-tenant" }
+        if actor.isAmbiguous { ambiguous = "flowstate-actor" }
+        if authorization.isAmbiguous { ambiguous = "authorization" }
     }
-
-    private func differs(_ value: String, from first: String?) -> Bool { first.map { !$0.hasSameBytes(as: value) } ?? false }
 }
 
 // Shared by the methods that take a step of a flow.
@@ -66,13 +57,13 @@ extension CallContext {
 package final class ServerDescription: Sendable {
     /// The release.
     package let version: String
-    package let startedAt: ContinuousClock.Instant
+    package let startedAt: Instant
     /// What is switched on, by name.
     package let features: [String]
     package let limits: Limits
 
     package init(
-        version: String = "", startedAt: ContinuousClock.Instant = .now, features: [String] = [], limits: Limits = .defaults
+        version: String = "", startedAt: Instant = .now, features: [String] = [], limits: Limits = .defaults
     ) {
         self.version = version
         self.startedAt = startedAt

@@ -4,6 +4,7 @@ import FlowStore
 import GRPC
 import NIOCore
 import Protobuf
+import Resources
 import WireMessages
 
 /// Runs methods: the one way from a call to a command and back. The authenticator identifies the caller before the request is decoded.
@@ -101,7 +102,8 @@ struct MethodRunner: Sendable {
 
     private func context(_ identity: Identity, _ call: ServerCall) -> CallContext {
         CallContext(
-            identity: identity, peer: call.peer, deadline: call.deadline.map { .now + .nanoseconds(($0 - .now()).nanoseconds) },
+            identity: identity, peer: call.peer,
+            deadline: call.deadline.map { Instant(nanoseconds: Int64(clamping: $0.uptimeNanoseconds)) },
             limits: store.limits, metadata: call.metadata, server: server)
     }
 
@@ -187,7 +189,7 @@ struct MethodRunner: Sendable {
         _ method: Method.Type, _ outcome: Method.Command.Outcome, flowID: String, _ call: ServerCall
     ) {
         let size = Method.size(of: outcome)
-        if size <= Self.quickBytes { return call.respond(FramedMessage(encoding: Method.response(outcome, flowID: flowID))) }
+        if size <= Self.quickBytes { return call.respond(Method.framed(outcome, flowID: flowID)) }
         // For the encoded response, which waits for the event loop. What it is encoded from may be in the cache, and so not the call's own.
         guard call.memory.reserve(size) else {
             return call.finish(TransportErrors.answerOverloaded(memoryLimit: call.memory.budget.limit))
@@ -200,7 +202,7 @@ struct MethodRunner: Sendable {
                 case .failure(let error): call.finish(ErrorTable.status(error))
                 }
             }
-        ) { FramedMessage(encoding: Method.response(outcome, flowID: flowID)) }
+        ) { Method.framed(outcome, flowID: flowID) }
     }
 
     /// A call that ends early, or whose deadline passes, cancels its command.
@@ -233,6 +235,8 @@ protocol UnaryFlowMethod: FlowMethod {
 
     static func command(_ request: Request, _ context: CallContext) throws(StateError) -> Command
     static func response(_ outcome: Command.Outcome, flowID: String) -> Response
+    /// The encoded response.
+    static func framed(_ outcome: Command.Outcome, flowID: String) -> FramedMessage
     /// The flow that the request names; empty for lists.
     static func flowID(_ request: Request) -> String
     /// Whether the request carries a new state of the flow that it names: such changes keep their order while they are decoded.
@@ -243,6 +247,9 @@ protocol UnaryFlowMethod: FlowMethod {
 
 extension UnaryFlowMethod {
     static var carriesState: Bool { false }
+    static func framed(_ outcome: Command.Outcome, flowID: String) -> FramedMessage {
+        FramedMessage(encoding: response(outcome, flowID: flowID))
+    }
     static func size(of outcome: Command.Outcome) -> Int { 0 }
 }
 

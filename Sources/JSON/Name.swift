@@ -1,3 +1,5 @@
+import Glibc
+
 /// A text from outside, compared by its bytes, as PostgreSQL and protobuf do. Swift's own `==` takes "é" composed and decomposed for one
 /// text.
 package struct Name: Sendable {
@@ -20,7 +22,14 @@ extension String {
     /// Whether both have the same bytes of UTF-8, by which everything from outside is compared.
     package func hasSameBytes(as other: String) -> Bool {
         var (left, right) = (self, other)
-        return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
+        return left.withUTF8 { left in
+            right.withUTF8 { right in
+                guard left.count == right.count, let one = left.baseAddress, let other = right.baseAddress else {
+                    return left.count == right.count
+                }
+                return memcmp(one, other, left.count) == 0
+            }
+        }
     }
 
     package func hashBytes(into hasher: inout Hasher) {

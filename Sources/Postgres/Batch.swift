@@ -1,10 +1,12 @@
+import Resources
+
 /// Operations taken from the queue together, until each has its outcome: the round in flight, and the operations that still have to run.
 /// Confined to the connection's thread.
 final class Batch {
     private let entries: [BatchQueue<Job>.Entry]
     private var plan: BatchPlan
     /// The round in flight: its units, the entries of each unit, and the results received so far.
-    private(set) var units: [TransactionUnit] = []
+    private(set) var units: [any TransactionUnit] = []
     private var members: [[Int]] = []
     private(set) var isTogether = false
     /// Whether the operations run again, after their transaction was rolled back.
@@ -20,7 +22,7 @@ final class Batch {
     private(set) var hasCommitted = false
     var results = PipelineResults(units: 0)
     private let statementTimeout: Duration?
-    private var sentAt = ContinuousClock.now
+    private var sentAt = Instant.now
 
     /// - Parameter statementTimeout: PostgreSQL cancels a statement by itself after this time.
     init(_ entries: [BatchQueue<Job>.Entry], lockWait: BatchPlan.LockWait = .session, statementTimeout: Duration? = nil) {
@@ -39,7 +41,7 @@ final class Batch {
         let (indices, together) = round.operations
         let jobs = indices.map { entries[$0].element }
         let places = together ? BatchPlan.units(jobs.map { ($0.type, $0.lockOrder) }) : jobs.indices.map { [$0] }
-        units = places.map { places in jobs[places[0]].unit(of: places.map { jobs[$0] }) }
+        units = places.map { places in jobs[places[0]].work.unit(of: places.map { jobs[$0].work }) }
         members = places.map { $0.map { indices[$0] } }
         isTogether = together
         let wait = plan.lockWait.milliseconds
@@ -61,7 +63,7 @@ final class Batch {
     static let cancelDelay = Duration.milliseconds(100)
 
     /// Whether to cancel the round: it takes longer than `cancelDelay`, and the callers of all its operations have given up.
-    func isAbandoned(now: ContinuousClock.Instant = .now) -> Bool {
+    func isAbandoned(now: Instant = .now) -> Bool {
         guard now >= sentAt + Self.cancelDelay else { return false }
         return members.allSatisfy { $0.allSatisfy { entries[$0].element.abandonment(now: now) != nil } }
     }
@@ -84,10 +86,12 @@ final class Batch {
             settled += settle(result, units[unit], members[unit], isClosed: isClosed)
         }
         if isTogether { plan.togetherFinished(settled: settled) }
+        // Results count once, also when the connection is lost now.
+        results = PipelineResults(units: 0)
         return settled.map { entries[$0] }
     }
 
-    private func settle(_ result: UnitResult, _ unit: TransactionUnit, _ members: [Int], isClosed: Bool) -> [Int] {
+    private func settle(_ result: UnitResult, _ unit: any TransactionUnit, _ members: [Int], isClosed: Bool) -> [Int] {
         switch result {
         case .committed(let rows):
             unit.decode(rows)
@@ -98,13 +102,13 @@ final class Batch {
             serverError = error
             return []
         case .failed(let error):
-            let now = ContinuousClock.now
+            let now = Instant.now
             var settled: [Int] = []
             for index in members {
                 let job = entries[index].element
                 // Rolled back. An operation whose caller has given up is not run again; a 57014 came from our own cancel request.
                 if let reason = isClosed ? .shutdown : job.abandonment(now: now) {
-                    job.fail(reason)
+                    job.work.fail(reason)
                     if !isTogether { plan.drop(index) }
                     settled.append(index)
                 } else if !isTogether {
@@ -118,7 +122,7 @@ final class Batch {
 }
 
 extension Batch {
-    private func settleAlone(_ index: Int, _ error: PostgresError, _ now: ContinuousClock.Instant) -> [Int] {
+    private func settleAlone(_ index: Int, _ error: PostgresError, _ now: Instant) -> [Int] {
         // A statement that ran for its whole timeout was cancelled by PostgreSQL itself, and would be again.
         let isTimeout = error.sqlState == .queryCanceled && statementTimeout.map { now - sentAt >= $0 * 0.9 } ?? false
         switch isTimeout ? dropped(index) : plan.aloneFinished(index, error: error) {
@@ -127,7 +131,7 @@ extension Batch {
             aside += indices.map { entries[$0] }
             return []
         case .settled:
-            entries[index].element.fail(error)
+            entries[index].element.work.fail(error)
             failures.append(error)
             return [index]
         }

@@ -1,9 +1,10 @@
+import Resources
+
 /// The bounded queue of a connection group: which operations wait, which connections are up or idle, which batch is next, and which
 /// operations fail when there is no connection. Pure: it takes no lock, does no I/O and reads no clock; `ConnectionGroup` calls it under
 /// its lock and acts on what it returns.
 struct BatchQueue<Element> {
     typealias ID = UInt64
-    typealias Instant = ContinuousClock.Instant
 
     private enum Life { case open, draining, closed }
 
@@ -11,6 +12,8 @@ struct BatchQueue<Element> {
     private var life = Life.open
     /// Waiting entries by number: entry `id` is at `id - firstID`; `nil` where one was taken or cancelled. Served from `head` on.
     private var slots: [Entry?] = []
+    /// The caller of each entry in `slots`, apart from it: entries are large, and `CallerTurns` looks at all callers for each batch.
+    private var callers: [UInt64?] = []
     private var head = 0
     private var firstID: ID = 0
     private(set) var count = 0
@@ -18,7 +21,8 @@ struct BatchQueue<Element> {
     private var bytes = 0
     /// Run before all others: operations that need another round trip, reads whose connection was lost, operations whose lock became free.
     private var held: [Entry] = []
-    private var turns = CallerTurns()
+    /// While much waits.
+    private var turns: CallerTurns?
     /// Operations that wait for locks that other transactions hold.
     private var aside: LockQueue<Element>
     /// Whether the last batch was a trial: then other operations come first.
@@ -62,6 +66,7 @@ struct BatchQueue<Element> {
         }
         let id = firstID + ID(slots.count)
         bytes += cost
+        callers.append(caller)
         slots.append(Entry(id: id, element: element, cost: cost, deadline: deadline, affinity: affinity, caller: caller, lock: lock))
         count += 1
         return .queued(id, wake: idle.popLast())
@@ -110,17 +115,21 @@ struct BatchQueue<Element> {
         return batch.entries
     }
 
-    /// For more entries than fit into a few batches; `nil` when there are fewer, or all are one caller's.
+    /// For more entries than fit into a batch; `nil` when there are fewer, or all are one caller's.
     private mutating func takeInTurns(now: Instant, _ expired: inout [Failure]) -> [Entry]? {
-        let isMuch = held.count + count > Self.batchesInOrder * limits.operations || heldBytes + bytes > limits.bytes
-        guard isMuch, let order = turns.next(callers, limit: 2 * limits.operations) else {
-            if !isMuch { turns.reset() }
+        let isMuch = held.count + count > limits.operations || heldBytes + bytes > limits.bytes
+        guard isMuch else {
+            turns = nil
             return nil
         }
+        var turns = self.turns.take() ?? CallerTurns()
+        guard let order = turns.next(held.map(\.caller) + callers[head...], limit: 2 * limits.operations) else { return nil }
+        defer { self.turns = turns }
+        let most = turns.isBesideLightCallers ? max(limits.operations / 4, 1) : limits.operations
         var batch = NextBatch()
         var taken: Set<Int> = []
         for place in order {
-            if isFull(batch) { break }
+            if isFull(batch) || batch.entries.count >= most { break }
             let isHeld = place < held.count
             let index = isHeld ? place : head + place - held.count
             guard let entry = isHeld ? held[index] : slots[index], add(entry, to: &batch, now: now, &expired) else { break }
@@ -134,13 +143,7 @@ struct BatchQueue<Element> {
         return batch.entries
     }
 
-    /// So many batches run in order: they are soon finished, and taking turns costs time.
-    private static var batchesInOrder: Int { 4 }
-
     private var heldBytes: Int { held.isEmpty ? 0 : held.reduce(0) { $0 + $1.cost } }
-
-    /// The callers of all waiting entries, in order; `nil` for an empty slot.
-    private var callers: [UInt64?] { held.map(\.caller) + slots[head...].map { $0?.caller } }
 
     private struct NextBatch {
         var entries: [Entry] = []
@@ -301,6 +304,7 @@ struct BatchQueue<Element> {
         held = []
         firstID += ID(slots.count)
         slots.removeAll(keepingCapacity: true)
+        callers.removeAll(keepingCapacity: true)
         head = 0
         count = 0
         bytes = 0
@@ -342,6 +346,7 @@ struct BatchQueue<Element> {
 
     private mutating func vacate(_ index: Int, _ entry: Entry) {
         slots[index] = nil
+        callers[index] = nil
         count -= 1
         bytes -= entry.cost
     }
@@ -351,6 +356,7 @@ struct BatchQueue<Element> {
         guard head == slots.count || head >= 1024 && head * 2 >= slots.count else { return }
         firstID += ID(head)
         slots.removeFirst(head)
+        callers.removeFirst(head)
         head = 0
     }
 }

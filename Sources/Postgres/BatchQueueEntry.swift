@@ -1,3 +1,5 @@
+import Resources
+
 /// What a connection group's queue takes and returns.
 extension BatchQueue {
     struct Limits: Sendable {

@@ -7,43 +7,54 @@
 struct CallerTurns {
     /// How much each waiting caller has been served (`Operation.cost`).
     private var had: [UInt64: Int] = [:]
+    /// For how many more batches `isBesideLightCallers` stays.
+    private var lightBatches = 0
 
-    /// For when few operations wait.
-    mutating func reset() {
-        if !had.isEmpty { had = [:] }
-    }
+    /// Whether a few callers that submit little wait, or did a few batches ago. A batch is to be small then: they wait for the one in
+    /// flight, and others may have filled it. When all callers submit much, or all submit little, small batches would only cost throughput.
+    var isBesideLightCallers: Bool { lightBatches > 0 }
 
     /// Begins the next batch.
     ///
     /// - Parameters:
     ///   - callers: The caller of each waiting operation, in order; `nil` for an empty place.
     ///   - limit: About how many places to return.
-    /// - Returns: Places in the order of service; `nil` when there is only one caller.
+    /// - Returns: Places in the order of service; `nil` when there is only one caller: these turns are over.
     mutating func next(_ callers: [UInt64?], limit: Int) -> [Int]? {
-        let first = callers.first { $0 != nil }
-        guard callers.contains(where: { $0 != nil && $0 != first }) else {
-            reset()
-            return nil
-        }
-        var places: [UInt64: [Int]] = [:]
-        var order: [UInt64] = []
+        var waiting: [(caller: UInt64, places: [Int])] = []
+        var indices: [UInt64: Int] = [:]
+        // The operations of a caller often come in bursts.
+        var (last, index) = (UInt64?.none, 0)
         for (place, caller) in callers.enumerated() {
             guard let caller else { continue }
-            let count = places[caller]?.count ?? 0
-            if count == 0 { order.append(caller) }
+            if caller != last {
+                index = indices[caller] ?? waiting.count
+                if index == waiting.count {
+                    indices[caller] = index
+                    waiting.append((caller, []))
+                }
+                last = caller
+            }
             // More of one caller cannot be in the next batch.
-            if count < limit { places[caller, default: []].append(place) }
+            if waiting[index].places.count < limit { waiting[index].places.append(place) }
         }
-        had = had.filter { places[$0.key] != nil }
+        guard waiting.count > 1 else { return nil }
+        let light = waiting.reduce(0) { $0 + ($1.places.count <= limit / Self.lightShare ? $1.places.count : 0) }
+        let areFew = light > 0 && light <= limit / Self.fewShare
+        lightBatches = areFew ? Self.rememberedBatches : max(lightBatches - 1, 0)
+        had = had.filter { indices[$0.key] != nil }
         let start = (had.values.min() ?? 0) &- 1
-        for caller in order where had[caller] == nil { had[caller] = start }
+        for (caller, _) in waiting where had[caller] == nil { had[caller] = start }
         // Among callers served equally, the one whose operation was submitted first comes first.
-        order = order.enumerated().sorted { one, other in
-            let (first, second) = (had[one.element] ?? start, had[other.element] ?? start)
-            return first == second ? one.offset < other.offset : first < second
-        }.map(\.element)
-        return Self.rounds(order.compactMap { places[$0] }, limit: limit)
+        let order = waiting.map { had[$0.caller] ?? start }.enumerated().sorted { ($0.element, $0.offset) < ($1.element, $1.offset) }
+        return Self.rounds(order.map { waiting[$0.offset].places }, limit: limit)
     }
+
+    /// A caller is light when no more of it waits than this part of a limit.
+    private static var lightShare: Int { 32 }
+    /// Light callers are few when no more of them all waits than this part of a limit.
+    private static var fewShare: Int { 8 }
+    private static var rememberedBatches: Int { 16 }
 
     /// The first operation of each caller, then the second of each, and so on.
     private static func rounds(_ places: [[Int]], limit: Int) -> [Int] {

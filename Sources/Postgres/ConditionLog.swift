@@ -1,8 +1,8 @@
+import Resources
+
 /// Logs a lasting failure (a full disk, a server that takes no writes) with one line when it begins, one now and then while it lasts, and
 /// one when it is over, instead of one for each operation. Pure.
 package struct ConditionLog {
-    package typealias Instant = ContinuousClock.Instant
-
     package enum Line: Equatable {
         case began(String)
         /// `count`: failures since it began.

@@ -1,6 +1,7 @@
 import CLibPQ
 import Glibc
 import Logging
+import Resources
 
 /// One libpq connection in non-blocking mode. Owned by one thread; `deinit` closes it.
 struct Connection: ~Copyable {
@@ -77,7 +78,7 @@ struct Connection: ~Copyable {
     private static func connect(
         _ options: ConnectionOptions, _ limit: Duration, _ wakeup: Wakeup, _ logger: Logger, _ isStopped: () -> Bool
     ) throws(PostgresError) -> Connection {
-        let deadline = ContinuousClock.now + limit
+        let deadline = Instant.now + limit
         guard let raw = start(options) else { throw .unavailable(message: "out of memory", outcomeUnknown: false) }
         let connection = Connection(raw: raw, logger: logger)
         // libpq has only parsed the values so far.
@@ -87,7 +88,7 @@ struct Connection: ~Copyable {
         // "Call PQconnectPoll as if its last result were PGRES_POLLING_WRITING" at first; the socket may change from call to call.
         var interest: Wakeup.Events = .writable
         while !connection.isBroken {
-            if ContinuousClock.now >= deadline {
+            if Instant.now >= deadline {
                 throw .unavailable(message: "no answer within \(limit)", outcomeUnknown: false)
             }
             let events = wakeup.wait(socket: connection.socket, for: interest, until: deadline)
@@ -135,7 +136,7 @@ struct Connection: ~Copyable {
 
     /// Applies the session's settings and asks for the server's role and identity, in one round trip.
     private mutating func begin(
-        _ options: ConnectionOptions, pipeline: Bool, by deadline: ContinuousClock.Instant, wakeup: Wakeup, isStopped: () -> Bool
+        _ options: ConnectionOptions, pipeline: Bool, by deadline: Instant, wakeup: Wakeup, isStopped: () -> Bool
     ) throws(PostgresError) {
         if options.requiresPrimary, let reason = readOnlyReason { throw .unavailable(message: reason, outcomeUnknown: false) }
         let role = try SessionStart(raw: raw, options: options, wakeup: wakeup, deadline: deadline).run(isStopped: isStopped)

@@ -1,3 +1,4 @@
+import Resources
 import Synchronization
 
 /// A bounded queue of operations, and the connections that serve it, each owned by one thread. With one connection, the operations of one
@@ -37,24 +38,36 @@ package final class ConnectionGroup: Sendable {
         self.wakeups = wakeups
     }
 
-    /// Runs the operation in the next batch. `completion` is called exactly once, on `executor`, from any thread, possibly before
+    /// Runs an operation in the next batch. `completion` is called exactly once, on `executor`, from any thread, possibly before
     /// this returns. Never blocks.
     ///
-    /// - Parameters:
-    ///   - caller: Callers take turns when more operations wait than fit into a few batches.
-    ///   - deadline: The operation fails with `deadlineExceeded` when it passes before the operation was sent, or before its batch was
-    ///     committed and all others in the batch have expired or were cancelled too.
+    /// Parameters are those of `enqueue(_ work:)`.
     package func enqueue<O: Operation>(
-        _ operation: O, caller: UInt64 = 0, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?,
+        _ operation: O, caller: UInt64 = 0, deadline: Instant?, cancellation: CancellationToken?,
         executor: any CompletionExecutor, completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
     ) {
-        let job = OperationJob(
-            operation, deadline: deadline, cancellation: cancellation, executor: executor, completion: completion)
+        enqueue(
+            OperationWork(operation, completion: completion), caller: caller, deadline: deadline, cancellation: cancellation,
+            executor: executor)
+    }
+
+    /// Runs work in the next batch. `deliver` is called exactly once, on `executor`, from any thread, possibly before this returns. Never
+    /// blocks.
+    ///
+    /// - Parameters:
+    ///   - caller: Callers take turns when more operations wait than fit into a batch.
+    ///   - deadline: The operation fails with `deadlineExceeded` when it passes before the operation was sent, or before its batch was
+    ///     committed and all others in the batch have expired or were cancelled too.
+    package func enqueue(
+        _ work: any TransactionWork, caller: UInt64 = 0, deadline: Instant?, cancellation: CancellationToken?,
+        executor: any CompletionExecutor
+    ) {
+        let job = Job(work, executor: executor, cancellation: cancellation, deadline: deadline)
         if isPreparing.load(ordering: .acquiring), let reason = preparing.withLock(\.self) {
-            job.fail(.unavailable(message: reason, outcomeUnknown: false))
+            work.fail(.unavailable(message: reason, outcomeUnknown: false))
             return Job.deliver([job])
         }
-        let (cost, affinity) = (operation.cost, operation.affinity)
+        let (cost, affinity) = (work.cost, work.affinity)
         var isCancelled = false
         let admission = queue.withLock { queue in
             let admission = queue.enqueue(job, cost: cost, deadline: deadline, affinity: affinity, caller: caller, lock: job.lockOrder)
@@ -68,13 +81,13 @@ package final class ConnectionGroup: Sendable {
         }
         switch admission {
         case .refused(let error):
-            job.fail(error)
+            work.fail(error)
             Job.deliver([job])
         case .queued(_, let wake):
             // Even if the operation was cancelled: the queue no longer counts that connection as idle.
-            if let wake { wakeups[wake].signal() }
+            if let wake { DeferredSignals.signal(wakeups[wake]) }
             if isCancelled {
-                job.fail(.cancelled)
+                work.fail(.cancelled)
                 Job.deliver([job])
             }
         }
@@ -82,7 +95,7 @@ package final class ConnectionGroup: Sendable {
 
     /// Runs the operation in the next batch and returns its outcome. Cancelling the task cancels the operation.
     package func run<O: Operation>(
-        _ operation: O, deadline: ContinuousClock.Instant? = nil
+        _ operation: O, deadline: Instant? = nil
     ) async throws(PostgresError) -> O.Outcome {
         let token = CancellationToken()
         let result = await withTaskCancellationHandler {
@@ -109,7 +122,7 @@ package final class ConnectionGroup: Sendable {
     /// Whether other transactions are known to hold locks.
     var hasHeldLocks: Bool { queue.withLock(\.hasHeldLocks) }
     /// When operations that were put aside because of their locks are to be tried.
-    var nextTrial: ContinuousClock.Instant? { queue.withLock(\.nextTrial) }
+    var nextTrial: Instant? { queue.withLock(\.nextTrial) }
 
     /// Refuses operations for this reason, until it is called with `nil`.
     func setPreparing(_ reason: String?) {
@@ -128,7 +141,7 @@ package final class ConnectionGroup: Sendable {
 
     func cancel(_ id: BatchQueue<Job>.ID) {
         if let job = queue.withLock({ $0.cancel(id) }) {
-            job.fail(.cancelled)
+            job.work.fail(.cancelled)
             Job.deliver([job])
         } else {
             // Perhaps in flight: the connections' threads look at their batches.
@@ -141,7 +154,7 @@ package final class ConnectionGroup: Sendable {
     /// Puts aside operations whose locks another transaction holds.
     func putAside(_ entries: [BatchQueue<Job>.Entry]) {
         if entries.isEmpty { return }
-        let now = ContinuousClock.now
+        let now = Instant.now
         finish(queue.withLock { $0.putAside(entries, now: now) })
     }
 
@@ -154,14 +167,14 @@ package final class ConnectionGroup: Sendable {
 
     func take(for connection: Int) -> BatchQueue<Job>.Take {
         var expired: [BatchQueue<Job>.Failure] = []
-        let now = ContinuousClock.now
+        let now = Instant.now
         let take = queue.withLock { $0.take(for: connection, now: now, expired: &expired) }
         finish(expired)
         return take
     }
 
     func sweep() {
-        let now = ContinuousClock.now
+        let now = Instant.now
         finish(queue.withLock { $0.sweep(now: now) })
     }
 
@@ -182,7 +195,7 @@ package final class ConnectionGroup: Sendable {
 
     func connectionLost(_ connection: Int, message: String, retry: [BatchQueue<Job>.Entry]) {
         losses.count.add(1, ordering: .releasing)
-        let heldUntil = ContinuousClock.now + retryWindow
+        let heldUntil = Instant.now + retryWindow
         let (failures, wake) = queue.withLock {
             $0.connectionLost(connection, message: message, retry: retry, heldUntil: heldUntil)
         }
@@ -201,11 +214,11 @@ package final class ConnectionGroup: Sendable {
         var finished: [Job] = []
         finished.reserveCapacity(entries.count)
         var unfinished: [BatchQueue<Job>.Entry] = []
-        let now = ContinuousClock.now
+        let now = Instant.now
         for entry in entries {
-            if entry.element.isUnfinished, let reason = entry.element.abandonment(now: now) { entry.element.fail(reason) }
-            if entry.element.isUnfinished {
-                unfinished.append(entry.again(cost: entry.element.cost, affinity: entry.element.affinity))
+            if entry.element.work.isUnfinished, let reason = entry.element.abandonment(now: now) { entry.element.work.fail(reason) }
+            if entry.element.work.isUnfinished {
+                unfinished.append(entry.again(cost: entry.element.work.cost, affinity: entry.element.work.affinity))
             } else {
                 entry.element.cancellation?.unregister(entry.id, in: self)
                 finished.append(entry.element)
@@ -233,7 +246,7 @@ package final class ConnectionGroup: Sendable {
     private func finish(_ failures: [BatchQueue<Job>.Failure]) {
         if failures.isEmpty { return }
         for failure in failures {
-            failure.element.fail(failure.error)
+            failure.element.work.fail(failure.error)
             failure.element.cancellation?.unregister(failure.id, in: self)
         }
         Job.deliver(failures.map(\.element))

@@ -1,6 +1,7 @@
 import CLibPQ
 import Glibc
 import Logging
+import Resources
 
 /// What one connection's thread does: connect, serve batches, reconnect, until the connection group is shut down.
 struct ConnectionWorker: Sendable {
@@ -23,7 +24,7 @@ struct ConnectionWorker: Sendable {
     func run() {
         var backoff = Backoff(first: configuration.reconnectDelay, ceiling: configuration.maximumReconnectDelay)
         while !group.isDraining {
-            let began = ContinuousClock.now
+            let began = Instant.now
             var made: Int? = group.connectionsMade
             do throws(PostgresError) {
                 let connection = try Connection.open(
@@ -35,7 +36,7 @@ struct ConnectionWorker: Sendable {
                 group.connectionOpened(index)
                 logger.debug("connected to PostgreSQL")
                 serve(session)
-                if ContinuousClock.now - began > Self.steady { continue }
+                if Instant.now - began > Self.steady { continue }
                 made = nil
             } catch {
                 if case .cancelled = error { break }
@@ -68,7 +69,7 @@ struct ConnectionWorker: Sendable {
     }
 
     private func waitIdle(_ session: Session) throws(ConnectionLost) {
-        let probeAt = ContinuousClock.now + configuration.probeInterval
+        let probeAt = Instant.now + configuration.probeInterval
         guard let trialAt = group.nextTrial, trialAt < probeAt else {
             if try session.waitIdle(until: probeAt).isEmpty, probeAt <= .now { try probe(session) }
             return
@@ -187,7 +188,7 @@ struct ConnectionWorker: Sendable {
         case .reads, .lists: self.lost(lost, retry: unsettled)
         case .writes, .background:
             for entry in unsettled {
-                entry.element.fail(.unavailable(message: lost.message, outcomeUnknown: lost.isOutcomeUnknown))
+                entry.element.work.fail(.unavailable(message: lost.message, outcomeUnknown: lost.isOutcomeUnknown))
             }
             self.lost(lost, retry: [])
             group.finish(unsettled)
@@ -203,8 +204,8 @@ struct ConnectionWorker: Sendable {
     ///
     /// - Parameter made: The pause ends early when more connections than this number have been made. `nil`: it does not, as after a session
     ///   that was lost as soon as it was there.
-    private func pause(until end: ContinuousClock.Instant, unlessMadeSince made: Int?) {
-        while !group.isDraining, ContinuousClock.now < end, made.map({ $0 == group.connectionsMade }) ?? true {
+    private func pause(until end: Instant, unlessMadeSince made: Int?) {
+        while !group.isDraining, Instant.now < end, made.map({ $0 == group.connectionsMade }) ?? true {
             _ = wakeup.wait(until: min(end, .now + .milliseconds(100)))
             group.sweep()
         }
@@ -219,7 +220,7 @@ struct ConnectionWorker: Sendable {
 }
 
 /// Wakes a thread that waits in poll(2), from any other thread: an eventfd(2).
-final class Wakeup: Sendable {
+final class Wakeup: Signal {
     let descriptor: CInt
 
     init() throws(PostgresError) {
@@ -252,7 +253,7 @@ final class Wakeup: Sendable {
     }
 
     /// Waits for a signal, for the socket, or until `deadline`. A broken socket counts as readable: reading from it returns the error.
-    func wait(socket: CInt = -1, for interest: Events = [], until deadline: ContinuousClock.Instant?) -> Events {
+    func wait(socket: CInt = -1, for interest: Events = [], until deadline: Instant?) -> Events {
         var events: CInt = 0
         if interest.contains(.readable) { events |= CInt(POLLIN) }
         if interest.contains(.writable) { events |= CInt(POLLOUT) }
@@ -275,7 +276,7 @@ final class Wakeup: Sendable {
     }
 
     /// Rounded up, so that a wait does not end just before its deadline; -1 waits for ever.
-    private static func milliseconds(until deadline: ContinuousClock.Instant?) -> CInt {
+    private static func milliseconds(until deadline: Instant?) -> CInt {
         guard let deadline else { return -1 }
         let (seconds, attoseconds) = (deadline - .now).components
         if seconds < 0 || attoseconds < 0 { return 0 }

@@ -1,4 +1,5 @@
 import Logging
+import Resources
 
 /// Finds out, over connections of its own, which server the connection string leads to now: existing sessions do not show that another
 /// primary was promoted, or that an address was moved. Runs on a thread of its own.
@@ -37,8 +38,8 @@ struct HostWatch: Sendable {
                 logger.warning(
                     "another server is the primary now", metadata: ["host": "\(host.hostName)", "timeline": "\(identity.timeline)"])
             }
-            let end = ContinuousClock.now + pause
-            while !isStopped(), ContinuousClock.now < end { _ = wakeup.wait(until: end) }
+            let end = Instant.now + pause
+            while !isStopped(), Instant.now < end { _ = wakeup.wait(until: end) }
         }
     }
 

@@ -1,3 +1,5 @@
+import Resources
+
 /// Identifies a database cluster and the branch of its history that a server is on.
 struct ServerIdentity: Sendable, Equatable {
     /// The cluster's system identifier, made by `initdb`; a standby has its primary's.
@@ -22,8 +24,6 @@ struct ServerIdentity: Sendable, Equatable {
 /// The primary that this process works with. An old primary that was replaced without being stopped keeps answering; only its lower
 /// timeline tells it apart. While a newer one is known, sessions with the older are closed and none is made. Pure.
 struct KnownPrimary {
-    typealias Instant = ContinuousClock.Instant
-
     /// How long an observation counts without a session. After that an older history is accepted: a backup may have been restored.
     static let memory = Duration.seconds(10)
 

@@ -1,9 +1,10 @@
+import Resources
+
 /// Operations that were put aside because another transaction holds their lock (`Operation.lockOrder`), so that they do not hold up the
 /// rest of their connection group, however many there are. Now and then the first operation of each lock is tried, on its own and with a
 /// short lock timeout; the operations behind it wait, so that those of one lock keep their order. Pure.
 struct LockQueue<Element> {
     typealias Entry = BatchQueue<Element>.Entry
-    typealias Instant = ContinuousClock.Instant
 
     /// How long a lock stays known to be held after its last operation has given up and its next trial was due. Operations that arrive for
     /// it meanwhile, one after the other, are put aside as well, instead of each holding up the connection group for a whole timeout.

@@ -1,4 +1,5 @@
 import Logging
+import Resources
 
 /// Brings a schema up to date. Several servers may start at once: an advisory lock lets one of them apply what is missing.
 ///
@@ -179,8 +180,8 @@ package enum Migrator {
             var log = ConditionLog()
             while let reason = try attempt(connection) {
                 if log.failed("lock", reason, now: .now) != nil { waiting(reason) }
-                let end = ContinuousClock.now + backoff.next()
-                while ContinuousClock.now < end {
+                let end = Instant.now + backoff.next()
+                while Instant.now < end {
                     if interruption.isInterrupted { throw .cancelled }
                     _ = interruption.wakeup.wait(until: end)
                 }

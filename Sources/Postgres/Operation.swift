@@ -1,3 +1,4 @@
+import Resources
 import Synchronization
 
 /// What a caller wants done in one transaction: it adds statements, and makes an outcome of their results.
@@ -184,44 +185,71 @@ package final class CancellationToken: Sendable {
     }
 }
 
-/// An operation in progress, with its type erased; its completion is called once.
+/// What a connection group does for a caller, round trip after round trip, until it has an outcome. Not generic, since generic classes are
+/// not compiled for their types: what they do is looked up at run time, which cost a load a twentieth. Loads and changes of flows conform
+/// themselves; `OperationWork` makes one of any `Operation`.
 ///
-/// `@unchecked Sendable`: one owner at a time. The submitting thread hands it to the connection group under the group's lock, which hands
-/// it to one connection's thread (or to the thread that removes it), which sets the outcome and hands it to the executor. Each handover
-/// synchronises.
-class Job: @unchecked Sendable {
+/// One owner at a time: the thread that enqueues it, then a connection's thread (or the thread that removes it from the queue), then the
+/// executor. Each handover synchronises.
+package protocol TransactionWork: AnyObject, Sendable {
+    /// `Operation.cost` and `Operation.affinity`, of the next round trip.
+    var cost: Int { get }
+    var affinity: BatchAffinity { get }
+    /// `Operation.lockOrder`.
+    var lockOrder: UInt64? { get }
+    /// Whether there is no outcome yet.
+    var isUnfinished: Bool { get }
+    /// Combines work of this one's class, which runs in one transaction.
+    func unit(of works: [any TransactionWork]) -> any TransactionUnit
+    /// Makes `error` the outcome.
+    func fail(_ error: PostgresError)
+    /// Tells the caller the outcome, once. Runs on the executor.
+    func deliver()
+}
+
+extension TransactionWork {
+    package var affinity: BatchAffinity { .any }
+    package var lockOrder: UInt64? { nil }
+}
+
+/// Work of one class that runs in one transaction. Confined to the connection's thread.
+package protocol TransactionUnit: AnyObject {
+    /// Adds the statements of all.
+    func enqueue(into pipeline: inout Pipeline)
+    /// `Operation.isFinal`.
+    func isFinal(_ results: [ResultRows]) -> Bool
+    /// Gives each its outcome, or prepares it for its next round trip.
+    func decode(_ results: [ResultRows])
+}
+
+extension TransactionUnit {
+    package func isFinal(_ results: [ResultRows]) -> Bool { false }
+}
+
+/// Work in a connection group, with the caller's conditions.
+final class Job: Sendable {
+    let work: any TransactionWork
     let executor: any CompletionExecutor
     let cancellation: CancellationToken?
-    let deadline: ContinuousClock.Instant?
+    let deadline: Instant?
     /// `Operation.lockOrder`.
     let lockOrder: UInt64?
 
     init(
-        executor: any CompletionExecutor, cancellation: CancellationToken?, deadline: ContinuousClock.Instant?,
-        lockOrder: UInt64?
+        _ work: any TransactionWork, executor: any CompletionExecutor, cancellation: CancellationToken?, deadline: Instant?
     ) {
+        self.work = work
         self.executor = executor
-        self.lockOrder = lockOrder
         self.cancellation = cancellation
         self.deadline = deadline
+        lockOrder = work.lockOrder
     }
 
-    /// Operations of one type can be combined in a unit.
-    var type: ObjectIdentifier { ObjectIdentifier(Job.self) }
-    /// `Operation.cost` and `Operation.affinity`, of the next round trip.
-    var cost: Int { 0 }
-    var affinity: BatchAffinity { .any }
-    /// Whether there is no outcome yet.
-    var isUnfinished: Bool { false }
-    /// Combines jobs of this one's type into a unit.
-    func unit(of jobs: [Job]) -> TransactionUnit { TransactionUnit() }
-    /// Makes `error` the outcome.
-    func fail(_ error: PostgresError) {}
-    /// Calls the completion with the outcome. Runs on the executor.
-    func deliver() {}
+    /// Work of one class can be combined in a unit.
+    var type: ObjectIdentifier { ObjectIdentifier(Swift.type(of: work)) }
 
     /// Why the caller no longer waits for the outcome; `nil` while it does.
-    func abandonment(now: ContinuousClock.Instant) -> PostgresError? {
+    func abandonment(now: Instant) -> PostgresError? {
         if let cancellation, cancellation.isCancelled { return .cancelled }
         if let deadline, deadline <= now { return .deadlineExceeded }
         return nil
@@ -261,32 +289,31 @@ private final class Delivery: @unchecked Sendable {
 
     /// - Returns: Whether there are more.
     func step() -> Bool {
-        jobs[next].deliver()
+        jobs[next].work.deliver()
         next += 1
         return next < jobs.count
     }
 }
 
-final class OperationJob<O: Operation>: Job, @unchecked Sendable {
+/// An operation in progress.
+///
+/// `@unchecked Sendable`: see `TransactionWork`.
+final class OperationWork<O: Operation>: TransactionWork, @unchecked Sendable {
     fileprivate private(set) var operation: O
     private let completion: @Sendable (Result<O.Outcome, PostgresError>) -> Void
     private var outcome: Result<O.Outcome, PostgresError>?
 
-    init(
-        _ operation: O, deadline: ContinuousClock.Instant?, cancellation: CancellationToken?, executor: any CompletionExecutor,
-        completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void
-    ) {
+    init(_ operation: O, completion: @escaping @Sendable (Result<O.Outcome, PostgresError>) -> Void) {
         self.operation = operation
         self.completion = completion
-        super.init(executor: executor, cancellation: cancellation, deadline: deadline, lockOrder: operation.lockOrder)
     }
 
-    override var type: ObjectIdentifier { ObjectIdentifier(O.self) }
-    override var cost: Int { operation.cost }
-    override var affinity: BatchAffinity { operation.affinity }
-    override var isUnfinished: Bool { outcome == nil }
+    var cost: Int { operation.cost }
+    var affinity: BatchAffinity { operation.affinity }
+    var lockOrder: UInt64? { operation.lockOrder }
+    var isUnfinished: Bool { outcome == nil }
 
-    override func unit(of jobs: [Job]) -> TransactionUnit { OperationUnit<O>(jobs) }
+    func unit(of works: [any TransactionWork]) -> any TransactionUnit { OperationUnit(works.compactMap { $0 as? OperationWork<O> }) }
 
     fileprivate func take(_ step: Result<Step<O>, PostgresError>) {
         switch step {
@@ -296,52 +323,34 @@ final class OperationJob<O: Operation>: Job, @unchecked Sendable {
         }
     }
 
-    override func fail(_ error: PostgresError) { outcome = .failure(error) }
+    func fail(_ error: PostgresError) { outcome = .failure(error) }
 
-    override func deliver() {
+    func deliver() {
         guard let outcome else { return }
         self.outcome = nil
         completion(outcome)
     }
 }
 
-/// Jobs of one type that run in one transaction, with the type erased. Confined to the connection's thread.
-class TransactionUnit {
-    /// Adds the statements of all jobs.
-    func enqueue(into pipeline: inout Pipeline) {}
-    /// `Operation.isFinal`.
-    func isFinal(_ results: [ResultRows]) -> Bool { false }
-    /// Gives each job its outcome, or its next operation.
-    func decode(_ results: [ResultRows]) {}
-}
-
-/// Generic classes are not compiled for their types: what they call is looked up at run time. So loops are written out here, over places
-/// rather than over elements: `map` and `enumerated` would box each element.
 private final class OperationUnit<O: Operation>: TransactionUnit {
-    private let jobs: [Job]
+    private let works: [OperationWork<O>]
     private let operations: [O]
     private var layout: O.Layout?
 
-    init(_ jobs: [Job]) {
-        self.jobs = jobs
-        var operations: [O] = []
-        operations.reserveCapacity(jobs.count)
-        for job in jobs { operations.append(Self.own(job).operation) }
-        self.operations = operations
+    init(_ works: [OperationWork<O>]) {
+        self.works = works
+        operations = works.map(\.operation)
     }
 
-    /// Jobs of one `type` have one class: a type of operations has one class of jobs.
-    private static func own(_ job: Job) -> OperationJob<O> { unsafeDowncast(job, to: OperationJob<O>.self) }
+    func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }
 
-    override func enqueue(into pipeline: inout Pipeline) { layout = O.enqueue(operations, into: &pipeline) }
+    func isFinal(_ results: [ResultRows]) -> Bool { layout.map { O.isFinal(results, layout: $0) } ?? false }
 
-    override func isFinal(_ results: [ResultRows]) -> Bool { layout.map { O.isFinal(results, layout: $0) } ?? false }
-
-    override func decode(_ results: [ResultRows]) {
+    func decode(_ results: [ResultRows]) {
         guard let layout else { return }
         let steps = O.decode(results, of: operations, layout: layout)
-        for place in 0..<jobs.count {
-            Self.own(jobs[place]).take(place < steps.count ? steps[place] : .failure(.protocolViolation("an operation has no result")))
+        for (place, work) in works.enumerated() {
+            work.take(place < steps.count ? steps[place] : .failure(.protocolViolation("an operation has no result")))
         }
     }
 }

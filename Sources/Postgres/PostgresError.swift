@@ -25,8 +25,8 @@ package enum QueueUnit: String, Sendable, CustomStringConvertible {
     package var description: String { rawValue }
 }
 
-/// Why an operation on the database failed.
-package enum PostgresError: Error, Sendable, Hashable {
+/// Why an operation on the database failed. Indirect, so that results are small.
+package indirect enum PostgresError: Error, Sendable, Hashable {
     /// There is no connection, or it was lost. With `outcomeUnknown` the operation may have been committed: its commit was under way
     /// when the connection was lost. The message carries libpq's reason, never a password.
     case unavailable(message: String, outcomeUnknown: Bool)

@@ -1,5 +1,6 @@
 import CLibPQ
 import Logging
+import Resources
 
 /// One connection in use: sends batches and waits for their results. Confined to the connection's thread.
 final class Session {
@@ -53,7 +54,7 @@ final class Session {
     }
 
     /// Waits for work without a batch in flight. Throws when the connection was lost meanwhile.
-    func waitIdle(until deadline: ContinuousClock.Instant) throws(ConnectionLost) -> Wakeup.Events {
+    func waitIdle(until deadline: Instant) throws(ConnectionLost) -> Wakeup.Events {
         let events = wakeup.wait(socket: connection.socket, for: .readable, until: deadline)
         if events.contains(.readable) {
             // Takes in notices and parameter changes; the end of the stream, or an error such as 57P01, ends the connection.
@@ -80,7 +81,7 @@ final class Session {
     ///   - announcesCommit: Whether PostgreSQL sends the results before it commits, instead of with the commit's confirmation.
     ///   - results: Made for as many units. Passed to `receive` afterwards, behind those of earlier batches.
     func send(
-        _ units: [TransactionUnit], together: Bool, isRepetition: Bool = false, lockWaits: [Int?] = [], announcesCommit: Bool = false,
+        _ units: [any TransactionUnit], together: Bool, isRepetition: Bool = false, lockWaits: [Int?] = [], announcesCommit: Bool = false,
         _ results: inout PipelineResults
     ) throws(ConnectionLost) {
         prepared.beginRound()
@@ -187,7 +188,7 @@ final class Session {
     ///   - isClosed: Whether the connection group was closed.
     ///   - idle: Called now and then while the thread waits.
     func receive(
-        _ results: inout PipelineResults, upTo stage: PipelineResults.Stage = .complete, answerBy: ContinuousClock.Instant? = nil,
+        _ results: inout PipelineResults, upTo stage: PipelineResults.Stage = .complete, answerBy: Instant? = nil,
         isAbandoned: () -> Bool = { false }, isClosed: () -> Bool = { false }, idle: () -> Void = {}
     ) throws(ConnectionLost) {
         do throws(ConnectionLost) {
@@ -200,7 +201,7 @@ final class Session {
     }
 
     private func wait(
-        for stage: PipelineResults.Stage, _ results: inout PipelineResults, _ deadline: ContinuousClock.Instant?, _ isAbandoned: () -> Bool,
+        for stage: PipelineResults.Stage, _ results: inout PipelineResults, _ deadline: Instant?, _ isAbandoned: () -> Bool,
         _ isClosed: () -> Bool, _ idle: () -> Void
     ) throws(ConnectionLost) {
         var answerBy = deadline
@@ -216,7 +217,7 @@ final class Session {
             // A cancel request that is still on its way would hit the next batch: wait for its end.
             if results.hasReached(stage), cancelRequest == nil { return }
             let flush = PQflush(connection.raw)
-            let tick = ContinuousClock.now + Self.tick
+            let tick = Instant.now + Self.tick
             // "If it is necessary to wait, wait for read- and write-ready, and read when it is read-ready": both directions at once,
             // or client and server stall, each waiting for the other to read.
             let events = wakeup.wait(
@@ -230,7 +231,7 @@ final class Session {
                 // sent behind it.
                 if cancelRequest == nil, !results.hasReached(.answered), isAbandoned() {
                     cancelRequest = CancelRequest(connection, wakeup: wakeup)
-                    answerBy = answerBy ?? ContinuousClock.now + Self.cancelGrace
+                    answerBy = answerBy ?? Instant.now + Self.cancelGrace
                 }
                 if !wasClosed, isClosed() {
                     wasClosed = true

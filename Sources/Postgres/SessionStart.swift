@@ -1,4 +1,5 @@
 import CLibPQ
+import Resources
 
 /// The first round trip of a session: applies its settings, checks them, and asks for the server's identity and role. Leaves the connection
 /// in pipeline mode.
@@ -12,7 +13,7 @@ struct SessionStart {
     let raw: OpaquePointer
     let options: ConnectionOptions
     let wakeup: Wakeup
-    let deadline: ContinuousClock.Instant
+    let deadline: Instant
 
     /// Asked in SQL and not taken from the parameters that the server reported: a pooler need not pass those on. After a promotion
     /// `pg_walfile_name` shows the new timeline at once, the control file only after the next checkpoint.
@@ -92,7 +93,7 @@ struct SessionStart {
 
     private func next(_ isStopped: () -> Bool) throws(PostgresError) -> OpaquePointer? {
         while PQisBusy(raw) == 1 {
-            if ContinuousClock.now >= deadline {
+            if Instant.now >= deadline {
                 throw .unavailable(message: "no answer within the time to connect", outcomeUnknown: false)
             }
             let flush = PQflush(raw)

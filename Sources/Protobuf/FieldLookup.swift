@@ -61,3 +61,40 @@ private struct FieldReader {
         return nil
     }
 }
+
+/// How a length-delimited field of a message begins: with its tag and the length of its content (protobuf.dev, "Encoding"). For a message
+/// that is put together of parts which are encoded already.
+public struct FieldStart: Sendable {
+    private let tag: UInt64
+
+    /// - Parameter name: A field of type string, bytes or message, as named in the proto file; nil when there is none.
+    public init?<Message: WireMessage>(_ name: String, of message: Message.Type) {
+        guard let field = protobuf_c_message_descriptor_get_field_by_name(message.descriptor, name) else { return nil }
+        tag = UInt64(field.pointee.id) << 3 | 2
+    }
+
+    /// Bytes of the start, for content of this length.
+    public func size(_ length: Int) -> Int { Self.size(of: tag) + Self.size(of: UInt64(length)) }
+
+    /// Writes the start to the beginning of `buffer`, which must have room for it.
+    /// - Returns: its bytes.
+    public func write(_ length: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        var place = 0
+        Self.write(tag, into: buffer, at: &place)
+        Self.write(UInt64(length), into: buffer, at: &place)
+        return place
+    }
+
+    private static func write(_ varint: UInt64, into buffer: UnsafeMutableRawBufferPointer, at place: inout Int) {
+        var rest = varint
+        while rest >= 0x80 {
+            buffer[place] = UInt8(truncatingIfNeeded: rest) | 0x80
+            rest >>= 7
+            place += 1
+        }
+        buffer[place] = UInt8(rest)
+        place += 1
+    }
+
+    private static func size(of varint: UInt64) -> Int { max((64 - varint.leadingZeroBitCount + 6) / 7, 1) }
+}

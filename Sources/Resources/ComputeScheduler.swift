@@ -31,7 +31,7 @@ package final class ComputeScheduler: Sendable {
     ///   - threads: At least two are started, so that long jobs leave one.
     ///   - queueLimit: Jobs that may wait, of all callers together.
     ///   - niceness: How far its threads stand back behind event loops and connections' threads (nice(1)).
-    package init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 5) {
+    package init(threads: Int = ComputeScheduler.defaultThreads, queueLimit: Int, niceness: Int = 10) {
         core = Core(threadCount: max(threads, 2), queueLimit: queueLimit, niceness: niceness)
     }
 

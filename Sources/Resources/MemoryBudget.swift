@@ -4,6 +4,8 @@ import Synchronization
 /// states that are loaded or computed with, answers that wait for a reader. It counts what is asked for; what the allocator takes beyond
 /// that shows in the resident memory, and is subtracted from what large accounts may have. Thread-safe; never blocks.
 ///
+/// A cache may borrow what requests leave free (`lend`); it gives that back when a request needs it.
+///
 /// What does not fit is refused, so the newest request gives way to those in progress. The last eighth is kept for accounts that hold
 /// little: small requests still fit when large ones, or answers that are not read, have taken all the rest.
 package final class MemoryBudget: Sendable {
@@ -11,6 +13,9 @@ package final class MemoryBudget: Sendable {
     package let limit: Int
     private let used = Atomic(0)
     private let returned = Atomic(0)
+    private let borrowed = Atomic(0)
+    private struct Borrower { weak var object: (any MemoryBorrower)? }
+    private let borrower = Mutex(Borrower())
     private let resident: ResidentMemory?
 
     /// - Parameter resident: Measures what is subtracted from what large accounts may have; nil subtracts nothing.
@@ -39,15 +44,15 @@ package final class MemoryBudget: Sendable {
         if bytes <= 0 { return true }
         let isSmall = bytes <= Self.smallAccountBytes - min(held, Self.smallAccountBytes)
         let bound = isSmall ? limit : largest
-        var expected = used.load(ordering: .relaxed)
-        let unreserved = isSmall ? 0 : unreserved(beside: expected - held)
-        while bytes <= bound - unreserved - expected {
-            let (isExchanged, original) = used.weakCompareExchange(
-                expected: expected, desired: expected + bytes, ordering: .relaxed)
-            if isExchanged { return true }
-            expected = original
+        while true {
+            let expected = used.load(ordering: .relaxed)
+            let free = bound - expected - (isSmall ? 0 : unreserved(beside: expected - held - lent))
+            if bytes <= free {
+                if used.weakCompareExchange(expected: expected, desired: expected + bytes, ordering: .relaxed).exchanged { return true }
+            } else if !reclaim(bytes.subtractingReportingOverflow(free).partialValue) {
+                return false
+            }
         }
-        return false
     }
 
     /// Bytes that large accounts do not get because they are resident although nothing has reserved them. An account that is almost alone
@@ -57,11 +62,56 @@ package final class MemoryBudget: Sendable {
         return others <= limit / 8 ? 0 : excess
     }
 
+    // MARK: Borrowing
+
+    /// Bytes that are lent now; they count as reserved.
+    package var lent: Int { borrowed.load(ordering: .relaxed) }
+
+    /// Who may borrow: one object, named once.
+    package func setBorrower(_ borrower: any MemoryBorrower) { self.borrower.withLock { $0.object = borrower } }
+
+    /// Lends this many bytes as long as more than half of all stays free.
+    package func lend(_ bytes: Int) -> Bool {
+        var expected = used.load(ordering: .relaxed)
+        while bytes > 0, bytes <= limit / 2 - expected {
+            let (isExchanged, original) = used.weakCompareExchange(
+                expected: expected, desired: expected + bytes, ordering: .relaxed)
+            if isExchanged {
+                borrowed.add(bytes, ordering: .relaxed)
+                return true
+            }
+            expected = original
+        }
+        return false
+    }
+
+    /// The borrower gives bytes back.
+    package func endLoan(_ bytes: Int) {
+        borrowed.subtract(bytes, ordering: .relaxed)
+        release(bytes)
+    }
+
+    /// Has bytes given back that a request needs.
+    /// - Parameter bytes: negative when so many do not exist.
+    /// - Returns: whether some were, here or by another thread; `false`: what is lent would not be enough.
+    private func reclaim(_ bytes: Int) -> Bool {
+        let before = lent
+        guard before > 0, (1...before).contains(bytes), let borrower = borrower.withLock(\.object) else { return false }
+        borrower.giveBack(bytes)
+        return lent != before
+    }
+
     func release(_ bytes: Int) {
         guard bytes > 0 else { return }
         used.subtract(bytes, ordering: .relaxed)
         returned.wrappingAdd(bytes, ordering: .relaxed)
     }
+}
+
+/// Uses memory that no request needs.
+package protocol MemoryBorrower: AnyObject, Sendable {
+    /// Gives at least this many borrowed bytes back (`MemoryBudget.endLoan`), or all. Called by the thread that needs them: must be quick.
+    func giveBack(_ bytes: Int)
 }
 
 /// What one call, or one task in the background, has reserved of a `MemoryBudget`. Everything that works for the call holds it; once the
@@ -127,8 +177,8 @@ package final class ResidentMemory: Sendable {
 
     private let explained: @Sendable () -> Int
     private let resident: @Sendable () -> Int
-    private let now: @Sendable () -> ContinuousClock.Instant
-    private let begin: ContinuousClock.Instant
+    private let now: @Sendable () -> Instant
+    private let begin: Instant
     /// When the next measurement is due, in milliseconds after `begin`.
     private let nextLook = Atomic(0)
     private let excess = Atomic(0)
@@ -144,7 +194,7 @@ package final class ResidentMemory: Sendable {
     ///   - explained: Bytes that are resident now but belong to no request: those at the start, and what is remembered. Must be quick.
     package init(
         tolerance: Int, resident: @escaping @Sendable () -> Int = { ProcessSettings.residentBytes },
-        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, explained: @escaping @Sendable () -> Int
+        now: @escaping @Sendable () -> Instant = { .now }, explained: @escaping @Sendable () -> Int
     ) {
         self.explained = explained
         self.tolerance = tolerance

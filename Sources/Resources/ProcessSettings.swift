@@ -23,10 +23,6 @@ package enum ProcessSettings {
     /// Returns free pages of all heaps to the system. Takes milliseconds: not for event loops.
     package static func trimMemory() { malloc_trim(0) }
 
-    /// Merges the small blocks that this thread has freed into its heap's free memory. glibc puts that off until an allocation of more than
-    /// 1 KiB, which then waits for all of it: 8 ms when the calls of a dozen connections have ended.
-    package static func sortFreedBlocks() { clinux_empty_quick_lists() }
-
     /// Resident memory of this process in bytes (proc_pid_statm(5)); 0 where that cannot be read.
     package static var residentBytes: Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }

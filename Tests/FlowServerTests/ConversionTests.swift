@@ -1,4 +1,6 @@
 import FlowModel
+import GRPC
+import Protobuf
 import Testing
 import WireMessages
 
@@ -42,5 +44,53 @@ import WireMessages
             let time = FlowModel.Timestamp(microseconds: microseconds)
             #expect(try FlowModel.Timestamp(time.message, field: "t") == time)
         }
+    }
+}
+
+/// A cached snapshot is answered from parts; nobody can tell.
+@Suite struct LoadAnswerTests {
+    private func snapshot(state: [UInt8], flowID: String = "f", encoded: EncodedOnce?) -> FlowModel.Snapshot {
+        let time = FlowModel.Timestamp(microseconds: 1_700_000_000_123_456)
+        let head = FlowHead(
+            key: FlowKey(stored: "t", flowID: flowID), flowType: "type", version: 7, phase: "p", status: "s", progress: 0.5,
+            labels: Labels([Labels.Entry(name: "a", value: "b")]), createdAt: time, updatedAt: time, deletedAt: nil, definitionRevision: 3)
+        let version = VersionRecord(
+            version: 7, parentVersion: 6, kind: .saved, actor: "me", contentType: "application/json", size: Int64(state.count),
+            digest: Array(0..<16), phase: "p", status: "s", progress: 0.5, versionLabel: "l", metadata: Array("{}".utf8), createdAt: time,
+            checkpoints: ["c"])
+        return FlowModel.Snapshot(head: head, version: version, state: state, encoded: encoded)
+    }
+
+    @Test(arguments: [0, 1, 127, 128, 2_048, 16_383, 16_384, 70_000], [1, 127, 128, 255])
+    func isEncodedAsTheMessageWouldBe(_ size: Int, _ nameLength: Int) {
+        let state = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
+        let flowID = String(repeating: "f", count: nameLength)
+        let plain = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, encoded: nil))
+        let kept = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, encoded: EncodedOnce()))
+        let message = FramedMessage(encoding: LoadState.response(plain, flowID: flowID))
+        #expect(LoadState.framed(plain, flowID: flowID) == message)
+        for _ in 0..<2 { #expect(LoadState.framed(kept, flowID: flowID) == message) }
+    }
+
+    @Test func isEncodedOnce() {
+        let encoded = EncodedOnce()
+        let outcome = LoadOutcome.snapshot(snapshot(state: [1, 2, 3], encoded: encoded))
+        let message = LoadState.framed(outcome, flowID: "f")
+        var hasEncoded = false
+        let head = encoded.bytes {
+            hasEncoded = true
+            return []
+        }
+        #expect(!hasEncoded && !head.isEmpty && LoadState.framed(outcome, flowID: "f") == message)
+    }
+
+    @Test func aFieldBeginsWithItsTagAndLength() throws {
+        let field = try #require(FieldStart("state", of: WireMessages.Snapshot.self))
+        for length in [0, 1, 127, 128, 16_383, 16_384, 1 << 21, 1 << 28, .max] {
+            var bytes = [UInt8](repeating: 0xEE, count: 16)
+            let written = bytes.withUnsafeMutableBytes { field.write(length, into: $0) }
+            #expect(written == field.size(length) && bytes[0] == 0x1A && bytes[written] == 0xEE && bytes[written - 1] < 0x80)
+        }
+        #expect(FieldStart("nothing", of: WireMessages.Snapshot.self) == nil)
     }
 }

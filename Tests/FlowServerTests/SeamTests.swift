@@ -18,7 +18,7 @@ import WireMessages
 @Suite(.timeLimit(.minutes(1))) struct SeamTests {
     /// Asks for a look-up, as one with a table of keys would.
     private struct Slow: Authenticator {
-        let scopes: Set<Scope>
+        let scopes: Scopes
         var cancelled: Cancelled?
 
         func authenticate(_ credentials: Credentials) -> Authentication {

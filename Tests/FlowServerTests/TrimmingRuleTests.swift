@@ -1,12 +1,13 @@
+import Resources
 import Testing
 
 @testable import FlowServer
 
 @Suite struct TrimmingRuleTests {
-    private let begin = ContinuousClock.now
+    private let begin = Instant.now
     private let mebibyte = 1 << 20
 
-    private func isDue(_ rule: inout TrimmingRule, resident: Int, reserved: Int, released: Int, now: ContinuousClock.Instant) -> Bool {
+    private func isDue(_ rule: inout TrimmingRule, resident: Int, reserved: Int, released: Int, now: Instant) -> Bool {
         rule.isDue(resident: resident, reserved: reserved, released: released, isExcessive: false, now: now)
     }
 

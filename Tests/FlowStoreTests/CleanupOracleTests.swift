@@ -1,6 +1,7 @@
 import FlowModel
 import Foundation
 import Postgres
+import Resources
 import TestSupport
 import Testing
 
@@ -42,13 +43,13 @@ struct CleanupOracleTests {
         let document = "{\"flow_type\": \"t\", \"on_save\": \"off\", \"phases\": [], \"retention\": {\"versions\": 3, \"checkpoints\": 4}}"
         _ = try await stores[0].run(PutDefinitionCommand(tenant: tenant, actor: "a", document: json(document)))
         let flows = try (0..<4).map { Flow(key: try key(tenant, "f\($0)")) }
-        let end = ContinuousClock.now + .seconds(Self.seconds)
+        let end = Instant.now + .seconds(Self.seconds)
         let (answers, answered) = AsyncStream.makeStream(of: Void.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (number, store) in (stores + stores).enumerated() {
                 group.addTask {
                     var random = SeededGenerator(seed: seed &+ UInt64(number) &* 7_919)
-                    while ContinuousClock.now < end {
+                    while Instant.now < end {
                         let flow = flows[Int.random(in: 0..<4, using: &random)]
                         if try await Self.change(store, flow, &random) { answered.yield() }
                     }
@@ -56,7 +57,7 @@ struct CleanupOracleTests {
                 }
             }
             group.addTask {
-                while ContinuousClock.now < end {
+                while Instant.now < end {
                     do {
                         _ = try await stores[1].run(CleanupCommand(tenant: tenant, maximumRows: 50, actor: "a"))
                     } catch  where Self.isOutage(error) {}

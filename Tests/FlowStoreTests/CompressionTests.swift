@@ -1,6 +1,7 @@
 import Compression
 import FlowModel
 import JSON
+import Resources
 import TestSupport
 import Testing
 
@@ -86,6 +87,37 @@ struct CompressionTests {
         }
     }
 
+    /// Chains are deeper where that pays: at, below and above the sizes.
+    @Test(arguments: [((16 << 10) - 1, 2), (16 << 10, 3), (1 << 20, 3), ((1 << 20) + 1, 2)], [2, 3, 99])
+    func chainsAreAsDeepAsTheSizeOfTheStateAllows(_ row: (size: Int, deepest: Int), limit: Int) {
+        let size = row.size
+        var random = SeededGenerator(seed: 3)
+        var state = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
+        var chain: VersionChain?
+        var depths: [FlowVersion: Int] = [:]
+        var levels: [FlowVersion: VersionChain.Level] = [:]
+        var bases: [FlowVersion: FlowVersion] = [:]
+        for version in FlowVersion(1)...60 {
+            // What differs from a base grows with the distance.
+            let start = Int(version) * size / 64
+            for place in start..<min(start + size / 100, size) { state[place] = .random(in: 0...255, using: &random) }
+            let stored = StateCompression.store(state, after: chain, zstd)
+            depths[version] = stored.base.map { (depths[$0] ?? 0) + 1 } ?? 0
+            bases[version] = stored.base
+            levels[version] = VersionChain.Level(version: version, state: state, storedBytes: stored.bytes.count)
+            if version % 10 == 0 {
+                // As after a restart: from the rows.
+                let path = sequence(first: version) { bases[$0] }.reversed()
+                chain = VersionChain(levels: path.compactMap { levels[$0] }, depth: limit)
+            } else if chain == nil {
+                chain = VersionChain(version, state: state, stored: stored, depth: limit)
+            } else {
+                chain?.append(version, state: state, stored: stored)
+            }
+        }
+        #expect(depths.values.max() == min(row.deepest, limit))
+    }
+
     @Test func aGrowingStateTakesWhatIsNew() {
         var random = SeededGenerator(seed: 9)
         var state: [UInt8] = []
@@ -141,42 +173,119 @@ struct CompressionTests {
     }
 }
 
-struct LRUCacheTests {
-    @Test func whoWasUsedLongestAgoGoesFirst() {
-        var cache = LRUCache<String, Int>(capacity: 40)
-        for (number, key) in ["a", "b", "c", "d"].enumerated() { cache.insert(number, cost: 10, for: key) }
-        #expect(cache.value("a") == 0)
-        cache.insert(4, cost: 10, for: "e")
-        #expect(cache.value("b") == nil && cache.value("a") == 0 && cache.cost == 40)
-        cache.insert(5, cost: 11, for: "f")
-        #expect(cache.value("f") == nil, "more than a quarter of all")
+struct ScanResistantCacheTests {
+    @Test func readingVeryManyOnceEvictsNothingThatIsUsed() {
+        var cache = ScanResistantCache<Int, Int>(capacity: 1_000)
+        for round in 0..<4 {
+            for key in 0..<50 where cache.value(key) == nil { cache.insert(key, cost: 10, for: key) }
+            for key in 1_000 * (round + 1)..<1_000 * (round + 1) + 40 { cache.insert(key, cost: 10, for: key) }
+        }
+        for key in 10_000..<20_000 where cache.value(key) == nil { cache.insert(key, cost: 10, for: key) }
+        let kept = (0..<50).filter { cache.value($0) == $0 }
+        #expect(kept.count >= 45, "\(kept.count) of 50 that were used, after 10,000 that were not")
+        #expect(cache.cost <= 1_000)
     }
 
-    @Test func behavesAsASlowOne() {
+    @Test func whatComesAgainSoonAfterItsEvictionStays() {
+        var cache = ScanResistantCache<Int, Int>(capacity: 100)
+        for key in 0..<20 { cache.insert(key, cost: 10, for: key) }
+        #expect(cache.value(5) == nil, "evicted")
+        cache.insert(5, cost: 10, for: 5)
+        for key in 100..<200 { cache.insert(key, cost: 10, for: key) }
+        #expect(cache.value(5) == 5)
+    }
+
+    @Test func shrinkingEvictsAndTellsWhat() {
+        var cache = ScanResistantCache<Int, Int>(capacity: 100)
+        for key in 0..<10 { cache.insert(key, cost: 10, for: key) }
+        for key in 0..<10 { for _ in 0..<3 { _ = cache.value(key) } }
+        #expect(cache.shrink(to: 100).isEmpty)
+        #expect(cache.shrink(to: 35).count == 7 && cache.cost == 30 && cache.capacity == 35)
+        #expect(cache.shrink(to: 0).count == 3 && cache.count == 0)
+    }
+
+    @Test func aLargeValueIsNotKept() {
+        var cache = ScanResistantCache<String, Int>(capacity: 40)
+        cache.insert(1, cost: 10, for: "a")
+        cache.insert(2, cost: 11, for: "a")
+        #expect(cache.value("a") == nil && cache.count == 0 && cache.cost == 0)
+        var none = ScanResistantCache<String, Int>(capacity: 0)
+        none.insert(1, cost: 1, for: "a")
+        #expect(none.count == 0)
+    }
+
+    /// Whatever is done, it holds what was inserted last, never more than fits, and its accounts are right.
+    @Test func holdsWhatWasInsertedLast() {
         let seed = UInt64.random(in: 1 ... .max)
         var random = SeededGenerator(seed: seed)
-        var cache = LRUCache<Int, Int>(capacity: 100)
-        var slow: [(key: Int, value: Int, cost: Int)] = []
-        for step in 0..<20_000 {
-            let key = Int.random(in: 0..<30, using: &random)
-            switch Int.random(in: 0..<10, using: &random) {
+        var cache = ScanResistantCache<Int, Int>(capacity: 200)
+        var last: [Int: (value: Int, cost: Int)] = [:]
+        for step in 0..<50_000 {
+            let key = Int.random(in: 0..<60, using: &random) * Int.random(in: 0...1, using: &random)
+            switch Int.random(in: 0..<12, using: &random) {
             case 0:
                 cache.remove(key)
-                slow.removeAll { $0.key == key }
-            case 1...4:
-                let cost = Int.random(in: 1...30, using: &random)
+                last[key] = nil
+            case 1...5:
+                let cost = Int.random(in: 1...60, using: &random)
                 cache.insert(step, cost: cost, for: key)
-                slow.removeAll { $0.key == key }
-                if cost <= 25 {
-                    while slow.reduce(cost, { $0 + $1.cost }) > 100 { slow.removeFirst() }
-                    slow.append((key, step, cost))
-                }
+                last[key] = cost <= 50 ? (step, cost) : nil
             default:
-                let place = slow.firstIndex { $0.key == key }
-                #expect(cache.value(key) == place.map { slow[$0].value }, "seed \(seed), step \(step)")
-                if let place { slow.append(slow.remove(at: place)) }
+                guard let found = cache.value(key) else { break }
+                #expect(found == last[key]?.value, "seed \(seed), step \(step)")
             }
-            #expect(cache.count == slow.count && cache.cost == slow.reduce(0) { $0 + $1.cost })
+            if step % 10_000 == 9_999 { cache.removeAll() }
+            guard step % 64 == 0 else { continue }
+            let present = (0..<60).filter { cache.value($0) != nil }
+            #expect(cache.count == present.count, "seed \(seed), step \(step)")
+            #expect(cache.cost == present.reduce(0) { $0 + (last[$1]?.cost ?? 0) } && cache.cost <= 200, "seed \(seed), step \(step)")
         }
+    }
+}
+
+/// A cache takes what requests leave free, and gives it back.
+struct BorrowingTests {
+    private func fill(_ cache: VersionCache, _ flows: Range<Int>) {
+        for flow in flows {
+            let stored = StoredState(codec: .raw, bytes: [])
+            let chain = VersionChain(1, state: [UInt8](repeating: 1, count: 60_000), stored: stored)
+            let time = Timestamp(microseconds: 1)
+            cache.insert(
+                CachedVersion(version: 1, updatedAt: time, checkpointEpoch: 0, loaded: nil, chain: chain),
+                of: FlowKey(stored: "t", flowID: "\(flow)"))
+        }
+    }
+
+    @Test func takesUpToTwiceAsMuchAgain() {
+        let (cache, budget) = (VersionCache(capacity: 4 << 20), MemoryBudget(limit: 100 << 20))
+        cache.borrow(from: budget)
+        fill(cache, 0..<400)
+        #expect(budget.lent == 8 << 20 && budget.reserved == 8 << 20)
+        #expect(cache.statistics.capacity == 12 << 20)
+        #expect(cache.byteCount > 10 << 20 && cache.byteCount <= 11 << 20, "a quarter of its own is for bases")
+        #expect(cache.ownBytes == cache.byteCount - (8 << 20))
+    }
+
+    @Test func givesBackWhatARequestNeeds() {
+        let (cache, budget) = (VersionCache(capacity: 8 << 20), MemoryBudget(limit: 32 << 20))
+        cache.borrow(from: budget)
+        fill(cache, 0..<800)
+        #expect(budget.lent == 16 << 20, "half of all stays free")
+        let account = MemoryAccount(budget)
+        #expect(account.reserve(20 << 20))
+        #expect(budget.lent == 8 << 20 && cache.byteCount <= 14 << 20, "of large accounts an eighth is out of reach")
+        #expect(account.reserve(8 << 20) && budget.lent == 0 && cache.byteCount <= 6 << 20)
+        fill(cache, 800..<900)
+        #expect(budget.lent == 0, "nothing is left to borrow")
+        account.releaseAll()
+        fill(cache, 900..<1_300)
+        #expect(budget.lent == 16 << 20)
+    }
+
+    @Test func nothingIsBorrowedForACacheOfNothing() {
+        let (cache, budget) = (VersionCache(capacity: 0), MemoryBudget(limit: 32 << 20))
+        cache.borrow(from: budget)
+        fill(cache, 0..<10)
+        #expect(budget.lent == 0 && cache.byteCount == 0)
     }
 }

@@ -1,7 +1,11 @@
+import Dispatch
 import FlowModel
-import FlowStore
 import Postgres
+import Resources
+import Synchronization
 import Testing
+
+@testable import FlowStore
 
 /// Two server instances (two sets of connections) on one database.
 struct ConcurrencyTests {
@@ -175,5 +179,36 @@ struct ConcurrencyTests {
             if error == .flowNotFound(flowID: key.flowID, deleted: true) { return nil }
             throw error
         }
+    }
+
+    @Test func attemptsOfOneChangeDoNotAddUpInMemory() async throws {
+        let store = try await StoreCluster.store()
+        let key = try key(freshTenant(), "f")
+        let state = json("\"\(String((0..<100_000).map { _ in Character(UnicodeScalar(UInt8.random(in: 97...122))) }))\"")
+        _ = try await store.run(SaveCommand(key: key, actor: "a", state: state))
+        let account = MemoryAccount(MemoryBudget(limit: 64 << 20))
+        let reserved = Mutex<[Int]>([])
+        let derived = DerivedSave<Void>(
+            key: key, precondition: .none, idempotencyKey: nil, requestDigest: [], trigger: .patch, needsDefinition: false, input: []
+        ) { snapshot, _, _ throws(StateError) in
+            let attempt = reserved.withLock { reserved in
+                reserved.append(account.reserved)
+                return reserved.count
+            }
+            if attempt < 6 {
+                // Another save comes in between.
+                let saved = DispatchSemaphore(value: 0)
+                let save = SaveCommand(key: key, actor: "b", state: state)
+                try save.run(on: store, context: OperationContext()) { _ in saved.signal() }
+                saved.wait()
+            }
+            return (SaveCommand(key: key, actor: "a", state: state), ())
+        }
+        let outcome = try await derived.run(on: store, for: OperationContext(memory: account))
+        guard case .saved(let saved, _, _, _, _) = outcome else { throw StateError.internalFault("replayed") }
+        #expect(saved.version == 7)
+        let attempts = reserved.withLock { $0 }
+        #expect(attempts.count == 6)
+        #expect(attempts.allSatisfy { $0 <= attempts[0] + 1_000 }, "\(attempts)")
     }
 }

@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 import Testing
 
 @testable import FlowStore

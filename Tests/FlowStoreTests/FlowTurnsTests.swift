@@ -1,4 +1,5 @@
 import FlowModel
+import Resources
 import Synchronization
 import Testing
 
@@ -11,7 +12,7 @@ struct FlowTurnsTests {
         func add(_ entry: String) { entries.withLock { $0.append(entry) } }
         var all: [String] { entries.withLock { $0 } }
 
-        func request(_ name: String, deadline: ContinuousClock.Instant? = nil, hasEnded: Bool = false) -> FlowTurns.Request {
+        func request(_ name: String, deadline: Instant? = nil, hasEnded: Bool = false) -> FlowTurns.Request {
             FlowTurns.Request(deadline: deadline) {
                 if !hasEnded { self.add(name) }
                 return !hasEnded
@@ -64,7 +65,7 @@ struct FlowTurnsTests {
     @Test func whatEndsATurnForAllRefusesThoseThatWaitedForMostOfIt() throws {
         let (turns, log) = (FlowTurns(limit: 4, flowLimit: 4), Log())
         let flow = try key("t", "a")
-        let start = ContinuousClock.now
+        let start = Instant.now
         for name in ["1", "2", "3"] { try turns.begin(flow, log.request(name), now: start) }
         try turns.begin(flow, log.request("half"), now: start + .milliseconds(2_500))
         try turns.begin(flow, log.request("later"), now: start + .milliseconds(2_501))
@@ -80,8 +81,8 @@ struct FlowTurnsTests {
     @Test func whoWouldBeLateIsRefused() throws {
         let (turns, log) = (FlowTurns(limit: 100, flowLimit: 100), Log())
         let flow = try key("t", "a")
-        let start = ContinuousClock.now
-        func at(_ seconds: Int) -> ContinuousClock.Instant { start + .seconds(seconds) }
+        let start = Instant.now
+        func at(_ seconds: Int) -> Instant { start + .seconds(seconds) }
         for name in 0..<10 { try turns.begin(flow, log.request("\(name)", deadline: at(30)), now: start) }
         turns.end(flow, now: at(20))
         #expect(log.all == ["0", "1"], "one that took long may be a chance")

@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 import Synchronization
 import Testing
 
@@ -9,11 +10,11 @@ import Testing
 struct ListTurnsTests {
     private typealias Queue = ListQueue<String>
 
-    private let start = ContinuousClock.now
+    private let start = Instant.now
 
-    private func at(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+    private func at(_ milliseconds: Int) -> Instant { start + .milliseconds(milliseconds) }
 
-    private func names(_ queue: inout Queue, _ count: Int, now: ContinuousClock.Instant) -> [String] {
+    private func names(_ queue: inout Queue, _ count: Int, now: Instant) -> [String] {
         (0..<count).compactMap { _ in
             switch queue.next(now: now) {
             case .begin(let name)?:

@@ -88,4 +88,26 @@ struct LoadRaceTests {
             return
         }
     }
+
+    /// Loads share statements; a flow that cannot be read fails its own.
+    @Test func aFlowThatCannotBeReadHarmsNoOther() async throws {
+        let tenant = freshTenant()
+        let keys = try ["good", "bad"].map { try key(tenant, $0) }
+        for key in keys { _ = try await StoreCluster.store().run(SaveCommand(key: key, actor: "a", state: json("{}"))) }
+        _ = try await StoreCluster.sql(
+            "UPDATE flowstate.flow SET labels = '{\"a\": 1}' WHERE tenant = $1 AND flow_id = 'bad'", [.text], { $0.append(tenant) },
+            read: { rows throws(PostgresError) in rows.affectedRows })
+        let store = StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
+        let (results, yield) = AsyncStream.makeStream(of: (flow: String, isLoaded: Bool).self)
+        for turn in 0..<60 {
+            let key = keys[turn % 2]
+            store.run(LoadCommand(key: key), context: OperationContext()) { yield.yield((key.flowID, (try? $0.get()) != nil)) }
+        }
+        var count = 0
+        for await result in results {
+            #expect(result.isLoaded == (result.flow == "good"))
+            count += 1
+            if count == 60 { break }
+        }
+    }
 }

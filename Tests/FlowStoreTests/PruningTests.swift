@@ -157,6 +157,44 @@ struct PruningTests {
         }
     }
 
+    /// States of some size go through three others.
+    @Test(arguments: [2, 17, 40, 59]) func chainsOfAnyDepthStayWhole(floor: Int) async throws {
+        let key = try key(freshTenant("deep\(floor)"), "f")
+        var limits = Limits()
+        limits.patchDepth = VersionChain.maximumDepth
+        let store = StateStore(database: try await StoreCluster.running().database, limits: limits, logger: StoreCluster.logger)
+        var random = SeededGenerator(seed: UInt64(floor))
+        var states: [[UInt8]] = []
+        var text = "start"
+        for version in 1...60 {
+            // The first is large, so that each later one differs from it by more than a little.
+            for _ in 0..<(version == 1 ? 2_000 : 60) { text += " \(UInt32.random(in: 0...UInt32.max, using: &random))" }
+            states.append(json("{\"version\":\(version),\"text\":\"\(text)\"}"))
+            var save = SaveCommand(key: key, actor: "a", state: states[version - 1])
+            if version % 7 == 0 { save.checkpoint = CheckpointRequest(id: IDGenerator.next(), name: "c\(version)") }
+            _ = try await store.run(save)
+        }
+        let depth = """
+            WITH RECURSIVE d(version, depth) AS (
+                SELECT version, 0 FROM flowstate.flow_version WHERE tenant = $1 AND flow_id = $2 AND base_version IS NULL
+                UNION ALL SELECT v.version, d.depth + 1 FROM d JOIN flowstate.flow_version v
+                    ON v.tenant = $1 AND v.flow_id = $2 AND v.base_version = d.version)
+            SELECT max(depth)::int8 FROM d
+            """
+        #expect(try await number(depth, key) == Int64(VersionChain.maximumDepth))
+        for name in ["first", "again"] {
+            _ = try await store.pruneVersions(of: key, below: FlowVersion(floor), actor: "a", step: 5)
+            let left = try await versions(key)
+            #expect(left == (1...60).filter { $0 >= floor || $0 % 7 == 0 }.map { FlowVersion($0) }, "\(name)")
+            let stranger = try await stranger()
+            for version in left.shuffled(using: &random) {
+                #expect(try await stranger.snapshot(key, .version(version)).state == states[Int(version) - 1], "\(name): \(version)")
+            }
+        }
+        #expect(try await number(depth, key) <= Int64(VersionChain.maximumDepth))
+        try await expectRestorable(Flow(key: key, states: states), [7, 14, 56])
+    }
+
     @Test func checkpointsStayPatchesAmongThemselves() async throws {
         let flow = try await flow(40, words: 2_000) { $0 % 2 == 0 }
         let before = try await number(

@@ -184,7 +184,8 @@ struct ChangePlanTests {
 
     /// A save that found no flow.
     private func disappointed(_ change: Change) -> Change {
-        change.after { $0.groupWasNotWritten(isNew: false) }
+        change.rounds.groupWasNotWritten(isNew: false)
+        return change
     }
 
     private let creates: (inout SaveCommand) -> Void = { $0.precondition = .expected(0) }

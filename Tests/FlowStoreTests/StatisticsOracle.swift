@@ -38,7 +38,7 @@ struct StatisticsOracle {
                     heads.append(
                         Head(
                             flowType: try rows.text(row, 0), phase: try rows.text(row, 1), status: try rows.text(row, 2),
-                            isDeleted: try rows.bool(row, 3), createdAt: try FlowRow.time(rows, row, 4)))
+                            isDeleted: try rows.bool(row, 3), createdAt: Timestamp(microseconds: try rows.timestamp(row, 4))))
                 }
                 return heads
             })
@@ -55,7 +55,7 @@ struct StatisticsOracle {
                         Version(
                             flowID: try rows.text(row, 0), flowType: try rows.text(row, 1), version: try rows.int64(row, 2), kind: kind,
                             phase: try rows.text(row, 4), size: try rows.int64(row, 5), storedBytes: try rows.int64(row, 6),
-                            time: try FlowRow.time(rows, row, 7)))
+                            time: Timestamp(microseconds: try rows.timestamp(row, 7))))
                 }
                 return versions
             })

@@ -100,7 +100,7 @@ struct VersionStorageTests {
         let states = try await converse(store, key, 30)
         let patches = try await number("SELECT count(*) FROM flowstate.flow_version WHERE tenant = $1 AND codec = 2", tenant)
         #expect(baseFetchBytes == 0 ? patches > 20 : patches == 0, "\(patches)")
-        #expect(store.resources.cache.cost == 0)
+        #expect(store.resources.cache.byteCount == 0)
         for (turn, state) in states.enumerated() {
             #expect(try await store.snapshot(key, .version(FlowVersion(turn + 1))).state == state)
         }

@@ -1,3 +1,4 @@
+import Resources
 import TestSupport
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite struct BatchQueueTests {
     typealias Queue = BatchQueue<String>
-    let now = ContinuousClock.now
+    let now = Instant.now
 
     func queue(operations: Int = 4, bytes: Int = 100, queued: Int = 10, queuedBytes: Int = 1 << 30, connections: Int = 1) -> Queue {
         var queue = Queue(limits: .init(operations: operations, bytes: bytes, queued: queued, queuedBytes: queuedBytes))
@@ -15,7 +16,7 @@ import Testing
 
     @discardableResult
     func add(
-        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: ContinuousClock.Instant? = nil, affinity: BatchAffinity = .any,
+        _ name: String, to queue: inout Queue, cost: Int = 10, deadline: Instant? = nil, affinity: BatchAffinity = .any,
         caller: UInt64 = 0
     ) -> (id: Queue.ID, wake: Int?)? {
         let admission = queue.enqueue(name, cost: cost, deadline: deadline, affinity: affinity, caller: caller)
@@ -26,7 +27,7 @@ import Testing
     }
 
     /// The names of the next batch; empty when there is nothing to do.
-    func take(_ queue: inout Queue, connection: Int = 0, at time: ContinuousClock.Instant? = nil) -> [String] {
+    func take(_ queue: inout Queue, connection: Int = 0, at time: Instant? = nil) -> [String] {
         var expired: [Queue.Failure] = []
         guard case .batch(let entries) = queue.take(for: connection, now: time ?? now, expired: &expired) else { return [] }
         return entries.map(\.element)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Postgres
 
-/// More waits than fits into a few batches.
+/// More waits than fits into a batch.
 extension BatchQueueTests {
     @Test func callersTakeTurnsWhenMuchWaits() {
         var queue = queue(bytes: 1_000, queued: 100)
@@ -15,7 +15,37 @@ extension BatchQueueTests {
         add("d1", to: &queue, caller: 4)
         #expect(take(&queue) == ["d1", "b2", "a3", "a4"], "who has had the least goes first")
         add("d2", to: &queue, caller: 4)
-        #expect(take(&queue) == ["a5", "a6", "a7", "a8"], "the rest is soon over")
+        #expect(take(&queue) == ["d2", "a5", "a6", "a7"])
+        #expect(take(&queue) == ["a8", "a9", "a10", "a11"])
+        for _ in 0..<4 { _ = take(&queue) }
+        for number in 1...3 { add("e\(number)", to: &queue, caller: 5) }
+        add("f1", to: &queue, caller: 6)
+        #expect(take(&queue) == ["e1", "e2", "e3", "f1"], "in order, since they fit into a batch")
+    }
+
+    /// A batch in flight makes those wait who submit little; small ones would only cost those throughput who all submit much.
+    @Test func batchesAreSmallBesideACallerThatSubmitsLittle() {
+        var queue = queue(operations: 32, bytes: 100_000, queued: 1_000)
+        for number in 0..<400 { add("\(number)", to: &queue, caller: UInt64(number % 2)) }
+        #expect(take(&queue).count == 32)
+        add("light", to: &queue, caller: 7)
+        let batch = take(&queue)
+        #expect(batch.count == 8 && batch.contains("light"))
+        // The next one will come soon.
+        for _ in 0..<15 { #expect(take(&queue).count == 8) }
+        #expect(take(&queue).count == 32)
+        // Up to a sixteenth of a batch waits of a light caller.
+        for number in 0..<3 { add("three \(number)", to: &queue, caller: 8) }
+        #expect(take(&queue).count == 32)
+        for number in 0..<2 { add("two \(number)", to: &queue, caller: 9) }
+        #expect(take(&queue).count == 8)
+    }
+
+    @Test(arguments: [(1, 8), (8, 8), (9, 32), (200, 32)]) func batchesAreFullWhereManySubmitLittle(callers: UInt64, size: Int) {
+        var queue = queue(operations: 32, bytes: 100_000, queued: 1_000)
+        for number in 0..<400 { add("\(number)", to: &queue, caller: UInt64(number % 2)) }
+        for caller in 0..<callers { add("light", to: &queue, caller: 2 + caller) }
+        #expect(take(&queue).count == size)
     }
 
     @Test func aFewLargeOperationsOfOneCallerDoNotHoldUpAnother() {

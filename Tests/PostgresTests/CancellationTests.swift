@@ -1,3 +1,4 @@
+import Resources
 import Synchronization
 import TestSupport
 import Testing
@@ -33,12 +34,12 @@ import Testing
     /// A cancellation costs PostgreSQL a process, and the next batch waits for it: who gives up many short operations holds nobody up.
     @Test func aBatchThatHasJustBeenSentIsNotCancelled() {
         let token = CancellationToken()
-        let job = OperationJob(
-            SQL(number: "SELECT 1::int8"), deadline: nil, cancellation: token, executor: InlineExecutor.shared, completion: { _ in })
+        let job = Job(
+            OperationWork(SQL(number: "SELECT 1::int8")) { _ in }, executor: InlineExecutor.shared, cancellation: token, deadline: nil)
         let entry = BatchQueue<Job>.Entry(id: 0, element: job, cost: 1, deadline: nil, affinity: .any, caller: 0)
         let batch = Batch([entry])
         #expect(batch.prepareRound())
-        let sent = ContinuousClock.now
+        let sent = Instant.now
         #expect(!batch.isAbandoned(now: sent + .seconds(1)), "somebody waits for it")
         token.cancel()
         #expect(!batch.isAbandoned(now: sent + Batch.cancelDelay - .milliseconds(50)))
@@ -47,12 +48,12 @@ import Testing
 
     @Test func aRunningOperationIsCancelledAtItsDeadline() async throws {
         try await TestCluster.withDatabase { database in
-            let deadline = ContinuousClock.now + .milliseconds(300)
+            let deadline = Instant.now + .milliseconds(300)
             let error = await failure {
                 try await database.writer(shard: 0).run(Self.sleep("deadline-one"), deadline: deadline)
             }
             #expect(error == .deadlineExceeded)
-            #expect(ContinuousClock.now >= deadline)
+            #expect(Instant.now >= deadline)
             let ended = try await eventually { try await !Self.isRunning("deadline-one", database) }
             #expect(ended)
         }

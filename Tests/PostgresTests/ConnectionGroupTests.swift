@@ -267,7 +267,9 @@ import Testing
             let tasks = Self.enqueue([SQL(number: "SELECT 1::int8 FROM pg_sleep(600)")], to: database.writer(shard: 0))
             await database.shutdown()
             let error = await failure { try await tasks[0].value }
-            #expect(error == .shutdown)
+            // On a busy machine PostgreSQL may not have heard of the cancel request when shutting down gives up.
+            let unanswered = PostgresError.unavailable(message: "the server does not answer", outcomeUnknown: true)
+            #expect(error == .shutdown || error == unanswered)
         }
     }
 }

@@ -1,10 +1,11 @@
+import Resources
 import Testing
 
 @testable import Postgres
 
 /// Which server a process works with.
 @Suite struct KnownPrimaryTests {
-    let now = ContinuousClock.now
+    let now = Instant.now
 
     func server(_ timeline: UInt32, _ system: String = "s") -> ServerIdentity { ServerIdentity(system: system, timeline: timeline) }
 
@@ -67,7 +68,7 @@ import Testing
 }
 
 @Suite struct ConditionLogTests {
-    let now = ContinuousClock.now
+    let now = Instant.now
 
     @Test func tellsWhenItBeginsWhileItLastsAndWhenItIsOver() {
         var log = ConditionLog()

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Resources
@@ -77,5 +78,84 @@ import Testing
             }
         }
         #expect(budget.reserved == 0)
+    }
+}
+
+@Suite struct LendingTests {
+    /// Gives back in pieces of ten bytes.
+    private final class Cache: MemoryBorrower {
+        let budget: MemoryBudget
+        private let held = Mutex(0)
+
+        init(_ budget: MemoryBudget) {
+            self.budget = budget
+            budget.setBorrower(self)
+        }
+
+        var bytes: Int { held.withLock(\.self) }
+
+        func borrow() -> Bool {
+            guard budget.lend(10) else { return false }
+            held.withLock { $0 += 10 }
+            return true
+        }
+
+        func giveBack(_ bytes: Int) {
+            let returned = held.withLock { held in
+                let returned = min((bytes + 9) / 10 * 10, held)
+                held -= returned
+                return returned
+            }
+            budget.endLoan(returned)
+        }
+    }
+
+    @Test func halfOfAllStaysFree() {
+        let budget = MemoryBudget(limit: 100)
+        let cache = Cache(budget)
+        while cache.borrow() {}
+        #expect(cache.bytes == 50 && budget.lent == 50 && budget.reserved == 50)
+        #expect(!budget.lend(.max) && !budget.lend(0) && !budget.lend(-1))
+    }
+
+    @Test func aRequestGetsBackWhatItNeedsAndNoMore() {
+        let budget = MemoryBudget(limit: 100)
+        let cache = Cache(budget)
+        while cache.borrow() {}
+        let account = MemoryAccount(budget)
+        #expect(account.reserve(50) && cache.bytes == 50, "that was free")
+        #expect(account.reserve(11) && cache.bytes == 30)
+        #expect(!account.reserve(40) && cache.bytes == 30, "all of it would not be enough")
+        #expect(!account.reserve(.max) && cache.bytes == 30)
+        #expect(account.reserve(39) && cache.bytes == 0 && budget.reserved == 100)
+        #expect(!account.reserve(1) && !cache.borrow())
+        account.releaseAll()
+        #expect(cache.borrow() && budget.reserved == 10)
+    }
+
+    @Test func aBorrowerThatIsGoneStopsNobody() {
+        let budget = MemoryBudget(limit: 100)
+        var cache: Cache? = Cache(budget)
+        while cache?.borrow() == true {}
+        cache = nil
+        let account = MemoryAccount(budget)
+        #expect(account.reserve(50) && !account.reserve(1))
+    }
+
+    @Test func manyThreadsNeverGetMoreThanThereIs() async {
+        let budget = MemoryBudget(limit: 1_000)
+        let cache = Cache(budget)
+        await withTaskGroup(of: Void.self) { group in
+            for thread in 0..<4 {
+                group.addTask {
+                    let account = MemoryAccount(budget)
+                    for step in 0..<5_000 {
+                        if thread == 0 { _ = cache.borrow() } else if account.reserve(step % 300) { account.releaseAll() }
+                        #expect(budget.reserved <= 1_000)
+                    }
+                }
+            }
+        }
+        #expect(budget.reserved == cache.bytes && budget.lent == cache.bytes)
     }
 }

@@ -1,3 +1,4 @@
+import Resources
 import Synchronization
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
         let looks = Atomic(0)
 
         func memory(idle: Int, tolerance: Int = 50) -> ResidentMemory {
-            let begin = ContinuousClock.now
+            let begin = Instant.now
             return ResidentMemory(
                 tolerance: tolerance,
                 resident: {

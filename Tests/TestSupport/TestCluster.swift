@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Postgres
 import PostgresCluster
+import Resources
 import Synchronization
 
 /// One PostgreSQL for the tests of this process, in a temporary directory; it ends with the process.
@@ -114,9 +115,9 @@ package func run(_ command: [String]) -> CInt {
 /// Waits for a condition that another process or thread brings about; `false` after `limit`, and a thousand looks: where tests that compute
 /// hold up the threads, what is waited for is held up as well.
 package func eventually(within limit: Duration = .seconds(120), _ condition: () async throws -> Bool) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + limit
+    let deadline = Instant.now + limit
     var looks = 0
-    while ContinuousClock.now < deadline || looks < 1_000 {
+    while Instant.now < deadline || looks < 1_000 {
         looks += 1
         if try await condition() { return true }
         try? await Task.sleep(for: .milliseconds(5))

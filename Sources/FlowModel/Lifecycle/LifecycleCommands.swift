@@ -115,8 +115,7 @@ extension LifecycleOutcome {
         replayed: Bool
     ) throws(StateError) {
         let now = head.updatedAt
-        var after = before
-        after.state = state
+        let after = Snapshot(head: before.head, version: before.version, state: state)
         self.init(
             head: head, from: try LifecycleStep(leaving: before, definition, now: now, limits: limits, budget: budget).phase,
             completed: try LifecycleStep(leaving: after, definition, now: now, limits: limits, budget: budget).completedPhases(),

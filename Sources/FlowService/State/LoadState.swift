@@ -1,5 +1,7 @@
 import FlowAccess
 import FlowModel
+import GRPC
+import Protobuf
 import WireMessages
 
 enum LoadState: UnaryFlowMethod {
@@ -32,6 +34,28 @@ enum LoadState: UnaryFlowMethod {
         case .unchanged(let head, let version):
             LoadStateResponse(
                 snapshot: WireMessages.Snapshot(flow: head.message, version: version.message), unchanged: true)
+        }
+    }
+
+    private static let snapshotField = FieldStart("snapshot", of: LoadStateResponse.self)
+    private static let stateField = FieldStart("state", of: WireMessages.Snapshot.self)
+
+    /// The same bytes as those of `response`: a cached snapshot keeps what comes before the state, and the state is copied only once.
+    static func framed(_ outcome: LoadOutcome, flowID: String) -> FramedMessage {
+        guard case .snapshot(let snapshot) = outcome, let encoded = snapshot.encoded, !snapshot.state.isEmpty, let snapshotField,
+            let stateField
+        else { return FramedMessage(encoding: response(outcome, flowID: flowID)) }
+        let (state, head) = (
+            snapshot.state,
+            encoded.bytes { WireMessages.Snapshot(flow: snapshot.head.message, version: snapshot.version.message).encoded() }
+        )
+        let size = head.count + stateField.size(state.count) + state.count
+        return FramedMessage(size: snapshotField.size(size) + size) { room in
+            var room = UnsafeMutableRawBufferPointer(rebasing: room[snapshotField.write(size, into: room)...])
+            room.copyBytes(from: head)
+            room = UnsafeMutableRawBufferPointer(rebasing: room[head.count...])
+            room = UnsafeMutableRawBufferPointer(rebasing: room[stateField.write(state.count, into: room)...])
+            room.copyBytes(from: state)
         }
     }
 

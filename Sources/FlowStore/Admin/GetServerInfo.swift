@@ -9,6 +9,17 @@ package struct ServerInfo: Sendable {
     package var schemaVersion: Int64
     package var features: [String]
     package var limits: Limits
+    package var versionCache: VersionCacheStatistics
+}
+
+/// What the cache of newest versions holds, and how often it was of use since the server started.
+package struct VersionCacheStatistics: Sendable, Equatable {
+    package var flows: Int
+    package var bytes: Int
+    package var capacity: Int
+    /// Loads of a newest version; of these, those for which it had the version.
+    package var loads: Int
+    package var hits: Int
 }
 
 package struct GetServerInfoCommand: Sendable {
@@ -33,7 +44,8 @@ extension GetServerInfoCommand: TaskCommand {
         var query = Query<ServerInfo>(statement: Self.schemaVersion, parameters: Parameters()) { rows throws(PostgresError) in
             .success(
                 ServerInfo(
-                    version: version, uptime: uptime, schemaVersion: try rows.int64(0, 0), features: features, limits: limits))
+                    version: version, uptime: uptime, schemaVersion: try rows.int64(0, 0), features: features, limits: limits,
+                    versionCache: store.resources.cache.statistics))
         }
         query.goesWithOthers()
         return try await store.ask(query, for: context)

@@ -16,7 +16,7 @@ final class DefinitionCache: Sendable {
 
     private struct State {
         /// A failure is cached too, or each save of its type would read the document again.
-        var kept: LRUCache<[UInt8], Result<FlowDefinition, StateError>>
+        var kept: ScanResistantCache<[UInt8], Result<FlowDefinition, StateError>>
         var readings: [[UInt8]: [Waiting]] = [:]
     }
 
@@ -30,7 +30,7 @@ final class DefinitionCache: Sendable {
     init(limits: Limits) {
         maximumWaiting = limits.queuedOperations
         capacity = limits.definitionCacheBytes
-        state = Mutex(State(kept: LRUCache(capacity: capacity)))
+        state = Mutex(State(kept: ScanResistantCache(capacity: capacity)))
     }
 
     /// Approximate memory of the entries.

@@ -1,6 +1,7 @@
 import FlowModel
 import JSON
 import Postgres
+import Resources
 import Synchronization
 
 /// The definitions of a tenant's flow types, as far as this server knows: a definition that is put here applies at once, one that is put
@@ -28,10 +29,10 @@ final class DefinitionDirectory: Sendable {
         /// Whether the tenant has flows of a built-in type whose definition concerns saves.
         let usesBuiltIn: Bool
         /// When its reading began.
-        let time: ContinuousClock.Instant
+        let time: Instant
 
         init(
-            types: [Name: Latest], change: DirectoryChange?, usesBuiltIn: Bool, time: ContinuousClock.Instant
+            types: [Name: Latest], change: DirectoryChange?, usesBuiltIn: Bool, time: Instant
         ) {
             self.types = types
             self.change = change
@@ -72,7 +73,7 @@ final class DefinitionDirectory: Sendable {
     typealias Waiting = @Sendable (Result<Entry, StateError>) -> Void
 
     private struct Reading {
-        var begun = ContinuousClock.now
+        var begun = Instant.now
         /// Saves that continue when it is done, in their order, and the bytes of their states.
         var waiting: [Waiting] = []
         var bytes = 0
@@ -81,7 +82,7 @@ final class DefinitionDirectory: Sendable {
     }
 
     private struct State {
-        var entries: LRUCache<Name, Entry>
+        var entries: ScanResistantCache<Name, Entry>
         var readings: [Name: Reading] = [:]
         /// `Database.connectionLosses` when the entries were made.
         var losses = 0
@@ -95,7 +96,7 @@ final class DefinitionDirectory: Sendable {
 
     private let state: Mutex<State>
 
-    init(limits: Limits) { state = Mutex(State(entries: LRUCache(capacity: limits.definitionDirectoryBytes))) }
+    init(limits: Limits) { state = Mutex(State(entries: ScanResistantCache(capacity: limits.definitionDirectoryBytes))) }
 
     /// Approximate memory of the entries.
     var byteCount: Int { state.withLock(\.entries.cost) }
@@ -112,7 +113,7 @@ final class DefinitionDirectory: Sendable {
 
     /// The entry, if it need not be read again; nil: use `answer`.
     func lookup(_ tenant: String, losses: Int) -> Entry? {
-        let (key, now) = (Name(tenant), ContinuousClock.now)
+        let (key, now) = (Name(tenant), Instant.now)
         return state.withLock { state in
             state.follow(losses)
             guard let entry = state.entries.value(key), entry.time.advanced(by: Self.refreshAge) > now else { return nil }
@@ -125,7 +126,7 @@ final class DefinitionDirectory: Sendable {
     ///     database too.
     ///   - losses: `Database.connectionLosses`: entries from before the last loss are invalidated.
     func answer(_ tenant: String, bytes: Int, losses: Int, limits: Limits, orWait waiting: @escaping Waiting) -> Answer {
-        let (key, now) = (Name(tenant), ContinuousClock.now)
+        let (key, now) = (Name(tenant), Instant.now)
         return state.withLock { state in
             state.follow(losses)
             let isBeingRead = state.readings[key] != nil
@@ -149,7 +150,7 @@ final class DefinitionDirectory: Sendable {
     }
 
     /// The start of a reading: the known entry, and when the reading began.
-    func beginReading(_ tenant: String) -> (known: Entry?, begun: ContinuousClock.Instant) {
+    func beginReading(_ tenant: String) -> (known: Entry?, begun: Instant) {
         let key = Name(tenant)
         return state.withLock { ($0.entries.value(key), $0.readings[key]?.begun ?? .now) }
     }

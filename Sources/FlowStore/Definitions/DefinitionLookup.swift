@@ -26,7 +26,7 @@ extension StateStore {
         enqueue(DefinitionReference.query(tenant: tenant, flowType: flowType, revision: revision), context) { [self] result in
             completing(completion) { () throws(StateError) in
                 guard let reference = try result.get() else { return completion(.success(nil)) }
-                definition(reference, completion)
+                definition(reference, caller: context.caller, completion)
             }
         }
     }
@@ -47,15 +47,20 @@ extension StateStore {
 
     /// The definition of a reference: from the cache, or else fetched and read on a thread of the scheduler.
     ///
-    /// - Parameter completion: on any thread, or before this returns.
-    func definition(_ reference: DefinitionReference, _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void) {
+    /// - Parameters:
+    ///   - caller: takes turns for it.
+    ///   - completion: on any thread, or before this returns.
+    func definition(
+        _ reference: DefinitionReference, caller: UInt64 = 0,
+        _ completion: @escaping @Sendable (Result<FoundDefinition?, StateError>) -> Void
+    ) {
         let answer = resources.definitions.answer(reference.digest) { definition in
             completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
         }
         switch answer {
         case .cached(let definition): completion(definition.map { FoundDefinition(definition: $0, revision: reference.revision) })
         case .waiting(isFirst: false): break
-        case .waiting(isFirst: true): fetch(reference)
+        case .waiting(isFirst: true): fetch(reference, caller)
         case .refused(let waiting):
             completion(
                 .failure(
@@ -71,9 +76,9 @@ extension StateStore {
     }
 
     /// Serves all calls that wait for it, so it has no deadline of its own.
-    private func fetch(_ reference: DefinitionReference) {
+    private func fetch(_ reference: DefinitionReference, _ caller: UInt64) {
         let definitions = resources.definitions
-        enqueue(reference.documentQuery, OperationContext()) { [self] result in
+        enqueue(reference.documentQuery, OperationContext(caller: caller)) { [self] result in
             let document: [UInt8]
             switch result {
             case .success(let stored): document = stored

@@ -9,6 +9,6 @@ enum DefinitionRow {
     static func record(_ rows: ResultRows, _ row: Int, from first: Int = 0) throws(PostgresError) -> DefinitionRecord {
         DefinitionRecord(
             flowType: try rows.text(row, first), revision: try rows.int64(row, first + 1), document: try rows.bytes(row, first + 2),
-            actor: try rows.text(row, first + 3), createdAt: try FlowRow.time(rows, row, first + 4))
+            actor: try rows.text(row, first + 3), createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 4)))
     }
 }

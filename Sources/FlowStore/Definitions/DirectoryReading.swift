@@ -1,6 +1,7 @@
 import FlowModel
 import JSON
 import Postgres
+import Resources
 
 /// The last change of a tenant's definitions (`StoreSchema.definitionChangesMigration`).
 struct DirectoryChange: Sendable, Equatable {
@@ -13,12 +14,14 @@ struct DirectoryChange: Sendable, Equatable {
 extension StateStore {
     /// Reads what the directory needs of a tenant: types, revisions and digests of the definitions that were put since the last reading. It
     /// serves all saves that wait for it, so it has no deadline of its own.
-    func readDirectory(of tenant: String) {
+    ///
+    /// - Parameter caller: who needs it first, and takes turns for it: a caller who saves for thousands of tenants delays their own saves.
+    func readDirectory(of tenant: String, caller: UInt64) {
         let directory = resources.directory
         let (known, begun) = directory.beginReading(tenant)
         let losses = database.connectionLosses
-        enqueue(Self.directoryQuery(of: tenant, known: known, begun: begun), OperationContext()) { [self] result in
-            if !directory.finishReading(tenant, losses: losses, result) { readDirectory(of: tenant) }
+        enqueue(Self.directoryQuery(of: tenant, known: known, begun: begun), OperationContext(caller: caller)) { [self] result in
+            if !directory.finishReading(tenant, losses: losses, result) { readDirectory(of: tenant, caller: caller) }
         }
     }
 
@@ -26,7 +29,7 @@ extension StateStore {
     ///   - known: the entry from the last reading; nil: none.
     ///   - begun: when the reading began.
     static func directoryQuery(
-        of tenant: String, known: DefinitionDirectory.Entry?, begun: ContinuousClock.Instant
+        of tenant: String, known: DefinitionDirectory.Entry?, begun: Instant
     ) -> Query<DefinitionDirectory.Entry> {
         var parameters = Parameters()
         parameters.append(tenant)
@@ -43,7 +46,7 @@ extension StateStore {
     }
 
     private static func entry(
-        _ rows: ResultRows, of tenant: String, known: DefinitionDirectory.Entry?, begun: ContinuousClock.Instant
+        _ rows: ResultRows, of tenant: String, known: DefinitionDirectory.Entry?, begun: Instant
     ) throws(PostgresError) -> DefinitionDirectory.Entry {
         guard rows.count > 0 else { throw .protocolViolation("a directory without a row") }
         let change = try rows.textIfPresent(0, 0).map { token throws(PostgresError) in

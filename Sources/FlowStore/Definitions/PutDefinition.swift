@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 extension PutDefinitionCommand: TaskCommand {
-    package func answerBytes(limits: Limits) -> Int { document.count }
+    package func answerBytes(limits: Limits) -> Int { min(document.count, limits.definitionBytes) }
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> DefinitionRecord {
         let limits = store.limits

@@ -56,10 +56,10 @@ struct SaveValidation: Sendable {
         switch answer {
         case .cached(let entry): return try follow(entry, completion)
         case .refresh(let entry):
-            store.readDirectory(of: tenant)
+            store.readDirectory(of: tenant, caller: context.caller)
             return try follow(entry, completion)
         case .waiting(let isFirst):
-            if isFirst { store.readDirectory(of: tenant) }
+            if isFirst { store.readDirectory(of: tenant, caller: context.caller) }
             return nil
         case .refused(let error): throw StateError(error)
         }
@@ -110,7 +110,7 @@ struct SaveValidation: Sendable {
             pinned.placed.validate(by: found.definition, completion)
         case .stored(let reference):
             pinned = pinned.placed
-            store.definition(reference) { [pinned] found in pinned.validate(by: found, completion) }
+            store.definition(reference, caller: context.caller) { [pinned] found in pinned.validate(by: found, completion) }
         }
         return nil
     }

@@ -28,8 +28,8 @@ enum FlowRow {
             status: try rows.text(row, first + 3),
             progress: try rows.doubleIfPresent(row, first + 4),
             labels: labels,
-            createdAt: try time(rows, row, first + 6),
-            updatedAt: try time(rows, row, first + 7),
+            createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 6)),
+            updatedAt: Timestamp(microseconds: try rows.timestamp(row, first + 7)),
             deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) },
             definitionRevision: try rows.int64IfPresent(row, first + 9))
     }
@@ -40,10 +40,6 @@ enum FlowRow {
         UPDATE flowstate.flow f SET checkpoint_epoch = f.checkpoint_epoch + 1
         WHERE f.tenant = $1 AND f.flow_id = $2 AND EXISTS (SELECT FROM \(cause))
         """
-    }
-
-    static func time(_ rows: ResultRows, _ row: Int, _ column: Int) throws(PostgresError) -> Timestamp {
-        Timestamp(microseconds: try rows.timestamp(row, column))
     }
 }
 
@@ -116,7 +112,7 @@ enum VersionRow {
             progress: try rows.doubleIfPresent(row, first + 9),
             versionLabel: try rows.textIfPresent(row, first + 10),
             metadata: try rows.bytesIfPresent(row, first + 11) ?? [],
-            createdAt: try FlowRow.time(rows, row, first + 12),
+            createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 12)),
             checkpoints: try rows.textArray(row, first + 13))
     }
 }
@@ -147,6 +143,6 @@ enum CheckpointRow {
             version: try rows.int64(row, first + 2),
             description: try rows.text(row, first + 3),
             actor: try rows.text(row, first + 4),
-            createdAt: try FlowRow.time(rows, row, first + 5))
+            createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 5)))
     }
 }

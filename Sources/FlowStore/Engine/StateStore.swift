@@ -29,8 +29,11 @@ package final class StateStore: Sendable {
         return shared
     }
 
-    /// Bytes of cached versions and definitions.
-    package var rememberedBytes: Int { shared.cache.byteCount + shared.definitions.byteCount + shared.directory.byteCount }
+    /// Bytes of cached versions and definitions, without those in borrowed memory.
+    package var rememberedBytes: Int { shared.cache.ownBytes + shared.definitions.byteCount + shared.directory.byteCount }
+
+    /// Caches more versions in memory that requests leave free.
+    package func borrowMemory(from budget: MemoryBudget) { shared.cache.borrow(from: budget) }
 
     /// - Parameters:
     ///   - database: its schema must be at `StoreSchema.migrations`; its owner starts it and shuts it down.
@@ -64,7 +67,7 @@ package final class StateStore: Sendable {
 
     /// As above, for tasks. Cancelling the task cancels the command.
     package func run<Command: StoreCommand>(
-        _ command: Command, deadline: ContinuousClock.Instant? = nil
+        _ command: Command, deadline: Instant? = nil
     ) async throws(StateError) -> Command.Outcome {
         let token = CancellationToken()
         let context = OperationContext(deadline: deadline, cancellation: token)
@@ -99,16 +102,6 @@ package final class StateStore: Sendable {
         }
     }
 
-    /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
-    func enqueue(
-        _ load: LoadOperation, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<LoadOperation.Loaded, StateError>) -> Void
-    ) {
-        enqueue(load, load.isLarge ? .largeRead(load.command.key) : .read(load.command.key), context) { [self] result in
-            completion(answer(result) { $0 })
-        }
-    }
-
     /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
     ///
     /// - Parameter shard: selects the writer; nil: the query reads.
@@ -117,7 +110,7 @@ package final class StateStore: Sendable {
         _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
         if shard == nil, query.affinity != .any { return list(query, reserving: 0, context, { result, _ in result }, completion) }
-        enqueue(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result) { $0 }) }
+        enqueue(query, shard.map { .write(shard: $0) } ?? .shortRead, context) { [self] result in completion(answer(result)) }
     }
 
     /// Reads a page. The most memory that it may take is reserved before, and what it does not take is given back.
@@ -172,7 +165,7 @@ package final class StateStore: Sendable {
                 return finish(.failure(error))
             }
             enqueue(query, .list, inline) { result in
-                let settled = settle(self.answer(result) { $0 }, reserved)
+                let settled = settle(self.answer(result), reserved)
                 if hasTurn { turns.end() }
                 finish(settled)
             }
@@ -186,12 +179,12 @@ package final class StateStore: Sendable {
     func enqueueInBackground<O: Postgres.Operation, Value>(
         _ operation: O, _ context: OperationContext, _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) where O.Outcome == Result<Value, StateError> {
-        enqueue(operation, .background, context) { [self] result in completion(answer(result) { $0 }) }
+        enqueue(operation, .background, context) { [self] result in completion(answer(result)) }
     }
 
     /// `enqueueInBackground`, for tasks. Cancelling the task cancels the operation.
     func runInBackground<O: Postgres.Operation>(
-        _ operation: O, deadline: ContinuousClock.Instant? = nil
+        _ operation: O, deadline: Instant? = nil
     ) async throws(StateError) -> O.Outcome {
         do {
             return try await database.group(for: .background).run(operation, deadline: deadline)
@@ -212,42 +205,43 @@ package final class StateStore: Sendable {
         return try await runInBackground(query).get()
     }
 
-    private typealias ChangeCompletion = @Sendable (Result<Change.Outcome, PostgresError>) -> Void
-
     /// Queues a change behind the changes of its flow that were submitted before it.
-    private func order(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+    private func order(_ change: Change, _ context: OperationContext, _ completion: @escaping Change.Completion) {
         if change.storedBytes > limits.batchedChangeBytes { return writeApart(change, context, completion) }
         if context.place == nil, shared.order.isIdle { return write(change, context, completion) }
         do throws(StateError) {
             try shared.order.submit(change.key, context.place) { [self] in write(change, context.withoutPlace, completion) }
         } catch {
-            context.executor.execute { completion(.success(.failure(error))) }
+            context.executor.execute { completion(.failure(error)) }
         }
     }
 
-    private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
-        let ticket = shared.changes.begin(change.shard)
-        enqueue(change, .write(shard: change.shard), context) { [shared] (result: Result<Change.Outcome, PostgresError>) in
-            shared.changes.end(ticket)
-            completion(result)
-        }
+    private func write(_ change: Change, _ context: OperationContext, _ completion: @escaping Change.Completion) {
+        change.begin(shared.changes.begin(change.shard), completion)
+        enqueue(change, .write(shard: change.shard), context)
     }
 
     /// Sends a large change on a separate connection, so that changes of other flows need not wait for as long as PostgreSQL takes with it.
     /// Those of its own flow do: it runs when all that were submitted before it have ended, and later ones wait until it has.
-    private func writeApart(_ change: Change, _ context: OperationContext, _ completion: @escaping ChangeCompletion) {
+    private func writeApart(_ change: Change, _ context: OperationContext, _ completion: @escaping Change.Completion) {
         let place = context.place ?? shared.order.place(change.key)
         shared.order.whenFirst(place) { [self] in
             shared.changes.whenEnded(change.shard) { [self] in
                 // The changes behind it continue before its caller's event loop runs the completion.
                 var inline = context.withoutPlace
                 inline.executor = InlineExecutor.shared
-                enqueue(change, .largeWrite(shard: change.shard), inline) { [shared] (result: Result<Change.Outcome, PostgresError>) in
+                change.begin(nil) { [shared] result in
                     shared.order.leave(place)
                     context.executor.execute { completion(result) }
                 }
+                enqueue(change, .largeWrite(shard: change.shard), inline)
             }
         }
+    }
+
+    private func enqueue(_ change: Change, _ route: Route, _ context: OperationContext) {
+        database.group(for: route).enqueue(
+            change, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor)
     }
 
     private func enqueue<O: Postgres.Operation>(
@@ -259,16 +253,26 @@ package final class StateStore: Sendable {
             executor: context.executor, completion: completion)
     }
 
-    private func answer<Value, Outcome>(
-        _ result: Result<Result<Value, StateError>, PostgresError>, _ outcome: (Value) -> Outcome?
+    private func answer<Value>(_ result: Result<Result<Value, StateError>, PostgresError>) -> Result<Value, StateError> {
+        let error: StateError
+        switch result {
+        case .success(.success(let value)): return .success(value)
+        case .success(.failure(let refusal)): error = refusal
+        case .failure(let failure): error = StateError(failure)
+        }
+        log(error)
+        return .failure(error)
+    }
+
+    private func answer<Outcome>(
+        _ result: Result<ChangeOutcome, StateError>, _ outcome: (ChangeOutcome) -> Outcome?
     ) -> Result<Outcome, StateError> {
         let error: StateError
         switch result {
-        case .success(.success(let value)):
+        case .success(let value):
             if let outcome = outcome(value) { return .success(outcome) }
             error = .internalFault("a command got the outcome of another")
-        case .success(.failure(let refusal)): error = refusal
-        case .failure(let failure): error = StateError(failure)
+        case .failure(let refusal): error = refusal
         }
         log(error)
         return .failure(error)

@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 import Resources
 
@@ -39,6 +40,11 @@ package protocol TaskCommand: StoreCommand {
 
 extension TaskCommand {
     package func answerBytes(limits: Limits) -> Int { 0 }
+}
+
+extension [Violation] {
+    /// What they take in an answer.
+    var answerBytes: Int { isEmpty ? 0 : reduce(1 << 10) { $0 + $1.byteCount } }
 }
 
 /// The head of a flow in an answer: with all labels, within the default limits. Where operators allow more of them, few flows have so many.
@@ -102,7 +108,7 @@ package typealias CompletionExecutor = Postgres.CompletionExecutor
 
 /// How long a command may take, how to stop it, the account of its memory, and where its completion runs.
 package struct OperationContext: Sendable {
-    package var deadline: ContinuousClock.Instant?
+    package var deadline: Instant?
     package var cancellation: CancellationToken?
     package var executor: any CompletionExecutor
     /// The caller for whom its computations take turns: those of one caller wait for each other (`ComputeScheduler`).
@@ -114,7 +120,7 @@ package struct OperationContext: Sendable {
 
     /// - Parameter executor: by default, completions run on the connection's thread and must only pass their value on.
     package init(
-        deadline: ContinuousClock.Instant? = nil, cancellation: CancellationToken? = nil,
+        deadline: Instant? = nil, cancellation: CancellationToken? = nil,
         executor: any CompletionExecutor = InlineExecutor.shared, caller: UInt64 = 0, memory: (any MemoryHolder)? = nil
     ) {
         self.deadline = deadline
@@ -149,6 +155,12 @@ package struct OperationContext: Sendable {
     /// Reserves so many bytes, until the call has ended and all work for it is done.
     /// - Throws: `overloaded`; `tooLarge` when there would never be enough.
     package func reserve(_ bytes: Int) throws(StateError) { try Self.reserve(bytes, of: memory) }
+
+    /// Bytes that are reserved now.
+    var reservedBytes: Int { memory?.memory.reserved ?? 0 }
+
+    /// Releases what is reserved beyond this many bytes: what an attempt took that is repeated.
+    func release(to bytes: Int) { memory?.memory.release(reservedBytes - bytes) }
 
     static func reserve(_ bytes: Int, of memory: (any MemoryHolder)?) throws(StateError) {
         guard bytes > 0, let account = memory?.memory, !account.reserve(bytes) else { return }

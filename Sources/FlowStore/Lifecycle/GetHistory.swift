@@ -72,7 +72,7 @@ extension GetHistoryCommand: TaskCommand {
         return .event(
             EventRecord(
                 id: id, kind: try rows.text(row, first + 1), actor: try rows.text(row, first + 2),
-                detail: Array(try rows.text(row, first + 3).utf8), createdAt: try FlowRow.time(rows, row, first + 4)))
+                detail: Array(try rows.text(row, first + 3).utf8), createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 4))))
     }
 
     private static let eventColumns = 5

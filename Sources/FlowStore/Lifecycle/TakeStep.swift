@@ -24,6 +24,8 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
             let command = try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
             let outcome = try LifecycleOutcome(
                 snapshot.head, state: command.state, before: snapshot, definition, limits: limits, budget: budget, replayed: false)
+            // For the answer, as the head.
+            try context.reserve(outcome.completed.reduce(0) { $0 + $1.utf8.count })
             return (command, outcome)
         }
         switch try await derived.run(on: store, for: context) {

@@ -2,6 +2,8 @@ import FlowModel
 import Postgres
 
 extension AcknowledgeNotificationCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { NotificationRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) {
         try NameRule.check(actor, field: "actor", maximumBytes: limits.idBytes)
         try NameRule.check(id, field: "id", maximumBytes: limits.idBytes)

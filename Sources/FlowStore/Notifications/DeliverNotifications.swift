@@ -14,7 +14,7 @@ extension ClaimNotificationsCommand: TaskCommand {
                 claimed.append(
                     ClaimedNotification(
                         record: try NotificationRow.record(rows, row), attempt: Int(try rows.int32(row, first)),
-                        claimedAt: try FlowRow.time(rows, row, first + 1), isTooOld: try rows.bool(row, first + 2)))
+                        claimedAt: Timestamp(microseconds: try rows.timestamp(row, first + 1)), isTooOld: try rows.bool(row, first + 2)))
             }
             return .success(claimed)
         }

@@ -17,7 +17,7 @@ enum NotificationRow {
         return NotificationRecord(
             id: try rows.text(row, 1), key: FlowKey(stored: try rows.text(row, 0), flowID: try rows.text(row, 2)),
             version: try rows.int64(row, 3), level: level, title: try rows.text(row, 5), message: try rows.text(row, 6),
-            createdAt: try FlowRow.time(rows, row, 7),
+            createdAt: Timestamp(microseconds: try rows.timestamp(row, 7)),
             acknowledgedAt: try rows.timestampIfPresent(row, 8).map { Timestamp(microseconds: $0) },
             acknowledgedBy: try rows.textIfPresent(row, 9))
     }

@@ -79,7 +79,7 @@ private enum QuarantineRow {
             id: try rows.text(row, 0), key: FlowKey(stored: tenant, flowID: try rows.text(row, 1)), version: try rows.int64(row, 2),
             reason: try rows.text(row, 3), violations: QuarantineRequest.violations(try rows.bytes(row, 4)),
             contentType: try rows.text(row, 5), size: try rows.int64(row, 6), digest: try rows.bytes(row, 7),
-            createdAt: try FlowRow.time(rows, row, 8))
+            createdAt: Timestamp(microseconds: try rows.timestamp(row, 8)))
     }
 
     static let list = Statement(

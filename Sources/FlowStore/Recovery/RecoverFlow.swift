@@ -60,6 +60,7 @@ struct FlowRecovery: Sendable {
 
     func run() async throws(StateError) -> RecoveryRecord {
         if let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
+        let reserved = context.reservedBytes
         for _ in 0..<ChangeRounds.maximumAttempts {
             let broken = try await examine()
             if broken.violations.isEmpty, command.strategy == nil { return record(broken, nil, [], saved: nil) }
@@ -71,15 +72,14 @@ struct FlowRecovery: Sendable {
             }
             if command.isDryRun { return try await planned(broken, candidate, steps) }
             // For the answer: a recovery that was carried out is not to be answered OVERLOADED.
-            let bytes = broken.violations.reduce(0) { $0 + $1.byteCount }
-            try context.reserve(bytes)
+            try context.reserve(broken.violations.answerBytes)
             do throws(StateError) {
                 let saved = try await store.save(try await save(candidate, broken), for: context)
                 if saved.replayed, let key = command.idempotencyKey, let recorded = try await recorded(key) { return recorded }
                 return record(broken, candidate, steps, saved: saved)
             } catch .versionConflict(_, _, _) {
                 // Another save came in between, and may have repaired the flow.
-                context.memory?.memory.release(bytes)
+                context.release(to: reserved)
                 try checkIsWanted()
             }
         }

@@ -40,6 +40,8 @@ extension RestoreQuarantinedCommand: TaskCommand {
             if isHeld { return try command.following(definition, from: .unknown, limits: limits, budget: budget) }
             return (try command.lifted(by: definition, limits: limits, budget: budget), [])
         }
+        // For the answer, as at saves.
+        try context.reserve(warnings.answerBytes)
         var saved = try await store.save(followed, for: context)
         saved.warnings = warnings
         return saved

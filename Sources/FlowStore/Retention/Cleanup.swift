@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 
 /// The settings of the clean-ups that the store starts by itself.
 package struct CleanupSettings: Sendable {

@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 
 extension StateStore {
     /// Cleans up if that is due and no other server is cleaning up, from where the last clean-up stopped. It works half of the time at
@@ -13,8 +14,7 @@ extension StateStore {
         guard let place = try await runInBackground(claim.begin(intervalSeconds: cleanup.intervalSeconds)).get() else { return nil }
         var command = CleanupCommand(actor: Self.cleanupActor)
         command.maximumRows = .max
-        let clock = ContinuousClock()
-        var lastEnd = clock.now
+        var lastEnd = Instant.now
         // The counts when the pass reached its current tenant.
         var tenant = (name: place.tenant, before: CleanupCounts())
         var pass = CleanupPass(store: self, command: command, from: place, isOver: { Task.isCancelled }) {
@@ -22,8 +22,8 @@ extension StateStore {
             if place.tenant != tenant.name { tenant = (place.tenant, counts) }
             try await self.runInBackground(claim.tell(place, counts, ofTenant: counts - tenant.before)).get()
             // Pauses for as long as the last transaction took.
-            try? await clock.sleep(for: min(clock.now - lastEnd, .seconds(1)))
-            lastEnd = clock.now
+            try? await Task.sleep(for: min(.now - lastEnd, .seconds(1)))
+            lastEnd = .now
         }
         do throws(StateError) {
             let result = try await pass.run()
@@ -109,7 +109,7 @@ extension GetCleanupRunCommand: TaskCommand {
             for column in 4..<rows.columnCount { counts.append(try rows.int64(0, column)) }
             return .success(
                 CleanupRun(
-                    holder: try rows.text(0, 0), startedAt: try FlowRow.time(rows, 0, 1),
+                    holder: try rows.text(0, 0), startedAt: Timestamp(microseconds: try rows.timestamp(0, 1)),
                     finishedAt: try rows.timestampIfPresent(0, 2).map { Timestamp(microseconds: $0) }, flowID: try rows.text(0, 3),
                     counts: CleanupCounts(numbers: counts)))
         }

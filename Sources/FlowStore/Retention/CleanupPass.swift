@@ -1,6 +1,7 @@
 import FlowModel
 import JSON
 import Postgres
+import Resources
 
 /// One pass through all flows, which removes what retention no longer keeps: a page of flows at a time, a flow at a time, in small
 /// transactions on a connection of its own. It may stop anywhere, and another pass continues from there; two at once only find less to do.
@@ -97,9 +98,9 @@ struct CleanupPass {
 
     /// A lost connection may be back at once: then this flow was the cause.
     private func isDatabaseThere() async -> Bool {
-        let end = ContinuousClock.now + Self.patience
+        let end = Instant.now + Self.patience
         while !store.database.group(for: .background).isAvailable {
-            guard !isOver(), ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(50))) != nil else { return false }
+            guard !isOver(), Instant.now < end, (try? await Task.sleep(for: .milliseconds(50))) != nil else { return false }
         }
         return true
     }

@@ -13,8 +13,8 @@ enum PruneSQL {
     /// Versions that must not be removed. `$4` the newest version when the floor was raised, `$5` the versions up to it that refer below
     /// the floor.
     ///
-    /// Versions refer to others through `VersionChain.maximumDepth` = 2 steps, so these are the bases of remaining versions, and the bases
-    /// of those.
+    /// Versions refer to others through `VersionChain.maximumDepth` steps at most, so these are the bases of remaining versions, the bases
+    /// of those, and so on.
     private static let needed = """
         pinned AS (\(pinned)),
         holding AS (
@@ -26,10 +26,24 @@ enum PruneSQL {
                 WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version > $4 AND v.base_version < $3),
         needed AS (
             SELECT p.version FROM pinned p
-            UNION SELECT h.base_version FROM holding h
-            UNION SELECT b.base_version FROM holding h JOIN flowstate.flow_version b
-                ON b.tenant = $1 AND b.flow_id = $2 AND b.version = h.base_version WHERE b.base_version IS NOT NULL)
+            UNION SELECT h.base_version FROM holding h\(further))
         """
+
+    /// The bases of what `holding` has, after each further step.
+    private static let further = (1..<VersionChain.maximumDepth).map { steps in
+        let joins = (1...steps).map { step in
+            let last = step == 1 ? "h" : "b\(step - 1)"
+            return """
+                JOIN flowstate.flow_version b\(step)
+                    ON b\(step).tenant = $1 AND b\(step).flow_id = $2 AND b\(step).version = \(last).base_version
+                """
+        }
+        return """
+
+            UNION SELECT b\(steps).base_version FROM holding h \(joins.joined(separator: " "))
+                WHERE b\(steps).base_version IS NOT NULL
+            """
+    }.joined()
 
     /// Waits for the saves in progress, which may refer to versions below. The newest version is never removed.
     static let raise = Statement(

@@ -81,18 +81,19 @@ struct RepackOperation: SingleOperation {
         case .failure where row.reliesOnCache: next.known = [:]
         case .failure(let error): return .finished(.unreadable(error))
         case .success(let read):
-            guard case .snapshot(let snapshot) = read.outcome, let chain = read.chain else {
+            guard case .snapshot(let snapshot) = read.outcome else {
                 return .finished(.unreadable(.internalFault("a version was read without its state")))
             }
-            next.stage = pack(snapshot.state, chain)
+            next.stage = pack(snapshot.state, read.chain)
         }
         return .again(next)
     }
 
-    private func pack(_ state: [UInt8], _ chain: VersionChain) -> Stage {
+    /// - Parameter chain: nil: it was read through a known base, which the next version may refer to as well.
+    private func pack(_ state: [UInt8], _ chain: VersionChain?) -> Stage {
         let stored = StateCompression.store(state, after: anchor, resources.zstd)
         let next = stored.base == nil ? VersionChain(version, state: state, stored: stored) : nil
-        let base = chain.levels.first.flatMap { $0.version == version ? nil : $0 }
+        let base = chain?.levels.first.flatMap { $0.version == version ? nil : $0 }
         return .write(stored, .stored(anchor: next, base: base))
     }
 }

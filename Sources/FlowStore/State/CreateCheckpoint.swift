@@ -2,6 +2,8 @@ import FlowModel
 import Postgres
 
 extension CreateCheckpointCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { CheckpointRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CheckpointRecord {
@@ -58,6 +60,8 @@ extension CreateCheckpointCommand: TaskCommand {
 }
 
 extension DeleteCheckpointCommand: TaskCommand {
+    package func answerBytes(limits: Limits) -> Int { CheckpointRow.largestBytes(limits) }
+
     package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> CheckpointRecord {

@@ -10,3 +10,12 @@ extension LoadCommand: StoreCommand {
         store.load(self, context) { completion($0.map(\.outcome)) }
     }
 }
+
+extension StateStore {
+    /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
+    func load(
+        _ command: LoadCommand, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LoadedState, StateError>) -> Void
+    ) {
+        LoadOperation(command, self, context, completion).begin()
+    }
+}

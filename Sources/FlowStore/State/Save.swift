@@ -60,16 +60,13 @@ extension SaveCommand: StoreCommand {
             switch result {
             case .failure(let error): refuse(error, to: store, context, completion)
             case .success(let outcome):
-                // For the answer: a save that was carried out is not to be answered OVERLOADED.
-                let bytes = outcome.warnings.isEmpty ? 0 : outcome.warnings.reduce(1 << 10) { $0 + $1.byteCount }
                 do throws(StateError) {
-                    try outcome.context.reserve(bytes)
+                    // For the answer: a save that was carried out is not to be answered OVERLOADED.
+                    try outcome.context.reserve(outcome.warnings.answerBytes)
                 } catch {
                     return context.executor.execute { completion(.failure(error)) }
                 }
                 outcome.command.write(to: store, outcome.context) { result in
-                    // A derived save that conflicted is made and validated again.
-                    if case .failure = result { context.memory?.memory.release(bytes) }
                     completion(
                         result.map { saved in
                             var saved = saved

@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 
 extension StateStore {
     /// Adds the counts of broken rules since the last call to the database. Call it every few seconds, and before the store is released.
@@ -7,7 +8,7 @@ extension StateStore {
     /// - Parameter deadline: when to give up; nil: as long as the database takes.
     /// - Throws: when the database cannot store the counts. They are kept for the next call then, unless they may have been written: rather
     ///   too few than twice.
-    package func flushValidationCounts(deadline: ContinuousClock.Instant? = nil) async throws(StateError) {
+    package func flushValidationCounts(deadline: Instant? = nil) async throws(StateError) {
         // In the order of the key, the same on every server: two of them wait for each other instead of deadlocking.
         let taken = resources.validationCounts.take().sorted { $0.key.order.lexicographicallyPrecedes($1.key.order) }
         if taken.isEmpty { return }

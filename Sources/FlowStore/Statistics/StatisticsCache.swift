@@ -1,4 +1,5 @@
 import FlowModel
+import Resources
 import Synchronization
 
 /// Cached figures, and the callers that wait for those being computed. Safe on any thread.
@@ -17,13 +18,13 @@ final class StatisticsCache: Sendable {
     typealias Waiting = @Sendable (Result<FlowStatistics, StateError>) -> Void
 
     private struct Taking {
-        let start = ContinuousClock.now
+        let start = Instant.now
         var waiting: [Waiting] = []
     }
 
     private struct State {
         /// The cost is the number of lines in their tables.
-        var cached = LRUCache<Key, (statistics: FlowStatistics, time: ContinuousClock.Instant)>(capacity: 100_000)
+        var cached = ScanResistantCache<Key, (statistics: FlowStatistics, time: Instant)>(capacity: 100_000)
         var takings: [Key: Taking] = [:]
     }
 

@@ -5,7 +5,7 @@ import Postgres
 enum StatisticsRow {
     static func sizes(_ rows: ResultRows) throws(PostgresError) -> StatisticsRows.Sizes {
         StatisticsRows.Sizes(
-            time: try FlowRow.time(rows, 0, 0), flows: try rows.int64(0, 1), checkpoints: try rows.int64(0, 2),
+            time: Timestamp(microseconds: try rows.timestamp(0, 0)), flows: try rows.int64(0, 1), checkpoints: try rows.int64(0, 2),
             versionPages: try rows.int64(0, 3), tenantFlows: try rows.int64(0, 4), tenantCheckpoints: try rows.int64(0, 5))
     }
 

@@ -53,23 +53,3 @@ final class RefusedConnection: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
-
-/// Reads of a socket go into the thread's buffer. NIO keeps the first buffer of a connection as long as the connection is open, so that one
-/// is small; for each further read it asks for a new one, because `record` says that it may be larger.
-struct ReceiveAllocator: RecvByteBufferAllocator {
-    private static let first = 1 << 10
-
-    private var hasRead = false
-
-    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-        hasRead ? ThreadBuffer.input.take() : allocator.buffer(capacity: Self.first)
-    }
-
-    mutating func record(actualReadBytes: Int) -> Bool {
-        hasRead = true
-        return true
-    }
-
-    /// Nil: NIO must not reuse a buffer, since calls may still hold slices of it.
-    func nextBufferSize() -> Int? { nil }
-}

@@ -1,3 +1,10 @@
+/// The four kinds of methods.
+package enum MethodKind: Sendable, Equatable {
+    case unary, clientStreaming, serverStreaming, bidirectional
+
+    var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
+}
+
 /// The state of one call on the server. Pure: it decides, `ServerCall` acts.
 ///
 ///     inbound:   open ──end of stream──▶ ended

@@ -1,12 +1,5 @@
 import NIOCore
 
-/// The four kinds of methods.
-package enum MethodKind: Sendable, Equatable {
-    case unary, clientStreaming, serverStreaming, bidirectional
-
-    var streamsRequests: Bool { self == .clientStreaming || self == .bidirectional }
-}
-
 /// A method that streams: it reads `requests`, and responds through `call`.
 package typealias StreamingMethod = @Sendable (_ requests: MessageStream, _ call: ServerCall) async throws -> Void
 

@@ -103,7 +103,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         hasHeard = true
         heardAt = .now()
         life.heardFromPeer(now: heardAt)
-        take(unwrapInboundIn(data))
+        DeferredSignals.during { take(unwrapInboundIn(data)) }
     }
 
     /// - Returns: false when the connection has failed.

@@ -77,6 +77,26 @@ extension ServerConnectionHandler {
     }
 }
 
+/// Reads of a socket go into the thread's buffer. NIO keeps the first buffer of a connection as long as the connection is open, so that one
+/// is small; for each further read it asks for a new one, because `record` says that it may be larger.
+struct ReceiveAllocator: RecvByteBufferAllocator {
+    private static let first = 1 << 10
+
+    private var hasRead = false
+
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        hasRead ? ThreadBuffer.input.take() : allocator.buffer(capacity: Self.first)
+    }
+
+    mutating func record(actualReadBytes: Int) -> Bool {
+        hasRead = true
+        return true
+    }
+
+    /// Nil: NIO must not reuse a buffer, since calls may still hold slices of it.
+    func nextBufferSize() -> Int? { nil }
+}
+
 /// What calls send through their connection; it is written at the end of the turn.
 extension ServerConnectionHandler {
     func respond(_ id: StreamID, _ fields: [HeaderField], endStream: Bool) {

@@ -140,6 +140,9 @@ struct MessageDeframer {
 
     /// Messages up to this size get their whole room at once; larger ones twice what has arrived, since the rest may never come.
     private static let wholeRoom = 16 << 10
+    /// From this size on malloc maps a buffer of its own: growing it moves pages instead of copying bytes, which would take 10 ms for 8 MiB,
+    /// and room that nothing was written to is not resident.
+    private static let mappedBytes = 256 << 10
 
     /// Copies the partial message into a buffer of its own: a stream of messages that straddle chunks would otherwise never release its
     /// memory.
@@ -147,13 +150,20 @@ struct MessageDeframer {
         let kept = pending.readableBytes
         let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self).map { Self.prefixBytes + Int($0) } ?? 0
         let room = max(kept + bytes, min(length, max(2 * (kept + bytes), Self.wholeRoom)))
+        if kept >= Self.mappedBytes {
+            pending.discardReadBytes()
+            pending.reserveCapacity(minimumWritableBytes: room - kept)
+            return
+        }
         var buffer = ByteBufferAllocator().buffer(capacity: room)
         buffer.writeImmutableBuffer(pending)
         pending = buffer
     }
 
     /// Keeps no more memory than the partial message needs.
-    mutating func settle() { pending = pending.settled }
+    mutating func settle() {
+        if pending.readableBytes < Self.mappedBytes { pending = pending.settled }
+    }
 
     /// The next whole message, or nil until more bytes come.
     mutating func next() throws(Failure) -> ByteBuffer? {

@@ -16,9 +16,18 @@ public struct Metadata: Sendable, Equatable {
         fields.first { $0.name == key }?.value
     }
 
-    /// All fields, in their order.
-    public func forEach(_ body: (_ key: String, _ value: String) -> Void) {
-        for field in fields { body(field.name, field.value) }
+    /// The first value under `key` (lower case), and whether there is another one that differs from it.
+    public func single(_ key: String) -> (value: String?, isAmbiguous: Bool) {
+        // In place: each call asks, and copying a field retains two strings. Lengths tell nearly all names apart.
+        fields.withUnsafeBufferPointer { fields in
+            let length = key.utf8.count
+            var (first, isAmbiguous) = (Int?.none, false)
+            for index in fields.indices where fields[index].name.utf8.count == length && fields[index].name == key {
+                if let first { isAmbiguous = isAmbiguous || !fields[first].value.utf8.elementsEqual(fields[index].value.utf8) }
+                first = first ?? index
+            }
+            return (first.map { fields[$0].value }, isAmbiguous)
+        }
     }
 
     /// The first value of a `-bin` key as bytes: comma-separated values are as good as repeated keys, and

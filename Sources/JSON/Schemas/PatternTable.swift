@@ -35,7 +35,7 @@ package final class PatternTable {
             return (nil, "is one too many; the limit is \(limits.patterns)")
         }
         do throws(WorkStopped) {
-            try budget.spend(TextPattern.compilingSteps(expression))
+            try budget.spend(TextPattern.compilingSteps(expression, memory: limits.patternMemoryBytes))
         } catch {
             stopped = error
             return (nil, nil)

@@ -61,10 +61,10 @@ extension SchemaCheck {
 
     private mutating func follows(_ text: String, _ format: SchemaFormat) throws(WorkStopped) -> Bool {
         if format == .regex {
-            // The only format that compiles the text: a class of three bytes may have hundreds of ranges.
+            // The only format that compiles the text.
             let (count, limit) = (text.utf8.count, schema.limits.patternBytes)
             if count > limit { return add("is too long to be checked as \(format.rawValue): it has \(count) bytes, the limit is \(limit)") }
-            try budget.spend(TextPattern.compilingSteps(text))
+            try budget.spend(TextPattern.compilingSteps(text, memory: schema.limits.patternMemoryBytes))
         }
         if stop != nil { return false }
         return format.fits(text, schema.limits) || add("does not have the format \(format.rawValue)")

@@ -309,6 +309,8 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
     public var methods: [String] = []
     /// Its limits, by the names that operators set them by.
     public var limits: [ServerLimit] = []
+    /// What it keeps in memory of the flows in use.
+    public var versionCache: VersionCacheInfo?
 
     public init(
         version: String = "",
@@ -316,7 +318,8 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         schemaVersion: Int64 = 0,
         features: [String] = [],
         methods: [String] = [],
-        limits: [ServerLimit] = []
+        limits: [ServerLimit] = [],
+        versionCache: VersionCacheInfo? = nil
     ) {
         self.version = version
         self.uptime = uptime
@@ -324,6 +327,7 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         self.features = features
         self.methods = methods
         self.limits = limits
+        self.versionCache = versionCache
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -337,6 +341,7 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         features = try ProtobufCBinaryData.strings(c.features, c.n_features, "features")
         methods = try ProtobufCBinaryData.strings(c.methods, c.n_methods, "methods")
         limits = try ServerLimit.array(c.limits, c.n_limits)
+        versionCache = try VersionCacheInfo.optional(c.version_cache)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetServerInfoResponse>, _ arena: inout Arena) {
@@ -349,6 +354,7 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         c.pointee.methods = arena.list(methods)
         c.pointee.n_limits = limits.count
         c.pointee.limits = arena.list(limits)
+        c.pointee.version_cache = arena.make(optional: versionCache)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -358,6 +364,63 @@ public struct GetServerInfoResponse: WireMessage, Equatable {
         body(MessageField("features", features.fieldValue))
         body(MessageField("methods", methods.fieldValue))
         body(MessageField("limits", limits.fieldValue))
+        body(MessageField("version_cache", versionCache.fieldValue))
+    }
+}
+
+/// A server's cache of newest versions. A load of one that it has reads only a few columns of the flow, to see that it is the newest.
+public struct VersionCacheInfo: WireMessage, Equatable {
+    /// Flows whose newest version it has.
+    public var flows: Int64 = 0
+    /// Bytes that it takes, about.
+    public var bytes: Int64 = 0
+    /// Bytes that it may take now: the limit `version-cache-bytes`, and up to twice as much of the memory that requests leave free.
+    public var capacityBytes: Int64 = 0
+    /// Loads of newest versions since the server started.
+    public var loads: Int64 = 0
+    /// Those of them that it answered.
+    public var hits: Int64 = 0
+
+    public init(
+        flows: Int64 = 0,
+        bytes: Int64 = 0,
+        capacityBytes: Int64 = 0,
+        loads: Int64 = 0,
+        hits: Int64 = 0
+    ) {
+        self.flows = flows
+        self.bytes = bytes
+        self.capacityBytes = capacityBytes
+        self.loads = loads
+        self.hits = hits
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__version_cache_info__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__VersionCacheInfo) throws(WireError) {
+        flows = c.flows
+        bytes = c.bytes
+        capacityBytes = c.capacity_bytes
+        loads = c.loads
+        hits = c.hits
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__VersionCacheInfo>, _ arena: inout Arena) {
+        c.pointee.flows = flows
+        c.pointee.bytes = bytes
+        c.pointee.capacity_bytes = capacityBytes
+        c.pointee.loads = loads
+        c.pointee.hits = hits
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flows", flows.fieldValue))
+        body(MessageField("bytes", bytes.fieldValue))
+        body(MessageField("capacity_bytes", capacityBytes.fieldValue))
+        body(MessageField("loads", loads.fieldValue))
+        body(MessageField("hits", hits.fieldValue))
     }
 }
 

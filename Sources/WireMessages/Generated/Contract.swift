@@ -195,6 +195,7 @@ extension FlowStateProto {
         GetCleanupRunResponse.self,
         GetServerInfoRequest.self,
         GetServerInfoResponse.self,
+        VersionCacheInfo.self,
         ServerLimit.self,
         GetStatisticsRequest.self,
         GetStatisticsResponse.self,

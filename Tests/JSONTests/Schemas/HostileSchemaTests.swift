@@ -270,4 +270,30 @@ import Testing
         }
         #expect(read > 100, "seed \(seed): only \(read) were still schemas")
     }
+
+    // MARK: Patterns
+
+    /// Each takes milliseconds to compile: together they must not fit into what an event loop tries (10,000 steps).
+    @Test(arguments: [
+        "(a|b){1,1000}", "[a-z]{1,1000}", #"\w{1,1000}"#, #"(\w+\s?){1,300}"#, "[^a]{1,1000}", "((a{10}){10}){10}", "(?i)[a-z]{1000}",
+        ".{1000}", "((((a|b)*c)+d)?e){1,200}", #"\p{L}{1,50}"#,
+    ])
+    func repetitionsAreCharged(_ pattern: String) {
+        let steps = TextPattern.compilingSteps(pattern, memory: SchemaLimits.usual.patternMemoryBytes)
+        #expect(steps > 10_000 && steps <= SchemaLimits.usual.patternMemoryBytes, "\(steps)")
+    }
+
+    @Test(arguments: [
+        #"^\d{4}-\d{2}-\d{2}$"#, "^[a-z0-9_-]{3,16}$", "x*y+z?", "a{", "{{{{", "a{x}", "a{1,", "(a){2}",
+    ])
+    func ordinaryPatternsCostLittle(_ pattern: String) {
+        #expect((1..<10_000).contains(TextPattern.compilingSteps(pattern, memory: SchemaLimits.usual.patternMemoryBytes)))
+    }
+
+    @Test func aRegexThatAStateHoldsIsChargedToo() throws {
+        let (schema, _) = try self.schema(#"{"items": {"format": "regex"}}"#)
+        let state = "[" + Array(repeating: #""(a|b){1,1000}""#, count: 10).joined(separator: ",") + "]"
+        let messages = try violations(schema, state, steps: 10_000).map(\.message)
+        #expect(messages == ["cannot be checked against the schema: that would take too long"])
+    }
 }

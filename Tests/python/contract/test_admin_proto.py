@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from errors import invalid, refused
+from postgresql import Session
 from promises import promise
 
 
@@ -108,3 +109,28 @@ def test_what_a_server_says_of_itself(flows):
     assert {"validation", "recovery"} <= set(info.features)
     limits = {limit.name: limit.value for limit in info.limits}
     assert limits["message-bytes"] == 16 << 20 and len(limits) > 50
+
+
+@promise("admin", "A load of one that it has reads only a few columns of the flow, to see that it is the newest.",
+         "Flows whose newest version it has.", "Bytes that it takes, about.", "the limit `version-cache-bytes`, and up to twice as much of the memory that requests leave free.",
+         "Loads of newest versions since the server started.", "Those of them that it answered.")
+def test_the_cache_of_versions(start_server):
+    server = start_server(limits={"version-cache-bytes": 1 << 20})
+    flows = server.flows()
+    for flow in range(3):
+        flows.save(f"f{flow}", b"1234")
+    for flow in ("f0", "f1", "f1"):
+        flows.LoadState(flow_id=flow)
+    flows.LoadState(flow_id="f2", version=1)
+    cache = flows.GetServerInfo().version_cache
+    assert (cache.flows, cache.capacity_bytes, cache.loads, cache.hits) == (3, 1 << 20, 3, 3)
+    assert 12 < cache.bytes < 1 << 20
+    # Another server, as it were, changes a flow: what is cached of it is no longer the newest version.
+    with Session(f"host={server.data}/socket port=5432 user=flowstate dbname=flowstate") as session:
+        session.execute("UPDATE flowstate.flow SET updated_at = updated_at + interval '1 second' WHERE flow_id = 'f0'")
+    flows.LoadState(flow_id="f0")
+    cache = flows.GetServerInfo().version_cache
+    assert (cache.loads, cache.hits) == (4, 3)
+    large = b'"' + b"x" * 300_000 + b'"'
+    flows.save("large", large)
+    assert flows.state("large") == large and flows.GetServerInfo().version_cache.flows == 3, "more than a quarter of all"

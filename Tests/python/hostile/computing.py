@@ -149,6 +149,13 @@ def definition_with_790_patterns(peer):
 
 
 @attack("computing", short=2, loop_share=0.6)
+def definition_with_64_patterns_of_1000_repetitions(peer):
+    """1 KB, each of whose patterns takes milliseconds to compile."""
+    put_one(peer, definition("repetitions", schema={"patternProperties": {
+        "(a|b){1,1000}" + str(number): {} for number in range(64)}}))
+
+
+@attack("computing", short=2, loop_share=0.6)
 def definition_with_3000_phases(peer):
     put_one(peer, definition(f"phases-{peer.share}", phases=chain(3_000)))
 

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import pathlib
 import sys
 import threading
 import time
@@ -91,8 +92,12 @@ def summary(times):
 
 
 if __name__ == "__main__":
+    # As if it had a machine of its own: the attackers take none of its processor time. Linux shares processors between sessions first
+    # (sched(7), autogroup).
+    os.setsid()
     with contextlib.suppress(OSError):
         os.nice(-10)
+        pathlib.Path("/proc/self/autogroup").write_text("-10")
     customer = Customer(sys.argv[1])
     threading.Thread(target=customer.run, daemon=True).start()
     for _ in sys.stdin:

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import os
 import random
 import socket
 import struct
@@ -134,7 +133,7 @@ def test_a_caller_with_two_names_is_refused(server, name):
 
 @pytest.mark.parametrize("text", [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /x HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"SSH-2.0-OpenSSH_9.6\r\n", os.urandom(64), b"\0" * 1000, b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"])
+    b"SSH-2.0-OpenSSH_9.6\r\n", random.Random(1).randbytes(64), b"\0" * 1000, b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"])
 def test_bytes_that_are_not_http2(server, text):
     with Wire(server, preface=False) as client:
         client.send(text)

@@ -47,6 +47,9 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__get_server_info_r
 static inline const ProtobufCMessageDescriptor *flowstate__v1__get_server_info_response__get_descriptor(void) {
     return &flowstate__v1__get_server_info_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__version_cache_info__get_descriptor(void) {
+    return &flowstate__v1__version_cache_info__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__server_limit__get_descriptor(void) {
     return &flowstate__v1__server_limit__descriptor;
 }

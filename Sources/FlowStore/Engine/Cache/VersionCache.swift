@@ -1,4 +1,6 @@
+import DequeModule
 import FlowModel
+import Resources
 import Synchronization
 
 /// A cache entry: what is known of a flow's newest version. Versions never change, so an entry stays true; only PostgreSQL can tell whether
@@ -24,7 +26,8 @@ final class CachedVersion: Sendable {
         // A state that is also in the chain is the same array.
         let isInChain = chain?.levels.last?.version == version
         let bytes = loaded?.bytes ?? (state: 0, metadata: 0)
-        cost = 1_024 + (isInChain ? 0 : bytes.state) + (chain?.byteCount ?? 0) + bytes.metadata
+        // Metadata and labels are kept as they are and encoded (`EncodedOnce`).
+        cost = 1_024 + (isInChain ? 0 : bytes.state) + (chain?.byteCount ?? 0) + 2 * bytes.metadata
     }
 
     var head: FlowHead? { loaded?.head }
@@ -33,30 +36,44 @@ final class CachedVersion: Sendable {
 
 /// The newest versions of the flows in use, and the bases through which older versions were read, within a bound on their bytes. Safe on
 /// any thread.
-final class VersionCache: Sendable {
+final class VersionCache: MemoryBorrower {
     private struct BaseKey: Hashable {
         let flow: FlowKey
         let version: FlowVersion
     }
 
     private struct Bases {
-        var states: LRUCache<BaseKey, [UInt8]>
+        var states: ScanResistantCache<BaseKey, [UInt8]>
         /// The versions that were inserted for a flow; some may have been evicted since.
-        var versions: LRUCache<FlowKey, [FlowVersion]>
+        var versions: ScanResistantCache<FlowKey, [FlowVersion]>
     }
 
-    private let newest: Mutex<LRUCache<FlowKey, CachedVersion>>
+    private let newest: Mutex<ScanResistantCache<FlowKey, CachedVersion>>
     private let bases: Mutex<Bases>
     private let connectionLosses = Atomic(0)
+    private let loads = Atomic(0)
+    private let hits = Atomic(0)
+    private let capacity: Int
+    /// Lends memory that requests leave free.
+    private let lender = Mutex<MemoryBudget?>(nil)
+    private let borrowed = Atomic(0)
+    private let disposal = Disposal()
 
-    /// - Parameter capacity: a quarter of it is for bases.
+    /// Memory is borrowed in such pieces.
+    private static let loanBytes = 1 << 20
+
+    /// - Parameter capacity: a quarter of it is for bases. It borrows twice as much at most.
     init(capacity: Int) {
-        newest = Mutex(LRUCache(capacity: capacity - capacity / 4))
-        bases = Mutex(Bases(states: LRUCache(capacity: capacity / 4), versions: LRUCache(capacity: Self.flowsWithBases)))
+        self.capacity = capacity
+        newest = Mutex(ScanResistantCache(capacity: capacity - capacity / 4))
+        bases = Mutex(
+            Bases(states: ScanResistantCache(capacity: capacity / 4), versions: ScanResistantCache(capacity: Self.flowsWithBases)))
     }
 
     /// Bytes of the cached states.
     var byteCount: Int { newest.withLock(\.cost) + bases.withLock(\.states.cost) }
+    /// Without those that lie in borrowed memory, which is reserved.
+    var ownBytes: Int { max(byteCount - borrowed.load(ordering: .relaxed), 0) }
 
     private static let flowsWithBases = 4_096
     private static let basesOfAFlow = 32
@@ -76,12 +93,45 @@ final class VersionCache: Sendable {
 
     func lookup(_ key: FlowKey) -> CachedVersion? { newest.withLock { $0.value(key) } }
 
+    /// Looks up what answers a load of the newest version.
+    func lookupForLoad(_ key: FlowKey) -> CachedVersion? {
+        loads.wrappingAdd(1, ordering: .relaxed)
+        return lookup(key).flatMap { $0.loaded == nil ? nil : $0 }
+    }
+
+    /// An entry answered a load: PostgreSQL confirmed that it is the newest version.
+    func confirmed() { hits.wrappingAdd(1, ordering: .relaxed) }
+
+    var statistics: VersionCacheStatistics {
+        VersionCacheStatistics(
+            flows: newest.withLock(\.count), bytes: byteCount, capacity: capacity + borrowed.load(ordering: .relaxed),
+            loads: loads.load(ordering: .relaxed),
+            hits: hits.load(ordering: .relaxed))
+    }
+
     /// Inserts an entry, unless a newer one is cached.
     func insert(_ cached: CachedVersion, of key: FlowKey) {
         newest.withLock { cache in
             if let old = cache.value(key), old.version > cached.version, old.updatedAt >= cached.updatedAt { return }
+            if cache.cost + cached.cost > cache.capacity { borrow(for: &cache) }
             cache.insert(cached, cost: cached.cost, for: key)
         }
+    }
+
+    // MARK: Borrowed memory
+
+    /// From now on more than its own capacity is used, as long as requests leave memory free.
+    func borrow(from budget: MemoryBudget) {
+        lender.withLock { $0 = budget }
+        budget.setBorrower(self)
+    }
+
+    private func borrow(for cache: inout ScanResistantCache<FlowKey, CachedVersion>) {
+        guard borrowed.load(ordering: .relaxed) + Self.loanBytes <= 2 * capacity, let lender = lender.withLock(\.self),
+            lender.lend(Self.loanBytes)
+        else { return }
+        borrowed.add(Self.loanBytes, ordering: .relaxed)
+        cache.capacity += Self.loanBytes
     }
 
     /// Removes the flow's entry and its bases.
@@ -112,67 +162,164 @@ final class VersionCache: Sendable {
             return known
         }
     }
-
-    /// Bytes in use.
-    var cost: Int { newest.withLock { $0.cost } + bases.withLock { $0.states.cost } }
 }
 
-/// Values by key within a bound on their cost: the least recently used value is evicted first. Pure; a linked list in an array.
-struct LRUCache<Key: Hashable, Value> {
+extension VersionCache {
+    /// Piece by piece, so that others get the lock in between.
+    func giveBack(_ bytes: Int) {
+        guard let lender = lender.withLock(\.self) else { return }
+        var returned = 0
+        while returned < bytes {
+            let evicted: [CachedVersion]? = newest.withLock { cache in
+                guard borrowed.load(ordering: .relaxed) >= Self.loanBytes else { return nil }
+                borrowed.subtract(Self.loanBytes, ordering: .relaxed)
+                // With what is counted here: another thread that needs memory sees both or neither.
+                lender.endLoan(Self.loanBytes)
+                return cache.shrink(to: cache.capacity - Self.loanBytes)
+            }
+            guard let evicted else { return }
+            // Freeing hundreds of entries takes longer than the thread that needs the memory has.
+            disposal.take(evicted, bytes: Self.loanBytes)
+            returned += Self.loanBytes
+        }
+    }
+}
+
+/// Values by key within a bound on their cost; reading very many once does not evict what is used often. Pure.
+///
+///     new ──▶ [ small: a tenth ] ──used more than once──▶ [ main ] ──used since──▶ [ main ], at the end again
+///                    │ hardly used                            │ not used
+///                    ▼                                        ▼
+///        evicted; the key is remembered,                   evicted
+///        and goes to main when it comes again
+///
+/// This is S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023). A look-up moves nothing, it only counts.
+struct ScanResistantCache<Key: Hashable, Value> {
     private struct Node {
         let key: Key
         let value: Value
         let cost: Int
     }
 
-    /// Separate from the nodes, so that moving one to the front retains and releases nothing.
+    /// Separate from the nodes, so that counting and moving retain and release nothing.
     private struct Link {
         var newer: Int
         var older: Int
+        /// Since it came into its queue, at most `mostUses`.
+        var uses: UInt8 = 0
+        var isMain: Bool
+    }
+
+    private struct Queue {
+        var newest = none
+        var oldest = none
+        var cost = 0
+        var count = 0
     }
 
     private static var none: Int { -1 }
+    private static var mostUses: UInt8 { 3 }
+    /// A new value that was used so often goes to main.
+    private static var usesForMain: UInt8 { 2 }
+    private static var fewestGhosts: Int { 64 }
+    /// Values that are moved before one is evicted, whatever its uses: others wait meanwhile.
+    private static var mostMoves: Int { 64 }
 
-    let capacity: Int
-    private(set) var cost = 0
+    fileprivate(set) var capacity: Int
     private var places: [Key: Int] = [:]
     private var nodes: [Node?] = []
     private var links: [Link] = []
     private var vacant: [Int] = []
-    private var newest = none
-    private var oldest = none
+    private var small = Queue()
+    private var main = Queue()
+    /// Hashes of keys that were evicted from small, and their order.
+    private var ghosts: Set<Int> = []
+    private var ghostOrder: Deque<Int> = []
 
     /// - Parameter capacity: bounds the sum of all costs.
     init(capacity: Int) { self.capacity = capacity }
 
     var count: Int { places.count }
+    var cost: Int { small.cost + main.cost }
 
-    /// Looks up a value, which becomes the most recently used.
+    /// Looks up a value, and counts that as a use.
     mutating func value(_ key: Key) -> Value? {
         guard let place = places[key] else { return nil }
-        if place != newest {
-            unlink(place)
-            link(place)
-        }
+        if links[place].uses < Self.mostUses { links[place].uses += 1 }
         return nodes[place]?.value
     }
 
-    /// Inserts a value, and evicts others until all fit. A value that costs more than a quarter of the capacity is not kept.
+    /// Inserts a value, or replaces it, and evicts others until all fit. A value that costs more than a quarter of the capacity is not
+    /// kept.
     mutating func insert(_ value: Value, cost: Int, for key: Key) {
         guard cost <= capacity / 4 else { return remove(key) }
         if let place = places[key], let old = nodes[place] {
             nodes[place] = Node(key: old.key, value: value, cost: cost)
-            self.cost -= old.cost
-            unlink(place)
-            link(place)
+            if links[place].isMain { main.cost += cost - old.cost } else { small.cost += cost - old.cost }
+            if links[place].uses < Self.mostUses { links[place].uses += 1 }
         } else {
-            add(Node(key: key, value: value, cost: cost))
+            add(Node(key: key, value: value, cost: cost), isMain: ghosts.remove(key.hashValue) != nil)
         }
-        self.cost += cost
-        while self.cost > capacity, oldest != Self.none, let key = nodes[oldest]?.key { remove(key) }
+        _ = evictUntilAllFit()
     }
 
-    private mutating func add(_ node: Node) {
+    /// Has another capacity from now on.
+    /// - Returns: what was evicted for it.
+    mutating func shrink(to capacity: Int) -> [Value] {
+        self.capacity = capacity
+        return evictUntilAllFit()
+    }
+
+    mutating func remove(_ key: Key) {
+        guard let place = places[key] else { return }
+        _ = free(place)
+    }
+
+    mutating func removeAll() { self = ScanResistantCache(capacity: capacity) }
+
+    // MARK: Eviction
+
+    private mutating func evictUntilAllFit() -> [Value] {
+        var evicted: [Value] = []
+        var moves = 0
+        while cost > capacity, count > 0 {
+            if let value = evict(whateverItsUses: moves >= Self.mostMoves) {
+                evicted.append(value)
+                moves = 0
+            } else {
+                moves += 1
+            }
+        }
+        return evicted
+    }
+
+    /// One step: evicts a value, or moves one.
+    private mutating func evict(whateverItsUses isForced: Bool) -> Value? {
+        if small.count > 0, small.cost > capacity / 10 || main.count == 0 { return evictFromSmall(isForced) }
+        let place = main.oldest
+        guard links[place].uses > 0, !isForced else { return free(place) }
+        let uses = links[place].uses - 1
+        unlink(place)
+        link(place, isMain: true)
+        links[place].uses = uses
+        return nil
+    }
+
+    private mutating func evictFromSmall(_ isForced: Bool) -> Value? {
+        let place = small.oldest
+        if links[place].uses >= Self.usesForMain, !isForced {
+            unlink(place)
+            link(place, isMain: true)
+            return nil
+        }
+        if let hash = nodes[place]?.key.hashValue, ghosts.insert(hash).inserted { ghostOrder.append(hash) }
+        while ghostOrder.count > max(main.count, Self.fewestGhosts), let oldest = ghostOrder.popFirst() { ghosts.remove(oldest) }
+        return free(place)
+    }
+
+    // MARK: Places
+
+    private mutating func add(_ node: Node, isMain: Bool) {
         let place: Int
         if let free = vacant.popLast() {
             place = free
@@ -180,32 +327,40 @@ struct LRUCache<Key: Hashable, Value> {
         } else {
             place = nodes.count
             nodes.append(node)
-            links.append(Link(newer: Self.none, older: Self.none))
+            links.append(Link(newer: Self.none, older: Self.none, isMain: isMain))
         }
         places[node.key] = place
-        link(place)
+        link(place, isMain: isMain)
     }
 
-    mutating func remove(_ key: Key) {
-        guard let place = places.removeValue(forKey: key), let node = nodes[place] else { return }
+    private mutating func free(_ place: Int) -> Value? {
         unlink(place)
-        cost -= node.cost
+        let node = nodes[place]
+        if let node { places[node.key] = nil }
         nodes[place] = nil
         vacant.append(place)
+        return node?.value
     }
 
-    mutating func removeAll() { self = LRUCache(capacity: capacity) }
-
-    private mutating func link(_ place: Int) {
-        links[place] = Link(newer: Self.none, older: newest)
-        if newest != Self.none { links[newest].newer = place }
-        newest = place
-        if oldest == Self.none { oldest = place }
+    /// Appends to a queue, with no uses.
+    private mutating func link(_ place: Int, isMain: Bool) {
+        var queue = isMain ? main : small
+        links[place] = Link(newer: Self.none, older: queue.newest, isMain: isMain)
+        if queue.newest != Self.none { links[queue.newest].newer = place }
+        queue.newest = place
+        if queue.oldest == Self.none { queue.oldest = place }
+        queue.cost += nodes[place]?.cost ?? 0
+        queue.count += 1
+        if isMain { main = queue } else { small = queue }
     }
 
     private mutating func unlink(_ place: Int) {
         let link = links[place]
-        if link.newer != Self.none { links[link.newer].older = link.older } else { newest = link.older }
-        if link.older != Self.none { links[link.older].newer = link.newer } else { oldest = link.newer }
+        var queue = link.isMain ? main : small
+        if link.newer != Self.none { links[link.newer].older = link.older } else { queue.newest = link.older }
+        if link.older != Self.none { links[link.older].newer = link.newer } else { queue.oldest = link.newer }
+        queue.cost -= nodes[place]?.cost ?? 0
+        queue.count -= 1
+        if link.isMain { main = queue } else { small = queue }
     }
 }

@@ -4,8 +4,10 @@ import Postgres
 
 /// A change of a flow, as a writer's connection group runs it. Saves of a batch share statements; every other change has its own.
 ///
-/// A class, since it has many fields and is passed on several times.
-final class Change: Sendable {
+/// `@unchecked Sendable`: one owner at a time (`TransactionWork`). It is enqueued once.
+final class Change: @unchecked Sendable {
+    typealias Completion = @Sendable (Result<ChangeOutcome, StateError>) -> Void
+
     enum Work: Sendable {
         case save(SaveChange)
         case statement(SingleStatement)
@@ -25,29 +27,51 @@ final class Change: Sendable {
     let shard: UInt64
     let resources: StoreResources
     let work: Work
-    let rounds: ChangeRounds
+    var rounds = ChangeRounds()
+    private var outcome: Result<ChangeOutcome, StateError>?
+    private var completion: Completion?
+    private var ticket: ChangesUnderWay.Ticket?
 
     init(_ key: FlowKey, _ resources: StoreResources, _ work: Work) {
         self.key = key
         self.resources = resources
         self.work = work
         shard = Self.shard(key, work)
-        rounds = ChangeRounds()
     }
 
-    private init(_ change: Change, _ rounds: ChangeRounds) {
-        key = change.key
-        resources = change.resources
-        work = change.work
-        shard = change.shard
-        self.rounds = rounds
+    /// Before it is enqueued.
+    ///
+    /// - Parameter ticket: nil: changes that are to run behind this one wait for it in another way.
+    func begin(_ ticket: ChangesUnderWay.Ticket?, _ completion: @escaping Completion) {
+        self.ticket = ticket
+        self.completion = completion
     }
 
-    /// The change in its next round.
-    func after(_ event: (inout ChangeRounds) -> Void) -> Change {
-        var rounds = rounds
-        event(&rounds)
-        return Change(self, rounds)
+    func finish(_ result: Result<ChangeOutcome, StateError>) { outcome = result }
+}
+
+extension Change: TransactionWork {
+    var cost: Int {
+        switch work {
+        case .save(let save):
+            save.command.state.count + save.command.metadata.count + (rounds.readBases?.byteCount ?? 0) + 512
+        case .statement(let single): single.parameters.byteCount + 256
+        }
+    }
+
+    /// A flow's changes lock its head first; its shard is a hash of its key, the same on every server.
+    var lockOrder: UInt64? { shard }
+    var isUnfinished: Bool { outcome == nil }
+
+    func unit(of works: [any TransactionWork]) -> any TransactionUnit { ChangeBatch(works.compactMap { $0 as? Change }) }
+
+    func fail(_ error: PostgresError) { finish(.failure(StateError(error))) }
+
+    func deliver() {
+        guard let outcome, let completion else { return }
+        (self.outcome, self.completion) = (nil, nil)
+        if let ticket { resources.changes.end(ticket) }
+        completion(outcome)
     }
 }
 
@@ -143,46 +167,6 @@ extension Change {
     var stateBytes: Int {
         guard case .save(let save) = work else { return 0 }
         return save.command.state.count
-    }
-}
-
-extension Change: Postgres.Operation {
-    typealias Outcome = Result<ChangeOutcome, StateError>
-
-    var cost: Int {
-        switch work {
-        case .save(let save):
-            save.command.state.count + save.command.metadata.count + (rounds.readBases?.byteCount ?? 0) + 512
-        case .statement(let single): single.parameters.byteCount + 256
-        }
-    }
-
-    /// A flow's changes lock its head first; its shard is a hash of its key, the same on every server.
-    var lockOrder: UInt64? { shard }
-
-    static func enqueue(_ changes: [Change], into pipeline: inout Pipeline) -> ChangeBatch {
-        var batch = ChangeBatch(changes)
-        batch.enqueue(changes, into: &pipeline)
-        return batch
-    }
-
-    static func isFinal(_ results: [ResultRows], layout: ChangeBatch) -> Bool { layout.isFinal(results) }
-
-    static func decode(
-        _ results: [ResultRows], of changes: [Change], layout: ChangeBatch
-    ) -> [Result<Step<Change>, PostgresError>] {
-        layout.decode(results, of: changes)
-    }
-
-    // MARK: One statement of its own
-
-    func step(_ answer: Answer) -> Step<Change> {
-        switch answer {
-        case .done(let outcome): return .finished(.success(outcome))
-        case .refused(let error): return .finished(.failure(error))
-        case .retry:
-            return rounds.isExhausted ? .finished(.failure(.contention)) : .again(self)
-        }
     }
 }
 

@@ -2,7 +2,7 @@ import FlowModel
 import Postgres
 
 /// The statements of a batch of changes, and which result belongs to which change.
-struct ChangeBatch {
+final class ChangeBatch: TransactionUnit {
     private enum Sent {
         case groups([SaveGroup], creates: Bool)
         case single(ChangePlan.Single, SingleChange)
@@ -11,12 +11,14 @@ struct ChangeBatch {
         case lock
     }
 
+    private let changes: [Change]
     private let plan: ChangePlan
     /// By index in the batch.
     private var stored: [StoredState?]
     private var sent: [Sent] = []
 
     init(_ changes: [Change]) {
+        self.changes = changes
         changes.first?.resources.follow()
         plan = ChangePlan(changes) { flow in
             changes.first?.resources.cache.lookup(flow.key) != nil
@@ -32,8 +34,8 @@ struct ChangeBatch {
 
     // MARK: Sending
 
-    mutating func enqueue(_ changes: [Change], into pipeline: inout Pipeline) {
-        enqueueCreations(changes, into: &pipeline)
+    func enqueue(into pipeline: inout Pipeline) {
+        enqueueCreations(into: &pipeline)
         var grouped: [(groups: [SaveGroup], idempotent: Bool)] = []
         for idempotent in [false, true] {
             let some = plan.updates.filter { ($0.idempotencyKey != nil) == idempotent }
@@ -45,10 +47,10 @@ struct ChangeBatch {
             sent.append(.lock)
         }
         for (groups, idempotent) in grouped {
-            enqueue(groups, changes, isHeld ? .updateHeld : .update, idempotent: idempotent, into: &pipeline)
+            enqueue(groups, isHeld ? .updateHeld : .update, idempotent: idempotent, into: &pipeline)
         }
         for single in plan.singles {
-            enqueue(single, isHeld ? .held : changes.count == 1 ? .alone : .first, changes, into: &pipeline)
+            enqueue(single, isHeld ? .held : changes.count == 1 ? .alone : .first, into: &pipeline)
         }
         if !plan.fetches.isEmpty {
             let flows = plan.fetches.map { plan.flows[$0] }
@@ -61,20 +63,18 @@ struct ChangeBatch {
 
     /// Statements that create flows come first. Those flows are visible only after the commit, except to other creations, so no change of
     /// existing flows waits for them; and a transaction that creates flows holds no locks yet for which others wait.
-    private mutating func enqueueCreations(_ changes: [Change], into pipeline: inout Pipeline) {
+    private func enqueueCreations(into pipeline: inout Pipeline) {
         if !plan.creations.isEmpty {
             for makesFlowIDs in [false, true] {
                 let some = plan.creations.filter { changes[$0.members[0].index].makesFlowID == makesFlowIDs }
                 if some.isEmpty { continue }
-                enqueue(some, changes, .create, idempotent: some.contains { $0.idempotencyKey != nil }, into: &pipeline)
+                enqueue(some, .create, idempotent: some.contains { $0.idempotencyKey != nil }, into: &pipeline)
             }
         }
-        for single in plan.creators { enqueue(single, .creating, changes, into: &pipeline) }
+        for single in plan.creators { enqueue(single, .creating, into: &pipeline) }
     }
 
-    private mutating func enqueue(
-        _ single: ChangePlan.Single, _ place: SingleChange.Place, _ changes: [Change], into pipeline: inout Pipeline
-    ) {
+    private func enqueue(_ single: ChangePlan.Single, _ place: SingleChange.Place, into pipeline: inout Pipeline) {
         // The short statement may have to be retried, which in a repetition would put its change behind those that were sent with it.
         let isShort = place == .alone && !pipeline.isRepetition
         let change = self.single(changes[single.index], single, place, isShort: isShort)
@@ -82,8 +82,8 @@ struct ChangeBatch {
         sent.append(.single(single, change))
     }
 
-    private mutating func enqueue(
-        _ groups: [SaveGroup], _ changes: [Change], _ form: SaveGroupSQL.Form, idempotent: Bool, into pipeline: inout Pipeline
+    private func enqueue(
+        _ groups: [SaveGroup], _ form: SaveGroupSQL.Form, idempotent: Bool, into pipeline: inout Pipeline
     ) {
         let creates = form == .create
         for group in groups {
@@ -103,7 +103,7 @@ struct ChangeBatch {
     }
 
     /// Packs a state against the newest committed bases of its flow, unless it is packed already.
-    private mutating func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
+    private func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
         // The statement refuses a base that a concurrent pruning removed; the next attempt stores the state whole.
         let isWhole = isNew || change.rounds.attempts > 0
         if let packed = save.packed(in: change.resources), packed.base == nil || !isWhole {
@@ -114,7 +114,7 @@ struct ChangeBatch {
         }
     }
 
-    private mutating func single(
+    private func single(
         _ change: Change, _ single: ChangePlan.Single, _ place: SingleChange.Place, isShort: Bool
     ) -> SingleChange {
         switch change.work {
@@ -152,50 +152,54 @@ struct ChangeBatch {
         }
     }
 
-    func decode(_ results: [ResultRows], of changes: [Change]) -> [Result<Step<Change>, PostgresError>] {
-        var steps = [Result<Step<Change>, PostgresError>](
-            repeating: .failure(.protocolViolation("\(results.count) results for \(sent.count) statements")), count: changes.count)
-        for index in plan.deferred { steps[index] = .success(.again(changes[index])) }
+    /// Changes that the plan defers have no statement, and so no outcome: they run again.
+    func decode(_ results: [ResultRows]) {
+        guard results.count == sent.count else {
+            for change in changes { change.fail(.protocolViolation("\(results.count) results for \(sent.count) statements")) }
+            return
+        }
         for (sent, rows) in zip(sent, results) {
             switch sent {
-            case .single(let single, let change): steps[single.index] = decode(single, change, rows, changes[single.index])
-            case .fetch(let flows): decode(flows, rows, changes, &steps)
+            case .single(let single, let statement): decode(single, statement, rows, changes[single.index])
+            case .fetch(let flows): decode(flows, rows)
             case .lock: break
             case .groups(let groups, let creates):
-                do {
-                    try decode(groups, creates: creates, rows, changes, &steps)
+                do throws(PostgresError) {
+                    try decode(groups, creates: creates, rows)
                 } catch {
-                    for group in groups { for member in group.members { steps[member.index] = .failure(error) } }
+                    for group in groups { for member in group.members { changes[member.index].fail(error) } }
                 }
             }
         }
-        return steps
     }
 
-    private func decode(
-        _ single: ChangePlan.Single, _ sent: SingleChange, _ rows: ResultRows, _ change: Change
-    ) -> Result<Step<Change>, PostgresError> {
-        Result { () throws(PostgresError) in
-            let answer = try sent.decode(rows)
-            if case .done(.saved(let saved)) = answer {
-                if case .save(let save) = change.work, !saved.replayed {
-                    let row = (save: save, version: saved.version, index: single.index)
-                    updateCache([row], at: saved.createdAt, change, creates: saved.version == 1)
-                } else {
-                    // Any other change (a restored state, a tombstone) invalidates the cache entry; the next load reads the flow again.
-                    change.resources.cache.invalidate(change.key)
-                }
+    private func decode(_ single: ChangePlan.Single, _ sent: SingleChange, _ rows: ResultRows, _ change: Change) {
+        let answer: Answer
+        do throws(PostgresError) {
+            answer = try sent.decode(rows)
+        } catch {
+            return change.fail(error)
+        }
+        if case .done(.saved(let saved)) = answer {
+            if case .save(let save) = change.work, !saved.replayed {
+                let row = (save: save, version: saved.version, index: single.index)
+                updateCache([row], at: saved.createdAt, change, creates: saved.version == 1)
+            } else {
+                // Any other change (a restored state, a tombstone) invalidates the cache entry; the next load reads the flow again.
+                change.resources.cache.invalidate(change.key)
             }
-            let foundFlow = rows.count > 0 || sent.place != .first && sent.place != .held
-            return change.after { $0.ownStatementRan(foundFlow: foundFlow) }.step(answer)
+        }
+        change.rounds.ownStatementRan(foundFlow: rows.count > 0 || sent.place != .first && sent.place != .held)
+        switch answer {
+        case .done(let outcome): change.finish(.success(outcome))
+        case .refused(let error): change.finish(.failure(error))
+        case .retry: if change.rounds.isExhausted { change.finish(.failure(.contention)) }
         }
     }
 
     /// Retries the saves with the bases that could be read. A newest version that cannot be read does not prevent the next one from being
     /// stored, whole.
-    private func decode(
-        _ flows: [Int], _ rows: ResultRows, _ changes: [Change], _ steps: inout [Result<Step<Change>, PostgresError>]
-    ) {
+    private func decode(_ flows: [Int], _ rows: ResultRows) {
         var chains: [Int: VersionChain] = [:]
         for row in 0..<rows.count {
             guard let place = try? rows.int32(row, 0), flows.indices.contains(Int(place) - 1) else { continue }
@@ -204,31 +208,26 @@ struct ChangeBatch {
         }
         for (place, flow) in flows.enumerated() {
             for index in plan.flows[flow].changes {
-                steps[index] = .success(.again(changes[index].after { $0.basesWereRead(chains[place]) }))
+                changes[index].rounds.basesWereRead(chains[place])
             }
         }
     }
 
-    private func decode(
-        _ groups: [SaveGroup], creates: Bool, _ rows: ResultRows, _ changes: [Change],
-        _ steps: inout [Result<Step<Change>, PostgresError>]
-    ) throws(PostgresError) {
+    private func decode(_ groups: [SaveGroup], creates: Bool, _ rows: ResultRows) throws(PostgresError) {
         var written: [Int: (version: FlowVersion, at: Timestamp)] = [:]
         for row in 0..<rows.count {
-            written[Int(try rows.int32(row, 0)) - 1] = (try rows.int64(row, 1), try FlowRow.time(rows, row, 2))
+            written[Int(try rows.int32(row, 0)) - 1] = (try rows.int64(row, 1), Timestamp(microseconds: try rows.timestamp(row, 2)))
         }
         for (place, group) in groups.enumerated() {
             guard let (version, time) = written[place] else {
-                for member in group.members {
-                    steps[member.index] = .success(.again(changes[member.index].after { $0.groupWasNotWritten(isNew: creates) }))
-                }
+                for member in group.members { changes[member.index].rounds.groupWasNotWritten(isNew: creates) }
                 continue
             }
             let before = version - Int64(group.count)
             var saved: [(SaveChange, FlowVersion, Int)] = []
             for member in group.members {
                 guard case .save(let save) = changes[member.index].work else { continue }
-                steps[member.index] = .success(.finished(outcome(of: member, save, before: before, at: time)))
+                changes[member.index].finish(outcome(of: member, save, before: before, at: time))
                 if case .saved(let offset) = member.outcome { saved.append((save, before + Int64(offset), member.index)) }
             }
             updateCache(saved, at: time, changes[group.members[0].index], creates: creates)
@@ -267,7 +266,10 @@ struct ChangeBatch {
             head.modify { save.command.apply(to: &$0, version: version, at: time) }
             guard let stored = stored[index] else { continue }
             if chain == nil {
-                chain = stored.base == nil ? VersionChain(version, state: save.command.state, stored: stored) : nil
+                chain =
+                    stored.base == nil
+                    ? VersionChain(
+                        version, state: save.command.state, stored: stored, depth: change.resources.limits.patchDepth) : nil
             } else {
                 chain?.append(version, state: save.command.state, stored: stored)
             }
@@ -278,7 +280,10 @@ struct ChangeBatch {
             isShown
             ? head.map { head in
                 LoadedState(
-                    .snapshot(Snapshot(head: head, version: last.record(version, at: time, head: head), state: last.command.state)),
+                    .snapshot(
+                        Snapshot(
+                            head: head, version: last.record(version, at: time, head: head), state: last.command.state,
+                            encoded: EncodedOnce())),
                     chain: chain)
             } : nil
         change.resources.cache.insert(

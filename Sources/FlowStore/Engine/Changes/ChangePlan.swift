@@ -276,8 +276,6 @@ struct SaveGroup {
         return true
     }
 
-    /// The head and the rows of the group.
-    ///
     /// Adds what the statement needs of the group.
     /// - Parameter stored: the states by index in the batch.
     func append(

@@ -225,7 +225,7 @@ enum ChangeRow {
             return
         }
         let version = try rows.int64(0, 1)
-        let at = try FlowRow.time(rows, 0, 2)
+        let at = Timestamp(microseconds: try rows.timestamp(0, 2))
         let outcome = try rows.int16(0, 0)
         switch outcome {
         case ChangeSQL.written:

@@ -27,7 +27,7 @@ struct DerivedSave<Extra: Sendable>: Sendable {
     let needsDefinition: Bool
     /// What `derive` reads beside the state.
     let input: [UInt8]
-    /// Derives the next version; the caller sets its precondition, key and digest. Pure; may run on any thread, and twice.
+    /// Derives the next version; the caller sets its precondition, key and digest. May run on any thread, and twice.
     let derive: @Sendable (Snapshot, FlowDefinition?, WorkBudget) throws(StateError) -> (SaveCommand, Extra)
 
     /// - Throws: before anything is loaded, `overloaded` when too many changes of the flow wait.
@@ -87,8 +87,10 @@ private struct DerivedSaveRun<Extra: Sendable> {
     }
 
     mutating func run() async throws(StateError) -> Outcome {
+        let reserved = context.reservedBytes
         for _ in 0..<ChangeRounds.maximumAttempts {
             if let outcome = try await attempt() { return outcome }
+            context.release(to: reserved)
         }
         throw .contention
     }

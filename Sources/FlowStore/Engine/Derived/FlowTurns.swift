@@ -1,5 +1,6 @@
 import DequeModule
 import FlowModel
+import Resources
 import Synchronization
 
 /// Gives turns to the requests at this server that derive a version from the latest one of a flow: one at a time, in their order.
@@ -8,8 +9,6 @@ import Synchronization
 /// the more work is repeated, and some would lose again and again. Conflicts with saves of other servers are retried as before. Safe on any
 /// thread.
 final class FlowTurns: Sendable {
-    typealias Instant = ContinuousClock.Instant
-
     /// A call that waits for its turn.
     struct Request: Sendable {
         var deadline: Instant?
@@ -111,8 +110,6 @@ final class FlowTurns: Sendable {
 
 /// The requests that wait for one flow, behind the one that has its turn, and how long turns take. Pure.
 struct FlowQueue {
-    typealias Instant = ContinuousClock.Instant
-
     var waiting: Deque<FlowTurns.Request> = []
     private var startedAt: Instant
     /// How long the last two turns took.

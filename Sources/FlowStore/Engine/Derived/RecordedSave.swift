@@ -14,7 +14,7 @@ struct RecordedSave: Sendable {
         var query = Query<RecordedSave?>(statement: statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 else { return .success(nil) }
             let saved = SavedVersion(
-                flowID: try rows.text(0, 1), version: try rows.int64(0, 2), createdAt: try FlowRow.time(rows, 0, 3),
+                flowID: try rows.text(0, 1), version: try rows.int64(0, 2), createdAt: Timestamp(microseconds: try rows.timestamp(0, 3)),
                 digest: try rows.bytes(0, 4), checkpointID: try rows.textIfPresent(0, 5),
                 restoredVersion: try rows.int64IfPresent(0, 6), replayed: true)
             return .success(RecordedSave(requestDigest: try rows.bytes(0, 0), saved: saved))

@@ -38,7 +38,7 @@ final class ListTurns: Sendable {
     /// Begins the work now, or when its turn comes; or refuses it, now or then.
     func begin(_ request: Request) {
         let refusal = state.withLock { state in
-            let now = ContinuousClock.now
+            let now = Instant.now
             guard let refusal = state.queue.refusal(of: request.caller, now: now) else {
                 state.queue.append(request, of: request.caller, now: now)
                 return nil as StateError?
@@ -97,8 +97,6 @@ final class ListTurns: Sendable {
 
 /// The requests that wait for a turn. Pure.
 struct ListQueue<Element> {
-    typealias Instant = ContinuousClock.Instant
-
     enum Turn {
         case begin(Element)
         /// The request has waited too long.

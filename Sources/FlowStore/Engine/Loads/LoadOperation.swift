@@ -4,66 +4,246 @@ import Resources
 
 /// A load, as a reader's connection group runs it: loads of newest versions share statements.
 ///
-/// A class, since it has many fields and is passed on several times.
-final class LoadOperation: Sendable {
-    let command: LoadCommand
-    let resources: StoreResources
-    let rounds: LoadRounds
-    /// The account for the memory of a large state, which is reserved before the state is loaded.
-    private let memory: (any MemoryHolder)?
+/// `@unchecked Sendable`: one owner at a time (`TransactionWork`).
+final class LoadOperation: @unchecked Sendable {
+    fileprivate enum Outcome {
+        case finished(Result<LoadedState, StateError>)
+        /// The state is large: the load continues in the connection group for large states.
+        case large
+        /// A large state as stored: decoding it takes longer than a connection's thread may.
+        case unread(LoadRow)
+    }
 
-    init(_ command: LoadCommand, _ resources: StoreResources, _ memory: (any MemoryHolder)?) {
+    let command: LoadCommand
+    private let store: StateStore
+    private let resources: StoreResources
+    private let context: OperationContext
+    private let completion: @Sendable (Result<LoadedState, StateError>) -> Void
+    private(set) var rounds: LoadRounds
+    private var outcome: Outcome?
+    /// Whether the statement has a row of its flow.
+    fileprivate var hasRow = false
+
+    /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
+    init(
+        _ command: LoadCommand, _ store: StateStore, _ context: OperationContext,
+        _ completion: @escaping @Sendable (Result<LoadedState, StateError>) -> Void
+    ) {
         self.command = command
-        self.resources = resources
-        self.memory = memory
-        if command.selector == .latest, let known = resources.cache.lookup(command.key), known.loaded != nil {
+        self.store = store
+        self.context = context
+        self.completion = completion
+        resources = store.resources
+        if command.selector == .latest, let known = resources.cache.lookupForLoad(command.key) {
             rounds = LoadRounds(.check(known))
         } else {
             rounds = LoadRounds(command.selector == .latest ? .latest : .selected)
         }
     }
 
-    private init(_ load: LoadOperation, _ rounds: LoadRounds) {
-        command = load.command
-        resources = load.resources
-        memory = load.memory
-        self.rounds = rounds
+    func begin() {
+        let route = isLarge ? Route.largeRead(command.key) : .read(command.key)
+        store.database.group(for: route).enqueue(
+            self, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor)
     }
 
-    /// Reads a lost version again, with a fresh snapshot and without the flow's cache entry.
-    private func lost(_ error: StateError) -> Step<LoadOperation> {
-        again(after: error).map { .again($0) } ?? .finished(.failure(error))
-    }
+    // MARK: Large states
 
-    /// The load that reads a lost version again; nil: it was read often enough.
-    func again(after error: StateError) -> LoadOperation? {
-        guard case .dataLoss = error, let next = rounds.afterLoss() else { return nil }
-        resources.cache.invalidate(command.key)
-        return LoadOperation(self, next)
-    }
-
-    /// Copies of a large state that is read apart from others: as stored, twice, which is less than its size; as saved; and up to two
-    /// bases. All but one are given back when it is read.
-    static let largeCopies = 4
-
-    /// Reserves memory for a large state before it is asked for.
-    private func large(_ size: Int) -> Step<LoadOperation> {
-        guard let next = rounds.afterLeavingOut(size: size) else { return .finished(.failure(.contention)) }
-        do throws(StateError) {
-            try OperationContext.reserve(size.multipliedReportingOverflow(by: Self.largeCopies).partialValue, of: memory)
-        } catch {
-            return .finished(.failure(error))
-        }
-        return .finished(.success(.large(LoadOperation(self, next))))
-    }
+    /// Copies of a large state that is read apart from others: as stored, twice, which is less than its size; as saved; and its bases, which
+    /// are small beside a very large one (`VersionChain`). All but one are given back when it is read.
+    private static func copies(_ size: Int) -> Int { size <= 1 << 20 ? 5 : 4 }
 
     /// Whether it reads a large state.
-    var isLarge: Bool { if case .large = rounds.look { true } else { false } }
+    private var isLarge: Bool { if case .large = rounds.look { true } else { false } }
 
     /// The largest state that is sent along.
-    private var largest: Int64 {
+    fileprivate var largest: Int64 {
         if case .large(let size) = rounds.look { return Int64(size) }
         return Int64(resources.limits.batchedStateBytes)
+    }
+
+    /// Reserves memory for a large state before it is asked for.
+    private func foundLarge(_ size: Int) {
+        guard let next = rounds.afterLeavingOut(size: size) else { return finish(.failure(.contention)) }
+        do throws(StateError) {
+            try context.reserve(size.multipliedReportingOverflow(by: Self.copies(size)).partialValue)
+        } catch {
+            return finish(.failure(error))
+        }
+        rounds = next
+        outcome = .large
+    }
+
+    /// Reads a large state on a thread of the scheduler, where neither calls nor other loads wait for it.
+    private func read(_ row: LoadRow) {
+        let resources = resources
+        let finish: @Sendable (Result<LoadedState, StateError>) -> Void = { [self] result in
+            // One of the copies that reading took is left.
+            let size = Int(clamping: row.version?.size ?? 0)
+            context.memory?.memory.release((Self.copies(size) - 1) * size)
+            if case .failure(let error) = result {
+                if looksAgain(after: error) { return begin() }
+                store.log(error)
+            }
+            completion(result)
+        }
+        store.schedule(.short, context, finish) { () throws(StateError) in try row.read(resources).get() }
+    }
+
+    // MARK: Results
+
+    private func finish(_ result: Result<LoadedState, StateError>) { outcome = .finished(result) }
+
+    /// Reads a lost version again, with a fresh snapshot and without the flow's cache entry.
+    private func lost(_ error: StateError) {
+        if !looksAgain(after: error) { finish(.failure(error)) }
+    }
+
+    /// Prepares to read a lost version again; `false`: it was read often enough.
+    private func looksAgain(after error: StateError) -> Bool {
+        guard case .dataLoss = error, let next = rounds.afterLoss() else { return false }
+        resources.cache.invalidate(command.key)
+        rounds = next
+        return true
+    }
+
+    fileprivate func noRow() { finish(.failure(.flowNotFound(flowID: command.key.flowID, deleted: false))) }
+
+    /// The head of a flow whose newest version was cached.
+    fileprivate func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) {
+        guard case .check(let known) = rounds.look, let loaded = known.loaded, try rows.int64(row, 1) == known.version,
+            try rows.timestamp(row, 2) == known.updatedAt.microseconds, try rows.int64(row, 3) == known.checkpointEpoch
+        else { return rounds = rounds.afterChange() }
+        resources.cache.confirmed()
+        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = loaded.outcome {
+            return finish(.success(LoadedState(.unchanged(snapshot.head, snapshot.version))))
+        }
+        finish(.success(loaded))
+    }
+
+    fileprivate func loaded(_ rows: ResultRows, _ row: Int, _ bases: [FlowVersion: [UInt8]] = [:]) throws(PostgresError) {
+        let loaded = try LoadRow(rows, row, key: command.key, known: bases)
+        if loaded.head.isDeleted && command.selector == .latest {
+            return finish(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
+        }
+        guard let version = loaded.version else { return missing(loaded.head) }
+        if version.version == command.ifVersionNot { return finish(.success(LoadedState(.unchanged(loaded.head, version)))) }
+        if version.size > largest { return foundLarge(Int(clamping: version.size)) }
+        if isLarge { return outcome = .unread(loaded) }
+        switch loaded.read(resources) {
+        case .success(let read): finish(.success(read))
+        case .failure(let error): lost(error)
+        }
+    }
+
+    private func missing(_ head: FlowHead) {
+        let flowID = command.key.flowID
+        let error: StateError =
+            switch command.selector {
+            // The head names a version that does not exist: not the client's fault.
+            case .latest: .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
+            case .version(let version): .versionNotFound(flowID: flowID, selector: "version \(version)")
+            case .checkpoint(let checkpoint): .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
+            case .label(let label): .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
+            case .time: .versionNotFound(flowID: flowID, selector: "version at this time or before")
+            }
+        lost(error)
+    }
+}
+
+extension LoadOperation: TransactionWork {
+    var cost: Int {
+        switch rounds.look {
+        case .large(let size): size
+        default: command.key.flowID.utf8.count + 256
+        }
+    }
+
+    var isUnfinished: Bool { outcome == nil }
+
+    func unit(of works: [any TransactionWork]) -> any TransactionUnit { LoadUnit(works.compactMap { $0 as? LoadOperation }) }
+
+    func fail(_ error: PostgresError) { finish(.failure(StateError(error))) }
+
+    func deliver() {
+        guard let outcome else { return }
+        self.outcome = nil
+        switch outcome {
+        case .large: begin()
+        case .unread(let row): read(row)
+        case .finished(let result):
+            if case .failure(let error) = result { store.log(error) }
+            completion(result)
+        }
+    }
+}
+
+/// The loads of a batch, and which statement each is in.
+private final class LoadUnit: TransactionUnit {
+    private let loads: [LoadOperation]
+    // In the order of the statements.
+    private var checks: [LoadOperation] = []
+    private var latest: [LoadOperation] = []
+    private var others: [(load: LoadOperation, bases: [FlowVersion: [UInt8]])] = []
+
+    init(_ loads: [LoadOperation]) { self.loads = loads }
+
+    func enqueue(into pipeline: inout Pipeline) {
+        for load in loads {
+            load.hasRow = false
+            switch load.rounds.look {
+            case .check: checks.append(load)
+            case .latest: latest.append(load)
+            case .selected, .large: others.append((load, load.bases))
+            }
+        }
+        if !checks.isEmpty { pipeline.execute(LoadSQL.check, LoadSQL.parameters(check: checks.map(\.command.key))) }
+        if !latest.isEmpty {
+            let parameters = LoadSQL.parameters(
+                latest: latest.map(\.command.key), have: latest.map(\.command.ifVersionNot), largest: latest.map(\.largest))
+            pipeline.execute(LoadSQL.latest, parameters)
+        }
+        for (load, bases) in others { load.enqueueAlone(into: &pipeline, bases) }
+    }
+
+    func decode(_ results: [ResultRows]) {
+        let statements = (checks.isEmpty ? 0 : 1) + (latest.isEmpty ? 0 : 1) + others.count
+        guard results.count == statements else {
+            for load in loads { load.fail(.protocolViolation("\(results.count) results for \(statements) statements")) }
+            return
+        }
+        var results = results[...]
+        if !checks.isEmpty, let rows = results.popFirst() {
+            read(rows, checks) { (load, row) throws(PostgresError) in try load.checked(rows, row) }
+        }
+        if !latest.isEmpty, let rows = results.popFirst() {
+            read(rows, latest) { (load, row) throws(PostgresError) in try load.loaded(rows, row) }
+        }
+        for (other, rows) in zip(others, results) {
+            read(rows, [other.load]) { (load, row) throws(PostgresError) in try load.loaded(rows, row, other.bases) }
+        }
+    }
+
+    /// Each row begins with the index of its load in the statement, from 1. A flow without a row does not exist.
+    private func read(
+        _ rows: ResultRows, _ loads: [LoadOperation], _ body: (LoadOperation, _ row: Int) throws(PostgresError) -> Void
+    ) {
+        do throws(PostgresError) {
+            for row in 0..<rows.count {
+                let place = Int(try rows.int32(row, 0)) - 1
+                guard loads.indices.contains(place) else { throw .protocolViolation("a row of load \(place + 1)") }
+                loads[place].hasRow = true
+                do throws(PostgresError) {
+                    try body(loads[place], row)
+                } catch {
+                    // A row that cannot be read concerns its own load.
+                    loads[place].fail(error)
+                }
+            }
+            for load in loads where !load.hasRow { load.noRow() }
+        } catch {
+            for load in loads { load.fail(error) }
+        }
     }
 }
 
@@ -112,55 +292,11 @@ struct LoadRounds: Sendable {
     func afterLoss() -> LoadRounds? { looks < Self.looksBeforeLoss ? then(look) : nil }
 }
 
-extension LoadOperation: Postgres.Operation {
-    enum Loaded: Sendable {
-        case state(LoadedState)
-        /// The state is large: this load continues, in the connection group for large states.
-        case large(LoadOperation)
-        /// A large state as stored: decoding it takes longer than a connection's thread may.
-        case unread(UnreadState)
-    }
+extension LoadOperation {
+    /// Bases in the cache, which are not sent again. A newest version is read whole: the next one is stored against its bases.
+    fileprivate var bases: [FlowVersion: [UInt8]] { command.selector == .latest ? [:] : resources.cache.bases(of: command.key) }
 
-    typealias Outcome = Result<Loaded, StateError>
-
-    /// The loads of each statement, in the order of the statements.
-    struct Layout {
-        var checks: [Int] = []
-        var latest: [Int] = []
-        var others: [(load: Int, bases: [FlowVersion: [UInt8]])] = []
-    }
-
-    var cost: Int {
-        switch rounds.look {
-        case .large(let size): size
-        default: command.key.flowID.utf8.count + 256
-        }
-    }
-
-    static func enqueue(_ loads: [LoadOperation], into pipeline: inout Pipeline) -> Layout {
-        var layout = Layout()
-        for (index, load) in loads.enumerated() {
-            switch load.rounds.look {
-            case .check: layout.checks.append(index)
-            case .latest: layout.latest.append(index)
-            case .selected, .large: layout.others.append((index, load.resources.cache.bases(of: load.command.key)))
-            }
-        }
-        if !layout.checks.isEmpty {
-            pipeline.execute(LoadSQL.check, LoadSQL.parameters(check: layout.checks.map { loads[$0].command.key }))
-        }
-        if !layout.latest.isEmpty {
-            let commands = layout.latest.map { loads[$0].command }
-            let parameters = LoadSQL.parameters(
-                latest: commands.map(\.key), have: commands.map(\.ifVersionNot),
-                largest: layout.latest.map { Int64(loads[$0].resources.limits.batchedStateBytes) })
-            pipeline.execute(LoadSQL.latest, parameters)
-        }
-        for (index, bases) in layout.others { loads[index].enqueueAlone(into: &pipeline, bases) }
-        return layout
-    }
-
-    private func enqueueAlone(into pipeline: inout Pipeline, _ bases: [FlowVersion: [UInt8]]) {
+    fileprivate func enqueueAlone(into pipeline: inout Pipeline, _ bases: [FlowVersion: [UInt8]]) {
         let known = Array(bases.keys)
         var parameters = Parameters()
         parameters.append(command.key.tenant)
@@ -183,85 +319,5 @@ extension LoadOperation: Postgres.Operation {
             parameters.append(timestamp: time.microseconds)
             pipeline.execute(LoadSQL.time, parameters)
         }
-    }
-
-    // MARK: Results
-
-    static func decode(_ results: [ResultRows], of loads: [LoadOperation], layout: Layout) -> [Result<Step<LoadOperation>, PostgresError>] {
-        var steps = loads.map { load in
-            Result<Step<LoadOperation>, PostgresError>.success(
-                .finished(.failure(.flowNotFound(flowID: load.command.key.flowID, deleted: false))))
-        }
-        var results = results[...]
-        if !layout.checks.isEmpty, let rows = results.popFirst() {
-            read(rows, layout.checks, &steps) { (load, row) throws(PostgresError) in try loads[load].checked(rows, row) }
-        }
-        if !layout.latest.isEmpty, let rows = results.popFirst() {
-            read(rows, layout.latest, &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row) }
-        }
-        for (other, rows) in zip(layout.others, results) {
-            read(rows, [other.load], &steps) { (load, row) throws(PostgresError) in try loads[load].loaded(rows, row, other.bases) }
-        }
-        return steps
-    }
-
-    /// Each row begins with the index of its load in the statement, from 1. A flow without a row does not exist.
-    private static func read(
-        _ rows: ResultRows, _ places: [Int], _ steps: inout [Result<Step<LoadOperation>, PostgresError>],
-        _ step: (_ load: Int, _ row: Int) throws(PostgresError) -> Step<LoadOperation>
-    ) {
-        do throws(PostgresError) {
-            for row in 0..<rows.count {
-                let place = Int(try rows.int32(row, 0)) - 1
-                guard places.indices.contains(place) else { throw .protocolViolation("a row of load \(place + 1)") }
-                steps[places[place]] = Result { () throws(PostgresError) in try step(places[place], row) }
-            }
-        } catch {
-            for place in places { steps[place] = .failure(error) }
-        }
-    }
-
-    private func checked(_ rows: ResultRows, _ row: Int) throws(PostgresError) -> Step<LoadOperation> {
-        guard case .check(let known) = rounds.look, let loaded = known.loaded, try rows.int64(row, 1) == known.version,
-            try FlowRow.time(rows, row, 2) == known.updatedAt, try rows.int64(row, 3) == known.checkpointEpoch
-        else { return .again(LoadOperation(self, rounds.afterChange())) }
-        if known.version == command.ifVersionNot, case .snapshot(let snapshot) = loaded.outcome {
-            return .finished(.success(.state(LoadedState(.unchanged(snapshot.head, snapshot.version)))))
-        }
-        return .finished(.success(.state(loaded)))
-    }
-
-    private func loaded(
-        _ rows: ResultRows, _ row: Int, _ bases: [FlowVersion: [UInt8]] = [:]
-    ) throws(PostgresError) -> Step<LoadOperation> {
-        let loaded = try LoadRow(rows, row, key: command.key, known: bases)
-        if loaded.head.isDeleted && command.selector == .latest {
-            return .finished(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
-        }
-        guard let version = loaded.version else { return missing(loaded.head) }
-        if version.version == command.ifVersionNot { return .finished(.success(.state(LoadedState(.unchanged(loaded.head, version))))) }
-        if version.size > largest { return large(Int(clamping: version.size)) }
-        if isLarge { return .finished(.success(.unread(UnreadState(loaded, of: self)))) }
-        switch loaded.read(resources) {
-        case .success(let read): return .finished(.success(.state(read)))
-        case .failure(let error):
-            if case .dataLoss = error { return lost(error) }
-            return .finished(.failure(error))
-        }
-    }
-
-    private func missing(_ head: FlowHead) -> Step<LoadOperation> {
-        let flowID = command.key.flowID
-        let error: StateError =
-            switch command.selector {
-            // The head names a version that does not exist: not the client's fault.
-            case .latest: .dataLoss(flowID: flowID, version: head.version, message: "its row is missing")
-            case .version(let version): .versionNotFound(flowID: flowID, selector: "version \(version)")
-            case .checkpoint(let checkpoint): .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
-            case .label(let label): .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
-            case .time: .versionNotFound(flowID: flowID, selector: "version at this time or before")
-            }
-        if case .dataLoss = error { return lost(error) }
-        return .finished(.failure(error))
     }
 }

@@ -87,19 +87,27 @@ enum LoadSQL {
     /// were never analysed it takes two columns of the key for as good as three, and would read every version.
     private static func version(_ number: String) -> String {
         let key = "w.tenant = f.tenant AND w.flow_id = f.flow_id AND w.version"
+        let bases = zip(rows, rows.dropFirst()).map { row, base in
+            """
+            LEFT JOIN LATERAL (SELECT w.version, w.base_version, w.codec, w.state FROM flowstate.flow_version w
+                WHERE \(key) = \(row).base_version OFFSET 0) \(base) ON true
+            """
+        }
         return """
             LEFT JOIN LATERAL (SELECT * FROM flowstate.flow_version w WHERE \(key) = \(number) OFFSET 0) v ON true
-            LEFT JOIN LATERAL (SELECT w.version, w.base_version, w.codec, w.state FROM flowstate.flow_version w
-                WHERE \(key) = v.base_version OFFSET 0) b1 ON true
-            LEFT JOIN LATERAL (SELECT w.version, w.codec, w.state FROM flowstate.flow_version w
-                WHERE \(key) = b1.base_version OFFSET 0) b2 ON true
+            \(bases.joined(separator: "\n"))
             """
     }
 
+    /// The version and its bases: v, b1, b2…
+    private static let rows = ["v"] + (1...VersionChain.maximumDepth).map { "b\($0)" }
+
     private static func columns(have: String, largest: String, known: String? = nil) -> String {
         let isSent = "v.version IS DISTINCT FROM \(have) AND v.size <= \(largest)"
-        let states = ["v", "b1", "b2"].map { row in
-            let isNews = row == "v" ? "" : known.map { " AND \(row).version <> ALL (\($0))" } ?? ""
+        let states = rows.indices.map { place in
+            let row = rows[place]
+            // Nothing is needed of what lies below a known base.
+            let isNews = known.map { known in rows[1...].prefix(place).map { " AND \($0).version <> ALL (\(known))" }.joined() } ?? ""
             return "\(row).version, \(row).codec, CASE WHEN \(isSent)\(isNews) THEN \(row).state END"
         }
         return "\(FlowRow.headColumns), f.checkpoint_epoch, \(VersionRow.loadedColumns), " + states.joined(separator: ", ")
@@ -150,7 +158,8 @@ struct LoadRow {
                 .dataLoss(flowID: head.key.flowID, version: version.version, message: message))
         }
         switch StateCompression.read(
-            bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, resources.zstd)
+            bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, depth: resources.limits.patchDepth,
+            resources.zstd)
         {
         case .failure(.outOfMemory): return .failure(.internalFault("out of memory"))
         case .failure(.damaged(let message)): return loss(message)
@@ -158,11 +167,17 @@ struct LoadRow {
             guard Int64(state.count) == version.size, XXH3.digest(state) == version.digest else {
                 return loss("\(version.size) bytes were saved, \(state.count) bytes with another digest were read")
             }
-            if version.version != head.version, let base = chain.levels.first, base.version != version.version, !reliesOnCache {
+            // The base that most of its neighbours go through; what lies below it is not read again.
+            if version.version != head.version, let base = chain.levels.dropLast().last ?? chain.levels.first,
+                base.version != version.version, !reliesOnCache
+            {
                 resources.cache.insert(base: base.state, base.version, of: head.key)
             }
-            let loaded = LoadedState(.snapshot(Snapshot(head: head, version: version, state: state)), chain: chain)
-            if version.version == head.version, !head.isDeleted, !reliesOnCache {
+            let isNewest = version.version == head.version && !head.isDeleted && !reliesOnCache
+            let snapshot = Snapshot(head: head, version: version, state: state, encoded: isNewest ? EncodedOnce() : nil)
+            // How deep a chain above a known base is cannot be told.
+            let loaded = LoadedState(.snapshot(snapshot), chain: reliesOnCache ? nil : chain)
+            if isNewest {
                 let known = CachedVersion(
                     version: version.version, updatedAt: head.updatedAt, checkpointEpoch: checkpointEpoch, loaded: loaded,
                     chain: chain)
@@ -170,5 +185,28 @@ struct LoadRow {
             }
             return .success(loaded)
         }
+    }
+}
+
+/// The result of a load, and the bases of the next version, if they were read. A class: it has two dozen fields, and is passed on several
+/// times.
+final class LoadedState: Sendable {
+    let outcome: LoadOutcome
+    let chain: VersionChain?
+
+    init(_ outcome: LoadOutcome, chain: VersionChain? = nil) {
+        self.outcome = outcome
+        self.chain = chain
+    }
+
+    /// Nil: the client has the version, and only that was answered.
+    var head: FlowHead? { if case .snapshot(let snapshot) = outcome { snapshot.head } else { nil } }
+    /// Of the head, without copying all of it.
+    var flowType: String? { if case .snapshot(let snapshot) = outcome { snapshot.head.flowType } else { nil } }
+    /// Of metadata with the labels.
+    var bytes: (state: Int, metadata: Int) {
+        guard case .snapshot(let snapshot) = outcome else { return (0, 0) }
+        let labels = snapshot.head.labels.entries.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        return (snapshot.state.count, snapshot.version.metadata.count + labels)
     }
 }

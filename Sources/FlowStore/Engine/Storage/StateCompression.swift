@@ -46,16 +46,16 @@ enum StateCompression {
     /// - Parameter rows: the version and its bases, each stored against the next one.
     /// - Returns: the state, and the chain that ends with it.
     static func read(
-        _ rows: [Row], size: Int, largest: Int, _ zstd: ZstdPool
+        _ rows: [Row], size: Int, largest: Int, depth: Int = VersionChain.usualDepth, _ zstd: ZstdPool
     ) -> Result<(state: [UInt8], chain: VersionChain), Failure> {
         let result = zstd.withContext { context in
-            Result { () throws(Failure) in try read(rows, size: size, largest: largest, context) }
+            Result { () throws(Failure) in try read(rows, size: size, largest: largest, depth: depth, context) }
         }
         return result ?? .failure(.outOfMemory)
     }
 
     private static func read(
-        _ rows: [Row], size: Int, largest: Int, _ context: ZstdContext
+        _ rows: [Row], size: Int, largest: Int, depth: Int, _ context: ZstdContext
     ) throws(Failure) -> (state: [UInt8], chain: VersionChain) {
         var levels: [VersionChain.Level] = []
         for (place, row) in rows.enumerated().reversed() {
@@ -67,7 +67,7 @@ enum StateCompression {
             levels.append(VersionChain.Level(version: row.version, state: state, storedBytes: row.bytes.count))
         }
         guard let state = levels.last?.state else { throw .damaged("there is no row") }
-        return (state, VersionChain(levels: levels))
+        return (state, VersionChain(levels: levels, depth: depth))
     }
 
     private static func state(
@@ -121,6 +121,9 @@ enum PatchTrial: Sendable {
 ///     level 1    patches against it                   ├──●────●───●   ├──●─
 ///     leaf       patches against the newest of those     ├┬┬  ├┬  ├┬┬┬   ├┬
 ///
+/// States of some size may have another level in between (`Limits.patchDepth`): their patches grow with the distance from the base, and
+/// small states gain nothing.
+///
 /// A patch grows with its distance from its base, so a base is renewed once the patches made against it take more bytes than it does
 /// itself: then a new one costs no more than was spent on the old. Storage grows with what changes, and reading any version takes its
 /// row and `maximumDepth` others at most.
@@ -134,8 +137,18 @@ struct VersionChain: Sendable {
         var spentBytes = 0
     }
 
-    /// Patches between a version and a whole state. A query names each base, so this is not configurable.
-    static let maximumDepth = 2
+    /// Patches between a version and a whole state that can be read: a query names each base.
+    static let maximumDepth = 3
+    /// As far as every server can read, those of release 0.1.0 too.
+    static let usualDepth = 2
+    /// States whose chains may be deeper. Of a larger one too many copies would be in memory while it is read.
+    private static let deepStates = (16 << 10)...(1 << 20)
+
+    /// Levels above the leaves, for a state of this size.
+    private static func levels(for size: Int, _ depth: Int) -> Int {
+        let depth = min(max(depth, 1), maximumDepth)
+        return deepStates.contains(size) ? depth : min(depth, usualDepth)
+    }
     /// Smaller states are not worth a patch: the row alone is larger.
     private static let smallestState = 128
     private static let longestPause = 64
@@ -145,16 +158,20 @@ struct VersionChain: Sendable {
     /// States that have little in common are stored whole, and patches are tried ever more rarely.
     private var misses = 0
     private var pause = 0
+    /// `Limits.patchDepth`.
+    private let depth: Int
 
     /// The chain of a version that was stored whole.
-    init(_ version: FlowVersion, state: [UInt8], stored: StoredState) {
+    init(_ version: FlowVersion, state: [UInt8], stored: StoredState, depth: Int = usualDepth) {
+        self.depth = depth
         levels = [Level(version: version, state: state, storedBytes: stored.bytes.count)]
     }
 
     /// A chain read from the database, ending with the requested version. What was spent on a level is estimated from the last patch
     /// against it: patches grow with their distance, so on average they take about half of the last one.
-    init(levels: [Level]) {
-        self.levels = levels.prefix(Self.maximumDepth).enumerated().map { place, level in
+    init(levels: [Level], depth: Int = usualDepth) {
+        self.depth = depth
+        self.levels = levels.prefix(Self.levels(for: levels.last?.state.count ?? 0, depth)).enumerated().map { place, level in
             var level = level
             guard place + 1 < levels.count else { return level }
             let next = levels[place + 1]
@@ -199,7 +216,7 @@ struct VersionChain: Sendable {
         guard let level = levels.lastIndex(where: { $0.version == base }) else { return }
         levels.removeSubrange((level + 1)...)
         levels[level].spentBytes += stored.bytes.count
-        if levels.count < Self.maximumDepth { levels.append(new) }
+        if levels.count < Self.levels(for: state.count, depth) { levels.append(new) }
     }
 
     /// Bytes in memory.

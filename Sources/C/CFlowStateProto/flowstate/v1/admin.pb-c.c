@@ -277,6 +277,51 @@ void   flowstate__v1__get_server_info_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__get_server_info_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__version_cache_info__init
+                     (Flowstate__V1__VersionCacheInfo         *message)
+{
+  static const Flowstate__V1__VersionCacheInfo init_value = FLOWSTATE__V1__VERSION_CACHE_INFO__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__version_cache_info__get_packed_size
+                     (const Flowstate__V1__VersionCacheInfo *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_cache_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__version_cache_info__pack
+                     (const Flowstate__V1__VersionCacheInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_cache_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__version_cache_info__pack_to_buffer
+                     (const Flowstate__V1__VersionCacheInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_cache_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__VersionCacheInfo *
+       flowstate__v1__version_cache_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__VersionCacheInfo *)
+     protobuf_c_message_unpack (&flowstate__v1__version_cache_info__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__version_cache_info__free_unpacked
+                     (Flowstate__V1__VersionCacheInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__version_cache_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__server_limit__init
                      (Flowstate__V1__ServerLimit         *message)
 {
@@ -1672,7 +1717,7 @@ const ProtobufCMessageDescriptor flowstate__v1__get_server_info_request__descrip
   (ProtobufCMessageInit) flowstate__v1__get_server_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__get_server_info_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flowstate__v1__get_server_info_response__field_descriptors[7] =
 {
   {
     "version",
@@ -1746,6 +1791,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__get_server_info_response__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version_cache",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetServerInfoResponse, version_cache),
+    &flowstate__v1__version_cache_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__get_server_info_response__field_indices_by_name[] = {
   3,   /* field[3] = features */
@@ -1754,11 +1811,12 @@ static const unsigned flowstate__v1__get_server_info_response__field_indices_by_
   2,   /* field[2] = schema_version */
   1,   /* field[1] = uptime */
   0,   /* field[0] = version */
+  6,   /* field[6] = version_cache */
 };
 static const ProtobufCIntRange flowstate__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__get_server_info_response__descriptor =
 {
@@ -1768,11 +1826,101 @@ const ProtobufCMessageDescriptor flowstate__v1__get_server_info_response__descri
   "Flowstate__V1__GetServerInfoResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__GetServerInfoResponse),
-  6,
+  7,
   flowstate__v1__get_server_info_response__field_descriptors,
   flowstate__v1__get_server_info_response__field_indices_by_name,
   1,  flowstate__v1__get_server_info_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__get_server_info_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__version_cache_info__field_descriptors[5] =
+{
+  {
+    "flows",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionCacheInfo, flows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionCacheInfo, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "capacity_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionCacheInfo, capacity_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "loads",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionCacheInfo, loads),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hits",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionCacheInfo, hits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__version_cache_info__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  2,   /* field[2] = capacity_bytes */
+  0,   /* field[0] = flows */
+  4,   /* field[4] = hits */
+  3,   /* field[3] = loads */
+};
+static const ProtobufCIntRange flowstate__v1__version_cache_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__version_cache_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.VersionCacheInfo",
+  "VersionCacheInfo",
+  "Flowstate__V1__VersionCacheInfo",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__VersionCacheInfo),
+  5,
+  flowstate__v1__version_cache_info__field_descriptors,
+  flowstate__v1__version_cache_info__field_indices_by_name,
+  1,  flowstate__v1__version_cache_info__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__version_cache_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__server_limit__field_descriptors[2] =

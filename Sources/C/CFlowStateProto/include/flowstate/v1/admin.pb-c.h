@@ -23,6 +23,7 @@ typedef struct Flowstate__V1__GetCleanupRunRequest Flowstate__V1__GetCleanupRunR
 typedef struct Flowstate__V1__GetCleanupRunResponse Flowstate__V1__GetCleanupRunResponse;
 typedef struct Flowstate__V1__GetServerInfoRequest Flowstate__V1__GetServerInfoRequest;
 typedef struct Flowstate__V1__GetServerInfoResponse Flowstate__V1__GetServerInfoResponse;
+typedef struct Flowstate__V1__VersionCacheInfo Flowstate__V1__VersionCacheInfo;
 typedef struct Flowstate__V1__ServerLimit Flowstate__V1__ServerLimit;
 typedef struct Flowstate__V1__GetStatisticsRequest Flowstate__V1__GetStatisticsRequest;
 typedef struct Flowstate__V1__GetStatisticsResponse Flowstate__V1__GetStatisticsResponse;
@@ -229,10 +230,46 @@ struct  Flowstate__V1__GetServerInfoResponse
    */
   size_t n_limits;
   Flowstate__V1__ServerLimit **limits;
+  /*
+   * What it keeps in memory of the flows in use.
+   */
+  Flowstate__V1__VersionCacheInfo *version_cache;
 };
 #define FLOWSTATE__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_server_info_response__descriptor) \
-    , {0,NULL}, NULL, 0, 0,NULL, 0,NULL, 0,NULL }
+    , {0,NULL}, NULL, 0, 0,NULL, 0,NULL, 0,NULL, NULL }
+
+
+/*
+ * A server's cache of newest versions. A load of one that it has reads only a few columns of the flow, to see that it is the newest.
+ */
+struct  Flowstate__V1__VersionCacheInfo
+{
+  ProtobufCMessage base;
+  /*
+   * Flows whose newest version it has.
+   */
+  int64_t flows;
+  /*
+   * Bytes that it takes, about.
+   */
+  int64_t bytes;
+  /*
+   * Bytes that it may take now: the limit `version-cache-bytes`, and up to twice as much of the memory that requests leave free.
+   */
+  int64_t capacity_bytes;
+  /*
+   * Loads of newest versions since the server started.
+   */
+  int64_t loads;
+  /*
+   * Those of them that it answered.
+   */
+  int64_t hits;
+};
+#define FLOWSTATE__V1__VERSION_CACHE_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__version_cache_info__descriptor) \
+    , 0, 0, 0, 0, 0 }
 
 
 /*
@@ -967,6 +1004,25 @@ Flowstate__V1__GetServerInfoResponse *
 void   flowstate__v1__get_server_info_response__free_unpacked
                      (Flowstate__V1__GetServerInfoResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__VersionCacheInfo methods */
+void   flowstate__v1__version_cache_info__init
+                     (Flowstate__V1__VersionCacheInfo         *message);
+size_t flowstate__v1__version_cache_info__get_packed_size
+                     (const Flowstate__V1__VersionCacheInfo   *message);
+size_t flowstate__v1__version_cache_info__pack
+                     (const Flowstate__V1__VersionCacheInfo   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__version_cache_info__pack_to_buffer
+                     (const Flowstate__V1__VersionCacheInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__VersionCacheInfo *
+       flowstate__v1__version_cache_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__version_cache_info__free_unpacked
+                     (Flowstate__V1__VersionCacheInfo *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__ServerLimit methods */
 void   flowstate__v1__server_limit__init
                      (Flowstate__V1__ServerLimit         *message);
@@ -1424,6 +1480,9 @@ typedef void (*Flowstate__V1__GetServerInfoRequest_Closure)
 typedef void (*Flowstate__V1__GetServerInfoResponse_Closure)
                  (const Flowstate__V1__GetServerInfoResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__VersionCacheInfo_Closure)
+                 (const Flowstate__V1__VersionCacheInfo *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__ServerLimit_Closure)
                  (const Flowstate__V1__ServerLimit *message,
                   void *closure_data);
@@ -1608,6 +1667,7 @@ extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_request__
 extern const ProtobufCMessageDescriptor flowstate__v1__get_cleanup_run_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_server_info_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_server_info_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__version_cache_info__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__server_limit__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__get_statistics_response__descriptor;
