@@ -3,7 +3,7 @@
 import charts
 from programs import HERE, Failed
 from results import Results
-from storage import DEEPER, RANDOM_WORDS
+from storage import RANDOM_WORDS
 from thresholds import judge
 
 #: Where each command writes, which thresholds are its own, and what makes it.
@@ -162,7 +162,7 @@ def processor(bench):
 
 def conversation(bench):
     rows = []
-    for series in ("conversation", RANDOM_WORDS, DEEPER):
+    for series in ("conversation", RANDOM_WORDS):
         for turns, disk in bench.curve(series, "disk_bytes"):
             raw = bench.median(series, turns, "raw_bytes")
             parts = [size(bench, series, turns, f"{name}_bytes") for name in ("state", "heap", "toast", "index")]

@@ -4,9 +4,8 @@ from runner import Measurement
 from server import Server
 
 TURNS = (100, 200, 300, 400, 500)
-#: The longest conversation is held once more with words of random letters, of which only repetitions can be packed; and
-#: again with chains that are a level deeper.
-RANDOM_WORDS, DEEPER = "conversation of random words", "conversation of random words, patch-depth 3"
+#: The longest conversation is held once more with words of random letters, of which only repetitions can be packed.
+RANDOM_WORDS = "conversation of random words"
 
 
 def disk(server):
@@ -38,8 +37,6 @@ def conversations(is_quick):
     def take(bed, seconds, warmup):
         with Server(bed.server.binaries) as server:
             points = [point for turns in (TURNS[-1:] if is_quick else TURNS) for point in conversation(server, turns)]
-            points += conversation(server, TURNS[-1], RANDOM_WORDS, random_words=True)
-        with Server(bed.server.binaries, "--limit", "patch-depth=3") as server:
-            return points + conversation(server, TURNS[-1], DEEPER, random_words=True)
+            return points + conversation(server, TURNS[-1], RANDOM_WORDS, random_words=True)
 
     return Measurement("conversation", take)

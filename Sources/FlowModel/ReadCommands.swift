@@ -1,5 +1,7 @@
-/// Selects a version of a flow.
-package enum LoadSelector: Sendable, Equatable {
+import JSON
+
+/// Selects a version of a flow. Names are equal when their bytes are.
+package enum LoadSelector: Sendable, Hashable {
     case latest
     case version(FlowVersion)
     /// A checkpoint's name or id.
@@ -8,6 +10,25 @@ package enum LoadSelector: Sendable, Equatable {
     case label(String)
     /// The newest version at this time or before it.
     case time(Timestamp)
+
+    package static func == (left: LoadSelector, right: LoadSelector) -> Bool {
+        switch (left, right) {
+        case (.latest, .latest): true
+        case (.version(let left), .version(let right)): left == right
+        case (.checkpoint(let left), .checkpoint(let right)), (.label(let left), .label(let right)): left.hasSameBytes(as: right)
+        case (.time(let left), .time(let right)): left == right
+        default: false
+        }
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        switch self {
+        case .latest: break
+        case .version(let version): hasher.combine(version)
+        case .checkpoint(let name), .label(let name): name.hashBytes(into: &hasher)
+        case .time(let time): hasher.combine(time.microseconds)
+        }
+    }
 }
 
 /// Reads one version with its state. Reading never changes anything.

@@ -77,7 +77,7 @@ package final class StateServer: Service {
             let address = try await listen(server)
             result = .success(
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
-                    tasks.addTask { try await self.openDatabase(database, conninfo, health, address) }
+                    tasks.addTask { try await self.openDatabase(database, store, conninfo, health, address) }
                     tasks.addTask { await Maintenance(store: store, address: address, logger: self.logger).run() }
                     tasks.addTask { await counting.run() }
                     tasks.addTask { await MemoryTrimming(memory: memory, resident: resident, logger: self.logger).run() }
@@ -151,19 +151,29 @@ package final class StateServer: Service {
     /// Migrates the schema as soon as the database can be reached, then keeps health in step with its availability. No connection of
     /// `Database` serves before that.
     private func openDatabase(
-        _ database: Database, _ conninfo: String, _ health: HealthService, _ address: String
+        _ database: Database, _ store: StateStore, _ conninfo: String, _ health: HealthService, _ address: String
     ) async throws {
         database.prepare(reason: Self.preparation)
         try await migrate(database, conninfo)
         database.start()
         var wasReady = false
         for await isAvailable in database.availability() {
+            if isAvailable { await readPatchDepth(store) }
             setHealth(health, isServing: isAvailable)
             if isAvailable, !wasReady { onReady(address) }
             if isAvailable || wasReady {
                 logger.info("database", metadata: ["available": "\(isAvailable)", "reason": "\(database.status.reason ?? "")"])
             }
             wasReady = wasReady || isAvailable
+        }
+    }
+
+    /// `Maintenance` asks again.
+    private func readPatchDepth(_ store: StateStore) async {
+        do {
+            try await store.readPatchDepth()
+        } catch {
+            logger.warning("how deep chains of patches may be is not known", metadata: ["error": "\(error)"])
         }
     }
 

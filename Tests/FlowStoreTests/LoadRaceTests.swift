@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 import TestSupport
 import Testing
 
@@ -70,6 +71,64 @@ struct LoadRaceTests {
             Issue.record("no loss")
             return
         }
+    }
+
+    /// A load that found no room is refused without asking again, until there is room.
+    @Test func aRefusedLoadAsksOnce() async throws {
+        let (store, tenant) = (try await store(), freshTenant())
+        let key = try key(tenant, "f")
+        let budget = MemoryBudget(limit: 1 << 20)
+        let others = [MemoryAccount(budget), MemoryAccount(budget)]
+        let load = { (selector: LoadSelector) async throws(StateError) in
+            let context = OperationContext(memory: MemoryAccount(budget))
+            return try await store.load(LoadCommand(key: key, selector: selector), for: context)
+        }
+        _ = try await store.run(SaveCommand(key: key, actor: "a", state: large(1)))
+        // The last eighth is for small accounts.
+        #expect(others[0].reserve(budget.largest) && others[1].reserve(budget.limit - budget.largest))
+        guard case .overloaded = await refusal({ try await load(.latest) }) else {
+            Issue.record("there was room")
+            return
+        }
+
+        // What PostgreSQL answers from now on tells whether it is asked.
+        _ = try await StoreCluster.sql(
+            "DELETE FROM flowstate.flow_version WHERE tenant = $1", [.text], { $0.append(tenant) },
+            read: { rows throws(PostgresError) in rows.affectedRows })
+        guard case .overloaded = await refusal({ try await load(.latest) }) else {
+            Issue.record("PostgreSQL was asked")
+            return
+        }
+        guard case .versionNotFound = await refusal({ try await load(.version(1)) }) else {
+            Issue.record("another question was taken for this one")
+            return
+        }
+        for account in others { account.releaseAll() }
+        guard case .dataLoss = await refusal({ try await load(.latest) }) else {
+            Issue.record("PostgreSQL was not asked")
+            return
+        }
+    }
+
+    @Test func refusedLoadsAreForgotten() throws {
+        let refused = RefusedLoads()
+        let now = Instant(nanoseconds: 1_000)
+        let load = LoadCommand(key: try key("t", "f"), selector: .label("\u{e9}"))
+        #expect(refused.size(load, now: now) == nil)
+        refused.insert(load, size: 7, now: now)
+        #expect(refused.size(load, now: now + RefusedLoads.remembered - .nanoseconds(1)) == 7)
+        var other = load
+        other.selector = .label("e\u{301}")
+        #expect(refused.size(other, now: now) == nil, "names are their bytes")
+        #expect(refused.size(load, now: now + RefusedLoads.remembered) == nil)
+        #expect(refused.size(load, now: now) == nil)
+
+        for number in 0...RefusedLoads.limit {
+            refused.insert(LoadCommand(key: load.key, selector: .version(FlowVersion(number))), size: number, now: now)
+        }
+        #expect(refused.size(LoadCommand(key: load.key, selector: .version(1)), now: now) == nil)
+        let last = LoadCommand(key: load.key, selector: .version(FlowVersion(RefusedLoads.limit)))
+        #expect(refused.size(last, now: now) == RefusedLoads.limit)
     }
 
     /// PostgreSQL's clock ran ahead and was set back: the newest versions have times that are still to come.

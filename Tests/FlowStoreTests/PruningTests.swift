@@ -160,9 +160,8 @@ struct PruningTests {
     /// States of some size go through three others.
     @Test(arguments: [2, 17, 40, 59]) func chainsOfAnyDepthStayWhole(floor: Int) async throws {
         let key = try key(freshTenant("deep\(floor)"), "f")
-        var limits = Limits()
-        limits.patchDepth = VersionChain.maximumDepth
-        let store = StateStore(database: try await StoreCluster.running().database, limits: limits, logger: StoreCluster.logger)
+        let store = try await StoreCluster.store()
+        try await store.readPatchDepth()
         var random = SeededGenerator(seed: UInt64(floor))
         var states: [[UInt8]] = []
         var text = "start"

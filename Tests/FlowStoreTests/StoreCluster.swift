@@ -37,10 +37,14 @@ enum StoreCluster {
         let conninfo = try await cluster.start()
         StoreCluster.cluster.withLock { $0 = cluster }
         atexit { if let cluster = StoreCluster.cluster.withLock({ $0 }) { StoreCluster.end(cluster) } }
-        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
+        try await migrate(conninfo)
         let database = try await open(conninfo)
         return Running(
             conninfo: conninfo, database: database, store: StateStore(database: database, limits: Limits(), logger: logger))
+    }
+
+    static func migrate(_ conninfo: String, _ migrations: [Migration] = StoreSchema.migrations) async throws {
+        try await Migrator.run(migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
     }
 
     static func running() async throws -> Running { try await started.value }
@@ -59,14 +63,14 @@ enum StoreCluster {
     }
 
     /// Makes a database and its schema in the tests' cluster; answers how to connect.
-    static func ownDatabase(_ name: String) async throws -> String {
+    static func ownDatabase(_ name: String, _ migrations: [Migration] = StoreSchema.migrations) async throws -> String {
         let running = try await running()
         let sql = Postgres.Statement(name: "create \(name)", sql: "CREATE DATABASE \(name)", parameterTypes: [])
         var create = StatementList(statements: [(sql, Parameters())]) { results throws(PostgresError) in results.count }
         create.affinity = .exclusive
         _ = try await running.database.writer(shard: 0).run(create)
         let conninfo = running.conninfo + " dbname=\(name)"
-        try await Migrator.run(StoreSchema.migrations, conninfo: conninfo, schema: StoreSchema.name, logger: logger)
+        try await migrate(conninfo, migrations)
         return conninfo
     }
 

@@ -41,7 +41,9 @@ extension GetServerInfoCommand: TaskCommand {
         name: "schema_version", sql: "SELECT coalesce(max(number), 0)::bigint FROM flowstate.schema_migration", parameterTypes: [])
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> ServerInfo {
-        var query = Query<ServerInfo>(statement: Self.schemaVersion, parameters: Parameters()) { rows throws(PostgresError) in
+        var limits = limits
+        limits.patchDepth = store.resources.patchDepth.current
+        var query = Query<ServerInfo>(statement: Self.schemaVersion, parameters: Parameters()) { [limits] rows throws(PostgresError) in
             .success(
                 ServerInfo(
                     version: version, uptime: uptime, schemaVersion: try rows.int64(0, 0), features: features, limits: limits,

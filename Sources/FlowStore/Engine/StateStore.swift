@@ -326,11 +326,13 @@ final class StoreResources: Sendable {
     private let currentHistory: @Sendable () -> Int
     let cache: VersionCache
     let zstd: ZstdPool
+    let patchDepth: PatchDepth
     let definitions: DefinitionCache
     let directory: DefinitionDirectory
     let turns: FlowTurns
     let order: SubmissionOrder
     let changes = ChangesUnderWay()
+    let refusedLoads = RefusedLoads()
     let listTurns: ListTurns
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
@@ -343,6 +345,7 @@ final class StoreResources: Sendable {
         currentHistory = history
         cache = VersionCache(capacity: limits.versionCacheBytes)
         zstd = ZstdPool()
+        patchDepth = PatchDepth(limit: limits.patchDepth)
         definitions = DefinitionCache(limits: limits)
         listTurns = ListTurns(turns: max(lists, 1), limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)

@@ -37,5 +37,6 @@ package enum StoreSchema {
         Migration(number: 13, name: "definition digest", sql: definitionDigestMigration),
         Migration(number: 14, name: "definition changes", sql: definitionChangesMigration),
         Migration(number: 15, name: "cleanup tenant", sql: cleanupTenantMigration),
+        Migration(number: 16, name: "patch depth", sql: patchDepthMigration),
     ]
 }

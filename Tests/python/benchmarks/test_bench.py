@@ -200,7 +200,7 @@ def test_conversation_loads_what_it_saved(report, server):
 @pytest.mark.parametrize("command, operation", [("save", "save"), ("load", "load")])
 def test_states_larger_than_windows(report, command, operation):
     """A mebibyte fills a stream's window; all calls of a connection together do not fit its own."""
-    large = ["--state-size", str(1 << 20), "--flows", "4", "--in-flight", "32", "--connections", "1"]
+    large = ["--state-size", str(1 << 20), "--flows", "4", "--in-flight", "20", "--connections", "1"]
     check(report(command, *large), operation)
 
 

@@ -213,7 +213,7 @@ def working_sets_plan():
 
 def test_thresholds_in_files_are_well_formed_and_of_figures_that_are_measured():
     measured = set(report.TITLES) | {
-        "conversation", "conversation load_version", "conversation load_latest", "conversation of random words, patch-depth 3", "soak", "saves beside a clean-up", "recovery"} | {
+        "conversation", "conversation load_version", "conversation load_latest", "conversation of random words", "soak", "saves beside a clean-up", "recovery"} | {
         f"{kind} {command}{alone}" for kind in ("flows", "active flows", "versions") for command in ("load", "save") for alone in ("", " alone")}
     measured |= {m.name.rpartition(", ")[0].removesuffix(" at half the rate") for m in working_sets_plan()}
     measured |= {f"half {name}" for name in measured}

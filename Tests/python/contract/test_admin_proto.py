@@ -104,7 +104,7 @@ def test_nobody_cleans_up_other_tenants(flows, server):
          "The last migration that was applied to its database.", "The value in force.")
 def test_what_a_server_says_of_itself(flows):
     info = flows.GetServerInfo()
-    assert re.fullmatch(r"\d+\.\d+\.\d+", info.version) and info.schema_version >= 15
+    assert re.fullmatch(r"\d+\.\d+\.\d+", info.version) and info.schema_version >= 16
     assert 0 < info.uptime.ToTimedelta().total_seconds() < 3_600
     assert {"validation", "recovery"} <= set(info.features)
     limits = {limit.name: limit.value for limit in info.limits}

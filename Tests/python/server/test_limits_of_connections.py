@@ -272,7 +272,8 @@ def test_connections_per_peer(start_server):
     with Wire(server) as first, Wire(server) as second:
         first.ping()
         second.ping()
-        with Wire(server) as third:
+        # It may be closed before it has said anything.
+        with contextlib.suppress(Closed), Wire(server) as third:
             with contextlib.suppress(Closed):
                 third.ping()
             assert third.read_to_end().goaway in (None, 11)

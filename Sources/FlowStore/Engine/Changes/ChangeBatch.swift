@@ -269,7 +269,7 @@ final class ChangeBatch: TransactionUnit {
                 chain =
                     stored.base == nil
                     ? VersionChain(
-                        version, state: save.command.state, stored: stored, depth: change.resources.limits.patchDepth) : nil
+                        version, state: save.command.state, stored: stored, depth: change.resources.patchDepth.current) : nil
             } else {
                 chain?.append(version, state: save.command.state, stored: stored)
             }

@@ -42,6 +42,14 @@ final class LoadOperation: @unchecked Sendable {
     }
 
     func begin() {
+        if isFirst, let size = resources.refusedLoads.size(command) {
+            do throws(StateError) {
+                try leaveOut(size)
+            } catch {
+                finish(.failure(error))
+                return context.executor.execute { [self] in deliver() }
+            }
+        }
         let route = isLarge ? Route.largeRead(command.key) : .read(command.key)
         store.database.group(for: route).enqueue(
             self, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation, executor: context.executor)
@@ -53,6 +61,9 @@ final class LoadOperation: @unchecked Sendable {
     /// are small beside a very large one (`VersionChain`). All but one are given back when it is read.
     private static func copies(_ size: Int) -> Int { size <= 1 << 20 ? 5 : 4 }
 
+    /// Whether nothing was asked yet, and there is no cached version to be confirmed.
+    private var isFirst: Bool { if case .check = rounds.look { false } else { rounds.isFirst } }
+
     /// Whether it reads a large state.
     private var isLarge: Bool { if case .large = rounds.look { true } else { false } }
 
@@ -62,16 +73,21 @@ final class LoadOperation: @unchecked Sendable {
         return Int64(resources.limits.batchedStateBytes)
     }
 
-    /// Reserves memory for a large state before it is asked for.
-    private func foundLarge(_ size: Int) {
-        guard let next = rounds.afterLeavingOut(size: size) else { return finish(.failure(.contention)) }
-        do throws(StateError) {
-            try context.reserve(size.multipliedReportingOverflow(by: Self.copies(size)).partialValue)
-        } catch {
-            return finish(.failure(error))
-        }
+    /// Reserves memory for a large state before it is asked for, which is the next look.
+    private func leaveOut(_ size: Int) throws(StateError) {
+        guard let next = rounds.afterLeavingOut(size: size) else { throw .contention }
+        try context.reserve(size.multipliedReportingOverflow(by: Self.copies(size)).partialValue)
         rounds = next
-        outcome = .large
+    }
+
+    private func foundLarge(_ size: Int) {
+        do throws(StateError) {
+            try leaveOut(size)
+            outcome = .large
+        } catch {
+            resources.refusedLoads.insert(command, size: size)
+            finish(.failure(error))
+        }
     }
 
     /// Reads a large state on a thread of the scheduler, where neither calls nor other loads wait for it.
@@ -275,6 +291,8 @@ struct LoadRounds: Sendable {
     private var looks = 1
 
     init(_ look: Look) { self.look = look }
+
+    var isFirst: Bool { looks == 1 }
 
     private func then(_ look: Look) -> LoadRounds {
         var next = LoadRounds(look)

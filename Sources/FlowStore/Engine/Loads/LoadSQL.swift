@@ -158,7 +158,7 @@ struct LoadRow {
                 .dataLoss(flowID: head.key.flowID, version: version.version, message: message))
         }
         switch StateCompression.read(
-            bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, depth: resources.limits.patchDepth,
+            bytes, size: Int(clamping: version.size), largest: resources.limits.streamedStateBytes, depth: resources.patchDepth.current,
             resources.zstd)
         {
         case .failure(.outOfMemory): return .failure(.internalFault("out of memory"))

@@ -1,6 +1,7 @@
 import Compression
 import FlowModel
 import Postgres
+import Synchronization
 
 /// Converts states to rows and back.
 enum StateCompression {
@@ -121,7 +122,7 @@ enum PatchTrial: Sendable {
 ///     level 1    patches against it                   ├──●────●───●   ├──●─
 ///     leaf       patches against the newest of those     ├┬┬  ├┬  ├┬┬┬   ├┬
 ///
-/// States of some size may have another level in between (`Limits.patchDepth`): their patches grow with the distance from the base, and
+/// States of some size may have another level in between (`PatchDepth`): their patches grow with the distance from the base, and
 /// small states gain nothing.
 ///
 /// A patch grows with its distance from its base, so a base is renewed once the patches made against it take more bytes than it does
@@ -158,7 +159,7 @@ struct VersionChain: Sendable {
     /// States that have little in common are stored whole, and patches are tried ever more rarely.
     private var misses = 0
     private var pause = 0
-    /// `Limits.patchDepth`.
+    /// `PatchDepth`.
     private let depth: Int
 
     /// The chain of a version that was stored whole.
@@ -221,4 +222,35 @@ struct VersionChain: Sendable {
 
     /// Bytes in memory.
     var byteCount: Int { levels.reduce(0) { $0 + $1.state.count } }
+}
+
+/// How deep the store makes chains of patches: as far as `Limits.patchDepth` and every server on the database allow.
+final class PatchDepth: Sendable {
+    private static let read = Statement(name: "patch_depth", sql: "SELECT patch_depth::bigint FROM flowstate.storage", parameterTypes: [])
+
+    static var query: Query<Int?> {
+        var query = Query<Int?>(statement: read, parameters: Parameters()) { rows throws(PostgresError) in
+            .success(rows.count == 0 ? nil : Int(clamping: try rows.int64(0, 0)))
+        }
+        query.goesWithOthers()
+        return query
+    }
+
+    private let limit: Int
+    /// Until the database was asked, what every release can read.
+    private let allowed = Atomic(VersionChain.usualDepth)
+
+    init(limit: Int) { self.limit = limit }
+
+    var current: Int { min(limit, allowed.load(ordering: .relaxed)) }
+
+    func allow(_ depth: Int) { allowed.store(depth, ordering: .relaxed) }
+}
+
+extension StateStore {
+    /// Asks the database how deep chains of patches may be; until then they are as every release can read them. To be called whenever the
+    /// database has become available: it may be another one.
+    package func readPatchDepth() async throws(StateError) {
+        resources.patchDepth.allow(try await ask(PatchDepth.query, for: OperationContext()) ?? VersionChain.usualDepth)
+    }
 }
