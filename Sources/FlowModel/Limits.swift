@@ -132,8 +132,8 @@ package struct Limits: Sendable, Equatable {
     package var batchedChangeBytes = 256 << 10
     /// The newest versions of flows in use, kept in memory. The cache takes up to twice as much more of what requests leave free.
     package var versionCacheBytes = 32 << 20
-    /// Versions between a version and the whole state that it is stored against: 2, or 3 for states of 16 KiB to 1 MiB. A database that has
-    /// flows of release 0.1.0 keeps to 2, since servers of that release cannot read 3 (`flowstate.storage`).
+    /// Versions between a version and the whole state that it is stored against: 2, or 3 for states of 16 KiB to 1 MiB. A database of
+    /// release 0.1.0 keeps to 2, since servers of that release cannot read 3 (`flowstate.storage`).
     package var patchDepth = 3
     /// A state from this size on is stored as a patch even when its base is not in the cache: the base is read first.
     package var baseFetchBytes = 8 << 10

@@ -4,7 +4,8 @@ import Logging
 import Resources
 
 /// Work that the server does by itself, in small batches so that saves do not wait for it: it removes expired idempotency keys, old
-/// notifications, and what retention no longer keeps; and it looks whether chains of patches may be deeper. Every server runs it; only one of them cleans up at a time.
+/// notifications, and what retention no longer keeps; and it looks how deep chains of patches may be. Every server runs it; only one of them
+/// cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
     /// This server's address, as others see it.
@@ -20,7 +21,6 @@ struct Maintenance: Sendable {
         while (try? await Task.sleep(for: pause)) != nil {
             // Failures are retried after the pause; a database that cannot be reached is reported where it is noticed.
             do {
-                try await store.readPatchDepth()
                 let forgotten = try await store.purgeIdempotency()
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
                 // Less often, since it asks for each tenant.
@@ -30,6 +30,7 @@ struct Maintenance: Sendable {
                     notificationsDue = .now + interval
                 }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
+                try await store.readPatchDepth()
             } catch {
                 logger.log(level: Task.isCancelled ? .debug : .warning, "maintenance failed", metadata: ["error": "\(error)"])
             }

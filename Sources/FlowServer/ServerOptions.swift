@@ -29,7 +29,7 @@ package struct ServerOptions: Sendable {
     package var writers = Self.defaultConnections
     package var readers = Self.defaultConnections
     /// Event loops, each with a thread, that serve connections.
-    package var eventLoops = 1
+    package var eventLoops = Self.defaultEventLoops
     package var limits = Limits.defaults
     /// Whether saves are checked against the definitions of their flows' types.
     package var validatesSaves = true
@@ -47,6 +47,9 @@ package struct ServerOptions: Sendable {
     /// One for every four cores, at most four: PostgreSQL works on each of them, and the fewer there are, the more operations share a
     /// batch. On two cores a second connection of each kind costs a tenth of the rate.
     package static let defaultConnections = max(1, min(4, System.coreCount / 4))
+
+    /// One for every two cores, at most four: the rest is for PostgreSQL and the threads of its connections.
+    package static let defaultEventLoops = max(1, min(4, (System.coreCount + 1) / 2))
 
     /// What SwiftNIO accepts; `sun_path` has room for 107 (unix(7)).
     static let unixSocketPathBytes = 103

@@ -20,6 +20,8 @@ import WireMessages
 package final class StateServer: Service {
     /// How long the last validation counts may take to be stored, when the server stops.
     private static let lastFlush = Duration.seconds(2)
+    /// How long the first calls wait for `StateStore.readPatchDepth`.
+    private static let patchDepthPatience = Duration.seconds(2)
     /// The pause between two attempts to prepare the database.
     private static let preparationPause = Duration.milliseconds(500)
 
@@ -171,7 +173,7 @@ package final class StateServer: Service {
     /// `Maintenance` asks again.
     private func readPatchDepth(_ store: StateStore) async {
         do {
-            try await store.readPatchDepth()
+            try await store.readPatchDepth(isOnlyServer: options.databaseURL == nil, deadline: .now + Self.patchDepthPatience)
         } catch {
             logger.warning("how deep chains of patches may be is not known", metadata: ["error": "\(error)"])
         }

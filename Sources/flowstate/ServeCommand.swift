@@ -42,7 +42,7 @@ struct ServeCommand: AsyncParsableCommand {
     var writers: Int?
     @Option(parsing: .unconditional, help: "Database connections that read. (default: as many)")
     var readers: Int?
-    @Option(parsing: .unconditional, help: "Threads that serve connections. (default: 1)")
+    @Option(parsing: .unconditional, help: "Threads that serve connections. (default: one for every two cores, at most four)")
     var eventLoops: Int?
     @Option(parsing: .unconditional, help: "Seconds that calls under way may take after SIGTERM. (default: 10)")
     var grace: Int?

@@ -90,6 +90,36 @@ struct BurstTests {
         return .failure(.invalidArgument(field: field, message: ""))
     }
 
+    /// Saves that lose hear of the version that is there, also when another server has made it, or has deleted the flow.
+    @Test func savesThatLoseHearOfTheNewestVersion() async throws {
+        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
+        let other = StateStore(database: try await StoreCluster.running().database, limits: .defaults, logger: StoreCluster.logger)
+        let flows = try (0..<4).map { try key(tenant, "flow \($0)") }
+        for flow in flows { for _ in 0..<3 { _ = try await store.run(SaveCommand(key: flow, actor: "a", state: json("{}"))) } }
+        _ = try await other.run(SaveCommand(key: flows[1], actor: "b", state: json("{}")))
+        _ = try await other.run(DeleteFlowCommand(key: flows[2], actor: "b"))
+        let commands = (0..<120).map { number in
+            let wins = number >= 100 && number % 4 == 3
+            let expected = wins ? 3 + FlowVersion(number - 103) / 4 : 1 + FlowVersion(number % 2)
+            return SaveCommand(key: flows[number % 4], actor: "a", state: json("\(number)"), precondition: .expected(expected))
+        }
+        for (number, result) in await submit(store, commands).enumerated() {
+            let expected = commands[number].precondition.expectedVersion ?? 0
+            switch number % 4 {
+            case 0: #expect(result == .failure(.versionConflict(flowID: "flow 0", expected: expected, actual: 3)))
+            case 1: #expect(result == .failure(.versionConflict(flowID: "flow 1", expected: expected, actual: 4)))
+            case 2: #expect(result == .failure(.flowNotFound(flowID: "flow 2", deleted: true)))
+            default:
+                if number >= 100 {
+                    #expect(try result.get().version == expected + 1)
+                } else {
+                    #expect(result == .failure(.versionConflict(flowID: "flow 3", expected: expected, actual: 3)))
+                }
+            }
+        }
+        #expect(try await other.snapshot(flows[3]).version.version == 8)
+    }
+
     @Test func oneKeyForManyFlowsIsUsedOnce() async throws {
         let tenant = freshTenant()
         let commands = try (0..<40).map { flow in

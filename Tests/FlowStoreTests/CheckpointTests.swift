@@ -17,6 +17,58 @@ struct CheckpointTests {
         return key
     }
 
+    /// Checkpoints that share a batch are those that would be made one after the other, and what cannot be made says why.
+    @Test func manyAtOnceAreAsOneByOne() async throws {
+        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
+        let flows = try (0..<60).map { try key(tenant, "flow \($0)") }
+        for (number, flow) in flows.enumerated() where number % 10 != 9 {
+            for version in 1...3 { _ = try await store.run(SaveCommand(key: flow, actor: "a", state: json("\(version)"))) }
+            if number % 10 == 8 { _ = try await store.run(DeleteFlowCommand(key: flow, actor: "a")) }
+            let taken = CheckpointRequest(id: IDGenerator.next(), name: "taken")
+            if number % 10 == 7 { _ = try await store.run(CreateCheckpointCommand(key: flow, actor: "a", checkpoint: taken)) }
+        }
+
+        let results = await withTaskGroup(of: (Int, Result<CheckpointRecord, StateError>).self) { group in
+            for (number, flow) in flows.enumerated() {
+                let name = number % 10 == 7 ? "taken" : number % 10 == 6 ? nil : "é \(number)"
+                let version: FlowVersion? = number % 10 == 5 ? 4 : number % 10 == 4 ? 1 : nil
+                let request = CheckpointRequest(id: IDGenerator.next(), name: name, description: number % 2 == 0 ? "" : "why")
+                let command = CreateCheckpointCommand(key: flow, actor: "ann", checkpoint: request, version: version)
+                group.addTask {
+                    do throws(StateError) {
+                        let record = try await store.run(command)
+                        #expect(record.id == request.id && record.name == name && record.description == request.description)
+                        return (number, .success(record))
+                    } catch {
+                        return (number, .failure(error))
+                    }
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        for (number, flow) in flows.enumerated() {
+            let (id, result) = (flow.flowID, try #require(results[number]))
+            switch number % 10 {
+            case 9: #expect(result == .failure(.flowNotFound(flowID: id, deleted: false)))
+            case 8: #expect(result == .failure(.flowNotFound(flowID: id, deleted: true)))
+            case 7: #expect(result == .failure(.checkpointAlreadyExists(flowID: id, checkpoint: "taken")))
+            case 5: #expect(result == .failure(.versionNotFound(flowID: id, selector: "version 4")))
+            default:
+                let record = try result.get()
+                #expect(record.version == (number % 10 == 4 ? 1 : 3) && record.actor == "ann")
+                #expect(try await store.run(ListCheckpointsCommand(key: flow)).elements == [record])
+                let names = [record.name ?? record.id]
+                #expect(try await store.snapshot(flow, .checkpoint(record.id)).version.checkpoints == names)
+                #expect(try await store.snapshot(flow).version.checkpoints == (number % 10 == 4 ? [] : names), "what is cached knows")
+            }
+        }
+        let audit = try await StoreCluster.sql(
+            "SELECT count(*), count(DISTINCT detail->>'checkpoint_id') FROM flowstate.flow_event WHERE tenant = $1 AND actor = 'ann'",
+            [.text], { $0.append(tenant) },
+            read: { rows throws(PostgresError) in [try rows.int64(0, 0), try rows.int64(0, 1)] })
+        #expect(audit == [36, 36])
+    }
+
     @Test func aCheckpointNamesAVersion() async throws {
         let store = try await StoreCluster.store()
         let key = try await flow(store, freshTenant(), versions: 3)

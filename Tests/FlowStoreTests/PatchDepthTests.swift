@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 import TestSupport
 import Testing
 
@@ -23,23 +24,41 @@ struct PatchDepthTests {
         #expect(try await depth(database, limit: 1) == (before: 1, after: 1))
     }
 
+    private func execute(_ sql: String, _ database: Database) async throws {
+        let script = StatementList(statements: [(Statement(name: sql, sql: sql, parameterTypes: []), Parameters())]) {
+            results throws(PostgresError) in results.count
+        }
+        _ = try await database.writer(shard: 0).run(script)
+    }
+
+    enum Content: CaseIterable { case flow, deletedFlow, nothing }
+
     /// Servers of release 0.1.0 may still run beside the one that migrates.
-    @Test(arguments: [false, true]) func aDatabaseWithFlowsKeepsToWhatItHas(deleted: Bool) async throws {
+    @Test(arguments: Content.allCases) func anOlderDatabaseKeepsToWhatItHas(content: Content) async throws {
         let old = StoreSchema.migrations.filter { $0.number < 16 }
-        let conninfo = try await StoreCluster.ownDatabase("with_flows_\(deleted)", old)
+        let conninfo = try await StoreCluster.ownDatabase("older_\(content)".lowercased(), old)
         let database = try await StoreCluster.open(conninfo)
         let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
         let key = try key("t", "f")
-        _ = try await store.run(SaveCommand(key: key, actor: "a", state: json("{}")))
-        if deleted { _ = try await store.run(DeleteFlowCommand(key: key, actor: "a")) }
+        if content != .nothing { _ = try await store.run(SaveCommand(key: key, actor: "a", state: json("{}"))) }
+        if content == .deletedFlow { _ = try await store.run(DeleteFlowCommand(key: key, actor: "a")) }
+        if content == .nothing { try await execute("UPDATE flowstate.schema_migration SET applied_at = now() - interval '61 s'", database) }
         await #expect(throws: (any Error).self, "it does not know of it yet") { try await store.readPatchDepth() }
 
         try await StoreCluster.migrate(conninfo)
         #expect(try await depth(database).after == 2)
-        let raised = StatementList(
-            statements: [(Statement(name: "raise", sql: "UPDATE flowstate.storage SET patch_depth = 3", parameterTypes: []), Parameters())]
-        ) { results throws(PostgresError) in results.count }
-        _ = try await database.writer(shard: 0).run(raised)
+        try await execute("UPDATE flowstate.storage SET patch_depth = 3", database)
+        #expect(try await depth(database).after == 3)
+        await database.shutdown()
+    }
+
+    @Test func theOnlyServerGoesAsDeepAsItReads() async throws {
+        let database = try await StoreCluster.open(try await StoreCluster.ownDatabase("only_server"))
+        try await execute("UPDATE flowstate.storage SET patch_depth = 2", database)
+        #expect(try await depth(database).after == 2)
+        let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
+        try await store.readPatchDepth(isOnlyServer: true, deadline: .now + .seconds(30))
+        #expect(store.resources.patchDepth.current == 3)
         #expect(try await depth(database).after == 3)
         await database.shutdown()
     }

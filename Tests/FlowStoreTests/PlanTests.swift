@@ -71,7 +71,7 @@ import Testing
                 }
             }
         }
-        return statements + SaveGroupSQL.all.map { $0.statement }
+        return statements + SaveGroupSQL.all.map { $0.statement } + [CheckpointGroupSQL.statement]
     }
 
     @Test func savesAndLoadsGoByTheirKeys() async throws {
@@ -125,7 +125,7 @@ import Testing
     @Test func oneVersionIsReadWithoutStatisticsToo() async throws {
         let database = try await StoreCluster.open(try await StoreCluster.ownDatabase("unanalysed"))
         let statements = [LoadSQL.latest, LoadSQL.newest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
-        for statement in statements + [RestoreCheckpointCommand.plain, CreateCheckpointCommand.statement] {
+        for statement in statements + [RestoreCheckpointCommand.plain, CreateCheckpointCommand.statement, CheckpointGroupSQL.statement] {
             let plan = try await plan(of: statement, in: database).split(separator: "\n")
             let scans = plan.indices.filter { plan[$0].contains("Scan using flow_version_pkey on flow_version w") }
             #expect(!scans.isEmpty, "\(statement.name):\n\(plan.joined(separator: "\n"))")

@@ -160,7 +160,7 @@ struct PruningTests {
     /// States of some size go through three others.
     @Test(arguments: [2, 17, 40, 59]) func chainsOfAnyDepthStayWhole(floor: Int) async throws {
         let key = try key(freshTenant("deep\(floor)"), "f")
-        let store = try await StoreCluster.store()
+        let store = try await stranger()
         try await store.readPatchDepth()
         var random = SeededGenerator(seed: UInt64(floor))
         var states: [[UInt8]] = []

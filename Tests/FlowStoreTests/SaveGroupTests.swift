@@ -1,3 +1,4 @@
+import Postgres
 import TestSupport
 import Testing
 
@@ -12,8 +13,8 @@ struct SaveGroupTests {
         return SaveChange(command, StoreResources(limits: Limits()))
     }
 
-    private func grouped(_ saves: [SaveChange]) -> SaveGroup? {
-        SaveGroup(saves.enumerated().map { ($0.offset, $0.element) }, flow: 0, labelLimit: 2)
+    private func grouped(_ saves: [SaveChange], known: FlowVersion? = nil) -> SaveGroup? {
+        SaveGroup(saves.enumerated().map { ($0.offset, $0.element) }, flow: 0, labelLimit: 2) { known }
     }
 
     private func fates(_ saves: SaveChange...) -> [SaveGroup.Outcome]? { grouped(saves)?.members.map(\.outcome) }
@@ -33,11 +34,33 @@ struct SaveGroupTests {
             ])
     }
 
+    /// What is known decides only over a save that expects an older version: whoever expects a newer one may know more.
+    @Test func aSaveThatIsKnownToLoseDoesNotDecide() throws {
+        let late = try [save(.none), save(.expected(4)), save(.expected(8)), save(.expected(0)), save(.expected(9))]
+        let group = try #require(grouped(late, known: 7))
+        #expect(group.start == .present(7) && group.count == 3)
+        #expect(
+            group.members.map(\.outcome) == [
+                .saved(offset: 1), .conflict(after: 1), .saved(offset: 2), .conflict(after: 2), .saved(offset: 3),
+            ])
+        #expect(try grouped([save(.expected(8)), save(.expected(7))], known: 7)?.start == .present(8))
+        #expect(try grouped([save(.expected(7)), save(.expected(6))], known: 7)?.start == .present(7))
+        #expect(try grouped([save(.expected(0)), save(.expected(1))], known: 7)?.start == .absent)
+
+        let lost = try #require(grouped([save(.expected(6)), save(.expected(1)), save(.expected(8))], known: 7))
+        #expect(lost.start == .present(7) && lost.count == 0)
+        #expect(lost.members.map(\.outcome) == Array(repeating: .conflict(after: 0), count: 3))
+        #expect(try grouped([save(.expected(6)) { $0.idempotencyKey = "k" }], known: 7) == nil, "it may have been saved before")
+        #expect(try grouped([save(.expected(-1))], known: 7) == nil)
+    }
+
     /// In pairs, since the second is compared with what the first says.
     @Test(arguments: [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max]) func anyNumberMayBeExpected(one: Int64) throws {
         for other in [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max] {
             for saves in [[one, other], [other, other, one]] {
-                _ = grouped(try saves.map { try save(.expected($0)) })
+                for known in [nil, 1, 1 << 62, .max] as [FlowVersion?] {
+                    _ = grouped(try saves.map { try save(.expected($0)) }, known: known)
+                }
                 _ = grouped(try [save(.none)] + saves.map { try save(.expected($0)) })
             }
         }
@@ -98,7 +121,7 @@ struct SaveGroupTests {
             let saves = try (0..<Int.random(in: 1...6, using: &random)).map { _ in
                 try save(Bool.random(using: &random) ? .none : .expected(.random(in: 0...5, using: &random)))
             }
-            guard let group = grouped(saves) else { continue }
+            guard let group = grouped(saves, known: begin > 0 && Bool.random(using: &random) ? begin : nil) else { continue }
             switch group.start {
             case .absent where begin > 0, .present where begin == 0: continue
             case .present(let version?) where version != begin: continue
@@ -179,7 +202,7 @@ struct ChangePlanTests {
     }
 
     private func plan(_ changes: [Change], isThere: Bool = true) -> ChangePlan {
-        ChangePlan(changes, isThere: { _ in isThere }, needsBase: { _, _ in false })
+        ChangePlan(changes, known: { _ in isThere ? 5 : nil }, needsBase: { _, _ in false })
     }
 
     /// A save that found no flow.
@@ -201,6 +224,40 @@ struct ChangePlanTests {
         let plan = try self.plan([change("a"), change("b"), change("a") { $0.parentVersion = 1 }, change("a")])
         #expect(plan.updates.map { $0.members.map(\.index) } == [[1]])
         #expect(plan.singles.map(\.index) == [0, 2, 3], "in their order")
+    }
+
+    private func checkpoint(_ flow: String) throws -> Change {
+        let command = CreateCheckpointCommand(key: try key("t", flow), actor: "a", checkpoint: CheckpointRequest(id: flow))
+        let single = Change.SingleStatement(
+            statement: CreateCheckpointCommand.statement, parameters: Parameters(), checkpoint: command
+        ) { _ in .retry }
+        return Change(command.key, StoreResources(limits: Limits()), .statement(single))
+    }
+
+    @Test func checkpointsOfManyFlowsAreCreatedTogether() throws {
+        let plan = try self.plan([checkpoint("a"), checkpoint("b"), change("c"), checkpoint("c"), checkpoint("d"), checkpoint("d")])
+        #expect(plan.checkpoints.map(\.index) == [0, 1])
+        #expect(plan.singles.map(\.index) == [2, 3, 4, 5], "the changes of one flow keep their order")
+        #expect(plan.changedFlows.map(\.flowID) == ["a", "b", "c", "d"])
+    }
+
+    @Test func aCheckpointWithoutOthersHasItsOwnStatement() throws {
+        for changes in try [[checkpoint("a")], [checkpoint("a"), change("b")], [checkpoint("a"), disappointed(checkpoint("b"))]] {
+            let plan = self.plan(changes)
+            #expect(plan.checkpoints.isEmpty && plan.singles.contains { $0.index == 0 })
+        }
+    }
+
+    /// The head is known to be at version 5.
+    @Test func savesThatLoseOnlyLookAtTheHead() throws {
+        let stale: (inout SaveCommand) -> Void = { $0.precondition = .expected(4) }
+        let current: (inout SaveCommand) -> Void = { $0.precondition = .expected(5) }
+        let plan = try self.plan([change("a", stale), change("b", stale), change("a", stale), change("b", current)])
+        #expect(plan.conflicts.map { $0.members.map(\.index) } == [[0, 2]])
+        #expect(plan.updates.map { $0.members.map(\.index) } == [[1, 3]])
+        #expect(plan.changedFlows.map(\.flowID) == ["b"], "a head that is only read is not locked")
+        let unknown = try self.plan([change("a", stale), change("a", stale), change("b", stale)], isThere: false)
+        #expect(unknown.conflicts.isEmpty && unknown.updates.count == 2)
     }
 
     @Test func oneKeyIsLookedUpOnceAStatement() throws {
@@ -275,7 +332,7 @@ struct ChangePlanTests {
     @Test func aFlowWhoseBasesAreNotKnownIsAskedForThem() throws {
         let changes = try [change("a"), change("b"), change("a")]
         let asked = try key("t", "a")
-        let plan = ChangePlan(changes, isThere: { _ in true }, needsBase: { change, _ in change.key == asked })
+        let plan = ChangePlan(changes, known: { _ in 5 }, needsBase: { change, _ in change.key == asked })
         #expect(plan.fetches.map { plan.flows[$0].changes } == [[0, 2]])
         #expect(plan.updates.count == 1)
     }

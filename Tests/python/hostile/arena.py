@@ -26,6 +26,8 @@ CLOSE_SECONDS = 60
 #: Milliseconds of processor time of the event loop's longest turn, in the long form. The aim is 5; emptied caches, and interrupts that hit the
 #: thread, count as well, and a busy machine doubles it.
 TURN = 10
+#: And for each connection that is reset in one moment, which NIO and the kernel take to close its socket.
+TURN_RESET = 0.02
 LONGEST_TURN = re.compile(r"microseconds=(\d+) .*the longest turn of an event loop")
 #: Processors that a server may use beside its customer when all attackers are gone, after so many seconds.
 IDLE, IDLE_SECONDS = 0.5, 4

@@ -19,6 +19,8 @@ class Attack:
     closes: bool = False
     #: The share of its time that the event loop may be busy; 1: not asserted, since the flood itself is the loop's work.
     loop_share: float = 1
+    #: Connections that the attackers reset at once when their time is up. NIO closes each itself, in the turn in which it hears of it.
+    resets: int = 0
 
 
 ATTACKS = {}

@@ -129,7 +129,7 @@ def streams_with_16KiB_of_metadata_1000_on_20_connections(peer):
     hold(peer, 10, opening, reads=True)
 
 
-@attack("streams", short=2)
+@attack("streams", short=2, resets=1_000)
 def header_sections_and_then_nothing_on_1000_connections(peer):
     hold(peer, 500, open_streams(SAVE_SECTION, 1))
 

@@ -7,6 +7,7 @@ import concurrent.futures
 import random
 
 import grpc
+import pytest
 
 CALLS = 10_000
 WORKERS = 16
@@ -45,8 +46,10 @@ def one_call(flows, rng, number):
         flows.LoadState(flow_id=flow, timeout=0.0005)
 
 
-def test_ten_thousand_mixed_calls(start_server):
-    server = start_server()
+@pytest.mark.parametrize("loops", [1, 3])
+def test_ten_thousand_mixed_calls(start_server, loops):
+    """Each worker has a connection, so that those of all event loops work on the same flows."""
+    server = start_server(arguments=["--event-loops", str(loops)])
     seed = random.randrange(1 << 32)
 
     def work(worker):

@@ -2,7 +2,8 @@ import Compression
 import FlowModel
 import Postgres
 
-/// A change of a flow, as a writer's connection group runs it. Saves of a batch share statements; every other change has its own.
+/// A change of a flow, as a writer's connection group runs it. Saves of a batch share statements, and so do new checkpoints; every other
+/// change has its own.
 ///
 /// `@unchecked Sendable`: one owner at a time (`TransactionWork`). It is enqueued once.
 final class Change: @unchecked Sendable {
@@ -20,6 +21,8 @@ final class Change: @unchecked Sendable {
         /// For a flow whose head is not locked yet; nil: the statement locks something else first, so it always runs behind `HeadLock`.
         var first: Statement?
         let parameters: Parameters
+        /// The checkpoint that it creates, doing nothing else: such changes of a batch share a statement (`CheckpointGroupSQL`).
+        var checkpoint: CreateCheckpointCommand?
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
     }
 
@@ -135,6 +138,12 @@ extension Change {
     var locksHeadFirst: Bool {
         guard case .statement(let single) = work else { return true }
         return single.first != nil
+    }
+
+    /// The checkpoint that it creates, if that can share a statement.
+    var sharedCheckpoint: CreateCheckpointCommand? {
+        guard case .statement(let single) = work, !rounds.isAlone else { return nil }
+        return single.checkpoint
     }
 
     /// Whether it creates a flow whose id no other request can know yet.

@@ -6,6 +6,8 @@ final class ChangeBatch: TransactionUnit {
     private enum Sent {
         case groups([SaveGroup], creates: Bool)
         case single(ChangePlan.Single, SingleChange)
+        case checkpoints([ChangePlan.Single])
+        case conflicts([SaveGroup])
         case fetch([Int])
         /// Locks the heads; its result is ignored.
         case lock
@@ -21,7 +23,7 @@ final class ChangeBatch: TransactionUnit {
         self.changes = changes
         changes.first?.resources.follow()
         plan = ChangePlan(changes) { flow in
-            changes.first?.resources.cache.lookup(flow.key) != nil
+            changes.first?.resources.cache.lookup(flow.key)?.version
         } needsBase: { change, flow in
             guard case .save(let save) = change.work, save.packed(in: change.resources) == nil else { return false }
             // Otherwise a large state would be stored whole each time that its bases are not in the cache.
@@ -41,13 +43,24 @@ final class ChangeBatch: TransactionUnit {
             let some = plan.updates.filter { ($0.idempotencyKey != nil) == idempotent }
             if !some.isEmpty { grouped.append((some, idempotent)) }
         }
-        let isHeld = grouped.count + plan.singles.count > 1 || plan.singles.contains { !changes[$0.index].locksHeadFirst }
+        let isHeld =
+            grouped.count + plan.singles.count > 1 || !plan.checkpoints.isEmpty
+            || plan.singles.contains { !changes[$0.index].locksHeadFirst }
         if isHeld {
             HeadLock.enqueue(plan.changedFlows, into: &pipeline)
             sent.append(.lock)
         }
         for (groups, idempotent) in grouped {
             enqueue(groups, isHeld ? .updateHeld : .update, idempotent: idempotent, into: &pipeline)
+        }
+        if !plan.conflicts.isEmpty {
+            pipeline.execute(LoadSQL.check, LoadSQL.parameters(check: plan.conflicts.map { plan.flows[$0.flow].key }))
+            sent.append(.conflicts(plan.conflicts))
+        }
+        if !plan.checkpoints.isEmpty {
+            let commands = plan.checkpoints.compactMap { changes[$0.index].sharedCheckpoint }
+            pipeline.execute(CheckpointGroupSQL.statement, CheckpointGroupSQL.parameters(commands))
+            sent.append(.checkpoints(plan.checkpoints))
         }
         for single in plan.singles {
             enqueue(single, isHeld ? .held : changes.count == 1 ? .alone : .first, into: &pipeline)
@@ -140,12 +153,14 @@ final class ChangeBatch: TransactionUnit {
 
     // MARK: Results
 
-    /// Whether every group was written. For statements of single changes only decoding can tell.
+    /// Whether every group was written, and every checkpoint that shares a statement. For statements of single changes only decoding can tell.
     func isFinal(_ results: [ResultRows]) -> Bool {
         guard results.count == sent.count else { return false }
         return zip(sent, results).allSatisfy { sent, rows in
             switch sent {
             case .groups(let groups, _): groups.count == rows.count
+            case .checkpoints(let some): some.count == rows.count
+            case .conflicts(let groups): (try? Self.confirmed(groups, rows).count) == groups.count
             case .lock: true
             case .single, .fetch: false
             }
@@ -163,13 +178,24 @@ final class ChangeBatch: TransactionUnit {
             case .single(let single, let statement): decode(single, statement, rows, changes[single.index])
             case .fetch(let flows): decode(flows, rows)
             case .lock: break
+            case .checkpoints(let some):
+                decoding(some.map(\.index)) { () throws(PostgresError) in try decode(some, rows) }
+            case .conflicts(let groups):
+                decoding(groups.flatMap(\.members).map(\.index)) { () throws(PostgresError) in try decode(conflicts: groups, rows) }
             case .groups(let groups, let creates):
-                do throws(PostgresError) {
+                decoding(groups.flatMap(\.members).map(\.index)) { () throws(PostgresError) in
                     try decode(groups, creates: creates, rows)
-                } catch {
-                    for group in groups { for member in group.members { changes[member.index].fail(error) } }
                 }
             }
+        }
+    }
+
+    /// A result that cannot be read concerns the changes of its statement.
+    private func decoding(_ indexes: @autoclosure () -> [Int], _ body: () throws(PostgresError) -> Void) {
+        do throws(PostgresError) {
+            try body()
+        } catch {
+            for index in indexes() { changes[index].fail(error) }
         }
     }
 
@@ -194,6 +220,20 @@ final class ChangeBatch: TransactionUnit {
         case .done(let outcome): change.finish(.success(outcome))
         case .refused(let error): change.finish(.failure(error))
         case .retry: if change.rounds.isExhausted { change.finish(.failure(.contention)) }
+        }
+    }
+
+    /// Those without a row run by their own statements, which can tell why.
+    private func decode(_ checkpoints: [ChangePlan.Single], _ rows: ResultRows) throws(PostgresError) {
+        var made: [Int: CheckpointRecord] = [:]
+        for row in 0..<rows.count { made[Int(try rows.int32(row, 0)) - 1] = try CheckpointRow.record(rows, row, from: 1) }
+        for (place, single) in checkpoints.enumerated() {
+            let change = changes[single.index]
+            if let record = made[place] {
+                change.finish(.success(.checkpoint(record)))
+            } else {
+                change.rounds.groupWasNotWritten(isNew: false)
+            }
         }
     }
 
@@ -231,6 +271,32 @@ final class ChangeBatch: TransactionUnit {
                 if case .saved(let offset) = member.outcome { saved.append((save, before + Int64(offset), member.index)) }
             }
             updateCache(saved, at: time, changes[group.members[0].index], creates: creates)
+        }
+    }
+
+    /// The places of groups whose heads are where they were known to be.
+    private static func confirmed(_ groups: [SaveGroup], _ rows: ResultRows) throws(PostgresError) -> Set<Int> {
+        var places: Set<Int> = []
+        for row in 0..<rows.count {
+            let place = Int(try rows.int32(row, 0)) - 1
+            guard groups.indices.contains(place) else { continue }
+            if groups[place].start == .present(try rows.int64(row, 1)) { places.insert(place) }
+        }
+        return places
+    }
+
+    /// What loses against another head than the known one, or does not, its own statement tells.
+    private func decode(conflicts groups: [SaveGroup], _ rows: ResultRows) throws(PostgresError) {
+        let confirmed = try Self.confirmed(groups, rows)
+        for (place, group) in groups.enumerated() {
+            for member in group.members {
+                let change = changes[member.index]
+                guard confirmed.contains(place), case .present(let version?) = group.start, case .save(let save) = change.work else {
+                    change.rounds.groupWasNotWritten(isNew: false)
+                    continue
+                }
+                change.finish(outcome(of: member, save, before: version, at: Timestamp(microseconds: 0)))
+            }
         }
     }
 

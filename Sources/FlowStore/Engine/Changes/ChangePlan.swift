@@ -3,7 +3,8 @@ import JSON
 
 /// Decides which changes of a batch are written together. Pure.
 ///
-/// All changes of one flow take the same path, which keeps their order: as one group, or each by its own statement behind all groups.
+/// All changes of one flow take the same path, which keeps their order: as one group, or each by its own statement behind all groups. New
+/// checkpoints share a statement where they are the only changes of their flows.
 struct ChangePlan {
     /// The changes of one flow, by their indexes in the batch, in order.
     struct Flow {
@@ -22,19 +23,23 @@ struct ChangePlan {
     /// Groups of flows that must exist, and of flows that must not.
     private(set) var updates: [SaveGroup] = []
     private(set) var creations: [SaveGroup] = []
+    /// Groups all of whose saves lose, if the head is where it is known to be.
+    private(set) var conflicts: [SaveGroup] = []
     /// Changes that have a statement each. Creators create flows; they are sent one after the other before all changes of existing flows,
     /// and only when there are no `creations`.
     private(set) var creators: [Single] = []
     private(set) var singles: [Single] = []
+    /// New checkpoints of flows that the batch does not change otherwise: two or more, in one statement.
+    private(set) var checkpoints: [Single] = []
     /// Flows whose bases are read first; their saves are retried.
     private(set) var fetches: [Int] = []
     /// Changes that are retried without being sent, since an earlier change of their flow may have to be retried.
     private(set) var deferred: [Int] = []
 
     /// - Parameters:
-    ///   - isThere: whether the flow is known to exist.
+    ///   - known: the flow's newest version, if it is known to exist.
     ///   - needsBase: whether the save needs its flow's bases, and they are not known.
-    init(_ changes: [Change], isThere: (_ flow: Flow) -> Bool, needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
+    init(_ changes: [Change], known: (_ flow: Flow) -> FlowVersion?, needsBase: (_ change: Change, _ flow: Flow) -> Bool) {
         var keys = Set<IdempotencyKey>()
         var createdIDs = Set<Name>()
         flows = Self.byFlow(changes)
@@ -43,23 +48,32 @@ struct ChangePlan {
                 fetches.append(place)
                 continue
             }
+            if changes.count > 1, flow.changes.count == 1, changes[flow.changes[0]].sharedCheckpoint != nil {
+                checkpoints.append(Single(index: flow.changes[0], flow: place))
+                continue
+            }
             // A change that is alone in its batch runs its own statement, which answers whatever happened: one round trip. So do changes
             // that run one by one because their batch was rolled back, which keeps their order.
-            guard changes.count > 1, let group = Self.group(place, flow, changes), Self.isFirst(group, flow.key.tenant, &keys) else {
-                addSingles(place, changes, isThere)
+            guard changes.count > 1, let group = Self.group(place, flow, changes, known), Self.isFirst(group, flow.key.tenant, &keys) else {
+                addSingles(place, changes, known)
                 continue
             }
             switch group.start {
+            case .present where group.count == 0: conflicts.append(group)
             case .present: updates.append(group)
             // The rows that an INSERT returns are told apart by their flow ids.
             case .absent where createdIDs.insert(Name(flow.key.flowID)).inserted: creations.append(group)
-            case .absent: addSingles(place, changes, isThere)
+            case .absent: addSingles(place, changes, known)
             }
+        }
+        if checkpoints.count == 1 {
+            singles += checkpoints
+            checkpoints = []
         }
         // Rows that do not exist yet cannot be locked before (`HeadLock`), so all creations run in one order: by one statement, or each by
         // its own.
         if !creators.isEmpty {
-            for group in creations { addSingles(group.flow, changes, isThere) }
+            for group in creations { addSingles(group.flow, changes, known) }
             creations = []
         }
         singles.sort { ($0.flow, $0.index) < ($1.flow, $1.index) }
@@ -71,14 +85,14 @@ struct ChangePlan {
 
     /// The flows that the batch changes, in its order.
     var changedFlows: [FlowKey] {
-        let changed = Set(updates.map(\.flow)).union(singles.map(\.flow))
+        let changed = Set(updates.map(\.flow)).union(singles.map(\.flow)).union(checkpoints.map(\.flow))
         return flows.indices.filter { changed.contains($0) }.map { flows[$0].key }
     }
 
     /// Gives each change of a flow its own statement.
-    private mutating func addSingles(_ place: Int, _ changes: [Change], _ isThere: (_ flow: Flow) -> Bool) {
+    private mutating func addSingles(_ place: Int, _ changes: [Change], _ known: (_ flow: Flow) -> FlowVersion?) {
         let flow = flows[place]
-        let isThere = isThere(flow)
+        let isThere = known(flow) != nil
         for (number, index) in flow.changes.enumerated() {
             let change = changes[index]
             let makesFlow = number == 0 && change.mustCreate
@@ -125,12 +139,14 @@ struct ChangePlan {
         }
     }
 
-    private static func group(_ place: Int, _ flow: Flow, _ changes: [Change]) -> SaveGroup? {
+    private static func group(
+        _ place: Int, _ flow: Flow, _ changes: [Change], _ known: (_ flow: Flow) -> FlowVersion?
+    ) -> SaveGroup? {
         let saves = flow.changes.lazy.compactMap { index -> (index: Int, save: SaveChange)? in
             guard case .save(let save) = changes[index].work, !changes[index].rounds.isAlone else { return nil }
             return (index, save)
         }
-        let group = SaveGroup(saves, flow: place, labelLimit: changes[flow.changes[0]].resources.limits.labels)
+        let group = SaveGroup(saves, flow: place, labelLimit: changes[flow.changes[0]].resources.limits.labels) { known(flow) }
         return group?.members.count == flow.changes.count ? group : nil
     }
 
@@ -156,9 +172,10 @@ extension FlowKey {
 
 /// Saves of one flow that are written together: one update of its head, one row each. Pure.
 ///
-/// The first save determines what the head must be (`start`), and so what the others find. Each either gets the next version or, when it
-/// expects another one, a conflict, exactly as if they ran one after the other. Only PostgreSQL can tell whether the head is what the first
-/// save needs; if not, nothing of the group is written, and each save runs by its own statement.
+/// The first save determines what the head must be (`start`), and so what the others find. If it expects a version that is known to be past,
+/// the head must be the version that is known, and it loses. Each save either gets the next version or, when it expects another one, a
+/// conflict, exactly as if they ran one after the other. Only PostgreSQL can tell whether the head is what the group needs; if not, nothing
+/// of the group is written, and each save runs by its own statement.
 struct SaveGroup {
     enum Start: Equatable {
         /// The flow must not exist.
@@ -199,16 +216,38 @@ struct SaveGroup {
     private(set) var definitionRevision: Int64?
     private(set) var idempotencyKey: String?
 
-    /// - Parameter saves: of one flow, in their order, with their indexes in the batch.
+    /// - Parameters:
+    ///   - saves: of one flow, in their order, with their indexes in the batch.
+    ///   - known: the flow's newest version, if it is known.
     /// - Returns: nil when they cannot be written together.
-    init?(_ saves: some Sequence<(index: Int, save: SaveChange)>, flow: Int, labelLimit: Int) {
+    init?(
+        _ saves: some Sequence<(index: Int, save: SaveChange)>, flow: Int, labelLimit: Int, known: () -> FlowVersion? = { nil }
+    ) {
         self.flow = flow
         self.labelLimit = labelLimit
+        if let past = Self.past(saves, known) { start = .present(past) }
         for (index, save) in saves {
             guard save.canShareStatement, add(index, save.command) else { return nil }
         }
         // The key's record decides over the whole group, so its save must be the only one.
         if idempotencyKey != nil, members.count > 1 { return nil }
+        // A key that was used before answers whatever the save expects, and an unknown head refuses nothing.
+        if count == 0, idempotencyKey != nil || start == .present(nil) { return nil }
+    }
+
+    /// The version that is known, if the first save that expects one expects a version before it.
+    private static func past(_ saves: some Sequence<(index: Int, save: SaveChange)>, _ known: () -> FlowVersion?) -> FlowVersion? {
+        var before: FlowVersion = 0
+        for (_, save) in saves {
+            switch save.command.precondition {
+            case .none, .anyVersion: before += 1
+            case .expected(let version):
+                // As `add` has it: numbers from clients are not added to.
+                guard version > 0, let known = known(), version - before < known else { return nil }
+                return known
+            }
+        }
+        return nil
     }
 
     private mutating func add(_ index: Int, _ command: SaveCommand) -> Bool {
@@ -216,7 +255,7 @@ struct SaveGroup {
         switch command.precondition {
         case .none, .anyVersion: break
         case .expected(0):
-            guard count == 0 else { return conflict(index) }
+            guard count == 0, start == .present(nil) else { return conflict(index) }
             start = .absent
         case .expected(let version) where version < 0: return conflict(index)
         case .expected(let version):

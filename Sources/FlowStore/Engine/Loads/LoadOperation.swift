@@ -21,6 +21,8 @@ final class LoadOperation: @unchecked Sendable {
     private let completion: @Sendable (Result<LoadedState, StateError>) -> Void
     private(set) var rounds: LoadRounds
     private var outcome: Outcome?
+    /// Bytes reserved for a large state.
+    private var reservedBytes = 0
     /// Whether the statement has a row of its flow.
     fileprivate var hasRow = false
 
@@ -76,8 +78,19 @@ final class LoadOperation: @unchecked Sendable {
     /// Reserves memory for a large state before it is asked for, which is the next look.
     private func leaveOut(_ size: Int) throws(StateError) {
         guard let next = rounds.afterLeavingOut(size: size) else { throw .contention }
-        try context.reserve(size.multipliedReportingOverflow(by: Self.copies(size)).partialValue)
+        // What the look before was to find.
+        keep(0)
+        let bytes = size.multipliedReportingOverflow(by: Self.copies(size))
+        try context.reserve(bytes.overflow ? .max : bytes.partialValue)
+        reservedBytes = bytes.partialValue
         rounds = next
+    }
+
+    /// Gives back what is reserved beyond this.
+    private func keep(_ bytes: Int) {
+        guard reservedBytes > bytes else { return }
+        context.memory?.memory.release(reservedBytes - bytes)
+        reservedBytes = bytes
     }
 
     private func foundLarge(_ size: Int) {
@@ -85,7 +98,7 @@ final class LoadOperation: @unchecked Sendable {
             try leaveOut(size)
             outcome = .large
         } catch {
-            resources.refusedLoads.insert(command, size: size)
+            if error != .contention { resources.refusedLoads.insert(command, size: size) }
             finish(.failure(error))
         }
     }
@@ -94,12 +107,13 @@ final class LoadOperation: @unchecked Sendable {
     private func read(_ row: LoadRow) {
         let resources = resources
         let finish: @Sendable (Result<LoadedState, StateError>) -> Void = { [self] result in
-            // One of the copies that reading took is left.
-            let size = Int(clamping: row.version?.size ?? 0)
-            context.memory?.memory.release((Self.copies(size) - 1) * size)
             if case .failure(let error) = result {
                 if looksAgain(after: error) { return begin() }
                 store.log(error)
+                keep(0)
+            } else {
+                // One of the copies that reading took is left.
+                keep(Int(clamping: row.version?.size ?? 0))
             }
             completion(result)
         }
@@ -188,6 +202,7 @@ extension LoadOperation: TransactionWork {
         case .large: begin()
         case .unread(let row): read(row)
         case .finished(let result):
+            keep(0)
             if case .failure(let error) = result { store.log(error) }
             completion(result)
         }

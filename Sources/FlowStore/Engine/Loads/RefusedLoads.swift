@@ -9,6 +9,12 @@ final class RefusedLoads: Sendable {
     private struct Question: Hashable {
         let key: FlowKey
         let selector: LoadSelector
+        /// With it the load may need no memory.
+        let ifVersionNot: FlowVersion?
+
+        init(_ command: LoadCommand) {
+            (key, selector, ifVersionNot) = (command.key, command.selector, command.ifVersionNot)
+        }
     }
 
     static let remembered = Duration.seconds(1)
@@ -16,27 +22,24 @@ final class RefusedLoads: Sendable {
     static let limit = 1_024
 
     private let sizes = Mutex<[Question: (size: Int, until: Instant)]>([:])
-    /// Whether there are any, for the many loads that have nothing to do with them.
-    private let areThere = Atomic(false)
+    /// When the newest is forgotten, for the many loads that have nothing to do with them.
+    private let lastUntil = Atomic<Int64>(.min)
 
     /// The size of the state that this load was refused for.
     func size(_ command: LoadCommand, now: Instant = .now) -> Int? {
-        guard areThere.load(ordering: .relaxed) else { return nil }
+        guard lastUntil.load(ordering: .relaxed) > now.nanoseconds else { return nil }
         return sizes.withLock { sizes in
-            let question = Question(key: command.key, selector: command.selector)
-            guard let known = sizes[question] else { return nil }
-            if known.until > now { return known.size }
-            sizes[question] = nil
-            areThere.store(!sizes.isEmpty, ordering: .relaxed)
-            return nil
+            guard let known = sizes[Question(command)], known.until > now else { return nil }
+            return known.size
         }
     }
 
     func insert(_ command: LoadCommand, size: Int, now: Instant = .now) {
         sizes.withLock { sizes in
-            if sizes.count >= Self.limit { sizes = [:] }
-            sizes[Question(key: command.key, selector: command.selector)] = (size, now + Self.remembered)
-            areThere.store(true, ordering: .relaxed)
+            if sizes.count >= Self.limit || lastUntil.load(ordering: .relaxed) <= now.nanoseconds { sizes = [:] }
+            let until = now + Self.remembered
+            sizes[Question(command)] = (size, until)
+            lastUntil.store(until.nanoseconds, ordering: .relaxed)
         }
     }
 }

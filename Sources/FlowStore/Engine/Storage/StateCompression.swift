@@ -1,6 +1,7 @@
 import Compression
 import FlowModel
 import Postgres
+import Resources
 import Synchronization
 
 /// Converts states to rows and back.
@@ -226,15 +227,12 @@ struct VersionChain: Sendable {
 
 /// How deep the store makes chains of patches: as far as `Limits.patchDepth` and every server on the database allow.
 final class PatchDepth: Sendable {
-    private static let read = Statement(name: "patch_depth", sql: "SELECT patch_depth::bigint FROM flowstate.storage", parameterTypes: [])
+    fileprivate static let read = statement("patch_depth", "SELECT patch_depth::bigint FROM flowstate.storage")
+    fileprivate static let raise = statement(
+        "raise_patch_depth",
+        "UPDATE flowstate.storage SET patch_depth = \(VersionChain.maximumDepth) WHERE patch_depth < \(VersionChain.maximumDepth)")
 
-    static var query: Query<Int?> {
-        var query = Query<Int?>(statement: read, parameters: Parameters()) { rows throws(PostgresError) in
-            .success(rows.count == 0 ? nil : Int(clamping: try rows.int64(0, 0)))
-        }
-        query.goesWithOthers()
-        return query
-    }
+    private static func statement(_ name: String, _ sql: String) -> Statement { Statement(name: name, sql: sql, parameterTypes: []) }
 
     private let limit: Int
     /// Until the database was asked, what every release can read.
@@ -244,13 +242,24 @@ final class PatchDepth: Sendable {
 
     var current: Int { min(limit, allowed.load(ordering: .relaxed)) }
 
-    func allow(_ depth: Int) { allowed.store(depth, ordering: .relaxed) }
+    fileprivate func allow(_ depth: Int) { allowed.store(depth, ordering: .relaxed) }
 }
 
 extension StateStore {
     /// Asks the database how deep chains of patches may be; until then they are as every release can read them. To be called whenever the
     /// database has become available: it may be another one.
-    package func readPatchDepth() async throws(StateError) {
-        resources.patchDepth.allow(try await ask(PatchDepth.query, for: OperationContext()) ?? VersionChain.usualDepth)
+    ///
+    /// - Parameter isOnlyServer: no other server uses the database, so they may be as deep as this one can read them.
+    package func readPatchDepth(isOnlyServer: Bool = false, deadline: Instant? = nil) async throws(StateError) {
+        let context = OperationContext(deadline: deadline)
+        if isOnlyServer {
+            let raise = Query<Int>(statement: PatchDepth.raise, parameters: Parameters()) { .success($0.count) }
+            _ = try await ask(raise, shard: 0, for: context)
+        }
+        var query = Query<Int64>(statement: PatchDepth.read, parameters: Parameters()) { rows throws(PostgresError) in
+            .success(try rows.int64(0, 0))
+        }
+        query.goesWithOthers()
+        resources.patchDepth.allow(Int(clamping: try await ask(query, for: context)))
     }
 }
