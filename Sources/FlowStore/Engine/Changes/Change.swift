@@ -71,8 +71,7 @@ extension Change: TransactionWork {
     func fail(_ error: PostgresError) { finish(.failure(StateError(error))) }
 
     func deliver() {
-        guard let outcome, let completion else { return }
-        (self.outcome, self.completion) = (nil, nil)
+        guard let outcome = outcome.take(), let completion = completion.take() else { return }
         if let ticket { resources.changes.end(ticket) }
         completion(outcome)
     }

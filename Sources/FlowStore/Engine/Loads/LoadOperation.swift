@@ -196,8 +196,8 @@ extension LoadOperation: TransactionWork {
     func fail(_ error: PostgresError) { finish(.failure(StateError(error))) }
 
     func deliver() {
-        guard let outcome else { return }
-        self.outcome = nil
+        // Taken, not copied: it has dozens of fields.
+        guard let outcome = outcome.take() else { return }
         switch outcome {
         case .large: begin()
         case .unread(let row): read(row)
