@@ -102,7 +102,7 @@ enum Files {
 
 /// An exclusive flock(2) on a file that holds its owner's process ID; released when the process ends, in whatever way.
 struct DirectoryLock: ~Copyable {
-    private let descriptor: CInt
+    let descriptor: CInt
 
     /// Not inherited by PostgreSQL (`O_CLOEXEC`), which may outlive the server.
     init(path: String, directory: String) throws(EmbeddedClusterError) {
@@ -120,5 +120,9 @@ struct DirectoryLock: ~Copyable {
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A process that was just forked has the descriptor until it runs its program; unlocking any of them releases the lock (flock(2)).
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
