@@ -40,6 +40,10 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         withSession(owner) { $0.closed(stream: id, code: HTTP2ErrorCode(rawValue: code)) }
         return 0
     }
+    nghttp2_session_callbacks_set_send_data_callback(callbacks) { _, _, head, length, source, owner in
+        guard let head, let pointer = source?.pointee.ptr, let owner else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        return withSession(owner) { placeContent(head: head, length: length, of: pointer, session: $0) }
+    }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { handle, frame, owner in
         if let frame, let owner { withSession(owner) { $0.sentFrame(frame) } }
         // RFC 9113 §8.1: a server that has answered in full before the request ended asks the client to
@@ -74,22 +78,17 @@ private func withSession<R>(_ owner: UnsafeMutableRawPointer, _ body: (HTTP2Sess
     Unmanaged<HTTP2Session>.fromOpaque(owner)._withUnsafeGuaranteedRef(body)
 }
 
-/// Gives nghttp2 the next content of a stream (`nghttp2_data_source_read_callback`).
+/// Tells nghttp2 how much content the next frame of a stream has (`nghttp2_data_source_read_callback`). With NGHTTP2_DATA_FLAG_NO_COPY the
+/// "application will send complete DATA frame in nghttp2_send_data_callback": so content is copied once, to where it is written from.
 func readContent(
     handle: OpaquePointer?, id: StreamID, buffer: UnsafeMutablePointer<UInt8>?, length: Int,
     flags: UnsafeMutablePointer<UInt32>?, source: UnsafeMutablePointer<nghttp2_data_source>?,
     owner: UnsafeMutableRawPointer?
 ) -> Int {
-    guard let flags, let owner, let pointer = source?.pointee.ptr else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+    guard let flags, let pointer = source?.pointee.ptr else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+    flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
     // The session keeps the stream until on_stream_close, after which nghttp2 reads no more of it.
-    let result = Unmanaged<Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
-        let before = stream.pendingBytes
-        defer { withSession(owner) { $0.sent(before - stream.pendingBytes, of: stream) } }
-        return stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length)) { buffer in
-            Unmanaged<HTTP2Session>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.spent(buffer) }
-        }
-    }
-    switch result {
+    switch Unmanaged<Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef({ $0.next(length) }) {
     case .bytes(let count): return count
     case .deferred: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     case .last(let count, let end):
@@ -98,6 +97,21 @@ func readContent(
         flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
         return submitted < 0 ? Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : count
     }
+}
+
+/// Places a DATA frame in the output (`nghttp2_send_data_callback`). After NGHTTP2_ERR_WOULDBLOCK "the library will call this callback with the
+/// same parameters later". No frame is padded, since no `select_padding_callback` is set.
+private func placeContent(
+    head: UnsafePointer<UInt8>, length: Int, of pointer: UnsafeMutableRawPointer, session: HTTP2Session
+) -> Int32 {
+    guard let room = session.output.take(HTTP2Session.frameHeadBytes + length) else { return NGHTTP2_ERR_WOULDBLOCK.rawValue }
+    room.copyMemory(from: UnsafeRawBufferPointer(start: head, count: HTTP2Session.frameHeadBytes))
+    // nghttp2 does not call this for a stream that was closed.
+    Unmanaged<Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+        stream.copy(into: UnsafeMutableRawBufferPointer(rebasing: room[HTTP2Session.frameHeadBytes...])) { session.spent($0) }
+        session.sent(length, of: stream)
+    }
+    return 0
 }
 
 /// "NGHTTP2_DATA_FLAG_NO_END_STREAM … to send trailer fields"; "nghttp2_submit_trailer() can be called inside this callback". Nil: the
@@ -176,7 +190,7 @@ extension HTTP2Session {
         ignoredBytes.spend(ignored)
     }
 
-    private static let frameHeadBytes = 9
+    static let frameHeadBytes = 9
 
     /// A frame was sent.
     func sentFrame(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -263,7 +277,7 @@ extension HTTP2Session {
     /// A stream is over; its queued content is dropped.
     func ended(_ stream: Stream) {
         pendingBytes -= stream.pendingBytes
-        while let chunk = stream.popChunk() { spent(chunk) }
+        stream.drop { spent($0) }
     }
 
     /// A buffer is not needed any more.

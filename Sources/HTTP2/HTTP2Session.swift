@@ -120,36 +120,40 @@ package final class HTTP2Session {
         spareEvents = taken
     }
 
+    /// Where the frames that nghttp2 makes are placed; none outside of `takeOutput`.
+    var output = OutputRoom()
+
     /// Appends the frames to send to `buffer`, up to about `limit` bytes; returns true when there may be more.
     package func takeOutput(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Error) -> Bool {
         enter()
         defer { isInside = false }
         let end = buffer.readableBytes + limit
+        var leastRoom = 1024
         while buffer.readableBytes < end {
             let wanted = end - buffer.readableBytes
             var result = 0
-            // Frames are small: they are placed side by side in the room that there is, until one does not fit.
-            var unplaced: UnsafeRawBufferPointer?
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { room in
-                var used = 0
-                while used < wanted, unplaced == nil {
+            var unplaced = UnsafeRawBufferPointer(start: nil, count: 0)
+            var missing = 0
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: leastRoom) { room in
+                output = OutputRoom(room, wanted: wanted)
+                defer { output = OutputRoom() }
+                // Frames are small: they are placed side by side in the room that there is, until one does not fit.
+                while !output.isFull, unplaced.isEmpty {
                     var frame: UnsafePointer<UInt8>?
                     result = nghttp2_session_mem_send(pointer, &frame)
                     if result <= 0 { break }
                     let bytes = UnsafeRawBufferPointer(start: frame, count: result)
-                    if bytes.count <= room.count - used {
-                        UnsafeMutableRawBufferPointer(rebasing: room[used...]).copyMemory(from: bytes)
-                        used += bytes.count
-                    } else {
-                        unplaced = bytes
-                    }
+                    if let place = output.take(bytes.count) { place.copyMemory(from: bytes) } else { unplaced = bytes }
                 }
-                return used
+                missing = output.missing
+                return output.used
             }
             if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
-            if result == 0 { return false }
             // "the returned *data_ptr is only valid until the next call of nghttp2_session_mem_send()".
-            if let unplaced { buffer.writeBytes(unplaced) }
+            buffer.writeBytes(unplaced)
+            // It stops as well where `placeContent` had no room for a DATA frame.
+            if result == 0, missing == 0 { return false }
+            leastRoom = max(missing, 1024)
         }
         return true
     }
@@ -191,13 +195,14 @@ package final class HTTP2Session {
         try check(submitted)
     }
 
-    /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
+    /// Server: the whole answer of a stream that has none yet: a header section, content in one or both forms, and trailers.
     package func answer(
-        _ id: StreamID, _ fields: StaticHeaders, _ content: ByteBuffer, trailers: StaticHeaders
+        _ id: StreamID, _ fields: StaticHeaders, _ content: ByteBuffer, _ shared: SharedContent?, trailers: StaticHeaders
     ) throws(HTTP2Error) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
         stream.append(content)
+        if let shared { stream.append(last: shared) }
         pendingBytes += stream.pendingBytes - before
         stream.finish(.preparedTrailers(trailers))
         try check(
@@ -306,6 +311,35 @@ package final class HTTP2Session {
 
     /// Ends the session at once: GOAWAY, then `isAlive` is false.
     package func terminate(_ code: HTTP2ErrorCode) { _ = nghttp2_session_terminate_session(pointer, code.rawValue) }
+}
+
+/// Room for the frames of a session, in a buffer that is lent to it. Pure.
+struct OutputRoom {
+    private let room: UnsafeMutableRawBufferPointer
+    /// As soon as so many bytes are used, there is no room for another frame.
+    private let wanted: Int
+    private(set) var used = 0
+    /// The size of the last frame for which there was no room; 0: there was room for all.
+    private(set) var missing = 0
+
+    init() { self.init(UnsafeMutableRawBufferPointer(start: nil, count: 0), wanted: 0) }
+
+    init(_ room: UnsafeMutableRawBufferPointer, wanted: Int) {
+        self.room = room
+        self.wanted = wanted
+    }
+
+    var isFull: Bool { used >= wanted }
+
+    /// The place of the next frame, or nil.
+    mutating func take(_ bytes: Int) -> UnsafeMutableRawBufferPointer? {
+        guard !isFull, bytes <= room.count - used else {
+            missing = bytes
+            return nil
+        }
+        defer { used += bytes }
+        return UnsafeMutableRawBufferPointer(rebasing: room[used..<used + bytes])
+    }
 }
 
 extension UInt32 {

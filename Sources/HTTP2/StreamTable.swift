@@ -126,7 +126,8 @@ package struct StreamTable<Value: AnyObject>: ~Copyable {
     }
 }
 
-/// An open stream's queue of content to be sent. nghttp2 asks for content piece by piece as windows allow; `read` provides it.
+/// An open stream's queue of content to be sent. nghttp2 asks for it frame by frame as windows allow: `next` says how many bytes the next
+/// frame has, `copy` places them.
 final class Stream {
     /// How our side of the stream ends, once everything queued is sent.
     enum End {
@@ -143,11 +144,13 @@ final class Stream {
     private var chunk = ByteBuffer()
     /// The pieces behind it, in a stream of messages.
     private var more: CircularBuffer<ByteBuffer>?
+    /// What follows the pieces.
+    private var shared: SharedContent?
     private(set) var pendingBytes = 0
     /// Bytes sent so far.
     private(set) var sentBytes = 0
     private(set) var end = End.open
-    /// The last read returned NGHTTP2_ERR_DEFERRED: nghttp2 must be resumed when there is more.
+    /// `next` returned `.deferred`: nghttp2 must be resumed when there is more.
     private(set) var isDeferred = false
     /// The owner has seen that the stream is blocked and waits for `.writable`.
     var reportsWritable = false
@@ -165,6 +168,13 @@ final class Stream {
         pendingBytes += chunk.readableBytes
     }
 
+    /// The last content of the stream.
+    func append(last content: SharedContent) {
+        guard case .open = end, shared == nil else { return }
+        shared = content
+        pendingBytes += content.readableBytes
+    }
+
     func finish(_ newEnd: End) {
         if case .open = end { end = newEnd }
     }
@@ -175,27 +185,33 @@ final class Stream {
         return isDeferred
     }
 
-    enum ReadResult {
+    enum Next {
         case bytes(Int)
         case deferred
         /// The last bytes, and the trailer section that follows them.
         case last(Int, End)
     }
 
-    /// Removes the next waiting piece, or what is left of it; nil when there is none.
-    func popChunk() -> ByteBuffer? {
-        guard pendingBytes > 0 else { return nil }
-        var popped = more?.popFirst() ?? ByteBuffer()
-        swap(&popped, &chunk)
-        pendingBytes -= popped.readableBytes
-        return popped
+    /// What the next frame holds, of `limit` bytes at most. The bytes stay in the queue until `copy`.
+    func next(_ limit: Int) -> Next {
+        let count = min(pendingBytes, limit)
+        guard count == pendingBytes else { return .bytes(count) }
+        switch end {
+        case .open, .ended:
+            if count > 0 { return .bytes(count) }
+            isDeferred = true
+            return .deferred
+        case .endStream, .trailers, .preparedTrailers:
+            defer { end = .ended }
+            return .last(count, end)
+        }
     }
 
-    /// Fills `target` from the queue, and returns whether our side ends with it.
-    /// - Parameter spent: Takes each piece that was read completely.
-    func read(into target: UnsafeMutableRawBufferPointer, spent: (consuming ByteBuffer) -> Void) -> ReadResult {
+    /// Moves the next bytes of the queue into `target`, as many as it takes.
+    /// - Parameter spent: Takes each piece that was copied completely.
+    func copy(into target: UnsafeMutableRawBufferPointer, spent: (consuming ByteBuffer) -> Void) {
         var written = 0
-        while pendingBytes > 0, written < target.count {
+        while chunk.readableBytes > 0, written < target.count {
             let count = min(chunk.readableBytes, target.count - written)
             chunk.readWithUnsafeReadableBytes { source in
                 UnsafeMutableRawBufferPointer(rebasing: target[written...]).copyMemory(
@@ -203,23 +219,63 @@ final class Stream {
                 return count
             }
             written += count
-            pendingBytes -= count
-            sentBytes += count
-            if chunk.readableBytes == 0 {
-                var last = more?.popFirst() ?? ByteBuffer()
-                swap(&last, &chunk)
-                spent(last)
-            }
+            if chunk.readableBytes == 0 { spent(popChunk()) }
         }
-        guard pendingBytes == 0 else { return .bytes(written) }
-        switch end {
-        case .open, .ended:
-            if written > 0 { return .bytes(written) }
-            isDeferred = true
-            return .deferred
-        case .endStream, .trailers, .preparedTrailers:
-            defer { end = .ended }
-            return .last(written, end)
+        if written < target.count {
+            written += shared?.read(into: UnsafeMutableRawBufferPointer(rebasing: target[written...])) ?? 0
+        }
+        pendingBytes -= written
+        sentBytes += written
+        if pendingBytes == 0 { shared = nil }
+    }
+
+    /// Drops what waits.
+    /// - Parameter spent: Takes each piece.
+    func drop(spent: (consuming ByteBuffer) -> Void) {
+        while chunk.readableBytes > 0 { spent(popChunk()) }
+        shared = nil
+        pendingBytes = 0
+    }
+
+    /// Removes the first piece.
+    private func popChunk() -> ByteBuffer {
+        var popped = more?.popFirst() ?? ByteBuffer()
+        swap(&popped, &chunk)
+        return popped
+    }
+}
+
+/// Content in two arrays that others have too: it is copied when it is sent, and not before.
+package struct SharedContent: Sendable {
+    private let head: [UInt8]
+    private let rest: [UInt8]
+    /// Bytes that were read.
+    private var offset = 0
+
+    package init(_ head: [UInt8], _ rest: [UInt8]) {
+        self.head = head
+        self.rest = rest
+    }
+
+    package var readableBytes: Int { head.count + rest.count - offset }
+
+    /// - Returns: the bytes copied, as many as there are and fit.
+    package mutating func read(into target: UnsafeMutableRawBufferPointer) -> Int {
+        var written = 0
+        if offset < head.count { written += Self.copy(head, from: offset, into: target) }
+        let offsetInRest = offset + written - head.count
+        if offsetInRest >= 0, offsetInRest < rest.count, written < target.count {
+            written += Self.copy(rest, from: offsetInRest, into: UnsafeMutableRawBufferPointer(rebasing: target[written...]))
+        }
+        offset += written
+        return written
+    }
+
+    private static func copy(_ bytes: [UInt8], from start: Int, into target: UnsafeMutableRawBufferPointer) -> Int {
+        bytes.withUnsafeBytes { source in
+            let part = UnsafeRawBufferPointer(rebasing: source[start..<min(source.count, start + target.count)])
+            target.copyMemory(from: part)
+            return part.count
         }
     }
 }

@@ -110,7 +110,7 @@ import Testing
                 ByteBuffer(bytes: (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
             }
             var wire = ByteBuffer()
-            for message in messages { wire.writeImmutableBuffer(FramedMessage(message).buffer) }
+            for message in messages { wire.writeImmutableBuffer(FramedMessage(message).whole) }
             var deframer = MessageDeframer(limit: 300)
             var received: [ByteBuffer] = []
             while wire.readableBytes > 0 {

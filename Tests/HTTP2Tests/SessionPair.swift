@@ -21,8 +21,8 @@ final class SessionPair {
         _ = (takeClientEvents(), takeServerEvents())
     }
 
-    /// Carries bytes to and fro until both are silent.
-    func run() throws {
+    /// Carries bytes to and fro until both are silent, from the server in portions of about `limit` bytes.
+    func run(limit: Int = 1 << 20) throws {
         var moved = true
         while moved {
             moved = false
@@ -34,7 +34,7 @@ final class SessionPair {
                 try server.receive(up)
             }
             var down = ByteBuffer()
-            while try server.takeOutput(into: &down, limit: 1 << 20) {}
+            while try server.takeOutput(into: &down, limit: limit) {}
             if down.readableBytes > 0 {
                 moved = true
                 try client.receive(down)

@@ -27,6 +27,63 @@ import Testing
         #expect(pair.server.openStreams == 0 && pair.client.openStreams == 0)
     }
 
+    /// Whatever the sizes of frames, windows and portions of output.
+    @Test(arguments: [1, 5, 300, 16_379, 16_384, 16_385, 65_535, 200_000], [1, 1_000, 1 << 20])
+    func contentThatIsSharedArrivesWhole(_ size: Int, _ limit: Int) throws {
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        for cut in Set([0, 1, size / 2, size]) {
+            var settings = HTTP2Settings()
+            settings.streamWindow = 40_000
+            let pair = try SessionPair(client: settings)
+            let id = try pair.client.request(requestFields, endStream: true)
+            try pair.run()
+            let own = ByteBuffer(repeating: 7, count: cut)
+            try pair.server.answer(
+                id, StaticHeaders([HeaderField(":status", "200")]), own, SharedContent(Array(bytes[..<cut]), Array(bytes[cut...])),
+                trailers: StaticHeaders([HeaderField("grpc-status", "0")]))
+            #expect(pair.server.pendingBytes == cut + size)
+            var received = ByteBuffer()
+            var events: [HTTP2Event] = []
+            while events.last != .closed(id, .noError) {
+                try pair.run(limit: limit)
+                events = pair.takeClientEvents()
+                let content = events.content(id)
+                received.writeImmutableBuffer(content)
+                pair.client.consume(id, content.readableBytes)
+                try #require(!events.isEmpty)
+            }
+            #expect(received == ByteBuffer(bytes: [UInt8](repeating: 7, count: cut) + bytes))
+            #expect(events.suffix(2) == [.trailers(id, [HeaderField("grpc-status", "0")]), .closed(id, .noError)])
+            #expect(pair.server.pendingBytes == 0 && pair.server.openStreams == 0)
+        }
+    }
+
+    /// nghttp2 has made a DATA frame for which there was no room; before it is asked again, the stream is reset.
+    @Test func aFrameThatWaitsForRoomIsDroppedWithItsStream() throws {
+        let pair = try SessionPair()
+        let ids = try (0..<2).map { _ in try pair.client.request(requestFields, endStream: true) }
+        try pair.run()
+        let fields = StaticHeaders([HeaderField(":status", "200")])
+        for id in ids {
+            try pair.server.answer(
+                id, fields, ByteBuffer(), SharedContent([1], [UInt8](repeating: 2, count: 10_000)),
+                trailers: StaticHeaders([HeaderField("grpc-status", "0")]))
+        }
+        var output = ByteBuffer()
+        let hasMore = try pair.server.takeOutput(into: &output, limit: 1)
+        #expect(hasMore)
+        pair.client.reset(ids[0], .cancel)
+        pair.client.reset(ids[1], .cancel)
+        var up = ByteBuffer()
+        _ = try pair.client.takeOutput(into: &up, limit: 1 << 20)
+        try pair.server.receive(up)
+        _ = pair.server.takeEvents()
+        #expect(pair.server.openStreams == 0 && pair.server.pendingBytes == 0)
+        while try pair.server.takeOutput(into: &output, limit: 1) {}
+        try pair.client.receive(output)
+        #expect(pair.client.openStreams == 0)
+    }
+
     /// RFC 9113 §5.2: no more than the window, until the receiver gives bytes back.
     @Test func contentStopsAtTheWindow() throws {
         var settings = HTTP2Settings()

@@ -261,8 +261,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         case .drop: break
         case .headersThenMessage:
             connection?.respond(id, ResponseFields.head, endStream: false)
-            connection?.send(id, message.buffer)
-        case .message: connection?.send(id, message.buffer)
+            connection?.send(id, message.whole)
+        case .message: connection?.send(id, message.whole)
         }
     }
 

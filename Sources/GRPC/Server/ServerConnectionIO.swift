@@ -112,7 +112,8 @@ extension ServerConnectionHandler {
     /// Sends a unary call's response: its message, and OK.
     func answer(_ id: StreamID, _ message: FramedMessage) {
         do {
-            try session.answer(id, ResponseFields.preparedHead, message.buffer, trailers: ResponseFields.okTrailers)
+            try session.answer(
+                id, ResponseFields.preparedHead, message.buffer, message.shared, trailers: ResponseFields.okTrailers)
         } catch {
             session.reset(id, .internalError)
         }

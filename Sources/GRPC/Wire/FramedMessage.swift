@@ -1,21 +1,24 @@
+import HTTP2
 import NIOCore
 import Protobuf
 
-/// A message with its length prefix in front, ready for the wire.
+/// A message with its length prefix in front, ready for the wire: in a buffer of its own, or in content that it shares with others.
 public struct FramedMessage: Sendable, Equatable {
+    /// Empty when the message is shared content.
     let buffer: ByteBuffer
+    let shared: SharedContent?
 
     /// Lets `write` fill exactly `size` bytes in place, so that an encoder needs no buffer of its own.
     public init(size: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
         let whole = MessageDeframer.prefixBytes + size
         var buffer = ByteBufferAllocator().buffer(capacity: whole)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: whole) { room in
-            room.storeBytes(of: 0, as: UInt8.self)
-            room.storeBytes(of: UInt32(clamping: size).bigEndian, toByteOffset: 1, as: UInt32.self)
+            Self.writePrefix(size, into: room)
             write(UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes..<whole]))
             return whole
         }
         self.buffer = buffer
+        shared = nil
     }
 
     public init(_ message: ByteBuffer) {
@@ -24,8 +27,48 @@ public struct FramedMessage: Sendable, Equatable {
         }
     }
 
+    /// A message whose beginning `framed` has made, and whose rest it shares.
+    package init(_ beginning: [UInt8], _ rest: [UInt8]) {
+        buffer = ByteBuffer()
+        shared = SharedContent(beginning, rest)
+    }
+
+    /// The length prefix of a message, and its first `size` bytes, which `write` fills; `rest` more bytes follow.
+    package static func framed(size: Int, rest: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
+        let whole = MessageDeframer.prefixBytes + size
+        return [UInt8](unsafeUninitializedCapacity: whole) { bytes, count in
+            let room = UnsafeMutableRawBufferPointer(bytes)
+            writePrefix(size + rest, into: room)
+            write(UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes..<whole]))
+            count = whole
+        }
+    }
+
+    private static func writePrefix(_ size: Int, into room: UnsafeMutableRawBufferPointer) {
+        room.storeBytes(of: 0, as: UInt8.self)
+        room.storeBytes(of: UInt32(clamping: size).bigEndian, toByteOffset: 1, as: UInt32.self)
+    }
+
+    private init(whole buffer: ByteBuffer) {
+        self.buffer = buffer
+        shared = nil
+    }
+
+    /// The same message in a buffer of its own.
+    package var unshared: FramedMessage { FramedMessage(whole: whole) }
+
+    public static func == (left: FramedMessage, right: FramedMessage) -> Bool { left.whole == right.whole }
+
     /// Bytes of the message without its prefix.
-    public var messageBytes: Int { buffer.readableBytes - MessageDeframer.prefixBytes }
+    public var messageBytes: Int { buffer.readableBytes + (shared?.readableBytes ?? 0) - MessageDeframer.prefixBytes }
+
+    /// The whole message in one buffer.
+    var whole: ByteBuffer {
+        guard var shared else { return buffer }
+        var whole = ByteBufferAllocator().buffer(capacity: shared.readableBytes)
+        whole.writeWithUnsafeMutableBytes(minimumWritableBytes: shared.readableBytes) { shared.read(into: $0) }
+        return whole
+    }
 }
 
 // Inlinable, like what they call (`WireMessage`), so that they are specialised for each message in the module of the methods.
