@@ -127,31 +127,27 @@ package final class Snapshot: Sendable, Equatable {
     package let head: FlowHead
     package let version: VersionRecord
     package let state: [UInt8]
-    /// For a snapshot that may be answered more than once; nil: the answer is not kept.
-    package let encoded: EncodedOnce?
+    /// Whether it may be answered more than once.
+    private let isKept: Bool
+    private let encoded = Mutex<[UInt8]?>(nil)
 
-    package init(head: FlowHead, version: VersionRecord, state: [UInt8], encoded: EncodedOnce? = nil) {
+    package init(head: FlowHead, version: VersionRecord, state: [UInt8], isKept: Bool = false) {
         self.head = head
         self.version = version
         self.state = state
-        self.encoded = encoded
+        self.isKept = isKept
     }
 
     package static func == (left: Snapshot, right: Snapshot) -> Bool {
         left.head == right.head && left.version == right.version && left.state == right.state
     }
-}
 
-/// A part of an answer, encoded when it is first needed. Safe on any thread.
-package final class EncodedOnce: Sendable {
-    private let bytes = Mutex<[UInt8]?>(nil)
-
-    package init() {}
-
-    package func bytes(_ encode: () -> [UInt8]) -> [UInt8] {
-        if let known = bytes.withLock(\.self) { return known }
+    /// A part of its answer, encoded when it is first needed; nil when the snapshot is not kept. Safe on any thread.
+    package func encodedOnce(_ encode: () -> [UInt8]) -> [UInt8]? {
+        guard isKept else { return nil }
+        if let known = encoded.withLock(\.self) { return known }
         let made = encode()
-        bytes.withLock { $0 = made }
+        encoded.withLock { $0 = made }
         return made
     }
 }

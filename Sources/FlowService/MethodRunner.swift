@@ -208,7 +208,7 @@ struct MethodRunner: Sendable {
     /// A call that ends early, or whose deadline passes, cancels its command.
     private func operationContext(_ call: ServerCall, _ caller: CallContext) -> OperationContext {
         let token = CancellationToken()
-        call.onCancel { token.cancel() }
+        call.onCancel(token)
         return OperationContext(
             deadline: caller.deadline, cancellation: token, executor: call.work, caller: call.connectionID, memory: call)
     }
@@ -216,6 +216,8 @@ struct MethodRunner: Sendable {
 
 /// Completes the calls of a database batch together on their event loop, those of a large batch in slices.
 extension SlicedWork: CompletionExecutor {}
+
+extension CancellationToken: Cancellable {}
 
 /// A method of the API: its descriptor, as the contract declares it, and the scope that its caller needs.
 protocol FlowMethod: SendableMetatype {

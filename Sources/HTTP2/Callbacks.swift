@@ -280,9 +280,9 @@ extension HTTP2Session {
         stream.drop { spent($0) }
     }
 
-    /// A buffer is not needed any more.
-    func spent(_ buffer: consuming ByteBuffer) {
-        if buffer.storageCapacity >= leastLargeBytes { letGo(buffer) }
+    /// Content is not needed any more.
+    func spent(_ content: consuming OutboundContent) {
+        if case .buffer(let buffer) = content, buffer.storageCapacity >= leastLargeBytes { letGo(buffer) }
     }
 }
 

@@ -195,14 +195,13 @@ package final class HTTP2Session {
         try check(submitted)
     }
 
-    /// Server: the whole answer of a stream that has none yet: a header section, content in one or both forms, and trailers.
+    /// Server: the whole answer of a stream that has none yet: a header section, content, and trailers.
     package func answer(
-        _ id: StreamID, _ fields: StaticHeaders, _ content: ByteBuffer, _ shared: SharedContent?, trailers: StaticHeaders
+        _ id: StreamID, _ fields: StaticHeaders, _ content: OutboundContent, trailers: StaticHeaders
     ) throws(HTTP2Error) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
         stream.append(content)
-        if let shared { stream.append(last: shared) }
         pendingBytes += stream.pendingBytes - before
         stream.finish(.preparedTrailers(trailers))
         try check(
@@ -249,7 +248,7 @@ package final class HTTP2Session {
     }
 
     /// Queues content. A stream that the peer has reset meanwhile drops it.
-    package func send(_ id: StreamID, _ content: ByteBuffer) {
+    package func send(_ id: StreamID, _ content: OutboundContent) {
         guard let stream = streams[id] else { return }
         let before = stream.pendingBytes
         stream.append(content)

@@ -140,12 +140,12 @@ final class Stream {
 
     let id: StreamID
 
-    /// The next piece to send; empty when nothing waits.
-    private var chunk = ByteBuffer()
+    /// The next piece to send.
+    private var piece: OutboundContent?
+    /// Bytes of it that were sent.
+    private var offset = 0
     /// The pieces behind it, in a stream of messages.
-    private var more: CircularBuffer<ByteBuffer>?
-    /// What follows the pieces.
-    private var shared: SharedContent?
+    private var more: CircularBuffer<OutboundContent>?
     private(set) var pendingBytes = 0
     /// Bytes sent so far.
     private(set) var sentBytes = 0
@@ -157,22 +157,16 @@ final class Stream {
 
     init(id: StreamID) { self.id = id }
 
-    func append(_ chunk: ByteBuffer) {
-        guard case .open = end, chunk.readableBytes > 0 else { return }
+    func append(_ content: OutboundContent) {
+        let bytes = content.count
+        guard case .open = end, bytes > 0 else { return }
         if pendingBytes == 0 {
-            self.chunk = chunk
+            piece = content
         } else {
             if more == nil { more = CircularBuffer(initialCapacity: 4) }
-            more?.append(chunk)
+            more?.append(content)
         }
-        pendingBytes += chunk.readableBytes
-    }
-
-    /// The last content of the stream.
-    func append(last content: SharedContent) {
-        guard case .open = end, shared == nil else { return }
-        shared = content
-        pendingBytes += content.readableBytes
+        pendingBytes += bytes
     }
 
     func finish(_ newEnd: End) {
@@ -209,73 +203,80 @@ final class Stream {
 
     /// Moves the next bytes of the queue into `target`, as many as it takes.
     /// - Parameter spent: Takes each piece that was copied completely.
-    func copy(into target: UnsafeMutableRawBufferPointer, spent: (consuming ByteBuffer) -> Void) {
+    func copy(into target: UnsafeMutableRawBufferPointer, spent: (consuming OutboundContent) -> Void) {
         var written = 0
-        while chunk.readableBytes > 0, written < target.count {
-            let count = min(chunk.readableBytes, target.count - written)
-            chunk.readWithUnsafeReadableBytes { source in
-                UnsafeMutableRawBufferPointer(rebasing: target[written...]).copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: source[..<count]))
-                return count
-            }
-            written += count
-            if chunk.readableBytes == 0 { spent(popChunk()) }
-        }
-        if written < target.count {
-            written += shared?.read(into: UnsafeMutableRawBufferPointer(rebasing: target[written...])) ?? 0
+        while written < target.count, let (copied, isLast) = copyPiece(into: target, at: written) {
+            written += copied
+            offset += copied
+            if isLast { popPiece(spent) }
         }
         pendingBytes -= written
         sentBytes += written
-        if pendingBytes == 0 { shared = nil }
+    }
+
+    private func copyPiece(
+        into target: UnsafeMutableRawBufferPointer, at place: Int
+    ) -> (copied: Int, isLast: Bool)? {
+        guard let piece else { return nil }
+        let copied = piece.copy(from: offset, into: UnsafeMutableRawBufferPointer(rebasing: target[place...]))
+        return (copied, offset + copied == piece.count)
     }
 
     /// Drops what waits.
     /// - Parameter spent: Takes each piece.
-    func drop(spent: (consuming ByteBuffer) -> Void) {
-        while chunk.readableBytes > 0 { spent(popChunk()) }
-        shared = nil
+    func drop(spent: (consuming OutboundContent) -> Void) {
+        while piece != nil { popPiece(spent) }
         pendingBytes = 0
     }
 
-    /// Removes the first piece.
-    private func popChunk() -> ByteBuffer {
-        var popped = more?.popFirst() ?? ByteBuffer()
-        swap(&popped, &chunk)
-        return popped
+    private func popPiece(_ spent: (consuming OutboundContent) -> Void) {
+        offset = 0
+        if let popped = piece.take() { spent(popped) }
+        piece = more?.popFirst()
     }
 }
 
-/// Content in two arrays that others have too: it is copied when it is sent, and not before.
-package struct SharedContent: Sendable {
-    private let head: [UInt8]
-    private let rest: [UInt8]
-    /// Bytes that were read.
-    private var offset = 0
+/// Content to be sent. It is copied once, when it is sent.
+package enum OutboundContent: Sendable {
+    case buffer(ByteBuffer)
+    /// One after the other; others may have them too.
+    case arrays([UInt8], [UInt8])
 
-    package init(_ head: [UInt8], _ rest: [UInt8]) {
-        self.head = head
-        self.rest = rest
-    }
-
-    package var readableBytes: Int { head.count + rest.count - offset }
-
-    /// - Returns: the bytes copied, as many as there are and fit.
-    package mutating func read(into target: UnsafeMutableRawBufferPointer) -> Int {
-        var written = 0
-        if offset < head.count { written += Self.copy(head, from: offset, into: target) }
-        let offsetInRest = offset + written - head.count
-        if offsetInRest >= 0, offsetInRest < rest.count, written < target.count {
-            written += Self.copy(rest, from: offsetInRest, into: UnsafeMutableRawBufferPointer(rebasing: target[written...]))
-        }
-        offset += written
-        return written
-    }
-
-    private static func copy(_ bytes: [UInt8], from start: Int, into target: UnsafeMutableRawBufferPointer) -> Int {
-        bytes.withUnsafeBytes { source in
-            let part = UnsafeRawBufferPointer(rebasing: source[start..<min(source.count, start + target.count)])
-            target.copyMemory(from: part)
-            return part.count
+    package var count: Int {
+        switch self {
+        case .buffer(let buffer): buffer.readableBytes
+        case .arrays(let first, let second): first.count + second.count
         }
     }
+
+    /// - Returns: the bytes copied to `target` from `offset` on, as many as there are and fit.
+    package func copy(from offset: Int, into target: UnsafeMutableRawBufferPointer) -> Int {
+        switch self {
+        case .buffer(let buffer): return buffer.withUnsafeReadableBytes { Self.copy($0, from: offset, into: target) }
+        case .arrays(let first, let second):
+            let copied = offset < first.count ? first.withUnsafeBytes { Self.copy($0, from: offset, into: target) } : 0
+            let offset = offset + copied - first.count
+            guard offset >= 0, offset < second.count else { return copied }
+            let room = UnsafeMutableRawBufferPointer(rebasing: target[copied...])
+            return copied + second.withUnsafeBytes { Self.copy($0, from: offset, into: room) }
+        }
+    }
+
+    private static func copy(_ source: UnsafeRawBufferPointer, from start: Int, into target: UnsafeMutableRawBufferPointer) -> Int {
+        let part = UnsafeRawBufferPointer(rebasing: source[start..<min(source.count, start + target.count)])
+        target.copyMemory(from: part)
+        return part.count
+    }
+
+    /// All of it in one buffer.
+    package var whole: ByteBuffer {
+        if case .buffer(let buffer) = self { return buffer }
+        var whole = ByteBufferAllocator().buffer(capacity: count)
+        whole.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { copy(from: 0, into: $0) }
+        return whole
+    }
+}
+
+extension OutboundContent: Equatable {
+    package static func == (left: OutboundContent, right: OutboundContent) -> Bool { left.whole == right.whole }
 }

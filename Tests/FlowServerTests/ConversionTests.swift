@@ -49,7 +49,7 @@ import WireMessages
 
 /// A cached snapshot is answered from parts; nobody can tell.
 @Suite struct LoadAnswerTests {
-    private func snapshot(state: [UInt8], flowID: String = "f", encoded: EncodedOnce?) -> FlowModel.Snapshot {
+    private func snapshot(state: [UInt8], flowID: String = "f", isKept: Bool) -> FlowModel.Snapshot {
         let time = FlowModel.Timestamp(microseconds: 1_700_000_000_123_456)
         let head = FlowHead(
             key: FlowKey(stored: "t", flowID: flowID), flowType: "type", version: 7, phase: "p", status: "s", progress: 0.5,
@@ -58,30 +58,29 @@ import WireMessages
             version: 7, parentVersion: 6, kind: .saved, actor: "me", contentType: "application/json", size: Int64(state.count),
             digest: Array(0..<16), phase: "p", status: "s", progress: 0.5, versionLabel: "l", metadata: Array("{}".utf8), createdAt: time,
             checkpoints: ["c"])
-        return FlowModel.Snapshot(head: head, version: version, state: state, encoded: encoded)
+        return FlowModel.Snapshot(head: head, version: version, state: state, isKept: isKept)
     }
 
     @Test(arguments: [0, 1, 127, 128, 2_048, 16_383, 16_384, 70_000], [1, 127, 128, 255])
     func isEncodedAsTheMessageWouldBe(_ size: Int, _ nameLength: Int) {
         let state = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
         let flowID = String(repeating: "f", count: nameLength)
-        let plain = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, encoded: nil))
-        let kept = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, encoded: EncodedOnce()))
+        let plain = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, isKept: false))
+        let kept = LoadOutcome.snapshot(snapshot(state: state, flowID: flowID, isKept: true))
         let message = FramedMessage(encoding: LoadState.response(plain, flowID: flowID))
         #expect(LoadState.framed(plain, flowID: flowID) == message)
         for _ in 0..<2 { #expect(LoadState.framed(kept, flowID: flowID) == message) }
     }
 
     @Test func isEncodedOnce() {
-        let encoded = EncodedOnce()
-        let outcome = LoadOutcome.snapshot(snapshot(state: [1, 2, 3], encoded: encoded))
-        let message = LoadState.framed(outcome, flowID: "f")
+        let snapshot = snapshot(state: [1, 2, 3], isKept: true)
+        let message = LoadState.framed(.snapshot(snapshot), flowID: "f")
         var hasEncoded = false
-        let head = encoded.bytes {
+        let beginning = snapshot.encodedOnce {
             hasEncoded = true
             return []
         }
-        #expect(!hasEncoded && !head.isEmpty && LoadState.framed(outcome, flowID: "f") == message)
+        #expect(!hasEncoded && beginning?.isEmpty == false && LoadState.framed(.snapshot(snapshot), flowID: "f") == message)
     }
 
     @Test func aFieldBeginsWithItsTagAndLength() throws {

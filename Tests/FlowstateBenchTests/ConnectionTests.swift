@@ -54,7 +54,7 @@ import Testing
                 case .endStream(let id):
                     try server.respond(
                         id, [HeaderField(":status", "200"), HeaderField("content-type", "application/grpc")], endStream: false)
-                    server.send(id, content)
+                    server.send(id, .buffer(content))
                     server.finish(id, trailers: trailers)
                 default: break
                 }

@@ -110,7 +110,7 @@ import Testing
                 ByteBuffer(bytes: (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
             }
             var wire = ByteBuffer()
-            for message in messages { wire.writeImmutableBuffer(FramedMessage(message).whole) }
+            for message in messages { wire.writeImmutableBuffer(FramedMessage(message).content.whole) }
             var deframer = MessageDeframer(limit: 300)
             var received: [ByteBuffer] = []
             while wire.readableBytes > 0 {
@@ -127,7 +127,7 @@ import Testing
     @Test func theShortWayAgreesWithTheLong() {
         var random = SeededRandom(seed: 29)
         for _ in 0..<5_000 {
-            var bytes = FramedMessage(ByteBuffer(repeating: 7, count: Int.random(in: 0...12, using: &random))).buffer
+            var bytes = FramedMessage(ByteBuffer(repeating: 7, count: Int.random(in: 0...12, using: &random))).content.whole
             switch Int.random(in: 0..<5, using: &random) {
             case 0: bytes.setInteger(UInt8.random(in: 0...2, using: &random), at: 0)
             case 1: bytes.setInteger(UInt32.random(in: 0...14, using: &random), at: 1)
@@ -145,7 +145,7 @@ import Testing
 
     /// Chunks that always end inside a message must not pile up behind it.
     @Test func messagesThatStraddleChunksAreLetGo() throws {
-        let wire = FramedMessage(ByteBuffer(repeating: 7, count: 1_000)).buffer
+        let wire = FramedMessage(ByteBuffer(repeating: 7, count: 1_000)).content.whole
         var deframer = MessageDeframer(limit: 1_000)
         deframer.append(wire.getSlice(at: 0, length: 500) ?? ByteBuffer())
         for _ in 0..<2_000 {

@@ -61,6 +61,8 @@ let requestFields = [
 ]
 
 extension HTTP2Session {
+    func send(_ id: StreamID, _ content: ByteBuffer) { send(id, .buffer(content)) }
+
     /// What happened since the last time.
     func takeEvents() -> [HTTP2Event] {
         var events: [HTTP2Event] = []

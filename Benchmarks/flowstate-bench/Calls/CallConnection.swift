@@ -60,8 +60,8 @@ final class CallConnection {
         var head = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + draft.fields.readableBytes)
         head.writeMultipleIntegers(UInt8(0), UInt32(draft.fields.readableBytes + draft.body.readableBytes))
         head.writeImmutableBuffer(draft.fields)
-        session.send(id, head)
-        session.send(id, draft.body)
+        session.send(id, .buffer(head))
+        session.send(id, .buffer(draft.body))
         session.finish(id)
     }
 

@@ -39,16 +39,12 @@ enum LoadState: UnaryFlowMethod {
 
     private static let snapshotField = FieldStart("snapshot", of: LoadStateResponse.self)
     private static let stateField = FieldStart("state", of: WireMessages.Snapshot.self)
-    /// A larger state is copied before it is sent: what holds it last frees it, and the event loop has no time for that.
-    private static let mostSharedBytes = 64 << 10
-
     /// The same bytes as those of `response`. A cached snapshot keeps what comes before the state, and the state itself is copied only once.
     static func framed(_ outcome: LoadOutcome, flowID: String) -> FramedMessage {
-        guard case .snapshot(let snapshot) = outcome, let encoded = snapshot.encoded, !snapshot.state.isEmpty, let snapshotField,
-            let stateField
+        guard case .snapshot(let snapshot) = outcome, !snapshot.state.isEmpty, let snapshotField, let stateField,
+            let beginning = snapshot.encodedOnce({ Self.beginning(snapshot, snapshotField, stateField) })
         else { return FramedMessage(encoding: response(outcome, flowID: flowID)) }
-        let message = FramedMessage(encoded.bytes { beginning(snapshot, snapshotField, stateField) }, snapshot.state)
-        return snapshot.state.count <= mostSharedBytes ? message : message.unshared
+        return FramedMessage(beginning, snapshot.state)
     }
 
     /// The framed message up to the first byte of the state.
@@ -56,7 +52,7 @@ enum LoadState: UnaryFlowMethod {
         let head = WireMessages.Snapshot(flow: snapshot.head.message, version: snapshot.version.message).encoded()
         let state = snapshot.state.count
         let whole = head.count + stateField.size(state) + state
-        return FramedMessage.framed(size: snapshotField.size(whole) + whole - state, rest: state) { room in
+        return FramedMessage.beginning(size: snapshotField.size(whole) + whole - state, rest: state) { room in
             var room = UnsafeMutableRawBufferPointer(rebasing: room[snapshotField.write(whole, into: room)...])
             room.copyBytes(from: head)
             room = UnsafeMutableRawBufferPointer(rebasing: room[head.count...])

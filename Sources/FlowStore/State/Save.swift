@@ -102,7 +102,8 @@ extension SaveCommand: StoreCommand {
             return pack(after: nil, in: store, context, completion)
         }
         // Without the bases of its flow the state would be stored whole, which is still done if they cannot be read.
-        store.load(LoadCommand(key: key), context) { pack(after: (try? $0.get())?.chain, in: store, context, completion) }
+        LoadOperation(LoadCommand(key: key), store, context, .state { pack(after: (try? $0.get())?.chain, in: store, context, completion) })
+            .begin()
     }
 
     /// Packs a large state on a thread of the scheduler, and enqueues the save.

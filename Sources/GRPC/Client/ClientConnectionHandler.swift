@@ -78,7 +78,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             let id = try session.request(requestFields(call), endStream: message == nil && endStream)
             calls.insert(id, call)
             call.started(id, on: self, eventLoop: context.eventLoop)
-            if let message { session.send(id, message.whole) }
+            if let message { session.send(id, message.content) }
             if endStream { session.finish(id) }
             scheduleFlush()
         } catch {
@@ -100,7 +100,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
 
     func send(_ id: StreamID, _ message: FramedMessage, _ continuation: CheckedContinuation<Void, any Error>) {
         guard calls[id] != nil else { return continuation.resume(throwing: CancellationError()) }
-        session.send(id, message.whole)
+        session.send(id, message.content)
         if session.isBlocked(id) { blocked[id, default: []].append(continuation) } else { continuation.resume() }
         scheduleFlush()
     }

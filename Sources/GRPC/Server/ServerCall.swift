@@ -51,6 +51,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     var unaryRequest: ByteBuffer?
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
+    private var cancelled: (any Cancellable)?
     var credit = ReceiveCredit()
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     var held = 0
@@ -143,6 +144,12 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
                 call.withStreaming { $0.cancelHandlers.append(handler) }
             }
         }
+    }
+
+    /// The same for work that can be cancelled itself, of which a call has one: it needs no closure.
+    package func onCancel(_ work: any Cancellable) {
+        guard eventLoop.inEventLoop, cancelled == nil, !state.isOver else { return onCancel { work.cancel() } }
+        cancelled = work
     }
 
     private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
@@ -261,8 +268,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         case .drop: break
         case .headersThenMessage:
             connection?.respond(id, ResponseFields.head, endStream: false)
-            connection?.send(id, message.whole)
-        case .message: connection?.send(id, message.whole)
+            connection?.send(id, message.content)
+        case .message: connection?.send(id, message.content)
         }
     }
 
@@ -283,6 +290,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func cancel() {
+        cancelled?.cancel()
         cancelHandler?()
         guard let streaming else { return }
         streaming.task?.cancel()
@@ -302,6 +310,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     private func release() {
         cancelHandler = nil
+        cancelled = nil
         letGoOfRequest()
         // nghttp2 returns bytes to the connection's window by `consume` only, also for closed streams.
         consume(credit.unreturned)
@@ -312,4 +321,9 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         self.streaming = nil
         streaming.end()
     }
+}
+
+/// Work that ends when the call that it is for ends early.
+package protocol Cancellable: AnyObject, Sendable {
+    func cancel()
 }

@@ -264,7 +264,7 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
 
     private func refuse(_ id: StreamID, _ refusal: HTTPErrorResponse) {
         respond(id, refusal.fields, endStream: false)
-        send(id, ByteBuffer(string: refusal.message + "\n"))
+        send(id, .buffer(ByteBuffer(string: refusal.message + "\n")))
         session.finish(id)
     }
 

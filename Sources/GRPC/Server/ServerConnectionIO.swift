@@ -112,8 +112,7 @@ extension ServerConnectionHandler {
     /// Sends a unary call's response: its message, and OK.
     func answer(_ id: StreamID, _ message: FramedMessage) {
         do {
-            try session.answer(
-                id, ResponseFields.preparedHead, message.buffer, message.shared, trailers: ResponseFields.okTrailers)
+            try session.answer(id, ResponseFields.preparedHead, message.content, trailers: ResponseFields.okTrailers)
         } catch {
             session.reset(id, .internalError)
         }
@@ -125,8 +124,8 @@ extension ServerConnectionHandler {
         scheduleFlush()
     }
 
-    func send(_ id: StreamID, _ bytes: ByteBuffer) {
-        session.send(id, bytes)
+    func send(_ id: StreamID, _ content: OutboundContent) {
+        session.send(id, content)
         scheduleFlush()
     }
 

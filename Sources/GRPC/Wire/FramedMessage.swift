@@ -2,23 +2,26 @@ import HTTP2
 import NIOCore
 import Protobuf
 
-/// A message with its length prefix in front, ready for the wire: in a buffer of its own, or in content that it shares with others.
+/// A message with its length prefix in front, ready for the wire.
 public struct FramedMessage: Sendable, Equatable {
-    /// Empty when the message is shared content.
-    let buffer: ByteBuffer
-    let shared: SharedContent?
+    let content: OutboundContent
+
+    /// A larger message has a `ByteBuffer`, which the connection lets another thread free; an array is one allocation instead of two.
+    private static let mostInArray = 64 << 10
 
     /// Lets `write` fill exactly `size` bytes in place, so that an encoder needs no buffer of its own.
     public init(size: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
+        if size <= Self.mostInArray {
+            content = .arrays(Self.beginning(size: size, rest: 0, write), [])
+            return
+        }
         let whole = MessageDeframer.prefixBytes + size
         var buffer = ByteBufferAllocator().buffer(capacity: whole)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: whole) { room in
-            Self.writePrefix(size, into: room)
-            write(UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes..<whole]))
+            Self.fill(UnsafeMutableRawBufferPointer(rebasing: room[..<whole]), rest: 0, write)
             return whole
         }
-        self.buffer = buffer
-        shared = nil
+        content = .buffer(buffer)
     }
 
     public init(_ message: ByteBuffer) {
@@ -27,48 +30,31 @@ public struct FramedMessage: Sendable, Equatable {
         }
     }
 
-    /// A message whose beginning `framed` has made, and whose rest it shares.
+    /// A message that shares its parts: what `beginning` has made, and the bytes that follow. A large one is copied, since whatever holds
+    /// parts last frees them.
     package init(_ beginning: [UInt8], _ rest: [UInt8]) {
-        buffer = ByteBuffer()
-        shared = SharedContent(beginning, rest)
+        let content = OutboundContent.arrays(beginning, rest)
+        self.content = content.count <= Self.mostInArray ? content : .buffer(content.whole)
     }
 
     /// The length prefix of a message, and its first `size` bytes, which `write` fills; `rest` more bytes follow.
-    package static func framed(size: Int, rest: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
+    package static func beginning(size: Int, rest: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
         let whole = MessageDeframer.prefixBytes + size
         return [UInt8](unsafeUninitializedCapacity: whole) { bytes, count in
-            let room = UnsafeMutableRawBufferPointer(bytes)
-            writePrefix(size + rest, into: room)
-            write(UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes..<whole]))
+            fill(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<whole]), rest: rest, write)
             count = whole
         }
     }
 
-    private static func writePrefix(_ size: Int, into room: UnsafeMutableRawBufferPointer) {
+    private static func fill(_ room: UnsafeMutableRawBufferPointer, rest: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
+        let message = UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes...])
         room.storeBytes(of: 0, as: UInt8.self)
-        room.storeBytes(of: UInt32(clamping: size).bigEndian, toByteOffset: 1, as: UInt32.self)
+        room.storeBytes(of: UInt32(clamping: message.count + rest).bigEndian, toByteOffset: 1, as: UInt32.self)
+        write(message)
     }
-
-    private init(whole buffer: ByteBuffer) {
-        self.buffer = buffer
-        shared = nil
-    }
-
-    /// The same message in a buffer of its own.
-    package var unshared: FramedMessage { FramedMessage(whole: whole) }
-
-    public static func == (left: FramedMessage, right: FramedMessage) -> Bool { left.whole == right.whole }
 
     /// Bytes of the message without its prefix.
-    public var messageBytes: Int { buffer.readableBytes + (shared?.readableBytes ?? 0) - MessageDeframer.prefixBytes }
-
-    /// The whole message in one buffer.
-    var whole: ByteBuffer {
-        guard var shared else { return buffer }
-        var whole = ByteBufferAllocator().buffer(capacity: shared.readableBytes)
-        whole.writeWithUnsafeMutableBytes(minimumWritableBytes: shared.readableBytes) { shared.read(into: $0) }
-        return whole
-    }
+    public var messageBytes: Int { content.count - MessageDeframer.prefixBytes }
 }
 
 // Inlinable, like what they call (`WireMessage`), so that they are specialised for each message in the module of the methods.

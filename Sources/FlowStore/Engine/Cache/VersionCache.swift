@@ -26,7 +26,7 @@ final class CachedVersion: Sendable {
         // A state that is also in the chain is the same array.
         let isInChain = chain?.levels.last?.version == version
         let bytes = loaded?.bytes ?? (state: 0, metadata: 0)
-        // Metadata and labels are kept as they are and encoded (`EncodedOnce`).
+        // Metadata and labels are kept as they are and encoded (`Snapshot.encodedOnce`).
         cost = 1_024 + (isInChain ? 0 : bytes.state) + (chain?.byteCount ?? 0) + 2 * bytes.metadata
     }
 

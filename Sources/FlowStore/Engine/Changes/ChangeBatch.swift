@@ -349,7 +349,7 @@ final class ChangeBatch: TransactionUnit {
                     .snapshot(
                         Snapshot(
                             head: head, version: last.record(version, at: time, head: head), state: last.command.state,
-                            encoded: EncodedOnce())),
+                            isKept: true)),
                     chain: chain)
             } : nil
         change.resources.cache.insert(

@@ -6,6 +6,19 @@ import Resources
 ///
 /// `@unchecked Sendable`: one owner at a time (`TransactionWork`).
 final class LoadOperation: @unchecked Sendable {
+    /// What the caller wants of the result; a closure that made the one of the other took an allocation a load.
+    enum Completion {
+        case outcome(@Sendable (Result<LoadOutcome, StateError>) -> Void)
+        case state(@Sendable (Result<LoadedState, StateError>) -> Void)
+
+        func call(_ result: Result<LoadedState, StateError>) {
+            switch self {
+            case .outcome(let completion): completion(result.map(\.outcome))
+            case .state(let completion): completion(result)
+            }
+        }
+    }
+
     fileprivate enum Outcome {
         case finished(Result<LoadedState, StateError>)
         /// The state is large: the load continues in the connection group for large states.
@@ -18,7 +31,7 @@ final class LoadOperation: @unchecked Sendable {
     private let store: StateStore
     private let resources: StoreResources
     private let context: OperationContext
-    private let completion: @Sendable (Result<LoadedState, StateError>) -> Void
+    private let completion: Completion
     private(set) var rounds: LoadRounds
     private var outcome: Outcome?
     /// Bytes reserved for a large state.
@@ -27,10 +40,7 @@ final class LoadOperation: @unchecked Sendable {
     fileprivate var hasRow = false
 
     /// - Parameter completion: on the context's executor, or on a thread of the scheduler.
-    init(
-        _ command: LoadCommand, _ store: StateStore, _ context: OperationContext,
-        _ completion: @escaping @Sendable (Result<LoadedState, StateError>) -> Void
-    ) {
+    init(_ command: LoadCommand, _ store: StateStore, _ context: OperationContext, _ completion: Completion) {
         self.command = command
         self.store = store
         self.context = context
@@ -115,7 +125,7 @@ final class LoadOperation: @unchecked Sendable {
                 // One of the copies that reading took is left.
                 keep(Int(clamping: row.version?.size ?? 0))
             }
-            completion(result)
+            completion.call(result)
         }
         store.schedule(.short, context, finish) { () throws(StateError) in try row.read(resources).get() }
     }
@@ -204,7 +214,7 @@ extension LoadOperation: TransactionWork {
         case .finished(let result):
             keep(0)
             if case .failure(let error) = result { store.log(error) }
-            completion(result)
+            completion.call(result)
         }
     }
 }

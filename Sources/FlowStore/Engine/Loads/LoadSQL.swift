@@ -174,7 +174,7 @@ struct LoadRow {
                 resources.cache.insert(base: base.state, base.version, of: head.key)
             }
             let isNewest = version.version == head.version && !head.isDeleted && !reliesOnCache
-            let snapshot = Snapshot(head: head, version: version, state: state, encoded: isNewest ? EncodedOnce() : nil)
+            let snapshot = Snapshot(head: head, version: version, state: state, isKept: isNewest)
             // How deep a chain above a known base is cannot be told.
             let loaded = LoadedState(.snapshot(snapshot), chain: reliesOnCache ? nil : chain)
             if isNewest {
