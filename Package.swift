@@ -69,6 +69,7 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         c("CJSON"),
+        c("CJemalloc", linkerSettings: [.linkedLibrary("jemalloc")]),
         c("CRE2", linkerSettings: [.linkedLibrary("re2")]),
         c("CWellKnown", ["CProtobufC"]),
         c("CGRPCProto", ["CWellKnown", "CProtobufC"], exclude: ["descriptor_set.binpb"]),
@@ -81,7 +82,7 @@ let package = Package(
         room("HTTP2", ["CNGHTTP2", nioCore]),
         room("Protobuf", ["CProtobufC", "CWellKnown"]),
         room("MessageJSON", ["Protobuf", "JSON"]),
-        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "CLinux", "Resources", nioCore, nioPosix, nioExtras, logging]),
+        room("GRPC", ["HTTP2", "Protobuf", "CGRPCProto", "Resources", nioCore, nioPosix, nioExtras, logging]),
         room("WireMessages", ["Protobuf", "CFlowStateProto"]),
         room("Postgres", ["CLibPQ", "Resources", logging]),
         room("PostgresCluster", ["Postgres", logging, subprocess, systemPackage]),
@@ -95,8 +96,8 @@ let package = Package(
         room(
             "FlowServer",
             [
-                "FlowService", "GRPC", "WireMessages", "FlowStore", "PostgresCluster", "Postgres", "FlowModel", "Resources", nioCore,
-                nioPosix, logging, lifecycle, httpClient, crypto,
+                "FlowService", "GRPC", "WireMessages", "FlowStore", "PostgresCluster", "Postgres", "FlowModel", "Resources", "CJemalloc",
+                nioCore, nioPosix, logging, lifecycle, httpClient, crypto,
             ]),
         .executableTarget(
             name: "flowstate",

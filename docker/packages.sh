@@ -3,13 +3,13 @@
 # other servers ("bench") takes, if any is missing. Used by the Makefile and by the Dockerfile.
 set -euo pipefail
 
-runtime=(libpq5 libnghttp2-14 libzstd1 zlib1g ca-certificates postgresql)
+runtime=(libpq5 libnghttp2-14 libzstd1 libjemalloc2 zlib1g ca-certificates postgresql)
 case "${1:-}" in
   runtime) packages=("${runtime[@]}") ;;
   build)
     packages=(
       "${runtime[@]}" make git pkg-config g++
-      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev zlib1g-dev rapidjson-dev libre2-dev
+      libpq-dev libnghttp2-dev libprotobuf-c-dev libxxhash-dev libzstd-dev libjemalloc-dev zlib1g-dev rapidjson-dev libre2-dev
       protobuf-compiler libprotobuf-dev protobuf-c-compiler python3-venv zstd pgbouncer jq
     ) ;;
   # pgbench is in postgresql. Of etcd only the program is used, with ports and a directory of the run's own.

@@ -1,8 +1,9 @@
+import CJemalloc
 import Logging
 import Resources
 
-/// Returns memory to the system when requests have released it. malloc alone keeps what lies between small blocks that are still in use:
-/// after 20,000 streams some 250 MB.
+/// Returns memory to the system at once when requests have released much of it, or when one has met more than is explained; jemalloc by
+/// itself does it within a second or two.
 struct MemoryTrimming: Sendable {
     let memory: MemoryBudget
     let resident: ResidentMemory
@@ -47,7 +48,7 @@ struct MemoryTrimming: Sendable {
         await withCheckedContinuation { continuation in
             let isStarted = WorkerThread.start(name: "trim") {
                 let begin = Instant.now
-                ProcessSettings.trimMemory()
+                Allocator.trim()
                 continuation.resume(returning: Instant.now - begin)
             }
             if !isStarted { continuation.resume(returning: .zero) }
@@ -96,5 +97,18 @@ struct TrimmingRule {
         self.released = released
         last = now
         wasVain = before - resident < Self.littleBytes
+    }
+}
+
+/// The server's malloc: jemalloc, as `CJemalloc` sets it.
+enum Allocator {
+    /// Returns the free pages of all arenas to the system. Takes milliseconds: not for event loops.
+    static func trim() { mallctl("arena.\(MALLCTL_ARENAS_ALL).purge", nil, nil, nil, 0) }
+
+    /// The value of a setting of type `bool`, `size_t` or `ssize_t`, as jemalloc has read it (jemalloc(3), MALLCTL NAMESPACE); nil: there is
+    /// none.
+    static func setting(_ name: String) -> Int? {
+        var (value, size) = (0, MemoryLayout<Int>.size)
+        return mallctl(name, &value, &size, nil, 0) == 0 ? value : nil
     }
 }

@@ -3,26 +3,6 @@ import Glibc
 
 /// Settings that a server's process makes at its start, before it has threads.
 package enum ProcessSettings {
-    /// Allocations from this size on are mapped, and returned to the system when they are freed. glibc would raise the threshold up to 32
-    /// MiB with the first large allocation that is freed, and keep such memory.
-    private static let mappedBytes: CInt = 256 << 10
-    /// The most free memory that is kept at the end of a heap.
-    private static let keptBytes: CInt = 4 << 20
-    /// Heaps, each of which keeps its fragmented memory; by default there are eight per core. With fewer heaps than busy threads, two
-    /// threads may share one and wait for each other: with four, an event loop and a connection's thread did in every other run, which cost
-    /// a tenth of all loads.
-    private static let heaps: CInt = 16
-
-    /// Makes malloc return the memory of large requests to the system.
-    package static func configureAllocator() {
-        mallopt(M_MMAP_THRESHOLD, mappedBytes)
-        mallopt(M_TRIM_THRESHOLD, keptBytes)
-        mallopt(M_ARENA_MAX, heaps)
-    }
-
-    /// Returns free pages of all heaps to the system. Takes milliseconds: not for event loops.
-    package static func trimMemory() { malloc_trim(0) }
-
     /// Resident memory of this process in bytes (proc_pid_statm(5)); 0 where that cannot be read.
     package static var residentBytes: Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }

@@ -67,7 +67,6 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let options = try options()
-        ProcessSettings.configureAllocator()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "flowstate")
         logger.logLevel = options.logLevel

@@ -1,7 +1,5 @@
-/* What Swift's Glibc module leaves out: settings of threads and of the allocator. */
-#include <malloc.h>
+/* What Swift's Glibc module leaves out: settings of threads. */
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 /* Declared by <pthread.h> only under _GNU_SOURCE, which Swift's importer does not set. */
@@ -9,9 +7,3 @@ extern int pthread_setname_np(pthread_t thread, const char *name);
 
 /* "The nice value is a per-thread attribute" on Linux (setpriority(2), C library/kernel differences): of the calling thread. */
 static inline int clinux_set_niceness(int niceness) { return setpriority(PRIO_PROCESS, 0, niceness); }
-
-/* A block that is too large for malloc's quick lists, which are emptied first. `volatile`, or the compiler would leave both out. */
-static inline void clinux_empty_quick_lists(void) {
-    void *volatile block = malloc(4096);
-    free(block);
-}

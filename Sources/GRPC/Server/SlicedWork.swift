@@ -1,4 +1,3 @@
-import CLinux
 import Logging
 import NIOCore
 import NIOPosix
@@ -78,13 +77,8 @@ package final class SlicedWork: Sendable {
                 now = .now()
             }
         }
-        Self.sortFreedBlocks()
         if let next = queue.withLock({ $0.end(now: .now()) }) { schedule(next) }
     }
-
-    /// Merges the small blocks that this thread has freed into its heap's free memory. glibc puts that off until an allocation of more than
-    /// 1 KiB, which then waits for all of it: 8 ms when the calls of a dozen connections have ended.
-    private static func sortFreedBlocks() { clinux_empty_quick_lists() }
 }
 
 extension SlicedWork {

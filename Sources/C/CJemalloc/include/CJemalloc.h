@@ -1,0 +1,2 @@
+/* The process's malloc. */
+#include <jemalloc/jemalloc.h>
