@@ -333,7 +333,7 @@ def test_what_never_fits_into_memory_is_not_to_be_tried_again(start_server):
 
 def test_a_change_that_was_carried_out_is_not_answered_overloaded(start_server):
     """Definitions come back in the answer, which needs memory that other calls take as soon as they can."""
-    server = start_server(limits={"memory-bytes": 16 << 20})
+    server = start_server(limits={"memory-bytes": 24 << 20})
     text = "x" * 600_000
 
     def put(number):
