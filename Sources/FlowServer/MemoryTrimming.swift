@@ -2,8 +2,8 @@ import CJemalloc
 import Logging
 import Resources
 
-/// Returns memory to the system at once when requests have released much of it, or when one has met more than is explained; jemalloc by
-/// itself does it within a second or two.
+/// Returns memory to the system at once when requests have released much of it, or when a large request has met more resident memory than
+/// reservations and caches explain. jemalloc by itself takes some seconds.
 struct MemoryTrimming: Sendable {
     let memory: MemoryBudget
     let resident: ResidentMemory
@@ -105,10 +105,10 @@ enum Allocator {
     /// Returns the free pages of all arenas to the system. Takes milliseconds: not for event loops.
     static func trim() { mallctl("arena.\(MALLCTL_ARENAS_ALL).purge", nil, nil, nil, 0) }
 
-    /// The value of a setting of type `bool`, `size_t` or `ssize_t`, as jemalloc has read it (jemalloc(3), MALLCTL NAMESPACE); nil: there is
-    /// none.
-    static func setting(_ name: String) -> Int? {
-        var (value, size) = (0, MemoryLayout<Int>.size)
+    /// A setting as jemalloc has read it (jemalloc(3), MALLCTL NAMESPACE); nil: there is none of this name and size. `size_t` and `ssize_t`
+    /// are `Int`, `bool` is `Bool`.
+    static func setting<Value: BitwiseCopyable>(_ name: String, default value: Value) -> Value? {
+        var (value, size) = (value, MemoryLayout<Value>.size)
         return mallctl(name, &value, &size, nil, 0) == 0 ? value : nil
     }
 }

@@ -61,7 +61,9 @@ func installCallbacks(_ callbacks: OpaquePointer?) {
         guard let frame, let owner, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
         let id = frame.pointee.hd.stream_id
         if nghttp2_session_check_server_session(handle) != 0 {
-            // A header section larger than nghttp2 sends: the reset keeps the client from waiting for it.
+            // A header section larger than nghttp2 sends: the reset keeps the client from waiting for it. A stream that was closed meanwhile
+            // gets none: "an endpoint MUST NOT send a RST_STREAM in response to a RST_STREAM" (RFC 9113 §5.4.2).
+            guard withSession(owner, { $0.streams[id] != nil }) else { return 0 }
             _ = nghttp2_submit_rst_stream(handle, flagNone, id, HTTP2ErrorCode.internalError.rawValue)
         } else {
             // A request that may not be sent any more (after a GOAWAY) never opened its stream, so no
@@ -282,7 +284,11 @@ extension HTTP2Session {
 
     /// Content is not needed any more.
     func spent(_ content: consuming OutboundContent) {
-        if case .buffer(let buffer) = content, buffer.storageCapacity >= leastLargeBytes { letGo(buffer) }
+        // Moved, not copied: whoever takes it is to have the last reference.
+        switch consume content {
+        case .buffer(let buffer): if buffer.storageCapacity >= leastLargeBytes { letGo(consume buffer) }
+        case .arrays: break
+        }
     }
 }
 

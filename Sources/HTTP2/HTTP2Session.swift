@@ -133,7 +133,7 @@ package final class HTTP2Session {
             let wanted = end - buffer.readableBytes
             var result = 0
             var unplaced = UnsafeRawBufferPointer(start: nil, count: 0)
-            var missing = 0
+            var refused = 0
             buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: leastRoom) { room in
                 output = OutputRoom(room, wanted: wanted)
                 defer { output = OutputRoom() }
@@ -145,15 +145,15 @@ package final class HTTP2Session {
                     let bytes = UnsafeRawBufferPointer(start: frame, count: result)
                     if let place = output.take(bytes.count) { place.copyMemory(from: bytes) } else { unplaced = bytes }
                 }
-                missing = output.missing
+                refused = output.refused
                 return output.used
             }
             if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
             // "the returned *data_ptr is only valid until the next call of nghttp2_session_mem_send()".
             buffer.writeBytes(unplaced)
             // It stops as well where `placeContent` had no room for a DATA frame.
-            if result == 0, missing == 0 { return false }
-            leastRoom = max(missing, 1024)
+            if result == 0, refused == 0 { return false }
+            leastRoom = result == 0 ? max(refused, 1024) : 1024
         }
         return true
     }
@@ -318,8 +318,8 @@ struct OutputRoom {
     /// As soon as so many bytes are used, there is no room for another frame.
     private let wanted: Int
     private(set) var used = 0
-    /// The size of the last frame for which there was no room; 0: there was room for all.
-    private(set) var missing = 0
+    /// The size of the last frame that was refused; 0: none was.
+    private(set) var refused = 0
 
     init() { self.init(UnsafeMutableRawBufferPointer(start: nil, count: 0), wanted: 0) }
 
@@ -330,10 +330,10 @@ struct OutputRoom {
 
     var isFull: Bool { used >= wanted }
 
-    /// The place of the next frame, or nil.
+    /// The place of the next frame; nil when enough bytes are used, or too few are left.
     mutating func take(_ bytes: Int) -> UnsafeMutableRawBufferPointer? {
         guard !isFull, bytes <= room.count - used else {
-            missing = bytes
+            refused = bytes
             return nil
         }
         defer { used += bytes }

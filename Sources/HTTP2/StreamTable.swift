@@ -231,7 +231,7 @@ final class Stream {
 
     private func popPiece(_ spent: (consuming OutboundContent) -> Void) {
         offset = 0
-        if let popped = piece.take() { spent(popped) }
+        if let popped = piece.take() { spent(consume popped) }
         piece = more?.popFirst()
     }
 }

@@ -159,6 +159,20 @@ import Testing
         #expect(deframer.pending.capacity < 64 << 10, "2 MB went through")
     }
 
+    /// It is not copied again and again while it arrives.
+    @Test func aLongMessageGetsItsRoomBeforeItsMegabytes() throws {
+        let wire = FramedMessage(ByteBuffer(repeating: 7, count: 8 << 20)).content.whole
+        var deframer = MessageDeframer(limit: 8 << 20)
+        var capacities: Set<Int> = []
+        for start in stride(from: 0, to: wire.readableBytes, by: 64 << 10) {
+            #expect(try deframer.next() == nil)
+            deframer.append(wire.getSlice(at: start, length: min(64 << 10, wire.readableBytes - start)) ?? ByteBuffer())
+            if start >= 512 << 10 { capacities.insert(deframer.pending.storageCapacity) }
+        }
+        #expect(capacities.count == 1)
+        #expect(try deframer.next()?.readableBytes == 8 << 20)
+    }
+
     @Test func refusesFromThePrefixAlone() {
         var deframer = MessageDeframer(limit: 10)
         deframer.append(ByteBuffer(bytes: [0, 0, 0, 0, 11]))

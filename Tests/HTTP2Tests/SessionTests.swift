@@ -59,18 +59,25 @@ import Testing
 
     /// nghttp2 has made a DATA frame for which there was no room; before it is asked again, the stream is reset.
     @Test func aFrameThatWaitsForRoomIsDroppedWithItsStream() throws {
-        let pair = try SessionPair()
+        var settings = HTTP2Settings()
+        settings.streamWindow = 100_000
+        settings.connectionWindow = 1 << 20
+        let pair = try SessionPair(client: settings)
         let ids = try (0..<2).map { _ in try pair.client.request(requestFields, endStream: true) }
         try pair.run()
         let fields = StaticHeaders([HeaderField(":status", "200")])
         for id in ids {
             try pair.server.answer(
-                id, fields, .arrays([1], [UInt8](repeating: 2, count: 10_000)),
+                id, fields, .arrays([1], [UInt8](repeating: 2, count: 39_999)),
                 trailers: StaticHeaders([HeaderField("grpc-status", "0")]))
         }
+        // Two header sections, and a DATA frame of the first stream, behind which that of the second one finds the output full.
         var output = ByteBuffer()
-        let hasMore = try pair.server.takeOutput(into: &output, limit: 1)
-        #expect(hasMore)
+        for _ in 0..<3 {
+            let hasMore = try pair.server.takeOutput(into: &output, limit: 1)
+            #expect(hasMore)
+        }
+        #expect(pair.server.pendingBytes == 80_000 - 16_384)
         pair.client.reset(ids[0], .cancel)
         pair.client.reset(ids[1], .cancel)
         var up = ByteBuffer()
@@ -81,6 +88,30 @@ import Testing
         while try pair.server.takeOutput(into: &output, limit: 1) {}
         try pair.client.receive(output)
         #expect(pair.client.openStreams == 0)
+    }
+
+    /// RFC 9113 §5.4.2: the trailers that wait are dropped, and no RST_STREAM answers the client's.
+    @Test func aResetIsNotAnsweredByAReset() throws {
+        let pair = try SessionPair()
+        let ids = try (0..<4).map { _ in try pair.client.request(requestFields, endStream: true) }
+        try pair.run()
+        let fields = StaticHeaders([HeaderField(":status", "200")])
+        for id in ids {
+            try pair.server.answer(
+                id, fields, .arrays([1], [UInt8](repeating: 2, count: 10_000)), trailers: StaticHeaders([HeaderField("grpc-status", "0")]))
+        }
+        var sent = ByteBuffer()
+        for _ in 0..<6 { _ = try pair.server.takeOutput(into: &sent, limit: 1) }
+        for id in ids { pair.client.reset(id, .cancel) }
+        var up = ByteBuffer()
+        _ = try pair.client.takeOutput(into: &up, limit: 1 << 20)
+        try pair.server.receive(up)
+        var later = ByteBuffer()
+        while try pair.server.takeOutput(into: &later, limit: 1 << 20) {}
+        while let length = later.readBytes(length: 3), let type: UInt8 = later.readInteger() {
+            #expect(type != 3, "RST_STREAM")
+            later.moveReaderIndex(forwardBy: 5 + length.reduce(0) { $0 << 8 | Int($1) })
+        }
     }
 
     /// RFC 9113 §5.2: no more than the window, until the receiver gives bytes back.

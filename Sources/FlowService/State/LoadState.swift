@@ -39,6 +39,7 @@ enum LoadState: UnaryFlowMethod {
 
     private static let snapshotField = FieldStart("snapshot", of: LoadStateResponse.self)
     private static let stateField = FieldStart("state", of: WireMessages.Snapshot.self)
+
     /// The same bytes as those of `response`. A cached snapshot keeps what comes before the state, and the state itself is copied only once.
     static func framed(_ outcome: LoadOutcome, flowID: String) -> FramedMessage {
         guard case .snapshot(let snapshot) = outcome, !snapshot.state.isEmpty, let snapshotField, let stateField,

@@ -51,7 +51,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     var unaryRequest: ByteBuffer?
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
-    private var cancelled: (any Cancellable)?
+    private var cancellable: (any Cancellable)?
     var credit = ReceiveCredit()
     /// Request bytes that this call has in memory; part of the connection's `bufferedBytes`.
     var held = 0
@@ -146,10 +146,10 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    /// The same for work that can be cancelled itself, of which a call has one: it needs no closure.
+    /// The same for work that can be cancelled itself. A call's first work needs no closure.
     package func onCancel(_ work: any Cancellable) {
-        guard eventLoop.inEventLoop, cancelled == nil, !state.isOver else { return onCancel { work.cancel() } }
-        cancelled = work
+        guard eventLoop.inEventLoop, cancellable == nil, !state.isOver else { return onCancel { work.cancel() } }
+        cancellable = work
     }
 
     private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
@@ -290,7 +290,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func cancel() {
-        cancelled?.cancel()
+        cancellable?.cancel()
         cancelHandler?()
         guard let streaming else { return }
         streaming.task?.cancel()
@@ -310,7 +310,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
 
     private func release() {
         cancelHandler = nil
-        cancelled = nil
+        cancellable = nil
         letGoOfRequest()
         // nghttp2 returns bytes to the connection's window by `consume` only, also for closed streams.
         consume(credit.unreturned)

@@ -34,7 +34,7 @@ public struct FramedMessage: Sendable, Equatable {
     /// parts last frees them.
     package init(_ beginning: [UInt8], _ rest: [UInt8]) {
         let content = OutboundContent.arrays(beginning, rest)
-        self.content = content.count <= Self.mostInArray ? content : .buffer(content.whole)
+        self.content = content.count - MessageDeframer.prefixBytes <= Self.mostInArray ? content : .buffer(content.whole)
     }
 
     /// The length prefix of a message, and its first `size` bytes, which `write` fills; `rest` more bytes follow.
@@ -169,7 +169,7 @@ struct MessageDeframer {
 
     /// Messages up to this size get their whole room at once; larger ones twice what has arrived, since the rest may never come.
     private static let wholeRoom = 16 << 10
-    /// From this size on malloc maps a buffer of its own: growing it moves pages instead of copying bytes, which would take 10 ms for 8 MiB,
+    /// When so much has arrived the rest gets its room too: to copy 8 MiB would take milliseconds. Such a buffer has a mapping of its own,
     /// and room that nothing was written to is not resident.
     private static let mappedBytes = 256 << 10
 
@@ -177,13 +177,9 @@ struct MessageDeframer {
     /// memory.
     private mutating func makeRoom(for bytes: Int) {
         let kept = pending.readableBytes
-        let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self).map { Self.prefixBytes + Int($0) } ?? 0
-        let room = max(kept + bytes, min(length, max(2 * (kept + bytes), Self.wholeRoom)))
-        if kept >= Self.mappedBytes {
-            pending.discardReadBytes()
-            pending.reserveCapacity(minimumWritableBytes: room - kept)
-            return
-        }
+        let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self).map { Self.prefixBytes + min(Int($0), limit) } ?? 0
+        let isLong = kept + bytes >= Self.mappedBytes
+        let room = max(kept + bytes, isLong ? length : min(length, max(2 * (kept + bytes), Self.wholeRoom)))
         var buffer = ByteBufferAllocator().buffer(capacity: room)
         buffer.writeImmutableBuffer(pending)
         pending = buffer

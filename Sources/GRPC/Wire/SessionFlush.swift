@@ -4,9 +4,9 @@ import NIOPosix
 
 extension HTTP2Session {
     /// Bytes written at once, before other connections get their turn: the responses of a hundred small calls, since two writes instead of
-    /// one cost some percent of the throughput of loads. With the frame that exceeds it, it fits into the largest buffer that is kept;
-    /// malloc would map and unmap a larger one each time, which costs more than the write.
-    private static let piece = ThreadBuffer.maxCapacity - (24 << 10)
+    /// one cost some percent of the throughput of loads. With the frames that exceed it (a DATA frame, and the next header section), it
+    /// fits into the largest buffer that is kept; malloc would map and unmap a larger one each time, which costs more than the write.
+    private static let piece = ThreadBuffer.maxCapacity - (40 << 10)
 
     /// Up to so many bytes are copied into a buffer of their own size, which takes less time than the write.
     private static let copied = 4 << 10

@@ -6,7 +6,7 @@ import Resources
 ///
 /// `@unchecked Sendable`: one owner at a time (`TransactionWork`).
 final class LoadOperation: @unchecked Sendable {
-    /// What the caller wants of the result; a closure that made the one of the other took an allocation a load.
+    /// What the caller wants of the result. Two cases, since wrapping one completion in another allocates once a load.
     enum Completion {
         case outcome(@Sendable (Result<LoadOutcome, StateError>) -> Void)
         case state(@Sendable (Result<LoadedState, StateError>) -> Void)
