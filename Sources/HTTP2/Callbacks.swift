@@ -284,7 +284,7 @@ extension HTTP2Session {
 
     /// Content is not needed any more.
     func spent(_ content: consuming OutboundContent) {
-        // Moved, not copied: whoever takes it is to have the last reference.
+        // Moved, not copied: `letGo` is to have the last reference.
         switch consume content {
         case .buffer(let buffer): if buffer.storageCapacity >= leastLargeBytes { letGo(consume buffer) }
         case .arrays: break
