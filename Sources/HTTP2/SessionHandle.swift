@@ -96,8 +96,8 @@ extension HTTP2Error {
 #endif
 
 /// The memory of one nghttp2 session. nghttp2 allocates eight small blocks a request and frees them at its end; with many requests in
-/// progress they are too many for what malloc keeps for each thread. Here a freed block is kept for the next request, up to `maxKept` bytes, until
-/// `trim`.
+/// progress they are too many for what malloc keeps for each thread. Here a freed block is kept for the next request, up to `maxKept`
+/// bytes, until `trim`.
 ///
 /// For one thread at a time, like the session. An object that keeps a buffer of nghttp2 (`HeaderReader`) keeps this too.
 final class SessionMemory {
