@@ -22,15 +22,21 @@ struct ListTests {
         // Ties and several slots of ten minutes.
         _ = try await StoreCluster.sql(
             """
-            UPDATE flowstate.flow SET created_at = date_trunc('hour', created_at) - interval '1 minute' * (length(flow_id) * 7 % 5),
-                updated_at = date_trunc('hour', updated_at) - interval '4 minutes' * (hashtext(flow_id) & 15) WHERE tenant = $1
+            WITH head AS (
+                UPDATE flowstate.flow SET created_at = date_trunc('hour', created_at) - interval '1 minute' * (length(flow_id) * 7 % 5),
+                    updated_at = date_trunc('hour', updated_at) - interval '4 minutes' * (hashtext(flow_id) & 15) WHERE tenant = $1
+                RETURNING *)
+            UPDATE flowstate.flow_version v SET created_at = f.updated_at FROM head f
+            WHERE v.tenant = f.tenant AND v.flow_id = f.flow_id AND v.version = f.version
             """, [.text], { $0.append(tenant) }, read: { rows throws(PostgresError) in rows.affectedRows })
     }
 
-    private func all(_ store: StateStore, _ command: ListFlowsCommand) async throws -> [FlowHead] {
+    /// - Parameter versions: by which every page is searched, instead of as its list was before.
+    private func all(_ store: StateStore, _ command: ListFlowsCommand, versions: Int64? = nil) async throws -> [FlowHead] {
         var command = command
         var heads: [FlowHead] = []
         repeat {
+            if let versions { command.expect(versions: versions, in: store) }
             let page = try await store.run(command)
             #expect(page.elements.count == command.pageSize || page.next == nil)
             heads += page.elements
@@ -54,7 +60,10 @@ struct ListTests {
                 var command = ListFlowsCommand(tenant: tenant, order: order, pageSize: size)
                 command.filter.includeDeleted = true
                 let expected = flows.sorted { Self.precedes($0, $1, order) }
-                #expect(try await all(store, command).map(\.key) == expected.map(\.key), "\(order), pages of \(size)")
+                for versions in [0, 1, 5, 62, nil] as [Int64?] {
+                    let listed = try await all(store, command, versions: versions)
+                    #expect(listed.map(\.key) == expected.map(\.key), "\(order), pages of \(size), by \(versions ?? -1) versions")
+                }
             }
         }
     }
@@ -88,7 +97,10 @@ struct ListTests {
             let order = FlowOrder.allCases.randomElement(using: &random) ?? .updatedDescending
             let command = ListFlowsCommand(tenant: tenant, filter: filter, order: order, pageSize: 4)
             let expected = flows.filter { Self.matches($0, filter) }.sorted { Self.precedes($0, $1, order) }
-            #expect(try await all(store, command).map(\.key) == expected.map(\.key), "seed \(seed): \(filter) \(order)")
+            let versions = ([0, 3, 40, nil] as [Int64?]).randomElement(using: &random) ?? nil
+            #expect(
+                try await all(store, command, versions: versions).map(\.key) == expected.map(\.key),
+                "seed \(seed): \(filter) \(order) \(versions ?? -1)")
         }
     }
 

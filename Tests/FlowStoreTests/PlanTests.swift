@@ -163,13 +163,34 @@ import Testing
                 var query = ListFlowsQuery(tenant: "plans", order: order)
                 query.add(FlowFilter())
                 if !isFirst { query.add(after: PageToken.Position(number: 1_700_000_000_000_000, text: "flow 5")) }
-                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20).0)
+                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: ListSearches.usual).0)
                 let index = ["flow_pkey", "flow_created", "flow_updated"].first { plan.contains($0) }
                 #expect(index != nil && !plan.contains("Seq Scan"), "\(order):\n\(plan)")
                 // The rows of the page are put into its order once more when they are spelled out.
                 let sorts = plan.split(separator: "\n").filter { $0.contains("Sort Key:") && !$0.contains("f.place") }
                 #expect(sorts.isEmpty || plan.contains("Incremental Sort"), "\(order):\n\(plan)")
+                guard order == .updatedAscending || order == .updatedDescending else { continue }
+                // Each version leads to its head before the next one is read, so that a full page ends the search.
+                let lines = plan.split(separator: "\n").map { $0.trimmingPrefix { $0 == " " } }
+                let loop = try #require(lines.firstIndex { $0.hasSuffix("Nested Loop") }, "\(plan)")
+                #expect(lines[loop - 1].hasSuffix("Limit"), "\(plan)")
+                let scan = order == .updatedAscending ? "Index Scan using" : "Index Scan Backward using"
+                #expect(lines.contains { $0.hasSuffix("\(scan) flow_version_created on flow_version v") }, "\(plan)")
             }
+        }
+    }
+
+    /// A label leads to its flows, which are not compared with all flows of the tenant.
+    @Test func labelledFlowsAreFoundByTheirLabels() async throws {
+        try await populate()
+        for order in FlowOrder.allCases {
+            var query = ListFlowsQuery(tenant: "plans", order: order)
+            var filter = FlowFilter()
+            filter.labels = Labels(["customer": "acme"])
+            filter.status = "running"
+            query.add(filter)
+            let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: ListSearches.usual).0)
+            #expect(plan.contains("Bitmap Index Scan on flow_labels") && !plan.contains("BitmapAnd"), "\(order):\n\(plan)")
         }
     }
 

@@ -1,21 +1,27 @@
 import NIOCore
 import WireMessages
 
-/// How flows to list differ, by their number: of 1,000 flows, one page of 50 has the same type and status, and one page has the same label.
+/// How flows to list differ: of 1,000 flows, about one page of 50 has the same type and status, and one page has the same label.
 struct Listing {
-    static let types = 5
-    static let statuses = ["running", "waiting", "failed", "completed"]
+    static let kinds = (0..<5).flatMap { type in
+        ["running", "waiting", "failed", "completed"].map { (type: "bench-list-\(type)", status: $0) }
+    }
 
     let flow: Int
 
-    var type: String { "bench-list-\(flow % Self.types)" }
-    var status: String { Self.statuses[flow / Self.types % Self.statuses.count] }
     var customer: String { "customer-\(flow / 50)" }
+
+    /// As if drawn for each flow: connections make flows at their own pace, each every so many, so that a pattern of the numbers would
+    /// let flows that are alike be made, and found, together.
+    var kind: (type: String, status: String) {
+        let mixed = (UInt64(flow) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        return Self.kinds[Int((mixed ^ (mixed >> 32)) % UInt64(Self.kinds.count))]
+    }
 
     /// Writes what the flow's first save sets beside its state.
     func describe(_ draft: inout Draft, _ scenario: Scenario) {
         guard case .list = scenario else { return draft.fields.writeField(2, text: "bench") }
-        let request = SaveStateRequest(flowType: type, status: status, labels: ["customer": customer])
+        let request = SaveStateRequest(flowType: kind.type, status: kind.status, labels: ["customer": customer])
         draft.fields.writeBytes(request.encoded())
     }
 }
@@ -33,10 +39,8 @@ final class ListCallGenerator: CallGenerator {
 
     init(_ workload: Workload) {
         let newest = ListFlowsRequest(pageSize: Self.pageSize)
-        let byStatus = (0..<Listing.types * Listing.statuses.count).map { index in
-            let listing = Listing(flow: index)
-            return ListFlowsRequest(
-                filter: FlowFilter(flowType: listing.type, status: listing.status), pageSize: Self.pageSize)
+        let byStatus = Listing.kinds.map { type, status in
+            ListFlowsRequest(filter: FlowFilter(flowType: type, status: status), pageSize: Self.pageSize)
         }
         let byLabel = stride(from: 0, to: workload.flows, by: 50).prefix(1_000).map { index in
             ListFlowsRequest(filter: FlowFilter(labels: ["customer": Listing(flow: index).customer]), pageSize: Self.pageSize)

@@ -334,6 +334,7 @@ final class StoreResources: Sendable {
     let changes = ChangesUnderWay()
     let refusedLoads = RefusedLoads()
     let listTurns: ListTurns
+    let listSearches = ListSearches()
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 

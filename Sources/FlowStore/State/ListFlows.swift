@@ -11,7 +11,10 @@ extension ListFlowsCommand: TaskCommand {
         query.add(filter)
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let pageBytes = store.pageBytes
-        let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes))
+        let searches = store.resources.listSearches
+        let key = searchKey
+        let search = searches.search(key)
+        let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes), search: search)
         let (tenant, order) = (tenant, order)
         var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
             rows throws(PostgresError) in
@@ -25,6 +28,7 @@ extension ListFlowsCommand: TaskCommand {
                 heads.append(try FlowRow.head(rows, row, key: key))
             }
             let found = rows.count > 0 ? try rows.int64(0, FlowRow.headColumnCount + 1) : 0
+            searches.found(key, by: search, crowd: rows.count > 0 ? try rows.int64IfPresent(0, FlowRow.headColumnCount + 2) : 0)
             return .success(
                 Page(heads, size: size, isCut: Int64(heads.count) < found) { last in
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
@@ -35,6 +39,8 @@ extension ListFlowsCommand: TaskCommand {
         return try await store.page(
             reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, for: context)
     }
+
+    var searchKey: ListSearches.Key { ListSearches.Key(fingerprint: fingerprint.value, isFirst: pageToken == nil) }
 
     private var fingerprint: Fingerprint {
         var fingerprint = Fingerprint()

@@ -7,7 +7,13 @@ import Postgres
 /// therefore has one shape for each combination: a bounded number, of which a database sees a handful.
 struct ListFlowsQuery {
     private let order: FlowOrder
-    private var conditions = ["f.tenant = $1"]
+    /// Of a head `f`, beside the tenant.
+    private var conditions: [String] = []
+    /// Of a version `v`, as far as a head's conditions hold for its newest version too: where to look, and what to look at.
+    private var versionRange: [String] = []
+    private var versionConditions: [String] = []
+    /// The tenant is in the condition of the labels. Beside it, PostgreSQL would intersect the labelled flows with all flows of the tenant.
+    private var hasLabels = false
     private var types: [OID] = [.text]
     private var parameters = Parameters()
     /// One letter a condition: the shape, and with it the statement's name.
@@ -19,20 +25,31 @@ struct ListFlowsQuery {
     }
 
     mutating func add(_ filter: FlowFilter) {
-        if let flowType = filter.flowType { add("t", .text, "f.flow_type = $") { $0.append(flowType) } }
-        if let phase = filter.phase { add("p", .text, "f.phase = $") { $0.append(phase) } }
-        if let status = filter.status { add("s", .text, "f.status = $") { $0.append(status) } }
-        if !filter.labels.isEmpty {
-            let labels = LabelsJSON.encode(filter.labels)
-            add("l", .text, "f.labels @> ($::jsonb)") { $0.append(labels) }
+        if let flowType = filter.flowType { add("t", text: flowType) { "f.flow_type = \($0)" } }
+        if let phase = filter.phase {
+            add("p", text: phase) { "f.phase = \($0)" }
+            versionConditions.append("v.phase = $\(types.count)")
         }
-        if let start = filter.created.start { addTime("a", "f.created_at >= $", start) }
-        if let end = filter.created.end { addTime("b", "f.created_at < $", end) }
+        if let status = filter.status {
+            add("s", text: status) { "f.status = \($0)" }
+            versionConditions.append("v.status = $\(types.count)")
+        }
+        if !filter.labels.isEmpty {
+            // As the index `flow_labels` has them.
+            add("l", text: LabelsJSON.encode(filter.labels)) {
+                "jsonb_set('{}', ARRAY[f.tenant], f.labels) @> jsonb_set('{}', ARRAY[$1], \($0)::jsonb)"
+            }
+            hasLabels = true
+        }
+        if let start = filter.created.start { add("a", time: start) { "f.created_at >= \($0)" } }
+        if let end = filter.created.end { add("b", time: end) { "f.created_at < \($0)" } }
         if let start = filter.updated.start {
-            addTime("c", "f.updated_at >= $ AND f.updated_slot >= \(Self.slot)", start)
+            add("c", time: start) { "f.updated_at >= \($0) AND f.updated_slot >= \(Self.slot(of: $0))" }
+            versionRange.append("v.created_at >= $\(types.count)")
         }
         if let end = filter.updated.end {
-            addTime("d", "f.updated_at < $ AND f.updated_slot <= \(Self.slot)", end)
+            add("d", time: end) { "f.updated_at < \($0) AND f.updated_slot <= \(Self.slot(of: $0))" }
+            versionRange.append("v.created_at < $\(types.count)")
         }
         if !filter.flowIDPrefix.isEmpty { add(prefix: filter.flowIDPrefix) }
         if !filter.includeDeleted {
@@ -45,13 +62,15 @@ struct ListFlowsQuery {
     /// Continues after the last row of the previous page. The row comparison is the keyset: no row is read twice.
     mutating func add(after position: PageToken.Position) {
         switch order {
-        case .flowIDAscending: add("k", .text, "f.flow_id > $") { $0.append(position.text) }
-        case .createdAscending: addKeyset(position) { "(f.created_at, f.flow_id) > ($\($0), $\($1))" }
-        case .createdDescending: addKeyset(position) { "(f.created_at, f.flow_id) < ($\($0), $\($1))" }
+        case .flowIDAscending: add("k", text: position.text) { "f.flow_id > \($0)" }
+        case .createdAscending: addKeyset(position) { "(f.created_at, f.flow_id) > (\($0), \($1))" }
+        case .createdDescending: addKeyset(position) { "(f.created_at, f.flow_id) < (\($0), \($1))" }
         case .updatedAscending:
-            addKeyset(position) { "(f.updated_slot, f.updated_at, f.flow_id) > (\(Self.slot(of: $0)), $\($0), $\($1))" }
+            addKeyset(position) { "(f.updated_slot, f.updated_at, f.flow_id) > (\(Self.slot(of: $0)), \($0), \($1))" }
+            versionRange.append("(v.created_at, v.flow_id) > ($\(types.count - 1), $\(types.count))")
         case .updatedDescending:
-            addKeyset(position) { "(f.updated_slot, f.updated_at, f.flow_id) < (\(Self.slot(of: $0)), $\($0), $\($1))" }
+            addKeyset(position) { "(f.updated_slot, f.updated_at, f.flow_id) < (\(Self.slot(of: $0)), \($0), \($1))" }
+            versionRange.append("(v.created_at, v.flow_id) < ($\(types.count - 1), $\(types.count))")
         }
     }
 
@@ -65,21 +84,67 @@ struct ListFlowsQuery {
         }
     }
 
-    mutating func finish(limit: Int64, bytes: Int64) -> (Statement, Parameters) {
-        types += [.int8, .int8]
-        parameters.append(limit)
-        parameters.append(bytes)
+    /// - Parameters:
+    ///   - limit: how many rows.
+    ///   - bytes: how many of them fit into a page.
+    ///   - search: how to find the flows of an order by change.
+    mutating func finish(limit: Int64, bytes: Int64, search: ListSearches.Search) -> (Statement, Parameters) {
+        let limitParameter = "$\(append(limit))"
         // Columns are computed for the rows of the page only: PostgreSQL would compute them before it sorts, for every flow of a slot.
-        let rows = """
-            SELECT * FROM flowstate.flow f WHERE \(conditions.joined(separator: " AND "))
-                ORDER BY \(orderBy) LIMIT $\(types.count - 1)
-            """
+        let rows =
+            switch order {
+            case .updatedAscending, .updatedDescending:
+                changed(limit: limitParameter, versions: "$\(append(search.versions))", measures: "$\(append(search.measures ? 1 : 0))")
+            case .createdAscending, .createdDescending, .flowIDAscending:
+                "SELECT f.*, NULL::bigint AS crowd FROM (\(sorted(limit: limitParameter))) f"
+            }
+        let page = PageSQL.portions(rows, as: "f", order: orderBy, size: FlowRow.listedBytes, bytes: "$\(append(bytes))")
         let sql = """
-            \(PageSQL.portions(rows, as: "f", order: orderBy, size: FlowRow.listedBytes, bytes: "$\(types.count)"))
-            SELECT \(FlowRow.headColumns), f.flow_id, f.found FROM page f WHERE f.portion < (SELECT portions FROM shown) ORDER BY f.place
+            \(page)
+            SELECT \(FlowRow.headColumns), f.flow_id, f.found, f.crowd FROM page f
+            WHERE f.portion < (SELECT portions FROM shown) ORDER BY f.place
             """
         return (Statement(name: "list_flows_\(order.rawValue)_\(shape)", sql: sql, parameterTypes: types), parameters)
     }
+
+    /// The first flows by an order of change, as heads with `crowd`: NULL if they were found by their versions, otherwise as many flows as
+    /// were sorted for the end of the page, if `measures` is 1.
+    ///
+    /// The index has a flow in a slot of ten minutes, and all flows of a slot are sorted for a page. Versions are in their order already, so
+    /// where a slot is crowded, the newest versions lead to its flows at once: at most `versions` of them are looked at, since those that
+    /// are not their flow's newest lead to nothing.
+    private func changed(limit: String, versions: String, measures: String) -> String {
+        let range = (["v.tenant = $1", "v.created_at > '-infinity'"] + versionRange).joined(separator: " AND ")
+        let order = order == .updatedAscending ? "v.created_at, v.flow_id" : "v.created_at DESC, v.flow_id DESC"
+        let conditions = conditions.map { " AND \($0)" }.joined()
+        return """
+            WITH walked AS MATERIALIZED (
+                SELECT f.* FROM (
+                    SELECT v.flow_id, v.version, v.phase, v.status, v.created_at FROM flowstate.flow_version v
+                    WHERE \(range) ORDER BY \(order) LIMIT \(versions)) v
+                CROSS JOIN LATERAL (
+                    SELECT * FROM flowstate.flow f
+                    WHERE f.tenant = $1 AND f.flow_id = v.flow_id AND f.version = v.version\(conditions) LIMIT 1) f
+                WHERE \((versionConditions + ["true"]).joined(separator: " AND ")) ORDER BY \(order) LIMIT \(limit)),
+            missed AS MATERIALIZED (SELECT count(*) < \(limit) AS is_missed FROM walked),
+            sorted AS MATERIALIZED (\(sorted(limit: limit, if: "(SELECT is_missed FROM missed)")))
+            SELECT f.*, NULL::bigint AS crowd FROM walked f WHERE NOT (SELECT is_missed FROM missed)
+            UNION ALL
+            SELECT f.*, CASE \(measures) WHEN 1 THEN (
+                SELECT count(*) FROM (
+                    SELECT FROM flowstate.flow f WHERE \(isListed) AND f.updated_slot =
+                        (SELECT \(self.order == .updatedAscending ? "max" : "min")(f.updated_slot) FROM sorted f) LIMIT \(ListSearches.largestCrowd)) f)
+                ELSE 0 END FROM sorted f
+            """
+    }
+
+    private func sorted(limit: String, if condition: String? = nil) -> String {
+        """
+        SELECT * FROM flowstate.flow f WHERE \(condition.map { "\($0) AND " } ?? "")\(isListed) ORDER BY \(orderBy) LIMIT \(limit)
+        """
+    }
+
+    private var isListed: String { ((hasLabels ? [] : ["f.tenant = $1"]) + conditions).joined(separator: " AND ") }
 
     private var orderBy: String {
         switch order {
@@ -93,31 +158,40 @@ struct ListFlowsQuery {
 
     // MARK: - Pieces
 
-    /// Every `$` in `condition` becomes the number of the new parameter.
-    private mutating func add(_ letter: String, _ type: OID, _ condition: String, _ append: (inout Parameters) -> Void) {
-        types.append(type)
-        append(&parameters)
+    /// The number of the new parameter.
+    private mutating func append(_ number: Int64) -> Int {
+        types.append(.int8)
+        parameters.append(number)
+        return types.count
+    }
+
+    /// - Parameter condition: of the new parameter.
+    private mutating func add(_ letter: String, text: String, _ condition: (String) -> String) {
+        types.append(.text)
+        parameters.append(text)
         shape += letter
-        conditions.append(condition.replacing("$", with: "$\(types.count)"))
+        conditions.append(condition("$\(types.count)"))
     }
 
-    private mutating func addTime(_ letter: String, _ condition: String, _ time: Timestamp) {
-        add(letter, .timestamptz, condition) { $0.append(timestamp: time.microseconds) }
+    private mutating func add(_ letter: String, time: Timestamp, _ condition: (String) -> String) {
+        types.append(.timestamptz)
+        parameters.append(timestamp: time.microseconds)
+        shape += letter
+        conditions.append(condition("$\(types.count)"))
     }
 
-    private mutating func addKeyset(_ position: PageToken.Position, _ condition: (Int, Int) -> String) {
-        let first = types.count + 1
+    private mutating func addKeyset(_ position: PageToken.Position, _ condition: (String, String) -> String) {
         types += [.timestamptz, .text]
         parameters.append(timestamp: position.number)
         parameters.append(position.text)
         shape += "k"
-        conditions.append(condition(first, first + 1))
+        conditions.append(condition("$\(types.count - 1)", "$\(types.count)"))
     }
 
     /// The range that PostgreSQL can look up in the primary key; `starts_with` alone cannot use it with a parameter.
     private mutating func add(prefix: String) {
-        add("x", .text, "f.flow_id >= $ AND starts_with(f.flow_id, $)") { $0.append(prefix) }
-        if let end = Self.successor(of: prefix) { add("y", .text, "f.flow_id < $") { $0.append(end) } }
+        add("x", text: prefix) { "f.flow_id >= \($0) AND starts_with(f.flow_id, \($0))" }
+        if let end = Self.successor(of: prefix) { add("y", text: end) { "f.flow_id < \($0)" } }
     }
 
     /// The smallest text above every text that begins with `prefix`, in byte order (which for UTF-8 is the order of code points); nil
@@ -137,10 +211,6 @@ struct ListFlowsQuery {
     }
 
     /// As the generated column `flow.updated_slot` is computed.
-    private static let slot = slot(of: "$")
-
-    private static func slot(of parameter: Int) -> String { slot(of: "$\(parameter)") }
-
     private static func slot(of time: String) -> String {
         "date_bin('10 minutes', \(time), TIMESTAMPTZ '2000-01-01 00:00:00+00')"
     }
