@@ -9,7 +9,9 @@ struct ListCommand: MeasuringCommand {
             """)
 
     @OptionGroup var options: LoadOptions
+    @OptionGroup var preparation: PreparationOptions
     var scenario: Scenario { .list }
+    var skipsPreparation: Bool { preparation.skipPreparation }
 }
 
 struct VersionsCommand: MeasuringCommand {

@@ -22,8 +22,8 @@ package struct Labels: Sendable, Equatable {
     package static let none = Labels([])
 
     package init(_ entries: [Entry]) {
-        if entries.isEmpty {
-            self.entries = []
+        if zip(entries, entries.dropFirst()).allSatisfy({ $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
+            self.entries = entries
             return
         }
         var sorted: [Entry] = []

@@ -288,7 +288,15 @@ public struct StringMap: Sendable, Equatable, ExpressibleByDictionaryLiteral, Ra
     private let elements: [Element]
 
     /// If a key occurs twice the last one counts, as the protobuf specification says.
-    public init(_ elements: some Sequence<Element>) {
+    public init(_ elements: some Sequence<Element>) { self.init(Array(elements)) }
+
+    /// If a key occurs twice the last one counts.
+    public init(_ elements: [Element]) {
+        // Usually they are in order, as a message or PostgreSQL had them.
+        if zip(elements, elements.dropFirst()).allSatisfy({ Self.precedes($0.key, $1.key) }) {
+            self.elements = elements
+            return
+        }
         let indexed = elements.enumerated().sorted { left, right in
             Self.precedes(left.element.key, right.element.key)
                 || (!Self.precedes(right.element.key, left.element.key) && left.offset < right.offset)

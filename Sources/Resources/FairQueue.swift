@@ -36,13 +36,11 @@ package struct FairQueue<Element> {
     /// Removes and returns elements that match, at most `limit`.
     package mutating func remove(atMost limit: Int = .max, where matches: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
-        for place in callers.indices.reversed() where removed.count < limit {
-            let count = removed.count
+        for place in callers.indices.reversed() where removed.count < limit && callers[place].elements.contains(where: matches) {
             var kept: Deque<Element> = []
             for element in callers[place].elements {
                 if removed.count < limit, matches(element) { removed.append(element) } else { kept.append(element) }
             }
-            if removed.count == count { continue }
             if kept.isEmpty {
                 callers.remove(at: place)
                 if place < turn { turn -= 1 }

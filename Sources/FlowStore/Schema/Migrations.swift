@@ -11,13 +11,15 @@ package enum StoreSchema {
     package static let sessionSettings = [
         "plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off",
         "jit": "off",
+        // A long list must not take the processors of other calls.
+        "max_parallel_workers_per_gather": "0",
     ]
 
-    /// For the sessions of `Database.background`, whose statements take long and come rarely: each is planned for its parameters, and works
-    /// on one processor, with room for sorting.
+    /// For the sessions of `Database.background`, whose statements take long and come rarely: each is planned for its parameters, with room
+    /// for sorting.
     package static let backgroundSettings = [
         "plan_cache_mode": "force_custom_plan", "enable_hashjoin": "on", "enable_mergejoin": "on", "enable_seqscan": "on",
-        "max_parallel_workers_per_gather": "0", "work_mem": "64MB",
+        "work_mem": "64MB",
     ]
 
     /// In order; `Postgres.Migrator` applies those that are missing.

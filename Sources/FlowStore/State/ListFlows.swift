@@ -40,7 +40,11 @@ extension ListFlowsCommand: TaskCommand {
             reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, for: context)
     }
 
-    var searchKey: ListSearches.Key { ListSearches.Key(fingerprint: fingerprint.value, isFirst: pageToken == nil) }
+    var searchKey: ListSearches.Key {
+        ListSearches.Key(
+            fingerprint: fingerprint.value, isFirst: pageToken == nil,
+            isNarrow: !filter.labels.isEmpty || !filter.flowIDPrefix.isEmpty)
+    }
 
     private var fingerprint: Fingerprint {
         var fingerprint = Fingerprint()

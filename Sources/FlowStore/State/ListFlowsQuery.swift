@@ -111,17 +111,18 @@ struct ListFlowsQuery {
     /// were sorted for the end of the page, if `measures` is 1.
     ///
     /// The index has a flow in a slot of ten minutes, and all flows of a slot are sorted for a page. Versions are in their order already, so
-    /// where a slot is crowded, the newest versions lead to its flows at once: at most `versions` of them are looked at, since those that
-    /// are not their flow's newest lead to nothing.
+    /// where a slot is crowded, the newest versions lead to its flows at once: at most `versions` of them are looked at (and the others of
+    /// the same commit, which have the same time), since those that are not their flow's newest lead to nothing.
     private func changed(limit: String, versions: String, measures: String) -> String {
         let range = (["v.tenant = $1", "v.created_at > '-infinity'"] + versionRange).joined(separator: " AND ")
-        let order = order == .updatedAscending ? "v.created_at, v.flow_id" : "v.created_at DESC, v.flow_id DESC"
+        let (time, order) =
+            order == .updatedAscending ? ("v.created_at", "v.created_at, v.flow_id") : ("v.created_at DESC", "v.created_at DESC, v.flow_id DESC")
         let conditions = conditions.map { " AND \($0)" }.joined()
         return """
             WITH walked AS MATERIALIZED (
                 SELECT f.* FROM (
                     SELECT v.flow_id, v.version, v.phase, v.status, v.created_at FROM flowstate.flow_version v
-                    WHERE \(range) ORDER BY \(order) LIMIT \(versions)) v
+                    WHERE \(range) ORDER BY \(time) FETCH FIRST (\(versions)) ROWS WITH TIES) v
                 CROSS JOIN LATERAL (
                     SELECT * FROM flowstate.flow f
                     WHERE f.tenant = $1 AND f.flow_id = v.flow_id AND f.version = v.version\(conditions) LIMIT 1) f

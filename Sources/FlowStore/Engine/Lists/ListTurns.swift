@@ -6,7 +6,8 @@ import Synchronization
 /// Gives turns on the connections for lists, summaries and histories: callers take turns, so a caller that asks for much waits behind
 /// itself, and no other waits for long. Safe on any thread; never blocks.
 final class ListTurns: Sendable {
-    struct Request: Sendable {
+    /// Passed on by reference: hundreds may wait, and are looked through for those that get the same answer.
+    final class Request: Sendable {
         let caller: UInt64
         /// Requests that share an answer take their turn together.
         let affinity: BatchAffinity
@@ -15,6 +16,17 @@ final class ListTurns: Sendable {
         /// Begins the work. A request that has the turn calls `end` once, when the work is done.
         let begin: @Sendable (_ hasTurn: Bool) -> Void
         let refuse: @Sendable (StateError) -> Void
+
+        init(
+            caller: UInt64, affinity: BatchAffinity, abandonment: @escaping @Sendable () -> StateError?,
+            begin: @escaping @Sendable (_ hasTurn: Bool) -> Void, refuse: @escaping @Sendable (StateError) -> Void
+        ) {
+            self.caller = caller
+            self.affinity = affinity
+            self.abandonment = abandonment
+            self.begin = begin
+            self.refuse = refuse
+        }
     }
 
     private struct State {
