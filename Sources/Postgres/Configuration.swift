@@ -8,7 +8,7 @@ extension Database {
         /// Connections that read.
         package var readers = 2
         /// Connections for lists.
-        package var lists = 1
+        package var lists = 2
         /// Operations that may wait on one connection group; beyond that they are refused with `overloaded`.
         package var queueLimit = 4096
         /// Bytes (`Operation.cost`) that may wait on one connection group; one operation is accepted whatever its size.

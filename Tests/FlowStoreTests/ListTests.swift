@@ -60,7 +60,8 @@ struct ListTests {
                 var command = ListFlowsCommand(tenant: tenant, order: order, pageSize: size)
                 command.filter.includeDeleted = true
                 let expected = flows.sorted { Self.precedes($0, $1, order) }
-                for versions in [0, 1, 5, 62, nil] as [Int64?] {
+                let isByChange = order == .updatedAscending || order == .updatedDescending
+                for versions in (isByChange && size > 1 ? [0, 1, 5, 62, nil] : [nil]) as [Int64?] {
                     let listed = try await all(store, command, versions: versions)
                     #expect(listed.map(\.key) == expected.map(\.key), "\(order), pages of \(size), by \(versions ?? -1) versions")
                 }
