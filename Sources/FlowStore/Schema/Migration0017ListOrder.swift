@@ -10,7 +10,7 @@ extension StoreSchema {
     ///
     /// Creating an index counts the rows of `flow` again, so an empty table gets its first statistics once more (`statisticsMigration`).
     /// The rows that were deleted for them leave pages in its indexes, more in the primary key than in others, which would then seem
-    /// cheaper; TRUNCATE removes them. Nobody can insert a flow meanwhile: CREATE INDEX has locked the table.
+    /// cheaper; TRUNCATE removes them. No flow can be inserted meanwhile: CREATE INDEX has locked the table.
     static let listOrderMigration = """
         CREATE INDEX flow_version_created ON flowstate.flow_version (tenant, created_at) WHERE created_at > '-infinity';
         DROP INDEX flowstate.flow_labels;
