@@ -67,11 +67,23 @@ def theirs(command, size, distribution, flows):
     return Measurement(f"{name}, {flows:,}", take)
 
 
+def theirs_at_half(command, size, distribution, flows):
+    """What PostgreSQL and the disk make calls wait without a server in between."""
+    name = "pgbench " + series(command, size, distribution)
+
+    def take(bed, seconds, warmup):
+        rate = bed.figures.median(name, flows, "rate") / 2
+        return [(f"half {name}", flows, bed.pgbench.at_rate(command, rate, CLIENTS, seconds, distribution))]
+
+    return Measurement(f"{name} at half the rate, {flows:,}", take)
+
+
 def latencies(size, distribution, flows):
     """At half of the rate, and with more in flight than there is to gain from."""
     options = {"flows": flows, "state_size": size, "distribution": distribution, "skip_preparation": True}
     for command in ("load", "save"):
         yield half(command, series(command, size, distribution), flows, **options)
+        yield theirs_at_half(command, size, distribution, flows)
         yield ours(command, size, distribution, flows, MANY)
     yield ours("mixed", size, distribution, flows, MANY)
     yield checkpoints(size, distribution, flows)

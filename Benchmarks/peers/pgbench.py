@@ -14,6 +14,7 @@ SCRIPTS = HERE / "pgbench"
 BATCH = 32
 #: Of the transactions, for percentiles: to note each would cost pgbench itself too much.
 NOTED_SHARE = 0.1
+WARMUP_SECONDS = 1
 #: As the server's own sessions have it: statements are planned once.
 PLANS = "-c plan_cache_mode=force_generic_plan"
 
@@ -46,6 +47,10 @@ class Pgbench:
     def save(self, clients, seconds, distribution="uniform"):
         return self.transactions("save", clients, seconds, distribution)
 
+    def at_rate(self, script, rate, clients, seconds, distribution="uniform"):
+        """Open loop: latency from when transactions were due."""
+        return self.transactions(script, clients, seconds, distribution, "-R", f"{rate:.0f}")
+
     def load_batch(self, clients, seconds):
         return self.rows("load_batch", clients, seconds)
 
@@ -57,7 +62,7 @@ class Pgbench:
         found = self.transactions(script, clients, seconds)
         return {"rate": BATCH * found["rate"], **{name: value / BATCH for name, value in found.items() if name.endswith("_us")}}
 
-    def transactions(self, script, clients, seconds, distribution="uniform"):
+    def transactions(self, script, clients, seconds, distribution="uniform", *options):
         # The connections are there before the time begins, so there is nothing to warm up but the caches, which are.
         with tempfile.TemporaryDirectory(prefix="flowstate-compare-") as scratch:
             file = Path(scratch) / script
@@ -71,9 +76,9 @@ class Pgbench:
             connecting = clocks.elapsed()  # as every session does once
             clocks.start()
             noting = ["-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE]
-            said = run([*command, *noting, "-T", max(round(seconds), 1)], env=environment).decode()
+            said = run([*command, *noting, *options, "-T", max(round(seconds), 2)], env=environment).decode()
             spent = {name: max(time - connecting[name], 0) for name, time in clocks.elapsed().items()}
-            noted = [time for log in Path(scratch).glob("log*") for time in milliseconds(log.read_text())]
+            noted = milliseconds("".join(log.read_text() for log in Path(scratch).glob("log*")))
         figures = summary(said, script)
         return {**latencies(noted), **per_call(spent, figures.pop("count")), **figures}
 
@@ -89,5 +94,9 @@ def summary(said, script):
 
 
 def milliseconds(log):
-    """How long each noted transaction took: the third column of pgbench's log is in microseconds."""
-    return [int(line.split()[2]) / 1_000 for line in log.splitlines()]
+    """How long each noted transaction took, without those that had to wait for the connections to be made: in the
+    columns of pgbench's log, microseconds and when it ended."""
+    noted = [(int(took) / 1_000, int(second) + int(micro) / 1e6)
+             for _, _, took, _, second, micro, *_ in map(str.split, log.splitlines())]
+    begin = min((end for _, end in noted), default=0) + WARMUP_SECONDS
+    return [took for took, end in noted if end >= begin]
