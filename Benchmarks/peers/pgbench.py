@@ -78,8 +78,8 @@ class Pgbench:
             noting = ["-l", "--log-prefix", Path(scratch) / "log", "--sampling-rate", NOTED_SHARE]
             said = run([*command, *noting, *options, "-T", max(round(seconds), 2)], env=environment).decode()
             spent = {name: max(time - connecting[name], 0) for name, time in clocks.elapsed().items()}
+            figures = summary(said, script)
             noted = milliseconds("".join(log.read_text() for log in Path(scratch).glob("log*")))
-        figures = summary(said, script)
         return {**latencies(noted), **per_call(spent, figures.pop("count")), **figures}
 
 
