@@ -86,7 +86,8 @@ package enum Migrator {
         private func apply(
             _ migration: Migration, checksum: String, on connection: borrowing DirectConnection
         ) throws(PostgresError) {
-            try connection.execute("BEGIN; SET LOCAL search_path TO \(name), public")
+            // Migrations look at what is there once they have their locks.
+            try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO \(name), public")
             do throws(PostgresError) {
                 try connection.execute(migration.sql)
                 _ = try connection.query(
@@ -95,7 +96,7 @@ package enum Migrator {
                 try connection.execute("COMMIT")
             } catch {
                 // The lock was not free: the session continues. After any other error it ends, and the transaction with it.
-                if error.sqlState == .lockNotAvailable { try connection.execute("ROLLBACK") }
+                if error.isOfLocks { try connection.execute("ROLLBACK") }
                 throw error
             }
         }
@@ -152,7 +153,7 @@ package enum Migrator {
                     try body(connection)
                     return nil
                 } catch {
-                    guard error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected else { throw error }
+                    guard error.isOfLocks else { throw error }
                     return try "\(what) waits for a lock\(holders(on: connection))"
                 }
             }
@@ -188,4 +189,9 @@ package enum Migrator {
             }
         }
     }
+}
+
+extension PostgresError {
+    /// A lock was not free for long, or never would have been.
+    fileprivate var isOfLocks: Bool { sqlState == .lockNotAvailable || sqlState == .deadlockDetected }
 }

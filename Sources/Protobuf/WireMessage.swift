@@ -292,7 +292,7 @@ public struct StringMap: Sendable, Equatable, ExpressibleByDictionaryLiteral, Ra
 
     /// If a key occurs twice the last one counts.
     public init(_ elements: [Element]) {
-        // Usually they are in order, as a message or PostgreSQL had them.
+        // Usually they are in order: as a message had them, or as labels are kept.
         if zip(elements, elements.dropFirst()).allSatisfy({ Self.precedes($0.key, $1.key) }) {
             self.elements = elements
             return

@@ -40,6 +40,7 @@ package enum StoreSchema {
         Migration(number: 14, name: "definition changes", sql: definitionChangesMigration),
         Migration(number: 15, name: "cleanup tenant", sql: cleanupTenantMigration),
         Migration(number: 16, name: "patch depth", sql: patchDepthMigration),
-        Migration(number: 17, name: "list order", sql: listOrderMigration),
+        Migration(number: 17, name: "version order", sql: versionOrderMigration),
+        Migration(number: 18, name: "tenant labels", sql: tenantLabelsMigration),
     ]
 }

@@ -12,8 +12,8 @@ extension ListFlowsCommand: TaskCommand {
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let pageBytes = store.pageBytes
         let searches = store.resources.listSearches
-        let key = searchKey
-        let search = searches.search(key)
+        let listed = searchKey(size: size)
+        let search = searches.search(listed)
         let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes), search: search)
         let (tenant, order) = (tenant, order)
         var reading = Query<Page<FlowHead>>(statement: statement, parameters: parameters) {
@@ -28,7 +28,10 @@ extension ListFlowsCommand: TaskCommand {
                 heads.append(try FlowRow.head(rows, row, key: key))
             }
             let found = rows.count > 0 ? try rows.int64(0, FlowRow.headColumnCount + 1) : 0
-            searches.found(key, by: search, crowd: rows.count > 0 ? try rows.int64IfPresent(0, FlowRow.headColumnCount + 2) : 0)
+            // Without rows nothing was found either way.
+            if let crowd = rows.count > 0 ? try rows.int64IfPresent(0, FlowRow.headColumnCount + 2) : 0, order.isByChange {
+                searches.sorted(listed, after: search, crowd: crowd)
+            }
             return .success(
                 Page(heads, size: size, isCut: Int64(heads.count) < found) { last in
                     PageToken(list: .flows, fingerprint: seal, position: ListFlowsQuery.position(of: last, order: order))
@@ -40,9 +43,9 @@ extension ListFlowsCommand: TaskCommand {
             reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, for: context)
     }
 
-    var searchKey: ListSearches.Key {
+    func searchKey(size: Int) -> ListSearches.Key {
         ListSearches.Key(
-            fingerprint: fingerprint.value, isFirst: pageToken == nil,
+            fingerprint: fingerprint.value, size: size, isFirst: pageToken == nil,
             isNarrow: !filter.labels.isEmpty || !filter.flowIDPrefix.isEmpty)
     }
 
@@ -61,4 +64,8 @@ extension ListFlowsCommand: TaskCommand {
         fingerprint.combine(filter.includeDeleted ? 1 : 0)
         return fingerprint
     }
+}
+
+extension FlowOrder {
+    var isByChange: Bool { self == .updatedAscending || self == .updatedDescending }
 }

@@ -35,7 +35,7 @@ struct ListFlowsQuery {
             versionConditions.append("v.status = $\(types.count)")
         }
         if !filter.labels.isEmpty {
-            // As the index `flow_labels` has them.
+            // As the index `flow_tenant_labels` has them.
             add("l", text: LabelsJSON.encode(filter.labels)) {
                 "jsonb_set('{}', ARRAY[f.tenant], f.labels) @> jsonb_set('{}', ARRAY[$1], \($0)::jsonb)"
             }
@@ -96,7 +96,7 @@ struct ListFlowsQuery {
             case .updatedAscending, .updatedDescending:
                 changed(limit: limitParameter, versions: "$\(append(search.versions))", measures: "$\(append(search.measures ? 1 : 0))")
             case .createdAscending, .createdDescending, .flowIDAscending:
-                "SELECT f.*, NULL::bigint AS crowd FROM (\(sorted(limit: limitParameter))) f"
+                "SELECT \(Self.columns), NULL::bigint AS crowd FROM (\(sorted(limit: limitParameter))) f"
             }
         let page = PageSQL.portions(rows, as: "f", order: orderBy, size: FlowRow.listedBytes, bytes: "$\(append(bytes))")
         let sql = """
@@ -111,33 +111,53 @@ struct ListFlowsQuery {
     /// were sorted for the end of the page, if `measures` is 1.
     ///
     /// The index has a flow in a slot of ten minutes, and all flows of a slot are sorted for a page. Versions are in their order already, so
-    /// where a slot is crowded, the newest versions lead to its flows at once: at most `versions` of them are looked at (and the others of
-    /// the same commit, which have the same time), since those that are not their flow's newest lead to nothing.
+    /// where a slot is crowded, they lead to its flows at once: at most `versions` of them are looked at, since those that are not their
+    /// flow's newest lead to nothing.
     private func changed(limit: String, versions: String, measures: String) -> String {
-        let range = (["v.tenant = $1", "v.created_at > '-infinity'"] + versionRange).joined(separator: " AND ")
-        let (time, order) =
-            order == .updatedAscending ? ("v.created_at", "v.created_at, v.flow_id") : ("v.created_at DESC", "v.created_at DESC, v.flow_id DESC")
-        let conditions = conditions.map { " AND \($0)" }.joined()
+        let farthestSlot = order == .updatedAscending ? "max" : "min"
         return """
-            WITH walked AS MATERIALIZED (
-                SELECT f.* FROM (
-                    SELECT v.flow_id, v.version, v.phase, v.status, v.created_at FROM flowstate.flow_version v
-                    WHERE \(range) ORDER BY \(time) FETCH FIRST (\(versions)) ROWS WITH TIES) v
-                CROSS JOIN LATERAL (
-                    SELECT * FROM flowstate.flow f
-                    WHERE f.tenant = $1 AND f.flow_id = v.flow_id AND f.version = v.version\(conditions) LIMIT 1) f
-                WHERE \((versionConditions + ["true"]).joined(separator: " AND ")) ORDER BY \(order) LIMIT \(limit)),
-            missed AS MATERIALIZED (SELECT count(*) < \(limit) AS is_missed FROM walked),
+            WITH walked AS MATERIALIZED (\(walked(limit: limit, versions: versions))),
+            missed AS MATERIALIZED (SELECT count(*) < \(limit) OR bool_or(is_end) AS is_missed FROM walked),
             sorted AS MATERIALIZED (\(sorted(limit: limit, if: "(SELECT is_missed FROM missed)")))
-            SELECT f.*, NULL::bigint AS crowd FROM walked f WHERE NOT (SELECT is_missed FROM missed)
+            SELECT \(Self.columns), NULL::bigint AS crowd FROM walked f WHERE NOT (SELECT is_missed FROM missed)
             UNION ALL
-            SELECT f.*, CASE \(measures) WHEN 1 THEN (
+            SELECT \(Self.columns), CASE \(measures) WHEN 1 THEN (
                 SELECT count(*) FROM (
-                    SELECT FROM flowstate.flow f WHERE \(isListed) AND f.updated_slot =
-                        (SELECT \(self.order == .updatedAscending ? "max" : "min")(f.updated_slot) FROM sorted f) LIMIT \(ListSearches.largestCrowd)) f)
+                    SELECT FROM flowstate.flow f
+                    WHERE \(isListed) AND f.updated_slot = (SELECT \(farthestSlot)(f.updated_slot) FROM sorted f)
+                    LIMIT \(ListSearches.largestCrowd)) f)
                 ELSE 0 END FROM sorted f
             """
     }
+
+    /// The heads that the first `versions` versions lead to, in order. If there are more versions, a row `is_end` stands where the first one
+    /// that is not looked at would be, and before flows of the same time, since not all of those were looked at.
+    ///
+    /// The planner does not know the parameter; by the largest one it sees that reading in order and stopping is cheapest.
+    private func walked(limit: String, versions: String) -> String {
+        let range = (["v.tenant = $1", "v.created_at > '-infinity'"] + versionRange).joined(separator: " AND ")
+        let direction = order == .updatedAscending ? "ASC" : "DESC"
+        let isListed = (versionConditions + ["f.tenant = $1"] + conditions).joined(separator: " AND ")
+        return """
+            SELECT f.*, v.place > \(versions) AS is_end FROM (
+                SELECT * FROM (
+                    SELECT v.flow_id, v.version, v.phase, v.status, v.created_at, row_number() OVER (ORDER BY v.created_at \(direction)) AS place
+                    FROM flowstate.flow_version v WHERE \(range)
+                    ORDER BY v.created_at \(direction) LIMIT \(ListSearches.mostVersions + 1)) v
+                ORDER BY v.created_at \(direction) LIMIT \(versions) + 1) v
+            LEFT JOIN LATERAL (
+                SELECT * FROM flowstate.flow f
+                WHERE v.place <= \(versions) AND f.flow_id = v.flow_id AND f.version = v.version AND \(isListed) LIMIT 1) f ON true
+            WHERE f.flow_id IS NOT NULL OR v.place > \(versions)
+            ORDER BY v.created_at \(direction), v.place > \(versions) DESC, v.flow_id \(direction) LIMIT \(limit)
+            """
+    }
+
+    /// What `FlowRow.headColumns` are computed from, and the keys of all orders.
+    private static let columns = """
+        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels, f.created_at, f.updated_at, f.deleted_at, f.definition_revision, \
+        f.flow_id, f.updated_slot
+        """
 
     private func sorted(limit: String, if condition: String? = nil) -> String {
         """

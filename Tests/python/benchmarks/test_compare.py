@@ -75,7 +75,10 @@ def test_h2load_that_failed(said):
 
 def test_pgbench():
     assert pgbench.summary(PGBENCH.format(failed=0), "save") == {"count": 60193, "rate": 15048.269999, "mean_ms": 1.063}
-    assert pgbench.milliseconds("0 12 850 0 1700000000 123456\n3 1 2150 0 1700000000 123999\n") == [0.85, 2.15]
+    # The first ended while connections were still being made.
+    log = "0 12 850 0 1700000000 123456\n3 1 2150 0 1700000001 123456\n3 1 450 0 1700000002 0\n"
+    assert pgbench.milliseconds(log) == [2.15, 0.45]
+    assert pgbench.milliseconds("") == []
 
 
 def test_pgbench_that_failed():

@@ -3,7 +3,7 @@ import Resources
 import Synchronization
 
 /// How lists in the order of change have found their flows, so that the next page of the same list finds them as fast as it can be done:
-/// by the newest versions, which takes as long as versions are passed over, or by sorting a slot, which takes as long as it has flows.
+/// by versions in their order, which takes as long as versions are passed over, or by sorting a slot, which takes as long as it has flows.
 /// Which is faster depends on what the flows are and what is asked of them. Safe on any thread; never blocks.
 final class ListSearches: Sendable {
     struct Search: Equatable, Sendable {
@@ -13,22 +13,27 @@ final class ListSearches: Sendable {
         var measures: Bool
     }
 
-    /// Which list, and whether it is its first page: later ones may be in older and emptier slots.
+    /// Which list: what it asks for, and the rows of its pages.
     struct Key: Hashable {
         let fingerprint: UInt64
-        let isFirst: Bool
+        let size: Int
+        /// Later pages may be in older and emptier slots.
+        var isFirst: Bool
         /// Whether it asks for labels or ids, which few flows usually have, and which an index leads to.
         let isNarrow: Bool
 
         /// How a list is searched of which nothing is known. 2,000 versions take up to 5 ms, as sorting some thousand flows does: too little
-        /// to matter once, and enough for what one flow of 40 has.
-        var usual: Search { Search(versions: isNarrow ? 100 : 2_000, measures: true) }
+        /// to matter once, and enough for 50 rows of what one flow of 40 has.
+        var usual: Search { Search(versions: max(isNarrow ? 0 : 2_000, 2 * Int64(size)), measures: true) }
     }
 
     /// Four flows are found and sorted in the time in which one version is looked at with its head; searching may take as long as sorting.
     static let flowsPerVersion: Int64 = 4
-    static let largestCrowd: Int64 = 200_000
-    /// What flows do changes.
+    /// They take about 0.1 s.
+    static let mostVersions: Int64 = 50_000
+    /// More flows of a slot are not counted.
+    static let largestCrowd = mostVersions * flowsPerVersion
+    /// Then it is measured again: flows may have gathered in a slot, or left it. Measuring takes as long as sorting.
     static let remembered = Duration.seconds(30)
     /// More are forgotten together: they are a hint.
     static let limit = 4_096
@@ -42,14 +47,21 @@ final class ListSearches: Sendable {
         }
     }
 
-    /// - Parameter crowd: nil if the versions led to the page; otherwise the flows of the slot, or 0 if they were not counted.
-    func found(_ key: Key, by search: Search, crowd: Int64?, now: Instant = .now) {
-        // The usual search needs no memory.
-        if crowd == nil, search == key.usual { return }
-        let enough = (crowd ?? 0) / Self.flowsPerVersion
-        let versions = crowd == nil ? search.versions : search.versions < enough ? enough : 0
+    /// Slots had to be sorted.
+    ///
+    /// - Parameter crowd: the flows of the last slot, if the search measured it.
+    func sorted(_ key: Key, after search: Search, crowd: Int64, now: Instant = .now) {
+        guard search.measures else {
+            // Looking at versions was in vain.
+            return known.withLock { $0[key]?.versions = 0 }
+        }
+        let enough = crowd / Self.flowsPerVersion
+        remember(key, versions: search.versions < enough && key.size <= enough ? enough : 0, now: now)
+    }
+
+    func remember(_ key: Key, versions: Int64, now: Instant = .now) {
         known.withLock { known in
-            if known.count >= Self.limit { known = [:] }
+            if known.count >= Self.limit, known[key] == nil { known = [:] }
             known[key] = (versions, now + Self.remembered)
         }
     }
