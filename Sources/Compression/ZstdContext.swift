@@ -49,7 +49,9 @@ package final class ZstdContext: @unchecked Sendable {
             reset(level: Self.level)
             return frame(state, limit: limit)
         }
-        if state.count + base.count <= Self.smallReach, let patch = patch(state, base, limit: limit, level: Self.smallPatchLevel) { return patch }
+        if state.count + base.count <= Self.smallReach {
+            if let patch = patch(state, base, limit: limit, level: Self.smallPatchLevel) { return patch }
+        }
         return patch(state, base, limit: limit, level: Self.level)
     }
 

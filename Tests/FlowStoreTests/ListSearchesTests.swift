@@ -112,7 +112,8 @@ struct ListSearchesTests {
         let store = try await StoreCluster.store()
         let tenant = freshTenant()
         for flow in 0..<12 {
-            _ = try await store.run(SaveCommand(key: try FlowKey(tenant: tenant, flowID: "\(flow)", limits: .defaults), actor: "a", state: json("{}")))
+            let key = try FlowKey(tenant: tenant, flowID: "\(flow)", limits: .defaults)
+            _ = try await store.run(SaveCommand(key: key, actor: "a", state: json("{}")))
         }
         for table in ["flow", "flow_version"] {
             let column = table == "flow" ? "updated_at" : "created_at"

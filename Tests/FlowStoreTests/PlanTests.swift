@@ -163,7 +163,8 @@ import Testing
                 var query = ListFlowsQuery(tenant: "plans", order: order)
                 query.add(FlowFilter())
                 if !isFirst { query.add(after: PageToken.Position(number: 1_700_000_000_000_000, text: "flow 5")) }
-                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: ListSearches.Search(versions: 2_000, measures: true)).0)
+                let search = ListSearches.Search(versions: 2_000, measures: true)
+                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: search).0)
                 let index = ["flow_pkey", "flow_created", "flow_updated"].first { plan.contains($0) }
                 #expect(index != nil && !plan.contains("Seq Scan"), "\(order):\n\(plan)")
                 // The rows of the page are put into its order once more when they are spelled out.
@@ -190,7 +191,8 @@ import Testing
             filter.labels = Labels(["customer": "acme"])
             filter.status = "running"
             query.add(filter)
-            let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: ListSearches.Search(versions: 2_000, measures: true)).0)
+            let search = ListSearches.Search(versions: 2_000, measures: true)
+            let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: search).0)
             #expect(plan.contains("Bitmap Index Scan on flow_tenant_labels") && !plan.contains("BitmapAnd"), "\(order):\n\(plan)")
         }
     }
