@@ -106,7 +106,8 @@ def test_the_kernel_accounts_for_what_has_run():
     clocks = processor.Clocks(server=lambda: processor.own(os.getpid()), tree=lambda: processor.tree(os.getpid()))
     run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.2: pass"])
     spent = clocks.elapsed()
-    assert spent["client"] >= 0.2 and spent["tree"] >= 0.19 and 0 <= spent["server"] <= spent["tree"]
+    # The kernel counts other processes in hundredths of a second.
+    assert spent["client"] >= 0.2 and spent["tree"] >= 0.18 and 0 <= spent["server"] <= spent["tree"]
 
 
 def test_validation():
