@@ -156,30 +156,34 @@ import Testing
         }
     }
 
-    @Test func listsReadInTheirOrder() async throws {
+    /// With and without statistics: the plan is kept until somebody analyses the table.
+    @Test(arguments: [true, false]) func listsReadInTheirOrder(isAnalysed: Bool) async throws {
         try await populate()
+        let database = isAnalysed ? nil : try await StoreCluster.open(try await StoreCluster.ownDatabase("lists"))
         for order in FlowOrder.allCases {
             for isFirst in [true, false] {
                 var query = ListFlowsQuery(tenant: "plans", order: order)
                 query.add(FlowFilter())
                 if !isFirst { query.add(after: PageToken.Position(number: 1_700_000_000_000_000, text: "flow 5")) }
                 let search = ListSearches.Search(versions: 2_000, measures: true)
-                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: search).0)
+                let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: search).0, in: database)
+                guard isAnalysed || order.isByChange else { continue }
                 let index = ["flow_pkey", "flow_created", "flow_updated"].first { plan.contains($0) }
                 #expect(index != nil && !plan.contains("Seq Scan"), "\(order):\n\(plan)")
                 // The rows of the page are put into its order once more when they are spelled out.
                 let sorts = plan.split(separator: "\n").filter { $0.contains("Sort Key:") && !$0.contains("f.place") }
-                #expect(sorts.isEmpty || plan.contains("Incremental Sort"), "\(order):\n\(plan)")
-                guard order == .updatedAscending || order == .updatedDescending else { continue }
+                if isAnalysed { #expect(sorts.isEmpty || plan.contains("Incremental Sort"), "\(order):\n\(plan)") }
+                guard order.isByChange else { continue }
                 // Each version leads to its head before the next one is read, so that a full page ends the search.
                 let lines = plan.split(separator: "\n").map { $0.trimmingPrefix { $0 == " " } }
                 let loop = try #require(lines.firstIndex { $0.hasSuffix("Nested Loop Left Join") }, "\(plan)")
-                #expect(lines[loop - 1] == "Presorted Key: v.created_at", "\(plan)")
+                #expect(lines[loop - 1].hasSuffix("Limit"), "\(plan)")
                 #expect(!plan.contains("Bitmap"), "\(plan)")
                 let scan = order == .updatedAscending ? "Index Scan using" : "Index Scan Backward using"
                 #expect(lines.contains { $0.hasSuffix("\(scan) flow_version_created on flow_version v") }, "\(plan)")
             }
         }
+        await database?.shutdown()
     }
 
     /// A label leads to its flows, which are not compared with all flows of the tenant.

@@ -119,7 +119,8 @@ struct ListFlowsQuery {
             WITH walked AS MATERIALIZED (\(walked(limit: limit, versions: versions))),
             missed AS MATERIALIZED (SELECT count(*) < \(limit) OR bool_or(is_end) AS is_missed FROM walked),
             sorted AS MATERIALIZED (\(sorted(limit: limit, if: "(SELECT is_missed FROM missed)")))
-            SELECT \(Self.columns), NULL::bigint AS crowd FROM walked f WHERE NOT (SELECT is_missed FROM missed)
+            (SELECT \(Self.columns), NULL::bigint AS crowd FROM walked f WHERE NOT (SELECT is_missed FROM missed)
+                ORDER BY \(orderBy) LIMIT \(limit))
             UNION ALL
             SELECT \(Self.columns), CASE \(measures) WHEN 1 THEN (
                 SELECT count(*) FROM (
@@ -130,8 +131,9 @@ struct ListFlowsQuery {
             """
     }
 
-    /// The heads that the first `versions` versions lead to, in order. If there are more versions, a row `is_end` stands where the first one
-    /// that is not looked at would be, and before flows of the same time, since not all of those were looked at.
+    /// The heads that the first `versions` versions lead to, in the order of their times, and all of the last time: so nothing is sorted before
+    /// it is known how far to go, whatever the planner expects. If there are more versions, a row `is_end` is the last one, and others of
+    /// its time may be missing.
     ///
     /// The planner does not know the parameter; by the largest one it sees that reading in order and stopping is cheapest.
     private func walked(limit: String, versions: String) -> String {
@@ -149,7 +151,7 @@ struct ListFlowsQuery {
                 SELECT * FROM flowstate.flow f
                 WHERE v.place <= \(versions) AND f.flow_id = v.flow_id AND f.version = v.version AND \(isListed) LIMIT 1) f ON true
             WHERE f.flow_id IS NOT NULL OR v.place > \(versions)
-            ORDER BY v.created_at \(direction), v.place > \(versions) DESC, v.flow_id \(direction) LIMIT \(limit)
+            ORDER BY v.created_at \(direction) FETCH FIRST (\(limit)) ROWS WITH TIES
             """
     }
 
