@@ -10,7 +10,7 @@ extension ListFlowsCommand {
     /// Has the next pages searched by so many versions.
     func expect(versions: Int64, in store: StateStore) {
         for isFirst in [true, false] {
-            var key = searchKey(size: pageSize)
+            var key = searchKey(fingerprint, size: pageSize)
             key.isFirst = isFirst
             store.resources.listSearches.remember(key, versions: versions)
         }
@@ -100,11 +100,11 @@ struct ListSearchesTests {
         let searches = store.resources.listSearches
         command.expect(versions: 40, in: store)
         #expect(try await store.run(command).elements.map(\.key.flowID) == ["3", "2"])
-        #expect(searches.search(command.searchKey(size: 2)).versions == 40)
+        #expect(searches.search(command.searchKey(command.fingerprint, size: 2)).versions == 40)
         // The first five versions lead to none.
         command.expect(versions: 5, in: store)
         #expect(try await store.run(command).elements.map(\.key.flowID) == ["3", "2"])
-        #expect(searches.search(command.searchKey(size: 2)).versions == 0)
+        #expect(searches.search(command.searchKey(command.fingerprint, size: 2)).versions == 0)
     }
 
     /// Flows of one time, of which the search sees only some: whichever they are, none is left out or listed twice.

@@ -57,6 +57,21 @@ import Testing
         #expect(applied == [2])
     }
 
+    @Test(.timeLimit(.minutes(2))) func aMigrationThatDeadlocksRunsAgain() async throws {
+        // What a sequence has given out is not rolled back.
+        let first = Migration(number: 1, name: "first", sql: "CREATE SEQUENCE tries; CREATE TABLE a (n bigint)")
+        let second = Migration(
+            number: 2, name: "deadlocks once",
+            sql: """
+                INSERT INTO a VALUES (1);
+                DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'as PostgreSQL ends one' USING ERRCODE = '40P01'; END IF; END $$
+                """)
+        _ = try await run([first])
+        #expect(try await run([first, second]) == [2])
+        let rows = try await number("SELECT count(*) FROM a")
+        #expect(rows == 1)
+    }
+
     @Test func aNewerOrChangedSchemaIsRefused() async throws {
         _ = try await run(migrations)
         let older = await failure { try await run(Array(migrations.prefix(1))) }

@@ -12,7 +12,7 @@ extension ListFlowsCommand: TaskCommand {
         if let pageToken { query.add(after: try pageToken.position(list: .flows, fingerprint: seal)) }
         let pageBytes = store.pageBytes
         let searches = store.resources.listSearches
-        let listed = searchKey(size: size)
+        let listed = searchKey(seal, size: size)
         let search = searches.search(listed)
         let (statement, parameters) = query.finish(limit: Int64(size + 1), bytes: Int64(pageBytes), search: search)
         let (tenant, order) = (tenant, order)
@@ -43,13 +43,13 @@ extension ListFlowsCommand: TaskCommand {
             reading, rows: size + 1, rowBytes: FlowRow.largestBytes(store.limits), surplus: PageSQL.portion, for: context)
     }
 
-    func searchKey(size: Int) -> ListSearches.Key {
+    func searchKey(_ fingerprint: Fingerprint, size: Int) -> ListSearches.Key {
         ListSearches.Key(
             fingerprint: fingerprint.value, size: size, isFirst: pageToken == nil,
             isNarrow: !filter.labels.isEmpty || !filter.flowIDPrefix.isEmpty)
     }
 
-    private var fingerprint: Fingerprint {
+    var fingerprint: Fingerprint {
         var fingerprint = Fingerprint()
         fingerprint.combine(tenant)
         fingerprint.combine(order.rawValue)
