@@ -60,9 +60,13 @@ package struct SaveCommand: Sendable {
     package var versionLabel: String?
     /// The version this state was made from; nil means the one before.
     package var parentVersion: FlowVersion?
+    /// The fencing token of the caller's lease, which must be the current one; nil: the caller has none.
+    package var leaseToken: Int64?
     /// JSON, or empty.
     package var metadata: [UInt8] = []
     package var checkpoint: CheckpointRequest?
+    /// Stored for the version's label, which must be given then.
+    package var writes: [PendingWrite] = []
     /// Quarantines the previous version in the same commit; the precondition must be `expected` then.
     package var quarantine: QuarantineRequest?
     /// Inserted in the same commit; requires the precondition `expected`, and no checkpoint.

@@ -36,6 +36,16 @@ package struct Limits: Sendable, Equatable {
     package var labels = 64
     /// One label: its name and its value, each.
     package var labelBytes = 256
+    /// Pending writes in one call.
+    package var writes = 1_000
+    /// The path of a pending write. It is part of an index entry, of which PostgreSQL takes 2,704 bytes.
+    package var writePathBytes = 1 << 10
+    /// How long pending writes wait for their version, in hours; then they are removed.
+    package var orphanWriteHours: Int64 = 24
+    /// How long a lease lasts when the request does not say; and the bounds of what it may say.
+    package var leaseMilliseconds: Int64 = 30_000
+    package var minimumLeaseMilliseconds: Int64 = 1_000
+    package var maximumLeaseMilliseconds: Int64 = 3_600_000
     /// The free text of a checkpoint.
     package var descriptionBytes = 4 << 10
     /// An idempotency key.

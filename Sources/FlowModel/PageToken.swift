@@ -25,6 +25,7 @@ package struct PageToken: Sendable, Equatable {
         case quarantine = 6
         case notifications = 7
         case cleanup = 8
+        case writes = 9
     }
 
     /// The sort key of the last row shown; unused fields are 0 or empty.

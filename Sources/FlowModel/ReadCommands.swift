@@ -40,6 +40,8 @@ package struct LoadCommand: Sendable {
     package var selector: LoadSelector
     /// The version that the client has: if it is the selected one, its state is not read.
     package var ifVersionNot: FlowVersion?
+    /// Also reads the pending writes of the version.
+    package var includesWrites = false
 
     package init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
         self.key = key
@@ -53,6 +55,8 @@ package indirect enum LoadOutcome: Sendable, Equatable {
     case snapshot(Snapshot)
     /// The selected version is `ifVersionNot`.
     case unchanged(FlowHead, VersionRecord)
+    /// One of the others, with the first page of the version's writes.
+    case withWrites(LoadOutcome, Page<StoredWrite>)
 }
 
 /// The versions of one flow, deleted or not.

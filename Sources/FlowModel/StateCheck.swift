@@ -29,7 +29,17 @@ package struct StateCheck: Sendable {
         if command.parentVersion != nil, command.precondition == .expected(0) {
             throw .invalidArgument(field: "parent_version", message: "a flow that must not exist has no version to come from")
         }
+        try check(leaseToken: command.leaseToken)
+        if command.leaseToken != nil, command.precondition == .expected(0) {
+            throw .invalidArgument(field: "lease_token", message: "a flow that must not exist has no lease")
+        }
         if let checkpoint = command.checkpoint { try checkCheckpoint(checkpoint) }
+        if !command.writes.isEmpty {
+            guard command.versionLabel != nil else {
+                throw .invalidArgument(field: "version_label", message: "must be given: writes belong to a version by its label")
+            }
+            try checkWrites(command.writes)
+        }
         try checkIdempotencyKey(command.idempotencyKey)
         // For the other kinds the server writes the metadata.
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
@@ -57,6 +67,26 @@ package struct StateCheck: Sendable {
     package func check(_ command: DeleteCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)
+    }
+
+    package func check(_ command: AppendWritesCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try checkName(command.versionLabel, "version_label", mayBeEmpty: false)
+        try check(leaseToken: command.leaseToken)
+        if command.writes.isEmpty { throw .invalidArgument(field: "writes", message: "must not be empty") }
+        try checkWrites(command.writes)
+    }
+
+    package func check(_ command: DeleteWritesCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try check(leaseToken: command.leaseToken)
+        try check(command.filter)
+    }
+
+    package func check(_ filter: WriteFilter) throws(StateError) {
+        try checkName(filter.versionLabel, "version_label", mayBeEmpty: false)
+        try checkName(filter.channel, "channel", mayBeEmpty: false)
+        try checkName(filter.taskID, "task_id", mayBeEmpty: false)
     }
 
     package func check(_ command: LoadCommand) throws(StateError) {
@@ -137,14 +167,33 @@ extension StateCheck {
         }
     }
 
+    private func checkWrites(_ writes: [PendingWrite]) throws(StateError) {
+        if writes.count > limits.writes {
+            throw .invalidArgument(field: "writes", message: "has \(writes.count) entries, the limit is \(limits.writes)")
+        }
+        for (place, write) in writes.enumerated() {
+            try checkName(write.taskID, "writes[\(place)].task_id", mayBeEmpty: false)
+            try checkName(write.channel, "writes[\(place)].channel", mayBeEmpty: false)
+            try checkName(write.type, "writes[\(place)].type")
+            try NameRule.check(
+                write.path, field: "writes[\(place)].path", maximumBytes: limits.writePathBytes, mayBeEmpty: true)
+            if write.value.count > limits.stateBytes {
+                throw .tooLarge(what: "writes[\(place)].value", size: write.value.count, limit: limits.stateBytes)
+            }
+        }
+    }
+
     private func checkVersion(_ precondition: Precondition) throws(StateError) {
         guard case .expected(let version) = precondition else { return }
         try WireNumber.check(version, field: "expected_version", hint: "use 0 for \"must not exist\" or a version from 1")
     }
 
     /// For changes that are derived from the latest version.
-    package func checkDerived(actor: String, _ precondition: Precondition, _ idempotencyKey: String?) throws(StateError) {
+    package func checkDerived(
+        actor: String, _ precondition: Precondition, leaseToken: Int64? = nil, _ idempotencyKey: String?
+    ) throws(StateError) {
         try checkName(actor, "actor")
+        try check(leaseToken: leaseToken)
         try checkExisting(precondition)
         try checkIdempotencyKey(idempotencyKey)
     }

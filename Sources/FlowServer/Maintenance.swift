@@ -17,17 +17,19 @@ struct Maintenance: Sendable {
     func run() async {
         let pause = Duration.seconds(max(1, min(Self.longestPause, store.cleanup.intervalSeconds)))
         let interval = Duration.seconds(store.cleanup.intervalSeconds)
-        var notificationsDue = Instant.now
+        var purgesDue = Instant.now
         while (try? await Task.sleep(for: pause)) != nil {
             // Failures are retried after the pause; a database that cannot be reached is reported where it is noticed.
             do {
                 let forgotten = try await store.purgeIdempotency()
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
                 // Less often, since it asks for each tenant.
-                if notificationsDue <= .now {
+                if purgesDue <= .now {
                     let removed = try await store.purgeNotifications()
                     if removed > 0 { logger.debug("notifications removed", metadata: ["count": "\(removed)"]) }
-                    notificationsDue = .now + interval
+                    let orphans = try await store.purgeWrites()
+                    if orphans > 0 { logger.debug("writes without a version removed", metadata: ["count": "\(orphans)"]) }
+                    purgesDue = .now + interval
                 }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }
                 try await store.readPatchDepth()

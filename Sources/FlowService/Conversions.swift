@@ -54,6 +54,20 @@ extension String {
     var given: String? { isEmpty ? nil : self }
 }
 
+extension Int64 {
+    /// 0 is an absent value where numbers start at 1.
+    var given: Int64? { self == 0 ? nil : self }
+
+    /// Rounded up, so that a short time is not taken for none; nil for no duration.
+    init?(milliseconds duration: Duration?, field: String) throws(StateError) {
+        guard let (seconds, attoseconds) = duration?.components else { return nil }
+        if seconds < 0 || attoseconds < 0 { throw .invalidArgument(field: field, message: "must not be negative") }
+        let (whole, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000_000_000)
+        let (milliseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+        self = overflow ? .max : milliseconds.addingReportingOverflow(whole + rest.signum()).partialValue
+    }
+}
+
 extension FlowHead {
     var message: Flow {
         Flow(
@@ -78,6 +92,31 @@ extension CheckpointRecord {
         Checkpoint(
             id: id, name: name ?? "", version: version, description: description, createdAt: createdAt.message,
             actor: actor, flowID: flowID)
+    }
+}
+
+extension FlowModel.PendingWrite {
+    init(_ message: WireMessages.PendingWrite) {
+        self.init(
+            taskID: message.taskID, index: message.index, channel: message.channel, type: message.type, value: message.value,
+            path: message.path)
+    }
+
+    fileprivate var message: WireMessages.PendingWrite {
+        WireMessages.PendingWrite(taskID: taskID, index: index, channel: channel, type: type, value: value, path: path)
+    }
+}
+
+extension FlowModel.StoredWrite {
+    var message: WireMessages.StoredWrite {
+        WireMessages.StoredWrite(
+            write: write.message, versionLabel: versionLabel, actor: actor, createdAt: createdAt.message)
+    }
+}
+
+extension FlowLease {
+    var message: Lease {
+        Lease(flowID: flowID, holder: holder, token: token, acquiredAt: acquiredAt.message, expiresAt: expiresAt.message)
     }
 }
 

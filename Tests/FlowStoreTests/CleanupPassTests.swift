@@ -33,6 +33,18 @@ extension RetentionTests {
         #expect(try await rows(try key(tenant, "b")).count == 2)
     }
 
+    @Test func leasedFlowsAreLeftAlone() async throws {
+        let (store, tenant) = (try await StoreCluster.store(), freshTenant())
+        try await define(store, tenant, "{\"versions\": 2}")
+        try await fill(store, tenant, ["a", "b"], versions: 5)
+        let lease = try await store.run(AcquireLeaseCommand(key: try key(tenant, "a"), actor: "a", holder: "worker"))
+        #expect(try await clean(store, tenant).counts.versions == 3)
+        #expect(try await rows(try key(tenant, "a")).count == 5)
+        try await store.run(ReleaseLeaseCommand(key: try key(tenant, "a"), actor: "a", token: lease.token))
+        #expect(try await clean(store, tenant).counts.versions == 3)
+        #expect(try await rows(try key(tenant, "a")).count == 2)
+    }
+
     /// However small the bound, it is kept, and the next clean-up goes on.
     @Test(arguments: [1, 2, 3, 7, 1_000] as [Int64]) func theBoundIsExact(maximumRows: Int64) async throws {
         let (store, tenant) = (try await StoreCluster.store(), freshTenant())

@@ -39,9 +39,14 @@ struct PatchDepthTests {
         let conninfo = try await StoreCluster.ownDatabase("older_\(content)".lowercased(), old)
         let database = try await StoreCluster.open(conninfo)
         let store = StateStore(database: database, limits: .defaults, logger: StoreCluster.logger)
-        let key = try key("t", "f")
-        if content != .nothing { _ = try await store.run(SaveCommand(key: key, actor: "a", state: json("{}"))) }
-        if content == .deletedFlow { _ = try await store.run(DeleteFlowCommand(key: key, actor: "a")) }
+        if content != .nothing {
+            // As a server of that release has written it; this one needs columns that are not there yet.
+            try await execute(
+                """
+                INSERT INTO flowstate.flow (tenant, flow_id, version, flow_type, phase, status, labels, created_at, updated_at, deleted_at)
+                VALUES ('t', 'f', 1, '', '', '', '{}', now(), now(), \(content == .deletedFlow ? "now()" : "NULL"))
+                """, database)
+        }
         if content == .nothing { try await execute("UPDATE flowstate.schema_migration SET applied_at = now() - interval '61 s'", database) }
         await #expect(throws: (any Error).self, "it does not know of it yet") { try await store.readPatchDepth() }
 

@@ -60,7 +60,9 @@ import Testing
         var statements = [LoadSQL.latest, LoadSQL.check, LoadSQL.newest, LoadSQL.version, LoadSQL.label, LoadSQL.time, LoadSQL.checkpoint]
         for head in SaveSQL.Head.allCases {
             for (idempotent, checkpoint) in [(false, false), (true, false), (true, true)] {
-                statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint))
+                for writes in [false, true] {
+                    statements.append(SaveSQL.statement(head, idempotent: idempotent, checkpoint: checkpoint, writes: writes))
+                }
             }
         }
         statements.append(SaveSQL.short)
@@ -71,6 +73,8 @@ import Testing
                 }
             }
         }
+        for lease in [LeaseSQL.acquire, LeaseSQL.renew, LeaseSQL.release] { statements += [lease.first, lease.held] }
+        statements += [LeaseSQL.get, AppendWritesCommand.statement, DeleteWritesCommand.ofVersion, DeleteWritesCommand.ofFlow]
         return statements + SaveGroupSQL.all.map { $0.statement } + [CheckpointGroupSQL.statement]
     }
 
@@ -84,6 +88,17 @@ import Testing
             #expect(!plan.contains("Hash") && !plan.contains("Merge"), "\(statement.name):\n\(plan)")
             #expect(plan.contains("flow_pkey"), "\(statement.name):\n\(plan)")
         }
+    }
+
+    @Test func writesAreReadInTheirOrder() async throws {
+        try await populate()
+        for statement in [LoadWritesSQL.few, ListWritesCommand.ofVersion, ListWritesCommand.ofFlow] {
+            let plan = try await plan(of: statement)
+            #expect(plan.contains("Index Scan using flow_write_order"), "\(statement.name):\n\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(statement.name):\n\(plan)")
+        }
+        let purge = try await plan(of: PurgeWritesSQL.purge)
+        #expect(purge.contains("Index Scan using flow_write_early"), "\(purge)")
     }
 
     /// A plan is kept until somebody analyses the table, and a new server's first plans are made when there is nothing in it: whatever

@@ -137,7 +137,7 @@ extension StateStore {
     func snapshot(_ key: FlowKey, _ selector: LoadSelector = .latest) async throws -> Snapshot {
         switch try await run(LoadCommand(key: key, selector: selector)) {
         case .snapshot(let snapshot): return snapshot
-        case .unchanged: throw StateError.internalFault("unchanged")
+        case .unchanged, .withWrites: throw StateError.internalFault("no snapshot")
         }
     }
 }

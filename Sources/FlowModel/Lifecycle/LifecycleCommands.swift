@@ -5,12 +5,17 @@ package struct LifecycleRequest: Sendable, Equatable {
     package var key: FlowKey
     package var actor: String
     package var precondition: Precondition
+    /// See `SaveCommand`.
+    package var leaseToken: Int64?
     package var idempotencyKey: String?
 
-    package init(key: FlowKey, actor: String, precondition: Precondition = .none, idempotencyKey: String? = nil) {
+    package init(
+        key: FlowKey, actor: String, precondition: Precondition = .none, leaseToken: Int64? = nil, idempotencyKey: String? = nil
+    ) {
         self.key = key
         self.actor = actor
         self.precondition = precondition
+        self.leaseToken = leaseToken
         self.idempotencyKey = idempotencyKey
     }
 }

@@ -14,7 +14,7 @@ enum MoveFlow: UnaryFlowMethod {
         case nil: break
         }
         return MoveFlowCommand(
-            try context.step(request.flowID, precondition, request.idempotencyKey), revision: request.revision == 0 ? nil : request.revision
+            try context.step(request.flowID, precondition, 0, request.idempotencyKey), revision: request.revision.given
         )
     }
 

@@ -10,14 +10,13 @@ enum CompletePhase: UnaryFlowMethod {
     static func command(
         _ request: CompletePhaseRequest, _ context: CallContext
     ) throws(StateError) -> TakeStepCommand<CompletePhaseCommand> {
-        try context.refuseLease(request.leaseToken)
         var precondition = Precondition.none
         switch request.precondition {
         case .expectedVersion(let version): precondition = .expected(version)
         case .anyVersion(let isSet): precondition = try Precondition(anyVersion: isSet)
         case nil: break
         }
-        let step = try context.step(request.flowID, precondition, request.idempotencyKey)
+        let step = try context.step(request.flowID, precondition, request.leaseToken, request.idempotencyKey)
         return TakeStepCommand(
             CompletePhaseCommand(
                 step, phase: request.phase.given, results: request.results, metadata: request.metadata,

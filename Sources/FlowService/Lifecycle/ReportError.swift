@@ -10,8 +10,7 @@ enum ReportError: UnaryFlowMethod {
     static func command(
         _ request: ReportErrorRequest, _ context: CallContext
     ) throws(StateError) -> TakeStepCommand<ReportErrorCommand> {
-        try context.refuseLease(request.leaseToken)
-        let step = try context.step(request.flowID, .none, request.idempotencyKey)
+        let step = try context.step(request.flowID, .none, request.leaseToken, request.idempotencyKey)
         return TakeStepCommand(
             ReportErrorCommand(
                 step, phase: request.phase.given, errorType: request.errorType, message: request.message, details: request.details,

@@ -8,14 +8,13 @@ enum SetStatus: UnaryFlowMethod {
     static let scope = Scope.write
 
     static func command(_ request: SetStatusRequest, _ context: CallContext) throws(StateError) -> TakeStepCommand<SetStatusCommand> {
-        try context.refuseLease(request.leaseToken)
         var precondition = Precondition.none
         switch request.precondition {
         case .expectedVersion(let version): precondition = .expected(version)
         case .anyVersion(let isSet): precondition = try Precondition(anyVersion: isSet)
         case nil: break
         }
-        let step = try context.step(request.flowID, precondition, request.idempotencyKey)
+        let step = try context.step(request.flowID, precondition, request.leaseToken, request.idempotencyKey)
         return TakeStepCommand(
             SetStatusCommand(
                 step, status: request.status.given, progress: request.progress, setLabels: Labels(request.setLabels),

@@ -10,14 +10,13 @@ enum TransitionPhase: UnaryFlowMethod {
     static func command(
         _ request: TransitionPhaseRequest, _ context: CallContext
     ) throws(StateError) -> TakeStepCommand<TransitionCommand> {
-        try context.refuseLease(request.leaseToken)
         var precondition = Precondition.none
         switch request.precondition {
         case .expectedVersion(let version): precondition = .expected(version)
         case .anyVersion(let isSet): precondition = try Precondition(anyVersion: isSet)
         case nil: break
         }
-        let step = try context.step(request.flowID, precondition, request.idempotencyKey)
+        let step = try context.step(request.flowID, precondition, request.leaseToken, request.idempotencyKey)
         return TakeStepCommand(
             TransitionCommand(
                 step, phase: request.phase, reason: request.reason, phaseData: request.phaseData, isForced: request.force,

@@ -9,9 +9,11 @@ enum LoadState: UnaryFlowMethod {
     static let scope = Scope.read
 
     static func command(_ request: LoadStateRequest, _ context: CallContext) throws(StateError) -> LoadCommand {
-        LoadCommand(
+        var command = LoadCommand(
             key: try context.key(request.flowID), selector: try selector(request.selector),
             ifVersionNot: request.ifVersionNot)
+        command.includesWrites = request.includeWrites
+        return command
     }
 
     private static func selector(_ given: LoadStateRequest.Selector?) throws(StateError) -> LoadSelector {
@@ -28,12 +30,17 @@ enum LoadState: UnaryFlowMethod {
     static func response(_ outcome: LoadOutcome, flowID: String) -> LoadStateResponse {
         switch outcome {
         case .snapshot(let snapshot):
-            LoadStateResponse(
+            return LoadStateResponse(
                 snapshot: WireMessages.Snapshot(
                     flow: snapshot.head.message, version: snapshot.version.message, state: snapshot.state))
         case .unchanged(let head, let version):
-            LoadStateResponse(
+            return LoadStateResponse(
                 snapshot: WireMessages.Snapshot(flow: head.message, version: version.message), unchanged: true)
+        case .withWrites(let outcome, let page):
+            var response = response(outcome, flowID: flowID)
+            response.writes = page.elements.map(\.message)
+            response.nextWritesPageToken = page.next?.text ?? ""
+            return response
         }
     }
 
@@ -62,8 +69,11 @@ enum LoadState: UnaryFlowMethod {
     }
 
     static func size(of outcome: LoadOutcome) -> Int {
-        guard case .snapshot(let snapshot) = outcome else { return 0 }
-        return snapshot.state.count
+        switch outcome {
+        case .snapshot(let snapshot): snapshot.state.count
+        case .unchanged: 0
+        case .withWrites(let outcome, let page): size(of: outcome) + page.byteCount
+        }
     }
 
     static func flowID(_ request: LoadStateRequest) -> String { request.flowID }

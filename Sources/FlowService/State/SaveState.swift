@@ -20,14 +20,14 @@ enum SaveState: UnaryFlowMethod {
         command.progress = request.progress
         if !request.labels.isEmpty { command.labels = Labels(request.labels) }
         command.versionLabel = request.versionLabel.given
-        if request.parentVersion != 0 { command.parentVersion = request.parentVersion }
+        command.parentVersion = request.parentVersion.given
         command.metadata = request.metadata
         command.checkpoint = request.checkpoint.map { spec in
             CheckpointRequest(id: context.makeID(), name: spec.name.given, description: spec.description)
         }
         command.idempotencyKey = request.idempotencyKey.given
-        if !request.writes.isEmpty { throw unsupported("writes") }
-        if request.leaseToken != 0 { throw unsupported("lease_token") }
+        command.writes = request.writes.map(FlowModel.PendingWrite.init)
+        command.leaseToken = request.leaseToken.given
         return command
     }
 
@@ -39,10 +39,6 @@ enum SaveState: UnaryFlowMethod {
         case .jsonPatch(let bytes): return ([], StatePatch(.json, bytes, keepsContentType: keepsContentType))
         case nil: throw .invalidArgument(field: "state", message: "give the new state; it may be empty, but not absent")
         }
-    }
-
-    private static func unsupported(_ field: String) -> StateError {
-        .unsupported(field: field, message: "this server does not support it yet; leave it out")
     }
 
     private static func precondition(_ given: SaveStateRequest.Precondition?) throws(StateError) -> Precondition {

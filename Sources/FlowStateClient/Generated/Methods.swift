@@ -146,6 +146,9 @@ extension StateClient.Method where Request == AppendWritesRequest, Response == A
 extension StateClient.Method where Request == ListWritesRequest, Response == ListWritesResponse {
     public static var listWrites: Self { Self(.listWrites) }
 }
+extension StateClient.Method where Request == DeleteWritesRequest, Response == DeleteWritesResponse {
+    public static var deleteWrites: Self { Self(.deleteWrites) }
+}
 
 extension StateClient {
     /// Removes what retention no longer keeps of the caller's flows.
@@ -447,15 +450,23 @@ extension StateClient {
         try await call(.deleteCheckpoint, request)
     }
 
-    /// Attaches pending writes to a version without making a new one.
+    /// Stores pending writes for a version without making a new one. Neither the version nor the flow need exist yet:
+    /// writes whose version does not come within `orphan-write-hours` (a limit of the server) are removed. A retry is
+    /// harmless, by the rule for pairs of task_id and index.
     /// - Throws: `ClientError`.
     public func appendWrites(_ request: AppendWritesRequest) async throws -> AppendWritesResponse {
         try await call(.appendWrites, request)
     }
 
-    /// Lists the pending writes of a version by task_id and index.
+    /// Lists pending writes by version label, path, task_id and index, names by their bytes.
     /// - Throws: `ClientError`.
     public func listWrites(_ request: ListWritesRequest) async throws -> ListWritesResponse {
         try await call(.listWrites, request)
+    }
+
+    /// Removes pending writes; makes no version. Removing what is not there is no error.
+    /// - Throws: `ClientError`.
+    public func deleteWrites(_ request: DeleteWritesRequest) async throws -> DeleteWritesResponse {
+        try await call(.deleteWrites, request)
     }
 }

@@ -27,6 +27,18 @@ struct RequestContent {
         append(word: UInt64(bitPattern: value))
     }
 
+    /// Nothing for none: releases that did not know writes made the same digests.
+    mutating func append(_ writes: [PendingWrite]) {
+        for write in writes {
+            append(write.taskID)
+            append(Int64(write.index))
+            append(write.channel)
+            append(write.type)
+            append(write.value)
+            append(write.path)
+        }
+    }
+
     mutating func append(_ value: Precondition) {
         switch value {
         // Both append: a client that starts to send `any_version` asks for the same thing.

@@ -102,6 +102,18 @@ package final class StateStore: Sendable {
         }
     }
 
+    func enqueue(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<WriteCounts, StateError>) -> Void
+    ) {
+        order(change, context) { [self] result in completion(answer(result) { if case .writes(let counts) = $0 { counts } else { nil } }) }
+    }
+
+    func enqueue(
+        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LeaseRow, StateError>) -> Void
+    ) {
+        order(change, context) { [self] result in completion(answer(result) { if case .lease(let row) = $0 { row } else { nil } }) }
+    }
+
     /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.
     ///
     /// - Parameter shard: selects the writer; nil: the query reads.
@@ -335,6 +347,7 @@ final class StoreResources: Sendable {
     let refusedLoads = RefusedLoads()
     let listTurns: ListTurns
     let listSearches = ListSearches()
+    let leaseLine = LeaseLine()
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 

@@ -91,6 +91,8 @@ private final class CompletionTaskExecutor: TaskExecutor {
 enum ChangeOutcome: Sendable, Equatable {
     case saved(SavedVersion)
     case checkpoint(CheckpointRecord)
+    case writes(WriteCounts)
+    case lease(LeaseRow)
 }
 
 /// The meaning of the row of a change's statement.

@@ -10,14 +10,16 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
 
     package func check(limits: Limits) throws(StateError) {
         let request = decision.request
-        try StateCheck(limits: limits).checkDerived(actor: request.actor, request.precondition, request.idempotencyKey)
+        try StateCheck(limits: limits).checkDerived(
+            actor: request.actor, request.precondition, leaseToken: request.leaseToken, request.idempotencyKey)
         try decision.check(limits: limits)
     }
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> LifecycleOutcome {
         let (decision, limits) = (decision, store.limits)
         let derived = DerivedSave<LifecycleOutcome>(
-            key: decision.request.key, precondition: decision.request.precondition, idempotencyKey: decision.request.idempotencyKey,
+            key: decision.request.key, precondition: decision.request.precondition,
+            leaseToken: decision.request.leaseToken, idempotencyKey: decision.request.idempotencyKey,
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
             input: Array(decision.content.joined())
         ) { snapshot, definition, budget throws(StateError) in

@@ -9,7 +9,7 @@ extension StateStore {
     @discardableResult
     package func purgeNotifications(batch: Int = 1_000) async throws(StateError) -> Int64 {
         var parameters = Parameters()
-        parameters.append(Double(min(limits.notificationHours, Self.longestNotificationHours)) * 3_600)
+        parameters.append(PurgeAge.seconds(hours: limits.notificationHours))
         parameters.append(Int64(batch))
         let query = Query<Int64>(statement: PurgeNotificationsSQL.purge, parameters: parameters) { rows throws(PostgresError) in
             .success(try rows.int64(0, 0))
@@ -22,9 +22,6 @@ extension StateStore {
         }
         return total
     }
-
-    /// A hundred years, since PostgreSQL's times are bounded.
-    private static let longestNotificationHours: Int64 = 876_600
 }
 
 enum PurgeNotificationsSQL {

@@ -29,7 +29,8 @@ enum CleanupSQL {
             ORDER BY f.deleted_at, f.flow_id LIMIT $5
             """, parameterTypes: [.text, .float8, .timestamptz, .text, .int8, .text])
 
-    /// The next `$3` flows of a tenant (`$1`) after the id `$2`: the last id among them, and those of the types `$4`.
+    /// The next `$3` flows of a tenant (`$1`) after the id `$2`: the last id among them, and those of the types `$4` on which no one has a
+    /// lease.
     static let flows = Statement(
         name: "cleanup_flows",
         sql: """
@@ -38,7 +39,7 @@ enum CleanupSQL {
             SELECT last.flow_id, p.flow_id, p.flow_type, p.version, p.version - p.base_floor, p.definition_revision, p.phase, p.status,
                 extract(epoch FROM statement_timestamp() - p.updated_at)::float8
             FROM (SELECT max(p.flow_id) AS flow_id FROM page p) last
-            LEFT JOIN page p ON p.deleted_at IS NULL AND p.flow_type = ANY ($4)
+            LEFT JOIN page p ON p.deleted_at IS NULL AND p.flow_type = ANY ($4) AND NOT \(LeaseSQL.isLive("p"))
             WHERE last.flow_id IS NOT NULL
             """, parameterTypes: [.text, .text, .int8, .textArray])
 

@@ -86,6 +86,17 @@ enum PruneSQL {
             FOR UPDATE NOWAIT
             """, parameterTypes: [.text, .text, .int8Array])
 
+    /// Removes the writes of labels that no other version has than those that are `gone`.
+    private static let writes = """
+        DELETE FROM flowstate.flow_write w
+        WHERE w.tenant = $1 AND w.flow_id = $2
+            AND w.version_label IN (SELECT g.version_label FROM gone g WHERE g.version_label IS NOT NULL)
+            AND NOT EXISTS (
+                SELECT FROM flowstate.flow_version v
+                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version_label = w.version_label
+                    AND v.version NOT IN (SELECT g.version FROM gone g))
+        """
+
     /// Removes those of the locked versions `$6` that are not needed, by `$7`.
     static let remove = Statement(
         name: "prune_remove",
@@ -93,7 +104,8 @@ enum PruneSQL {
             WITH \(needed),
             gone AS (DELETE FROM flowstate.flow_version v
                 WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = ANY ($6) AND v.version NOT IN (SELECT n.version FROM needed n)
-                RETURNING v.version, octet_length(v.state) AS bytes),
+                RETURNING v.version, v.version_label, octet_length(v.state) AS bytes),
+            writes AS (\(writes)),
             audit AS (INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'versions_pruned', max(g.version), $7,
                     jsonb_build_object('versions', count(*), 'bytes', sum(g.bytes)), statement_timestamp()

@@ -42,5 +42,7 @@ package enum StoreSchema {
         Migration(number: 16, name: "patch depth", sql: patchDepthMigration),
         Migration(number: 17, name: "version order", sql: versionOrderMigration),
         Migration(number: 18, name: "tenant labels", sql: tenantLabelsMigration),
+        Migration(number: 19, name: "writes", sql: writesMigration),
+        Migration(number: 20, name: "leases", sql: leasesMigration),
     ]
 }

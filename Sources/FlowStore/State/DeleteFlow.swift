@@ -37,13 +37,14 @@ extension DeleteFlowCommand: TaskCommand {
     private static let first = [false, true].map { statement(held: false, idempotent: $0) }
     private static let held = [false, true].map { statement(held: true, idempotent: $0) }
 
-    /// The tombstone keeps the row of the head, so that a late save finds it and is refused.
+    /// The tombstone keeps the row of the head, so that a late save finds it and is refused. Who had the lease loses it for good.
     private static func statement(held: Bool, idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
         var change = ChangeSQL(
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
-                    deleted_at = greatest(statement_timestamp(), f.updated_at)
+                    deleted_at = greatest(statement_timestamp(), f.updated_at), lease_token = f.lease_token + 1,
+                    lease_holder = NULL, lease_acquired_at = NULL, lease_expires_at = NULL
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
                     \(held ? "AND " + HeadLock.isHeld : "") \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.phase, f.status, f.progress, f.updated_at

@@ -7,6 +7,15 @@ extension LoadCommand: StoreCommand {
         on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)
-        LoadOperation(self, store, context, .outcome(completion)).begin()
+        guard includesWrites else { return LoadOperation(self, store, context, .outcome(completion)).begin() }
+        let load = LoadOperation(
+            self, store, context,
+            .outcome { result in
+                switch result {
+                case .success(let outcome): addWrites(to: outcome, in: store, context, completion)
+                case .failure: completion(result)
+                }
+            })
+        load.begin()
     }
 }

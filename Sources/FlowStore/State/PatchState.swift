@@ -19,7 +19,7 @@ struct PatchedSave: TaskCommand {
     func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
         let limits = store.limits
         let derived = DerivedSave<Void>(
-            key: save.key, precondition: save.precondition, idempotencyKey: save.idempotencyKey,
+            key: save.key, precondition: save.precondition, leaseToken: save.leaseToken, idempotencyKey: save.idempotencyKey,
             requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: XXH3.digest(patch.bytes)),
             trigger: .patch, needsDefinition: false, input: patch.bytes
         ) { snapshot, _, budget throws(StateError) in

@@ -103,6 +103,8 @@ extension MethodDescriptor {
         "AppendWrites", of: "flowstate.v1.FlowStateService")
     public static let listWrites = MethodDescriptor(
         "ListWrites", of: "flowstate.v1.FlowStateService")
+    public static let deleteWrites = MethodDescriptor(
+        "DeleteWrites", of: "flowstate.v1.FlowStateService")
     public static let watchFlows = MethodDescriptor(
         "WatchFlows", of: "flowstate.v1.FlowStateService", serverStreaming: true)
 }
@@ -183,6 +185,7 @@ extension FlowStateProto {
                 .deleteCheckpoint,
                 .appendWrites,
                 .listWrites,
+                .deleteWrites,
                 .watchFlows,
             ]),
     ]
@@ -237,6 +240,7 @@ extension FlowStateProto {
         Checkpoint.self,
         CheckpointSpec.self,
         PendingWrite.self,
+        StoredWrite.self,
         TransitionPhaseRequest.self,
         TransitionPhaseResponse.self,
         CompletePhaseRequest.self,
@@ -333,6 +337,8 @@ extension FlowStateProto {
         AppendWritesResponse.self,
         ListWritesRequest.self,
         ListWritesResponse.self,
+        DeleteWritesRequest.self,
+        DeleteWritesResponse.self,
         WatchFlowsRequest.self,
         WatchFlowsResponse.self,
     ]

@@ -378,7 +378,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public var metadata: [UInt8] = []
     /// Set: also makes a checkpoint of the new version.
     public var checkpoint: CheckpointSpec?
-    /// Pending writes to attach to the new version.
+    /// Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.
     public var writes: [PendingWrite] = []
     /// The fencing token of the caller's lease; 0: the caller has none. A token that is not the flow's
     /// current one answers FAILED_PRECONDITION (LEASE_LOST).
@@ -622,15 +622,19 @@ public struct LoadStateRequest: WireMessage, Equatable {
     /// When the version selected is this one, answer `unchanged` and no state.
     /// Not set: the state is always sent.
     public var ifVersionNot: Int64?
+    /// Also send the pending writes of the version selected; none when it has no label.
+    public var includeWrites: Bool = false
 
     public init(
         flowID: String = "",
         selector: Selector? = nil,
-        ifVersionNot: Int64? = nil
+        ifVersionNot: Int64? = nil,
+        includeWrites: Bool = false
     ) {
         self.flowID = flowID
         self.selector = selector
         self.ifVersionNot = ifVersionNot
+        self.includeWrites = includeWrites
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -648,6 +652,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         default: break
         }
         if c.if_version_not_value_case.rawValue == 7 { ifVersionNot = c.if_version_not }
+        includeWrites = c.include_writes != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LoadStateRequest>, _ arena: inout Arena) {
@@ -674,6 +679,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
             c.pointee.if_version_not_value_case = .init(rawValue: 7)
             c.pointee.if_version_not = ifVersionNot
         }
+        c.pointee.include_writes = includeWrites ? 1 : 0
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -687,6 +693,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         case nil: break
         }
         body(MessageField("if_version_not", ifVersionNot.fieldValue, hasPresence: true))
+        body(MessageField("include_writes", includeWrites.fieldValue))
     }
 }
 
@@ -696,13 +703,21 @@ public struct LoadStateResponse: WireMessage, Equatable {
     public var snapshot: Snapshot?
     /// The version selected is the one in `if_version_not`; the snapshot has no state.
     public var unchanged: Bool = false
+    /// With `include_writes`: by path, task_id and index, names by their bytes; as many as fit into a page.
+    public var writes: [StoredWrite] = []
+    /// Empty: these were all. Else the `page_token` for a ListWrites of this flow and version label that lists the others.
+    public var nextWritesPageToken: String = ""
 
     public init(
         snapshot: Snapshot? = nil,
-        unchanged: Bool = false
+        unchanged: Bool = false,
+        writes: [StoredWrite] = [],
+        nextWritesPageToken: String = ""
     ) {
         self.snapshot = snapshot
         self.unchanged = unchanged
+        self.writes = writes
+        self.nextWritesPageToken = nextWritesPageToken
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -712,16 +727,23 @@ public struct LoadStateResponse: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__LoadStateResponse) throws(WireError) {
         snapshot = try Snapshot.optional(c.snapshot)
         unchanged = c.unchanged != 0
+        writes = try StoredWrite.array(c.writes, c.n_writes)
+        nextWritesPageToken = try c.next_writes_page_token.string("next_writes_page_token")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LoadStateResponse>, _ arena: inout Arena) {
         c.pointee.snapshot = arena.make(optional: snapshot)
         c.pointee.unchanged = unchanged ? 1 : 0
+        c.pointee.n_writes = writes.count
+        c.pointee.writes = arena.list(writes)
+        c.pointee.next_writes_page_token = arena.copy(nextWritesPageToken)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("snapshot", snapshot.fieldValue))
         body(MessageField("unchanged", unchanged.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
+        body(MessageField("next_writes_page_token", nextWritesPageToken.fieldValue))
     }
 }
 
@@ -2150,23 +2172,23 @@ public struct DeleteCheckpointResponse: WireMessage, Equatable {
 
 /// The request of `FlowStateService.AppendWrites`.
 public struct AppendWritesRequest: WireMessage, Equatable {
-    /// Required.
+    /// Required. NOT_FOUND (FLOW_NOT_FOUND) when it is deleted.
     public var flowID: String = ""
-    /// The version to attach to; 0: the latest.
-    public var version: Int64 = 0
-    /// 1 to 1,000 writes. A pair of task_id and index that is there already is left as it is.
+    /// The version's label; required.
+    public var versionLabel: String = ""
+    /// 1 to 1,000 writes.
     public var writes: [PendingWrite] = []
     /// The fencing token of the caller's lease; 0: the caller has none.
     public var leaseToken: Int64 = 0
 
     public init(
         flowID: String = "",
-        version: Int64 = 0,
+        versionLabel: String = "",
         writes: [PendingWrite] = [],
         leaseToken: Int64 = 0
     ) {
         self.flowID = flowID
-        self.version = version
+        self.versionLabel = versionLabel
         self.writes = writes
         self.leaseToken = leaseToken
     }
@@ -2177,14 +2199,14 @@ public struct AppendWritesRequest: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__AppendWritesRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
-        version = c.version
+        versionLabel = try c.version_label.string("version_label")
         writes = try PendingWrite.array(c.writes, c.n_writes)
         leaseToken = c.lease_token
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AppendWritesRequest>, _ arena: inout Arena) {
         c.pointee.flow_id = arena.copy(flowID)
-        c.pointee.version = version
+        c.pointee.version_label = arena.copy(versionLabel)
         c.pointee.n_writes = writes.count
         c.pointee.writes = arena.list(writes)
         c.pointee.lease_token = leaseToken
@@ -2192,7 +2214,7 @@ public struct AppendWritesRequest: WireMessage, Equatable {
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("flow_id", flowID.fieldValue))
-        body(MessageField("version", version.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
         body(MessageField("writes", writes.fieldValue))
         body(MessageField("lease_token", leaseToken.fieldValue))
     }
@@ -2200,17 +2222,17 @@ public struct AppendWritesRequest: WireMessage, Equatable {
 
 /// The response of `FlowStateService.AppendWrites`.
 public struct AppendWritesResponse: WireMessage, Equatable {
-    /// The version attached to.
-    public var version: Int64 = 0
     /// How many writes are new.
     public var added: Int32 = 0
+    /// How many replaced an earlier one. The others were there already.
+    public var replaced: Int32 = 0
 
     public init(
-        version: Int64 = 0,
-        added: Int32 = 0
+        added: Int32 = 0,
+        replaced: Int32 = 0
     ) {
-        self.version = version
         self.added = added
+        self.replaced = replaced
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -2218,43 +2240,47 @@ public struct AppendWritesResponse: WireMessage, Equatable {
     }
 
     public init(_ c: Flowstate__V1__AppendWritesResponse) throws(WireError) {
-        version = c.version
         added = c.added
+        replaced = c.replaced
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__AppendWritesResponse>, _ arena: inout Arena) {
-        c.pointee.version = version
         c.pointee.added = added
+        c.pointee.replaced = replaced
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
-        body(MessageField("version", version.fieldValue))
         body(MessageField("added", added.fieldValue))
+        body(MessageField("replaced", replaced.fieldValue))
     }
 }
 
 /// The request of `FlowStateService.ListWrites`.
 public struct ListWritesRequest: WireMessage, Equatable {
-    /// Required.
+    /// Required. A flow without writes has an empty list, whether it exists or not.
     public var flowID: String = ""
-    /// The version; 0: the latest.
-    public var version: Int64 = 0
+    /// Only this version's; empty: every version's.
+    public var versionLabel: String = ""
+    /// Only this channel's; empty: every channel's.
+    public var channel: String = ""
     /// Only this task's; empty: every task's.
     public var taskID: String = ""
-    /// Default 50, maximum 1,000.
+    /// Default 50, maximum 1,000. A page ends earlier when it is as large as a message should be.
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
 
     public init(
         flowID: String = "",
-        version: Int64 = 0,
+        versionLabel: String = "",
+        channel: String = "",
         taskID: String = "",
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
         self.flowID = flowID
-        self.version = version
+        self.versionLabel = versionLabel
+        self.channel = channel
         self.taskID = taskID
         self.pageSize = pageSize
         self.pageToken = pageToken
@@ -2266,7 +2292,8 @@ public struct ListWritesRequest: WireMessage, Equatable {
 
     public init(_ c: Flowstate__V1__ListWritesRequest) throws(WireError) {
         flowID = try c.flow_id.string("flow_id")
-        version = c.version
+        versionLabel = try c.version_label.string("version_label")
+        channel = try c.channel.string("channel")
         taskID = try c.task_id.string("task_id")
         pageSize = c.page_size
         pageToken = try c.page_token.string("page_token")
@@ -2274,7 +2301,8 @@ public struct ListWritesRequest: WireMessage, Equatable {
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListWritesRequest>, _ arena: inout Arena) {
         c.pointee.flow_id = arena.copy(flowID)
-        c.pointee.version = version
+        c.pointee.version_label = arena.copy(versionLabel)
+        c.pointee.channel = arena.copy(channel)
         c.pointee.task_id = arena.copy(taskID)
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
@@ -2282,7 +2310,8 @@ public struct ListWritesRequest: WireMessage, Equatable {
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("flow_id", flowID.fieldValue))
-        body(MessageField("version", version.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
+        body(MessageField("channel", channel.fieldValue))
         body(MessageField("task_id", taskID.fieldValue))
         body(MessageField("page_size", pageSize.fieldValue))
         body(MessageField("page_token", pageToken.fieldValue))
@@ -2291,19 +2320,15 @@ public struct ListWritesRequest: WireMessage, Equatable {
 
 /// The response of `FlowStateService.ListWrites`.
 public struct ListWritesResponse: WireMessage, Equatable {
-    /// The version they are attached to.
-    public var version: Int64 = 0
-    /// By task_id, then index.
-    public var writes: [PendingWrite] = []
+    /// By version label, path, task_id and index.
+    public var writes: [StoredWrite] = []
     /// Empty: this was the last page.
     public var nextPageToken: String = ""
 
     public init(
-        version: Int64 = 0,
-        writes: [PendingWrite] = [],
+        writes: [StoredWrite] = [],
         nextPageToken: String = ""
     ) {
-        self.version = version
         self.writes = writes
         self.nextPageToken = nextPageToken
     }
@@ -2313,22 +2338,103 @@ public struct ListWritesResponse: WireMessage, Equatable {
     }
 
     public init(_ c: Flowstate__V1__ListWritesResponse) throws(WireError) {
-        version = c.version
-        writes = try PendingWrite.array(c.writes, c.n_writes)
+        writes = try StoredWrite.array(c.writes, c.n_writes)
         nextPageToken = try c.next_page_token.string("next_page_token")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListWritesResponse>, _ arena: inout Arena) {
-        c.pointee.version = version
         c.pointee.n_writes = writes.count
         c.pointee.writes = arena.list(writes)
         c.pointee.next_page_token = arena.copy(nextPageToken)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
-        body(MessageField("version", version.fieldValue))
         body(MessageField("writes", writes.fieldValue))
         body(MessageField("next_page_token", nextPageToken.fieldValue))
+    }
+}
+
+/// The request of `FlowStateService.DeleteWrites`.
+public struct DeleteWritesRequest: WireMessage, Equatable {
+    /// Required.
+    public var flowID: String = ""
+    /// Only this version's; empty: every version's.
+    public var versionLabel: String = ""
+    /// Only this channel's; empty: every channel's.
+    public var channel: String = ""
+    /// Only this task's; empty: every task's.
+    public var taskID: String = ""
+    /// The fencing token of the caller's lease; 0: the caller has none.
+    public var leaseToken: Int64 = 0
+
+    public init(
+        flowID: String = "",
+        versionLabel: String = "",
+        channel: String = "",
+        taskID: String = "",
+        leaseToken: Int64 = 0
+    ) {
+        self.flowID = flowID
+        self.versionLabel = versionLabel
+        self.channel = channel
+        self.taskID = taskID
+        self.leaseToken = leaseToken
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_writes_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteWritesRequest) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        versionLabel = try c.version_label.string("version_label")
+        channel = try c.channel.string("channel")
+        taskID = try c.task_id.string("task_id")
+        leaseToken = c.lease_token
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteWritesRequest>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.version_label = arena.copy(versionLabel)
+        c.pointee.channel = arena.copy(channel)
+        c.pointee.task_id = arena.copy(taskID)
+        c.pointee.lease_token = leaseToken
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
+        body(MessageField("channel", channel.fieldValue))
+        body(MessageField("task_id", taskID.fieldValue))
+        body(MessageField("lease_token", leaseToken.fieldValue))
+    }
+}
+
+/// The response of `FlowStateService.DeleteWrites`.
+public struct DeleteWritesResponse: WireMessage, Equatable {
+    /// How many were removed.
+    public var deleted: Int64 = 0
+
+    public init(
+        deleted: Int64 = 0
+    ) {
+        self.deleted = deleted
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_writes_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteWritesResponse) throws(WireError) {
+        deleted = c.deleted
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteWritesResponse>, _ arena: inout Arena) {
+        c.pointee.deleted = deleted
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("deleted", deleted.fieldValue))
     }
 }
 

@@ -497,20 +497,21 @@ public struct CheckpointSpec: WireMessage, Equatable {
     }
 }
 
-/// What one task has produced for a flow before the next version is saved. (task_id, index) is unique
-/// within a version: sending the same pair again replaces nothing and changes nothing.
+/// What one task has produced for a flow before the next version is saved. It belongs to a version, by that version's
+/// label, and may come before that version does. (task_id, index) is unique within a label: of a pair with an index of 0
+/// or more the first one stays; one with a negative index replaces channel, type and value of the one before.
 public struct PendingWrite: WireMessage, Equatable {
-    /// The task that wrote.
+    /// The task that wrote; required.
     public var taskID: String = ""
     /// The position among the task's writes. The client gives negative ones their meaning.
     public var index: Int32 = 0
-    /// The channel written to.
+    /// The channel written to; required.
     public var channel: String = ""
     /// How `value` is encoded; the client's own name for it.
     public var type: String = ""
     /// The value, opaque to the server.
     public var value: [UInt8] = []
-    /// The task's path in a nested flow; may be empty.
+    /// The task's path in a nested flow, 1 KiB of UTF-8 without control characters at most; may be empty.
     public var path: String = ""
 
     public init(
@@ -558,5 +559,54 @@ public struct PendingWrite: WireMessage, Equatable {
         body(MessageField("type", type.fieldValue))
         body(MessageField("value", value.fieldValue))
         body(MessageField("path", path.fieldValue))
+    }
+}
+
+/// A pending write as it is stored.
+public struct StoredWrite: WireMessage, Equatable {
+    /// What the task wrote.
+    public var write: PendingWrite?
+    /// The label of the version that it belongs to.
+    public var versionLabel: String = ""
+    /// Who wrote it last, from the credential.
+    public var actor: String = ""
+    /// When that was committed.
+    public var createdAt: Timestamp?
+
+    public init(
+        write: PendingWrite? = nil,
+        versionLabel: String = "",
+        actor: String = "",
+        createdAt: Timestamp? = nil
+    ) {
+        self.write = write
+        self.versionLabel = versionLabel
+        self.actor = actor
+        self.createdAt = createdAt
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__stored_write__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__StoredWrite) throws(WireError) {
+        write = try PendingWrite.optional(c.write)
+        versionLabel = try c.version_label.string("version_label")
+        actor = try c.actor.string("actor")
+        createdAt = try Timestamp.optional(c.created_at)
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__StoredWrite>, _ arena: inout Arena) {
+        c.pointee.write = arena.make(optional: write)
+        c.pointee.version_label = arena.copy(versionLabel)
+        c.pointee.actor = arena.copy(actor)
+        c.pointee.created_at = arena.make(optional: createdAt)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("write", write.fieldValue))
+        body(MessageField("version_label", versionLabel.fieldValue))
+        body(MessageField("actor", actor.fieldValue))
+        body(MessageField("created_at", createdAt.fieldValue))
     }
 }

@@ -1,13 +1,19 @@
 """What is promised in the same words of many methods, held against all of them."""
 
+import functools
 import importlib
 
 import grpc
 import pytest
 
+from flowstate.v1 import errors_pb2
+
 from errors import invalid, refused
 from promises import promise
 from service_methods import BUILT, MODULES
+
+
+FAILED = grpc.StatusCode.FAILED_PRECONDITION
 
 
 def methods():
@@ -123,12 +129,29 @@ def test_what_comes_with_a_version(flows, name):
 @promise("state", "A token that is not the flow's current one answers FAILED_PRECONDITION (LEASE_LOST).",
          "The fencing token of the caller's lease; 0: the caller has none.")
 @promise("lifecycle", "The fencing token of the caller's lease; 0: the caller has none.")
-@pytest.mark.parametrize("name", ["SaveState", "TransitionPhase", "CompletePhase", "ReportError", "SetStatus"])
-def test_leases_are_still_to_come(flows, name):
-    """No server has given one away yet, so no token is right; it says so in other words."""
+@pytest.mark.parametrize("name", ["SaveState", "TransitionPhase", "CompletePhase", "ReportError", "SetStatus", "AppendWrites", "DeleteWrites"])
+def test_what_a_lease_fences(flows, name):
     flows.save("f", phase="p")
-    fields = {"CompletePhase": {}, "SetStatus": {"status": "s"}, **BESIDES}[name]
-    with refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED") as refusal:
-        getattr(flows, name)(flow_id="f", lease_token=1, **fields)
+    fields = {"CompletePhase": {}, "SetStatus": {"status": "s"}, "DeleteWrites": {},
+              "AppendWrites": {"version_label": "l", "writes": [{"task_id": "t", "channel": "c"}]}, **BESIDES}[name]
+    call = functools.partial(getattr(flows, name), flow_id="f", **fields)
+    with refused(FAILED, "LEASE_LOST") as refusal:
+        call(lease_token=1)
+    lost = refusal.detail(errors_pb2.LeaseLost)
+    assert (lost.holder, lost.token) == ("", 0)
+    first = flows.AcquireLease(flow_id="f", holder="one").lease
+    call(lease_token=first.token)
+    flows.ReleaseLease(flow_id="f", token=first.token)
+    second = flows.AcquireLease(flow_id="f", holder="two").lease
+    version = flows.load("f").flow.version
+    for stale in (first.token, second.token + 1):
+        with refused(FAILED, "LEASE_LOST") as refusal:
+            call(lease_token=stale)
+        lost = refusal.detail(errors_pb2.LeaseLost)
+        assert (lost.holder, lost.token) == ("two", second.token)
+    assert flows.load("f").flow.version == version
+    call()
+    call(lease_token=second.token)
+    with invalid() as refusal:
+        call(lease_token=-1)
     assert refusal.fields() == ["lease_token"]
-    assert flows.load("f").flow.version == 1

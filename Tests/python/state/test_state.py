@@ -119,17 +119,6 @@ def test_a_save_needs_a_state(flows):
         flows.SaveState(flow_id="f")
 
 
-@pytest.mark.parametrize("fields", [
-    {"state": b"{}", "lease_token": 1},
-    {"state": b"{}", "writes": [{"task_id": "t"}]}], ids=lambda fields: list(fields)[-1])
-def test_what_is_not_built_is_said_to_be_so(flows, fields):
-    with refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED") as refusal:
-        flows.SaveState(flow_id="f", **fields)
-    assert refusal.fields() == [list(fields)[-1]]
-    with not_found():
-        flows.load("f")
-
-
 def test_head_keeps_what_a_save_does_not_name(flows):
     flows.save("f", phase="one", status="running", progress=12.5, labels={"a": "1"}, flow_type="t")
     flows.save("f", b"[2]")

@@ -10,8 +10,8 @@ import uuid
 
 import grpc
 from flowstate.v1 import (
-    admin_pb2, admin_pb2_grpc, definition_pb2, definition_pb2_grpc, lifecycle_pb2, lifecycle_pb2_grpc, recovery_pb2, recovery_pb2_grpc,
-    state_pb2, state_pb2_grpc)
+    admin_pb2, admin_pb2_grpc, definition_pb2, definition_pb2_grpc, lease_pb2, lease_pb2_grpc, lifecycle_pb2, lifecycle_pb2_grpc,
+    recovery_pb2, recovery_pb2_grpc, state_pb2, state_pb2_grpc)
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from processes import eventually, kill, kill_all_in, working_in
@@ -22,6 +22,7 @@ SERVICES = {
     "FlowStateService": (state_pb2, state_pb2_grpc.FlowStateServiceStub),
     "FlowLifecycleService": (lifecycle_pb2, lifecycle_pb2_grpc.FlowLifecycleServiceStub),
     "FlowRecoveryService": (recovery_pb2, recovery_pb2_grpc.FlowRecoveryServiceStub),
+    "FlowLeaseService": (lease_pb2, lease_pb2_grpc.FlowLeaseServiceStub),
     "FlowAdminService": (admin_pb2, admin_pb2_grpc.FlowAdminServiceStub),
     "FlowDefinitionService": (definition_pb2, definition_pb2_grpc.FlowDefinitionServiceStub),
 }

@@ -443,6 +443,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__list_writes_reque
 static inline const ProtobufCMessageDescriptor *flowstate__v1__list_writes_response__get_descriptor(void) {
     return &flowstate__v1__list_writes_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_writes_request__get_descriptor(void) {
+    return &flowstate__v1__delete_writes_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_writes_response__get_descriptor(void) {
+    return &flowstate__v1__delete_writes_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__watch_flows_request__get_descriptor(void) {
     return &flowstate__v1__watch_flows_request__descriptor;
 }
@@ -466,6 +472,9 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__checkpoint_spec__
 }
 static inline const ProtobufCMessageDescriptor *flowstate__v1__pending_write__get_descriptor(void) {
     return &flowstate__v1__pending_write__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__stored_write__get_descriptor(void) {
+    return &flowstate__v1__stored_write__descriptor;
 }
 
 #pragma clang assume_nonnull end

@@ -57,7 +57,8 @@ extension Change: TransactionWork {
     var cost: Int {
         switch work {
         case .save(let save):
-            save.command.state.count + save.command.metadata.count + (rounds.readBases?.byteCount ?? 0) + 512
+            save.command.state.count + save.command.metadata.count + save.command.writes.byteCount
+                + (rounds.readBases?.byteCount ?? 0) + 512
         case .statement(let single): single.parameters.byteCount + 256
         }
     }
@@ -160,13 +161,15 @@ extension Change {
     /// Whether it creates the flow if there is none.
     var mayCreate: Bool {
         guard case .save(let save) = work else { return false }
-        return mustCreate || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
+        return mustCreate
+            || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
+                && save.command.leaseToken == nil
     }
 
     /// Bytes that PostgreSQL has to store, as far as known before the batch: a state that is packed in the batch is small.
     var storedBytes: Int {
         switch work {
-        case .save(let save): save.packedBytes
+        case .save(let save): save.packedBytes + save.command.writes.byteCount
         case .statement(let single): single.parameters.byteCount
         }
     }
@@ -200,7 +203,8 @@ final class SaveChange: Sendable {
         self.command = command
         history = resources.history
         canShareStatement =
-            command.checkpoint == nil && command.parentVersion == nil && command.quarantine == nil && command.notification == nil
+            command.checkpoint == nil && command.writes.isEmpty && command.parentVersion == nil && command.quarantine == nil
+            && command.notification == nil
             && command.kind != .definitionMoved
         let size = command.state.count
         let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
@@ -278,6 +282,7 @@ extension SaveCommand {
         content.append(metadata)
         content.append(checkpoint.map { $0.name ?? "" })
         content.append(checkpoint?.description)
+        content.append(writes)
         return content.digest
     }
 }

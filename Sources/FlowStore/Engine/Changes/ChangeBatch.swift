@@ -142,8 +142,8 @@ final class ChangeBatch: TransactionUnit {
 
     private func canBeShort(_ save: SaveChange, _ change: Change) -> Bool {
         let command = save.command
-        guard command.idempotencyKey == nil, command.checkpoint == nil, command.quarantine == nil, command.notification == nil,
-            change.rounds.attempts == 0, !change.rounds.isAlone
+        guard command.idempotencyKey == nil, command.checkpoint == nil, command.writes.isEmpty, command.quarantine == nil,
+            command.notification == nil, change.rounds.attempts == 0, !change.rounds.isAlone
         else { return false }
         switch command.precondition {
         case .expected(let version): return version > 0

@@ -214,6 +214,8 @@ struct SaveGroup {
     let labelLimit: Int
     /// For a flow that the group creates.
     private(set) var definitionRevision: Int64?
+    /// The fencing token that some save has; the others have none.
+    private(set) var leaseToken: Int64?
     private(set) var idempotencyKey: String?
 
     /// - Parameters:
@@ -252,18 +254,22 @@ struct SaveGroup {
 
     private mutating func add(_ index: Int, _ command: SaveCommand) -> Bool {
         if let key = command.idempotencyKey { idempotencyKey = key }
+        if let token = command.leaseToken {
+            guard leaseToken ?? token == token else { return false }
+            leaseToken = token
+        }
         switch command.precondition {
         case .none, .anyVersion: break
         case .expected(0):
-            guard count == 0, start == .present(nil) else { return conflict(index) }
+            guard count == 0, start == .present(nil) else { return conflict(index, command) }
             start = .absent
-        case .expected(let version) where version < 0: return conflict(index)
+        case .expected(let version) where version < 0: return conflict(index, command)
         case .expected(let version):
             // A client may expect any number: the count is subtracted from it, never added to it.
             switch start {
-            case .absent where version != Int64(count): return conflict(index)
+            case .absent where version != Int64(count): return conflict(index, command)
             case .absent: break
-            case .present(let begin?) where version - Int64(count) != begin: return conflict(index)
+            case .present(let begin?) where version - Int64(count) != begin: return conflict(index, command)
             case .present(nil):
                 let begin = version - Int64(count)
                 guard begin >= 1 else { return false }
@@ -274,7 +280,9 @@ struct SaveGroup {
         return append(index, command)
     }
 
-    private mutating func conflict(_ index: Int) -> Bool {
+    private mutating func conflict(_ index: Int, _ command: SaveCommand) -> Bool {
+        // Whether the lease was lost, which comes first, only its own statement can tell.
+        if command.leaseToken != nil { return false }
         members.append(Member(index: index, outcome: .conflict(after: count)))
         return true
     }

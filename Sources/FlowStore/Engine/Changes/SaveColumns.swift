@@ -124,7 +124,7 @@ struct SaveHeadSQL {
     var isChangeable: String {
         """
         f.deleted_at IS NULL AND (\(self[.flowType]) IS NULL OR f.flow_type = \(self[.flowType]))
-            AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version)
+            AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version) AND \(LeaseSQL.allows(self[.leaseToken]))
         """
     }
 
@@ -159,7 +159,7 @@ struct SaveVersionSQL {
 
 /// A value that a save passes to its statement.
 enum SaveValue: Sendable {
-    case tenant, flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision
+    case tenant, flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision, leaseToken
     case kind, actor, contentType, state, size, digest, codec, parentVersion, rowBase, versionLabel, metadata
     case rowPhase, rowStatus, rowProgress
     case key, requestDigest
@@ -181,6 +181,7 @@ final class SaveHead: Sendable {
     /// The oldest base of the rows.
     let base: FlowVersion?
     let revision: Int64?
+    let leaseToken: Int64?
 
     /// Of a single save.
     init(_ command: SaveCommand, base: FlowVersion?) {
@@ -195,6 +196,7 @@ final class SaveHead: Sendable {
         labelChanges = command.labelChanges
         self.base = base
         revision = command.definitionRevision
+        leaseToken = command.leaseToken
     }
 
     init(_ group: SaveGroup, _ key: FlowKey, first: Int, base: FlowVersion?) {
@@ -210,6 +212,7 @@ final class SaveHead: Sendable {
         labelChanges = group.labelChanges
         self.base = base
         revision = group.definitionRevision
+        leaseToken = group.leaseToken
     }
 }
 
@@ -316,6 +319,7 @@ enum SaveParameters {
         .init(.labelChanges, .text { $0.labelChanges.map(LabelsJSON.encode) }),
         .init(.base, .bigint { $0.base }),
         .init(.revision, .bigint { $0.revision }),
+        .init(.leaseToken, .bigint { $0.leaseToken }),
     ]
     static let rows: [SaveParameter<SaveRow>] = [
         .init(.kind, .smallint { $0.save.command.kind.rawValue }),

@@ -1,7 +1,7 @@
 import FlowModel
 import Postgres
 
-/// The statements of a save: four ways to write the head, with or without idempotency key and checkpoint, and a short one.
+/// The statements of a save: four ways to write the head, with or without idempotency key, checkpoint and pending writes, and a short one.
 struct SaveSQL {
     enum Head: Int, CaseIterable {
         /// The flow must not exist.
@@ -15,10 +15,11 @@ struct SaveSQL {
         case append
     }
 
-    /// By `index(head:idempotent:checkpoint:)`.
     private static let statements: [Statement] = Head.allCases.flatMap { head in
         [false, true].flatMap { idempotent in
-            [false, true].map { checkpoint in make(head, idempotent: idempotent, checkpoint: checkpoint) }
+            [false, true].flatMap { checkpoint in
+                [false, true].map { make(head, idempotent: idempotent, checkpoint: checkpoint, writes: $0) }
+            }
         }
     }
 
@@ -26,7 +27,9 @@ struct SaveSQL {
     private static let noting = [Head.update, .updateHeld].flatMap { head in
         [false, true].flatMap { quarantines in
             [false, true].flatMap { notifies in
-                [false, true].map { make(head, idempotent: $0, checkpoint: false, quarantines: quarantines, notifies: notifies) }
+                [false, true].map {
+                    make(head, idempotent: $0, checkpoint: false, writes: false, quarantines: quarantines, notifies: notifies)
+                }
             }
         }
     }
@@ -35,8 +38,8 @@ struct SaveSQL {
         noting[(held ? 8 : 0) + (quarantines ? 4 : 0) + (notifies ? 2 : 0) + (idempotent ? 1 : 0)]
     }
 
-    static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool) -> Statement {
-        statements[head.rawValue * 4 + (idempotent ? 2 : 0) + (checkpoint ? 1 : 0)]
+    static func statement(_ head: Head, idempotent: Bool, checkpoint: Bool, writes: Bool) -> Statement {
+        statements[head.rawValue * 8 + (idempotent ? 4 : 0) + (checkpoint ? 2 : 0) + (writes ? 1 : 0)]
     }
 
     /// Writes the next version, or writes nothing and returns no row, in seven eighths of the time of the statement that can tell why. For
@@ -52,9 +55,9 @@ struct SaveSQL {
         parameterTypes: SaveParameters.singleTypes)
 
     private static func make(
-        _ head: Head, idempotent: Bool, checkpoint: Bool, quarantines: Bool = false, notifies: Bool = false
+        _ head: Head, idempotent: Bool, checkpoint: Bool, writes: Bool, quarantines: Bool = false, notifies: Bool = false
     ) -> Statement {
-        // The idempotency key and the request's digest follow, then what the checkpoint, the quarantine and the notification need.
+        // The idempotency key and the request's digest follow, then what the checkpoint, the writes, the quarantine and the notification need.
         var types = SaveParameters.singleTypes
         var change = ChangeSQL(head: "", version: version, digest: "\(SaveParameters.single(.digest))::bytea")
         change.labels = self.head(0).labels
@@ -77,6 +80,13 @@ struct SaveSQL {
                     (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)
                     SELECT $1, $2, $\(id), $\(id + 1), h.version - $\(id + 3), $\(id + 2), \(SaveParameters.single(.actor)), h.updated_at FROM head h)
                 """)
+        }
+        if writes {
+            let insertion = WriteRow.insertion(
+                first: types.count + 1, label: SaveParameters.single(.versionLabel), actor: SaveParameters.single(.actor),
+                time: "h.updated_at", isEarly: "false", from: "head h")
+            types += WriteRow.insertedTypes
+            change.additions.append("writes AS (\(insertion))")
         }
         if quarantines {
             let id = types.count + 1
@@ -106,7 +116,7 @@ struct SaveSQL {
         }
         let name =
             (quarantines ? "quarantine_and_" : "") + (notifies ? "notify_and_" : "") + "save_\(head)" + (idempotent ? "_idempotent" : "")
-            + (checkpoint ? "_checkpoint" : "")
+            + (checkpoint ? "_checkpoint" : "") + (writes ? "_writes" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 

@@ -36,7 +36,9 @@ struct SingleChange {
             isShort
             ? SaveSQL.short
             : command.quarantine == nil && command.notification == nil
-                ? SaveSQL.statement(command.head(place), idempotent: isIdempotent, checkpoint: command.checkpoint != nil)
+                ? SaveSQL.statement(
+                    command.head(place), idempotent: isIdempotent, checkpoint: command.checkpoint != nil,
+                    writes: !command.writes.isEmpty)
                 : SaveSQL.noting(
                     held: place == .held, idempotent: isIdempotent, quarantines: command.quarantine != nil,
                     notifies: command.notification != nil)
@@ -56,7 +58,7 @@ extension SaveCommand {
             switch precondition {
             case .expected(0): .create
             case .expected: .update
-            case .none, .anyVersion: parentVersion == nil ? .append : .update
+            case .none, .anyVersion: parentVersion == nil && leaseToken == nil ? .append : .update
             }
         }
     }
@@ -69,6 +71,7 @@ extension SaveCommand {
             parameters.append(checkpoint.description)
             parameters.append(Int64(checkpoint.isOfVersionBefore ? 1 : 0))
         }
+        if !writes.isEmpty { WriteRow.append(writes.merged(), to: &parameters) }
         if let quarantine {
             parameters.append(quarantine.id)
             parameters.append(quarantine.reason)
@@ -82,13 +85,15 @@ extension SaveCommand {
         let flowID = key.flowID
         let expected = precondition.expectedVersion
         let isCreate = kind == .created
-        let (flowType, parentVersion, checkpointName) = (flowType, parentVersion, checkpoint?.name)
+        let (flowType, parentVersion, checkpointName, leaseToken) = (flowType, parentVersion, checkpoint?.name, leaseToken)
         return ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest,
-            needsFlow: expected == nil && parentVersion != nil
+            needsFlow: expected == nil && parentVersion != nil || leaseToken != nil
         ) { flow in
             if isCreate { return .flowAlreadyExists(flowID: flowID, version: flow.version, deleted: flow.isDeleted) }
-            if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected, leaseToken: leaseToken) {
+                return error
+            }
             if let flowType, !flowType.utf8.elementsEqual(flow.flowType.utf8) {
                 return .invalidArgument(
                     field: "flow_type",
@@ -178,20 +183,20 @@ struct ChangeSQL {
         var answers = [
             """
             SELECT \(Self.written)::smallint, h.version, h.updated_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text, NULL::bytea,
-                \(digest), \(checkpointID), \(restoredVersion) FROM \(source)
+                \(digest), \(checkpointID), \(restoredVersion), NULL::bigint, NULL::text, NULL::boolean FROM \(source)
             """
         ]
         if keyParameter != nil {
             answers.append(
                 """
                 SELECT \(Self.replayed)::smallint, i.version, i.version_created_at, NULL, NULL, NULL, i.flow_id, i.request_digest,
-                    i.state_digest, i.checkpoint_id, i.restored_version FROM idem i
+                    i.state_digest, i.checkpoint_id, i.restored_version, NULL, NULL, NULL FROM idem i
                 """)
         }
         answers.append(
             """
             SELECT \(Self.current)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
-                NULL, NULL, \(labels?.excess ?? "NULL")
+                NULL, NULL, \(labels?.excess ?? "NULL"), \(LeaseSQL.current), f.lease_holder IS NOT NULL
             FROM flowstate.flow f
             WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM head)
             """ + (keyParameter == nil ? "" : " AND NOT EXISTS (SELECT FROM idem)"))
@@ -217,6 +222,11 @@ enum ChangeRow {
         var isBlocked: Bool
         /// The number of labels that the flow would have; nil: it may have so many.
         var excessLabels: Int64?
+        /// The token of the flow's last lease, and who has the lease now.
+        var leaseToken: Int64?
+        var leaseHolder: String?
+        /// Whether a save with the last token may still be made.
+        var isLeased: Bool
     }
 
     init(_ rows: ResultRows) throws(PostgresError) {
@@ -241,7 +251,8 @@ enum ChangeRow {
             self = .current(
                 CurrentHead(
                     version: version, isDeleted: try rows.bool(0, 3), flowType: try rows.text(0, 4), isBlocked: try rows.bool(0, 5),
-                    excessLabels: try rows.int64IfPresent(0, 10)))
+                    excessLabels: try rows.int64IfPresent(0, 10), leaseToken: try rows.int64IfPresent(0, 11),
+                    leaseHolder: try rows.textIfPresent(0, 12), isLeased: try rows.bool(0, 13)))
         default: throw .protocolViolation("a change answered \(outcome)")
         }
     }
@@ -282,8 +293,13 @@ struct ResultInterpreter: Sendable {
     }
 
     /// The refusals that every change may get.
-    static func commonRefusal(_ flow: ChangeRow.CurrentHead, flowID: String, expected: FlowVersion?) -> StateError? {
+    static func commonRefusal(
+        _ flow: ChangeRow.CurrentHead, flowID: String, expected: FlowVersion?, leaseToken: Int64? = nil
+    ) -> StateError? {
         if flow.isDeleted { return .flowNotFound(flowID: flowID, deleted: true) }
+        if let leaseToken, leaseToken != flow.leaseToken || !flow.isLeased {
+            return .leaseLost(flowID: flowID, holder: flow.leaseHolder ?? "", token: flow.leaseToken ?? 0)
+        }
         if let expected, flow.version != expected {
             return .versionConflict(flowID: flowID, expected: expected, actual: flow.version)
         }

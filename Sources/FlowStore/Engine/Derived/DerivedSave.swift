@@ -18,6 +18,7 @@ struct DerivedSave<Extra: Sendable>: Sendable {
 
     let key: FlowKey
     let precondition: Precondition
+    var leaseToken: Int64?
     let idempotencyKey: String?
     /// Identifies the request beside its key: the derived state differs from version to version, the request does not.
     let requestDigest: [UInt8]
@@ -136,6 +137,7 @@ private struct DerivedSaveRun<Extra: Sendable> {
         // Ids are in the order of insertion, and the recovery's notification came first.
         if recoveryID != nil { command.notification?.id = IDGenerator.next() }
         command.precondition = .expected(snapshot.version.version)
+        command.leaseToken = save.leaseToken
         command.idempotencyKey = save.idempotencyKey
         command.requestDigest = save.requestDigest
         return command

@@ -1807,6 +1807,96 @@ void   flowstate__v1__list_writes_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__list_writes_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__delete_writes_request__init
+                     (Flowstate__V1__DeleteWritesRequest         *message)
+{
+  static const Flowstate__V1__DeleteWritesRequest init_value = FLOWSTATE__V1__DELETE_WRITES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_writes_request__get_packed_size
+                     (const Flowstate__V1__DeleteWritesRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_writes_request__pack
+                     (const Flowstate__V1__DeleteWritesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_writes_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteWritesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteWritesRequest *
+       flowstate__v1__delete_writes_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteWritesRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_writes_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_writes_request__free_unpacked
+                     (Flowstate__V1__DeleteWritesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__delete_writes_response__init
+                     (Flowstate__V1__DeleteWritesResponse         *message)
+{
+  static const Flowstate__V1__DeleteWritesResponse init_value = FLOWSTATE__V1__DELETE_WRITES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_writes_response__get_packed_size
+                     (const Flowstate__V1__DeleteWritesResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_writes_response__pack
+                     (const Flowstate__V1__DeleteWritesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_writes_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteWritesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteWritesResponse *
+       flowstate__v1__delete_writes_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteWritesResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_writes_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_writes_response__free_unpacked
+                     (Flowstate__V1__DeleteWritesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_writes_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__watch_flows_request__init
                      (Flowstate__V1__WatchFlowsRequest         *message)
 {
@@ -2530,7 +2620,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__save_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[8] =
 {
   {
     "flow_id",
@@ -2616,11 +2706,24 @@ static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_d
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "include_writes",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LoadStateRequest, include_writes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__load_state_request__field_indices_by_name[] = {
   3,   /* field[3] = checkpoint */
   0,   /* field[0] = flow_id */
   6,   /* field[6] = if_version_not */
+  7,   /* field[7] = include_writes */
   1,   /* field[1] = latest */
   5,   /* field[5] = time */
   2,   /* field[2] = version */
@@ -2629,7 +2732,7 @@ static const unsigned flowstate__v1__load_state_request__field_indices_by_name[]
 static const ProtobufCIntRange flowstate__v1__load_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
 {
@@ -2639,14 +2742,14 @@ const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
   "Flowstate__V1__LoadStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__LoadStateRequest),
-  7,
+  8,
   flowstate__v1__load_state_request__field_descriptors,
   flowstate__v1__load_state_request__field_indices_by_name,
   1,  flowstate__v1__load_state_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__load_state_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__load_state_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor flowstate__v1__load_state_response__field_descriptors[4] =
 {
   {
     "snapshot",
@@ -2672,15 +2775,41 @@ static const ProtobufCFieldDescriptor flowstate__v1__load_state_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "writes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__LoadStateResponse, n_writes),
+    offsetof(Flowstate__V1__LoadStateResponse, writes),
+    &flowstate__v1__stored_write__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_writes_page_token",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LoadStateResponse, next_writes_page_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__load_state_response__field_indices_by_name[] = {
+  3,   /* field[3] = next_writes_page_token */
   0,   /* field[0] = snapshot */
   1,   /* field[1] = unchanged */
+  2,   /* field[2] = writes */
 };
 static const ProtobufCIntRange flowstate__v1__load_state_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__load_state_response__descriptor =
 {
@@ -2690,7 +2819,7 @@ const ProtobufCMessageDescriptor flowstate__v1__load_state_response__descriptor 
   "Flowstate__V1__LoadStateResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__LoadStateResponse),
-  2,
+  4,
   flowstate__v1__load_state_response__field_descriptors,
   flowstate__v1__load_state_response__field_indices_by_name,
   1,  flowstate__v1__load_state_response__number_ranges,
@@ -4697,12 +4826,12 @@ static const ProtobufCFieldDescriptor flowstate__v1__append_writes_request__fiel
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "version",
+    "version_label",
     2,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__AppendWritesRequest, version),
+    offsetof(Flowstate__V1__AppendWritesRequest, version_label),
     NULL,
     NULL,
     0,             /* flags */
@@ -4736,7 +4865,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__append_writes_request__fiel
 static const unsigned flowstate__v1__append_writes_request__field_indices_by_name[] = {
   0,   /* field[0] = flow_id */
   3,   /* field[3] = lease_token */
-  1,   /* field[1] = version */
+  1,   /* field[1] = version_label */
   2,   /* field[2] = writes */
 };
 static const ProtobufCIntRange flowstate__v1__append_writes_request__number_ranges[1 + 1] =
@@ -4762,20 +4891,8 @@ const ProtobufCMessageDescriptor flowstate__v1__append_writes_request__descripto
 static const ProtobufCFieldDescriptor flowstate__v1__append_writes_response__field_descriptors[2] =
 {
   {
-    "version",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__AppendWritesResponse, version),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "added",
-    2,
+    1,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT32,
     0,   /* quantifier_offset */
@@ -4785,10 +4902,22 @@ static const ProtobufCFieldDescriptor flowstate__v1__append_writes_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "replaced",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__AppendWritesResponse, replaced),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__append_writes_response__field_indices_by_name[] = {
-  1,   /* field[1] = added */
-  0,   /* field[0] = version */
+  0,   /* field[0] = added */
+  1,   /* field[1] = replaced */
 };
 static const ProtobufCIntRange flowstate__v1__append_writes_response__number_ranges[1 + 1] =
 {
@@ -4810,7 +4939,7 @@ const ProtobufCMessageDescriptor flowstate__v1__append_writes_response__descript
   (ProtobufCMessageInit) flowstate__v1__append_writes_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_descriptors[6] =
 {
   {
     "flow_id",
@@ -4825,12 +4954,24 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "version",
+    "version_label",
     2,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ListWritesRequest, version),
+    offsetof(Flowstate__V1__ListWritesRequest, version_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListWritesRequest, channel),
     NULL,
     NULL,
     0,             /* flags */
@@ -4838,7 +4979,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_
   },
   {
     "task_id",
-    3,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -4850,7 +4991,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_
   },
   {
     "page_size",
-    4,
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT32,
     0,   /* quantifier_offset */
@@ -4862,7 +5003,7 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_
   },
   {
     "page_token",
-    5,
+    6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -4874,16 +5015,17 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_request__field_
   },
 };
 static const unsigned flowstate__v1__list_writes_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
   0,   /* field[0] = flow_id */
-  3,   /* field[3] = page_size */
-  4,   /* field[4] = page_token */
-  2,   /* field[2] = task_id */
-  1,   /* field[1] = version */
+  4,   /* field[4] = page_size */
+  5,   /* field[5] = page_token */
+  3,   /* field[3] = task_id */
+  1,   /* field[1] = version_label */
 };
 static const ProtobufCIntRange flowstate__v1__list_writes_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_writes_request__descriptor =
 {
@@ -4893,42 +5035,30 @@ const ProtobufCMessageDescriptor flowstate__v1__list_writes_request__descriptor 
   "Flowstate__V1__ListWritesRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListWritesRequest),
-  5,
+  6,
   flowstate__v1__list_writes_request__field_descriptors,
   flowstate__v1__list_writes_request__field_indices_by_name,
   1,  flowstate__v1__list_writes_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_writes_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_writes_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flowstate__v1__list_writes_response__field_descriptors[2] =
 {
   {
-    "version",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Flowstate__V1__ListWritesResponse, version),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "writes",
-    2,
+    1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flowstate__V1__ListWritesResponse, n_writes),
     offsetof(Flowstate__V1__ListWritesResponse, writes),
-    &flowstate__v1__pending_write__descriptor,
+    &flowstate__v1__stored_write__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "next_page_token",
-    3,
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -4940,14 +5070,13 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_writes_response__field
   },
 };
 static const unsigned flowstate__v1__list_writes_response__field_indices_by_name[] = {
-  2,   /* field[2] = next_page_token */
-  0,   /* field[0] = version */
-  1,   /* field[1] = writes */
+  1,   /* field[1] = next_page_token */
+  0,   /* field[0] = writes */
 };
 static const ProtobufCIntRange flowstate__v1__list_writes_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_writes_response__descriptor =
 {
@@ -4957,11 +5086,139 @@ const ProtobufCMessageDescriptor flowstate__v1__list_writes_response__descriptor
   "Flowstate__V1__ListWritesResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListWritesResponse),
-  3,
+  2,
   flowstate__v1__list_writes_response__field_descriptors,
   flowstate__v1__list_writes_response__field_indices_by_name,
   1,  flowstate__v1__list_writes_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_writes_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__delete_writes_request__field_descriptors[5] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesRequest, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version_label",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesRequest, version_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesRequest, channel),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "task_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesRequest, task_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_token",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesRequest, lease_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_writes_request__field_indices_by_name[] = {
+  2,   /* field[2] = channel */
+  0,   /* field[0] = flow_id */
+  4,   /* field[4] = lease_token */
+  3,   /* field[3] = task_id */
+  1,   /* field[1] = version_label */
+};
+static const ProtobufCIntRange flowstate__v1__delete_writes_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_writes_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteWritesRequest",
+  "DeleteWritesRequest",
+  "Flowstate__V1__DeleteWritesRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteWritesRequest),
+  5,
+  flowstate__v1__delete_writes_request__field_descriptors,
+  flowstate__v1__delete_writes_request__field_indices_by_name,
+  1,  flowstate__v1__delete_writes_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_writes_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__delete_writes_response__field_descriptors[1] =
+{
+  {
+    "deleted",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteWritesResponse, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_writes_response__field_indices_by_name[] = {
+  0,   /* field[0] = deleted */
+};
+static const ProtobufCIntRange flowstate__v1__delete_writes_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_writes_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteWritesResponse",
+  "DeleteWritesResponse",
+  "Flowstate__V1__DeleteWritesResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteWritesResponse),
+  1,
+  flowstate__v1__delete_writes_response__field_descriptors,
+  flowstate__v1__delete_writes_response__field_indices_by_name,
+  1,  flowstate__v1__delete_writes_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_writes_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__watch_flows_request__field_descriptors[6] =
@@ -5227,7 +5484,7 @@ const ProtobufCEnumDescriptor flowstate__v1__version_order__descriptor =
   flowstate__v1__version_order__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[19] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[20] =
 {
   { "CreateFlow", &flowstate__v1__create_flow_request__descriptor, &flowstate__v1__create_flow_response__descriptor },
   { "SaveState", &flowstate__v1__save_state_request__descriptor, &flowstate__v1__save_state_response__descriptor },
@@ -5247,6 +5504,7 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method
   { "DeleteCheckpoint", &flowstate__v1__delete_checkpoint_request__descriptor, &flowstate__v1__delete_checkpoint_response__descriptor },
   { "AppendWrites", &flowstate__v1__append_writes_request__descriptor, &flowstate__v1__append_writes_response__descriptor },
   { "ListWrites", &flowstate__v1__list_writes_request__descriptor, &flowstate__v1__list_writes_response__descriptor },
+  { "DeleteWrites", &flowstate__v1__delete_writes_request__descriptor, &flowstate__v1__delete_writes_response__descriptor },
   { "WatchFlows", &flowstate__v1__watch_flows_request__descriptor, &flowstate__v1__watch_flows_response__descriptor },
 };
 const unsigned flowstate__v1__flow_state_service__method_indices_by_name[] = {
@@ -5257,6 +5515,7 @@ const unsigned flowstate__v1__flow_state_service__method_indices_by_name[] = {
   0,        /* CreateFlow */
   15,        /* DeleteCheckpoint */
   11,        /* DeleteFlow */
+  18,        /* DeleteWrites */
   9,        /* DiffVersions */
   6,        /* DownloadState */
   10,        /* ForkFlow */
@@ -5268,7 +5527,7 @@ const unsigned flowstate__v1__flow_state_service__method_indices_by_name[] = {
   14,        /* RestoreCheckpoint */
   1,        /* SaveState */
   5,        /* UploadState */
-  18         /* WatchFlows */
+  19         /* WatchFlows */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
 {
@@ -5277,7 +5536,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
   "FlowStateService",
   "Flowstate__V1__FlowStateService",
   "flowstate.v1",
-  19,
+  20,
   flowstate__v1__flow_state_service__method_descriptors,
   flowstate__v1__flow_state_service__method_indices_by_name
 };
@@ -5425,13 +5684,21 @@ void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
   service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
+                                                      const Flowstate__V1__DeleteWritesRequest *input,
+                                                      Flowstate__V1__DeleteWritesResponse_Closure closure,
+                                                      void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     const Flowstate__V1__WatchFlowsRequest *input,
                                                     Flowstate__V1__WatchFlowsResponse_Closure closure,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Service *service,
                                               Flowstate__V1__FlowStateService_ServiceDestroy destroy)

@@ -277,6 +277,51 @@ void   flowstate__v1__pending_write__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__pending_write__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__stored_write__init
+                     (Flowstate__V1__StoredWrite         *message)
+{
+  static const Flowstate__V1__StoredWrite init_value = FLOWSTATE__V1__STORED_WRITE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__stored_write__get_packed_size
+                     (const Flowstate__V1__StoredWrite *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__stored_write__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__stored_write__pack
+                     (const Flowstate__V1__StoredWrite *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__stored_write__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__stored_write__pack_to_buffer
+                     (const Flowstate__V1__StoredWrite *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__stored_write__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__StoredWrite *
+       flowstate__v1__stored_write__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__StoredWrite *)
+     protobuf_c_message_unpack (&flowstate__v1__stored_write__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__stored_write__free_unpacked
+                     (Flowstate__V1__StoredWrite *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__stored_write__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12] =
 {
   {
@@ -997,6 +1042,83 @@ const ProtobufCMessageDescriptor flowstate__v1__pending_write__descriptor =
   flowstate__v1__pending_write__field_indices_by_name,
   1,  flowstate__v1__pending_write__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__pending_write__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__stored_write__field_descriptors[4] =
+{
+  {
+    "write",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__StoredWrite, write),
+    &flowstate__v1__pending_write__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version_label",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__StoredWrite, version_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__StoredWrite, actor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__StoredWrite, created_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__stored_write__field_indices_by_name[] = {
+  2,   /* field[2] = actor */
+  3,   /* field[3] = created_at */
+  1,   /* field[1] = version_label */
+  0,   /* field[0] = write */
+};
+static const ProtobufCIntRange flowstate__v1__stored_write__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__stored_write__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.StoredWrite",
+  "StoredWrite",
+  "Flowstate__V1__StoredWrite",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__StoredWrite),
+  4,
+  flowstate__v1__stored_write__field_descriptors,
+  flowstate__v1__stored_write__field_indices_by_name,
+  1,  flowstate__v1__stored_write__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__stored_write__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue flowstate__v1__version_event__enum_values_by_number[13] =

@@ -60,6 +60,8 @@ typedef struct Flowstate__V1__AppendWritesRequest Flowstate__V1__AppendWritesReq
 typedef struct Flowstate__V1__AppendWritesResponse Flowstate__V1__AppendWritesResponse;
 typedef struct Flowstate__V1__ListWritesRequest Flowstate__V1__ListWritesRequest;
 typedef struct Flowstate__V1__ListWritesResponse Flowstate__V1__ListWritesResponse;
+typedef struct Flowstate__V1__DeleteWritesRequest Flowstate__V1__DeleteWritesRequest;
+typedef struct Flowstate__V1__DeleteWritesResponse Flowstate__V1__DeleteWritesResponse;
 typedef struct Flowstate__V1__WatchFlowsRequest Flowstate__V1__WatchFlowsRequest;
 typedef struct Flowstate__V1__WatchFlowsResponse Flowstate__V1__WatchFlowsResponse;
 
@@ -285,7 +287,7 @@ struct  Flowstate__V1__SaveStateRequest
    */
   Flowstate__V1__CheckpointSpec *checkpoint;
   /*
-   * Pending writes to attach to the new version.
+   * Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.
    */
   size_t n_writes;
   Flowstate__V1__PendingWrite **writes;
@@ -403,6 +405,10 @@ struct  Flowstate__V1__LoadStateRequest
    * asked for.
    */
   ProtobufCBinaryData flow_id;
+  /*
+   * Also send the pending writes of the version selected; none when it has no label.
+   */
+  protobuf_c_boolean include_writes;
   Flowstate__V1__LoadStateRequest__SelectorCase selector_case;
   union {
     /*
@@ -437,7 +443,7 @@ struct  Flowstate__V1__LoadStateRequest
 };
 #define FLOWSTATE__V1__LOAD_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__load_state_request__descriptor) \
-    , {0,NULL}, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
+    , {0,NULL}, 0, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__LoadStateResponse
@@ -451,10 +457,19 @@ struct  Flowstate__V1__LoadStateResponse
    * The version selected is the one in `if_version_not`; the snapshot has no state.
    */
   protobuf_c_boolean unchanged;
+  /*
+   * With `include_writes`: by path, task_id and index, names by their bytes; as many as fit into a page.
+   */
+  size_t n_writes;
+  Flowstate__V1__StoredWrite **writes;
+  /*
+   * Empty: these were all. Else the `page_token` for a ListWrites of this flow and version label that lists the others.
+   */
+  ProtobufCBinaryData next_writes_page_token;
 };
 #define FLOWSTATE__V1__LOAD_STATE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__load_state_response__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, 0,NULL, {0,NULL} }
 
 
 struct  Flowstate__V1__BatchSaveStateRequest
@@ -1196,15 +1211,15 @@ struct  Flowstate__V1__AppendWritesRequest
 {
   ProtobufCMessage base;
   /*
-   * Required.
+   * Required. NOT_FOUND (FLOW_NOT_FOUND) when it is deleted.
    */
   ProtobufCBinaryData flow_id;
   /*
-   * The version to attach to; 0: the latest.
+   * The version's label; required.
    */
-  int64_t version;
+  ProtobufCBinaryData version_label;
   /*
-   * 1 to 1,000 writes. A pair of task_id and index that is there already is left as it is.
+   * 1 to 1,000 writes.
    */
   size_t n_writes;
   Flowstate__V1__PendingWrite **writes;
@@ -1215,20 +1230,20 @@ struct  Flowstate__V1__AppendWritesRequest
 };
 #define FLOWSTATE__V1__APPEND_WRITES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__append_writes_request__descriptor) \
-    , {0,NULL}, 0, 0,NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0 }
 
 
 struct  Flowstate__V1__AppendWritesResponse
 {
   ProtobufCMessage base;
   /*
-   * The version attached to.
-   */
-  int64_t version;
-  /*
    * How many writes are new.
    */
   int32_t added;
+  /*
+   * How many replaced an earlier one. The others were there already.
+   */
+  int32_t replaced;
 };
 #define FLOWSTATE__V1__APPEND_WRITES_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__append_writes_response__descriptor) \
@@ -1239,19 +1254,23 @@ struct  Flowstate__V1__ListWritesRequest
 {
   ProtobufCMessage base;
   /*
-   * Required.
+   * Required. A flow without writes has an empty list, whether it exists or not.
    */
   ProtobufCBinaryData flow_id;
   /*
-   * The version; 0: the latest.
+   * Only this version's; empty: every version's.
    */
-  int64_t version;
+  ProtobufCBinaryData version_label;
+  /*
+   * Only this channel's; empty: every channel's.
+   */
+  ProtobufCBinaryData channel;
   /*
    * Only this task's; empty: every task's.
    */
   ProtobufCBinaryData task_id;
   /*
-   * Default 50, maximum 1,000.
+   * Default 50, maximum 1,000. A page ends earlier when it is as large as a message should be.
    */
   int32_t page_size;
   /*
@@ -1261,21 +1280,17 @@ struct  Flowstate__V1__ListWritesRequest
 };
 #define FLOWSTATE__V1__LIST_WRITES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_writes_request__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, 0, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Flowstate__V1__ListWritesResponse
 {
   ProtobufCMessage base;
   /*
-   * The version they are attached to.
-   */
-  int64_t version;
-  /*
-   * By task_id, then index.
+   * By version label, path, task_id and index.
    */
   size_t n_writes;
-  Flowstate__V1__PendingWrite **writes;
+  Flowstate__V1__StoredWrite **writes;
   /*
    * Empty: this was the last page.
    */
@@ -1283,7 +1298,49 @@ struct  Flowstate__V1__ListWritesResponse
 };
 #define FLOWSTATE__V1__LIST_WRITES_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_writes_response__descriptor) \
-    , 0, 0,NULL, {0,NULL} }
+    , 0,NULL, {0,NULL} }
+
+
+struct  Flowstate__V1__DeleteWritesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Required.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * Only this version's; empty: every version's.
+   */
+  ProtobufCBinaryData version_label;
+  /*
+   * Only this channel's; empty: every channel's.
+   */
+  ProtobufCBinaryData channel;
+  /*
+   * Only this task's; empty: every task's.
+   */
+  ProtobufCBinaryData task_id;
+  /*
+   * The fencing token of the caller's lease; 0: the caller has none.
+   */
+  int64_t lease_token;
+};
+#define FLOWSTATE__V1__DELETE_WRITES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_writes_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Flowstate__V1__DeleteWritesResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many were removed.
+   */
+  int64_t deleted;
+};
+#define FLOWSTATE__V1__DELETE_WRITES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_writes_response__descriptor) \
+    , 0 }
 
 
 typedef enum {
@@ -2122,6 +2179,44 @@ Flowstate__V1__ListWritesResponse *
 void   flowstate__v1__list_writes_response__free_unpacked
                      (Flowstate__V1__ListWritesResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteWritesRequest methods */
+void   flowstate__v1__delete_writes_request__init
+                     (Flowstate__V1__DeleteWritesRequest         *message);
+size_t flowstate__v1__delete_writes_request__get_packed_size
+                     (const Flowstate__V1__DeleteWritesRequest   *message);
+size_t flowstate__v1__delete_writes_request__pack
+                     (const Flowstate__V1__DeleteWritesRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_writes_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteWritesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteWritesRequest *
+       flowstate__v1__delete_writes_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_writes_request__free_unpacked
+                     (Flowstate__V1__DeleteWritesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteWritesResponse methods */
+void   flowstate__v1__delete_writes_response__init
+                     (Flowstate__V1__DeleteWritesResponse         *message);
+size_t flowstate__v1__delete_writes_response__get_packed_size
+                     (const Flowstate__V1__DeleteWritesResponse   *message);
+size_t flowstate__v1__delete_writes_response__pack
+                     (const Flowstate__V1__DeleteWritesResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_writes_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteWritesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteWritesResponse *
+       flowstate__v1__delete_writes_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_writes_response__free_unpacked
+                     (Flowstate__V1__DeleteWritesResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__WatchFlowsRequest methods */
 void   flowstate__v1__watch_flows_request__init
                      (Flowstate__V1__WatchFlowsRequest         *message);
@@ -2282,6 +2377,12 @@ typedef void (*Flowstate__V1__ListWritesRequest_Closure)
 typedef void (*Flowstate__V1__ListWritesResponse_Closure)
                  (const Flowstate__V1__ListWritesResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__DeleteWritesRequest_Closure)
+                 (const Flowstate__V1__DeleteWritesRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__DeleteWritesResponse_Closure)
+                 (const Flowstate__V1__DeleteWritesResponse *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__WatchFlowsRequest_Closure)
                  (const Flowstate__V1__WatchFlowsRequest *message,
                   void *closure_data);
@@ -2367,6 +2468,10 @@ struct Flowstate__V1__FlowStateService_Service
                       const Flowstate__V1__ListWritesRequest *input,
                       Flowstate__V1__ListWritesResponse_Closure closure,
                       void *closure_data);
+  void (*delete_writes)(Flowstate__V1__FlowStateService_Service *service,
+                        const Flowstate__V1__DeleteWritesRequest *input,
+                        Flowstate__V1__DeleteWritesResponse_Closure closure,
+                        void *closure_data);
   void (*watch_flows)(Flowstate__V1__FlowStateService_Service *service,
                       const Flowstate__V1__WatchFlowsRequest *input,
                       Flowstate__V1__WatchFlowsResponse_Closure closure,
@@ -2397,6 +2502,7 @@ void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Se
       function_prefix__ ## delete_checkpoint,\
       function_prefix__ ## append_writes,\
       function_prefix__ ## list_writes,\
+      function_prefix__ ## delete_writes,\
       function_prefix__ ## watch_flows  }
 void flowstate__v1__flow_state_service__create_flow(ProtobufCService *service,
                                                     const Flowstate__V1__CreateFlowRequest *input,
@@ -2470,6 +2576,10 @@ void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
                                                     const Flowstate__V1__ListWritesRequest *input,
                                                     Flowstate__V1__ListWritesResponse_Closure closure,
                                                     void *closure_data);
+void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
+                                                      const Flowstate__V1__DeleteWritesRequest *input,
+                                                      Flowstate__V1__DeleteWritesResponse_Closure closure,
+                                                      void *closure_data);
 void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     const Flowstate__V1__WatchFlowsRequest *input,
                                                     Flowstate__V1__WatchFlowsResponse_Closure closure,
@@ -2520,6 +2630,8 @@ extern const ProtobufCMessageDescriptor flowstate__v1__append_writes_request__de
 extern const ProtobufCMessageDescriptor flowstate__v1__append_writes_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_writes_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_writes_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_writes_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_writes_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__watch_flows_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__watch_flows_response__descriptor;
 extern const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor;

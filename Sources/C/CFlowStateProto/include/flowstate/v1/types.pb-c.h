@@ -23,6 +23,7 @@ typedef struct Flowstate__V1__Snapshot Flowstate__V1__Snapshot;
 typedef struct Flowstate__V1__Checkpoint Flowstate__V1__Checkpoint;
 typedef struct Flowstate__V1__CheckpointSpec Flowstate__V1__CheckpointSpec;
 typedef struct Flowstate__V1__PendingWrite Flowstate__V1__PendingWrite;
+typedef struct Flowstate__V1__StoredWrite Flowstate__V1__StoredWrite;
 
 
 /* --- enums --- */
@@ -323,14 +324,15 @@ struct  Flowstate__V1__CheckpointSpec
 
 
 /*
- * What one task has produced for a flow before the next version is saved. (task_id, index) is unique
- * within a version: sending the same pair again replaces nothing and changes nothing.
+ * What one task has produced for a flow before the next version is saved. It belongs to a version, by that version's
+ * label, and may come before that version does. (task_id, index) is unique within a label: of a pair with an index of 0
+ * or more the first one stays; one with a negative index replaces channel, type and value of the one before.
  */
 struct  Flowstate__V1__PendingWrite
 {
   ProtobufCMessage base;
   /*
-   * The task that wrote.
+   * The task that wrote; required.
    */
   ProtobufCBinaryData task_id;
   /*
@@ -338,7 +340,7 @@ struct  Flowstate__V1__PendingWrite
    */
   int32_t index;
   /*
-   * The channel written to.
+   * The channel written to; required.
    */
   ProtobufCBinaryData channel;
   /*
@@ -350,13 +352,41 @@ struct  Flowstate__V1__PendingWrite
    */
   ProtobufCBinaryData value;
   /*
-   * The task's path in a nested flow; may be empty.
+   * The task's path in a nested flow, 1 KiB of UTF-8 without control characters at most; may be empty.
    */
   ProtobufCBinaryData path;
 };
 #define FLOWSTATE__V1__PENDING_WRITE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__pending_write__descriptor) \
     , {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+/*
+ * A pending write as it is stored.
+ */
+struct  Flowstate__V1__StoredWrite
+{
+  ProtobufCMessage base;
+  /*
+   * What the task wrote.
+   */
+  Flowstate__V1__PendingWrite *write;
+  /*
+   * The label of the version that it belongs to.
+   */
+  ProtobufCBinaryData version_label;
+  /*
+   * Who wrote it last, from the credential.
+   */
+  ProtobufCBinaryData actor;
+  /*
+   * When that was committed.
+   */
+  Google__Protobuf__Timestamp *created_at;
+};
+#define FLOWSTATE__V1__STORED_WRITE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__stored_write__descriptor) \
+    , NULL, {0,NULL}, {0,NULL}, NULL }
 
 
 /* Flowstate__V1__Flow methods */
@@ -473,6 +503,25 @@ Flowstate__V1__PendingWrite *
 void   flowstate__v1__pending_write__free_unpacked
                      (Flowstate__V1__PendingWrite *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__StoredWrite methods */
+void   flowstate__v1__stored_write__init
+                     (Flowstate__V1__StoredWrite         *message);
+size_t flowstate__v1__stored_write__get_packed_size
+                     (const Flowstate__V1__StoredWrite   *message);
+size_t flowstate__v1__stored_write__pack
+                     (const Flowstate__V1__StoredWrite   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__stored_write__pack_to_buffer
+                     (const Flowstate__V1__StoredWrite   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__StoredWrite *
+       flowstate__v1__stored_write__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__stored_write__free_unpacked
+                     (Flowstate__V1__StoredWrite *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Flowstate__V1__Flow_Closure)
@@ -493,6 +542,9 @@ typedef void (*Flowstate__V1__CheckpointSpec_Closure)
 typedef void (*Flowstate__V1__PendingWrite_Closure)
                  (const Flowstate__V1__PendingWrite *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__StoredWrite_Closure)
+                 (const Flowstate__V1__StoredWrite *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -506,6 +558,7 @@ extern const ProtobufCMessageDescriptor flowstate__v1__snapshot__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__checkpoint__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__checkpoint_spec__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__pending_write__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__stored_write__descriptor;
 
 PROTOBUF_C__END_DECLS
 
