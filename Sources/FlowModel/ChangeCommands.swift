@@ -9,6 +9,8 @@ package enum Precondition: Sendable, Equatable {
     case anyVersion
     /// The flow must be at this version; 0: it must not exist.
     case expected(FlowVersion)
+    /// The flow's latest version must have this label.
+    case expectedLabel(String)
 }
 
 /// A checkpoint to be made.
@@ -60,6 +62,11 @@ package struct SaveCommand: Sendable {
     package var versionLabel: String?
     /// The version this state was made from; nil means the one before.
     package var parentVersion: FlowVersion?
+    /// Instead of `parentVersion`: the label of the version this state was made from, which may be unknown here.
+    package var parentLabel: String?
+    package var tags = Labels.none
+    /// A deleted flow goes on, as a new one, with its next number.
+    package var revives = false
     /// The fencing token of the caller's lease, which must be the current one; nil: the caller has none.
     package var leaseToken: Int64?
     /// JSON, or empty.

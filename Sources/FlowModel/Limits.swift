@@ -36,6 +36,8 @@ package struct Limits: Sendable, Equatable {
     package var labels = 64
     /// One label: its name and its value, each.
     package var labelBytes = 256
+    /// Tags of one version.
+    package var versionTags = 8
     /// Pending writes in one call.
     package var writes = 1_000
     /// The path of a pending write. It is part of an index entry, of which PostgreSQL takes 2,704 bytes.

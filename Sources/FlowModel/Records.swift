@@ -98,11 +98,14 @@ package struct VersionRecord: Sendable, Equatable {
     package var createdAt: Timestamp
     /// Names (ids where there is no name) of the checkpoints that point here, sorted by bytes.
     package var checkpoints: [String]
+    /// The label of the parent, as it was given.
+    package var parentLabel: String?
+    package var tags: Labels
 
     package init(
         version: FlowVersion, parentVersion: FlowVersion?, kind: VersionKind, actor: String, contentType: String, size: Int64,
         digest: [UInt8], phase: String, status: String, progress: Double?, versionLabel: String?, metadata: [UInt8],
-        createdAt: Timestamp, checkpoints: [String]
+        createdAt: Timestamp, checkpoints: [String], parentLabel: String? = nil, tags: Labels = .none
     ) {
         self.version = version
         self.parentVersion = parentVersion
@@ -118,6 +121,8 @@ package struct VersionRecord: Sendable, Equatable {
         self.metadata = metadata
         self.createdAt = createdAt
         self.checkpoints = checkpoints
+        self.parentLabel = parentLabel
+        self.tags = tags
     }
 }
 

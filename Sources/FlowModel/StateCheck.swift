@@ -29,6 +29,7 @@ package struct StateCheck: Sendable {
         if command.parentVersion != nil, command.precondition == .expected(0) {
             throw .invalidArgument(field: "parent_version", message: "a flow that must not exist has no version to come from")
         }
+        try checkLineage(of: command)
         try check(leaseToken: command.leaseToken)
         if command.leaseToken != nil, command.precondition == .expected(0) {
             throw .invalidArgument(field: "lease_token", message: "a flow that must not exist has no lease")
@@ -43,6 +44,27 @@ package struct StateCheck: Sendable {
         try checkIdempotencyKey(command.idempotencyKey)
         // For the other kinds the server writes the metadata.
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
+    }
+
+    private func checkLineage(of command: SaveCommand) throws(StateError) {
+        try checkName(command.parentLabel, "parent_version_label", mayBeEmpty: false)
+        if command.parentLabel != nil, command.parentVersion != nil {
+            throw .invalidArgument(field: "parent_version_label", message: "give this or parent_version, not both")
+        }
+        if command.tags.entries.count > limits.versionTags {
+            let message = "has \(command.tags.entries.count) entries, the limit is \(limits.versionTags)"
+            throw .invalidArgument(field: "version_tags", message: message)
+        }
+        try command.tags.check(limits: limits, field: "version_tags")
+        guard command.revives else { return }
+        if command.leaseToken != nil || command.parentVersion != nil {
+            throw .invalidArgument(field: "revive", message: "a flow that is made anew has neither a lease nor a parent_version")
+        }
+        switch command.precondition {
+        case .none, .anyVersion, .expected(0): break
+        case .expected, .expectedLabel:
+            throw .invalidArgument(field: "revive", message: "a deleted flow has no version to expect; expect version 0, or none")
+        }
     }
 
     package func check(_ command: DeleteFlowCommand) throws(StateError) {
@@ -184,6 +206,7 @@ extension StateCheck {
     }
 
     private func checkVersion(_ precondition: Precondition) throws(StateError) {
+        if case .expectedLabel(let label) = precondition { try checkName(label, "expected_version_label", mayBeEmpty: false) }
         guard case .expected(let version) = precondition else { return }
         try WireNumber.check(version, field: "expected_version", hint: "use 0 for \"must not exist\" or a version from 1")
     }

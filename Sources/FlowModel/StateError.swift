@@ -8,6 +8,8 @@ import JSON
 package indirect enum StateError: Error, Sendable, Equatable {
     /// ConcurrentModificationError: the flow is at `actual`, the save expected `expected`; 0: "does not exist".
     case versionConflict(flowID: String, expected: Int64, actual: Int64)
+    /// The same, of the latest version's label: the flow is at `version`, 0: it does not exist.
+    case labelConflict(flowID: String, expected: String, actual: String, version: Int64)
     /// A flow with this id exists, or existed and was deleted (create only).
     case flowAlreadyExists(flowID: String, version: Int64, deleted: Bool)
     /// StateValidationError: the state breaks the rules; every violation found.
@@ -80,7 +82,7 @@ extension StateError {
     /// Stable, SCREAMING_SNAKE; `ErrorInfo.reason` of the reply.
     package var reason: String {
         switch self {
-        case .versionConflict, .definitionConflict: "VERSION_CONFLICT"
+        case .versionConflict, .labelConflict, .definitionConflict: "VERSION_CONFLICT"
         case .flowAlreadyExists: "FLOW_ALREADY_EXISTS"
         case .stateInvalid: "STATE_INVALID"
         case .patchNotApplicable: "PATCH_NOT_APPLICABLE"

@@ -7,6 +7,7 @@ extension StateError: CustomStringConvertible {
     package var message: String {
         switch self {
         case .versionConflict(let flowID, let expected, let actual): Self.versionConflict(flowID, expected, actual)
+        case .labelConflict(let flowID, let expected, let actual, let version): Self.labelConflict(flowID, expected, actual, version)
         case .flowAlreadyExists(let flowID, let version, let deleted): Self.alreadyExists(flowID, version, deleted)
         case .stateInvalid(let violations):
             "the state was refused: "
@@ -30,7 +31,8 @@ extension StateError: CustomStringConvertible {
         case .recoveryFailed(let flowID, let tried):
             "flow \"\(flowID)\" could not be recovered; tried: \(tried.joined(separator: ", "))"
         case .leaseLost(let flowID, let holder, let token):
-            "the lease on flow \"\(flowID)\" was lost; \"\(holder)\" holds token \(token); acquire the lease again and reload"
+            "the lease on flow \"\(flowID)\" was lost; "
+                + (holder.isEmpty ? "no one has it now" : "\"\(holder)\" holds token \(token)") + "; acquire the lease again and reload"
         case .flowNotFound(let flowID, let deleted): Self.flowNotFound(flowID, deleted)
         case .versionNotFound(let flowID, let selector):
             "flow \"\(flowID)\" has no \(selector); list its versions to see what is there"
@@ -86,6 +88,15 @@ extension StateError: CustomStringConvertible {
             "flow \"\(flowID)\" is at version \(actual), not \(expected): another save came in between; load it, apply your change again and save with expected_version \(actual)"
     }
 
+    private static func labelConflict(_ flowID: String, _ expected: String, _ actual: String, _ version: Int64) -> String {
+        if version == 0 {
+            return "flow \"\(flowID)\" does not exist, so its latest version has no label \"\(expected)\"; check flow_id and tenant"
+        }
+        let label = actual.isEmpty ? "no label" : "the label \"\(actual)\""
+        return
+            "version \(version), the latest of flow \"\(flowID)\", has \(label), not \"\(expected)\": another save came in between; load it and apply your change again"
+    }
+
     private static func alreadyExists(_ flowID: String, _ version: Int64, _ deleted: Bool) -> String {
         deleted
             ? "flow \"\(flowID)\" existed and was deleted; an id is not used twice, choose another flow_id"
@@ -94,7 +105,7 @@ extension StateError: CustomStringConvertible {
 
     private static func flowNotFound(_ flowID: String, _ deleted: Bool) -> String {
         deleted
-            ? "flow \"\(flowID)\" was deleted and cannot be saved or loaded; its old versions can still be read by number; use a new flow_id"
+            ? "flow \"\(flowID)\" was deleted and cannot be saved or loaded; its old versions can still be read by number; use a new flow_id, or save it with revive"
             : "flow \"\(flowID)\" does not exist in this tenant; check flow_id and tenant, or create it"
     }
 

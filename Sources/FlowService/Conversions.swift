@@ -83,7 +83,7 @@ extension VersionRecord {
             version: version, parentVersion: parentVersion ?? 0, event: VersionEvent(rawValue: Int32(kind.rawValue)),
             actor: actor, contentType: contentType, sizeBytes: size, digest: digest, phase: phase, status: status,
             versionLabel: versionLabel ?? "", metadata: metadata, createdAt: createdAt.message,
-            checkpoints: checkpoints, progress: progress)
+            checkpoints: checkpoints, progress: progress, parentVersionLabel: parentLabel ?? "", versionTags: tags.message)
     }
 }
 

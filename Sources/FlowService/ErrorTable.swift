@@ -67,7 +67,7 @@ package enum ErrorTable {
 
     private static func code(_ error: StateError) -> StatusCode {
         switch error {
-        case .versionConflict, .definitionConflict: .aborted
+        case .versionConflict, .labelConflict, .definitionConflict: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
         case .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost:
@@ -91,6 +91,10 @@ package enum ErrorTable {
         switch error {
         case .versionConflict(_, let expected, let actual):
             AnyMessage(packing: VersionConflict(expected: expected, actual: actual))
+        case .labelConflict(_, let expected, let actual, let version):
+            AnyMessage(
+                packing: VersionConflict(
+                    actual: version, expectedLabel: DetailRoom.name(expected), actualLabel: DetailRoom.name(actual)))
         case .flowAlreadyExists(_, let version, _):
             AnyMessage(packing: VersionConflict(expected: 0, actual: version))
         case .stateInvalid(let violations):
@@ -149,7 +153,7 @@ package enum ErrorTable {
     /// The names of what the error is about, not shortened.
     private static func names(_ error: StateError) -> StringMap {
         switch error {
-        case .versionConflict(let flowID, _, _), .flowAlreadyExists(let flowID, _, _),
+        case .versionConflict(let flowID, _, _), .labelConflict(let flowID, _, _, _), .flowAlreadyExists(let flowID, _, _),
             .flowNotFound(let flowID, _), .versionNotFound(let flowID, _), .checkpointNotFound(let flowID, _),
             .checkpointAlreadyExists(let flowID, _), .leaseLost(let flowID, _, _), .recoveryFailed(let flowID, _):
             ["flow_id": flowID]

@@ -21,6 +21,9 @@ enum SaveState: UnaryFlowMethod {
         if !request.labels.isEmpty { command.labels = Labels(request.labels) }
         command.versionLabel = request.versionLabel.given
         command.parentVersion = request.parentVersion.given
+        command.parentLabel = request.parentVersionLabel.given
+        if !request.versionTags.isEmpty { command.tags = Labels(request.versionTags) }
+        command.revives = request.revive
         command.metadata = request.metadata
         command.checkpoint = request.checkpoint.map { spec in
             CheckpointRequest(id: context.makeID(), name: spec.name.given, description: spec.description)
@@ -45,6 +48,7 @@ enum SaveState: UnaryFlowMethod {
         switch given {
         case .expectedVersion(let version): .expected(version)
         case .anyVersion(let isSet): try Precondition(anyVersion: isSet)
+        case .expectedVersionLabel(let label): .expectedLabel(label)
         case nil: .none
         }
     }

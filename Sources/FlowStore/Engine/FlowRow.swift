@@ -46,14 +46,14 @@ enum FlowRow {
 /// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
 enum VersionRow {
     /// For rows of `selected`.
-    static let columns = own + ", v.checkpoints"
+    static let columns = own + ", v.checkpoints, v.parent_label, v.tags::text"
     /// For rows joined with the head `f`, which knows whether there ever was a checkpoint.
-    static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END"
-    static let columnCount = 14
+    static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END, v.parent_label, v.tags::text"
+    static let columnCount = 16
     /// Placeholders for rows of a union that are not versions.
     static let nulls = """
         NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::text, NULL::bigint, NULL::bytea, NULL::text, NULL::text, \
-        NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[]
+        NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[], NULL::text, NULL::text
         """
 
     private static let own = """
@@ -81,16 +81,24 @@ enum VersionRow {
     ///   - bytes: the parameter with the bytes of the page.
     static func selected(where condition: String, order: String, limit: String, bytes: String) -> String {
         PageSQL.fitting(
-            "SELECT \(own), \(checkpoints) AS checkpoints FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)",
+            "SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)",
             as: "v", order: "v.version \(order)",
-            size: PageSQL.octets("v.actor", "v.content_type", "v.phase", "v.status", "v.version_label", "v.metadata")
+            size: PageSQL.octets(
+                "v.actor", "v.content_type", "v.phase", "v.status", "v.version_label", "v.metadata", "v.parent_label", "v.tags::text")
                 + " + pg_column_size(v.checkpoints)",
             bytes: bytes)
     }
 
     /// The most bytes that a version may take in a list, without the names of its checkpoints.
     static func largestBytes(_ limits: Limits) -> Int {
-        limits.metadataBytes + limits.errorDetailsBytes + limits.descriptionBytes + 6 * limits.idBytes + PageSQL.rowBytes
+        limits.metadataBytes + limits.errorDetailsBytes + limits.descriptionBytes + 7 * limits.idBytes
+            + limits.versionTags * (2 * limits.labelBytes + 8) + PageSQL.rowBytes
+    }
+
+    private static func tags(_ rows: ResultRows, _ row: Int, _ column: Int) throws(PostgresError) -> Labels {
+        guard let text = try rows.textIfPresent(row, column) else { return .none }
+        guard let tags = LabelsJSON.decode(text) else { throw .protocolViolation("tags are \(text)") }
+        return tags
     }
 
     /// - Parameter first: the column of the version's number.
@@ -113,7 +121,9 @@ enum VersionRow {
             versionLabel: try rows.textIfPresent(row, first + 10),
             metadata: try rows.bytesIfPresent(row, first + 11) ?? [],
             createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 12)),
-            checkpoints: try rows.textArray(row, first + 13))
+            checkpoints: try rows.textArray(row, first + 13),
+            parentLabel: try rows.textIfPresent(row, first + 14),
+            tags: try tags(rows, row, first + 15))
     }
 }
 

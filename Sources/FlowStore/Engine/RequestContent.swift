@@ -27,6 +27,13 @@ struct RequestContent {
         append(word: UInt64(bitPattern: value))
     }
 
+    /// A field that releases before did not know: nothing if it is absent, so that they make the same digest.
+    mutating func append(_ value: String?, named name: String) {
+        guard let value else { return }
+        append(name)
+        append(value)
+    }
+
     /// Nothing for none: releases that did not know writes made the same digests.
     mutating func append(_ writes: [PendingWrite]) {
         for write in writes {
@@ -44,6 +51,7 @@ struct RequestContent {
         // Both append: a client that starts to send `any_version` asks for the same thing.
         case .none, .anyVersion: append(nil as Int64?)
         case .expected(let version): append(version)
+        case .expectedLabel(let label): append(label)
         }
     }
 

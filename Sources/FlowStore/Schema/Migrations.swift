@@ -44,5 +44,6 @@ package enum StoreSchema {
         Migration(number: 18, name: "tenant labels", sql: tenantLabelsMigration),
         Migration(number: 19, name: "writes", sql: writesMigration),
         Migration(number: 20, name: "leases", sql: leasesMigration),
+        Migration(number: 21, name: "version tags", sql: versionTagsMigration),
     ]
 }

@@ -13,6 +13,7 @@ struct PatchedSave: TaskCommand {
         let check = StateCheck(limits: limits)
         try check.checkFields(of: save)
         try check.checkExisting(save.precondition)
+        if save.revives { throw .invalidArgument(field: "revive", message: "needs the whole state: a deleted flow has none to patch") }
         if patch.bytes.count > limits.stateBytes { throw .tooLarge(what: field, size: patch.bytes.count, limit: limits.stateBytes) }
     }
 

@@ -15,11 +15,38 @@ extension SaveCommand: StoreCommand {
             return try PatchedSave(save: self, patch: patch).run(on: store, context: context, completion: completion)
         }
         try check(limits: store.limits)
-        guard idempotencyKey != nil, requestDigest == nil else { return try begin(in: store, context, completion) }
         var command = self
         // The digest of what the client asked for, before the server adds anything that another try would not repeat.
-        command.requestDigest = requestDigest("save", content: XXH3.digest(state))
-        try command.begin(in: store, context, completion)
+        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: XXH3.digest(state)) }
+        if revives {
+            try command.saveOrRevive(in: store, context, attempts: ChangeRounds.maximumAttempts, completion)
+        } else {
+            try command.begin(in: store, context, completion)
+        }
+    }
+
+    /// Saves the flow, and if it is deleted, revives it: two statements, as hardly any flow of those that may be revived is deleted. If
+    /// another save revives it in between, it is saved again.
+    private func saveOrRevive(
+        in store: StateStore, _ context: OperationContext, attempts: Int,
+        _ completion: @escaping @Sendable (Result<SavedVersion, StateError>) -> Void
+    ) throws(StateError) {
+        var save = self
+        save.revives = false
+        try save.begin(in: store, context) { result in
+            guard case .failure(.flowNotFound(_, deleted: true)) = result else { return completion(result) }
+            var revival = self
+            (revival.kind, revival.precondition) = (.created, .expected(0))
+            completing(completion) { [revival] () throws(StateError) in
+                try revival.begin(in: store, context.withoutPlace) { result in
+                    guard case .failure(.flowAlreadyExists) = result else { return completion(result) }
+                    if attempts == 1 { return completion(.failure(.contention)) }
+                    completing(completion) { () throws(StateError) in
+                        try saveOrRevive(in: store, context.withoutPlace, attempts: attempts - 1, completion)
+                    }
+                }
+            }
+        }
     }
 
     private func begin(

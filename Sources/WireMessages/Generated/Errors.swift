@@ -10,13 +10,21 @@ public struct VersionConflict: WireMessage, Equatable {
     public var expected: Int64 = 0
     /// The version the flow is at; 0: it does not exist.
     public var actual: Int64 = 0
+    /// The label that the request expected of the latest version; empty: it expected a number.
+    public var expectedLabel: String = ""
+    /// The label of the latest version, if the request expected one.
+    public var actualLabel: String = ""
 
     public init(
         expected: Int64 = 0,
-        actual: Int64 = 0
+        actual: Int64 = 0,
+        expectedLabel: String = "",
+        actualLabel: String = ""
     ) {
         self.expected = expected
         self.actual = actual
+        self.expectedLabel = expectedLabel
+        self.actualLabel = actualLabel
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -26,16 +34,22 @@ public struct VersionConflict: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__VersionConflict) throws(WireError) {
         expected = c.expected
         actual = c.actual
+        expectedLabel = try c.expected_label.string("expected_label")
+        actualLabel = try c.actual_label.string("actual_label")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__VersionConflict>, _ arena: inout Arena) {
         c.pointee.expected = expected
         c.pointee.actual = actual
+        c.pointee.expected_label = arena.copy(expectedLabel)
+        c.pointee.actual_label = arena.copy(actualLabel)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("expected", expected.fieldValue))
         body(MessageField("actual", actual.fieldValue))
+        body(MessageField("expected_label", expectedLabel.fieldValue))
+        body(MessageField("actual_label", actualLabel.fieldValue))
     }
 }
 

@@ -347,6 +347,8 @@ public struct SaveStateRequest: WireMessage, Equatable {
         case expectedVersion(Int64)
         /// Append to whatever version is the latest, or create the flow. `false` answers INVALID_ARGUMENT.
         case anyVersion(Bool)
+        /// The latest version must have this label. ABORTED (VERSION_CONFLICT) when it has not.
+        case expectedVersionLabel(String)
     }
 
     /// Required.
@@ -385,6 +387,15 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public var leaseToken: Int64 = 0
     /// Empty: a retry is a new save.
     public var idempotencyKey: String = ""
+    /// A deleted flow goes on with its next number, as a flow that is made anew: what the save does not give is not taken from
+    /// before the deletion. Earlier versions stay its history. A flow that is not deleted is saved as usual. Only with a
+    /// whole state.
+    public var revive: Bool = false
+    /// The version this one was made from, by its label, instead of `parent_version`: of several with that label the newest.
+    /// It is kept also when there is none.
+    public var parentVersionLabel: String = ""
+    /// By which versions can be found: 8 entries at most, 256 bytes each key and value at most.
+    public var versionTags: StringMap = [:]
 
     public init(
         flowID: String = "",
@@ -402,7 +413,10 @@ public struct SaveStateRequest: WireMessage, Equatable {
         checkpoint: CheckpointSpec? = nil,
         writes: [PendingWrite] = [],
         leaseToken: Int64 = 0,
-        idempotencyKey: String = ""
+        idempotencyKey: String = "",
+        revive: Bool = false,
+        parentVersionLabel: String = "",
+        versionTags: StringMap = [:]
     ) {
         self.flowID = flowID
         self.flowType = flowType
@@ -420,6 +434,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
         self.writes = writes
         self.leaseToken = leaseToken
         self.idempotencyKey = idempotencyKey
+        self.revive = revive
+        self.parentVersionLabel = parentVersionLabel
+        self.versionTags = versionTags
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -439,6 +456,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         switch c.precondition_case.rawValue {
         case 7: precondition = .expectedVersion(c.expected_version)
         case 8: precondition = .anyVersion(c.any_version != 0)
+        case 20: precondition = try .expectedVersionLabel(c.expected_version_label.string("expected_version_label"))
         default: break
         }
         phase = try c.phase.string("phase")
@@ -452,6 +470,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
         writes = try PendingWrite.array(c.writes, c.n_writes)
         leaseToken = c.lease_token
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
+        revive = c.revive != 0
+        parentVersionLabel = try c.parent_version_label.string("parent_version_label")
+        versionTags = try MapEntry.map(c.version_tags, c.n_version_tags)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__SaveStateRequest>, _ arena: inout Arena) {
@@ -477,6 +498,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
         case .anyVersion(let value):
             c.pointee.precondition_case = .init(rawValue: 8)
             c.pointee.any_version = value ? 1 : 0
+        case .expectedVersionLabel(let value):
+            c.pointee.precondition_case = .init(rawValue: 20)
+            c.pointee.expected_version_label = arena.copy(value)
         case nil: break
         }
         c.pointee.phase = arena.copy(phase)
@@ -495,6 +519,10 @@ public struct SaveStateRequest: WireMessage, Equatable {
         c.pointee.writes = arena.list(writes)
         c.pointee.lease_token = leaseToken
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
+        c.pointee.revive = revive ? 1 : 0
+        c.pointee.parent_version_label = arena.copy(parentVersionLabel)
+        c.pointee.n_version_tags = versionTags.count
+        c.pointee.version_tags = arena.list(MapEntry.entries(versionTags))
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -510,6 +538,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         switch precondition {
         case .expectedVersion(let value): body(MessageField("expected_version", value.fieldValue, hasPresence: true))
         case .anyVersion(let value): body(MessageField("any_version", value.fieldValue, hasPresence: true))
+        case .expectedVersionLabel(let value): body(MessageField("expected_version_label", value.fieldValue, hasPresence: true))
         case nil: break
         }
         body(MessageField("phase", phase.fieldValue))
@@ -523,6 +552,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
         body(MessageField("writes", writes.fieldValue))
         body(MessageField("lease_token", leaseToken.fieldValue))
         body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+        body(MessageField("revive", revive.fieldValue))
+        body(MessageField("parent_version_label", parentVersionLabel.fieldValue))
+        body(MessageField("version_tags", versionTags.fieldValue))
     }
 }
 

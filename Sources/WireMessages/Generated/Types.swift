@@ -257,6 +257,11 @@ public struct VersionInfo: WireMessage, Equatable {
     /// Per cent, 0 to 100.
     /// How far the flow was after this version, if that was ever set.
     public var progress: Double?
+    /// The label of the version this one was made from, if it was given when it was saved. `parent_version` is its number, 0
+    /// when there was none with that label then.
+    public var parentVersionLabel: String = ""
+    /// The tags given when it was saved.
+    public var versionTags: StringMap = [:]
 
     public init(
         version: Int64 = 0,
@@ -272,7 +277,9 @@ public struct VersionInfo: WireMessage, Equatable {
         metadata: [UInt8] = [],
         createdAt: Timestamp? = nil,
         checkpoints: [String] = [],
-        progress: Double? = nil
+        progress: Double? = nil,
+        parentVersionLabel: String = "",
+        versionTags: StringMap = [:]
     ) {
         self.version = version
         self.parentVersion = parentVersion
@@ -288,6 +295,8 @@ public struct VersionInfo: WireMessage, Equatable {
         self.createdAt = createdAt
         self.checkpoints = checkpoints
         self.progress = progress
+        self.parentVersionLabel = parentVersionLabel
+        self.versionTags = versionTags
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -309,6 +318,8 @@ public struct VersionInfo: WireMessage, Equatable {
         createdAt = try Timestamp.optional(c.created_at)
         checkpoints = try ProtobufCBinaryData.strings(c.checkpoints, c.n_checkpoints, "checkpoints")
         if c.progress_value_case.rawValue == 14 { progress = c.progress }
+        parentVersionLabel = try c.parent_version_label.string("parent_version_label")
+        versionTags = try MapEntry.map(c.version_tags, c.n_version_tags)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__VersionInfo>, _ arena: inout Arena) {
@@ -330,6 +341,9 @@ public struct VersionInfo: WireMessage, Equatable {
             c.pointee.progress_value_case = .init(rawValue: 14)
             c.pointee.progress = progress
         }
+        c.pointee.parent_version_label = arena.copy(parentVersionLabel)
+        c.pointee.n_version_tags = versionTags.count
+        c.pointee.version_tags = arena.list(MapEntry.entries(versionTags))
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -347,6 +361,8 @@ public struct VersionInfo: WireMessage, Equatable {
         body(MessageField("created_at", createdAt.fieldValue))
         body(MessageField("checkpoints", checkpoints.fieldValue))
         body(MessageField("progress", progress.fieldValue, hasPresence: true))
+        body(MessageField("parent_version_label", parentVersionLabel.fieldValue))
+        body(MessageField("version_tags", versionTags.fieldValue))
     }
 }
 

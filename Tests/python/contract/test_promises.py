@@ -30,6 +30,8 @@ HELD = {
         "A version with a checkpoint is never pruned.": "admin/test_retention.py::test_versions_beyond_the_policy_go_and_the_rest_stays",
         "Unique within the flow; empty: the checkpoint is known by its generated id only.": "state/test_history.py::test_checkpoints_name_versions"},
     "errors": {
+        "The label that the request expected of the latest version; empty: it expected a number.":
+            "state/test_lineage.py::test_the_latest_version_has_the_label_expected",
         "reason                     gRPC code": "contract/test_errors_proto.py::test_the_table_is_the_one_of_the_server",
         "ABORTED, reason VERSION_CONFLICT:": "contract/test_errors_proto.py::test_conflicts_name_both_versions",
         "INVALID_ARGUMENT, reason STATE_INVALID:": "contract/test_errors_proto.py::test_rules_are_named",
@@ -43,6 +45,8 @@ HELD = {
     "state": {
         "Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.":
             "state/test_writes.py::test_what_cannot_be_a_write",
+        "8 entries at most, 256 bytes each key and value at most.": "state/test_lineage.py::test_tags",
+        "ABORTED (VERSION_CONFLICT) when it has not.": "state/test_lineage.py::test_the_latest_version_has_the_label_expected",
         "Empty: these were all.": "state/test_writes.py::test_many_writes_of_a_version",
         "NOT_FOUND (FLOW_NOT_FOUND) when it is deleted.": "state/test_writes.py::test_writes_of_a_deleted_flow",
         "Only this version's; empty: every version's.": "state/test_writes.py::test_filters_of_lists",

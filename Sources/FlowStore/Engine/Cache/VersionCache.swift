@@ -32,6 +32,8 @@ final class CachedVersion: Sendable {
 
     var head: FlowHead? { loaded?.head }
     var flowType: String? { loaded?.flowType }
+    /// nil: it has none, or it is not known.
+    var versionLabel: String? { loaded?.versionLabel }
 }
 
 /// The newest versions of the flows in use, and the bases through which older versions were read, within a bound on their bytes. Safe on

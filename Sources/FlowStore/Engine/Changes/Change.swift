@@ -1,5 +1,6 @@
 import Compression
 import FlowModel
+import JSON
 import Postgres
 
 /// A change of a flow, as a writer's connection group runs it. Saves of a batch share statements, and so do new checkpoints; every other
@@ -136,8 +137,11 @@ extension Change {
 
     /// Whether the first row that its statement locks is the head of its flow.
     var locksHeadFirst: Bool {
-        guard case .statement(let single) = work else { return true }
-        return single.first != nil
+        switch work {
+        // What these compare beside the head must be as it is when that is locked.
+        case .save(let save): save.command.precondition.expectedLabel == nil && !save.command.revives
+        case .statement(let single): single.first != nil
+        }
     }
 
     /// The checkpoint that it creates, if that can share a statement.
@@ -155,15 +159,14 @@ extension Change {
     /// Whether it does nothing if the flow exists.
     var mustCreate: Bool {
         guard case .save(let save) = work else { return false }
-        return save.command.precondition == .expected(0)
+        return save.command.precondition == .expected(0) && !save.command.revives
     }
 
     /// Whether it creates the flow if there is none.
     var mayCreate: Bool {
         guard case .save(let save) = work else { return false }
         return mustCreate
-            || save.command.precondition.expectedVersion == nil && save.command.parentVersion == nil
-                && save.command.leaseToken == nil
+            || save.command.precondition.mayBeAbsent && save.command.parentVersion == nil && save.command.leaseToken == nil
     }
 
     /// Bytes that PostgreSQL has to store, as far as known before the batch: a state that is packed in the batch is small.
@@ -205,7 +208,7 @@ final class SaveChange: Sendable {
         canShareStatement =
             command.checkpoint == nil && command.writes.isEmpty && command.parentVersion == nil && command.quarantine == nil
             && command.notification == nil
-            && command.kind != .definitionMoved
+            && command.kind != .definitionMoved && command.precondition.expectedLabel == nil && !command.revives
         let size = command.state.count
         let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
         packed =
@@ -231,13 +234,22 @@ final class SaveChange: Sendable {
     let canShareStatement: Bool
 
     /// The version as it was saved.
-    func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead) -> VersionRecord {
-        VersionRecord(
-            version: version, parentVersion: command.parentVersion ?? (version == 1 ? nil : version - 1),
+    ///
+    /// - Parameter old: what was known of the version before.
+    /// - Returns: nil: not all of it is known here.
+    func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead, after old: CachedVersion?) -> VersionRecord? {
+        var parent = command.parentVersion ?? (version == 1 ? nil : version - 1)
+        if let label = command.parentLabel {
+            // Usually it is that of the version before. The newest version with a label is the parent.
+            guard old?.version == version - 1, let known = old?.versionLabel, known.hasSameBytes(as: label) else { return nil }
+            parent = old?.version
+        }
+        return VersionRecord(
+            version: version, parentVersion: parent,
             kind: version == 1 ? .created : command.kind,
             actor: command.actor, contentType: command.contentType.text, size: Int64(command.state.count), digest: digest,
             phase: head.phase, status: head.status, progress: head.progress, versionLabel: command.versionLabel,
-            metadata: command.metadata, createdAt: time, checkpoints: [])
+            metadata: command.metadata, createdAt: time, checkpoints: [], parentLabel: command.parentLabel, tags: command.tags)
     }
 
     /// The head of a flow that this save creates.
@@ -283,6 +295,9 @@ extension SaveCommand {
         content.append(checkpoint.map { $0.name ?? "" })
         content.append(checkpoint?.description)
         content.append(writes)
+        content.append(parentLabel, named: "parent_version_label")
+        content.append(tags.isEmpty ? nil : LabelsJSON.encode(tags), named: "version_tags")
+        content.append(revives ? "" : nil, named: "revive")
         return content.digest
     }
 }

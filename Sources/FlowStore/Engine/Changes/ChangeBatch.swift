@@ -148,6 +148,7 @@ final class ChangeBatch: TransactionUnit {
         switch command.precondition {
         case .expected(let version): return version > 0
         case .none, .anyVersion: return change.resources.cache.lookup(change.key) != nil
+        case .expectedLabel: return false
         }
     }
 
@@ -207,11 +208,11 @@ final class ChangeBatch: TransactionUnit {
             return change.fail(error)
         }
         if case .done(.saved(let saved)) = answer {
-            if case .save(let save) = change.work, !saved.replayed {
+            if case .save(let save) = change.work, !saved.replayed, !save.command.revives {
                 let row = (save: save, version: saved.version, index: single.index)
                 updateCache([row], at: saved.createdAt, change, creates: saved.version == 1)
             } else {
-                // Any other change (a restored state, a tombstone) invalidates the cache entry; the next load reads the flow again.
+                // Any other change (a restored state, a tombstone, a revived flow) invalidates the cache entry; the next load reads the flow again.
                 change.resources.cache.invalidate(change.key)
             }
         }
@@ -344,13 +345,10 @@ final class ChangeBatch: TransactionUnit {
         let isShown = last.command.checkpoint == nil
         let loaded =
             isShown
-            ? head.map { head in
-                LoadedState(
-                    .snapshot(
-                        Snapshot(
-                            head: head, version: last.record(version, at: time, head: head), state: last.command.state,
-                            isKept: true)),
-                    chain: chain)
+            ? head.flatMap { head in
+                last.record(version, at: time, head: head, after: old).map { record in
+                    LoadedState(.snapshot(Snapshot(head: head, version: record, state: last.command.state, isKept: true)), chain: chain)
+                }
             } : nil
         change.resources.cache.insert(
             CachedVersion(

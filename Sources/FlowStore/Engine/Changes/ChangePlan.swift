@@ -243,6 +243,7 @@ struct SaveGroup {
         for (_, save) in saves {
             switch save.command.precondition {
             case .none, .anyVersion: before += 1
+            case .expectedLabel: return nil
             case .expected(let version):
                 // As `add` has it: numbers from clients are not added to.
                 guard version > 0, let known = known(), version - before < known else { return nil }
@@ -260,6 +261,7 @@ struct SaveGroup {
         }
         switch command.precondition {
         case .none, .anyVersion: break
+        case .expectedLabel: return false
         case .expected(0):
             guard count == 0, start == .present(nil) else { return conflict(index, command) }
             start = .absent
@@ -288,6 +290,8 @@ struct SaveGroup {
     }
 
     private mutating func append(_ index: Int, _ command: SaveCommand) -> Bool {
+        // The statement finds the parent among the versions from before.
+        if command.parentLabel != nil, count > 0 { return false }
         // A flow that the group creates gets the type of its first save; an existing flow must have the type that any save names.
         if let type = command.flowType {
             if let known = flowType ?? (start == .absent && count > 0 ? "" : nil) {

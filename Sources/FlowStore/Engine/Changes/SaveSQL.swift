@@ -10,6 +10,8 @@ struct SaveSQL {
         case update
         /// The flow must exist, and its head be locked (`HeadLock`).
         case updateHeld
+        /// The flow must be deleted, and its head be locked. It becomes what `create` would make, with its next number.
+        case revive
         /// Whether the flow exists or not. It may wait for a transaction that creates the flow and for one that changes it, so it runs
         /// alone.
         case append
@@ -61,6 +63,7 @@ struct SaveSQL {
         var types = SaveParameters.singleTypes
         var change = ChangeSQL(head: "", version: version, digest: "\(SaveParameters.single(.digest))::bytea")
         change.labels = self.head(0).labels
+        change.latestLabel = latestLabel
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
         if idempotent {
             change.keyParameter = types.count + 1
@@ -106,6 +109,8 @@ struct SaveSQL {
         switch head {
         case .create:
             change.head = columns.insertion + " WHERE true " + condition + " ON CONFLICT (tenant, flow_id) DO NOTHING" + returning
+        case .revive:
+            change.head = "UPDATE flowstate.flow f " + columns.revival + reviveCondition + condition + returning
         case .update, .updateHeld:
             if head == .updateHeld { condition += " AND " + HeadLock.isHeld }
             change.head = "UPDATE flowstate.flow f " + columns.update + updateCondition + condition + returning
@@ -133,11 +138,26 @@ struct SaveSQL {
         AND (\(SaveParameters.single(.base)) IS NULL OR EXISTS (SELECT FROM flowstate.flow g WHERE g.tenant = $1 AND g.flow_id = $2))
         """ + " "
 
+    private static let reviveCondition = """
+         WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NOT NULL AND \(HeadLock.isHeld)
+        """ + " "
+
     private static let updateCondition = """
-         WHERE f.tenant = $1 AND f.flow_id = $2 AND \(head(0).isExpected)
+         WHERE f.tenant = $1 AND f.flow_id = $2 AND \(head(0).isExpected) AND \(isExpectedLabel)
             AND (\(SaveParameters.single(.parentVersion)) IS NULL OR f.version >= \(SaveParameters.single(.parentVersion)))
             AND \(changeable)
         """ + " "
+
+    private static let isExpectedLabel = """
+        (\(SaveParameters.single(.expectedLabel)) IS NULL
+            OR coalesce(\(latestLabel), '') = \(SaveParameters.single(.expectedLabel)))
+        """
+
+    /// The label of the latest version of the flow `f`.
+    private static let latestLabel = """
+        (SELECT n.version_label FROM flowstate.flow_version n
+            WHERE n.tenant = f.tenant AND n.flow_id = f.flow_id AND n.version = f.version)
+        """
 
     private static let returning = " RETURNING " + SaveHeadSQL.returning
 

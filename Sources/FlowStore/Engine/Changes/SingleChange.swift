@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Postgres
 
 /// A change with a statement of its own, which returns one row whatever happened (`ChangeSQL`).
@@ -50,7 +51,8 @@ struct SingleChange {
 
 extension SaveCommand {
     fileprivate func head(_ place: SingleChange.Place) -> SaveSQL.Head {
-        switch place {
+        if revives { return .revive }
+        return switch place {
         case .creating: .create
         case .first: .update
         case .held: .updateHeld
@@ -59,6 +61,7 @@ extension SaveCommand {
             case .expected(0): .create
             case .expected: .update
             case .none, .anyVersion: parentVersion == nil && leaseToken == nil ? .append : .update
+            case .expectedLabel: .update
             }
         }
     }
@@ -85,14 +88,22 @@ extension SaveCommand {
         let flowID = key.flowID
         let expected = precondition.expectedVersion
         let isCreate = kind == .created
-        let (flowType, parentVersion, checkpointName, leaseToken) = (flowType, parentVersion, checkpoint?.name, leaseToken)
+        let expectedLabel = precondition.expectedLabel
+        let (flowType, parentVersion, checkpointName, leaseToken, revives) = (
+            flowType, parentVersion, checkpoint?.name, leaseToken, revives
+        )
         return ResultInterpreter(
-            flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest,
-            needsFlow: expected == nil && parentVersion != nil || leaseToken != nil
+            flowID: flowID, expected: expected, expectedLabel: expectedLabel, idempotencyKey: idempotencyKey,
+            requestDigest: requestDigest, needsFlow: expected == nil && parentVersion != nil || leaseToken != nil
         ) { flow in
+            // It is not deleted, or not any more.
+            if revives { return flow.isDeleted ? nil : .flowAlreadyExists(flowID: flowID, version: flow.version, deleted: false) }
             if isCreate { return .flowAlreadyExists(flowID: flowID, version: flow.version, deleted: flow.isDeleted) }
             if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected, leaseToken: leaseToken) {
                 return error
+            }
+            if let expectedLabel, !(flow.label ?? "").hasSameBytes(as: expectedLabel) {
+                return .labelConflict(flowID: flowID, expected: expectedLabel, actual: flow.label ?? "", version: flow.version)
             }
             if let flowType, !flowType.utf8.elementsEqual(flow.flowType.utf8) {
                 return .invalidArgument(
@@ -148,6 +159,8 @@ struct ChangeSQL {
     var restoredVersion = "NULL::bigint"
     /// The change of the labels of the flow `f`, if they are merged.
     var labels: LabelSQL?
+    /// The label of the latest version of the flow `f`, if the change may expect one.
+    var latestLabel = "NULL"
     /// Whether a look-up forbids the change; a boolean expression without `head`.
     var blocked = "false"
     /// The tables from which row 1 and the record are read.
@@ -183,20 +196,20 @@ struct ChangeSQL {
         var answers = [
             """
             SELECT \(Self.written)::smallint, h.version, h.updated_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text, NULL::bytea,
-                \(digest), \(checkpointID), \(restoredVersion), NULL::bigint, NULL::text, NULL::boolean FROM \(source)
+                \(digest), \(checkpointID), \(restoredVersion), NULL::bigint, NULL::text, NULL::boolean, NULL::text FROM \(source)
             """
         ]
         if keyParameter != nil {
             answers.append(
                 """
                 SELECT \(Self.replayed)::smallint, i.version, i.version_created_at, NULL, NULL, NULL, i.flow_id, i.request_digest,
-                    i.state_digest, i.checkpoint_id, i.restored_version, NULL, NULL, NULL FROM idem i
+                    i.state_digest, i.checkpoint_id, i.restored_version, NULL, NULL, NULL, NULL FROM idem i
                 """)
         }
         answers.append(
             """
             SELECT \(Self.current)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
-                NULL, NULL, \(labels?.excess ?? "NULL"), \(LeaseSQL.current), f.lease_holder IS NOT NULL
+                NULL, NULL, \(labels?.excess ?? "NULL"), \(LeaseSQL.current), f.lease_holder IS NOT NULL, \(latestLabel)
             FROM flowstate.flow f
             WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM head)
             """ + (keyParameter == nil ? "" : " AND NOT EXISTS (SELECT FROM idem)"))
@@ -225,6 +238,8 @@ enum ChangeRow {
         /// The token of the flow's last lease, and who has the lease now.
         var leaseToken: Int64?
         var leaseHolder: String?
+        /// The label of the version, if the change may expect one.
+        var label: String?
         /// Whether a save with the last token may still be made.
         var isLeased: Bool
     }
@@ -252,7 +267,7 @@ enum ChangeRow {
                 CurrentHead(
                     version: version, isDeleted: try rows.bool(0, 3), flowType: try rows.text(0, 4), isBlocked: try rows.bool(0, 5),
                     excessLabels: try rows.int64IfPresent(0, 10), leaseToken: try rows.int64IfPresent(0, 11),
-                    leaseHolder: try rows.textIfPresent(0, 12), isLeased: try rows.bool(0, 13)))
+                    leaseHolder: try rows.textIfPresent(0, 12), label: try rows.textIfPresent(0, 14), isLeased: try rows.bool(0, 13)))
         default: throw .protocolViolation("a change answered \(outcome)")
         }
     }
@@ -262,6 +277,7 @@ enum ChangeRow {
 struct ResultInterpreter: Sendable {
     var flowID: String
     var expected: FlowVersion?
+    var expectedLabel: String?
     var idempotencyKey: String?
     var requestDigest: [UInt8]
     /// The flow must exist, as for changes other than saves.
@@ -284,6 +300,7 @@ struct ResultInterpreter: Sendable {
             if let error = refusal(flow) { return .refused(error) }
             return .retry
         case .absent:
+            if let expectedLabel { return .refused(.labelConflict(flowID: flowID, expected: expectedLabel, actual: "", version: 0)) }
             if needsFlow { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if let expected, expected > 0 {
                 return .refused(.versionConflict(flowID: flowID, expected: expected, actual: 0))
@@ -316,5 +333,18 @@ extension Precondition {
     var expectedVersion: FlowVersion? {
         guard case .expected(let version) = self else { return nil }
         return version
+    }
+
+    var expectedLabel: String? {
+        guard case .expectedLabel(let label) = self else { return nil }
+        return label
+    }
+
+    /// Whether the flow may exist or not.
+    var mayBeAbsent: Bool {
+        switch self {
+        case .none, .anyVersion: true
+        case .expected, .expectedLabel: false
+        }
     }
 }

@@ -108,6 +108,10 @@ private struct DerivedSaveRun<Extra: Sendable> {
         if case .expected(let expected) = save.precondition, expected != version {
             throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
         }
+        if case .expectedLabel(let expected) = save.precondition, !(snapshot.version.versionLabel ?? "").hasSameBytes(as: expected) {
+            throw .labelConflict(
+                flowID: save.key.flowID, expected: expected, actual: snapshot.version.versionLabel ?? "", version: version)
+        }
         let definition = save.needsDefinition ? try await store.definition(for: snapshot.head, context)?.definition : nil
         do throws(StateError) {
             let (save, run) = (save, self)

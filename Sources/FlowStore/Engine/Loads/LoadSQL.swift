@@ -202,6 +202,7 @@ final class LoadedState: Sendable {
     /// Nil: the client has the version, and only that was answered.
     var head: FlowHead? { if case .snapshot(let snapshot) = outcome { snapshot.head } else { nil } }
     /// Of the head, without copying all of it.
+    var versionLabel: String? { if case .snapshot(let snapshot) = outcome { snapshot.version.versionLabel } else { nil } }
     var flowType: String? { if case .snapshot(let snapshot) = outcome { snapshot.head.flowType } else { nil } }
     /// Of metadata with the labels.
     var bytes: (state: Int, metadata: Int) {

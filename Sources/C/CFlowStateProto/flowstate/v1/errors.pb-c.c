@@ -547,7 +547,7 @@ void   flowstate__v1__failure__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__failure__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__version_conflict__field_descriptors[2] =
+static const ProtobufCFieldDescriptor flowstate__v1__version_conflict__field_descriptors[4] =
 {
   {
     "expected",
@@ -573,15 +573,41 @@ static const ProtobufCFieldDescriptor flowstate__v1__version_conflict__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expected_label",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionConflict, expected_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actual_label",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionConflict, actual_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__version_conflict__field_indices_by_name[] = {
   1,   /* field[1] = actual */
+  3,   /* field[3] = actual_label */
   0,   /* field[0] = expected */
+  2,   /* field[2] = expected_label */
 };
 static const ProtobufCIntRange flowstate__v1__version_conflict__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__version_conflict__descriptor =
 {
@@ -591,7 +617,7 @@ const ProtobufCMessageDescriptor flowstate__v1__version_conflict__descriptor =
   "Flowstate__V1__VersionConflict",
   "flowstate.v1",
   sizeof(Flowstate__V1__VersionConflict),
-  2,
+  4,
   flowstate__v1__version_conflict__field_descriptors,
   flowstate__v1__version_conflict__field_indices_by_name,
   1,  flowstate__v1__version_conflict__number_ranges,

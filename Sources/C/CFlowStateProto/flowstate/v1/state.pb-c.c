@@ -2232,7 +2232,7 @@ const ProtobufCMessageDescriptor flowstate__v1__create_flow_response__descriptor
   (ProtobufCMessageInit) flowstate__v1__create_flow_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_descriptors[19] =
+static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_descriptors[23] =
 {
   {
     "flow_id",
@@ -2462,12 +2462,61 @@ static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expected_version_label",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__SaveStateRequest, precondition_case),
+    offsetof(Flowstate__V1__SaveStateRequest, expected_version_label),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revive",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__SaveStateRequest, revive),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parent_version_label",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__SaveStateRequest, parent_version_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version_tags",
+    23,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__SaveStateRequest, n_version_tags),
+    offsetof(Flowstate__V1__SaveStateRequest, version_tags),
+    &google__protobuf__map_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__save_state_request__field_indices_by_name[] = {
   7,   /* field[7] = any_version */
   15,   /* field[15] = checkpoint */
   5,   /* field[5] = content_type */
   6,   /* field[6] = expected_version */
+  19,   /* field[19] = expected_version_label */
   0,   /* field[0] = flow_id */
   1,   /* field[1] = flow_type */
   18,   /* field[18] = idempotency_key */
@@ -2477,17 +2526,20 @@ static const unsigned flowstate__v1__save_state_request__field_indices_by_name[]
   3,   /* field[3] = merge_patch */
   14,   /* field[14] = metadata */
   13,   /* field[13] = parent_version */
+  21,   /* field[21] = parent_version_label */
   8,   /* field[8] = phase */
   10,   /* field[10] = progress */
+  20,   /* field[20] = revive */
   2,   /* field[2] = state */
   9,   /* field[9] = status */
   12,   /* field[12] = version_label */
+  22,   /* field[22] = version_tags */
   16,   /* field[16] = writes */
 };
 static const ProtobufCIntRange flowstate__v1__save_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 19 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__save_state_request__descriptor =
 {
@@ -2497,7 +2549,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_request__descriptor =
   "Flowstate__V1__SaveStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__SaveStateRequest),
-  19,
+  23,
   flowstate__v1__save_state_request__field_descriptors,
   flowstate__v1__save_state_request__field_indices_by_name,
   1,  flowstate__v1__save_state_request__number_ranges,

@@ -503,7 +503,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
   (ProtobufCMessageInit) flowstate__v1__flow__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descriptors[14] =
+static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descriptors[16] =
 {
   {
     "version",
@@ -673,6 +673,30 @@ static const ProtobufCFieldDescriptor flowstate__v1__version_info__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "parent_version_label",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionInfo, parent_version_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version_tags",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__VersionInfo, n_version_tags),
+    offsetof(Flowstate__V1__VersionInfo, version_tags),
+    &google__protobuf__map_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__version_info__field_indices_by_name[] = {
   3,   /* field[3] = actor */
@@ -683,17 +707,19 @@ static const unsigned flowstate__v1__version_info__field_indices_by_name[] = {
   2,   /* field[2] = event */
   10,   /* field[10] = metadata */
   1,   /* field[1] = parent_version */
+  14,   /* field[14] = parent_version_label */
   7,   /* field[7] = phase */
   13,   /* field[13] = progress */
   5,   /* field[5] = size_bytes */
   8,   /* field[8] = status */
   0,   /* field[0] = version */
   9,   /* field[9] = version_label */
+  15,   /* field[15] = version_tags */
 };
 static const ProtobufCIntRange flowstate__v1__version_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__version_info__descriptor =
 {
@@ -703,7 +729,7 @@ const ProtobufCMessageDescriptor flowstate__v1__version_info__descriptor =
   "Flowstate__V1__VersionInfo",
   "flowstate.v1",
   sizeof(Flowstate__V1__VersionInfo),
-  14,
+  16,
   flowstate__v1__version_info__field_descriptors,
   flowstate__v1__version_info__field_indices_by_name,
   1,  flowstate__v1__version_info__number_ranges,

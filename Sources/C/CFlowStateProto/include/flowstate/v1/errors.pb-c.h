@@ -50,10 +50,18 @@ struct  Flowstate__V1__VersionConflict
    * The version the flow is at; 0: it does not exist.
    */
   int64_t actual;
+  /*
+   * The label that the request expected of the latest version; empty: it expected a number.
+   */
+  ProtobufCBinaryData expected_label;
+  /*
+   * The label of the latest version, if the request expected one.
+   */
+  ProtobufCBinaryData actual_label;
 };
 #define FLOWSTATE__V1__VERSION_CONFLICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__version_conflict__descriptor) \
-    , 0, 0 }
+    , 0, 0, {0,NULL}, {0,NULL} }
 
 
 /*

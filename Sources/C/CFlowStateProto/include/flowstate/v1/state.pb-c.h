@@ -230,7 +230,8 @@ typedef enum {
 typedef enum {
   FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__NOT_SET = 0,
   FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION_EXPECTED_VERSION = 7,
-  FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION_ANY_VERSION = 8
+  FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION_ANY_VERSION = 8,
+  FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION_EXPECTED_VERSION_LABEL = 20
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__CASE)
 } Flowstate__V1__SaveStateRequest__PreconditionCase;
 
@@ -300,6 +301,22 @@ struct  Flowstate__V1__SaveStateRequest
    * Empty: a retry is a new save.
    */
   ProtobufCBinaryData idempotency_key;
+  /*
+   * A deleted flow goes on with its next number, as a flow that is made anew: what the save does not give is not taken from
+   * before the deletion. Earlier versions stay its history. A flow that is not deleted is saved as usual. Only with a
+   * whole state.
+   */
+  protobuf_c_boolean revive;
+  /*
+   * The version this one was made from, by its label, instead of `parent_version`: of several with that label the newest.
+   * It is kept also when there is none.
+   */
+  ProtobufCBinaryData parent_version_label;
+  /*
+   * By which versions can be found: 8 entries at most, 256 bytes each key and value at most.
+   */
+  size_t n_version_tags;
+  Google__Protobuf__MapEntry **version_tags;
   Flowstate__V1__SaveStateRequest__ChangeCase change_case;
   union {
     /*
@@ -329,6 +346,10 @@ struct  Flowstate__V1__SaveStateRequest
      * Append to whatever version is the latest, or create the flow. `false` answers INVALID_ARGUMENT.
      */
     protobuf_c_boolean any_version;
+    /*
+     * The latest version must have this label. ABORTED (VERSION_CONFLICT) when it has not.
+     */
+    ProtobufCBinaryData expected_version_label;
   };
   Flowstate__V1__SaveStateRequest__ProgressValueCase progress_value_case;
   union {
@@ -340,7 +361,7 @@ struct  Flowstate__V1__SaveStateRequest
 };
 #define FLOWSTATE__V1__SAVE_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__save_state_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0, {0,NULL}, FLOWSTATE__V1__SAVE_STATE_REQUEST__CHANGE__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PROGRESS_VALUE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, FLOWSTATE__V1__SAVE_STATE_REQUEST__CHANGE__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__SaveStateResponse

@@ -226,6 +226,16 @@ struct  Flowstate__V1__VersionInfo
    */
   size_t n_checkpoints;
   ProtobufCBinaryData *checkpoints;
+  /*
+   * The label of the version this one was made from, if it was given when it was saved. `parent_version` is its number, 0
+   * when there was none with that label then.
+   */
+  ProtobufCBinaryData parent_version_label;
+  /*
+   * The tags given when it was saved.
+   */
+  size_t n_version_tags;
+  Google__Protobuf__MapEntry **version_tags;
   Flowstate__V1__VersionInfo__ProgressValueCase progress_value_case;
   union {
     /*
@@ -236,7 +246,7 @@ struct  Flowstate__V1__VersionInfo
 };
 #define FLOWSTATE__V1__VERSION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__version_info__descriptor) \
-    , 0, 0, FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0,NULL, FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE__NOT_SET, {0} }
+    , 0, 0, FLOWSTATE__V1__VERSION_EVENT__VERSION_EVENT_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0,NULL, {0,NULL}, 0,NULL, FLOWSTATE__V1__VERSION_INFO__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 /*
