@@ -17,6 +17,7 @@ package struct ArchiveTotals: Equatable, Sendable {
     package var flows: Int64 = 0
     package var versions: Int64 = 0
     package var checkpoints: Int64 = 0
+    package var writes: Int64 = 0
     package var events: Int64 = 0
     package var stateBytes: Int64 = 0
 

@@ -12,9 +12,14 @@ package final class ArchiveReader {
         case flow(Flow)
         /// A version of the flow before it.
         case version(ArchivedVersion)
+        /// A pending write of the flow before it.
+        case write(StoredWrite)
         /// An event of the flow before it.
         case event(HistoryEntry)
     }
+
+    /// What a flow has is in this order.
+    private enum Place { case versions, writes, events }
 
     private let source: RecordSource
     package let header: ArchiveHeader
@@ -22,7 +27,7 @@ package final class ArchiveReader {
     package private(set) var totals = ArchiveTotals()
     private var flow: Flow?
     private var lastVersion: Int64 = 0
-    private var isInEvents = false
+    private var place = Place.versions
     private var isDone = false
 
     /// - Parameter read: Fills the beginning of an array with the next bytes of the file and returns how many there are; 0 at the end.
@@ -57,9 +62,16 @@ package final class ArchiveReader {
         case .version(let version)?: return .version(try accept(version))
         case .event(let event)?:
             guard flow != nil else { throw ArchiveError.damaged("an event stands before the first flow") }
-            isInEvents = true
+            place = .events
             totals.events += 1
             return .event(event)
+        case .write(let write)?:
+            guard flow != nil, place != .events, write.write != nil else {
+                throw ArchiveError.damaged("a write is empty, or stands in the wrong place")
+            }
+            place = .writes
+            totals.writes += 1
+            return .write(write)
         case .trailer(let trailer)?:
             try accept(trailer, digest: digest)
             isDone = true
@@ -73,13 +85,13 @@ package final class ArchiveReader {
         guard !flow.flowID.isEmpty, flow.version > 0 else { throw .damaged("a flow has no id or no version") }
         self.flow = flow
         lastVersion = 0
-        isInEvents = false
+        place = .versions
         totals.flows += 1
         return flow
     }
 
     private func accept(_ version: ArchivedVersion) throws(ArchiveError) -> ArchivedVersion {
-        guard let flow, !isInEvents else { throw .damaged("a version stands in the wrong place") }
+        guard let flow, place == .versions else { throw .damaged("a version stands in the wrong place") }
         if let fault = version.fault { throw .damaged(fault) }
         let number = version.info?.version ?? 0
         guard number > lastVersion, number <= flow.version else { throw .damaged("version \(number) stands in the wrong place") }
@@ -92,6 +104,7 @@ package final class ArchiveReader {
         var expected = ArchiveTotals()
         (expected.flows, expected.versions, expected.checkpoints) = (trailer.flows, trailer.versions, trailer.checkpoints)
         (expected.events, expected.stateBytes) = (trailer.events, trailer.stateBytes)
+        expected.writes = trailer.writes
         guard expected == totals, trailer.digest == digest else { throw ArchiveError.damaged("it does not match its last record") }
         try source.expectEnd()
     }

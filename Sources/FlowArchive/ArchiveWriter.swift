@@ -44,7 +44,13 @@ package final class ArchiveWriter {
         totals.count(version)
     }
 
-    /// Appends an event of the last flow, behind its versions.
+    /// Appends a pending write of the last flow, behind its versions.
+    package func append(_ write: StoredWrite) throws {
+        try append(.write(write))
+        totals.writes += 1
+    }
+
+    /// Appends an event of the last flow, behind its versions and writes.
     package func append(_ event: HistoryEntry) throws {
         try append(.event(event))
         totals.events += 1
@@ -54,7 +60,7 @@ package final class ArchiveWriter {
     package func finish() throws {
         let trailer = ArchiveTrailer(
             flows: totals.flows, versions: totals.versions, checkpoints: totals.checkpoints, events: totals.events,
-            stateBytes: totals.stateBytes, digest: digest.value)
+            stateBytes: totals.stateBytes, digest: digest.value, writes: totals.writes)
         try append(.trailer(trailer), isLast: true)
     }
 

@@ -71,6 +71,7 @@ package struct FlowExporter {
         while let listed = try await versions.next(), listed.version <= flow.version {
             try await exportVersion(listed.version, of: flow.flowID, checkpoints[listed.version] ?? [])
         }
+        try await exportWrites(of: flow.flowID)
         try await exportEvents(of: flow.flowID)
     }
 
@@ -101,6 +102,15 @@ package struct FlowExporter {
             token = page.nextPageToken
         } while !token.isEmpty
         return found.mapValues { $0.reversed() }
+    }
+
+    private func exportWrites(of flowID: String) async throws {
+        var token = ""
+        repeat {
+            let page = try await client.listWrites(ListWritesRequest(flowID: flowID, pageSize: Self.pageSize, pageToken: token))
+            for write in page.writes { try writer.append(write) }
+            token = page.nextPageToken
+        } while !token.isEmpty
     }
 
     private func exportEvents(of flowID: String) async throws {

@@ -1,6 +1,7 @@
 import FlowArchive
 import FlowModel
 import FlowStateClient
+import WireMessages
 
 /// Saves the versions of one flow from an archive on a server. Versions that the server has already are compared, and left as they are.
 package struct FlowImporter {
@@ -35,11 +36,17 @@ package struct FlowImporter {
     package private(set) var versionsBefore: Int64 = 0
     package private(set) var savedVersions: Int64 = 0
     package private(set) var savedCheckpoints: Int64 = 0
+    /// Pending writes that were sent; the server may have had some before.
+    package private(set) var savedWrites: Int64 = 0
     /// Versions whose origin did not fit into their metadata.
     package private(set) var versionsWithoutOrigin: Int64 = 0
     package private(set) var numbering = Renumbering()
     package private(set) var problem: Problem?
     private var existing: VersionCursor
+    /// The version before is a tombstone.
+    private var isDeleted = false
+    /// Writes of one version that are sent together.
+    private var writes = AppendWritesRequest()
 
     /// Looks the flow up on the server.
     /// - Throws: `ClientError` when the server does not answer, here and below.
@@ -66,6 +73,7 @@ package struct FlowImporter {
     package mutating func take(_ version: ArchivedVersion) async throws {
         guard problem == nil, let info = version.info else { return }
         let number = numbering.add(info.version)
+        defer { isDeleted = info.event == .deleted }
         do {
             if number <= versionsBefore {
                 try await compare(version, info, number)
@@ -75,6 +83,36 @@ package struct FlowImporter {
         } catch let error as ClientError {
             problem = try Self.problem(error, number)
         }
+    }
+
+    /// Imports the next pending write of the archive, behind all versions. Those that the server has already stay as they are, or with a
+    /// negative index are replaced.
+    package mutating func take(_ stored: WireMessages.StoredWrite) async throws {
+        guard problem == nil, let write = stored.write else { return }
+        let bytes = writes.writes.reduce(0) { $0 + $1.value.count }
+        if !writes.versionLabel.utf8.elementsEqual(stored.versionLabel.utf8) || writes.writes.count == limits.writes
+            || bytes + write.value.count > Self.writeBytes
+        {
+            try await sendWrites()
+        }
+        writes.versionLabel = stored.versionLabel
+        writes.writes.append(write)
+    }
+
+    /// About how many bytes of writes are sent together.
+    private static let writeBytes = 1 << 20
+
+    /// Sends the writes that were taken. To be called behind the last one.
+    package mutating func sendWrites() async throws {
+        guard problem == nil, !writes.writes.isEmpty else { return }
+        writes.flowID = flow.flowID
+        do {
+            if !isDryRun { _ = try await client.appendWrites(writes) }
+            savedWrites += Int64(writes.writes.count)
+        } catch let error as ClientError {
+            problem = try Self.problem(error)
+        }
+        writes.writes = []
     }
 
     /// What differs from the archive, after all versions; nil when nothing does.
@@ -118,17 +156,34 @@ package struct FlowImporter {
             savedCheckpoints += Int64(version.checkpoints.count)
             return
         }
+        if info.event == .deleted {
+            do {
+                _ = try await client.deleteFlow(DeleteFlowRequest(flowID: flow.flowID, precondition: .expectedVersion(number - 1)))
+            } catch {
+                savedVersions -= 1
+                throw error
+            }
+            return
+        }
+        // A flow begins anew with its first version, and with one behind a tombstone.
+        let isNew = number == 1 || isDeleted
         var request = SaveStateRequest(
-            flowID: flow.flowID, flowType: number == 1 ? flow.flowType : "", change: .state(version.state),
-            contentType: info.contentType, precondition: .expectedVersion(number - 1))
+            flowID: flow.flowID, flowType: isNew ? flow.flowType : "", change: .state(version.state),
+            contentType: info.contentType, precondition: .expectedVersion(isNew ? 0 : number - 1))
+        request.revive = isDeleted
         request.phase = info.phase
         request.status = info.status
         request.progress = info.progress
         // With the first version, so that lists find the flow from the beginning; with the last one, for a flow that is continued.
-        if number == 1 || info.version == flow.version { request.labels = flow.labels }
+        if isNew || info.version == flow.version { request.labels = flow.labels }
         request.versionLabel = info.versionLabel
         // A first version has no parent; the parent of most others is the version before them, which is the default.
-        if number > 1, info.parentVersion != 0 { request.parentVersion = numbering.imported(info.parentVersion) ?? 0 }
+        if !info.parentVersionLabel.isEmpty {
+            request.parentVersionLabel = info.parentVersionLabel
+        } else if !isNew, info.parentVersion != 0 {
+            request.parentVersion = numbering.imported(info.parentVersion) ?? 0
+        }
+        request.versionTags = info.versionTags
         request.metadata = metadata ?? VersionOrigin.shortened(info, limits: limits)
         request.checkpoint = version.checkpoints.first.map { CheckpointSpec(name: $0.name, description: $0.description) }
         do {

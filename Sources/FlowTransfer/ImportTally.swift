@@ -13,6 +13,7 @@ package struct ImportTally {
     package private(set) var renumbered: Int64 = 0
     package private(set) var savedVersions: Int64 = 0
     package private(set) var savedCheckpoints: Int64 = 0
+    package private(set) var savedWrites: Int64 = 0
     package private(set) var versionsWithoutOrigin: Int64 = 0
     package private(set) var problems: [String] = []
 
@@ -25,6 +26,7 @@ package struct ImportTally {
     package mutating func add(_ flow: FlowImporter, difference: FlowImporter.Difference?) -> String? {
         savedVersions += flow.savedVersions
         savedCheckpoints += flow.savedCheckpoints
+        savedWrites += flow.savedWrites
         versionsWithoutOrigin += flow.versionsWithoutOrigin
         if flow.numbering.changesNumbers { renumbered += 1 }
         if let difference {

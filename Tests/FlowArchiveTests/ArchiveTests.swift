@@ -15,6 +15,9 @@ import WireMessages
             case .version(let version):
                 #expect(version == MemoryArchive.version(version.info?.version ?? 0, version.state, checkpoints: version.checkpoints))
                 read.append("version \(version.info?.version ?? 0) \(version.state.count) \(version.checkpoints.map(\.name))")
+            case .write(let write):
+                #expect(write == MemoryArchive.write)
+                read.append("write")
             case .event(let event):
                 #expect(event == MemoryArchive.event)
                 read.append("event")
@@ -22,12 +25,13 @@ import WireMessages
         }
         #expect(
             read == [
-                "flow a 2", #"version 1 3 ["first"]"#, "version 2 0 []", "event", "flow é\u{0} 9", "version 7 256 []",
+                "flow a 2", #"version 1 3 ["first"]"#, "version 2 0 []", "write", "event", "flow é\u{0} 9", "version 7 256 []",
                 "version 9 300000 []",
             ])
         #expect(try reader.next() == nil, "the end stays the end")
         let totals = reader.totals
         #expect((totals.flows, totals.versions, totals.checkpoints, totals.events, totals.stateBytes) == (2, 4, 1, 1, 300_259))
+        #expect(totals.writes == 1)
     }
 
     @Test func anArchiveMayBeEmpty() throws {

@@ -111,6 +111,9 @@ import WireMessages
             [.flow(Flow(flowID: "a", version: 2)), .version(MemoryArchive.version(0, []))],
             [.flow(Flow(flowID: "a", version: 2)), .version(ArchivedVersion())],
             [.flow(Flow(flowID: "a", version: 2)), .event(MemoryArchive.event), .version(MemoryArchive.version(2, []))],
+            [.flow(Flow(flowID: "a", version: 2)), .write(MemoryArchive.write), .version(MemoryArchive.version(2, []))],
+            [.flow(Flow(flowID: "a", version: 2)), .event(MemoryArchive.event), .write(MemoryArchive.write)],
+            [.write(MemoryArchive.write)], [.flow(Flow(flowID: "a", version: 2)), .write(StoredWrite())],
             [.flow(Flow(flowID: "a", version: 2))],
         ] as [[ArchiveRecord.Record?]])
     func whatCannotBeIsRefused(_ records: [ArchiveRecord.Record?]) {

@@ -17,11 +17,14 @@ enum MemoryArchive {
         time: Timestamp(seconds: 1), actor: "ada", entry: .event(FlowEvent(kind: "versions_pruned", details: Array("{}".utf8))))
 
     /// Two flows, the second with a gap in its versions.
+    static let write = StoredWrite(write: PendingWrite(taskID: "t", index: -1, value: [1, 2]), versionLabel: "l")
+
     static func sample() throws -> [UInt8] {
         try write { writer in
             try writer.append(Flow(flowID: "a", flowType: "order", version: 2, labels: ["k": "v"]))
             try writer.append(version(1, Array("one".utf8), checkpoints: [Checkpoint(id: "c", name: "first", version: 1)]))
             try writer.append(version(2, []))
+            try writer.append(write)
             try writer.append(event)
             try writer.append(Flow(flowID: "é\u{0}", version: 9))
             try writer.append(version(7, Array(0...255)))

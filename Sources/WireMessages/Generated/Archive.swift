@@ -5,8 +5,8 @@ public import Protobuf
 
 /// An archive is one zstd frame with a checksum and a window of 32 MiB at most. In it are ArchiveRecords,
 /// each behind its length as a varint (what other languages call length-prefixed or delimited
-/// messages): a header; then for each flow its head, its versions with the lowest number first, and its
-/// events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
+/// messages): a header; then for each flow its head, its versions with the lowest number first, its
+/// pending writes, and its events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
 public struct ArchiveRecord: WireMessage, Equatable {
     /// What the record is. A reader refuses an archive with one that it does not know.
     public enum Record: Equatable, Sendable {
@@ -21,6 +21,8 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case event(HistoryEntry)
         /// The last record, and only that.
         case trailer(ArchiveTrailer)
+        /// A pending write of the flow, by version label, path, task and index.
+        case write(StoredWrite)
     }
 
     /// What the record is. A reader refuses an archive with one that it does not know.
@@ -43,6 +45,7 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case 3: record = try ArchivedVersion.optional(c.version).map { .version($0) }
         case 4: record = try HistoryEntry.optional(c.event).map { .event($0) }
         case 5: record = try ArchiveTrailer.optional(c.trailer).map { .trailer($0) }
+        case 6: record = try StoredWrite.optional(c.write).map { .write($0) }
         default: break
         }
     }
@@ -64,6 +67,9 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case .trailer(let value):
             c.pointee.record_case = .init(rawValue: 5)
             c.pointee.trailer = arena.make(value)
+        case .write(let value):
+            c.pointee.record_case = .init(rawValue: 6)
+            c.pointee.write = arena.make(value)
         case nil: break
         }
     }
@@ -75,6 +81,7 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
         case .event(let value): body(MessageField("event", value.fieldValue, hasPresence: true))
         case .trailer(let value): body(MessageField("trailer", value.fieldValue, hasPresence: true))
+        case .write(let value): body(MessageField("write", value.fieldValue, hasPresence: true))
         case nil: break
         }
     }
@@ -200,6 +207,8 @@ public struct ArchiveTrailer: WireMessage, Equatable {
     public var stateBytes: Int64 = 0
     /// XXH3-128 of all records before the trailer, their lengths included: 16 bytes, most significant first.
     public var digest: [UInt8] = []
+    /// How many pending writes.
+    public var writes: Int64 = 0
 
     public init(
         flows: Int64 = 0,
@@ -207,7 +216,8 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         checkpoints: Int64 = 0,
         events: Int64 = 0,
         stateBytes: Int64 = 0,
-        digest: [UInt8] = []
+        digest: [UInt8] = [],
+        writes: Int64 = 0
     ) {
         self.flows = flows
         self.versions = versions
@@ -215,6 +225,7 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         self.events = events
         self.stateBytes = stateBytes
         self.digest = digest
+        self.writes = writes
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -228,6 +239,7 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         events = c.events
         stateBytes = c.state_bytes
         digest = c.digest.bytes
+        writes = c.writes
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ArchiveTrailer>, _ arena: inout Arena) {
@@ -237,6 +249,7 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         c.pointee.events = events
         c.pointee.state_bytes = stateBytes
         c.pointee.digest = arena.copy(digest)
+        c.pointee.writes = writes
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -246,5 +259,6 @@ public struct ArchiveTrailer: WireMessage, Equatable {
         body(MessageField("events", events.fieldValue))
         body(MessageField("state_bytes", stateBytes.fieldValue))
         body(MessageField("digest", digest.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
     }
 }

@@ -99,7 +99,7 @@ extension ArchiveTotals {
     var fields: [Record.Field] {
         [
             ("flows", .integer(flows)), ("versions", .integer(versions)), ("checkpoints", .integer(checkpoints)),
-            ("events", .integer(events)), ("state_bytes", .integer(stateBytes)),
+            ("writes", .integer(writes)), ("events", .integer(events)), ("state_bytes", .integer(stateBytes)),
         ]
     }
 }

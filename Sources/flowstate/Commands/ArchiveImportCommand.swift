@@ -69,6 +69,7 @@ struct ArchiveImportCommand: ClientCommand {
             case .version(let version):
                 try await current?.take(version)
                 progress.tell(reader.totals)
+            case .write(let write): try await current?.take(write)
             case .event: break
             }
         }
@@ -77,6 +78,7 @@ struct ArchiveImportCommand: ClientCommand {
     }
 
     private func finish(_ flow: inout FlowImporter?, _ tally: inout ImportTally, _ console: Console) async throws {
+        try await flow?.sendWrites()
         guard let finished = flow else { return }
         flow = nil
         if let line = tally.add(finished, difference: try await finished.difference()) { console.note(TerminalText.line(line)) }

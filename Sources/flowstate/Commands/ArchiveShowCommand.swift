@@ -28,8 +28,8 @@ struct ArchiveShowCommand: AsyncParsableCommand {
                 var writer = ListWriter(
                     console, name: "flows",
                     columns: [
-                        .left("flow_id"), .left("flow_type"), .right("versions"), .right("checkpoints"), .right("events"),
-                        .right("state_bytes"), .left("phase"), .left("status"), .left("updated_at"),
+                        .left("flow_id"), .left("flow_type"), .right("versions"), .right("checkpoints"), .right("writes"),
+                        .right("events"), .right("state_bytes"), .left("phase"), .left("status"), .left("updated_at"),
                     ])
                 try await archive.reading { try list($0, &writer) }
                 try writer.finish("archive", record(header, totals))
@@ -66,7 +66,8 @@ struct ArchiveShowCommand: AsyncParsableCommand {
         Record([
             ("flow_id", .string(flow.flowID)), ("flow_type", .string(flow.flowType)), ("version", .integer(flow.version)),
             ("versions", .integer(now.versions - before.versions)), ("checkpoints", .integer(now.checkpoints - before.checkpoints)),
-            ("events", .integer(now.events - before.events)), ("state_bytes", .integer(now.stateBytes - before.stateBytes)),
+            ("writes", .integer(now.writes - before.writes)), ("events", .integer(now.events - before.events)),
+            ("state_bytes", .integer(now.stateBytes - before.stateBytes)),
             ("phase", .string(flow.phase)), ("status", .string(flow.status)), ("labels", .map(flow.labels)),
             ("created_at", .time(flow.createdAt)), ("updated_at", .time(flow.updatedAt)),
         ])

@@ -8,6 +8,7 @@ extension ImportTally {
             ("different", .integer(different)), ("without_labels", .integer(withoutLabels)), ("renumbered", .integer(renumbered)),
             ("versions_saved", .integer(savedVersions)),
             ("versions_without_origin", .integer(versionsWithoutOrigin)), ("checkpoints_created", .integer(savedCheckpoints)),
+            ("writes_stored", .integer(savedWrites)),
             ("events_not_imported", .integer(events)), ("problems", .strings(problems)),
         ])
     }

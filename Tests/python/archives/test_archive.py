@@ -69,6 +69,32 @@ def test_the_origin_of_a_version_is_in_its_metadata(cli, flows, other, archive):
     assert [entry["metadata"] for entry in copied] == [json.loads(info.metadata) for info in their_flows.versions("order-é")]
 
 
+def test_writes_labels_and_lives_come_back(cli, flows, other, archive):
+    """Pending writes, parents and tags; and what a flow was before it was deleted and revived."""
+    def write(task, index=0, **more):
+        return types_pb2.PendingWrite(task_id=task, index=index, channel="c", value=bytes(range(256)), **more)
+
+    flows.save("f", b'{"first": "life"}', version_label="a", version_tags={"run": "1"}, labels={"old": "1"},
+               writes=[write("t", -1, path="p"), write("t", type="x")])
+    flows.AppendWrites(flow_id="f", version_label="to come", writes=[write("u", index) for index in range(1000)])
+    flows.DeleteFlow(flow_id="f")
+    flows.save("f", b'{"second": "life"}', revive=True, version_label="b", parent_version_label="a", labels={"new": "1"})
+    flows.save("f", b"{}", version_label="c", parent_version_label="b", version_tags={"run": "2", "step": "1"})
+    exported = cli.json("archive", "export", "--out", archive)
+    assert (exported["versions"], exported["writes"]) == (4, 1002)
+    assert cli.json("archive", "show", archive)["flows"][0]["writes"] == 1002
+    there, their_flows = other
+    for turn in range(2):
+        done = there.json("archive", "import", archive)
+        assert (done["problems"], done["versions_saved"], done["writes_stored"]) == ([], 4 * (1 - turn), 1002)
+    assert history(their_flows, "f") == history(flows, "f") and head(their_flows, "f") == head(flows, "f")
+    pages = [[(each.version_label, each.write) for each in side.ListWrites(flow_id="f", page_size=1000, page_token=token).writes]
+             for side in (flows, their_flows) for token in [""]]
+    assert pages[0] == pages[1] and len(pages[0]) == 1000
+    assert [version.event for version in their_flows.versions("f")][1:3] == [
+        types_pb2.VERSION_EVENT_DELETED, types_pb2.VERSION_EVENT_CREATED]
+
+
 def test_filters_pick_the_flows(cli, flows, archive):
     for number in range(12):
         flows.save(f"f-{number:02}", flow_type="order" if number % 2 else "chat", status="open" if number % 3 else "closed", labels={"n": str(number)})

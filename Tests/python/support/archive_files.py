@@ -21,6 +21,7 @@ def history(flows, flow_id):
             metadata = metadata.pop(ORIGIN).get("metadata", metadata)
         found.append((
             info.version, info.parent_version, info.content_type, info.phase, info.status, info.version_label, metadata,
+            info.parent_version_label, dict(info.version_tags),
             info.WhichOneof("progress_value") and info.progress, sorted(checkpoints.get(info.version, [])),
             flows.state(flow_id, version=info.version)))
     return found

@@ -187,7 +187,7 @@ void   flowstate__v1__archive_trailer__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__archive_trailer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descriptors[6] =
 {
   {
     "header",
@@ -249,6 +249,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descr
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "write",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__ArchiveRecord, record_case),
+    offsetof(Flowstate__V1__ArchiveRecord, write),
+    &flowstate__v1__stored_write__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__archive_record__field_indices_by_name[] = {
   3,   /* field[3] = event */
@@ -256,11 +268,12 @@ static const unsigned flowstate__v1__archive_record__field_indices_by_name[] = {
   0,   /* field[0] = header */
   4,   /* field[4] = trailer */
   2,   /* field[2] = version */
+  5,   /* field[5] = write */
 };
 static const ProtobufCIntRange flowstate__v1__archive_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__archive_record__descriptor =
 {
@@ -270,7 +283,7 @@ const ProtobufCMessageDescriptor flowstate__v1__archive_record__descriptor =
   "Flowstate__V1__ArchiveRecord",
   "flowstate.v1",
   sizeof(Flowstate__V1__ArchiveRecord),
-  5,
+  6,
   flowstate__v1__archive_record__field_descriptors,
   flowstate__v1__archive_record__field_indices_by_name,
   1,  flowstate__v1__archive_record__number_ranges,
@@ -444,7 +457,7 @@ const ProtobufCMessageDescriptor flowstate__v1__archived_version__descriptor =
   (ProtobufCMessageInit) flowstate__v1__archived_version__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__archive_trailer__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flowstate__v1__archive_trailer__field_descriptors[7] =
 {
   {
     "flows",
@@ -518,6 +531,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__archive_trailer__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "writes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ArchiveTrailer, writes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__archive_trailer__field_indices_by_name[] = {
   2,   /* field[2] = checkpoints */
@@ -526,11 +551,12 @@ static const unsigned flowstate__v1__archive_trailer__field_indices_by_name[] = 
   0,   /* field[0] = flows */
   4,   /* field[4] = state_bytes */
   1,   /* field[1] = versions */
+  6,   /* field[6] = writes */
 };
 static const ProtobufCIntRange flowstate__v1__archive_trailer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__archive_trailer__descriptor =
 {
@@ -540,7 +566,7 @@ const ProtobufCMessageDescriptor flowstate__v1__archive_trailer__descriptor =
   "Flowstate__V1__ArchiveTrailer",
   "flowstate.v1",
   sizeof(Flowstate__V1__ArchiveTrailer),
-  6,
+  7,
   flowstate__v1__archive_trailer__field_descriptors,
   flowstate__v1__archive_trailer__field_indices_by_name,
   1,  flowstate__v1__archive_trailer__number_ranges,

@@ -35,15 +35,16 @@ typedef enum {
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_FLOW = 2,
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_VERSION = 3,
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_EVENT = 4,
-  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_TRAILER = 5
+  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_TRAILER = 5,
+  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_WRITE = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__ARCHIVE_RECORD__RECORD__CASE)
 } Flowstate__V1__ArchiveRecord__RecordCase;
 
 /*
  * An archive is one zstd frame with a checksum and a window of 32 MiB at most. In it are ArchiveRecords,
  * each behind its length as a varint (what other languages call length-prefixed or delimited
- * messages): a header; then for each flow its head, its versions with the lowest number first, and its
- * events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
+ * messages): a header; then for each flow its head, its versions with the lowest number first, its
+ * pending writes, and its events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
  */
 struct  Flowstate__V1__ArchiveRecord
 {
@@ -71,6 +72,10 @@ struct  Flowstate__V1__ArchiveRecord
      * The last record, and only that.
      */
     Flowstate__V1__ArchiveTrailer *trailer;
+    /*
+     * A pending write of the flow, by version label, path, task and index.
+     */
+    Flowstate__V1__StoredWrite *write;
   };
 };
 #define FLOWSTATE__V1__ARCHIVE_RECORD__INIT \
@@ -169,10 +174,14 @@ struct  Flowstate__V1__ArchiveTrailer
    * XXH3-128 of all records before the trailer, their lengths included: 16 bytes, most significant first.
    */
   ProtobufCBinaryData digest;
+  /*
+   * How many pending writes.
+   */
+  int64_t writes;
 };
 #define FLOWSTATE__V1__ARCHIVE_TRAILER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__archive_trailer__descriptor) \
-    , 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, 0, 0, 0, 0, {0,NULL}, 0 }
 
 
 /* Flowstate__V1__ArchiveRecord methods */
