@@ -214,6 +214,37 @@ package struct RestoreCheckpointCommand: Sendable {
     }
 }
 
+/// Makes a flow from a version of another one.
+package struct ForkFlowCommand: Sendable {
+    package var source: FlowKey
+    /// Not by time.
+    package var selector: LoadSelector
+    /// The new flow.
+    package var key: FlowKey
+    /// See `SaveCommand`.
+    package var hasGeneratedFlowID: Bool
+    package var actor: String
+    /// Earlier versions, checkpoints and pending writes are copied too, with their numbers and times.
+    package var withHistory: Bool
+    /// nil: those of the source.
+    package var labels: Labels?
+    /// JSON, or empty.
+    package var metadata: [UInt8] = []
+    package var idempotencyKey: String?
+
+    package init(
+        source: FlowKey, selector: LoadSelector = .latest, key: FlowKey, hasGeneratedFlowID: Bool = false, actor: String,
+        withHistory: Bool = false
+    ) {
+        self.source = source
+        self.selector = selector
+        self.key = key
+        self.hasGeneratedFlowID = hasGeneratedFlowID
+        self.actor = actor
+        self.withHistory = withHistory
+    }
+}
+
 /// Names a version. Changes no version.
 package struct CreateCheckpointCommand: Sendable {
     package var key: FlowKey

@@ -73,6 +73,14 @@ package struct StateCheck: Sendable {
         try checkIdempotencyKey(command.idempotencyKey)
     }
 
+    package func check(_ command: ForkFlowCommand) throws(StateError) {
+        try checkName(command.actor, "actor")
+        try check(LoadCommand(key: command.source, selector: command.selector))
+        try command.labels?.check(limits: limits)
+        try checkMetadata(command.metadata)
+        try checkIdempotencyKey(command.idempotencyKey)
+    }
+
     package func check(_ command: RestoreCheckpointCommand) throws(StateError) {
         try checkName(command.actor, "actor")
         try checkName(command.checkpoint, "checkpoint", mayBeEmpty: false)

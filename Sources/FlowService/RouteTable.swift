@@ -31,6 +31,7 @@ package struct RouteTable: Sendable {
         Entry(ListFlows.self),
         Entry(ListVersions.self),
         Entry(DiffVersions.self),
+        Entry(ForkFlow.self),
         Entry(DeleteFlow.self),
         Entry(CreateCheckpoint.self),
         Entry(ListCheckpoints.self),

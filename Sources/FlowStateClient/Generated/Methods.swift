@@ -411,7 +411,7 @@ extension StateClient {
         try await call(.diffVersions, request)
     }
 
-    /// Makes a new flow from a version of another one. The other one stays as it is.
+    /// Makes a new flow from a version of another one. The other one stays as it is. Both have an event of it in their history.
     /// - Throws: `ClientError`.
     public func forkFlow(_ request: ForkFlowRequest) async throws -> ForkFlowResponse {
         try await call(.forkFlow, request)

@@ -1583,6 +1583,8 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         case version(Int64)
         /// By a checkpoint's name or id.
         case checkpoint(String)
+        /// By its label: the newest that has it.
+        case versionLabel(String)
     }
 
     /// The flow to fork; required.
@@ -1591,11 +1593,11 @@ public struct ForkFlowRequest: WireMessage, Equatable {
     public var source: Source?
     /// The new flow's id; empty: a UUIDv7. ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when it is taken.
     public var newFlowID: String = ""
-    /// Also copy the versions before the source; numbers stay as they are.
+    /// Also copy the versions before the source, their checkpoints and their pending writes; numbers and times stay as they are.
     public var withHistory: Bool = false
     /// Labels of the new flow; empty: the labels of the source's head.
     public var labels: StringMap = [:]
-    /// JSON to keep with the new flow's version, 64 KiB at most.
+    /// JSON to keep with the new flow's latest version, 64 KiB at most; empty: with history that of the source, else none.
     public var metadata: [UInt8] = []
     /// Empty: a retry is a new fork.
     public var idempotencyKey: String = ""
@@ -1627,6 +1629,7 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         switch c.source_case.rawValue {
         case 2: source = .version(c.version)
         case 3: source = try .checkpoint(c.checkpoint.string("checkpoint"))
+        case 9: source = try .versionLabel(c.version_label.string("version_label"))
         default: break
         }
         newFlowID = try c.new_flow_id.string("new_flow_id")
@@ -1645,6 +1648,9 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         case .checkpoint(let value):
             c.pointee.source_case = .init(rawValue: 3)
             c.pointee.checkpoint = arena.copy(value)
+        case .versionLabel(let value):
+            c.pointee.source_case = .init(rawValue: 9)
+            c.pointee.version_label = arena.copy(value)
         case nil: break
         }
         c.pointee.new_flow_id = arena.copy(newFlowID)
@@ -1660,6 +1666,7 @@ public struct ForkFlowRequest: WireMessage, Equatable {
         switch source {
         case .version(let value): body(MessageField("version", value.fieldValue, hasPresence: true))
         case .checkpoint(let value): body(MessageField("checkpoint", value.fieldValue, hasPresence: true))
+        case .versionLabel(let value): body(MessageField("version_label", value.fieldValue, hasPresence: true))
         case nil: break
         }
         body(MessageField("new_flow_id", newFlowID.fieldValue))

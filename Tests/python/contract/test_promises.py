@@ -14,7 +14,7 @@ TESTABLE = re.compile(
     r"\b[A-Z]+_[A-Z_]+\b|ABORTED|\bKiB|\bMiB|at most|[Nn]ewest first|\b[Dd]efault|Not set:|[Ee]mpty:|\b0:|never\b|[Rr]equired")
 # Of these the server has nothing yet but the names.
 TO_COME = {
-    "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "ForkFlow", "WatchFlows", "CreateTenant",
+    "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "WatchFlows", "CreateTenant",
     "ListTenants", "UpdateTenant", "CreateApiKey", "ListApiKeys", "RevokeApiKey"}
 TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "BatchMode", "BatchSaveResult", "BatchLoadResult", "UploadHeader"}
 
@@ -47,6 +47,12 @@ HELD = {
             "state/test_writes.py::test_what_cannot_be_a_write",
         "8 entries at most, 256 bytes each key and value at most.": "state/test_lineage.py::test_tags",
         "ABORTED (VERSION_CONFLICT) when it has not.": "state/test_lineage.py::test_the_latest_version_has_the_label_expected",
+        "ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when it is taken.": "state/test_fork.py::test_the_new_id_must_be_new",
+        "JSON to keep with the new flow's latest version, 64 KiB at most; empty: with history that of the source, else none.":
+            "state/test_fork.py::test_what_is_forked",
+        "Labels of the new flow; empty: the labels of the source's head.": "state/test_fork.py::test_what_is_forked",
+        "The flow to fork; required.": "state/test_fork.py::test_a_deleted_flow_is_forked_by_version",
+        "The new flow's id; empty: a UUIDv7.": "state/test_fork.py::test_what_is_forked",
         "Empty: these were all.": "state/test_writes.py::test_many_writes_of_a_version",
         "NOT_FOUND (FLOW_NOT_FOUND) when it is deleted.": "state/test_writes.py::test_writes_of_a_deleted_flow",
         "Only this version's; empty: every version's.": "state/test_writes.py::test_filters_of_lists",

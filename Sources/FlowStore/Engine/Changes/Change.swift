@@ -22,6 +22,10 @@ final class Change: @unchecked Sendable {
         /// For a flow whose head is not locked yet; nil: the statement locks something else first, so it always runs behind `HeadLock`.
         var first: Statement?
         let parameters: Parameters
+        /// Whether it creates its flow, which must not exist.
+        var createsFlow = false
+        /// Whether it takes long, whatever its parameters.
+        var isLarge = false
         /// The checkpoint that it creates, doing nothing else: such changes of a batch share a statement (`CheckpointGroupSQL`).
         var checkpoint: CreateCheckpointCommand?
         let decode: @Sendable (ResultRows) throws(PostgresError) -> Answer
@@ -158,13 +162,15 @@ extension Change {
 
     /// Whether it does nothing if the flow exists.
     var mustCreate: Bool {
-        guard case .save(let save) = work else { return false }
-        return save.command.precondition == .expected(0) && !save.command.revives
+        switch work {
+        case .save(let save): save.command.precondition == .expected(0) && !save.command.revives
+        case .statement(let single): single.createsFlow
+        }
     }
 
     /// Whether it creates the flow if there is none.
     var mayCreate: Bool {
-        guard case .save(let save) = work else { return false }
+        guard case .save(let save) = work else { return mustCreate }
         return mustCreate
             || save.command.precondition.mayBeAbsent && save.command.parentVersion == nil && save.command.leaseToken == nil
     }
@@ -173,7 +179,7 @@ extension Change {
     var storedBytes: Int {
         switch work {
         case .save(let save): save.packedBytes + save.command.writes.byteCount
-        case .statement(let single): single.parameters.byteCount
+        case .statement(let single): single.isLarge ? .max : single.parameters.byteCount
         }
     }
 

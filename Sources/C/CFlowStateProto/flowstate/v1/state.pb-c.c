@@ -3965,7 +3965,7 @@ const ProtobufCMessageDescriptor flowstate__v1__diff_versions_response__descript
   (ProtobufCMessageInit) flowstate__v1__diff_versions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__fork_flow_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor flowstate__v1__fork_flow_request__field_descriptors[9] =
 {
   {
     "flow_id",
@@ -4063,6 +4063,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__fork_flow_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version_label",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__ForkFlowRequest, source_case),
+    offsetof(Flowstate__V1__ForkFlowRequest, version_label),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__fork_flow_request__field_indices_by_name[] = {
   2,   /* field[2] = checkpoint */
@@ -4072,12 +4084,13 @@ static const unsigned flowstate__v1__fork_flow_request__field_indices_by_name[] 
   6,   /* field[6] = metadata */
   3,   /* field[3] = new_flow_id */
   1,   /* field[1] = version */
+  8,   /* field[8] = version_label */
   4,   /* field[4] = with_history */
 };
 static const ProtobufCIntRange flowstate__v1__fork_flow_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__fork_flow_request__descriptor =
 {
@@ -4087,7 +4100,7 @@ const ProtobufCMessageDescriptor flowstate__v1__fork_flow_request__descriptor =
   "Flowstate__V1__ForkFlowRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__ForkFlowRequest),
-  8,
+  9,
   flowstate__v1__fork_flow_request__field_descriptors,
   flowstate__v1__fork_flow_request__field_indices_by_name,
   1,  flowstate__v1__fork_flow_request__number_ranges,

@@ -907,7 +907,8 @@ struct  Flowstate__V1__DiffVersionsResponse
 typedef enum {
   FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE__NOT_SET = 0,
   FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE_VERSION = 2,
-  FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE_CHECKPOINT = 3
+  FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE_CHECKPOINT = 3,
+  FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE_VERSION_LABEL = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__FORK_FLOW_REQUEST__SOURCE__CASE)
 } Flowstate__V1__ForkFlowRequest__SourceCase;
 
@@ -923,7 +924,7 @@ struct  Flowstate__V1__ForkFlowRequest
    */
   ProtobufCBinaryData new_flow_id;
   /*
-   * Also copy the versions before the source; numbers stay as they are.
+   * Also copy the versions before the source, their checkpoints and their pending writes; numbers and times stay as they are.
    */
   protobuf_c_boolean with_history;
   /*
@@ -932,7 +933,7 @@ struct  Flowstate__V1__ForkFlowRequest
   size_t n_labels;
   Google__Protobuf__MapEntry **labels;
   /*
-   * JSON to keep with the new flow's version, 64 KiB at most.
+   * JSON to keep with the new flow's latest version, 64 KiB at most; empty: with history that of the source, else none.
    */
   ProtobufCBinaryData metadata;
   /*
@@ -949,6 +950,10 @@ struct  Flowstate__V1__ForkFlowRequest
      * By a checkpoint's name or id.
      */
     ProtobufCBinaryData checkpoint;
+    /*
+     * By its label: the newest that has it.
+     */
+    ProtobufCBinaryData version_label;
   };
 };
 #define FLOWSTATE__V1__FORK_FLOW_REQUEST__INIT \
