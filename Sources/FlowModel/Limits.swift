@@ -36,6 +36,8 @@ package struct Limits: Sendable, Equatable {
     package var labels = 64
     /// One label: its name and its value, each.
     package var labelBytes = 256
+    /// Flows that one call reads or deletes by their labels.
+    package var flowsPerCall = 1_000
     /// Tags of one version.
     package var versionTags = 8
     /// Pending writes in one call.

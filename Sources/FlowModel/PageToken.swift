@@ -26,6 +26,8 @@ package struct PageToken: Sendable, Equatable {
         case notifications = 7
         case cleanup = 8
         case writes = 9
+        case ancestors = 10
+        case versionsOfFlows = 11
     }
 
     /// The sort key of the last row shown; unused fields are 0 or empty.

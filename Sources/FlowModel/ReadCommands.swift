@@ -8,12 +8,14 @@ package enum LoadSelector: Sendable, Hashable {
     case checkpoint(String)
     /// The newest version with this label.
     case label(String)
+    /// The version with the greatest label, by bytes; of several with it the newest.
+    case greatestLabel
     /// The newest version at this time or before it.
     case time(Timestamp)
 
     package static func == (left: LoadSelector, right: LoadSelector) -> Bool {
         switch (left, right) {
-        case (.latest, .latest): true
+        case (.latest, .latest), (.greatestLabel, .greatestLabel): true
         case (.version(let left), .version(let right)): left == right
         case (.checkpoint(let left), .checkpoint(let right)), (.label(let left), .label(let right)): left.hasSameBytes(as: right)
         case (.time(let left), .time(let right)): left == right
@@ -24,6 +26,7 @@ package enum LoadSelector: Sendable, Hashable {
     package func hash(into hasher: inout Hasher) {
         switch self {
         case .latest: break
+        case .greatestLabel: hasher.combine(0)
         case .version(let version): hasher.combine(version)
         case .checkpoint(let name), .label(let name): name.hashBytes(into: &hasher)
         case .time(let time): hasher.combine(time.microseconds)
@@ -57,22 +60,6 @@ package indirect enum LoadOutcome: Sendable, Equatable {
     case unchanged(FlowHead, VersionRecord)
     /// One of the others, with the first page of the version's writes.
     case withWrites(LoadOutcome, Page<StoredWrite>)
-}
-
-/// The versions of one flow, deleted or not.
-package struct ListVersionsCommand: Sendable {
-    package var key: FlowKey
-    package var newestFirst: Bool
-    /// 0 means the default.
-    package var pageSize: Int
-    package var pageToken: PageToken?
-
-    package init(key: FlowKey, newestFirst: Bool = true, pageSize: Int = 0, pageToken: PageToken? = nil) {
-        self.key = key
-        self.newestFirst = newestFirst
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-    }
 }
 
 /// The checkpoints of one flow, newest first.

@@ -121,7 +121,7 @@ package struct StateCheck: Sendable {
 
     package func check(_ command: LoadCommand) throws(StateError) {
         switch command.selector {
-        case .latest: break
+        case .latest, .greatestLabel: break
         case .version(let version): try checkVersionNumber(version, "version")
         case .checkpoint(let name): try checkName(name, "checkpoint", mayBeEmpty: false)
         case .label(let label): try checkName(label, "version_label", mayBeEmpty: false)

@@ -44,6 +44,8 @@ package indirect enum StateError: Error, Sendable, Equatable {
     case tooLarge(what: String, size: Int, limit: Int)
     /// One more than `limit` may be kept; there are `count`. `what`: the limit's name.
     case tooMany(what: String, count: Int, limit: Int)
+    /// More than `limit` flows have the labels that the request names; nothing was applied.
+    case tooManyFlows(limit: Int)
     /// The key was used within its retention by a request with other content.
     case idempotencyKeyReused(key: String)
     /// `outcomeUnknown`: the request was sent and never answered, so it may have been applied.
@@ -100,6 +102,7 @@ extension StateError {
         case .checkpointAlreadyExists: "CHECKPOINT_ALREADY_EXISTS"
         case .tooLarge: "STATE_TOO_LARGE"
         case .tooMany: "LIMIT_EXCEEDED"
+        case .tooManyFlows: "TOO_MANY_FLOWS"
         case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
         case .databaseUnavailable: "DATABASE_UNAVAILABLE"
         case .workLimitExceeded: "WORK_LIMIT_EXCEEDED"

@@ -43,6 +43,8 @@ extension StateError: CustomStringConvertible {
         case .tooLarge(let what, let size, let limit): "\(what) is \(size) bytes, the limit is \(limit)"
         case .tooMany(let what, let count, let limit):
             "this tenant has \(count) \(what), the limit is \(limit) (limit \(what)); nothing was applied"
+        case .tooManyFlows(let limit):
+            "more than \(limit) flows have these labels; nothing was applied: name more labels, or a part of the flows at a time"
         case .idempotencyKeyReused(let key):
             "idempotency key \"\(key)\" was used by a request with other content; use a new key for a new request"
         case .databaseUnavailable(let message, let outcomeUnknown, _): Self.databaseUnavailable(message, outcomeUnknown)

@@ -70,7 +70,8 @@ package enum ErrorTable {
         case .versionConflict, .labelConflict, .definitionConflict: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
-        case .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost:
+        case .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost,
+            .tooManyFlows:
             .failedPrecondition
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
             .notificationNotFound:
@@ -121,7 +122,8 @@ package enum ErrorTable {
             badField(field, message)
         case .patchNotApplicable, .stateNotJSON, .definitionNotFound, .quarantinedNotFound, .notificationNotFound, .flowNotFound,
             .versionNotFound, .checkpointNotFound, .checkpointAlreadyExists, .idempotencyKeyReused, .databaseUnavailable,
-            .workLimitExceeded, .overloaded, .deadlineExceeded, .cancelled, .dataLoss, .unauthenticated, .permissionDenied, .internalFault:
+            .tooManyFlows, .workLimitExceeded, .overloaded, .deadlineExceeded, .cancelled, .dataLoss, .unauthenticated, .permissionDenied,
+            .internalFault:
             nil
         }
     }
@@ -163,7 +165,8 @@ package enum ErrorTable {
             ["flow_id": flowID, "version": String(version)]
         case .permissionDenied(let scope): ["scope": scope]
         case .stateInvalid, .definitionInvalid, .quarantinedNotFound, .notificationNotFound, .transitionNotAllowed, .statusNotAllowed,
-            .tooLarge, .tooMany, .idempotencyKeyReused, .databaseUnavailable, .workLimitExceeded, .overloaded, .invalidArgument,
+            .tooLarge, .tooMany, .tooManyFlows, .idempotencyKeyReused, .databaseUnavailable, .workLimitExceeded, .overloaded,
+            .invalidArgument,
             .deadlineExceeded, .cancelled, .unauthenticated, .unsupported, .internalFault:
             [:]
         }

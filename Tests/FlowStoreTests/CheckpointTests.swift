@@ -189,7 +189,7 @@ struct CheckpointTests {
         #expect(
             await refusal { try await store.snapshot(key, .label("even")) }
                 == .versionNotFound(flowID: "f", selector: "version labelled \"even\""))
-        let versions = try await store.run(ListVersionsCommand(key: key, newestFirst: false)).elements
+        let versions = try await store.run(ListVersionsCommand(key: key, newestFirst: false)).elements.map(\.record)
         for version in versions {
             let found = try await store.snapshot(key, .time(version.createdAt)).version
             #expect(found.createdAt == version.createdAt && found.version >= version.version)

@@ -58,7 +58,8 @@ struct ConcurrencyTests {
             for key in keys {
                 let snapshot = try await stores[1].snapshot(key)
                 #expect(snapshot.state == json("40") && snapshot.head.version == 41)
-                let versions = try await stores[0].run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 100)).elements
+                let versions = try await stores[0].run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 100)).elements.map(
+                    \.record)
                 #expect(versions.map(\.version) == Array(1...41))
                 #expect(zip(versions, versions.dropFirst()).allSatisfy { $0.createdAt <= $1.createdAt })
             }
@@ -163,7 +164,7 @@ struct ConcurrencyTests {
                 }
                 return try await group.reduce(into: []) { $0.append($1) }.compactMap { $0 }
             }
-            let versions = try await stores[0].run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 100)).elements
+            let versions = try await stores[0].run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 100)).elements.map(\.record)
             #expect(versions.map(\.version) == [1] + acknowledged.sorted())
             #expect(versions.last?.kind == .deleted)
         }

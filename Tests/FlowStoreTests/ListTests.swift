@@ -140,7 +140,7 @@ struct ListTests {
             var seen: [VersionRecord] = []
             repeat {
                 let page = try await store.run(command)
-                seen += page.elements
+                seen += page.elements.map(\.record)
                 command.pageToken = page.next
             } while command.pageToken != nil
             #expect(seen.map(\.version) == (newestFirst ? [7, 6, 5, 4, 3, 2, 1] : [1, 2, 3, 4, 5, 6, 7]))

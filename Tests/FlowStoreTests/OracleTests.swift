@@ -100,7 +100,7 @@ struct OracleTests {
     private func compare(_ run: Run, _ seed: UInt64) async throws {
         for (id, flow) in run.oracle.flows {
             let key = try key(run.tenant, id)
-            let records = try await run.store.run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 1_000)).elements
+            let records = try await run.store.run(ListVersionsCommand(key: key, newestFirst: false, pageSize: 1_000)).elements.map(\.record)
             var versions: [FlowOracle.Version] = []
             for record in records {
                 let snapshot = try await run.store.snapshot(key, .version(record.version))

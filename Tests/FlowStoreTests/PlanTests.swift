@@ -90,6 +90,27 @@ import Testing
         }
     }
 
+    @Test func versionsAreReadInTheirOrder() async throws {
+        try await populate()
+        for newestOfLabel in [false, true] {
+            for order in VersionOrder.allCases {
+                let statement = ListVersionsSQL.statement(order, newestOfLabel: newestOfLabel)
+                let plan = try await plan(of: statement)
+                let index = order == .labelDescending ? "flow_version_label" : "flow_version_pkey"
+                let scan = order == .oldestFirst ? "Index Scan using" : "Index Scan Backward using"
+                #expect(plan.contains("\(scan) \(index) on flow_version"), "\(statement.name):\n\(plan)")
+                #expect(!plan.contains("Seq Scan"), "\(statement.name):\n\(plan)")
+            }
+            let ofFlows = try await plan(of: ListVersionsSQL.ofFlows(newestOfLabel: newestOfLabel))
+            #expect(ofFlows.contains("Bitmap Index Scan on flow_tenant_labels"), "\(ofFlows)")
+            #expect(ofFlows.contains("Index Scan Backward using flow_version_label"), "\(ofFlows)")
+        }
+        for statement in [ListVersionsSQL.ancestors, LoadSQL.greatestLabel] {
+            let plan = try await plan(of: statement)
+            #expect(!plan.contains("Seq Scan"), "\(statement.name):\n\(plan)")
+        }
+    }
+
     @Test func writesAreReadInTheirOrder() async throws {
         try await populate()
         for statement in [LoadWritesSQL.few, ListWritesCommand.ofVersion, ListWritesCommand.ofFlow] {

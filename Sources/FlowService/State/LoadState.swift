@@ -23,6 +23,9 @@ enum LoadState: UnaryFlowMethod {
         case .version(let version): return .version(version)
         case .checkpoint(let nameOrID): return .checkpoint(nameOrID)
         case .versionLabel(let label): return .label(label)
+        case .greatestVersionLabel(true): return .greatestLabel
+        case .greatestVersionLabel(false):
+            throw .invalidArgument(field: "greatest_version_label", message: "must be true, or another selector be given")
         case .time(let time): return .time(try Timestamp(time, field: "time"))
         }
     }

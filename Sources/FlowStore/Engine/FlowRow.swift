@@ -74,15 +74,35 @@ enum VersionRow {
         """
     }
 
+    /// The row of one version of the flow (`$1`, `$2`), with what `columns` needs, as `v`.
+    static func one(_ number: String) -> String {
+        """
+        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags FROM flowstate.flow_version v
+        WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = \(number) OFFSET 0
+        """
+    }
+
     /// The rows of versions that match `condition` (over `v`), in their order, as many as fit into a page (`PageSQL.fitting`).
     ///
     /// - Parameters:
     ///   - limit: the parameter with the number of versions, at most.
     ///   - bytes: the parameter with the bytes of the page.
     static func selected(where condition: String, order: String, limit: String, bytes: String) -> String {
+        fitting(rows(where: condition, order: order, limit: limit), order: order, bytes: bytes)
+    }
+
+    /// The same, however many bytes they take.
+    static func rows(where condition: String, order: String, limit: String) -> String {
+        """
+        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags, v.flow_id FROM flowstate.flow_version v
+        WHERE \(condition) ORDER BY \(order) LIMIT \(limit)
+        """
+    }
+
+    /// Those of `rows` that fit into a page.
+    static func fitting(_ rows: String, order: String, bytes: String) -> String {
         PageSQL.fitting(
-            "SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags FROM flowstate.flow_version v WHERE \(condition) ORDER BY v.version \(order) LIMIT \(limit)",
-            as: "v", order: "v.version \(order)",
+            rows, as: "v", order: order,
             size: PageSQL.octets(
                 "v.actor", "v.content_type", "v.phase", "v.status", "v.version_label", "v.metadata", "v.parent_label", "v.tags::text")
                 + " + pg_column_size(v.checkpoints)",

@@ -94,7 +94,7 @@ extension GetHistoryCommand: TaskCommand {
             UNION ALL
             (SELECT \(VersionRow.columns), NULL, NULL, NULL, NULL, NULL, v.found FROM (
                 \(VersionRow.selected(
-                    where: "v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)", order: "DESC", limit: "$5",
+                    where: "v.tenant = $1 AND v.flow_id = $2 AND v.version < $3 AND v.kind = ANY ($6)", order: "v.version DESC", limit: "$5",
                     bytes: "$9"))) v)
             UNION ALL
             (SELECT \(VersionRow.nulls), e.event_id, e.kind, e.actor, e.detail, e.created_at, e.found FROM (\(events)) e)

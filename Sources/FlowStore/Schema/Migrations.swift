@@ -45,5 +45,6 @@ package enum StoreSchema {
         Migration(number: 19, name: "writes", sql: writesMigration),
         Migration(number: 20, name: "leases", sql: leasesMigration),
         Migration(number: 21, name: "version tags", sql: versionTagsMigration),
+        Migration(number: 22, name: "lives", sql: livesMigration),
     ]
 }

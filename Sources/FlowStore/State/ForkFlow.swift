@@ -71,6 +71,7 @@ extension ForkFlowCommand: TaskCommand {
         case .version(let version): content.append(version)
         case .checkpoint(let name): content.append("checkpoint \(name)")
         case .label(let label): content.append("version_label \(label)")
+        case .greatestLabel: content.append("greatest_version_label")
         case .latest, .time: content.append(nil as String?)
         }
         content.append(withHistory ? 1 : 0)
@@ -92,7 +93,8 @@ enum ForkSQL {
 
     private static let source = """
         source AS (
-            SELECT f.flow_type, f.labels, f.definition_revision, f.base_floor, f.created_at AS flow_created_at, v.* FROM flowstate.flow f
+            SELECT f.flow_type, f.labels, f.definition_revision, f.base_floor, f.first_version,
+                f.created_at AS flow_created_at, v.* FROM flowstate.flow f
             JOIN LATERAL (SELECT * FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $3 AND w.version = $4 OFFSET 0) v ON true
             WHERE f.tenant = $1 AND f.flow_id = $3)
         """
@@ -106,10 +108,11 @@ enum ForkSQL {
             lookups: [source],
             head: """
                 INSERT INTO flowstate.flow AS f (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at,
-                    definition_revision, base_floor, checkpoint_epoch)
+                    definition_revision, base_floor, checkpoint_epoch, first_version)
                 SELECT $1, $2, \(withHistory ? "s.version" : "1"), s.flow_type, s.phase, s.status, s.progress,
                     coalesce($6::jsonb, s.labels), \(withHistory ? "s.flow_created_at" : time), \(time), s.definition_revision,
-                    \(withHistory ? "least(s.base_floor, s.version)" : "0"), \(withHistory ? "1" : "0")
+                    \(withHistory ? "least(s.base_floor, s.version)" : "0"), \(withHistory ? "1" : "0"),
+                    \(withHistory ? "least(s.first_version, s.version)" : "1")
                 FROM source s WHERE true \(ChangeSQL.guardCondition(idempotent: idempotent))
                 ON CONFLICT (tenant, flow_id) DO NOTHING
                 RETURNING f.version, statement_timestamp() AS updated_at

@@ -318,6 +318,7 @@ extension FlowStateProto {
         ListFlowsRequest.self,
         ListFlowsResponse.self,
         ListVersionsRequest.self,
+        VersionContent.self,
         ListVersionsResponse.self,
         DiffVersionsRequest.self,
         DiffVersionsResponse.self,

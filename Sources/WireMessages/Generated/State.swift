@@ -131,6 +131,8 @@ public enum VersionOrder: WireEnum, Hashable {
     case newestFirst
     /// Lowest number first.
     case oldestFirst
+    /// Greatest label first, by bytes; of one label the highest number first. Versions without a label are left out.
+    case labelDesc
     /// A value that this version of the contract does not know.
     case unrecognized(Int32)
 
@@ -140,6 +142,7 @@ public enum VersionOrder: WireEnum, Hashable {
             case 0: .unspecified
             case 1: .newestFirst
             case 2: .oldestFirst
+            case 3: .labelDesc
             default: .unrecognized(rawValue)
             }
     }
@@ -149,6 +152,7 @@ public enum VersionOrder: WireEnum, Hashable {
         case .unspecified: 0
         case .newestFirst: 1
         case .oldestFirst: 2
+        case .labelDesc: 3
         case .unrecognized(let value): value
         }
     }
@@ -159,6 +163,7 @@ public enum VersionOrder: WireEnum, Hashable {
         case .unspecified: "unspecified"
         case .newestFirst: "newest_first"
         case .oldestFirst: "oldest_first"
+        case .labelDesc: "label_desc"
         case .unrecognized(let value): "\(value)"
         }
     }
@@ -169,6 +174,7 @@ public enum VersionOrder: WireEnum, Hashable {
         case .unspecified: "VERSION_ORDER_UNSPECIFIED"
         case .newestFirst: "VERSION_ORDER_NEWEST_FIRST"
         case .oldestFirst: "VERSION_ORDER_OLDEST_FIRST"
+        case .labelDesc: "VERSION_ORDER_LABEL_DESC"
         case .unrecognized: nil
         }
     }
@@ -640,10 +646,13 @@ public struct LoadStateRequest: WireMessage, Equatable {
         /// The one a checkpoint points at, by the checkpoint's name or id. NOT_FOUND
         /// (CHECKPOINT_NOT_FOUND) when there is none.
         case checkpoint(String)
-        /// The newest with this label. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
+        /// The newest with this label, since the flow was created or revived. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
         case versionLabel(String)
         /// The newest committed at this time or before. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
         case time(Timestamp)
+        /// The one with the greatest label, by bytes; of several with it the newest. NOT_FOUND (VERSION_NOT_FOUND) when no
+        /// version has a label. `false` answers INVALID_ARGUMENT.
+        case greatestVersionLabel(Bool)
     }
 
     /// Required. NOT_FOUND (FLOW_NOT_FOUND) when there is none, or when it is deleted and the latest is
@@ -681,6 +690,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         case 4: selector = try .checkpoint(c.checkpoint.string("checkpoint"))
         case 5: selector = try .versionLabel(c.version_label.string("version_label"))
         case 6: selector = try Timestamp.optional(c.time).map { .time($0) }
+        case 9: selector = .greatestVersionLabel(c.greatest_version_label != 0)
         default: break
         }
         if c.if_version_not_value_case.rawValue == 7 { ifVersionNot = c.if_version_not }
@@ -705,6 +715,9 @@ public struct LoadStateRequest: WireMessage, Equatable {
         case .time(let value):
             c.pointee.selector_case = .init(rawValue: 6)
             c.pointee.time = arena.make(value)
+        case .greatestVersionLabel(let value):
+            c.pointee.selector_case = .init(rawValue: 9)
+            c.pointee.greatest_version_label = value ? 1 : 0
         case nil: break
         }
         if let ifVersionNot {
@@ -722,6 +735,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         case .checkpoint(let value): body(MessageField("checkpoint", value.fieldValue, hasPresence: true))
         case .versionLabel(let value): body(MessageField("version_label", value.fieldValue, hasPresence: true))
         case .time(let value): body(MessageField("time", value.fieldValue, hasPresence: true))
+        case .greatestVersionLabel(let value): body(MessageField("greatest_version_label", value.fieldValue, hasPresence: true))
         case nil: break
         }
         body(MessageField("if_version_not", ifVersionNot.fieldValue, hasPresence: true))
@@ -1408,7 +1422,7 @@ public struct ListFlowsResponse: WireMessage, Equatable {
 
 /// The request of `FlowStateService.ListVersions`.
 public struct ListVersionsRequest: WireMessage, Equatable {
-    /// Required; a deleted flow's history can be read too.
+    /// Required unless `flow_labels` are given; a deleted flow's history can be read too.
     public var flowID: String = ""
     /// Default: newest first.
     public var order: VersionOrder = .unspecified
@@ -1416,17 +1430,56 @@ public struct ListVersionsRequest: WireMessage, Equatable {
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
+    /// Send the states too. A page ends earlier when it is as large as a message should be.
+    public var includeStates: Bool = false
+    /// Send the pending writes too.
+    public var includeWrites: Bool = false
+    /// Only the writes of these channels; empty: every channel's.
+    public var writeChannels: [String] = []
+    /// A JSON object: every member must equal the same member of the version's metadata. A page may have fewer entries than
+    /// asked for, or none, while there are more.
+    public var metadataFilter: [UInt8] = []
+    /// Only labels before this one, by bytes.
+    public var labelBefore: String = ""
+    /// Of several versions with one label only the newest.
+    public var newestOfLabel: Bool = false
+    /// Only versions since the flow was created, or revived last.
+    public var presentLife: Bool = false
+    /// Only the versions from which the newest version with this label was made, one from another by `parent_version_label` or
+    /// else `parent_version`, the nearest first; without that version itself. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
+    public var ancestorsOfLabel: String = ""
+    /// Instead of `flow_id`: the versions of every flow that has all of these labels and is not deleted, in the order of
+    /// version labels, which `order` must say. FAILED_PRECONDITION (TOO_MANY_FLOWS) when they are more than 1,000.
+    public var flowLabels: StringMap = [:]
 
     public init(
         flowID: String = "",
         order: VersionOrder = .unspecified,
         pageSize: Int32 = 0,
-        pageToken: String = ""
+        pageToken: String = "",
+        includeStates: Bool = false,
+        includeWrites: Bool = false,
+        writeChannels: [String] = [],
+        metadataFilter: [UInt8] = [],
+        labelBefore: String = "",
+        newestOfLabel: Bool = false,
+        presentLife: Bool = false,
+        ancestorsOfLabel: String = "",
+        flowLabels: StringMap = [:]
     ) {
         self.flowID = flowID
         self.order = order
         self.pageSize = pageSize
         self.pageToken = pageToken
+        self.includeStates = includeStates
+        self.includeWrites = includeWrites
+        self.writeChannels = writeChannels
+        self.metadataFilter = metadataFilter
+        self.labelBefore = labelBefore
+        self.newestOfLabel = newestOfLabel
+        self.presentLife = presentLife
+        self.ancestorsOfLabel = ancestorsOfLabel
+        self.flowLabels = flowLabels
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1438,6 +1491,15 @@ public struct ListVersionsRequest: WireMessage, Equatable {
         order = VersionOrder(rawValue: Int32(bitPattern: c.order.rawValue))
         pageSize = c.page_size
         pageToken = try c.page_token.string("page_token")
+        includeStates = c.include_states != 0
+        includeWrites = c.include_writes != 0
+        writeChannels = try ProtobufCBinaryData.strings(c.write_channels, c.n_write_channels, "write_channels")
+        metadataFilter = c.metadata_filter.bytes
+        labelBefore = try c.label_before.string("label_before")
+        newestOfLabel = c.newest_of_label != 0
+        presentLife = c.present_life != 0
+        ancestorsOfLabel = try c.ancestors_of_label.string("ancestors_of_label")
+        flowLabels = try MapEntry.map(c.flow_labels, c.n_flow_labels)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListVersionsRequest>, _ arena: inout Arena) {
@@ -1445,6 +1507,17 @@ public struct ListVersionsRequest: WireMessage, Equatable {
         c.pointee.order = .init(rawValue: UInt32(bitPattern: order.rawValue))
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
+        c.pointee.include_states = includeStates ? 1 : 0
+        c.pointee.include_writes = includeWrites ? 1 : 0
+        c.pointee.n_write_channels = writeChannels.count
+        c.pointee.write_channels = arena.list(writeChannels)
+        c.pointee.metadata_filter = arena.copy(metadataFilter)
+        c.pointee.label_before = arena.copy(labelBefore)
+        c.pointee.newest_of_label = newestOfLabel ? 1 : 0
+        c.pointee.present_life = presentLife ? 1 : 0
+        c.pointee.ancestors_of_label = arena.copy(ancestorsOfLabel)
+        c.pointee.n_flow_labels = flowLabels.count
+        c.pointee.flow_labels = arena.list(MapEntry.entries(flowLabels))
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -1452,6 +1525,65 @@ public struct ListVersionsRequest: WireMessage, Equatable {
         body(MessageField("order", order.fieldValue))
         body(MessageField("page_size", pageSize.fieldValue))
         body(MessageField("page_token", pageToken.fieldValue))
+        body(MessageField("include_states", includeStates.fieldValue))
+        body(MessageField("include_writes", includeWrites.fieldValue))
+        body(MessageField("write_channels", writeChannels.fieldValue))
+        body(MessageField("metadata_filter", metadataFilter.fieldValue))
+        body(MessageField("label_before", labelBefore.fieldValue))
+        body(MessageField("newest_of_label", newestOfLabel.fieldValue))
+        body(MessageField("present_life", presentLife.fieldValue))
+        body(MessageField("ancestors_of_label", ancestorsOfLabel.fieldValue))
+        body(MessageField("flow_labels", flowLabels.fieldValue))
+    }
+}
+
+/// What belongs to a listed version.
+public struct VersionContent: WireMessage, Equatable {
+    /// The flow that it is of.
+    public var flowID: String = ""
+    /// Its state, byte for byte, with `include_states`.
+    public var state: [UInt8] = []
+    /// Its pending writes, with `include_writes`: by path, task_id and index; as many as fit into a page.
+    public var writes: [StoredWrite] = []
+    /// Empty: these were all. Else the `page_token` for a ListWrites of this flow and version label that lists the others.
+    public var nextWritesPageToken: String = ""
+
+    public init(
+        flowID: String = "",
+        state: [UInt8] = [],
+        writes: [StoredWrite] = [],
+        nextWritesPageToken: String = ""
+    ) {
+        self.flowID = flowID
+        self.state = state
+        self.writes = writes
+        self.nextWritesPageToken = nextWritesPageToken
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__version_content__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__VersionContent) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        state = c.state.bytes
+        writes = try StoredWrite.array(c.writes, c.n_writes)
+        nextWritesPageToken = try c.next_writes_page_token.string("next_writes_page_token")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__VersionContent>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.state = arena.copy(state)
+        c.pointee.n_writes = writes.count
+        c.pointee.writes = arena.list(writes)
+        c.pointee.next_writes_page_token = arena.copy(nextWritesPageToken)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("state", state.fieldValue))
+        body(MessageField("writes", writes.fieldValue))
+        body(MessageField("next_writes_page_token", nextWritesPageToken.fieldValue))
     }
 }
 
@@ -1461,13 +1593,17 @@ public struct ListVersionsResponse: WireMessage, Equatable {
     public var versions: [VersionInfo] = []
     /// Empty: this was the last page.
     public var nextPageToken: String = ""
+    /// With `include_states`, `include_writes` or `flow_labels`: one for each version, in the same order.
+    public var contents: [VersionContent] = []
 
     public init(
         versions: [VersionInfo] = [],
-        nextPageToken: String = ""
+        nextPageToken: String = "",
+        contents: [VersionContent] = []
     ) {
         self.versions = versions
         self.nextPageToken = nextPageToken
+        self.contents = contents
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1477,17 +1613,21 @@ public struct ListVersionsResponse: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__ListVersionsResponse) throws(WireError) {
         versions = try VersionInfo.array(c.versions, c.n_versions)
         nextPageToken = try c.next_page_token.string("next_page_token")
+        contents = try VersionContent.array(c.contents, c.n_contents)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListVersionsResponse>, _ arena: inout Arena) {
         c.pointee.n_versions = versions.count
         c.pointee.versions = arena.list(versions)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+        c.pointee.n_contents = contents.count
+        c.pointee.contents = arena.list(contents)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("versions", versions.fieldValue))
         body(MessageField("next_page_token", nextPageToken.fieldValue))
+        body(MessageField("contents", contents.fieldValue))
     }
 }
 

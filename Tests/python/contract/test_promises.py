@@ -45,6 +45,11 @@ HELD = {
     "state": {
         "Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.":
             "state/test_writes.py::test_what_cannot_be_a_write",
+        "NOT_FOUND (VERSION_NOT_FOUND) when no version has a label.": "state/test_version_lists.py::test_a_new_life_has_its_own_labels",
+        "Required unless `flow_labels` are given; a deleted flow's history can be read too.":
+            "state/test_history.py::test_history_of_a_deleted_flow_is_readable",
+        "Only the writes of these channels; empty: every channel's.": "state/test_version_lists.py::test_only_the_writes_of_some_channels",
+        "FAILED_PRECONDITION (TOO_MANY_FLOWS) when they are more than 1,000.": "state/test_version_lists.py::test_too_many_flows",
         "8 entries at most, 256 bytes each key and value at most.": "state/test_lineage.py::test_tags",
         "ABORTED (VERSION_CONFLICT) when it has not.": "state/test_lineage.py::test_the_latest_version_has_the_label_expected",
         "ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when it is taken.": "state/test_fork.py::test_the_new_id_must_be_new",
@@ -65,7 +70,6 @@ HELD = {
         "The state's media type; empty:": "contract/test_state_proto.py::test_what_is_not_json",
         "Empty: a retry is a new": "state/test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
         "Not set: the same as any_version.": "contract/test_state_proto.py::test_preconditions",
-        "Required; a deleted flow's history can be read too.": "state/test_history.py::test_history_of_a_deleted_flow_is_readable",
         "Unique within the flow; empty: the checkpoint is known by its generated id only.": "state/test_history.py::test_checkpoints_name_versions"},
     "lifecycle": {
         "Not set: the same as any_version.": "contract/test_lifecycle_proto.py::test_preconditions",

@@ -188,7 +188,7 @@ def test_what_is_not_json(flows, state):
     "NOT_FOUND (FLOW_NOT_FOUND) when there is none, or when it is deleted and the latest is asked for.",
     "This one, also of a deleted flow. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
     "NOT_FOUND (CHECKPOINT_NOT_FOUND) when there is none.",
-    "The newest with this label. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
+    "The newest with this label, since the flow was created or revived. NOT_FOUND (VERSION_NOT_FOUND) when there is none.",
     "The newest committed at this time or before. NOT_FOUND (VERSION_NOT_FOUND) when there is none.")
 def test_selectors(flows):
     with not_found():

@@ -386,6 +386,9 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__list_flows_respon
 static inline const ProtobufCMessageDescriptor *flowstate__v1__list_versions_request__get_descriptor(void) {
     return &flowstate__v1__list_versions_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__version_content__get_descriptor(void) {
+    return &flowstate__v1__version_content__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__list_versions_response__get_descriptor(void) {
     return &flowstate__v1__list_versions_response__descriptor;
 }

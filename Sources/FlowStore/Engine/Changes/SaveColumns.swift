@@ -127,7 +127,8 @@ struct SaveHeadSQL {
         let changes = SaveColumns.heads.filter { !kept.contains($0.name) }.map { "\($0.name) = \($0.created(self))" }
         return """
             SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
-                checkpoint_epoch = f.checkpoint_epoch + \(epoch), deleted_at = NULL, history_gone = false, \(changes.joined(separator: ", "))
+                checkpoint_epoch = f.checkpoint_epoch + \(epoch), deleted_at = NULL, history_gone = false, first_version = f.version + 1,
+                \(changes.joined(separator: ", "))
             """
     }
 
@@ -144,7 +145,7 @@ struct SaveHeadSQL {
     var isExpected: String { "(\(self[.expected]) IS NULL OR f.version = \(self[.expected]))" }
 
     /// What a version needs of the head (`head h`).
-    static let returning = "f.version, f.phase, f.status, f.progress, f.updated_at"
+    static let returning = "f.version, f.phase, f.status, f.progress, f.updated_at, f.first_version"
 }
 
 /// What the columns of a version are made of.
@@ -160,7 +161,7 @@ struct SaveVersionSQL {
         """
         CASE WHEN \(row(.parentLabel)) IS NULL THEN \(parent) ELSE (
             SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = \(head(.tenant)) AND p.flow_id = \(head(.flowID))
-                AND p.version_label = \(row(.parentLabel)) ORDER BY p.version DESC LIMIT 1) END
+                AND p.version_label = \(row(.parentLabel)) AND p.version >= h.first_version ORDER BY p.version DESC LIMIT 1) END
         """
     }
 

@@ -163,7 +163,7 @@ final class LoadOperation: @unchecked Sendable {
 
     fileprivate func loaded(_ rows: ResultRows, _ row: Int, _ bases: [FlowVersion: [UInt8]] = [:]) throws(PostgresError) {
         let loaded = try LoadRow(rows, row, key: command.key, known: bases)
-        if loaded.head.isDeleted && command.selector == .latest {
+        if loaded.head.isDeleted, command.selector == .latest || command.selector == .greatestLabel {
             return finish(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
         guard let version = loaded.version else { return missing(loaded.head) }
@@ -185,6 +185,7 @@ final class LoadOperation: @unchecked Sendable {
             case .version(let version): .versionNotFound(flowID: flowID, selector: "version \(version)")
             case .checkpoint(let checkpoint): .checkpointNotFound(flowID: flowID, checkpoint: checkpoint)
             case .label(let label): .versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\"")
+            case .greatestLabel: .versionNotFound(flowID: flowID, selector: "version with a label")
             case .time: .versionNotFound(flowID: flowID, selector: "version at this time or before")
             }
         lost(error)
@@ -349,6 +350,7 @@ extension LoadOperation {
         parameters.append(bigints: known.count) { known[$0] }
         switch command.selector {
         case .latest: pipeline.execute(LoadSQL.newest, parameters)
+        case .greatestLabel: pipeline.execute(LoadSQL.greatestLabel, parameters)
         case .version(let version):
             parameters.append(version)
             pipeline.execute(LoadSQL.version, parameters)

@@ -35,8 +35,14 @@ enum LoadSQL {
         "load_label",
         number: """
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
-                AND l.version_label = $6 ORDER BY l.version DESC LIMIT 1)
+                AND l.version_label = $6 AND l.version >= f.first_version ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
+    static let greatestLabel = single(
+        "load_greatest_label",
+        number: """
+            (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
+                AND l.version_label IS NOT NULL AND l.version >= f.first_version ORDER BY l.version_label DESC, l.version DESC LIMIT 1)
+            """, type: nil)
     /// Times grow with the versions, so this walks back from the newest version to the first that is old enough. At a time that is now or
     /// later the newest version is found, whatever its time: after PostgreSQL's clock was set back, the newest ones have times in the
     /// future.

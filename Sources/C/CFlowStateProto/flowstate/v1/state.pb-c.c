@@ -952,6 +952,51 @@ void   flowstate__v1__list_versions_request__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__list_versions_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__version_content__init
+                     (Flowstate__V1__VersionContent         *message)
+{
+  static const Flowstate__V1__VersionContent init_value = FLOWSTATE__V1__VERSION_CONTENT__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__version_content__get_packed_size
+                     (const Flowstate__V1__VersionContent *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_content__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__version_content__pack
+                     (const Flowstate__V1__VersionContent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_content__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__version_content__pack_to_buffer
+                     (const Flowstate__V1__VersionContent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__version_content__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__VersionContent *
+       flowstate__v1__version_content__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__VersionContent *)
+     protobuf_c_message_unpack (&flowstate__v1__version_content__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__version_content__free_unpacked
+                     (Flowstate__V1__VersionContent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__version_content__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__list_versions_response__init
                      (Flowstate__V1__ListVersionsResponse         *message)
 {
@@ -2672,7 +2717,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__save_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[9] =
 {
   {
     "flow_id",
@@ -2770,10 +2815,23 @@ static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "greatest_version_label",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Flowstate__V1__LoadStateRequest, selector_case),
+    offsetof(Flowstate__V1__LoadStateRequest, greatest_version_label),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__load_state_request__field_indices_by_name[] = {
   3,   /* field[3] = checkpoint */
   0,   /* field[0] = flow_id */
+  8,   /* field[8] = greatest_version_label */
   6,   /* field[6] = if_version_not */
   7,   /* field[7] = include_writes */
   1,   /* field[1] = latest */
@@ -2784,7 +2842,7 @@ static const unsigned flowstate__v1__load_state_request__field_indices_by_name[]
 static const ProtobufCIntRange flowstate__v1__load_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
 {
@@ -2794,7 +2852,7 @@ const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
   "Flowstate__V1__LoadStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__LoadStateRequest),
-  8,
+  9,
   flowstate__v1__load_state_request__field_descriptors,
   flowstate__v1__load_state_request__field_indices_by_name,
   1,  flowstate__v1__load_state_request__number_ranges,
@@ -3709,7 +3767,7 @@ const ProtobufCMessageDescriptor flowstate__v1__list_flows_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__list_flows_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_versions_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flowstate__v1__list_versions_request__field_descriptors[13] =
 {
   {
     "flow_id",
@@ -3759,17 +3817,134 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_versions_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "include_states",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, include_states),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_writes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, include_writes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "write_channels",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__ListVersionsRequest, n_write_channels),
+    offsetof(Flowstate__V1__ListVersionsRequest, write_channels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "metadata_filter",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, metadata_filter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "label_before",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, label_before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "newest_of_label",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, newest_of_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "present_life",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, present_life),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ancestors_of_label",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListVersionsRequest, ancestors_of_label),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flow_labels",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__ListVersionsRequest, n_flow_labels),
+    offsetof(Flowstate__V1__ListVersionsRequest, flow_labels),
+    &google__protobuf__map_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__list_versions_request__field_indices_by_name[] = {
+  11,   /* field[11] = ancestors_of_label */
   0,   /* field[0] = flow_id */
+  12,   /* field[12] = flow_labels */
+  4,   /* field[4] = include_states */
+  5,   /* field[5] = include_writes */
+  8,   /* field[8] = label_before */
+  7,   /* field[7] = metadata_filter */
+  9,   /* field[9] = newest_of_label */
   1,   /* field[1] = order */
   2,   /* field[2] = page_size */
   3,   /* field[3] = page_token */
+  10,   /* field[10] = present_life */
+  6,   /* field[6] = write_channels */
 };
 static const ProtobufCIntRange flowstate__v1__list_versions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_versions_request__descriptor =
 {
@@ -3779,14 +3954,91 @@ const ProtobufCMessageDescriptor flowstate__v1__list_versions_request__descripto
   "Flowstate__V1__ListVersionsRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListVersionsRequest),
-  4,
+  13,
   flowstate__v1__list_versions_request__field_descriptors,
   flowstate__v1__list_versions_request__field_indices_by_name,
   1,  flowstate__v1__list_versions_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_versions_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_versions_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor flowstate__v1__version_content__field_descriptors[4] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionContent, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionContent, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "writes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__VersionContent, n_writes),
+    offsetof(Flowstate__V1__VersionContent, writes),
+    &flowstate__v1__stored_write__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_writes_page_token",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__VersionContent, next_writes_page_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__version_content__field_indices_by_name[] = {
+  0,   /* field[0] = flow_id */
+  3,   /* field[3] = next_writes_page_token */
+  1,   /* field[1] = state */
+  2,   /* field[2] = writes */
+};
+static const ProtobufCIntRange flowstate__v1__version_content__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__version_content__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.VersionContent",
+  "VersionContent",
+  "Flowstate__V1__VersionContent",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__VersionContent),
+  4,
+  flowstate__v1__version_content__field_descriptors,
+  flowstate__v1__version_content__field_indices_by_name,
+  1,  flowstate__v1__version_content__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__version_content__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__list_versions_response__field_descriptors[3] =
 {
   {
     "versions",
@@ -3812,15 +4064,28 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_versions_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "contents",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__ListVersionsResponse, n_contents),
+    offsetof(Flowstate__V1__ListVersionsResponse, contents),
+    &flowstate__v1__version_content__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__list_versions_response__field_indices_by_name[] = {
+  2,   /* field[2] = contents */
   1,   /* field[1] = next_page_token */
   0,   /* field[0] = versions */
 };
 static const ProtobufCIntRange flowstate__v1__list_versions_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_versions_response__descriptor =
 {
@@ -3830,7 +4095,7 @@ const ProtobufCMessageDescriptor flowstate__v1__list_versions_response__descript
   "Flowstate__V1__ListVersionsResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListVersionsResponse),
-  2,
+  3,
   flowstate__v1__list_versions_response__field_descriptors,
   flowstate__v1__list_versions_response__field_indices_by_name,
   1,  flowstate__v1__list_versions_response__number_ranges,
@@ -5519,17 +5784,19 @@ const ProtobufCEnumDescriptor flowstate__v1__flow_order__descriptor =
   flowstate__v1__flow_order__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue flowstate__v1__version_order__enum_values_by_number[3] =
+static const ProtobufCEnumValue flowstate__v1__version_order__enum_values_by_number[4] =
 {
   { "VERSION_ORDER_UNSPECIFIED", "FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_UNSPECIFIED", 0 },
   { "VERSION_ORDER_NEWEST_FIRST", "FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_NEWEST_FIRST", 1 },
   { "VERSION_ORDER_OLDEST_FIRST", "FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_OLDEST_FIRST", 2 },
+  { "VERSION_ORDER_LABEL_DESC", "FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_LABEL_DESC", 3 },
 };
 static const ProtobufCIntRange flowstate__v1__version_order__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex flowstate__v1__version_order__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex flowstate__v1__version_order__enum_values_by_name[4] =
 {
+  { "VERSION_ORDER_LABEL_DESC", 3 },
   { "VERSION_ORDER_NEWEST_FIRST", 1 },
   { "VERSION_ORDER_OLDEST_FIRST", 2 },
   { "VERSION_ORDER_UNSPECIFIED", 0 },
@@ -5541,9 +5808,9 @@ const ProtobufCEnumDescriptor flowstate__v1__version_order__descriptor =
   "VersionOrder",
   "Flowstate__V1__VersionOrder",
   "flowstate.v1",
-  3,
+  4,
   flowstate__v1__version_order__enum_values_by_number,
-  3,
+  4,
   flowstate__v1__version_order__enum_values_by_name,
   1,
   flowstate__v1__version_order__value_ranges,

@@ -41,6 +41,7 @@ typedef struct Flowstate__V1__FlowFilter Flowstate__V1__FlowFilter;
 typedef struct Flowstate__V1__ListFlowsRequest Flowstate__V1__ListFlowsRequest;
 typedef struct Flowstate__V1__ListFlowsResponse Flowstate__V1__ListFlowsResponse;
 typedef struct Flowstate__V1__ListVersionsRequest Flowstate__V1__ListVersionsRequest;
+typedef struct Flowstate__V1__VersionContent Flowstate__V1__VersionContent;
 typedef struct Flowstate__V1__ListVersionsResponse Flowstate__V1__ListVersionsResponse;
 typedef struct Flowstate__V1__DiffVersionsRequest Flowstate__V1__DiffVersionsRequest;
 typedef struct Flowstate__V1__DiffVersionsResponse Flowstate__V1__DiffVersionsResponse;
@@ -131,7 +132,11 @@ typedef enum _Flowstate__V1__VersionOrder {
   /*
    * Lowest number first.
    */
-  FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_OLDEST_FIRST = 2
+  FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_OLDEST_FIRST = 2,
+  /*
+   * Greatest label first, by bytes; of one label the highest number first. Versions without a label are left out.
+   */
+  FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_LABEL_DESC = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__VERSION_ORDER)
 } Flowstate__V1__VersionOrder;
 
@@ -408,7 +413,8 @@ typedef enum {
   FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_VERSION = 3,
   FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_CHECKPOINT = 4,
   FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_VERSION_LABEL = 5,
-  FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_TIME = 6
+  FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_TIME = 6,
+  FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR_GREATEST_VERSION_LABEL = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__CASE)
 } Flowstate__V1__LoadStateRequest__SelectorCase;
 
@@ -446,13 +452,18 @@ struct  Flowstate__V1__LoadStateRequest
      */
     ProtobufCBinaryData checkpoint;
     /*
-     * The newest with this label. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
+     * The newest with this label, since the flow was created or revived. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
      */
     ProtobufCBinaryData version_label;
     /*
      * The newest committed at this time or before. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
      */
     Google__Protobuf__Timestamp *time;
+    /*
+     * The one with the greatest label, by bytes; of several with it the newest. NOT_FOUND (VERSION_NOT_FOUND) when no
+     * version has a label. `false` answers INVALID_ARGUMENT.
+     */
+    protobuf_c_boolean greatest_version_label;
   };
   Flowstate__V1__LoadStateRequest__IfVersionNotValueCase if_version_not_value_case;
   union {
@@ -823,7 +834,7 @@ struct  Flowstate__V1__ListVersionsRequest
 {
   ProtobufCMessage base;
   /*
-   * Required; a deleted flow's history can be read too.
+   * Required unless `flow_labels` are given; a deleted flow's history can be read too.
    */
   ProtobufCBinaryData flow_id;
   /*
@@ -838,10 +849,80 @@ struct  Flowstate__V1__ListVersionsRequest
    * Empty: the first page.
    */
   ProtobufCBinaryData page_token;
+  /*
+   * Send the states too. A page ends earlier when it is as large as a message should be.
+   */
+  protobuf_c_boolean include_states;
+  /*
+   * Send the pending writes too.
+   */
+  protobuf_c_boolean include_writes;
+  /*
+   * Only the writes of these channels; empty: every channel's.
+   */
+  size_t n_write_channels;
+  ProtobufCBinaryData *write_channels;
+  /*
+   * A JSON object: every member must equal the same member of the version's metadata. A page may have fewer entries than
+   * asked for, or none, while there are more.
+   */
+  ProtobufCBinaryData metadata_filter;
+  /*
+   * Only labels before this one, by bytes.
+   */
+  ProtobufCBinaryData label_before;
+  /*
+   * Of several versions with one label only the newest.
+   */
+  protobuf_c_boolean newest_of_label;
+  /*
+   * Only versions since the flow was created, or revived last.
+   */
+  protobuf_c_boolean present_life;
+  /*
+   * Only the versions from which the newest version with this label was made, one from another by `parent_version_label` or
+   * else `parent_version`, the nearest first; without that version itself. NOT_FOUND (VERSION_NOT_FOUND) when there is none.
+   */
+  ProtobufCBinaryData ancestors_of_label;
+  /*
+   * Instead of `flow_id`: the versions of every flow that has all of these labels and is not deleted, in the order of
+   * version labels, which `order` must say. FAILED_PRECONDITION (TOO_MANY_FLOWS) when they are more than 1,000.
+   */
+  size_t n_flow_labels;
+  Google__Protobuf__MapEntry **flow_labels;
 };
 #define FLOWSTATE__V1__LIST_VERSIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_versions_request__descriptor) \
-    , {0,NULL}, FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_UNSPECIFIED, 0, {0,NULL} }
+    , {0,NULL}, FLOWSTATE__V1__VERSION_ORDER__VERSION_ORDER_UNSPECIFIED, 0, {0,NULL}, 0, 0, 0,NULL, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0,NULL }
+
+
+/*
+ * What belongs to a listed version.
+ */
+struct  Flowstate__V1__VersionContent
+{
+  ProtobufCMessage base;
+  /*
+   * The flow that it is of.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * Its state, byte for byte, with `include_states`.
+   */
+  ProtobufCBinaryData state;
+  /*
+   * Its pending writes, with `include_writes`: by path, task_id and index; as many as fit into a page.
+   */
+  size_t n_writes;
+  Flowstate__V1__StoredWrite **writes;
+  /*
+   * Empty: these were all. Else the `page_token` for a ListWrites of this flow and version label that lists the others.
+   */
+  ProtobufCBinaryData next_writes_page_token;
+};
+#define FLOWSTATE__V1__VERSION_CONTENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__version_content__descriptor) \
+    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL} }
 
 
 struct  Flowstate__V1__ListVersionsResponse
@@ -856,10 +937,15 @@ struct  Flowstate__V1__ListVersionsResponse
    * Empty: this was the last page.
    */
   ProtobufCBinaryData next_page_token;
+  /*
+   * With `include_states`, `include_writes` or `flow_labels`: one for each version, in the same order.
+   */
+  size_t n_contents;
+  Flowstate__V1__VersionContent **contents;
 };
 #define FLOWSTATE__V1__LIST_VERSIONS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_versions_response__descriptor) \
-    , 0,NULL, {0,NULL} }
+    , 0,NULL, {0,NULL}, 0,NULL }
 
 
 struct  Flowstate__V1__DiffVersionsRequest
@@ -1844,6 +1930,25 @@ Flowstate__V1__ListVersionsRequest *
 void   flowstate__v1__list_versions_request__free_unpacked
                      (Flowstate__V1__ListVersionsRequest *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__VersionContent methods */
+void   flowstate__v1__version_content__init
+                     (Flowstate__V1__VersionContent         *message);
+size_t flowstate__v1__version_content__get_packed_size
+                     (const Flowstate__V1__VersionContent   *message);
+size_t flowstate__v1__version_content__pack
+                     (const Flowstate__V1__VersionContent   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__version_content__pack_to_buffer
+                     (const Flowstate__V1__VersionContent   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__VersionContent *
+       flowstate__v1__version_content__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__version_content__free_unpacked
+                     (Flowstate__V1__VersionContent *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__ListVersionsResponse methods */
 void   flowstate__v1__list_versions_response__init
                      (Flowstate__V1__ListVersionsResponse         *message);
@@ -2346,6 +2451,9 @@ typedef void (*Flowstate__V1__ListFlowsResponse_Closure)
 typedef void (*Flowstate__V1__ListVersionsRequest_Closure)
                  (const Flowstate__V1__ListVersionsRequest *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__VersionContent_Closure)
+                 (const Flowstate__V1__VersionContent *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__ListVersionsResponse_Closure)
                  (const Flowstate__V1__ListVersionsResponse *message,
                   void *closure_data);
@@ -2637,6 +2745,7 @@ extern const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_flows_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_flows_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_versions_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__version_content__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_versions_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__diff_versions_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__diff_versions_response__descriptor;
