@@ -45,6 +45,8 @@ package struct LoadCommand: Sendable {
     package var ifVersionNot: FlowVersion?
     /// Also reads the pending writes of the version.
     package var includesWrites = false
+    /// Also finds a version that was removed on request.
+    package var findsRemoved = false
 
     package init(key: FlowKey, selector: LoadSelector = .latest, ifVersionNot: FlowVersion? = nil) {
         self.key = key

@@ -101,11 +101,14 @@ package struct VersionRecord: Sendable, Equatable {
     /// The label of the parent, as it was given.
     package var parentLabel: String?
     package var tags: Labels
+    /// It was removed on request, and is in quarantine.
+    package var isRemoved: Bool
 
     package init(
         version: FlowVersion, parentVersion: FlowVersion?, kind: VersionKind, actor: String, contentType: String, size: Int64,
         digest: [UInt8], phase: String, status: String, progress: Double?, versionLabel: String?, metadata: [UInt8],
-        createdAt: Timestamp, checkpoints: [String], parentLabel: String? = nil, tags: Labels = .none
+        createdAt: Timestamp, checkpoints: [String], parentLabel: String? = nil, tags: Labels = .none,
+        isRemoved: Bool = false
     ) {
         self.version = version
         self.parentVersion = parentVersion
@@ -123,6 +126,7 @@ package struct VersionRecord: Sendable, Equatable {
         self.checkpoints = checkpoints
         self.parentLabel = parentLabel
         self.tags = tags
+        self.isRemoved = isRemoved
     }
 }
 

@@ -33,6 +33,8 @@ package struct RouteTable: Sendable {
         Entry(DiffVersions.self),
         Entry(ForkFlow.self),
         Entry(DeleteFlow.self),
+        Entry(DeleteFlows.self),
+        Entry(DeleteVersions.self),
         Entry(CreateCheckpoint.self),
         Entry(ListCheckpoints.self),
         Entry(RestoreCheckpoint.self),

@@ -74,6 +74,8 @@ import Testing
             }
         }
         for lease in [LeaseSQL.acquire, LeaseSQL.renew, LeaseSQL.release] { statements += [lease.first, lease.held] }
+        statements += [DeleteVersionsSQL.tagged, DeleteVersionsSQL.allBut]
+        for history in [false, true] { statements.append(ForkSQL.statement(withHistory: history, idempotent: true)) }
         statements += [LeaseSQL.get, AppendWritesCommand.statement, DeleteWritesCommand.ofVersion, DeleteWritesCommand.ofFlow]
         return statements + SaveGroupSQL.all.map { $0.statement } + [CheckpointGroupSQL.statement]
     }
@@ -105,6 +107,8 @@ import Testing
             #expect(ofFlows.contains("Bitmap Index Scan on flow_tenant_labels"), "\(ofFlows)")
             #expect(ofFlows.contains("Index Scan Backward using flow_version_label"), "\(ofFlows)")
         }
+        let tagged = try await plan(of: FlowsByLabel.idsOfTagged)
+        #expect(tagged.contains("Bitmap Index Scan on flow_version_tags"), "\(tagged)")
         for statement in [ListVersionsSQL.ancestors, LoadSQL.greatestLabel] {
             let plan = try await plan(of: statement)
             #expect(!plan.contains("Seq Scan"), "\(statement.name):\n\(plan)")

@@ -128,6 +128,12 @@ extension StateClient.Method where Request == ForkFlowRequest, Response == ForkF
 extension StateClient.Method where Request == DeleteFlowRequest, Response == DeleteFlowResponse {
     public static var deleteFlow: Self { Self(.deleteFlow) }
 }
+extension StateClient.Method where Request == DeleteFlowsRequest, Response == DeleteFlowsResponse {
+    public static var deleteFlows: Self { Self(.deleteFlows) }
+}
+extension StateClient.Method where Request == DeleteVersionsRequest, Response == DeleteVersionsResponse {
+    public static var deleteVersions: Self { Self(.deleteVersions) }
+}
 extension StateClient.Method where Request == CreateCheckpointRequest, Response == CreateCheckpointResponse {
     public static var createCheckpoint: Self { Self(.createCheckpoint) }
 }
@@ -422,6 +428,20 @@ extension StateClient {
     /// - Throws: `ClientError`.
     public func deleteFlow(_ request: DeleteFlowRequest) async throws -> DeleteFlowResponse {
         try await call(.deleteFlow, request)
+    }
+
+    /// Deletes every flow that has all of these labels, in one commit. No flow is no error.
+    /// - Throws: `ClientError`.
+    public func deleteFlows(_ request: DeleteFlowsRequest) async throws -> DeleteFlowsResponse {
+        try await call(.deleteFlows, request)
+    }
+
+    /// Removes versions: they are in quarantine until retention removes them, and neither loaded nor listed any more. If the
+    /// latest version is among them, the newest that is left is written again as the next one, with its label; if none is left,
+    /// the flow is deleted. Numbers are never used twice. Versions that a checkpoint points at stay.
+    /// - Throws: `ClientError`.
+    public func deleteVersions(_ request: DeleteVersionsRequest) async throws -> DeleteVersionsResponse {
+        try await call(.deleteVersions, request)
     }
 
     /// Names a version so that it can be restored and is not pruned. ALREADY_EXISTS

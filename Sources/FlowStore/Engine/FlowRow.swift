@@ -46,14 +46,15 @@ enum FlowRow {
 /// The columns of a version without its state, in the order in which `VersionRow.record` reads them.
 enum VersionRow {
     /// For rows of `selected`.
-    static let columns = own + ", v.checkpoints, v.parent_label, v.tags::text"
+    static let columns = own + ", v.checkpoints, " + rest
     /// For rows joined with the head `f`, which knows whether there ever was a checkpoint.
-    static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END, v.parent_label, v.tags::text"
-    static let columnCount = 16
+    static let loadedColumns = own + ", CASE f.checkpoint_epoch WHEN 0 THEN '{}' ELSE \(checkpoints) END, " + rest
+    private static let rest = "v.parent_label, v.tags::text, v.removed_at IS NOT NULL"
+    static let columnCount = 17
     /// Placeholders for rows of a union that are not versions.
     static let nulls = """
         NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::text, NULL::bigint, NULL::bytea, NULL::text, NULL::text, \
-        NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[], NULL::text, NULL::text
+        NULL::double precision, NULL::text, NULL::bytea, NULL::timestamptz, NULL::text[], NULL::text, NULL::text, NULL::boolean
         """
 
     private static let own = """
@@ -77,7 +78,7 @@ enum VersionRow {
     /// The row of one version of the flow (`$1`, `$2`), with what `columns` needs, as `v`.
     static func one(_ number: String) -> String {
         """
-        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags FROM flowstate.flow_version v
+        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags, v.removed_at FROM flowstate.flow_version v
         WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = \(number) OFFSET 0
         """
     }
@@ -94,7 +95,7 @@ enum VersionRow {
     /// The same, however many bytes they take.
     static func rows(where condition: String, order: String, limit: String) -> String {
         """
-        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags, v.flow_id FROM flowstate.flow_version v
+        SELECT \(own), \(checkpoints) AS checkpoints, v.parent_label, v.tags, v.removed_at, v.flow_id FROM flowstate.flow_version v
         WHERE \(condition) ORDER BY \(order) LIMIT \(limit)
         """
     }
@@ -143,7 +144,8 @@ enum VersionRow {
             createdAt: Timestamp(microseconds: try rows.timestamp(row, first + 12)),
             checkpoints: try rows.textArray(row, first + 13),
             parentLabel: try rows.textIfPresent(row, first + 14),
-            tags: try tags(rows, row, first + 15))
+            tags: try tags(rows, row, first + 15),
+            isRemoved: try rows.bool(row, first + 16))
     }
 }
 

@@ -94,24 +94,14 @@ package final class StateStore: Sendable {
         order(change, context) { [self] result in completion(answer(result) { if case .saved(let saved) = $0 { saved } else { nil } }) }
     }
 
-    func enqueue(
-        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<CheckpointRecord, StateError>) -> Void
+    /// The same for changes with other outcomes.
+    ///
+    /// - Parameter outcome: the part of the outcome that the command waits for.
+    func enqueue<Value>(
+        _ change: Change, _ context: OperationContext, _ outcome: @escaping @Sendable (ChangeOutcome) -> Value?,
+        _ completion: @escaping @Sendable (Result<Value, StateError>) -> Void
     ) {
-        order(change, context) { [self] result in
-            completion(answer(result) { if case .checkpoint(let record) = $0 { record } else { nil } })
-        }
-    }
-
-    func enqueue(
-        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<WriteCounts, StateError>) -> Void
-    ) {
-        order(change, context) { [self] result in completion(answer(result) { if case .writes(let counts) = $0 { counts } else { nil } }) }
-    }
-
-    func enqueue(
-        _ change: Change, _ context: OperationContext, _ completion: @escaping @Sendable (Result<LeaseRow, StateError>) -> Void
-    ) {
-        order(change, context) { [self] result in completion(answer(result) { if case .lease(let row) = $0 { row } else { nil } }) }
+        order(change, context) { [self] result in completion(answer(result, outcome)) }
     }
 
     /// Queries that may share a batch are short and run with the loads; the others read much and have a connection of their own.

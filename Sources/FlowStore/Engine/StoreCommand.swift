@@ -93,6 +93,12 @@ enum ChangeOutcome: Sendable, Equatable {
     case checkpoint(CheckpointRecord)
     case writes(WriteCounts)
     case lease(LeaseRow)
+    case removed(Int64)
+
+    var checkpoint: CheckpointRecord? { if case .checkpoint(let record) = self { record } else { nil } }
+    var writes: WriteCounts? { if case .writes(let counts) = self { counts } else { nil } }
+    var lease: LeaseRow? { if case .lease(let row) = self { row } else { nil } }
+    var removed: Int64? { if case .removed(let count) = self { count } else { nil } }
 }
 
 /// The meaning of the row of a change's statement.

@@ -46,9 +46,11 @@ extension StateStore {
         try await wait(context) { enqueue(change, $0, $1) }
     }
 
-    /// Makes a change of a checkpoint.
-    func makeCheckpoint(_ change: Change, for context: OperationContext) async throws(StateError) -> CheckpointRecord {
-        try await wait(context) { enqueue(change, $0, $1) }
+    /// Makes a change with another outcome.
+    func make<Value: Sendable>(
+        _ change: Change, for context: OperationContext, _ outcome: @escaping @Sendable (ChangeOutcome) -> Value?
+    ) async throws(StateError) -> Value {
+        try await wait(context) { enqueue(change, $0, outcome, $1) }
     }
 
     /// Saves a state that the server has made for a request. It is checked like any other, and the next version follows the rules of the
@@ -77,7 +79,12 @@ extension StateStore {
     func snapshot(
         of key: FlowKey, _ selector: LoadSelector = .latest, for context: OperationContext
     ) async throws(StateError) -> Snapshot {
-        guard case .snapshot(let snapshot) = try await load(LoadCommand(key: key, selector: selector), for: context) else {
+        try await snapshot(LoadCommand(key: key, selector: selector), for: context)
+    }
+
+    /// The result of a load that reads the state.
+    func snapshot(_ command: LoadCommand, for context: OperationContext) async throws(StateError) -> Snapshot {
+        guard case .snapshot(let snapshot) = try await load(command, for: context) else {
             throw .internalFault("a load without a state")
         }
         return snapshot

@@ -61,6 +61,6 @@ extension StateStore {
             if row.isDeleted { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
             return row.isChanged || isRefused(row) ? .done(.lease(row)) : .retry
         }
-        return try await wait(context) { enqueue(Change(key, resources, .statement(single)), $0, $1) }
+        return try await make(Change(key, resources, .statement(single)), for: context) { $0.lease }
     }
 }

@@ -53,7 +53,9 @@ extension GetQuarantinedCommand: TaskCommand {
         query.goesWithOthers()
         let record = try await store.ask(query, for: context)
         do throws(StateError) {
-            return Outcome(record: record, snapshot: try await store.snapshot(of: record.key, .version(record.version), for: context))
+            var load = LoadCommand(key: record.key, selector: .version(record.version))
+            load.findsRemoved = true
+            return Outcome(record: record, snapshot: try await store.snapshot(load, for: context))
         } catch .versionNotFound(_, _) {
             // It was cleaned up between the two statements.
             throw .quarantinedNotFound(id: id)

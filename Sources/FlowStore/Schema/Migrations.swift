@@ -46,5 +46,6 @@ package enum StoreSchema {
         Migration(number: 20, name: "leases", sql: leasesMigration),
         Migration(number: 21, name: "version tags", sql: versionTagsMigration),
         Migration(number: 22, name: "lives", sql: livesMigration),
+        Migration(number: 23, name: "removed versions", sql: removedVersionsMigration),
     ]
 }

@@ -29,7 +29,7 @@ extension CreateCheckpointCommand: TaskCommand {
             // The id was generated for this call: only the name can be taken.
             return .refused(.checkpointAlreadyExists(flowID: flowID, checkpoint: name ?? ""))
         }
-        return try await store.makeCheckpoint(Change(key, store.resources, .statement(single)), for: context)
+        return try await store.make(Change(key, store.resources, .statement(single)), for: context) { $0.checkpoint }
     }
 
     /// ON CONFLICT DO NOTHING waits for another session that inserts the same name, and then inserts nothing. FOR KEY SHARE waits for a
@@ -126,7 +126,7 @@ extension DeleteCheckpointCommand: TaskCommand {
             guard try rows.bool(0, 7) else { return .retry }
             return .refused(.checkpointNotFound(flowID: flowID, checkpoint: checkpoint))
         }
-        return try await store.makeCheckpoint(Change(key, store.resources, .statement(single)), for: context)
+        return try await store.make(Change(key, store.resources, .statement(single)), for: context) { $0.checkpoint }
     }
 
     /// The checkpoints of a deleted flow stay: with its versions they are its audit trail.

@@ -37,24 +37,16 @@ extension DeleteFlowCommand: TaskCommand {
     private static let first = [false, true].map { statement(held: false, idempotent: $0) }
     private static let held = [false, true].map { statement(held: true, idempotent: $0) }
 
-    /// The tombstone keeps the row of the head, so that a late save finds it and is refused. Who had the lease loses it for good.
     private static func statement(held: Bool, idempotent: Bool) -> Statement {
         var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
         var change = ChangeSQL(
             head: """
-                UPDATE flowstate.flow f SET version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
-                    deleted_at = greatest(statement_timestamp(), f.updated_at), lease_token = f.lease_token + 1,
-                    lease_holder = NULL, lease_acquired_at = NULL, lease_expires_at = NULL
+                UPDATE flowstate.flow f SET \(TombstoneSQL.head)
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
                     \(held ? "AND " + HeadLock.isHeld : "") \(ChangeSQL.guardCondition(idempotent: idempotent))
-                RETURNING f.version, f.phase, f.status, f.progress, f.updated_at
+                RETURNING \(TombstoneSQL.returning)
                 """,
-            version: """
-                INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind,
-                    codec, digest, actor, content_type, phase, status, state)
-                SELECT $1, $2, h.version, h.version - 1, 0, h.updated_at, h.progress, $4, $7, $6, $5, '', h.phase, h.status, ''
-                FROM head h
-                """,
+            version: TombstoneSQL.version(flowID: "$2", kind: "$4", actor: "$5", digest: "$6", codec: "$7", from: "head h"),
             digest: "$6::bytea")
         if idempotent {
             change.keyParameter = types.count + 1

@@ -38,9 +38,12 @@ enum ListVersionsSQL {
     private static func condition(newestOfLabel: Bool) -> String {
         let newest = """
              AND NOT EXISTS (SELECT FROM flowstate.flow_version n
-                WHERE n.tenant = v.tenant AND n.flow_id = v.flow_id AND n.version_label = v.version_label AND n.version > v.version)
+                WHERE n.tenant = v.tenant AND n.flow_id = v.flow_id AND n.version_label = v.version_label AND n.version > v.version
+                    AND n.removed_at IS NULL)
             """
-        return "($7 IS NULL OR v.version_label < $7) AND (NOT $8 OR v.version >= f.first_version)" + (newestOfLabel ? newest : "")
+        return """
+            v.removed_at IS NULL AND ($7 IS NULL OR v.version_label < $7) AND (NOT $8 OR v.version >= f.first_version)\(newestOfLabel ? newest : "")
+            """
     }
 
     private static func make(_ order: VersionOrder, newestOfLabel: Bool) -> Statement {
@@ -99,14 +102,14 @@ enum ListVersionsSQL {
                     JOIN flowstate.flow_version w ON w.tenant = f.tenant AND w.flow_id = f.flow_id
                     WHERE f.tenant = $1 AND f.flow_id = $2 AND w.version = coalesce($4, (
                         SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2 AND l.version_label = $3
-                            AND l.version >= f.first_version ORDER BY l.version DESC LIMIT 1)) LIMIT 1) first
+                            AND l.version >= f.first_version AND l.removed_at IS NULL ORDER BY l.version DESC LIMIT 1)) LIMIT 1) first
                 UNION ALL
                 SELECT w.version, w.parent_version, w.parent_label, line.first_version, line.place + 1 FROM line CROSS JOIN LATERAL (
                     SELECT w.* FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2
-                        AND w.version = CASE WHEN line.parent_label IS NULL THEN line.parent_version ELSE (
+                        AND w.removed_at IS NULL AND w.version = CASE WHEN line.parent_label IS NULL THEN line.parent_version ELSE (
                             SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = $1 AND p.flow_id = $2
                                 AND p.version_label = line.parent_label AND p.version >= line.first_version
-                            ORDER BY p.version DESC LIMIT 1) END OFFSET 0) w
+                                AND p.removed_at IS NULL ORDER BY p.version DESC LIMIT 1) END OFFSET 0) w
                 WHERE line.place < $5)
             SELECT v.* FROM flowstate.flow f LEFT JOIN LATERAL (
                 SELECT \(VersionRow.columns), line.place FROM line
@@ -114,40 +117,4 @@ enum ListVersionsSQL {
             WHERE f.tenant = $1 AND f.flow_id = $2 ORDER BY v.place
             """,
         parameterTypes: [.text, .text, .text, .int8, .int8])
-}
-
-/// Flows `f` of a tenant (`$1`) that are not deleted, by their labels.
-enum FlowsByLabel {
-    /// By the index of labels below their tenant.
-    ///
-    /// - Parameter labels: a parameter with the labels as JSON.
-    static func condition(_ labels: String) -> String {
-        """
-        f.tenant = $1 AND jsonb_set('{}', ARRAY[f.tenant], f.labels) @> jsonb_set('{}', ARRAY[$1], \(labels)::jsonb) AND f.deleted_at IS NULL
-        """
-    }
-
-    /// The ids, at most `$3` of them.
-    static let ids = Statement(
-        name: "flows_by_label",
-        sql: "SELECT f.flow_id FROM flowstate.flow f WHERE \(condition("$2")) LIMIT $3", parameterTypes: [.text, .text, .int8])
-}
-
-extension StateStore {
-    /// The ids of the flows that have all of these labels.
-    ///
-    /// - Throws: `tooManyFlows` beyond the limit.
-    func flows(of tenant: String, labels: Labels, limit: Int, for context: OperationContext) async throws(StateError) -> [String] {
-        var parameters = Parameters()
-        parameters.append(tenant)
-        parameters.append(LabelsJSON.encode(labels))
-        parameters.append(Int64(limit) + 1)
-        let query = Query<[String]>(statement: FlowsByLabel.ids, parameters: parameters) { rows throws(PostgresError) in
-            var ids: [String] = []
-            for row in 0..<rows.count { ids.append(try rows.text(row, 0)) }
-            return ids.count > limit ? .failure(.tooManyFlows(limit: limit)) : .success(ids)
-        }
-        try context.reserve(limit * limits.idBytes)
-        return try await ask(query, for: context)
-    }
 }

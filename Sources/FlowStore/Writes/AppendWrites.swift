@@ -19,7 +19,7 @@ extension AppendWritesCommand: TaskCommand {
             if let refusal = try WriteRow.refusal(rows, flowID: flowID, leaseToken: leaseToken) { return .refused(refusal) }
             return .done(.writes(WriteCounts(added: try rows.int32(0, 4), replaced: try rows.int32(0, 5))))
         }
-        return try await store.makeWrites(Change(key, store.resources, .statement(single)), for: context)
+        return try await store.make(Change(key, store.resources, .statement(single)), for: context) { $0.writes }
     }
 
     /// A row that the conflict replaced has been locked before by this transaction (`xmax`); a new one has not.
@@ -40,11 +40,4 @@ extension AppendWritesCommand: TaskCommand {
             FROM head f
             """,
         parameterTypes: [.text, .text, .text, .text, .int8] + WriteRow.insertedTypes)
-}
-
-extension StateStore {
-    /// Makes a change of a flow's writes.
-    func makeWrites(_ change: Change, for context: OperationContext) async throws(StateError) -> WriteCounts {
-        try await wait(context) { enqueue(change, $0, $1) }
-    }
 }

@@ -22,20 +22,20 @@ extension DeleteWritesCommand: TaskCommand {
             let single = Change.SingleStatement(statement: statement, parameters: parameters) { rows throws(PostgresError) in
                 let refusal = try WriteRow.refusal(rows, flowID: flowID, leaseToken: leaseToken, mayBeDeleted: true)
                 if let refusal { return .refused(refusal) }
-                return .done(.writes(WriteCounts(added: 0, replaced: try rows.int32(0, 4))))
+                return .done(.removed(try rows.int64(0, 4)))
             }
-            let removed = try await store.makeWrites(Change(key, store.resources, .statement(single)), for: context).replaced
-            total += Int64(removed)
+            let removed = try await store.make(Change(key, store.resources, .statement(single)), for: context) { $0.removed }
+            total += removed
             if removed < Self.portion { return total }
         }
     }
 
-    private static let portion: Int32 = 1_000
+    private static let portion: Int64 = 1_000
     static let ofFlow = statement("delete_writes", condition: "")
     static let ofVersion = statement("delete_writes_of_version", condition: "AND w.version_label = $8")
 
     private static func statement(_ name: String, condition: String) -> Statement {
-        let types: [OID] = [.text, .text, .text, .text, .text, .int4, .int8]
+        let types: [OID] = [.text, .text, .text, .text, .text, .int8, .int8]
         return Statement(
             name: name,
             sql: """
@@ -54,7 +54,7 @@ extension DeleteWritesCommand: TaskCommand {
                     INSERT INTO flowstate.flow_event (tenant, flow_id, kind, actor, detail, created_at)
                     SELECT $1, $2, 'writes_deleted', $3, jsonb_build_object('writes', count(*)), statement_timestamp()
                     FROM gone HAVING count(*) > 0)
-                SELECT \(WriteRow.headColumns), (SELECT count(*) FROM gone)::int4 FROM head f
+                SELECT \(WriteRow.headColumns), (SELECT count(*) FROM gone) FROM head f
                 """,
             parameterTypes: condition.isEmpty ? types : types + [.text])
     }

@@ -91,6 +91,10 @@ extension MethodDescriptor {
         "ForkFlow", of: "flowstate.v1.FlowStateService")
     public static let deleteFlow = MethodDescriptor(
         "DeleteFlow", of: "flowstate.v1.FlowStateService")
+    public static let deleteFlows = MethodDescriptor(
+        "DeleteFlows", of: "flowstate.v1.FlowStateService")
+    public static let deleteVersions = MethodDescriptor(
+        "DeleteVersions", of: "flowstate.v1.FlowStateService")
     public static let createCheckpoint = MethodDescriptor(
         "CreateCheckpoint", of: "flowstate.v1.FlowStateService")
     public static let listCheckpoints = MethodDescriptor(
@@ -179,6 +183,8 @@ extension FlowStateProto {
                 .diffVersions,
                 .forkFlow,
                 .deleteFlow,
+                .deleteFlows,
+                .deleteVersions,
                 .createCheckpoint,
                 .listCheckpoints,
                 .restoreCheckpoint,
@@ -326,6 +332,11 @@ extension FlowStateProto {
         ForkFlowResponse.self,
         DeleteFlowRequest.self,
         DeleteFlowResponse.self,
+        DeleteFlowsRequest.self,
+        DeleteFlowsResponse.self,
+        DeleteVersionsRequest.self,
+        KeptVersions.self,
+        DeleteVersionsResponse.self,
         CreateCheckpointRequest.self,
         CreateCheckpointResponse.self,
         ListCheckpointsRequest.self,

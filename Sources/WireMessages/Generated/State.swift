@@ -1995,6 +1995,201 @@ public struct DeleteFlowResponse: WireMessage, Equatable {
     }
 }
 
+/// The request of `FlowStateService.DeleteFlows`.
+public struct DeleteFlowsRequest: WireMessage, Equatable {
+    /// All of these labels; required.
+    public var labels: StringMap = [:]
+    /// When more flows have them, none is deleted: FAILED_PRECONDITION (TOO_MANY_FLOWS). 0: 1,000, which is also the most.
+    public var atMost: Int32 = 0
+
+    public init(
+        labels: StringMap = [:],
+        atMost: Int32 = 0
+    ) {
+        self.labels = labels
+        self.atMost = atMost
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_flows_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteFlowsRequest) throws(WireError) {
+        labels = try MapEntry.map(c.labels, c.n_labels)
+        atMost = c.at_most
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteFlowsRequest>, _ arena: inout Arena) {
+        c.pointee.n_labels = labels.count
+        c.pointee.labels = arena.list(MapEntry.entries(labels))
+        c.pointee.at_most = atMost
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("labels", labels.fieldValue))
+        body(MessageField("at_most", atMost.fieldValue))
+    }
+}
+
+/// The response of `FlowStateService.DeleteFlows`.
+public struct DeleteFlowsResponse: WireMessage, Equatable {
+    /// The flows that were deleted, by their bytes.
+    public var flowIDs: [String] = []
+
+    public init(
+        flowIDs: [String] = []
+    ) {
+        self.flowIDs = flowIDs
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_flows_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteFlowsResponse) throws(WireError) {
+        flowIDs = try ProtobufCBinaryData.strings(c.flow_ids, c.n_flow_ids, "flow_ids")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteFlowsResponse>, _ arena: inout Arena) {
+        c.pointee.n_flow_ids = flowIDs.count
+        c.pointee.flow_ids = arena.list(flowIDs)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_ids", flowIDs.fieldValue))
+    }
+}
+
+/// The request of `FlowStateService.DeleteVersions`.
+public struct DeleteVersionsRequest: WireMessage, Equatable {
+    /// The flow; or else `flow_labels`.
+    public var flowID: String = ""
+    /// Every flow that has all of these labels and is not deleted; each is a commit of its own. FAILED_PRECONDITION
+    /// (TOO_MANY_FLOWS) when they are more than 1,000.
+    public var flowLabels: StringMap = [:]
+    /// Versions that have one of `tag_values` of this tag; or else `keep`.
+    public var tag: String = ""
+    /// No value removes nothing and is no error.
+    public var tagValues: [String] = []
+    /// All versions that have a label, except these.
+    public var keep: KeptVersions?
+    /// Only count what would be removed.
+    public var dryRun: Bool = false
+
+    public init(
+        flowID: String = "",
+        flowLabels: StringMap = [:],
+        tag: String = "",
+        tagValues: [String] = [],
+        keep: KeptVersions? = nil,
+        dryRun: Bool = false
+    ) {
+        self.flowID = flowID
+        self.flowLabels = flowLabels
+        self.tag = tag
+        self.tagValues = tagValues
+        self.keep = keep
+        self.dryRun = dryRun
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_versions_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteVersionsRequest) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        flowLabels = try MapEntry.map(c.flow_labels, c.n_flow_labels)
+        tag = try c.tag.string("tag")
+        tagValues = try ProtobufCBinaryData.strings(c.tag_values, c.n_tag_values, "tag_values")
+        keep = try KeptVersions.optional(c.keep)
+        dryRun = c.dry_run != 0
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteVersionsRequest>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.n_flow_labels = flowLabels.count
+        c.pointee.flow_labels = arena.list(MapEntry.entries(flowLabels))
+        c.pointee.tag = arena.copy(tag)
+        c.pointee.n_tag_values = tagValues.count
+        c.pointee.tag_values = arena.list(tagValues)
+        c.pointee.keep = arena.make(optional: keep)
+        c.pointee.dry_run = dryRun ? 1 : 0
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("flow_labels", flowLabels.fieldValue))
+        body(MessageField("tag", tag.fieldValue))
+        body(MessageField("tag_values", tagValues.fieldValue))
+        body(MessageField("keep", keep.fieldValue))
+        body(MessageField("dry_run", dryRun.fieldValue))
+    }
+}
+
+/// The versions that stay.
+public struct KeptVersions: WireMessage, Equatable {
+    /// Those with the greatest so many labels, by bytes.
+    public var newest: Int32 = 0
+    /// Those with one of these labels.
+    public var labels: [String] = []
+
+    public init(
+        newest: Int32 = 0,
+        labels: [String] = []
+    ) {
+        self.newest = newest
+        self.labels = labels
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__kept_versions__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__KeptVersions) throws(WireError) {
+        newest = c.newest
+        labels = try ProtobufCBinaryData.strings(c.labels, c.n_labels, "labels")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__KeptVersions>, _ arena: inout Arena) {
+        c.pointee.newest = newest
+        c.pointee.n_labels = labels.count
+        c.pointee.labels = arena.list(labels)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("newest", newest.fieldValue))
+        body(MessageField("labels", labels.fieldValue))
+    }
+}
+
+/// The response of `FlowStateService.DeleteVersions`.
+public struct DeleteVersionsResponse: WireMessage, Equatable {
+    /// How many versions were removed, or would be.
+    public var deleted: Int64 = 0
+
+    public init(
+        deleted: Int64 = 0
+    ) {
+        self.deleted = deleted
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__delete_versions_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__DeleteVersionsResponse) throws(WireError) {
+        deleted = c.deleted
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__DeleteVersionsResponse>, _ arena: inout Arena) {
+        c.pointee.deleted = deleted
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("deleted", deleted.fieldValue))
+    }
+}
+
 /// The request of `FlowStateService.CreateCheckpoint`.
 public struct CreateCheckpointRequest: WireMessage, Equatable {
     /// Required.

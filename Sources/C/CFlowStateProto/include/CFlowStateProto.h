@@ -410,6 +410,21 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_flow_reque
 static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_flow_response__get_descriptor(void) {
     return &flowstate__v1__delete_flow_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_flows_request__get_descriptor(void) {
+    return &flowstate__v1__delete_flows_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_flows_response__get_descriptor(void) {
+    return &flowstate__v1__delete_flows_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_versions_request__get_descriptor(void) {
+    return &flowstate__v1__delete_versions_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__kept_versions__get_descriptor(void) {
+    return &flowstate__v1__kept_versions__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__delete_versions_response__get_descriptor(void) {
+    return &flowstate__v1__delete_versions_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__create_checkpoint_request__get_descriptor(void) {
     return &flowstate__v1__create_checkpoint_request__descriptor;
 }

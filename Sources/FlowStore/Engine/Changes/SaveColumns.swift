@@ -161,7 +161,7 @@ struct SaveVersionSQL {
         """
         CASE WHEN \(row(.parentLabel)) IS NULL THEN \(parent) ELSE (
             SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = \(head(.tenant)) AND p.flow_id = \(head(.flowID))
-                AND p.version_label = \(row(.parentLabel)) AND p.version >= h.first_version ORDER BY p.version DESC LIMIT 1) END
+                AND p.version_label = \(row(.parentLabel)) AND p.version >= h.first_version AND p.removed_at IS NULL ORDER BY p.version DESC LIMIT 1) END
         """
     }
 

@@ -166,7 +166,7 @@ final class LoadOperation: @unchecked Sendable {
         if loaded.head.isDeleted, command.selector == .latest || command.selector == .greatestLabel {
             return finish(.failure(.flowNotFound(flowID: command.key.flowID, deleted: true)))
         }
-        guard let version = loaded.version else { return missing(loaded.head) }
+        guard let version = loaded.version, !version.isRemoved || command.findsRemoved else { return missing(loaded.head) }
         if version.version == command.ifVersionNot { return finish(.success(LoadedState(.unchanged(loaded.head, version)))) }
         if version.size > largest { return foundLarge(Int(clamping: version.size)) }
         if isLarge { return outcome = .unread(loaded) }

@@ -35,13 +35,13 @@ enum LoadSQL {
         "load_label",
         number: """
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
-                AND l.version_label = $6 AND l.version >= f.first_version ORDER BY l.version DESC LIMIT 1)
+                AND l.version_label = $6 AND l.version >= f.first_version AND l.removed_at IS NULL ORDER BY l.version DESC LIMIT 1)
             """, type: .text)
     static let greatestLabel = single(
         "load_greatest_label",
         number: """
             (SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
-                AND l.version_label IS NOT NULL AND l.version >= f.first_version ORDER BY l.version_label DESC, l.version DESC LIMIT 1)
+                AND l.version_label IS NOT NULL AND l.version >= f.first_version AND l.removed_at IS NULL ORDER BY l.version_label DESC, l.version DESC LIMIT 1)
             """, type: nil)
     /// Times grow with the versions, so this walks back from the newest version to the first that is old enough. At a time that is now or
     /// later the newest version is found, whatever its time: after PostgreSQL's clock was set back, the newest ones have times in the
@@ -49,7 +49,7 @@ enum LoadSQL {
     static let time = single(
         "load_time",
         number: """
-            (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2
+            (SELECT t.version FROM flowstate.flow_version t WHERE t.tenant = $1 AND t.flow_id = $2 AND t.removed_at IS NULL
                 AND (t.created_at <= $6 OR $6 >= statement_timestamp()) ORDER BY t.version DESC LIMIT 1)
             """, type: .timestamptz)
 

@@ -1312,6 +1312,231 @@ void   flowstate__v1__delete_flow_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__delete_flow_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__delete_flows_request__init
+                     (Flowstate__V1__DeleteFlowsRequest         *message)
+{
+  static const Flowstate__V1__DeleteFlowsRequest init_value = FLOWSTATE__V1__DELETE_FLOWS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_flows_request__get_packed_size
+                     (const Flowstate__V1__DeleteFlowsRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_flows_request__pack
+                     (const Flowstate__V1__DeleteFlowsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_flows_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteFlowsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteFlowsRequest *
+       flowstate__v1__delete_flows_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteFlowsRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_flows_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_flows_request__free_unpacked
+                     (Flowstate__V1__DeleteFlowsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__delete_flows_response__init
+                     (Flowstate__V1__DeleteFlowsResponse         *message)
+{
+  static const Flowstate__V1__DeleteFlowsResponse init_value = FLOWSTATE__V1__DELETE_FLOWS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_flows_response__get_packed_size
+                     (const Flowstate__V1__DeleteFlowsResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_flows_response__pack
+                     (const Flowstate__V1__DeleteFlowsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_flows_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteFlowsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteFlowsResponse *
+       flowstate__v1__delete_flows_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteFlowsResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_flows_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_flows_response__free_unpacked
+                     (Flowstate__V1__DeleteFlowsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_flows_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__delete_versions_request__init
+                     (Flowstate__V1__DeleteVersionsRequest         *message)
+{
+  static const Flowstate__V1__DeleteVersionsRequest init_value = FLOWSTATE__V1__DELETE_VERSIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_versions_request__get_packed_size
+                     (const Flowstate__V1__DeleteVersionsRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_versions_request__pack
+                     (const Flowstate__V1__DeleteVersionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_versions_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteVersionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteVersionsRequest *
+       flowstate__v1__delete_versions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteVersionsRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_versions_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_versions_request__free_unpacked
+                     (Flowstate__V1__DeleteVersionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__kept_versions__init
+                     (Flowstate__V1__KeptVersions         *message)
+{
+  static const Flowstate__V1__KeptVersions init_value = FLOWSTATE__V1__KEPT_VERSIONS__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__kept_versions__get_packed_size
+                     (const Flowstate__V1__KeptVersions *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__kept_versions__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__kept_versions__pack
+                     (const Flowstate__V1__KeptVersions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__kept_versions__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__kept_versions__pack_to_buffer
+                     (const Flowstate__V1__KeptVersions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__kept_versions__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__KeptVersions *
+       flowstate__v1__kept_versions__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__KeptVersions *)
+     protobuf_c_message_unpack (&flowstate__v1__kept_versions__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__kept_versions__free_unpacked
+                     (Flowstate__V1__KeptVersions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__kept_versions__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__delete_versions_response__init
+                     (Flowstate__V1__DeleteVersionsResponse         *message)
+{
+  static const Flowstate__V1__DeleteVersionsResponse init_value = FLOWSTATE__V1__DELETE_VERSIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__delete_versions_response__get_packed_size
+                     (const Flowstate__V1__DeleteVersionsResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__delete_versions_response__pack
+                     (const Flowstate__V1__DeleteVersionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__delete_versions_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteVersionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__DeleteVersionsResponse *
+       flowstate__v1__delete_versions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__DeleteVersionsResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__delete_versions_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__delete_versions_response__free_unpacked
+                     (Flowstate__V1__DeleteVersionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__delete_versions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__create_checkpoint_request__init
                      (Flowstate__V1__CreateCheckpointRequest         *message)
 {
@@ -4629,6 +4854,287 @@ const ProtobufCMessageDescriptor flowstate__v1__delete_flow_response__descriptor
   (ProtobufCMessageInit) flowstate__v1__delete_flow_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor flowstate__v1__delete_flows_request__field_descriptors[2] =
+{
+  {
+    "labels",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__DeleteFlowsRequest, n_labels),
+    offsetof(Flowstate__V1__DeleteFlowsRequest, labels),
+    &google__protobuf__map_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_most",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteFlowsRequest, at_most),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_flows_request__field_indices_by_name[] = {
+  1,   /* field[1] = at_most */
+  0,   /* field[0] = labels */
+};
+static const ProtobufCIntRange flowstate__v1__delete_flows_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_flows_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteFlowsRequest",
+  "DeleteFlowsRequest",
+  "Flowstate__V1__DeleteFlowsRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteFlowsRequest),
+  2,
+  flowstate__v1__delete_flows_request__field_descriptors,
+  flowstate__v1__delete_flows_request__field_indices_by_name,
+  1,  flowstate__v1__delete_flows_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_flows_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__delete_flows_response__field_descriptors[1] =
+{
+  {
+    "flow_ids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__DeleteFlowsResponse, n_flow_ids),
+    offsetof(Flowstate__V1__DeleteFlowsResponse, flow_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_flows_response__field_indices_by_name[] = {
+  0,   /* field[0] = flow_ids */
+};
+static const ProtobufCIntRange flowstate__v1__delete_flows_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_flows_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteFlowsResponse",
+  "DeleteFlowsResponse",
+  "Flowstate__V1__DeleteFlowsResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteFlowsResponse),
+  1,
+  flowstate__v1__delete_flows_response__field_descriptors,
+  flowstate__v1__delete_flows_response__field_indices_by_name,
+  1,  flowstate__v1__delete_flows_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_flows_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__delete_versions_request__field_descriptors[6] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteVersionsRequest, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flow_labels",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__DeleteVersionsRequest, n_flow_labels),
+    offsetof(Flowstate__V1__DeleteVersionsRequest, flow_labels),
+    &google__protobuf__map_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tag",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteVersionsRequest, tag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tag_values",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__DeleteVersionsRequest, n_tag_values),
+    offsetof(Flowstate__V1__DeleteVersionsRequest, tag_values),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keep",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteVersionsRequest, keep),
+    &flowstate__v1__kept_versions__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dry_run",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteVersionsRequest, dry_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_versions_request__field_indices_by_name[] = {
+  5,   /* field[5] = dry_run */
+  0,   /* field[0] = flow_id */
+  1,   /* field[1] = flow_labels */
+  4,   /* field[4] = keep */
+  2,   /* field[2] = tag */
+  3,   /* field[3] = tag_values */
+};
+static const ProtobufCIntRange flowstate__v1__delete_versions_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_versions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteVersionsRequest",
+  "DeleteVersionsRequest",
+  "Flowstate__V1__DeleteVersionsRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteVersionsRequest),
+  6,
+  flowstate__v1__delete_versions_request__field_descriptors,
+  flowstate__v1__delete_versions_request__field_indices_by_name,
+  1,  flowstate__v1__delete_versions_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_versions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__kept_versions__field_descriptors[2] =
+{
+  {
+    "newest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__KeptVersions, newest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__KeptVersions, n_labels),
+    offsetof(Flowstate__V1__KeptVersions, labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__kept_versions__field_indices_by_name[] = {
+  1,   /* field[1] = labels */
+  0,   /* field[0] = newest */
+};
+static const ProtobufCIntRange flowstate__v1__kept_versions__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__kept_versions__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.KeptVersions",
+  "KeptVersions",
+  "Flowstate__V1__KeptVersions",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__KeptVersions),
+  2,
+  flowstate__v1__kept_versions__field_descriptors,
+  flowstate__v1__kept_versions__field_indices_by_name,
+  1,  flowstate__v1__kept_versions__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__kept_versions__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__delete_versions_response__field_descriptors[1] =
+{
+  {
+    "deleted",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__DeleteVersionsResponse, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__delete_versions_response__field_indices_by_name[] = {
+  0,   /* field[0] = deleted */
+};
+static const ProtobufCIntRange flowstate__v1__delete_versions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__delete_versions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.DeleteVersionsResponse",
+  "DeleteVersionsResponse",
+  "Flowstate__V1__DeleteVersionsResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__DeleteVersionsResponse),
+  1,
+  flowstate__v1__delete_versions_response__field_descriptors,
+  flowstate__v1__delete_versions_response__field_indices_by_name,
+  1,  flowstate__v1__delete_versions_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__delete_versions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor flowstate__v1__create_checkpoint_request__field_descriptors[4] =
 {
   {
@@ -5816,7 +6322,7 @@ const ProtobufCEnumDescriptor flowstate__v1__version_order__descriptor =
   flowstate__v1__version_order__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[20] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[22] =
 {
   { "CreateFlow", &flowstate__v1__create_flow_request__descriptor, &flowstate__v1__create_flow_response__descriptor },
   { "SaveState", &flowstate__v1__save_state_request__descriptor, &flowstate__v1__save_state_response__descriptor },
@@ -5830,6 +6336,8 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method
   { "DiffVersions", &flowstate__v1__diff_versions_request__descriptor, &flowstate__v1__diff_versions_response__descriptor },
   { "ForkFlow", &flowstate__v1__fork_flow_request__descriptor, &flowstate__v1__fork_flow_response__descriptor },
   { "DeleteFlow", &flowstate__v1__delete_flow_request__descriptor, &flowstate__v1__delete_flow_response__descriptor },
+  { "DeleteFlows", &flowstate__v1__delete_flows_request__descriptor, &flowstate__v1__delete_flows_response__descriptor },
+  { "DeleteVersions", &flowstate__v1__delete_versions_request__descriptor, &flowstate__v1__delete_versions_response__descriptor },
   { "CreateCheckpoint", &flowstate__v1__create_checkpoint_request__descriptor, &flowstate__v1__create_checkpoint_response__descriptor },
   { "ListCheckpoints", &flowstate__v1__list_checkpoints_request__descriptor, &flowstate__v1__list_checkpoints_response__descriptor },
   { "RestoreCheckpoint", &flowstate__v1__restore_checkpoint_request__descriptor, &flowstate__v1__restore_checkpoint_response__descriptor },
@@ -5840,26 +6348,28 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method
   { "WatchFlows", &flowstate__v1__watch_flows_request__descriptor, &flowstate__v1__watch_flows_response__descriptor },
 };
 const unsigned flowstate__v1__flow_state_service__method_indices_by_name[] = {
-  16,        /* AppendWrites */
+  18,        /* AppendWrites */
   4,        /* BatchLoadState */
   3,        /* BatchSaveState */
-  12,        /* CreateCheckpoint */
+  14,        /* CreateCheckpoint */
   0,        /* CreateFlow */
-  15,        /* DeleteCheckpoint */
+  17,        /* DeleteCheckpoint */
   11,        /* DeleteFlow */
-  18,        /* DeleteWrites */
+  12,        /* DeleteFlows */
+  13,        /* DeleteVersions */
+  20,        /* DeleteWrites */
   9,        /* DiffVersions */
   6,        /* DownloadState */
   10,        /* ForkFlow */
-  13,        /* ListCheckpoints */
+  15,        /* ListCheckpoints */
   7,        /* ListFlows */
   8,        /* ListVersions */
-  17,        /* ListWrites */
+  19,        /* ListWrites */
   2,        /* LoadState */
-  14,        /* RestoreCheckpoint */
+  16,        /* RestoreCheckpoint */
   1,        /* SaveState */
   5,        /* UploadState */
-  19         /* WatchFlows */
+  21         /* WatchFlows */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
 {
@@ -5868,7 +6378,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
   "FlowStateService",
   "Flowstate__V1__FlowStateService",
   "flowstate.v1",
-  20,
+  22,
   flowstate__v1__flow_state_service__method_descriptors,
   flowstate__v1__flow_state_service__method_indices_by_name
 };
@@ -5968,13 +6478,29 @@ void flowstate__v1__flow_state_service__delete_flow(ProtobufCService *service,
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
   service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_state_service__delete_flows(ProtobufCService *service,
+                                                     const Flowstate__V1__DeleteFlowsRequest *input,
+                                                     Flowstate__V1__DeleteFlowsResponse_Closure closure,
+                                                     void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void flowstate__v1__flow_state_service__delete_versions(ProtobufCService *service,
+                                                        const Flowstate__V1__DeleteVersionsRequest *input,
+                                                        Flowstate__V1__DeleteVersionsResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_state_service__create_checkpoint(ProtobufCService *service,
                                                           const Flowstate__V1__CreateCheckpointRequest *input,
                                                           Flowstate__V1__CreateCheckpointResponse_Closure closure,
                                                           void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_checkpoints(ProtobufCService *service,
                                                          const Flowstate__V1__ListCheckpointsRequest *input,
@@ -5982,7 +6508,7 @@ void flowstate__v1__flow_state_service__list_checkpoints(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__restore_checkpoint(ProtobufCService *service,
                                                            const Flowstate__V1__RestoreCheckpointRequest *input,
@@ -5990,7 +6516,7 @@ void flowstate__v1__flow_state_service__restore_checkpoint(ProtobufCService *ser
                                                            void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_checkpoint(ProtobufCService *service,
                                                           const Flowstate__V1__DeleteCheckpointRequest *input,
@@ -5998,7 +6524,7 @@ void flowstate__v1__flow_state_service__delete_checkpoint(ProtobufCService *serv
                                                           void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__append_writes(ProtobufCService *service,
                                                       const Flowstate__V1__AppendWritesRequest *input,
@@ -6006,7 +6532,7 @@ void flowstate__v1__flow_state_service__append_writes(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
                                                     const Flowstate__V1__ListWritesRequest *input,
@@ -6014,7 +6540,7 @@ void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
                                                       const Flowstate__V1__DeleteWritesRequest *input,
@@ -6022,7 +6548,7 @@ void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     const Flowstate__V1__WatchFlowsRequest *input,
@@ -6030,7 +6556,7 @@ void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Service *service,
                                               Flowstate__V1__FlowStateService_ServiceDestroy destroy)

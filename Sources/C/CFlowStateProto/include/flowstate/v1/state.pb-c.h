@@ -49,6 +49,11 @@ typedef struct Flowstate__V1__ForkFlowRequest Flowstate__V1__ForkFlowRequest;
 typedef struct Flowstate__V1__ForkFlowResponse Flowstate__V1__ForkFlowResponse;
 typedef struct Flowstate__V1__DeleteFlowRequest Flowstate__V1__DeleteFlowRequest;
 typedef struct Flowstate__V1__DeleteFlowResponse Flowstate__V1__DeleteFlowResponse;
+typedef struct Flowstate__V1__DeleteFlowsRequest Flowstate__V1__DeleteFlowsRequest;
+typedef struct Flowstate__V1__DeleteFlowsResponse Flowstate__V1__DeleteFlowsResponse;
+typedef struct Flowstate__V1__DeleteVersionsRequest Flowstate__V1__DeleteVersionsRequest;
+typedef struct Flowstate__V1__KeptVersions Flowstate__V1__KeptVersions;
+typedef struct Flowstate__V1__DeleteVersionsResponse Flowstate__V1__DeleteVersionsResponse;
 typedef struct Flowstate__V1__CreateCheckpointRequest Flowstate__V1__CreateCheckpointRequest;
 typedef struct Flowstate__V1__CreateCheckpointResponse Flowstate__V1__CreateCheckpointResponse;
 typedef struct Flowstate__V1__ListCheckpointsRequest Flowstate__V1__ListCheckpointsRequest;
@@ -1140,6 +1145,108 @@ struct  Flowstate__V1__DeleteFlowResponse
     , {0,NULL}, 0, NULL, 0 }
 
 
+struct  Flowstate__V1__DeleteFlowsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * All of these labels; required.
+   */
+  size_t n_labels;
+  Google__Protobuf__MapEntry **labels;
+  /*
+   * When more flows have them, none is deleted: FAILED_PRECONDITION (TOO_MANY_FLOWS). 0: 1,000, which is also the most.
+   */
+  int32_t at_most;
+};
+#define FLOWSTATE__V1__DELETE_FLOWS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_flows_request__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Flowstate__V1__DeleteFlowsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The flows that were deleted, by their bytes.
+   */
+  size_t n_flow_ids;
+  ProtobufCBinaryData *flow_ids;
+};
+#define FLOWSTATE__V1__DELETE_FLOWS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_flows_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Flowstate__V1__DeleteVersionsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The flow; or else `flow_labels`.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * Every flow that has all of these labels and is not deleted; each is a commit of its own. FAILED_PRECONDITION
+   * (TOO_MANY_FLOWS) when they are more than 1,000.
+   */
+  size_t n_flow_labels;
+  Google__Protobuf__MapEntry **flow_labels;
+  /*
+   * Versions that have one of `tag_values` of this tag; or else `keep`.
+   */
+  ProtobufCBinaryData tag;
+  /*
+   * No value removes nothing and is no error.
+   */
+  size_t n_tag_values;
+  ProtobufCBinaryData *tag_values;
+  /*
+   * All versions that have a label, except these.
+   */
+  Flowstate__V1__KeptVersions *keep;
+  /*
+   * Only count what would be removed.
+   */
+  protobuf_c_boolean dry_run;
+};
+#define FLOWSTATE__V1__DELETE_VERSIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_versions_request__descriptor) \
+    , {0,NULL}, 0,NULL, {0,NULL}, 0,NULL, NULL, 0 }
+
+
+/*
+ * The versions that stay.
+ */
+struct  Flowstate__V1__KeptVersions
+{
+  ProtobufCMessage base;
+  /*
+   * Those with the greatest so many labels, by bytes.
+   */
+  int32_t newest;
+  /*
+   * Those with one of these labels.
+   */
+  size_t n_labels;
+  ProtobufCBinaryData *labels;
+};
+#define FLOWSTATE__V1__KEPT_VERSIONS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__kept_versions__descriptor) \
+    , 0, 0,NULL }
+
+
+struct  Flowstate__V1__DeleteVersionsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many versions were removed, or would be.
+   */
+  int64_t deleted;
+};
+#define FLOWSTATE__V1__DELETE_VERSIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__delete_versions_response__descriptor) \
+    , 0 }
+
+
 struct  Flowstate__V1__CreateCheckpointRequest
 {
   ProtobufCMessage base;
@@ -2082,6 +2189,101 @@ Flowstate__V1__DeleteFlowResponse *
 void   flowstate__v1__delete_flow_response__free_unpacked
                      (Flowstate__V1__DeleteFlowResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteFlowsRequest methods */
+void   flowstate__v1__delete_flows_request__init
+                     (Flowstate__V1__DeleteFlowsRequest         *message);
+size_t flowstate__v1__delete_flows_request__get_packed_size
+                     (const Flowstate__V1__DeleteFlowsRequest   *message);
+size_t flowstate__v1__delete_flows_request__pack
+                     (const Flowstate__V1__DeleteFlowsRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_flows_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteFlowsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteFlowsRequest *
+       flowstate__v1__delete_flows_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_flows_request__free_unpacked
+                     (Flowstate__V1__DeleteFlowsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteFlowsResponse methods */
+void   flowstate__v1__delete_flows_response__init
+                     (Flowstate__V1__DeleteFlowsResponse         *message);
+size_t flowstate__v1__delete_flows_response__get_packed_size
+                     (const Flowstate__V1__DeleteFlowsResponse   *message);
+size_t flowstate__v1__delete_flows_response__pack
+                     (const Flowstate__V1__DeleteFlowsResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_flows_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteFlowsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteFlowsResponse *
+       flowstate__v1__delete_flows_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_flows_response__free_unpacked
+                     (Flowstate__V1__DeleteFlowsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteVersionsRequest methods */
+void   flowstate__v1__delete_versions_request__init
+                     (Flowstate__V1__DeleteVersionsRequest         *message);
+size_t flowstate__v1__delete_versions_request__get_packed_size
+                     (const Flowstate__V1__DeleteVersionsRequest   *message);
+size_t flowstate__v1__delete_versions_request__pack
+                     (const Flowstate__V1__DeleteVersionsRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_versions_request__pack_to_buffer
+                     (const Flowstate__V1__DeleteVersionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteVersionsRequest *
+       flowstate__v1__delete_versions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_versions_request__free_unpacked
+                     (Flowstate__V1__DeleteVersionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__KeptVersions methods */
+void   flowstate__v1__kept_versions__init
+                     (Flowstate__V1__KeptVersions         *message);
+size_t flowstate__v1__kept_versions__get_packed_size
+                     (const Flowstate__V1__KeptVersions   *message);
+size_t flowstate__v1__kept_versions__pack
+                     (const Flowstate__V1__KeptVersions   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__kept_versions__pack_to_buffer
+                     (const Flowstate__V1__KeptVersions   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__KeptVersions *
+       flowstate__v1__kept_versions__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__kept_versions__free_unpacked
+                     (Flowstate__V1__KeptVersions *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__DeleteVersionsResponse methods */
+void   flowstate__v1__delete_versions_response__init
+                     (Flowstate__V1__DeleteVersionsResponse         *message);
+size_t flowstate__v1__delete_versions_response__get_packed_size
+                     (const Flowstate__V1__DeleteVersionsResponse   *message);
+size_t flowstate__v1__delete_versions_response__pack
+                     (const Flowstate__V1__DeleteVersionsResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__delete_versions_response__pack_to_buffer
+                     (const Flowstate__V1__DeleteVersionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__DeleteVersionsResponse *
+       flowstate__v1__delete_versions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__delete_versions_response__free_unpacked
+                     (Flowstate__V1__DeleteVersionsResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__CreateCheckpointRequest methods */
 void   flowstate__v1__create_checkpoint_request__init
                      (Flowstate__V1__CreateCheckpointRequest         *message);
@@ -2475,6 +2677,21 @@ typedef void (*Flowstate__V1__DeleteFlowRequest_Closure)
 typedef void (*Flowstate__V1__DeleteFlowResponse_Closure)
                  (const Flowstate__V1__DeleteFlowResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__DeleteFlowsRequest_Closure)
+                 (const Flowstate__V1__DeleteFlowsRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__DeleteFlowsResponse_Closure)
+                 (const Flowstate__V1__DeleteFlowsResponse *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__DeleteVersionsRequest_Closure)
+                 (const Flowstate__V1__DeleteVersionsRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__KeptVersions_Closure)
+                 (const Flowstate__V1__KeptVersions *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__DeleteVersionsResponse_Closure)
+                 (const Flowstate__V1__DeleteVersionsResponse *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__CreateCheckpointRequest_Closure)
                  (const Flowstate__V1__CreateCheckpointRequest *message,
                   void *closure_data);
@@ -2578,6 +2795,14 @@ struct Flowstate__V1__FlowStateService_Service
                       const Flowstate__V1__DeleteFlowRequest *input,
                       Flowstate__V1__DeleteFlowResponse_Closure closure,
                       void *closure_data);
+  void (*delete_flows)(Flowstate__V1__FlowStateService_Service *service,
+                       const Flowstate__V1__DeleteFlowsRequest *input,
+                       Flowstate__V1__DeleteFlowsResponse_Closure closure,
+                       void *closure_data);
+  void (*delete_versions)(Flowstate__V1__FlowStateService_Service *service,
+                          const Flowstate__V1__DeleteVersionsRequest *input,
+                          Flowstate__V1__DeleteVersionsResponse_Closure closure,
+                          void *closure_data);
   void (*create_checkpoint)(Flowstate__V1__FlowStateService_Service *service,
                             const Flowstate__V1__CreateCheckpointRequest *input,
                             Flowstate__V1__CreateCheckpointResponse_Closure closure,
@@ -2630,6 +2855,8 @@ void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Se
       function_prefix__ ## diff_versions,\
       function_prefix__ ## fork_flow,\
       function_prefix__ ## delete_flow,\
+      function_prefix__ ## delete_flows,\
+      function_prefix__ ## delete_versions,\
       function_prefix__ ## create_checkpoint,\
       function_prefix__ ## list_checkpoints,\
       function_prefix__ ## restore_checkpoint,\
@@ -2686,6 +2913,14 @@ void flowstate__v1__flow_state_service__delete_flow(ProtobufCService *service,
                                                     const Flowstate__V1__DeleteFlowRequest *input,
                                                     Flowstate__V1__DeleteFlowResponse_Closure closure,
                                                     void *closure_data);
+void flowstate__v1__flow_state_service__delete_flows(ProtobufCService *service,
+                                                     const Flowstate__V1__DeleteFlowsRequest *input,
+                                                     Flowstate__V1__DeleteFlowsResponse_Closure closure,
+                                                     void *closure_data);
+void flowstate__v1__flow_state_service__delete_versions(ProtobufCService *service,
+                                                        const Flowstate__V1__DeleteVersionsRequest *input,
+                                                        Flowstate__V1__DeleteVersionsResponse_Closure closure,
+                                                        void *closure_data);
 void flowstate__v1__flow_state_service__create_checkpoint(ProtobufCService *service,
                                                           const Flowstate__V1__CreateCheckpointRequest *input,
                                                           Flowstate__V1__CreateCheckpointResponse_Closure closure,
@@ -2753,6 +2988,11 @@ extern const ProtobufCMessageDescriptor flowstate__v1__fork_flow_request__descri
 extern const ProtobufCMessageDescriptor flowstate__v1__fork_flow_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__delete_flow_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__delete_flow_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_flows_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_flows_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_versions_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__kept_versions__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__delete_versions_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__create_checkpoint_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__create_checkpoint_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_checkpoints_request__descriptor;
