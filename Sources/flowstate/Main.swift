@@ -30,7 +30,7 @@ struct RootCommand: AsyncParsableCommand {
             An argument that is not an option and begins with a dash follows --, as in `flowstate flow load -- -5`.
             """,
         subcommands: [
-            ServeCommand.self, FlowCommand.self, CheckpointCommand.self, DefinitionCommand.self, RecoverCommand.self,
+            ServeCommand.self, FlowCommand.self, CheckpointCommand.self, LeaseCommand.self, DefinitionCommand.self, RecoverCommand.self,
             QuarantineCommand.self, NotificationCommand.self, CleanupCommand.self, StatsCommand.self,
             ArchiveCommand.self, InfoCommand.self, HealthCommand.self,
         ])

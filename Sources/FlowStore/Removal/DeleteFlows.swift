@@ -12,7 +12,11 @@ extension DeleteFlowsCommand: TaskCommand {
         var keys: [FlowKey] = []
         for id in ids { keys.append(try FlowKey(tenant: tenant, flowID: id, limits: store.limits)) }
         // As the changes of a batch lock them.
-        keys.sort { (Shard.of($0), $0.flowID) < (Shard.of($1), $1.flowID) }
+        let shards = Dictionary(keys.map { ($0, Shard.of($0)) }) { first, _ in first }
+        keys.sort { left, right in
+            let (one, other) = (shards[left] ?? 0, shards[right] ?? 0)
+            return one == other ? left.precedes(right) : one < other
+        }
         let operation = DeleteFlowsOperation(command: self, keys: keys)
         let deleted = try await store.runChange(operation, shard: Shard.of(keys[0]), for: context)
         for key in keys { store.resources.cache.invalidate(key) }

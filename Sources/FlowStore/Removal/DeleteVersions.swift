@@ -53,7 +53,7 @@ extension DeleteVersionsCommand: TaskCommand {
         let single = Change.SingleStatement(statement: statement, parameters: parameters) { rows throws(PostgresError) in
             guard rows.count > 0 else { return .refused(.flowNotFound(flowID: flowID, deleted: false)) }
             if try rows.bool(0, 1) { return .refused(.flowNotFound(flowID: flowID, deleted: true)) }
-            // The flow was created after the heads were locked.
+            // The flow was created after the heads were locked, or the base of what is left was pruned: then that is stored anew by now.
             guard try rows.bool(0, 2) else { return .retry }
             return .done(.removed(try rows.int64(0, 0)))
         }
@@ -97,9 +97,20 @@ enum DeleteVersionsSQL {
                             AND \(condition)
                             AND NOT EXISTS (SELECT FROM flowstate.checkpoint c
                                 WHERE c.tenant = $1 AND c.flow_id = $2 AND c.version = v.version) OFFSET 0) v),
+                lost AS MATERIALIZED (SELECT h.first_version FROM head h JOIN victims x ON x.version = h.version WHERE NOT $4),
+                source AS MATERIALIZED (
+                    SELECT v.* FROM lost l CROSS JOIN LATERAL (
+                        SELECT v.version FROM flowstate.flow_version v
+                        WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version >= l.first_version AND v.removed_at IS NULL AND v.kind <> $6
+                            AND v.version NOT IN (SELECT x.version FROM victims x)
+                        ORDER BY v.version DESC LIMIT 1) n
+                    JOIN \(VersionRow.locked("n.version")) ON true),
+                base AS MATERIALIZED (SELECT v.version FROM source s JOIN \(VersionRow.locked("s.base_version")) ON true),
+                pruned AS MATERIALIZED (
+                    SELECT FROM source s WHERE s.base_version IS NOT NULL AND NOT EXISTS (SELECT FROM base)),
                 gone AS (
                     UPDATE flowstate.flow_version v SET removed_at = statement_timestamp() FROM victims x
-                    WHERE NOT $4 AND v.tenant = ANY (ARRAY[$1]) AND v.flow_id = $2 AND v.version = x.version
+                    WHERE NOT $4 AND NOT EXISTS (SELECT FROM pruned) AND v.tenant = ANY (ARRAY[$1]) AND v.flow_id = $2 AND v.version = x.version
                     RETURNING v.version),
                 quarantine AS (
                     INSERT INTO flowstate.quarantine (tenant, flow_id, quarantine_id, version, reason, violations, created_at)
@@ -109,31 +120,26 @@ enum DeleteVersionsSQL {
                     INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                     SELECT $1, $2, 'versions_removed', max(g.version), $3, jsonb_build_object('versions', count(*)), statement_timestamp()
                     FROM gone g HAVING count(*) > 0),
-                lost AS MATERIALIZED (SELECT h.first_version FROM head h JOIN gone g ON g.version = h.version),
-                source AS MATERIALIZED (
-                    SELECT v.* FROM lost l CROSS JOIN LATERAL (
-                        SELECT * FROM flowstate.flow_version v
-                        WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version >= l.first_version AND v.removed_at IS NULL AND v.kind <> $6
-                            AND v.version NOT IN (SELECT x.version FROM victims x)
-                        ORDER BY v.version DESC LIMIT 1) v),
                 \(again),
                 ended AS (
                     UPDATE flowstate.flow f SET \(TombstoneSQL.head) FROM lost l
                     WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM source) RETURNING \(TombstoneSQL.returning)),
                 tombstone AS (\(TombstoneSQL.version(flowID: "$2", kind: "$6", actor: "$3", digest: "$7", codec: "$8", from: "ended h")))
-                SELECT (SELECT count(*) FROM victims), f.deleted_at IS NOT NULL, \(HeadLock.isHeld)
+                SELECT (SELECT count(*) FROM victims), f.deleted_at IS NOT NULL,
+                    \(HeadLock.isHeld) AND NOT EXISTS (SELECT FROM pruned)
                 FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2
                 """,
             parameterTypes: types + more)
     }
 
     /// The newest version that is left becomes the latest again: as the next one, so that no number is used twice. Its state is copied as it
-    /// is stored: the copy's base is the same.
+    /// is stored: the copy's base is the same, which the lock keeps from being pruned until the copy is committed.
     private static let again = """
         again AS (
             UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
                 updated_at = greatest(statement_timestamp(), f.updated_at)
-            FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 RETURNING f.version, f.updated_at),
+            FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM pruned)
+            RETURNING f.version, f.updated_at),
         copy AS (
             INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec, digest,
                 actor, content_type, phase, status, version_label, metadata, base_version, state, parent_label, tags)

@@ -40,7 +40,8 @@ extension CreateCheckpointCommand: TaskCommand {
             WITH target AS (
                 SELECT v.version FROM flowstate.flow f
                 JOIN LATERAL (SELECT w.version FROM flowstate.flow_version w
-                    WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = coalesce($5, f.version) FOR KEY SHARE) v ON true
+                    WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version = coalesce($5, f.version)
+                        AND w.removed_at IS NULL FOR KEY SHARE) v ON true
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NULL AND \(HeadLock.isHeld)),
             made AS (
                 INSERT INTO flowstate.checkpoint
@@ -87,7 +88,7 @@ enum CheckpointGroupSQL {
                     WHERE f.tenant = ($2)[g.i] AND f.flow_id = ($3)[g.i] AND f.deleted_at IS NULL AND \(HeadLock.isHeld) OFFSET 0) h
                 CROSS JOIN LATERAL (SELECT w.version FROM flowstate.flow_version w
                     WHERE w.tenant = ($2)[g.i] AND w.flow_id = ($3)[g.i] AND w.version = coalesce(($6)[g.i], h.version)
-                    OFFSET 0 FOR KEY SHARE) v),
+                    AND w.removed_at IS NULL OFFSET 0 FOR KEY SHARE) v),
             made AS (
                 INSERT INTO flowstate.checkpoint
                     (tenant, flow_id, checkpoint_id, name, version, description, actor, created_at)

@@ -140,10 +140,10 @@ enum ForkSQL {
     /// As stored: patches keep their bases, which are copied as well. All are read in one snapshot.
     private static let history = """
         INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec, digest, actor,
-            content_type, phase, status, version_label, metadata, state, base_version, parent_label, tags)
+            content_type, phase, status, version_label, metadata, state, base_version, parent_label, tags, removed_at)
         SELECT $1, $2, w.version, w.parent_version, w.size, w.created_at, w.progress, w.kind, w.codec, w.digest, w.actor,
             w.content_type, w.phase, w.status, w.version_label, CASE w.version WHEN $4 THEN coalesce($7, w.metadata) ELSE w.metadata END,
-            w.state, w.base_version, w.parent_label, w.tags
+            w.state, w.base_version, w.parent_label, w.tags, w.removed_at
         FROM head h JOIN flowstate.flow_version w ON w.tenant = $1 AND w.flow_id = $3 AND w.version <= $4
         """
 

@@ -9,6 +9,7 @@ struct FlowCommand: AsyncParsableCommand {
             FlowCreateCommand.self, FlowSaveCommand.self, FlowLoadCommand.self, FlowListCommand.self,
             FlowVersionsCommand.self, FlowPatchCommand.self, FlowDiffCommand.self, FlowTransitionCommand.self,
             FlowCompleteCommand.self, FlowFailCommand.self, FlowStatusCommand.self, FlowSummaryCommand.self,
-            FlowHistoryCommand.self, FlowValidateCommand.self, FlowDeleteCommand.self,
+            FlowHistoryCommand.self, FlowValidateCommand.self, FlowForkCommand.self, FlowWritesCommand.self,
+            FlowDeleteCommand.self,
         ])
 }

@@ -36,6 +36,19 @@ struct FlowSaveCommand: ClientCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("The version this one was made from. (default: the one before)", valueName: "n"))
     var parentVersion: Int64?
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("The same by its label.", valueName: "label"))
+    var parentVersionLabel = ""
+
+    @Option(
+        parsing: .unconditionalSingleValue, help: ArgumentHelp("A tag of the version; repeat it for more.", valueName: "key=value"))
+    var versionTag: [LabelArgument] = []
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("The fencing token of a lease.", valueName: "token"))
+    var leaseToken: Int64 = 0
+
+    @Flag(help: "A deleted flow goes on with its next number.")
+    var revive = false
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Also make a checkpoint of the new version.", valueName: "name"))
     var checkpoint: String?
 
@@ -48,6 +61,7 @@ struct FlowSaveCommand: ClientCommand {
         if source != nil, input.file != nil || input.stateText != nil {
             throw ValidationError("Give the state once: as the second argument, with --file or with --state-text.")
         }
+        try LabelArgument.check(versionTag)
         if checkpointDescription != nil, checkpoint == nil {
             throw ValidationError("--checkpoint-description needs --checkpoint.")
         }
@@ -64,6 +78,10 @@ struct FlowSaveCommand: ClientCommand {
         request.labels = LabelArgument.map(change.labels)
         request.versionLabel = versionLabel
         request.parentVersion = parentVersion ?? 0
+        request.parentVersionLabel = parentVersionLabel
+        request.versionTags = LabelArgument.map(versionTag)
+        request.leaseToken = leaseToken
+        request.revive = revive
         request.metadata = Array(change.metadata.utf8)
         request.checkpoint = checkpoint.map { CheckpointSpec(name: $0, description: checkpointDescription ?? "") }
         request.idempotencyKey = change.idempotencyKey

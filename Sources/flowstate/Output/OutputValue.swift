@@ -15,6 +15,7 @@ enum OutputValue: Sendable {
     static func integer(_ value: Int64) -> Self { value.output }
     static func number(_ value: Double) -> Self { value.output }
     static func string(_ text: String) -> Self { text.output }
+    static func bytes(_ bytes: [UInt8]) -> Self { bytes.output }
     static func strings(_ list: [String]) -> Self { list.output }
     static func map(_ map: StringMap) -> Self { map.output }
     static func time(_ time: Timestamp?) -> Self { time.output }

@@ -121,6 +121,28 @@ def test_versions_with_a_checkpoint_stay(flows):
     assert flows.state("f", checkpoint="c").startswith(b'{"n": 4')
 
 
+def test_what_a_removed_version_is_not_good_for(flows):
+    fill(flows)
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["1"])
+    for call, fields in ((flows.CreateCheckpoint, {"version": 1}), (flows.DiffVersions, {"from_version": 1}), (flows.ForkFlow, {"version": 2}),
+                         (flows.load, {"version": 2})):
+        with not_found("VERSION_NOT_FOUND"):
+            call(flow_id="f", **fields)
+    flows.ForkFlow(flow_id="f", new_flow_id="g", with_history=True)
+    assert listed(flows, "g") == listed(flows)
+    with not_found("VERSION_NOT_FOUND"):
+        flows.load("g", version=1)
+
+
+def test_a_removed_version_comes_back_from_quarantine(flows):
+    fill(flows)
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["3"])
+    entry = flows.ListQuarantine(flow_id="f").entries[0]
+    assert entry.version == 5
+    assert flows.RestoreQuarantined(id=entry.id).version == 7
+    assert flows.state("f").startswith(b'{"n": 5')
+
+
 def test_versions_of_flows(flows):
     for flow_id in ("f", "g", "h"):
         fill(flows, flow_id, labels={"kind": "thread" if flow_id != "h" else "x"})

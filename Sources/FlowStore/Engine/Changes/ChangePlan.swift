@@ -164,7 +164,7 @@ struct ChangePlan {
 
 extension FlowKey {
     /// By bytes, tenants first.
-    fileprivate func precedes(_ other: FlowKey) -> Bool {
+    func precedes(_ other: FlowKey) -> Bool {
         if tenant.utf8.elementsEqual(other.tenant.utf8) { return flowID.utf8.lexicographicallyPrecedes(other.flowID.utf8) }
         return tenant.utf8.lexicographicallyPrecedes(other.tenant.utf8)
     }
