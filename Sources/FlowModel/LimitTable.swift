@@ -17,6 +17,7 @@ package enum LimitTable {
         ("content-type-bytes", .int(\.contentTypeBytes)),
         ("labels", .int(\.labels)),
         ("label-bytes", .int(\.labelBytes)),
+        ("batch-calls", .int(\.batchCalls)),
         ("flows-per-call", .int(\.flowsPerCall)),
         ("version-tags", .int(\.versionTags)),
         ("writes", .int(\.writes)),

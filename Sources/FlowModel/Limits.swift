@@ -36,6 +36,8 @@ package struct Limits: Sendable, Equatable {
     package var labels = 64
     /// One label: its name and its value, each.
     package var labelBytes = 256
+    /// Saves, or loads, of one batch.
+    package var batchCalls = 1_000
     /// Flows that one call reads or deletes by their labels.
     package var flowsPerCall = 1_000
     /// Tags of one version.

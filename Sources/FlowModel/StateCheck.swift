@@ -41,7 +41,8 @@ package struct StateCheck: Sendable {
             }
             try checkWrites(command.writes)
         }
-        try checkIdempotencyKey(command.idempotencyKey)
+        // With a digest of its own the key was checked with the request that it is of.
+        if command.requestDigest == nil { try checkIdempotencyKey(command.idempotencyKey) }
         // For the other kinds the server writes the metadata.
         if command.kind == .saved || command.kind == .created { try checkMetadata(command.metadata) }
     }
@@ -239,7 +240,7 @@ extension StateCheck {
         if let version { try WireNumber.check(version, field: field, from: 1, hint: "versions start at 1") }
     }
 
-    private func checkIdempotencyKey(_ key: String?) throws(StateError) {
+    package func checkIdempotencyKey(_ key: String?) throws(StateError) {
         guard let key else { return }
         try NameRule.check(key, field: "idempotency_key", maximumBytes: limits.idempotencyKeyBytes)
     }

@@ -65,6 +65,13 @@ package enum ErrorTable {
         return Status(code, message, details: status.encoded())
     }
 
+    /// The error of a part of a request of which other parts may succeed.
+    static func failure(_ error: StateError) -> Failure {
+        let status = status(error)
+        let details = (try? RPCStatus.decode(status.details))?.details ?? []
+        return Failure(code: Int32(status.code.rawValue), reason: error.reason, message: status.message, details: details)
+    }
+
     private static func code(_ error: StateError) -> StatusCode {
         switch error {
         case .versionConflict, .labelConflict, .definitionConflict: .aborted

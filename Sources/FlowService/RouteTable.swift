@@ -28,6 +28,8 @@ package struct RouteTable: Sendable {
         Entry(CreateFlow.self),
         Entry(SaveState.self),
         Entry(LoadState.self),
+        Entry(BatchSaveState.self),
+        Entry(BatchLoadState.self),
         Entry(ListFlows.self),
         Entry(ListVersions.self),
         Entry(DiffVersions.self),

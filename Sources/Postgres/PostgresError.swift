@@ -7,6 +7,7 @@ package struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConve
     package var description: String { rawValue }
 
     package static let featureNotSupported = SQLState(rawValue: "0A000")
+    package static let divisionByZero = SQLState(rawValue: "22012")
     package static let uniqueViolation = SQLState(rawValue: "23505")
     package static let checkViolation = SQLState(rawValue: "23514")
     package static let foreignKeyViolation = SQLState(rawValue: "23503")

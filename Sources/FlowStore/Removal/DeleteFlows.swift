@@ -18,7 +18,11 @@ extension DeleteFlowsCommand: TaskCommand {
             return one == other ? left.precedes(right) : one < other
         }
         let operation = DeleteFlowsOperation(command: self, keys: keys)
-        let deleted = try await store.runChange(operation, shard: Shard.of(keys[0]), for: context)
+        let deleted: [String]
+        switch await store.runChange(operation, shard: Shard.of(keys[0]), for: context) {
+        case .success(let ids): deleted = ids
+        case .failure(let error): throw StateError(error)
+        }
         for key in keys { store.resources.cache.invalidate(key) }
         return deleted.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
@@ -96,12 +100,12 @@ extension StateStore {
     /// Runs an operation that changes several flows, on the connection for large changes.
     func runChange<O: Postgres.Operation>(
         _ operation: O, shard: UInt64, for context: OperationContext
-    ) async throws(StateError) -> O.Outcome {
-        try await wait(context) { (context, completion: @escaping @Sendable (Result<O.Outcome, StateError>) -> Void) throws(StateError) in
+    ) async -> Result<O.Outcome, PostgresError> {
+        await withCheckedContinuation { continuation in
             database.group(for: .largeWrite(shard: shard)).enqueue(
                 operation, caller: context.caller, deadline: context.deadline, cancellation: context.cancellation,
-                executor: context.executor
-            ) { result in completion(result.mapError { StateError($0) }) }
+                executor: InlineExecutor.shared
+            ) { continuation.resume(returning: $0) }
         }
     }
 }

@@ -23,16 +23,19 @@ struct PatchedSave: TaskCommand {
             key: save.key, precondition: save.precondition, leaseToken: save.leaseToken, idempotencyKey: save.idempotencyKey,
             requestDigest: save.idempotencyKey == nil ? [] : save.requestDigest(field, content: XXH3.digest(patch.bytes)),
             trigger: .patch, needsDefinition: false, input: patch.bytes
-        ) { snapshot, _, budget throws(StateError) in
-            var command = save
-            command.patch = nil
-            command.state = try apply(to: snapshot, limits, budget)
-            if patch.keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
-            return (command, ())
-        }
+        ) { snapshot, _, budget throws(StateError) in (try next(after: snapshot, limits, budget), ()) }
         switch try await derived.run(on: store, for: context) {
         case .saved(let saved, _, after: _, _, _), .replayed(let saved): return saved
         }
+    }
+
+    /// The save of the next version.
+    func next(after snapshot: Snapshot, _ limits: Limits, _ budget: WorkBudget) throws(StateError) -> SaveCommand {
+        var command = save
+        command.patch = nil
+        command.state = try apply(to: snapshot, limits, budget)
+        if patch.keepsContentType { command.contentType = try ContentType(parsing: snapshot.version.contentType, limits: limits) }
+        return command
     }
 
     /// As the request names it.

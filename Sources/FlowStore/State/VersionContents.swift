@@ -46,22 +46,13 @@ struct VersionContents: Sendable {
     }
 
     private func load(_ versions: ArraySlice<ListedVersion>) async throws(StateError) -> [ListedVersion] {
-        let results = await withTaskGroup(of: (Int, Result<LoadOutcome, StateError>).self) { group in
-            for (place, version) in versions.enumerated() {
-                group.addTask {
-                    do throws(StateError) {
-                        return (place, .success(try await load(version)))
-                    } catch {
-                        return (place, .failure(error))
-                    }
-                }
-            }
-            return await group.reduce(into: [Int: Result<LoadOutcome, StateError>]()) { $0[$1.0] = $1.1 }
+        let results = await concurrently(Array(versions)) { (version: ListedVersion) async throws(StateError) in
+            try await load(version)
         }
         var loaded: [ListedVersion] = []
         for (place, version) in versions.enumerated() {
             do throws(StateError) {
-                guard let outcome = try results[place]?.get() else { continue }
+                let outcome = try results[place].get()
                 loaded.append(ListedVersion(flowID: version.flowID, record: version.record, loaded: outcome))
             } catch .versionNotFound {
                 continue
@@ -84,7 +75,7 @@ struct VersionContents: Sendable {
 
 extension LoadOutcome {
     /// Bytes of the state and of the writes.
-    fileprivate var contentBytes: Int {
+    var contentBytes: Int {
         switch self {
         case .snapshot(let snapshot): snapshot.state.count
         case .unchanged: 0

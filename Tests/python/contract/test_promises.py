@@ -14,9 +14,9 @@ TESTABLE = re.compile(
     r"\b[A-Z]+_[A-Z_]+\b|ABORTED|\bKiB|\bMiB|at most|[Nn]ewest first|\b[Dd]efault|Not set:|[Ee]mpty:|\b0:|never\b|[Rr]equired")
 # Of these the server has nothing yet but the names.
 TO_COME = {
-    "BatchSaveState", "BatchLoadState", "UploadState", "DownloadState", "WatchFlows", "CreateTenant",
+    "UploadState", "DownloadState", "WatchFlows", "CreateTenant",
     "ListTenants", "UpdateTenant", "CreateApiKey", "ListApiKeys", "RevokeApiKey"}
-TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "BatchMode", "BatchSaveResult", "BatchLoadResult", "UploadHeader"}
+TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "UploadHeader"}
 
 # Sentences that tests outside of this folder hold.
 HELD = {
@@ -55,6 +55,9 @@ HELD = {
         "0: 1,000, which is also the most.": "state/test_removal.py::test_flows_by_their_labels",
         "FAILED_PRECONDITION (TOO_MANY_FLOWS) when they are more than 1,000": "state/test_removal.py::test_more_flows_than_a_call_may_have",
         "Numbers are never used twice.": "state/test_removal.py::test_random_removals_against_an_oracle",
+        "1 to 1,000 saves, each flow at most once.": "state/test_batches.py::test_sizes",
+        "Default: atomic.": "state/test_batches.py::test_all_are_saved",
+        "The same as BATCH_MODE_ATOMIC.": "state/test_batches.py::test_all_are_saved",
         "8 entries at most, 256 bytes each key and value at most.": "state/test_lineage.py::test_tags",
         "ABORTED (VERSION_CONFLICT) when it has not.": "state/test_lineage.py::test_the_latest_version_has_the_label_expected",
         "ALREADY_EXISTS (FLOW_ALREADY_EXISTS) when it is taken.": "state/test_fork.py::test_the_new_id_must_be_new",

@@ -207,8 +207,10 @@ final class SaveChange: Sendable {
     /// A larger state is packed before it is queued, on a thread for which neither calls nor other saves wait.
     static let packedApart = 32 << 10
 
-    /// - Parameter chain: the bases of the flow, when they are not in the cache.
-    init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil) {
+    /// - Parameters:
+    ///   - chain: the bases of the flow, when they are not in the cache.
+    ///   - storedWhole: without a base, whatever is known of the flow.
+    init(_ command: SaveCommand, _ resources: StoreResources, after chain: VersionChain? = nil, storedWhole: Bool = false) {
         self.command = command
         history = resources.history
         canShareStatement =
@@ -216,12 +218,12 @@ final class SaveChange: Sendable {
             && command.notification == nil
             && command.kind != .definitionMoved && command.precondition.expectedLabel == nil && !command.revives
         let size = command.state.count
-        let isPacked = size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
+        let isPacked = storedWhole || size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
         packed =
             isPacked
             ? StateCompression.store(
                 command.state,
-                after: command.precondition == .expected(0) ? nil : chain ?? resources.cache.lookup(command.key)?.chain,
+                after: storedWhole || command.precondition == .expected(0) ? nil : chain ?? resources.cache.lookup(command.key)?.chain,
                 resources.zstd) : nil
         digest = XXH3.digest(command.state)
         requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)

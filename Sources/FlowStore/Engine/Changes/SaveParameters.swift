@@ -202,12 +202,13 @@ enum SaveParameters {
     /// The parameter of a value.
     static func single(_ value: SaveValue) -> String { "$\(singlePositions[value] ?? 0)" }
 
-    static func single(_ head: SaveHead, _ row: SaveRow, labelLimit: Int) -> Parameters {
+    /// - Parameter keyed: whether the statement has the idempotency key, if the save has one.
+    static func single(_ head: SaveHead, _ row: SaveRow, labelLimit: Int, keyed: Bool = true) -> Parameters {
         var parameters = Parameters(reservingBytes: row.stored.bytes.count + row.save.command.metadata.count + 512)
         for parameter in singleHeads { parameter.append(head, to: &parameters) }
         for parameter in singleRows { parameter.append(row, to: &parameters) }
         parameters.append(head.labelChanges == nil ? nil : Int32(clamping: labelLimit))
-        if row.save.command.idempotencyKey != nil { for parameter in keys { parameter.append(row, to: &parameters) } }
+        if keyed, row.save.command.idempotencyKey != nil { for parameter in keys { parameter.append(row, to: &parameters) } }
         return parameters
     }
 

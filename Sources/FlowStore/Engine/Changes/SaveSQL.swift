@@ -125,6 +125,19 @@ struct SaveSQL {
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 
+    /// What a save of a flow that is not changed answers.
+    ///
+    /// - Parameter checkpoint: the parameter with the name of its checkpoint; NULL: it makes none.
+    static func refusal(checkpoint: String) -> String {
+        var change = ChangeSQL(head: "", version: "", digest: "")
+        change.labels = head(0).labels
+        change.latestLabel = latestLabel
+        change.blocked = """
+            EXISTS (SELECT FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2 AND c.name = \(checkpoint))
+            """
+        return change.refusal
+    }
+
     /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
     private static func head(_ epoch: Int) -> SaveHeadSQL {
         SaveHeadSQL(

@@ -175,6 +175,16 @@ struct ChangeSQL {
         idempotent ? "AND NOT EXISTS (SELECT FROM idem)" : ""
     }
 
+    /// The row of a flow that was not changed.
+    var refusal: String {
+        """
+        SELECT \(Self.current)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL::text, NULL::bytea,
+            NULL::bytea, NULL::text, (\(labels?.excess ?? "NULL"))::bigint, \(LeaseSQL.current), f.lease_holder IS NOT NULL, \(latestLabel)
+        FROM flowstate.flow f
+        WHERE f.tenant = $1 AND f.flow_id = $2
+        """
+    }
+
     var text: String {
         var ctes: [String] = []
         if let keyParameter {
@@ -208,10 +218,7 @@ struct ChangeSQL {
         }
         answers.append(
             """
-            SELECT \(Self.current)::smallint, f.version, f.updated_at, f.deleted_at IS NOT NULL, f.flow_type, \(blocked), NULL, NULL,
-                NULL, NULL, \(labels?.excess ?? "NULL"), \(LeaseSQL.current), f.lease_holder IS NOT NULL, \(latestLabel)
-            FROM flowstate.flow f
-            WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM head)
+            \(refusal) AND NOT EXISTS (SELECT FROM head)
             """ + (keyParameter == nil ? "" : " AND NOT EXISTS (SELECT FROM idem)"))
         return "WITH " + ctes.joined(separator: ",\n") + "\n" + answers.joined(separator: "\nUNION ALL\n")
     }

@@ -104,14 +104,7 @@ private struct DerivedSaveRun<Extra: Sendable> {
         } catch {
             return try await recover(from: error, nil, nil)
         }
-        let version = snapshot.version.version
-        if case .expected(let expected) = save.precondition, expected != version {
-            throw .versionConflict(flowID: save.key.flowID, expected: expected, actual: version)
-        }
-        if case .expectedLabel(let expected) = save.precondition, !(snapshot.version.versionLabel ?? "").hasSameBytes(as: expected) {
-            throw .labelConflict(
-                flowID: save.key.flowID, expected: expected, actual: snapshot.version.versionLabel ?? "", version: version)
-        }
+        try save.precondition.check(snapshot)
         let definition = save.needsDefinition ? try await store.definition(for: snapshot.head, context)?.definition : nil
         do throws(StateError) {
             let (save, run) = (save, self)
@@ -190,6 +183,25 @@ private struct DerivedSaveRun<Extra: Sendable> {
             return outcome(of: saved, command, snapshot, extra)
         } catch .versionConflict(_, _, _) where save.precondition.expectedVersion == nil {
             return nil
+        }
+    }
+}
+
+extension Precondition {
+    /// Whether it holds for the latest version.
+    ///
+    /// - Throws: the conflict.
+    func check(_ snapshot: Snapshot) throws(StateError) {
+        let (flowID, version) = (snapshot.head.key.flowID, snapshot.version.version)
+        switch self {
+        case .none, .anyVersion: break
+        case .expected(let expected):
+            if expected != version { throw .versionConflict(flowID: flowID, expected: expected, actual: version) }
+        case .expectedLabel(let expected):
+            let label = snapshot.version.versionLabel ?? ""
+            if !label.hasSameBytes(as: expected) {
+                throw .labelConflict(flowID: flowID, expected: expected, actual: label, version: version)
+            }
         }
     }
 }
