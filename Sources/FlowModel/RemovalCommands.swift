@@ -66,8 +66,8 @@ extension StateCheck {
             try NameRule.check(name, field: "tag", maximumBytes: limits.labelBytes)
             try check(values, "tag_values", bytes: limits.labelBytes, mayBeEmpty: true)
         case .allBut(let newest, let labels):
-            if newest < 0 { throw .invalidArgument(field: "keep_newest", message: "is \(newest); it must not be negative") }
-            try check(labels, "keep_labels", bytes: limits.idBytes, mayBeEmpty: false)
+            if newest < 0 { throw .invalidArgument(field: "keep.newest", message: "is \(newest); it must not be negative") }
+            try check(labels, "keep.labels", bytes: limits.idBytes, mayBeEmpty: false)
         }
     }
 

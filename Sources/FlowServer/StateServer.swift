@@ -90,6 +90,7 @@ package final class StateServer: Service {
                         try await gracefulShutdown()
                         self.setHealth(health, isServing: false)
                         health.shutdown()
+                        store.stopWaiting()
                         self.logger.info("shutting down", metadata: ["connections": "\(server.connections)"])
                         await server.shutdown(grace: .seconds(self.options.graceSeconds))
                         throw CancellationError()

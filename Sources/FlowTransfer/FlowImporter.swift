@@ -72,6 +72,8 @@ package struct FlowImporter {
     /// Imports the next version of the archive, in its order.
     package mutating func take(_ version: ArchivedVersion) async throws {
         guard problem == nil, let info = version.info else { return }
+        // An earlier life of which retention has left nothing but its end.
+        if info.event == .deleted, numbering.count == 0 { return }
         let number = numbering.add(info.version)
         defer { isDeleted = info.event == .deleted }
         do {

@@ -43,6 +43,7 @@ struct AtomicBatchOperation: SingleOperation {
     }
 
     private func enqueue(_ save: Save, into pipeline: inout Pipeline) {
+        if save.head == .revive { EarlierLife.end(of: save.change.command.key, into: &pipeline) }
         let change = statement(save)
         pipeline.execute(change.statement, change.parameters)
     }
@@ -54,14 +55,14 @@ struct AtomicBatchOperation: SingleOperation {
     }
 
     func decode(_ results: [ResultRows]) throws(PostgresError) -> Step<Self> {
-        let locks = updates.isEmpty ? 0 : 1
-        guard results.count == saves.count + locks + 1 else {
-            throw .protocolViolation("\(results.count) results for \(saves.count + locks + 1) statements")
-        }
-        let creations = saves.count - updates.count
-        var saved: [Int: SavedVersion] = [:]
-        for (number, place) in order.enumerated() {
-            let rows = results[number < creations ? number : number + locks]
+        // As they were sent: the lock before the first update, and what ends an earlier life before its flow is revived.
+        var (saved, next): ([Int: SavedVersion], Int) = ([:], 0)
+        let first = updates.first
+        for place in order {
+            next += (place == first ? 1 : 0) + (saves[place].head == .revive ? 1 : 0)
+            guard next < results.count else { throw .protocolViolation("\(results.count) results for \(saves.count) saves") }
+            let rows = results[next]
+            next += 1
             guard case .done(.saved(let version)) = try statement(saves[place]).decode(rows) else {
                 throw .protocolViolation("a save of a batch was committed and not written")
             }

@@ -85,6 +85,9 @@ package final class StateStore: Sendable {
     /// this context or the context is released.
     package func placed(_ context: OperationContext, _ key: FlowKey) -> OperationContext { context.placed(key, in: self) }
 
+    /// Ends what waits for other callers: the server stops, and who waited asks another one.
+    package func stopWaiting() { shared.leaseLine.close() }
+
     // MARK: Called by the commands
 
     /// Changes of one flow are applied in the order of their arrival.

@@ -16,10 +16,11 @@ extension AcquireLeaseCommand: TaskCommand {
         }
         let place = line.join(key)
         defer { line.leave(place) }
-        await line.turn(of: place, until: end)
+        await line.turn(of: place, until: end) { context.abandonment != nil }
         var pause = Self.shortestPause
         while true {
             if let reason = context.abandonment { throw reason }
+            if line.isClosed { throw StateError(.shutdown) }
             let row = try await attempt(in: store, for: context)
             if let lease = row.lease, row.isChanged { return lease }
             let rest = Instant.now.duration(to: end)

@@ -19,6 +19,7 @@ final class LeaseLine: Sendable {
     private struct State {
         var lines: [FlowKey: Deque<Entry>] = [:]
         var numbers: UInt64 = 0
+        var isClosed = false
 
         mutating func take(_ key: FlowKey, where isMeant: (Entry) -> Bool) -> CheckedContinuation<Void, Never>? {
             guard let index = lines[key]?.firstIndex(where: isMeant) else { return nil }
@@ -58,10 +59,31 @@ final class LeaseLine: Sendable {
         state.withLock { state in state.take(key) { _ in true } }?.resume()
     }
 
-    /// Returns when the place is the first of its line, or at the end.
-    func turn(of place: Place, until end: Instant) async {
-        while !isFirst(place), Instant.now < end { await sleep(place, until: end, unlessFirst: true) }
+    /// Nothing waits any longer: the server stops.
+    func close() {
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.isClosed = true
+            let waiting = state.lines.values.flatMap { $0.compactMap(\.continuation) }
+            for key in state.lines.keys {
+                for place in state.lines[key]?.indices ?? 0..<0 { state.lines[key]?[place].continuation = nil }
+            }
+            return waiting
+        }
+        for continuation in waiting { continuation.resume() }
     }
+
+    /// No one waits for a lease any more.
+    var isClosed: Bool { state.withLock(\.isClosed) }
+
+    /// Returns when the place is the first of its line, at the end, or when its caller has given up.
+    func turn(of place: Place, until end: Instant, isOver: @Sendable () -> Bool) async {
+        while !isFirst(place), Instant.now < end, !isOver(), !isClosed {
+            await sleep(place, until: min(end, .now + Self.glance), unlessFirst: true)
+        }
+    }
+
+    /// How often who stands in line looks whether its caller is still there.
+    private static let glance = Duration.seconds(1)
 
     /// Returns after the pause, or when the lease may be free.
     func pause(_ place: Place, for pause: Duration) async {
@@ -71,19 +93,23 @@ final class LeaseLine: Sendable {
     private func isFirst(_ place: Place) -> Bool { state.withLock { $0.lines[place.key]?.first?.number == place.number } }
 
     private func sleep(_ place: Place, until end: Instant, unlessFirst: Bool) async {
-        let timer = Task {
-            try? await Task.sleep(for: Instant.now.duration(to: end))
-            state.withLock { state in state.take(place.key) { $0.number == place.number } }?.resume()
-        }
+        var timer: Task<Void, Never>?
         await withCheckedContinuation { continuation in
             let isKept = state.withLock { state -> Bool in
-                guard let index = state.lines[place.key]?.firstIndex(where: { $0.number == place.number }) else { return false }
+                guard !state.isClosed, let index = state.lines[place.key]?.firstIndex(where: { $0.number == place.number }) else {
+                    return false
+                }
                 if unlessFirst, index == 0 { return false }
                 state.lines[place.key]?[index].continuation = continuation
                 return true
             }
-            if !isKept { continuation.resume() }
+            guard isKept else { return continuation.resume() }
+            // Behind the continuation, which it resumes.
+            timer = Task {
+                try? await Task.sleep(for: Instant.now.duration(to: end))
+                state.withLock { state in state.take(place.key) { $0.number == place.number } }?.resume()
+            }
         }
-        timer.cancel()
+        timer?.cancel()
     }
 }

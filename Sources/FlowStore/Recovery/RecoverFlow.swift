@@ -150,7 +150,7 @@ struct FlowRecovery: Sendable {
                 switch strategy {
                 case .repair: try await repair(broken, &steps)
                 case .checkpoint: try await goBack(to: try await checkpoints(), strategy, broken, &steps)
-                case .version: try await goBack(to: versions(before: broken.version.version), strategy, broken, &steps)
+                case .version: try await goBack(to: try await versions(before: broken.version.version), strategy, broken, &steps)
                 case .reset: try await reset(broken, &steps)
                 }
             if let candidate { return candidate }
@@ -185,11 +185,20 @@ struct FlowRecovery: Sendable {
     private func checkpoints() async throws(StateError) -> [LoadSelector] {
         if let checkpoint = command.checkpoint { return [.checkpoint(checkpoint)] }
         let page = try await ListCheckpointsCommand(key: command.key, pageSize: Self.candidates).run(on: store, for: context)
-        return page.elements.map { .version($0.version) }
+        let first = try await presentLife(.oldestFirst, count: 1).first ?? 0
+        return page.elements.filter { $0.version >= first }.map { .version($0.version) }
     }
 
-    private func versions(before version: FlowVersion) -> [LoadSelector] {
-        stride(from: version - 1, to: max(0, version - 1 - FlowVersion(Self.candidates)), by: -1).map { .version($0) }
+    private func versions(before version: FlowVersion) async throws(StateError) -> [LoadSelector] {
+        try await presentLife(.newestFirst, count: Self.candidates + 1).filter { $0 < version }.map { .version($0) }
+    }
+
+    /// Versions since the flow was created, or revived last: what it was before that is over.
+    private func presentLife(_ order: VersionOrder, count: Int) async throws(StateError) -> [FlowVersion] {
+        var list = ListVersionsCommand(
+            tenant: command.key.tenant, subject: .flow(command.key.flowID), order: order, pageSize: count)
+        list.filter.isOfPresentLife = true
+        return try await list.run(on: store, for: context).elements.map(\.version)
     }
 
     /// The first state that can be read and follows the rules.

@@ -112,6 +112,18 @@ enum DeleteVersionsSQL {
                     UPDATE flowstate.flow_version v SET removed_at = statement_timestamp() FROM victims x
                     WHERE NOT $4 AND NOT EXISTS (SELECT FROM pruned) AND v.tenant = ANY (ARRAY[$1]) AND v.flow_id = $2 AND v.version = x.version
                     RETURNING v.version),
+                writes AS (
+                    DELETE FROM flowstate.flow_write w
+                    WHERE w.tenant = $1 AND w.flow_id = $2
+                        AND w.version_label IN (
+                            SELECT v.version_label FROM victims x CROSS JOIN LATERAL (
+                                SELECT v.version_label FROM flowstate.flow_version v
+                                WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = x.version AND v.version_label IS NOT NULL) v
+                            WHERE EXISTS (SELECT FROM gone))
+                        AND NOT EXISTS (
+                            SELECT FROM flowstate.flow_version o WHERE o.tenant = $1 AND o.flow_id = $2
+                                AND o.version_label = w.version_label AND o.removed_at IS NULL
+                                AND o.version NOT IN (SELECT x.version FROM victims x))),
                 quarantine AS (
                     INSERT INTO flowstate.quarantine (tenant, flow_id, quarantine_id, version, reason, violations, created_at)
                     SELECT $1, $2, gen_random_uuid()::text, g.version, 'removed on request', '[]', statement_timestamp()
@@ -143,7 +155,7 @@ enum DeleteVersionsSQL {
         copy AS (
             INSERT INTO flowstate.flow_version (tenant, flow_id, version, parent_version, size, created_at, progress, kind, codec, digest,
                 actor, content_type, phase, status, version_label, metadata, base_version, state, parent_label, tags)
-            SELECT $1, $2, a.version, s.version, s.size, a.updated_at, s.progress, $5, s.codec, s.digest, $3, s.content_type, s.phase,
+            SELECT $1, $2, a.version, s.parent_version, s.size, a.updated_at, s.progress, $5, s.codec, s.digest, $3, s.content_type, s.phase,
                 s.status, s.version_label, s.metadata, s.base_version, s.state, s.parent_label, s.tags
             FROM again a, source s)
         """

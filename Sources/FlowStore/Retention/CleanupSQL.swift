@@ -66,7 +66,8 @@ enum CleanupSQL {
                     SELECT q.version, row_number() OVER (ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id"))) AS place
                     FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = i.flow_id),
                 v AS (
-                    SELECT v.version, v.created_at, octet_length(v.state) AS bytes, row_number() OVER newest AS place,
+                    SELECT v.version, v.created_at, octet_length(v.state) AS bytes,
+                        count(*) FILTER (WHERE v.removed_at IS NULL) OVER newest AS place,
                         sum(octet_length(v.state)) OVER newest AS total
                     FROM flowstate.flow_version v WHERE $9 AND v.tenant = $1 AND v.flow_id = i.flow_id
                     WINDOW newest AS (ORDER BY v.version DESC)),

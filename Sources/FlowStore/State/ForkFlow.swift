@@ -112,7 +112,7 @@ enum ForkSQL {
                 SELECT $1, $2, \(withHistory ? "s.version" : "1"), s.flow_type, s.phase, s.status, s.progress,
                     coalesce($6::jsonb, s.labels), \(withHistory ? "s.flow_created_at" : time), \(time), s.definition_revision,
                     \(withHistory ? "least(s.base_floor, s.version)" : "0"), \(withHistory ? "1" : "0"),
-                    \(withHistory ? "least(s.first_version, s.version)" : "1")
+                    \(withHistory ? Self.firstVersion : "1")
                 FROM source s WHERE true \(ChangeSQL.guardCondition(idempotent: idempotent))
                 ON CONFLICT (tenant, flow_id) DO NOTHING
                 RETURNING f.version, statement_timestamp() AS updated_at
@@ -129,6 +129,13 @@ enum ForkSQL {
         let name = "fork_flow" + (withHistory ? "_with_history" : "") + (idempotent ? "_idempotent" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
+
+    /// The beginning of the life that the source is of.
+    private static let firstVersion = """
+        CASE WHEN s.version >= s.first_version THEN s.first_version ELSE coalesce((
+            SELECT max(w.version) FROM flowstate.flow_version w
+            WHERE w.tenant = $1 AND w.flow_id = $3 AND w.version <= $4 AND w.kind = \(VersionKind.created.rawValue)), 1) END
+        """
 
     private static let first = """
         INSERT INTO flowstate.flow_version (tenant, flow_id, version, size, created_at, progress, kind, codec, digest, actor, content_type,

@@ -88,6 +88,7 @@ extension ListVersionsCommand: TaskCommand {
             parameters.append(label)
             parameters.append(token == nil ? nil : after.version)
             parameters.append(Int64(size + 1))
+            parameters.append(Int64(store.pageBytes))
             return try await ancestors(flowID, label, size, parameters, in: store, for: context)
         case .flow(let flowID):
             parameters.append(flowID)
@@ -135,12 +136,13 @@ extension ListVersionsCommand: TaskCommand {
                 guard let record = try VersionRow.record(rows, row) else { continue }
                 versions.append(ListedVersion(flowID: flowID, record: record))
             }
-            if versions.isEmpty, isFirst {
+            if isFirst, try !rows.bool(0, VersionRow.columnCount + 2) {
                 return .failure(.versionNotFound(flowID: flowID, selector: "version labelled \"\(label)\""))
             }
-            return .success(Page(Array(versions.dropFirst()), size: size) { self.token(after: $0) })
+            let found = versions.isEmpty ? 0 : try rows.int64(0, VersionRow.columnCount)
+            return .success(Page(versions, size: size, isCut: found > Int64(versions.count)) { self.token(after: $0) })
         }
-        return try await store.page(query, rows: size + 2, rowBytes: VersionRow.largestBytes(store.limits), for: context)
+        return try await store.page(query, rows: size + 1, rowBytes: VersionRow.largestBytes(store.limits), for: context)
     }
 
     // MARK: Pages

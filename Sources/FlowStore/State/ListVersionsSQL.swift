@@ -91,30 +91,39 @@ enum ListVersionsSQL {
             parameterTypes: types + [.text])
     }
 
-    /// From the version with the label `$3`, or from the version `$4` if that is given: the versions that it was made from, one from another;
-    /// the first row is that version itself. `$5` rows.
+    /// From the version with the label `$3`, or from the version `$4` if that is given: the versions that it was made from, one from another,
+    /// as many as fit into a page. `$5` rows, `$6` bytes. Always a row; its last column is whether there is such a version.
+    ///
+    /// A parent comes before its child, so the line ends. Removed versions are passed by.
     static let ancestors = Statement(
         name: "list_ancestors",
         sql: """
             WITH RECURSIVE line AS (
                 SELECT * FROM (
-                    SELECT w.version, w.parent_version, w.parent_label, f.first_version, 0::bigint AS place FROM flowstate.flow f
-                    JOIN flowstate.flow_version w ON w.tenant = f.tenant AND w.flow_id = f.flow_id
+                    SELECT w.version, w.parent_version, w.parent_label, f.first_version, 0::bigint AS place, false AS is_listed
+                    FROM flowstate.flow f JOIN flowstate.flow_version w ON w.tenant = f.tenant AND w.flow_id = f.flow_id
                     WHERE f.tenant = $1 AND f.flow_id = $2 AND w.version = coalesce($4, (
                         SELECT l.version FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2 AND l.version_label = $3
                             AND l.version >= f.first_version AND l.removed_at IS NULL ORDER BY l.version DESC LIMIT 1)) LIMIT 1) first
                 UNION ALL
-                SELECT w.version, w.parent_version, w.parent_label, line.first_version, line.place + 1 FROM line CROSS JOIN LATERAL (
-                    SELECT w.* FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2
-                        AND w.removed_at IS NULL AND w.version = CASE WHEN line.parent_label IS NULL THEN line.parent_version ELSE (
+                SELECT w.version, w.parent_version, w.parent_label, line.first_version,
+                    line.place + CASE WHEN w.removed_at IS NULL THEN 1 ELSE 0 END, w.removed_at IS NULL
+                FROM line CROSS JOIN LATERAL (
+                    SELECT w.* FROM flowstate.flow_version w WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version >= line.first_version
+                        AND w.version = CASE WHEN line.parent_label IS NULL THEN line.parent_version ELSE (
                             SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = $1 AND p.flow_id = $2
-                                AND p.version_label = line.parent_label AND p.version >= line.first_version
-                                AND p.removed_at IS NULL ORDER BY p.version DESC LIMIT 1) END OFFSET 0) w
+                                AND p.version_label = line.parent_label AND p.version < line.version
+                            ORDER BY p.version DESC LIMIT 1) END
+                        AND w.version < line.version OFFSET 0) w
                 WHERE line.place < $5)
-            SELECT v.* FROM flowstate.flow f LEFT JOIN LATERAL (
-                SELECT \(VersionRow.columns), line.place FROM line
-                JOIN LATERAL (\(VersionRow.one("line.version"))) v ON true) v ON true
-            WHERE f.tenant = $1 AND f.flow_id = $2 ORDER BY v.place
+            SELECT v.*, EXISTS (SELECT FROM line) FROM flowstate.flow f LEFT JOIN LATERAL (
+                SELECT \(VersionRow.columns), v.found, v.line_place FROM (\(listed)) v) v ON true
+            WHERE f.tenant = $1 AND f.flow_id = $2 ORDER BY v.line_place
             """,
-        parameterTypes: [.text, .text, .text, .int8, .int8])
+        parameterTypes: [.text, .text, .text, .int8, .int8, .int8])
+
+    private static let listed = VersionRow.fitting(
+        """
+        SELECT v.*, line.place AS line_place FROM line JOIN LATERAL (\(VersionRow.one("line.version"))) v ON true WHERE line.is_listed
+        """, order: "v.line_place", bytes: "$6")
 }

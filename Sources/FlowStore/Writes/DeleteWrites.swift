@@ -53,7 +53,7 @@ extension DeleteWritesCommand: TaskCommand {
                 audit AS (
                     INSERT INTO flowstate.flow_event (tenant, flow_id, kind, actor, detail, created_at)
                     SELECT $1, $2, 'writes_deleted', $3, jsonb_build_object('writes', count(*)), statement_timestamp()
-                    FROM gone HAVING count(*) > 0)
+                    FROM gone HAVING count(*) > 0 AND EXISTS (SELECT FROM head f WHERE f.deleted IS NOT NULL))
                 SELECT \(WriteRow.headColumns), (SELECT count(*) FROM gone) FROM head f
                 """,
             parameterTypes: condition.isEmpty ? types : types + [.text])

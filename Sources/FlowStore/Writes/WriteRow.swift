@@ -27,7 +27,8 @@ enum WriteRow {
 
     // MARK: The head
 
-    /// The head of the flow (`$1`, `$2`), if there is one, and whether its lease allows a change.
+    /// The head of the flow (`$1`, `$2`), if there is one, and whether its lease allows a change. Where there is no head that could be locked,
+    /// its name is: transactions that store the same writes of it come one after the other, in the order of the flows' shards as ever.
     static func head(leaseToken: String) -> String {
         """
         head AS MATERIALIZED (
@@ -35,7 +36,7 @@ enum WriteRow {
                 CASE WHEN \(LeaseSQL.isHeld) THEN f.lease_holder END AS lease_holder
             FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2
             UNION ALL
-            SELECT NULL, \(leaseToken) IS NULL, NULL, NULL
+            SELECT NULL, \(leaseToken) IS NULL, NULL, pg_advisory_xact_lock(hashtextextended($2, hashtextextended($1, 0)))::text
             WHERE NOT EXISTS (SELECT FROM flowstate.flow f WHERE f.tenant = $1 AND f.flow_id = $2))
         """
     }

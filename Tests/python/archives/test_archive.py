@@ -74,11 +74,11 @@ def test_writes_labels_and_lives_come_back(cli, flows, other, archive):
     def write(task, index=0, **more):
         return types_pb2.PendingWrite(task_id=task, index=index, channel="c", value=bytes(range(256)), **more)
 
-    flows.save("f", b'{"first": "life"}', version_label="a", version_tags={"run": "1"}, labels={"old": "1"},
+    flows.save("f", b'{"first": "life"}', version_label="a", version_tags={"run": "1"}, labels={"old": "1"})
+    flows.DeleteFlow(flow_id="f")
+    flows.save("f", b'{"second": "life"}', revive=True, version_label="b", parent_version_label="a", labels={"new": "1"},
                writes=[write("t", -1, path="p"), write("t", type="x")])
     flows.AppendWrites(flow_id="f", version_label="to come", writes=[write("u", index) for index in range(1000)])
-    flows.DeleteFlow(flow_id="f")
-    flows.save("f", b'{"second": "life"}', revive=True, version_label="b", parent_version_label="a", labels={"new": "1"})
     flows.save("f", b"{}", version_label="c", parent_version_label="b", version_tags={"run": "2", "step": "1"})
     exported = cli.json("archive", "export", "--out", archive)
     assert (exported["versions"], exported["writes"]) == (4, 1002)
@@ -93,6 +93,19 @@ def test_writes_labels_and_lives_come_back(cli, flows, other, archive):
     assert pages[0] == pages[1] and len(pages[0]) == 1000
     assert [version.event for version in their_flows.versions("f")][1:3] == [
         types_pb2.VERSION_EVENT_DELETED, types_pb2.VERSION_EVENT_CREATED]
+
+
+def test_a_flow_that_begins_with_a_tombstone_is_imported(cli, flows, other, archive):
+    flows.save("f", b"1", version_label="a", version_tags={"run": "1"})
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["1"])
+    flows.save("f", b"3", revive=True)
+    flows.save("f", b"4")
+    cli.ok("archive", "export", "--out", archive)
+    there, their_flows = other
+    for saved in (2, 0):
+        done = there.json("archive", "import", archive)
+        assert (done["problems"], done["versions_saved"], done["renumbered"]) == ([], saved, 1)
+    assert [their_flows.state("f", version=number) for number in (1, 2)] == [b"3", b"4"]
 
 
 def test_filters_pick_the_flows(cli, flows, archive):

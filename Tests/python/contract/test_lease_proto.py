@@ -174,3 +174,19 @@ def test_another_server_knows_of_a_lease(start_server, postgresql):
     with refused(*LOST):
         flows.save("f", lease_token=token)
     assert there.AcquireLease(flow_id="f", holder="two").lease.token == 2
+
+
+def test_a_server_that_stops_does_not_wait(start_server):
+    server = start_server()
+    flows = server.flows()
+    flows.save("f")
+    flows.AcquireLease(flow_id="f", holder="one")
+    calls = [flows.stubs["FlowLeaseService"].AcquireLease.future(
+        flows.message("AcquireLease", flow_id="f", holder=f"worker {number}", wait=duration(300)), metadata=flows.metadata) for number in range(5)]
+    with refused(*LOST):
+        flows.AcquireLease(flow_id="f", holder="two", wait=duration(0.2))
+    began = time.monotonic()
+    server.terminate()
+    assert {call.exception().code() for call in calls} == {grpc.StatusCode.UNAVAILABLE}
+    assert server.wait() == 0 and time.monotonic() - began < 8, "the whole grace is ten seconds"
+    assert "already shut down" not in server.log_tail()

@@ -151,3 +151,12 @@ def test_large_states_are_forked(flows):
     for with_history in (False, True):
         new = flows.load(flows.ForkFlow(flow_id="f", with_history=with_history).flow_id)
         assert new.state == state and new.version.content_type == "application/octet-stream"
+
+
+def test_a_fork_of_an_earlier_life_has_its_labels(flows):
+    source(flows, 3)
+    flows.DeleteFlow(flow_id="f")
+    flows.save("f", b"5", revive=True, version_label="new")
+    flows.ForkFlow(flow_id="f", version=2, new_flow_id="g", with_history=True)
+    assert json.loads(flows.state("g", version_label="l1"))["number"] == 1
+    assert [version.version for version in flows.ListVersions(flow_id="g", present_life=True).versions] == [2, 1]

@@ -126,7 +126,7 @@ def test_a_deleted_flow_goes_on(flows):
     flow = snapshot.flow
     assert (snapshot.state, flow.version, flow.deleted, flow.flow_type, flow.phase, flow.status, flow.HasField("progress"),
             dict(flow.labels)) == (b'{"new": 1}', 3, False, "", "", "", False, {"c": "d"})
-    assert (snapshot.version.event, snapshot.version.parent_version) == (CREATED, 2)
+    assert (snapshot.version.event, snapshot.version.parent_version) == (CREATED, 0)
     assert [version.event for version in flows.versions("f")] == [CREATED, DELETED, CREATED]
     assert flows.state("f", version=1) == b"1"
     assert flows.save("f", b"4", revive=True).version == 4
@@ -186,6 +186,47 @@ def test_revived_with_checkpoint_writes_and_large_state(flows):
     assert answer.snapshot.state == state and len(answer.writes) == 1
     flows.SaveState(flow_id="f", merge_patch=b'{"more": 1}')
     assert json.loads(flows.state("f"))["more"] == 1
+
+
+def test_a_new_life_has_names_of_its_own(flows):
+    """Checkpoints and pending writes of the life before are not in the way."""
+    for turn, text in enumerate((b"old", b"new")):
+        flows.SaveState(flow_id="f", state=b'"%s"' % text, version_label="l", checkpoint={"name": "c"}, revive=True,
+                        writes=[{"task_id": "t", "channel": "c", "value": text}])
+        answer = flows.LoadState(flow_id="f", version_label="l", include_writes=True)
+        assert [each.write.value for each in answer.writes] == [text]
+        assert flows.state("f", checkpoint="c") == b'"%s"' % text
+        if turn == 0:
+            flows.DeleteFlow(flow_id="f")
+            assert len(flows.ListWrites(flow_id="f").writes) == 1
+    names = [(each.name, each.version) for each in flows.ListCheckpoints(flow_id="f").checkpoints]
+    assert names == [("c", 3), ("", 1)]
+
+
+def test_recovery_stays_in_the_present_life(flows):
+    flows.PutDefinition(document=b'{"flow_type": "t", "on_save": "off", "rules": [{"rule": "required", "path": "/a"}]}')
+    flows.save("f", b'{"a": "before"}', flow_type="t", checkpoint={"name": "c"})
+    flows.DeleteFlow(flow_id="f")
+    flows.save("f", b'{"a": 1}', flow_type="t", revive=True)
+    flows.save("f", b"{}")
+    flows.RecoverFlow(flow_id="f", strategy="RECOVERY_STRATEGY_ROLLBACK_VERSION")
+    assert flows.state("f") == b'{"a": 1}'
+    flows.DeleteFlow(flow_id="f")
+    flows.save("f", b"{}", flow_type="t", revive=True)
+    for strategy in ("UNSPECIFIED", "ROLLBACK_CHECKPOINT", "ROLLBACK_VERSION"):
+        with refused(grpc.StatusCode.FAILED_PRECONDITION, "RECOVERY_FAILED"):
+            flows.RecoverFlow(flow_id="f", strategy="RECOVERY_STRATEGY_" + strategy)
+
+
+def test_recovery_passes_by_what_was_removed(flows):
+    flows.PutDefinition(document=b'{"flow_type": "t", "on_save": "off", "rules": [{"rule": "required", "path": "/a"}]}')
+    flows.save("f", b'{"a": 1}', flow_type="t", version_label="good")
+    for number in range(130):
+        flows.save("f", b'{"a": 2}', version_label=f"l{number}", version_tags={"run": "1"})
+    flows.save("f", b"{}")
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["1"])
+    flows.RecoverFlow(flow_id="f", strategy="RECOVERY_STRATEGY_ROLLBACK_VERSION")
+    assert flows.state("f") == b'{"a": 1}'
 
 
 @pytest.mark.parametrize("seed", range(3))

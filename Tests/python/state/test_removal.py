@@ -74,7 +74,47 @@ def test_versions_by_a_tag(flows):
     assert flows.DeleteVersions(flow_id="f", tag="run").deleted == 0
     with not_found("VERSION_NOT_FOUND"):
         flows.ListVersions(flow_id="f", ancestors_of_label="l2")
-    assert [version.version for version in flows.ListVersions(flow_id="f", ancestors_of_label="l5").versions] == [4, 3]
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["2"])
+    assert [version.version for version in flows.ListVersions(flow_id="f", ancestors_of_label="l5").versions] == [4]
+    flows.save("f", b"{}", version_label="l6", parent_version_label="l3")
+    assert flows.load("f").version.parent_version == 0
+
+
+def test_the_line_of_ancestors_passes_by_what_was_removed(flows):
+    fill(flows)
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["2"])
+    for size in (1, 2, 100):
+        token, found = "", []
+        while True:
+            page = flows.ListVersions(flow_id="f", ancestors_of_label="l5", page_size=size, page_token=token)
+            found += [version.version for version in page.versions]
+            token = page.next_page_token
+            if not token:
+                break
+        assert found == [4, 2, 1]
+
+
+def test_writes_go_with_the_last_version_of_their_label(flows):
+    def write(value):
+        return {"task_id": "t", "channel": "c", "value": value}
+
+    for number, label in enumerate(["a", "b", "b", "c"]):
+        flows.save("f", b"%d" % number, version_label=label, version_tags={"run": str(number)}, writes=[write(b"old")])
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["0", "1"])
+    assert {each.version_label for each in flows.ListWrites(flow_id="f").writes} == {"b", "c"}
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["2", "3"], dry_run=True)
+    assert {each.version_label for each in flows.ListWrites(flow_id="f").writes} == {"b", "c"}
+    flows.save("f", b"[]", version_label="a", writes=[write(b"new")])
+    assert [each.write.value for each in flows.LoadState(flow_id="f", include_writes=True).writes] == [b"new"]
+
+
+def test_retention_does_not_count_what_was_removed(flows):
+    flows.PutDefinition(document=b'{"flow_type": "t", "on_save": "off", "retention": {"versions": 3}}')
+    for number in range(1, 6):
+        flows.save("f", b"%d" % number, flow_type="t", version_label=f"l{number}", version_tags={"run": str(number)})
+    flows.DeleteVersions(flow_id="f", tag="run", tag_values=["3", "4", "5"])
+    flows.Cleanup()
+    assert [version for version, _ in listed(flows)] == [6, 2, 1]
 
 
 def test_the_head_goes_back_to_what_is_left(flows):
@@ -82,7 +122,7 @@ def test_the_head_goes_back_to_what_is_left(flows):
     assert flows.DeleteVersions(flow_id="f", tag="run", tag_values=["3"]).deleted == 2
     snapshot = flows.load("f")
     assert (snapshot.flow.version, snapshot.flow.phase, snapshot.flow.status) == (6, "p3", "s3")
-    assert (snapshot.version.version_label, snapshot.version.parent_version, dict(snapshot.version.version_tags)) == ("l3", 3, {"run": "2"})
+    assert (snapshot.version.version_label, snapshot.version.parent_version, dict(snapshot.version.version_tags)) == ("l3", 2, {"run": "2"})
     assert snapshot.version.event == types_pb2.VERSION_EVENT_RESTORED and snapshot.state.startswith(b'{"n": 3')
     assert listed(flows) == [(6, "l3"), (3, "l3"), (2, "l2"), (1, "l1")]
     assert listed(flows, newest_of_label=True) == [(6, "l3"), (2, "l2"), (1, "l1")]
@@ -151,7 +191,7 @@ def test_versions_of_flows(flows):
     assert [len(listed(flows, flow_id)) for flow_id in "fghi"] == [2, 2, 5, 1]
     assert flows.DeleteVersions(flow_labels={"kind": "thread"}, keep=keep(1)).deleted == 2
     for fields, wrong in (({"keep": keep(1)}, "flow_id"), ({"flow_id": "f"}, "tag"), ({"flow_id": "f", "tag": "t", "keep": keep(1)}, "keep"),
-                          ({"flow_id": "f", "keep": keep(-1)}, "keep_newest"), ({"flow_id": "f", "flow_labels": {"a": "b"}, "tag": "t"}, "flow_labels"),
+                          ({"flow_id": "f", "keep": keep(-1)}, "keep.newest"), ({"flow_id": "f", "flow_labels": {"a": "b"}, "tag": "t"}, "flow_labels"),
                           ({"flow_id": "f", "tag": "t" * 257, "tag_values": ["a"]}, "tag")):
         with invalid() as refusal:
             flows.DeleteVersions(**fields)

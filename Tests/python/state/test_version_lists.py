@@ -122,11 +122,24 @@ def test_ancestors(flows):
         flows.ListVersions(flow_id="f", ancestors_of_label="c", newest_of_label=True)
 
 
-def test_ancestors_in_a_circle_end_with_the_page(flows):
+def test_ancestors_in_a_circle_end(flows):
+    """A parent is older than its child."""
     flows.save("f", b"1", version_label="a", parent_version_label="b")
     flows.save("f", b"2", version_label="b", parent_version_label="a")
-    page = flows.ListVersions(flow_id="f", ancestors_of_label="b", page_size=5)
-    assert [version.version for version in page.versions] == [1, 2, 1, 2, 1] and page.next_page_token
+    flows.save("f", b"3", version_label="z", parent_version_label="z")
+    flows.save("f", b"4", version_label="z", parent_version_label="z")
+    flows.save("f", b"5", version_label="a", parent_version_label="b")
+    for label, found in {"b": [1], "z": [3], "a": [2, 1]}.items():
+        assert versions(flows, flow_id="f", ancestors_of_label=label, page_size=1) == found, label
+
+
+def test_a_page_of_ancestors_ends_by_its_bytes(flows):
+    metadata = b'"%s"' % (b"m" * 60_000)
+    for number in range(120):
+        flows.save("f", b"%d" % number, version_label=f"l{number}", parent_version_label=f"l{number - 1}", metadata=metadata)
+    page = flows.ListVersions(flow_id="f", ancestors_of_label="l119", page_size=1000)
+    assert page.ByteSize() < 3_300_000 and page.next_page_token
+    assert versions(flows, flow_id="f", ancestors_of_label="l119", page_size=1000) == list(range(119, 0, -1))
 
 
 def test_versions_of_flows_with_labels(flows):
@@ -186,6 +199,8 @@ def test_a_new_life_has_its_own_labels(flows):
     assert versions(flows, flow_id="f", present_life=True) == [4] and versions(flows, flow_id="f") == [4, 3, 2, 1]
     assert versions(flows, flow_id="f", order=LABELS, present_life=True) == [4]
     assert versions(flows, flow_id="f", ancestors_of_label="b") == []
+    flows.save("f", b"5", version_label="c")
+    assert versions(flows, flow_id="f", ancestors_of_label="c") == [4]
     with not_found("VERSION_NOT_FOUND"):
         flows.save("g", b"1")
         flows.LoadState(flow_id="g", greatest_version_label=True)

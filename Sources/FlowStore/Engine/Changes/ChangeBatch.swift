@@ -9,7 +9,7 @@ final class ChangeBatch: TransactionUnit {
         case checkpoints([ChangePlan.Single])
         case conflicts([SaveGroup])
         case fetch([Int])
-        /// Locks the heads; its result is ignored.
+        /// Locks heads, or prepares what follows; its result is ignored.
         case lock
     }
 
@@ -91,6 +91,10 @@ final class ChangeBatch: TransactionUnit {
         // The short statement may have to be retried, which in a repetition would put its change behind those that were sent with it.
         let isShort = place == .alone && !pipeline.isRepetition
         let change = self.single(changes[single.index], single, place, isShort: isShort)
+        if case .save(let save) = changes[single.index].work, save.command.revives {
+            EarlierLife.end(of: save.command.key, into: &pipeline)
+            sent.append(.lock)
+        }
         pipeline.execute(change.statement, change.parameters)
         sent.append(.single(single, change))
     }
@@ -118,7 +122,8 @@ final class ChangeBatch: TransactionUnit {
     /// Packs a state against the newest committed bases of its flow, unless it is packed already.
     private func store(_ save: SaveChange, _ change: Change, at index: Int, isNew: Bool) {
         // The statement refuses a base that a concurrent pruning removed; the next attempt stores the state whole.
-        let isWhole = isNew || change.rounds.attempts > 0
+        // So is a flow that begins anew: what is cached of its earlier life may have been removed.
+        let isWhole = isNew || change.rounds.attempts > 0 || save.command.revives
         if let packed = save.packed(in: change.resources), packed.base == nil || !isWhole {
             stored[index] = packed
         } else {

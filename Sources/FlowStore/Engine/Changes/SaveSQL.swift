@@ -61,7 +61,8 @@ struct SaveSQL {
     ) -> Statement {
         // The idempotency key and the request's digest follow, then what the checkpoint, the writes, the quarantine and the notification need.
         var types = SaveParameters.singleTypes
-        var change = ChangeSQL(head: "", version: version, digest: "\(SaveParameters.single(.digest))::bytea")
+        var change = ChangeSQL(
+            head: "", version: head == .revive ? firstOfLife : version, digest: "\(SaveParameters.single(.digest))::bytea")
         change.labels = self.head(0).labels
         change.latestLabel = latestLabel
         var condition = ChangeSQL.guardCondition(idempotent: idempotent)
@@ -174,10 +175,16 @@ struct SaveSQL {
 
     private static let returning = " RETURNING " + SaveHeadSQL.returning
 
-    private static let version = SaveVersionSQL(
-        head: SaveParameters.single, row: SaveParameters.single, number: "h.version",
-        parent: "coalesce(\(SaveParameters.single(.parentVersion)), nullif(h.version - 1, 0))", carried: { $1 }
-    ).insertion(from: "head h")
+    private static let version = version(parent: "coalesce(\(SaveParameters.single(.parentVersion)), nullif(h.version - 1, 0))")
+
+    /// The version with which a flow is revived comes from none.
+    private static let firstOfLife = version(parent: "NULL::bigint")
+
+    private static func version(parent: String) -> String {
+        SaveVersionSQL(
+            head: SaveParameters.single, row: SaveParameters.single, number: "h.version", parent: parent, carried: { $1 }
+        ).insertion(from: "head h")
+    }
 }
 
 /// Statements that write many groups of saves at once: parameters are arrays, with one element for each group or for each saved row.
