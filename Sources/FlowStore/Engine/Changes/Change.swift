@@ -270,6 +270,9 @@ final class SaveChange: Sendable {
 }
 
 extension SaveCommand {
+    /// See `SaveParameter.isRare`.
+    var hasRareValues: Bool { leaseToken != nil || parentLabel != nil || !tags.isEmpty }
+
     /// The head after this save.
     func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
         head.version = version

@@ -113,8 +113,10 @@ final class ChangeBatch: TransactionUnit {
         heads.reserveCapacity(groups.count)
         rows.reserveCapacity(changes.count)
         for group in groups { group.append(to: &heads, &rows, plan.flows[group.flow].key, changes, stored: stored) }
-        let parameters = SaveParameters.groups(heads, rows, idempotent: idempotent, labelLimit: groups.first?.labelLimit ?? 0)
-        let sql = SaveGroupSQL(form: form, idempotent: idempotent, chained: groups.contains { $0.count > 1 })
+        let rare = rows.contains { $0.save.command.hasRareValues }
+        let parameters = SaveParameters.groups(
+            heads, rows, idempotent: idempotent, rare: rare, labelLimit: groups.first?.labelLimit ?? 0)
+        let sql = SaveGroupSQL(form: form, idempotent: idempotent, chained: groups.contains { $0.count > 1 }, rare: rare)
         pipeline.execute(sql.statement, parameters)
         sent.append(.groups(groups, creates: creates))
     }
@@ -147,7 +149,8 @@ final class ChangeBatch: TransactionUnit {
 
     private func canBeShort(_ save: SaveChange, _ change: Change) -> Bool {
         let command = save.command
-        guard command.idempotencyKey == nil, command.checkpoint == nil, command.writes.isEmpty, command.quarantine == nil,
+        guard command.idempotencyKey == nil, command.checkpoint == nil, command.writes.isEmpty, !command.hasRareValues,
+            command.quarantine == nil,
             command.notification == nil, change.rounds.attempts == 0, !change.rounds.isAlone
         else { return false }
         switch command.precondition {

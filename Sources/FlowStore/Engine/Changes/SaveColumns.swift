@@ -56,10 +56,13 @@ enum SaveColumns {
     /// A column of `flow_version`.
     struct Version: Sendable {
         let name: String
+        /// Whether it is NULL in most versions (`SaveParameter.isRare`).
+        let isRare: Bool
         let value: @Sendable (SaveVersionSQL) -> String
 
-        fileprivate init(_ name: String, _ value: @escaping @Sendable (SaveVersionSQL) -> String) {
+        fileprivate init(_ name: String, isRare: Bool = false, _ value: @escaping @Sendable (SaveVersionSQL) -> String) {
             self.name = name
+            self.isRare = isRare
             self.value = value
         }
     }
@@ -82,8 +85,8 @@ enum SaveColumns {
         Version("status") { $0.carried(.rowStatus, "h.status") },
         Version("version_label") { $0.row(.versionLabel) },
         Version("metadata") { $0.row(.metadata) },
-        Version("parent_label") { $0.row(.parentLabel) },
-        Version("tags") { "\($0.row(.tags))::jsonb" },
+        Version("parent_label", isRare: true) { $0.row(.parentLabel) },
+        Version("tags", isRare: true) { "\($0.row(.tags))::jsonb" },
         Version("base_version") { $0.row(.rowBase) },
         Version("state") { $0.row(.state) },
     ]
@@ -99,6 +102,8 @@ struct SaveHeadSQL {
     var epoch = 0
     /// The expression of the version's kind, if it may be that of a flow that moves to another definition.
     var kind: String?
+    /// Whether some save may have a value that few have (`SaveParameter.isRare`).
+    var rare = true
     /// The parameter with the limit of a flow's labels; NULL: none are merged.
     let labelLimit: String
 
@@ -134,18 +139,23 @@ struct SaveHeadSQL {
 
     /// Whether the flow `f` may be changed. A base must exist: it may have been pruned, or never have been in this database. From the floor
     /// on, every version exists.
-    var isChangeable: String {
+    var isChangeable: String { isUsuallyChangeable + (rare ? " AND " + allowsLease : "") }
+
+    var isUsuallyChangeable: String {
         """
         f.deleted_at IS NULL AND (\(self[.flowType]) IS NULL OR f.flow_type = \(self[.flowType]))
-            AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version) AND \(LeaseSQL.allows(self[.leaseToken]))
+            AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version)
         """
     }
+
+    /// Whether the lease of the flow `f` is the one that the save has, if it has one.
+    var allowsLease: String { LeaseSQL.allows(self[.leaseToken]) }
 
     /// Whether the flow `f` is at the version that the save expects.
     var isExpected: String { "(\(self[.expected]) IS NULL OR f.version = \(self[.expected]))" }
 
     /// What a version needs of the head (`head h`).
-    static let returning = "f.version, f.phase, f.status, f.progress, f.updated_at, f.first_version"
+    var returning: String { "f.version, f.phase, f.status, f.progress, f.updated_at" + (rare ? ", f.first_version" : "") }
 }
 
 /// What the columns of a version are made of.
@@ -156,13 +166,18 @@ struct SaveVersionSQL {
     /// The expressions of the version's number and its parent's.
     let number: String
     let parent: String
+    /// Whether some save may have a value that few have (`SaveParameter.isRare`).
+    var rare = true
+
     /// The parent, by its label if that is given: of several versions with it the newest, or none.
     fileprivate var parentOrLabelled: String {
-        """
-        CASE WHEN \(row(.parentLabel)) IS NULL THEN \(parent) ELSE (
-            SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = \(head(.tenant)) AND p.flow_id = \(head(.flowID))
-                AND p.version_label = \(row(.parentLabel)) AND p.version >= h.first_version AND p.removed_at IS NULL ORDER BY p.version DESC LIMIT 1) END
-        """
+        guard rare else { return parent }
+        return """
+            CASE WHEN \(row(.parentLabel)) IS NULL THEN \(parent) ELSE (
+                SELECT p.version FROM flowstate.flow_version p WHERE p.tenant = \(head(.tenant)) AND p.flow_id = \(head(.flowID))
+                    AND p.version_label = \(row(.parentLabel)) AND p.version >= h.first_version AND p.removed_at IS NULL
+                ORDER BY p.version DESC LIMIT 1) END
+            """
     }
 
     /// The value that the row has of its own, or else that of the head.
@@ -170,7 +185,7 @@ struct SaveVersionSQL {
 
     /// - Parameter source: what comes behind FROM; the head is `h`.
     func insertion(from source: String) -> String {
-        let columns = SaveColumns.versions
+        let columns = SaveColumns.versions.filter { rare || !$0.isRare }
         return """
             INSERT INTO flowstate.flow_version (\(columns.map(\.name).joined(separator: ", ")))
             SELECT \(columns.map { $0.value(self) }.joined(separator: ", "))

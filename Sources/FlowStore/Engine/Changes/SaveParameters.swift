@@ -97,11 +97,14 @@ struct SaveParameter<Item: Sendable>: Sendable {
     let value: SaveValue
     let encoding: Encoding
     let use: Use
+    /// Whether few saves have it: the statements of groups are there with these and without, since each takes PostgreSQL time.
+    let isRare: Bool
 
-    fileprivate init(_ value: SaveValue, _ encoding: Encoding, _ use: Use = .both) {
+    fileprivate init(_ value: SaveValue, _ encoding: Encoding, _ use: Use = .both, isRare: Bool = false) {
         self.value = value
         self.encoding = encoding
         self.use = use
+        self.isRare = isRare
     }
 
     var type: OID {
@@ -164,7 +167,7 @@ enum SaveParameters {
         .init(.labelChanges, .text { $0.labelChanges.map(LabelsJSON.encode) }),
         .init(.base, .bigint { $0.base }),
         .init(.revision, .bigint { $0.revision }),
-        .init(.leaseToken, .bigint { $0.leaseToken }),
+        .init(.leaseToken, .bigint { $0.leaseToken }, isRare: true),
     ]
     static let rows: [SaveParameter<SaveRow>] = [
         .init(.kind, .smallint { $0.save.command.kind.rawValue }),
@@ -177,8 +180,8 @@ enum SaveParameters {
         .init(.parentVersion, .bigint { $0.save.command.parentVersion }, .single),
         .init(.rowBase, .bigint { $0.stored.base }),
         .init(.versionLabel, .text { $0.save.command.versionLabel }),
-        .init(.parentLabel, .text { $0.save.command.parentLabel }),
-        .init(.tags, .text { $0.save.command.tags.isEmpty ? nil : LabelsJSON.encode($0.save.command.tags) }),
+        .init(.parentLabel, .text { $0.save.command.parentLabel }, isRare: true),
+        .init(.tags, .text { $0.save.command.tags.isEmpty ? nil : LabelsJSON.encode($0.save.command.tags) }, isRare: true),
         .init(.expectedLabel, .text { $0.save.command.precondition.expectedLabel }, .single),
         .init(.metadata, .bytes { $0.save.command.metadata.isEmpty ? nil : $0.save.command.metadata }),
         .init(.rowPhase, .text { $0.phase }, .groups),
@@ -214,25 +217,41 @@ enum SaveParameters {
 
     // MARK: Groups of saves
 
-    private static let groupHeads = heads.filter { $0.use != .single }
-    private static let groupRows = rows.filter { $0.use != .single }
-    private static let groupPositions = positions((groupHeads.map(\.value) + (groupRows + keys).map(\.value)), from: 3)
+    /// The arrays of a statement.
+    private struct Arrays {
+        let heads: [SaveParameter<SaveHead>]
+        let rows: [SaveParameter<SaveRow>]
+        let positions: [SaveValue: Int]
+
+        init(rare: Bool) {
+            heads = SaveParameters.heads.filter { $0.use != .single && (rare || !$0.isRare) }
+            rows = SaveParameters.rows.filter { $0.use != .single && (rare || !$0.isRare) }
+            positions = SaveParameters.positions((heads.map(\.value) + (rows + keys).map(\.value)), from: 3)
+        }
+    }
+
+    private static let usualArrays = Arrays(rare: false)
+    private static let allArrays = Arrays(rare: true)
+
+    private static func arrays(rare: Bool) -> Arrays { rare ? allArrays : usualArrays }
 
     /// The number of groups (`$1`) and the limit of a flow's labels (`$2`; NULL: no group has label changes), then the arrays.
-    static func groupTypes(idempotent: Bool) -> [OID] {
-        [.int4, .int4] + groupHeads.map(\.arrayType) + (idempotent ? groupRows + keys : groupRows).map(\.arrayType)
+    static func groupTypes(idempotent: Bool, rare: Bool) -> [OID] {
+        let arrays = arrays(rare: rare)
+        return [.int4, .int4] + arrays.heads.map(\.arrayType) + (idempotent ? arrays.rows + keys : arrays.rows).map(\.arrayType)
     }
 
     /// The parameter of a value: an array.
-    static func groups(_ value: SaveValue) -> String { "$\(groupPositions[value] ?? 0)" }
+    static func groups(_ value: SaveValue, rare: Bool) -> String { "$\(arrays(rare: rare).positions[value] ?? 0)" }
 
-    static func groups(_ heads: [SaveHead], _ rows: [SaveRow], idempotent: Bool, labelLimit: Int) -> Parameters {
+    static func groups(_ heads: [SaveHead], _ rows: [SaveRow], idempotent: Bool, rare: Bool, labelLimit: Int) -> Parameters {
+        let arrays = arrays(rare: rare)
         let bytes = rows.reduce(0) { $0 + $1.stored.bytes.count + $1.save.command.metadata.count }
         var parameters = Parameters(reservingBytes: bytes + 512 * (rows.count + heads.count))
         parameters.append(Int32(heads.count))
         parameters.append(heads.contains { $0.labelChanges != nil } ? Int32(clamping: labelLimit) : nil)
-        for parameter in groupHeads { parameter.append(heads, to: &parameters) }
-        for parameter in groupRows { parameter.append(rows, to: &parameters) }
+        for parameter in arrays.heads { parameter.append(heads, to: &parameters) }
+        for parameter in arrays.rows { parameter.append(rows, to: &parameters) }
         if idempotent { for parameter in keys { parameter.append(rows, to: &parameters) } }
         return parameters
     }

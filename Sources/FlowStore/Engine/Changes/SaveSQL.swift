@@ -45,12 +45,12 @@ struct SaveSQL {
     }
 
     /// Writes the next version, or writes nothing and returns no row, in seven eighths of the time of the statement that can tell why. For
-    /// a save with neither idempotency key nor checkpoint whose flow probably exists.
+    /// a save with neither idempotency key nor checkpoint, nor a value that few have, whose flow probably exists.
     static let short = Statement(
         name: "save_short",
         sql: """
-            WITH head AS (UPDATE flowstate.flow f \(head(0).update + updateCondition + returning))
-            \(version)
+            WITH head AS (UPDATE flowstate.flow f \(head(0).update + usualCondition + returning))
+            \(version(parent: usualParent, rare: false))
             RETURNING \(ChangeSQL.written)::smallint, version, created_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text,
                 NULL::bytea, digest, NULL::text, NULL::bigint
             """,
@@ -156,11 +156,13 @@ struct SaveSQL {
          WHERE f.tenant = $1 AND f.flow_id = $2 AND f.deleted_at IS NOT NULL AND \(HeadLock.isHeld)
         """ + " "
 
-    private static let updateCondition = """
-         WHERE f.tenant = $1 AND f.flow_id = $2 AND \(head(0).isExpected) AND \(isExpectedLabel)
+    private static let usualCondition = """
+         WHERE f.tenant = $1 AND f.flow_id = $2 AND \(head(0).isExpected)
             AND (\(SaveParameters.single(.parentVersion)) IS NULL OR f.version >= \(SaveParameters.single(.parentVersion)))
-            AND \(changeable)
+            AND \(head(0).isUsuallyChangeable) AND \(head(0).labels.fits)
         """ + " "
+
+    private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) "
 
     private static let isExpectedLabel = """
         (\(SaveParameters.single(.expectedLabel)) IS NULL
@@ -173,16 +175,18 @@ struct SaveSQL {
             WHERE n.tenant = f.tenant AND n.flow_id = f.flow_id AND n.version = f.version)
         """
 
-    private static let returning = " RETURNING " + SaveHeadSQL.returning
+    private static let returning = " RETURNING " + head(0).returning
 
-    private static let version = version(parent: "coalesce(\(SaveParameters.single(.parentVersion)), nullif(h.version - 1, 0))")
+    private static let usualParent = "coalesce(\(SaveParameters.single(.parentVersion)), nullif(h.version - 1, 0))"
+
+    private static let version = version(parent: usualParent)
 
     /// The version with which a flow is revived comes from none.
     private static let firstOfLife = version(parent: "NULL::bigint")
 
-    private static func version(parent: String) -> String {
+    private static func version(parent: String, rare: Bool = true) -> String {
         SaveVersionSQL(
-            head: SaveParameters.single, row: SaveParameters.single, number: "h.version", parent: parent, carried: { $1 }
+            head: SaveParameters.single, row: SaveParameters.single, number: "h.version", parent: parent, rare: rare, carried: { $1 }
         ).insertion(from: "head h")
     }
 }
@@ -221,24 +225,29 @@ struct SaveGroupSQL: Hashable {
     let idempotent: Bool
     /// Some group has several rows. If none has, a row has the index of its group, which spares PostgreSQL a join for each.
     let chained: Bool
+    /// Some save has a value that few have (`SaveParameter.isRare`).
+    let rare: Bool
 
     static let all = Form.allCases.flatMap { form in
         [false, true].flatMap { idempotent in
-            [false, true].map { SaveGroupSQL(form: form, idempotent: idempotent, chained: $0) }
+            [false, true].flatMap { chained in
+                [false, true].map { SaveGroupSQL(form: form, idempotent: idempotent, chained: chained, rare: $0) }
+            }
         }
     }
 
     private static let statements = all.map { sql in
         Statement(
-            name: sql.form.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : ""),
+            name: sql.form.name + (sql.idempotent ? "_idempotent" : "") + (sql.chained ? "_chained" : "")
+                + (sql.rare ? "_rare" : ""),
             sql: sql.text,
-            parameterTypes: SaveParameters.groupTypes(idempotent: sql.idempotent))
+            parameterTypes: SaveParameters.groupTypes(idempotent: sql.idempotent, rare: sql.rare))
     }
 
-    var statement: Statement { Self.statements[form.rawValue * 4 + (idempotent ? 2 : 0) + (chained ? 1 : 0)] }
+    var statement: Statement { Self.statements[form.rawValue * 8 + (idempotent ? 4 : 0) + (chained ? 2 : 0) + (rare ? 1 : 0)] }
 
     /// The element of a flow (`g`), or of a row (`r`).
-    private func at(_ value: SaveValue, _ index: String) -> String { "(\(SaveParameters.groups(value)))[\(index)]" }
+    private func at(_ value: SaveValue, _ index: String) -> String { "(\(SaveParameters.groups(value, rare: rare)))[\(index)]" }
 
     private var text: String {
         var parts = ["WITH head AS (\(form == .create ? creation : update))", "ver AS (\(version))"]
@@ -247,7 +256,7 @@ struct SaveGroupSQL: Hashable {
     }
 
     private var head: SaveHeadSQL {
-        SaveHeadSQL(value: { at($0, "g.i") }, count: at(.count, "g.i"), labelLimit: "$2")
+        SaveHeadSQL(value: { at($0, "g.i") }, count: at(.count, "g.i"), rare: rare, labelLimit: "$2")
     }
 
     /// Writes nothing when the key was used.
@@ -268,7 +277,7 @@ struct SaveGroupSQL: Hashable {
         WHERE f.tenant = ANY (ARRAY[\(head[.tenant])]) AND f.flow_id = \(head[.flowID]) AND \(head.isExpected) AND \(head.isChangeable)
             AND ($2 IS NULL OR \(head[.labelChanges]) IS NULL OR \(LabelSQL.count(head.labels.merged)) <= $2)\(guardCondition)
             \(form == .updateHeld ? "AND " + HeadLock.isHeld : "")
-        RETURNING g.i, \(SaveHeadSQL.returning)
+        RETURNING g.i, \(head.returning)
         """
     }
 
@@ -278,7 +287,7 @@ struct SaveGroupSQL: Hashable {
         FROM generate_series(1, $1) g(i)
         WHERE true\(guardCondition)
         ON CONFLICT (tenant, flow_id) DO NOTHING
-        RETURNING array_position(\(SaveParameters.groups(.flowID)), f.flow_id) AS i, \(SaveHeadSQL.returning)
+        RETURNING array_position(\(SaveParameters.groups(.flowID, rare: rare)), f.flow_id) AS i, \(head.returning)
         """
     }
 
@@ -290,7 +299,7 @@ struct SaveGroupSQL: Hashable {
             chained ? "head h CROSS JOIN LATERAL generate_series(\(first), \(first) + \(at(.count, "h.i")) - 1) r(i)" : "head h"
         return SaveVersionSQL(
             head: { at($0, "h.i") }, row: { at($0, row) }, number: number, parent: "nullif(\(number) - 1, 0)",
-            carried: { "coalesce(\(at($0, row)), \($1))" }
+            rare: rare, carried: { "coalesce(\(at($0, row)), \($1))" }
         ).insertion(from: source)
     }
 
