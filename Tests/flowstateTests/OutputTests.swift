@@ -29,7 +29,8 @@ import WireMessages
             record.json
                 == #"{"version":3,"parent_version":2,"event":"VERSION_EVENT_SAVED","actor":"a","content_type":"","size_bytes":0,"#
                 + #""digest":"AAr/","phase":"","status":"","version_label":"","metadata":{"b":1.0},"#
-                + #""created_at":"1970-01-01T00:00:00.250000Z","checkpoints":["x","y"],"progress":null}"#)
+                + #""created_at":"1970-01-01T00:00:00.250000Z","checkpoints":["x","y"],"progress":null,"#
+                + #""parent_version_label":"","version_tags":{}}"#)
         #expect(record["event"].cell == "saved" && record["digest"].cell == "000aff" && record["metadata"].cell == #"{"b":1.0}"#)
         #expect(record["checkpoints"].cell == "x,y" && record["progress"].cell.isEmpty)
     }
