@@ -14,7 +14,8 @@ extension BatchLoadCommand: TaskCommand {
         var room = store.limits.messageBytes - loads.count * PageSQL.rowBytes
         while results.count < loads.count {
             let some = Array(loads[results.count...].prefix(Self.concurrency))
-            let loaded = await concurrently(some) { (load: LoadCommand) async throws(StateError) in try await store.load(load, for: context)
+            let loaded = await concurrently(some, width: Self.concurrency) { (load: LoadCommand) async throws(StateError) in
+                try await store.load(load, for: context)
             }
             for result in loaded {
                 let size = (try? result.get())?.contentBytes ?? 0
@@ -30,23 +31,4 @@ extension BatchLoadCommand: TaskCommand {
         }
         return results
     }
-}
-
-/// The results of work on each element, all at the same time.
-func concurrently<Element: Sendable, Value: Sendable>(
-    _ elements: [Element], _ work: @escaping @Sendable (Element) async throws(StateError) -> Value
-) async -> [Result<Value, StateError>] {
-    let results = await withTaskGroup(of: (Int, Result<Value, StateError>).self) { group in
-        for (place, element) in elements.enumerated() {
-            group.addTask {
-                do throws(StateError) {
-                    return (place, .success(try await work(element)))
-                } catch {
-                    return (place, .failure(error))
-                }
-            }
-        }
-        return await group.reduce(into: [Int: Result<Value, StateError>]()) { $0[$1.0] = $1.1 }
-    }
-    return elements.indices.map { results[$0] ?? .failure(.cancelled) }
 }

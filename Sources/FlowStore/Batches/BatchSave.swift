@@ -4,6 +4,9 @@ import FlowModel
 extension BatchSaveCommand: TaskCommand {
     package typealias Outcome = [Result<SavedVersion, StateError>]
 
+    /// Independent saves under way at a time: a group commit is full with fewer, and the saves of other calls find their turn.
+    private static let concurrency = 64
+
     package func check(limits: Limits) throws(StateError) {
         try StateCheck(limits: limits).check(self)
         guard isAtomic else { return }
@@ -25,7 +28,7 @@ extension BatchSaveCommand: TaskCommand {
                 throw named(error)
             }
         }
-        let results = await concurrently(saves) { (save: SaveCommand) async throws(StateError) in
+        let results = await concurrently(saves, width: Self.concurrency) { (save: SaveCommand) async throws(StateError) in
             try await store.wait(context) { context, completion throws(StateError) in
                 try save.run(on: store, context: context, completion: completion)
             }

@@ -46,7 +46,7 @@ struct VersionContents: Sendable {
     }
 
     private func load(_ versions: ArraySlice<ListedVersion>) async throws(StateError) -> [ListedVersion] {
-        let results = await concurrently(Array(versions)) { (version: ListedVersion) async throws(StateError) in
+        let results = await concurrently(Array(versions), width: Self.concurrency) { (version: ListedVersion) async throws(StateError) in
             try await load(version)
         }
         var loaded: [ListedVersion] = []
