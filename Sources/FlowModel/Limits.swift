@@ -103,6 +103,22 @@ package struct Limits: Sendable, Equatable {
     /// The age up to which statistics are answered again instead of being counted again.
     package var statisticsAgeMilliseconds: Int64 = 60_000
 
+    // MARK: Watches
+
+    /// Watches of the server at a time, and loads that wait for a version.
+    package var watches = 20_000
+    /// Flow ids in one watch.
+    package var watchedFlows = 1_000
+    /// How often the server looks for changes while anyone watches: the most that this adds to the time until an event is sent.
+    package var watchIntervalMilliseconds: Int64 = 20
+    /// Events that wait for a watch whose client reads slowly, and their bytes, except the first. Beyond them they are dropped, and read
+    /// again when the client has caught up.
+    package var watchEvents = 256
+    package var watchEventBytes = 128 << 10
+    /// The time without a change after which a watch sends a bookmark, when the request does not say; and the shortest it may say.
+    package var bookmarkMilliseconds: Int64 = 30_000
+    package var minimumBookmarkMilliseconds: Int64 = 1_000
+
     // MARK: The process
 
     /// Memory of the process above what it takes idle: caches, and requests, which are messages that arrive, states that are loaded or

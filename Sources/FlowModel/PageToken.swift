@@ -84,17 +84,3 @@ extension StateError {
         .invalidArgument(field: "page_token", message: "is not a token of this server; start again without it")
     }
 }
-
-extension [UInt8] {
-    fileprivate mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
-        for shift in stride(from: Integer.bitWidth - 8, through: 0, by: -8) {
-            append(UInt8(truncatingIfNeeded: value >> Integer(shift)))
-        }
-    }
-}
-
-extension FixedWidthInteger {
-    fileprivate init(bigEndian bytes: some Sequence<UInt8>) {
-        self = bytes.reduce(0) { $0 << 8 | Self($1) }
-    }
-}

@@ -129,11 +129,18 @@ package struct StateCheck: Sendable {
         case .time(let time): try time.check(field: "time")
         }
         if let version = command.ifVersionNot { try WireNumber.check(version, field: "if_version_not") }
+        guard command.waitMilliseconds != nil else { return }
+        if command.ifVersionNot == nil { throw .invalidArgument(field: "wait", message: "needs if_version_not: the version that you have") }
+        if command.selector != .latest { throw .invalidArgument(field: "wait", message: "is for the latest version only") }
     }
 
     package func check(_ command: ListFlowsCommand) throws(StateError) {
         try checkName(command.tenant, "tenant", mayBeEmpty: false)
-        let filter = command.filter
+        try check(command.filter)
+        _ = try pageSize(command.pageSize)
+    }
+
+    package func check(_ filter: FlowFilter) throws(StateError) {
         try checkName(filter.flowType, "flow_type")
         try checkName(filter.phase, "phase")
         try checkName(filter.status, "status")
@@ -141,7 +148,6 @@ package struct StateCheck: Sendable {
         try checkName(filter.flowIDPrefix, "flow_id_prefix")
         try checkRange(filter.created, "created")
         try checkRange(filter.updated, "updated")
-        _ = try pageSize(command.pageSize)
     }
 
     /// The rows of a page for a requested size.

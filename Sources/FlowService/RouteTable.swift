@@ -44,6 +44,7 @@ package struct RouteTable: Sendable {
         Entry(AppendWrites.self),
         Entry(ListWrites.self),
         Entry(DeleteWrites.self),
+        Entry(WatchFlows.self),
         Entry(TransitionPhase.self),
         Entry(CompletePhase.self),
         Entry(ReportError.self),

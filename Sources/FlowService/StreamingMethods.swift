@@ -1,4 +1,5 @@
 import FlowModel
+import FlowStore
 import GRPC
 import NIOCore
 import Protobuf
@@ -48,4 +49,9 @@ struct ResponseStream<Response: WireMessage>: Sendable {
     /// Sends a response, and returns when there is room for the next one.
     /// - Throws: `CancellationError` when the call is over; a `Status` when there is no memory for the message.
     func send(_ response: Response) async throws { try await call.send(FramedMessage(encoding: response)) }
+
+    /// For what the store does for the call, whose task is cancelled with it.
+    var operationContext: OperationContext {
+        OperationContext(caller: call.connectionID, memory: call)
+    }
 }

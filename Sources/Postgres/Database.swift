@@ -3,7 +3,7 @@ import Resources
 import Synchronization
 
 /// PostgreSQL behind bounded queues. There is one connection group for each writing connection, one for all reading connections, and one
-/// each for large writes, large reads, slow reads and background work. `start` makes the connections; each is made again when it is lost.
+/// each for large writes, large reads, slow reads, the feed of changes and background work. `start` makes the connections; each is made again when it is lost.
 /// While PostgreSQL cannot be reached, operations fail at once with `unavailable`.
 package final class Database: Sendable {
     /// The connections at one moment, for health checks.
@@ -58,6 +58,9 @@ package final class Database: Sendable {
     private let largeReads: ConnectionGroup
     /// For slow reads: lists, summaries, histories. They are retried as other reads are; not part of `isAvailable`.
     package let lists: ConnectionGroup
+    /// One connection that looks for changes again and again, so that neither those reads nor the loads wait for the others; not part of
+    /// `isAvailable`.
+    package let feed: ConnectionGroup
     /// One connection for long operations, so that calls need not wait behind them: statistics, cleaning up. They run one after the other,
     /// each in a transaction of its own if it says so (`Operation.affinity`). They may write, so they are not retried when their connection
     /// was lost.
@@ -95,6 +98,7 @@ package final class Database: Sendable {
         reader = try makeGroup(.reads, max(configuration.readers, 1), Conditions(kind: "loads", logger: logger))
         largeReads = try makeGroup(.reads, 1, Conditions(kind: "loads of large states", logger: logger))
         lists = try makeGroup(.lists, max(configuration.lists, 1), Conditions(kind: "lists", logger: logger))
+        feed = try makeGroup(.reads, 1, Conditions(kind: "reads of changes", logger: logger))
         background = try makeGroup(.background, 1, Conditions(kind: "background operations", logger: logger))
     }
 
@@ -119,6 +123,9 @@ package final class Database: Sendable {
     /// Connections lost so far. The next connection may lead to another server, which knows less than the last one did: one that took over
     /// without the latest commits, or a restored backup. Caches of what was read compare this number.
     package var connectionLosses: Int { losses.count.load(ordering: .acquiring) }
+
+    /// The cluster and the branch of its history that operations run on; nil: not connected, or it does not say.
+    package var identity: ServerIdentity? { primary.identity }
 
     /// Whether the database is available: now, and after each change.
     package func availability() -> AsyncStream<Bool> {
@@ -158,6 +165,7 @@ package final class Database: Sendable {
         for index in 0..<max(configuration.readers, 1) { start(reader, index: index, name: "pg-read-\(index)") }
         start(largeReads, index: 0, name: "pg-read-large")
         for index in 0..<max(configuration.lists, 1) { start(lists, index: index, name: "pg-list-\(index)") }
+        start(feed, index: 0, name: "pg-feed")
         start(background, index: 0, name: "pg-background")
         startWatch()
     }
@@ -200,7 +208,7 @@ package final class Database: Sendable {
 
     /// The groups for ordinary loads and saves, which make up `isAvailable`.
     private var serving: [ConnectionGroup] { writers + [reader] }
-    private var groups: [ConnectionGroup] { serving + [largeWrites, largeReads, lists, background] }
+    private var groups: [ConnectionGroup] { serving + [largeWrites, largeReads, lists, feed, background] }
 
     /// Refuses new operations with `shutdown`, finishes the waiting ones (after `drainTimeout` they fail with `shutdown`), closes the
     /// connections and waits for their threads.
@@ -245,6 +253,7 @@ final class Primary: Sendable {
     private let replaced = Mutex<(@Sendable () -> Void)?>(nil)
 
     var generation: Int { current.load(ordering: .acquiring) }
+    var identity: ServerIdentity? { known.withLock(\.identity) }
     /// The host to try first.
     var host: Int? { known.withLock(\.host) }
 

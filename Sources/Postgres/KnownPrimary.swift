@@ -1,11 +1,11 @@
 import Resources
 
 /// Identifies a database cluster and the branch of its history that a server is on.
-struct ServerIdentity: Sendable, Equatable {
+package struct ServerIdentity: Sendable, Equatable {
     /// The cluster's system identifier, made by `initdb`; a standby has its primary's.
-    let system: String
+    package let system: String
     /// Raised by each promotion (manual, section 26.3.6).
-    let timeline: UInt32
+    package let timeline: UInt32
 
     /// - Parameter walFile: The name of the current WAL file; it begins with the timeline in eight hexadecimal digits.
     init?(system: String, walFile: String) {
@@ -13,7 +13,7 @@ struct ServerIdentity: Sendable, Equatable {
         self.init(system: system, timeline: timeline)
     }
 
-    init(system: String, timeline: UInt32) {
+    package init(system: String, timeline: UInt32) {
         self.system = system
         self.timeline = timeline
     }

@@ -13,7 +13,7 @@ enum ListFlows: UnaryFlowMethod {
             pageToken: request.pageToken.given.map { PageToken(text: $0) })
     }
 
-    private static func filter(_ given: WireMessages.FlowFilter) throws(StateError) -> FlowModel.FlowFilter {
+    static func filter(_ given: WireMessages.FlowFilter) throws(StateError) -> FlowModel.FlowFilter {
         var filter = FlowModel.FlowFilter()
         filter.flowType = given.flowType.given
         filter.phase = given.phase.given

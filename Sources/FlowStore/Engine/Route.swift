@@ -17,6 +17,8 @@ enum Route: Sendable {
     case shortRead
     /// Reads much of a tenant: a list, a summary, a history.
     case list
+    /// Looks for changes of all tenants.
+    case feed
     /// Takes long, of all tenants or of one: statistics, clean-up. One runs after the other.
     case background
 }
@@ -29,6 +31,7 @@ extension Database {
         case .read, .shortRead: reader
         case .largeRead: largeReader
         case .list: lists
+        case .feed: feed
         case .background: background
         }
     }

@@ -86,7 +86,10 @@ package final class StateStore: Sendable {
     package func placed(_ context: OperationContext, _ key: FlowKey) -> OperationContext { context.placed(key, in: self) }
 
     /// Ends what waits for other callers: the server stops, and who waited asks another one.
-    package func stopWaiting() { shared.leaseLine.close() }
+    package func stopWaiting() {
+        shared.leaseLine.close()
+        shared.feed.close()
+    }
 
     // MARK: Called by the commands
 
@@ -178,6 +181,11 @@ package final class StateStore: Sendable {
             finish(.failure($0))
         }
         turns.begin(request)
+    }
+
+    /// Reads for the feed of changes, on a connection of its own.
+    func askFeed<Value>(_ query: Query<Value>, for context: OperationContext) async throws(StateError) -> Value {
+        try await wait(context) { (context, completion) in enqueue(query, .feed, context) { [self] in completion(answer($0)) } }
     }
 
     /// For long operations: on a connection of their own, so that loads and saves do not wait behind them.
@@ -341,6 +349,7 @@ final class StoreResources: Sendable {
     let listTurns: ListTurns
     let listSearches = ListSearches()
     let leaseLine = LeaseLine()
+    let feed: ChangeFeed
     let statistics = StatisticsCache()
     let validationCounts = ValidationCounts()
 
@@ -354,6 +363,7 @@ final class StoreResources: Sendable {
         zstd = ZstdPool()
         patchDepth = PatchDepth(limit: limits.patchDepth)
         definitions = DefinitionCache(limits: limits)
+        feed = ChangeFeed(limits: limits)
         listTurns = ListTurns(turns: max(lists, 1), limits: limits)
         turns = FlowTurns(limit: limits.queuedOperations, flowLimit: limits.queuedOperationsPerFlow)
         order = SubmissionOrder(limit: limits.queuedOperations, flowLimit: max(limits.queuedOperations / 4, 1))

@@ -47,5 +47,6 @@ package enum StoreSchema {
         Migration(number: 21, name: "version tags", sql: versionTagsMigration),
         Migration(number: 22, name: "lives", sql: livesMigration),
         Migration(number: 23, name: "removed versions", sql: removedVersionsMigration),
+        Migration(number: 24, name: "transactions", sql: transactionsMigration),
     ]
 }

@@ -665,17 +665,22 @@ public struct LoadStateRequest: WireMessage, Equatable {
     public var ifVersionNot: Int64?
     /// Also send the pending writes of the version selected; none when it has no label.
     public var includeWrites: Bool = false
+    /// While the latest version is the one in `if_version_not`: wait this long for another, within the call's deadline, then
+    /// answer `unchanged`. For clients that cannot stream; else INVALID_ARGUMENT. Not set: the answer comes at once.
+    public var wait: Duration?
 
     public init(
         flowID: String = "",
         selector: Selector? = nil,
         ifVersionNot: Int64? = nil,
-        includeWrites: Bool = false
+        includeWrites: Bool = false,
+        wait: Duration? = nil
     ) {
         self.flowID = flowID
         self.selector = selector
         self.ifVersionNot = ifVersionNot
         self.includeWrites = includeWrites
+        self.wait = wait
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -695,6 +700,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         }
         if c.if_version_not_value_case.rawValue == 7 { ifVersionNot = c.if_version_not }
         includeWrites = c.include_writes != 0
+        wait = try ProtoDuration.optional(c.wait)?.duration("wait")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LoadStateRequest>, _ arena: inout Arena) {
@@ -725,6 +731,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
             c.pointee.if_version_not = ifVersionNot
         }
         c.pointee.include_writes = includeWrites ? 1 : 0
+        c.pointee.wait = arena.make(optional: wait.map { ProtoDuration($0) })
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -740,6 +747,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         }
         body(MessageField("if_version_not", ifVersionNot.fieldValue, hasPresence: true))
         body(MessageField("include_writes", includeWrites.fieldValue))
+        body(MessageField("wait", wait.fieldValue))
     }
 }
 
@@ -2816,16 +2824,17 @@ public struct DeleteWritesResponse: WireMessage, Equatable {
 public struct WatchFlowsRequest: WireMessage, Equatable {
     /// Where to begin; not set: with what is committed from now on.
     public enum Start: Equatable, Sendable {
-        /// After this cursor, from an earlier WatchFlowsResponse. OUT_OF_RANGE when retention has removed
-        /// changes since: list, then watch anew.
+        /// After this cursor, from an earlier WatchFlowsResponse. Versions that were removed since are not sent, and leave a gap
+        /// in the numbers. After a failover, or in a database that was restored, those of the ten minutes before come again.
         case cursor([UInt8])
-        /// With the version after this one; needs exactly one flow id.
+        /// With the version after this one; needs exactly one flow id. 0: with the first that is left.
         case afterVersion(Int64)
     }
 
-    /// Only these flows, 1,000 at most; empty: every flow that the filter matches.
+    /// Only these flows, 1,000 at most, whether they exist yet or not; empty: every flow that the filter matches.
     public var flowIDs: [String] = []
-    /// Not set: every flow. Time fields answer INVALID_ARGUMENT here.
+    /// Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
+    /// version is read. Versions that delete a flow are sent too. Time fields answer INVALID_ARGUMENT here.
     public var filter: FlowFilter?
     /// Where to begin; not set: with what is committed from now on.
     public var start: Start?
@@ -2898,9 +2907,10 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
 public struct WatchFlowsResponse: WireMessage, Equatable {
     /// What happened.
     public enum Event: Equatable, Sendable {
-        /// A version was committed.
+        /// A version was committed. Without `include_state`, of a deletion, and of a version that was removed meanwhile, its
+        /// state is empty. The flow is as it was when the version was read, which may be at a later version already.
         case change(Snapshot)
-        /// Nothing; every change before this time has been sent.
+        /// Nothing; everything that was committed before this time has been sent.
         case bookmark(Timestamp)
     }
 

@@ -2942,7 +2942,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__save_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[10] =
 {
   {
     "flow_id",
@@ -3052,6 +3052,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_d
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wait",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LoadStateRequest, wait),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__load_state_request__field_indices_by_name[] = {
   3,   /* field[3] = checkpoint */
@@ -3063,11 +3075,12 @@ static const unsigned flowstate__v1__load_state_request__field_indices_by_name[]
   5,   /* field[5] = time */
   2,   /* field[2] = version */
   4,   /* field[4] = version_label */
+  9,   /* field[9] = wait */
 };
 static const ProtobufCIntRange flowstate__v1__load_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
 {
@@ -3077,7 +3090,7 @@ const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
   "Flowstate__V1__LoadStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__LoadStateRequest),
-  9,
+  10,
   flowstate__v1__load_state_request__field_descriptors,
   flowstate__v1__load_state_request__field_indices_by_name,
   1,  flowstate__v1__load_state_request__number_ranges,

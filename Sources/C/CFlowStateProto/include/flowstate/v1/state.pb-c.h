@@ -441,6 +441,11 @@ struct  Flowstate__V1__LoadStateRequest
    * Also send the pending writes of the version selected; none when it has no label.
    */
   protobuf_c_boolean include_writes;
+  /*
+   * While the latest version is the one in `if_version_not`: wait this long for another, within the call's deadline, then
+   * answer `unchanged`. For clients that cannot stream; else INVALID_ARGUMENT. Not set: the answer comes at once.
+   */
+  Google__Protobuf__Duration *wait;
   Flowstate__V1__LoadStateRequest__SelectorCase selector_case;
   union {
     /*
@@ -480,7 +485,7 @@ struct  Flowstate__V1__LoadStateRequest
 };
 #define FLOWSTATE__V1__LOAD_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__load_state_request__descriptor) \
-    , {0,NULL}, 0, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
+    , {0,NULL}, 0, NULL, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__LoadStateResponse
@@ -1573,12 +1578,13 @@ struct  Flowstate__V1__WatchFlowsRequest
 {
   ProtobufCMessage base;
   /*
-   * Only these flows, 1,000 at most; empty: every flow that the filter matches.
+   * Only these flows, 1,000 at most, whether they exist yet or not; empty: every flow that the filter matches.
    */
   size_t n_flow_ids;
   ProtobufCBinaryData *flow_ids;
   /*
-   * Not set: every flow. Time fields answer INVALID_ARGUMENT here.
+   * Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
+   * version is read. Versions that delete a flow are sent too. Time fields answer INVALID_ARGUMENT here.
    */
   Flowstate__V1__FlowFilter *filter;
   /*
@@ -1592,12 +1598,12 @@ struct  Flowstate__V1__WatchFlowsRequest
   Flowstate__V1__WatchFlowsRequest__StartCase start_case;
   union {
     /*
-     * After this cursor, from an earlier WatchFlowsResponse. OUT_OF_RANGE when retention has removed
-     * changes since: list, then watch anew.
+     * After this cursor, from an earlier WatchFlowsResponse. Versions that were removed since are not sent, and leave a gap
+     * in the numbers. After a failover, or in a database that was restored, those of the ten minutes before come again.
      */
     ProtobufCBinaryData cursor;
     /*
-     * With the version after this one; needs exactly one flow id.
+     * With the version after this one; needs exactly one flow id. 0: with the first that is left.
      */
     int64_t after_version;
   };
@@ -1624,11 +1630,12 @@ struct  Flowstate__V1__WatchFlowsResponse
   Flowstate__V1__WatchFlowsResponse__EventCase event_case;
   union {
     /*
-     * A version was committed.
+     * A version was committed. Without `include_state`, of a deletion, and of a version that was removed meanwhile, its
+     * state is empty. The flow is as it was when the version was read, which may be at a later version already.
      */
     Flowstate__V1__Snapshot *change;
     /*
-     * Nothing; every change before this time has been sent.
+     * Nothing; everything that was committed before this time has been sent.
      */
     Google__Protobuf__Timestamp *bookmark;
   };
