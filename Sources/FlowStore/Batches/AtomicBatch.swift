@@ -174,6 +174,8 @@ struct AtomicBatch: Sendable {
             guard case .refused(let error) = try await store.ask(query, for: context) else { continue }
             // A patch without an expected version is made again.
             if case .versionConflict = error, saves[place].precondition.expectedVersion == nil { continue }
+            // Another change has revived it.
+            if case .flowAlreadyExists = error, each.head == .revive { continue }
             throw error.within("saves[\(place)]")
         }
     }
