@@ -111,6 +111,7 @@ package struct ListFlowsCommand: Sendable {
     package var tenant: String
     package var filter: FlowFilter
     package var order: FlowOrder
+    package var includesStates = false
     /// 0 means the default.
     package var pageSize: Int
     package var pageToken: PageToken?
@@ -124,5 +125,17 @@ package struct ListFlowsCommand: Sendable {
         self.order = order
         self.pageSize = pageSize
         self.pageToken = pageToken
+    }
+}
+
+/// A flow in a list.
+package struct ListedFlow: Sendable, Equatable {
+    package var head: FlowHead
+    /// The version of the head with its state, if it was asked for; nil of a deleted flow.
+    package var snapshot: Snapshot?
+
+    package init(head: FlowHead, snapshot: Snapshot? = nil) {
+        self.head = head
+        self.snapshot = snapshot
     }
 }

@@ -99,11 +99,11 @@ struct ListSearchesTests {
         command.filter.status = "waiting"
         let searches = store.resources.listSearches
         command.expect(versions: 40, in: store)
-        #expect(try await store.run(command).elements.map(\.key.flowID) == ["3", "2"])
+        #expect(try await store.run(command).elements.map(\.head.key.flowID) == ["3", "2"])
         #expect(searches.search(command.searchKey(command.fingerprint, size: 2)).versions == 40)
         // The first five versions lead to none.
         command.expect(versions: 5, in: store)
-        #expect(try await store.run(command).elements.map(\.key.flowID) == ["3", "2"])
+        #expect(try await store.run(command).elements.map(\.head.key.flowID) == ["3", "2"])
         #expect(searches.search(command.searchKey(command.fingerprint, size: 2)).versions == 0)
     }
 
@@ -129,7 +129,7 @@ struct ListSearchesTests {
                     repeat {
                         command.expect(versions: versions, in: store)
                         let page = try await store.run(command)
-                        found += page.elements.map(\.key.flowID)
+                        found += page.elements.map(\.head.key.flowID)
                         command.pageToken = page.next
                     } while command.pageToken != nil
                     let same = (0..<12).map(String.init).filter { $0 != "7" }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

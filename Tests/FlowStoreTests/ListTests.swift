@@ -39,7 +39,7 @@ struct ListTests {
             if let versions { command.expect(versions: versions, in: store) }
             let page = try await store.run(command)
             #expect(page.elements.count == command.pageSize || page.next == nil)
-            heads += page.elements
+            heads += page.elements.map(\.head)
             command.pageToken = page.next
         } while command.pageToken != nil
         return heads
@@ -52,7 +52,7 @@ struct ListTests {
         try await populate(store, tenant, count: 60, &random)
         var everything = ListFlowsCommand(tenant: tenant, order: .flowIDAscending, pageSize: 1_000)
         everything.filter.includeDeleted = true
-        let flows = try await store.run(everything).elements
+        let flows = try await store.run(everything).elements.map(\.head)
         #expect(flows.count == 60)
 
         for order in FlowOrder.allCases {
@@ -77,7 +77,7 @@ struct ListTests {
         try await populate(store, tenant, count: 50, &random)
         var everything = ListFlowsCommand(tenant: tenant, pageSize: 1_000)
         everything.filter.includeDeleted = true
-        let flows = try await store.run(everything).elements
+        let flows = try await store.run(everything).elements.map(\.head)
 
         for _ in 0..<150 {
             var filter = FlowFilter()

@@ -47,7 +47,7 @@ struct PageBytesTests {
             let (found, pages) = try await all(largest: Self.pageBytes + (PageSQL.portion + 1) * 2_600 + 16_384) { token in
                 try await store.run(ListFlowsCommand(tenant: tenant, order: order, pageSize: 1_000, pageToken: token))
             }
-            #expect(Set(found.map(\.key.flowID)).count == 500 && found.count == 500 && pages > 20, "\(order)")
+            #expect(Set(found.map(\.head.key.flowID)).count == 500 && found.count == 500 && pages > 20, "\(order)")
         }
     }
 

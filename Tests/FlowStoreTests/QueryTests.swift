@@ -55,7 +55,7 @@ struct QueryTests {
                     filter.flowType = type
                     let page = try await store.run(ListFlowsCommand(tenant: tenant, filter: filter, pageSize: 2 + index % 2))
                     #expect(page.elements.count == (index % 4 == 3 ? 0 : 2 + index % 2))
-                    #expect(page.elements.allSatisfy { $0.flowType == type }, "expected only \(type)")
+                    #expect(page.elements.allSatisfy { $0.head.flowType == type }, "expected only \(type)")
                 }
             }
             try await group.waitForAll()

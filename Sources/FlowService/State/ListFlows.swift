@@ -7,10 +7,12 @@ enum ListFlows: UnaryFlowMethod {
     static let scope = Scope.read
 
     static func command(_ request: ListFlowsRequest, _ context: CallContext) throws(StateError) -> ListFlowsCommand {
-        ListFlowsCommand(
+        var list = ListFlowsCommand(
             tenant: context.identity.tenant, filter: try filter(request.filter ?? WireMessages.FlowFilter()),
             order: try order(request.order), pageSize: Int(request.pageSize),
             pageToken: request.pageToken.given.map { PageToken(text: $0) })
+        list.includesStates = request.includeStates
+        return list
     }
 
     static func filter(_ given: WireMessages.FlowFilter) throws(StateError) -> FlowModel.FlowFilter {
@@ -34,8 +36,12 @@ enum ListFlows: UnaryFlowMethod {
         return order
     }
 
-    static func response(_ page: Page<FlowHead>, flowID: String) -> ListFlowsResponse {
-        ListFlowsResponse(flows: page.elements.map(\.message), nextPageToken: page.next?.text ?? "")
+    static func response(_ page: Page<ListedFlow>, flowID: String) -> ListFlowsResponse {
+        let hasContents = page.elements.contains { $0.snapshot != nil }
+        return ListFlowsResponse(
+            flows: page.elements.map(\.head.message), nextPageToken: page.next?.text ?? "",
+            contents: hasContents
+                ? page.elements.map { FlowContent(state: $0.snapshot?.state ?? [], contentType: $0.snapshot?.version.contentType ?? "") } : [])
     }
 
     static func flowID(_ request: ListFlowsRequest) -> String { "" }

@@ -29,7 +29,7 @@ extension ListVersionsCommand: TaskCommand {
         }
         let page = try await matching(size, in: store, for: context)
         guard includesStates || includesWrites else { return page }
-        return try await VersionContents(command: self, store: store, context: context).load(page, seal: fingerprint)
+        return try await contents(in: store, for: context).load(page)
     }
 
     /// Versions that match the filter of metadata, which PostgreSQL does not know: pages are read until enough have been found, or looked at.

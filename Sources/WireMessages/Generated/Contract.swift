@@ -323,6 +323,7 @@ extension FlowStateProto {
         FlowFilter.self,
         ListFlowsRequest.self,
         ListFlowsResponse.self,
+        FlowContent.self,
         ListVersionsRequest.self,
         VersionContent.self,
         ListVersionsResponse.self,

@@ -1348,21 +1348,25 @@ public struct ListFlowsRequest: WireMessage, Equatable {
     public var filter: FlowFilter?
     /// Default: most recently changed first.
     public var order: FlowOrder = .unspecified
-    /// Default 50, maximum 1,000.
+    /// Default 50, maximum 1,000. With states a page ends earlier when it is as large as a message should be.
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
+    /// Send the states of the flows' latest versions too.
+    public var includeStates: Bool = false
 
     public init(
         filter: FlowFilter? = nil,
         order: FlowOrder = .unspecified,
         pageSize: Int32 = 0,
-        pageToken: String = ""
+        pageToken: String = "",
+        includeStates: Bool = false
     ) {
         self.filter = filter
         self.order = order
         self.pageSize = pageSize
         self.pageToken = pageToken
+        self.includeStates = includeStates
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1374,6 +1378,7 @@ public struct ListFlowsRequest: WireMessage, Equatable {
         order = FlowOrder(rawValue: Int32(bitPattern: c.order.rawValue))
         pageSize = c.page_size
         pageToken = try c.page_token.string("page_token")
+        includeStates = c.include_states != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListFlowsRequest>, _ arena: inout Arena) {
@@ -1381,6 +1386,7 @@ public struct ListFlowsRequest: WireMessage, Equatable {
         c.pointee.order = .init(rawValue: UInt32(bitPattern: order.rawValue))
         c.pointee.page_size = pageSize
         c.pointee.page_token = arena.copy(pageToken)
+        c.pointee.include_states = includeStates ? 1 : 0
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -1388,6 +1394,7 @@ public struct ListFlowsRequest: WireMessage, Equatable {
         body(MessageField("order", order.fieldValue))
         body(MessageField("page_size", pageSize.fieldValue))
         body(MessageField("page_token", pageToken.fieldValue))
+        body(MessageField("include_states", includeStates.fieldValue))
     }
 }
 
@@ -1398,13 +1405,17 @@ public struct ListFlowsResponse: WireMessage, Equatable {
     public var flows: [Flow] = []
     /// Empty: this was the last page.
     public var nextPageToken: String = ""
+    /// With `include_states`: one for each flow, in the same order, of the version that the flow is listed with.
+    public var contents: [FlowContent] = []
 
     public init(
         flows: [Flow] = [],
-        nextPageToken: String = ""
+        nextPageToken: String = "",
+        contents: [FlowContent] = []
     ) {
         self.flows = flows
         self.nextPageToken = nextPageToken
+        self.contents = contents
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1414,17 +1425,56 @@ public struct ListFlowsResponse: WireMessage, Equatable {
     public init(_ c: Flowstate__V1__ListFlowsResponse) throws(WireError) {
         flows = try Flow.array(c.flows, c.n_flows)
         nextPageToken = try c.next_page_token.string("next_page_token")
+        contents = try FlowContent.array(c.contents, c.n_contents)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__ListFlowsResponse>, _ arena: inout Arena) {
         c.pointee.n_flows = flows.count
         c.pointee.flows = arena.list(flows)
         c.pointee.next_page_token = arena.copy(nextPageToken)
+        c.pointee.n_contents = contents.count
+        c.pointee.contents = arena.list(contents)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("flows", flows.fieldValue))
         body(MessageField("next_page_token", nextPageToken.fieldValue))
+        body(MessageField("contents", contents.fieldValue))
+    }
+}
+
+/// What belongs to a listed flow.
+public struct FlowContent: WireMessage, Equatable {
+    /// The state of its latest version, byte for byte; empty when it is deleted.
+    public var state: [UInt8] = []
+    /// The state's media type.
+    public var contentType: String = ""
+
+    public init(
+        state: [UInt8] = [],
+        contentType: String = ""
+    ) {
+        self.state = state
+        self.contentType = contentType
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__flow_content__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__FlowContent) throws(WireError) {
+        state = c.state.bytes
+        contentType = try c.content_type.string("content_type")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowContent>, _ arena: inout Arena) {
+        c.pointee.state = arena.copy(state)
+        c.pointee.content_type = arena.copy(contentType)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("state", state.fieldValue))
+        body(MessageField("content_type", contentType.fieldValue))
     }
 }
 

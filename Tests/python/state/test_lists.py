@@ -209,3 +209,42 @@ def test_many_who_ask_for_the_same_page_share_its_memory(server):
     codes = {call.code() for call in calls}
     assert codes == {grpc.StatusCode.OK}
     assert {len(call.result().flows) for call in calls} == {50}
+
+
+def test_states_come_along(flows):
+    for number in range(7):
+        flows.save(f"f{number}", b'{"n": %d}' % number, labels={"even": str(number % 2 == 0)}, content_type="application/json")
+    flows.save("text", b"not JSON", content_type="text/plain")
+    flows.DeleteFlow(flow_id="f6")
+    found, token = [], ""
+    while True:
+        page = flows.ListFlows(order=state_pb2.FLOW_ORDER_FLOW_ID_ASC, include_states=True, page_size=3, page_token=token,
+                               filter={"include_deleted": True})
+        assert len(page.flows) == len(page.contents) <= 3
+        found += [(flow.flow_id, content.state, content.content_type) for flow, content in zip(page.flows, page.contents)]
+        token = page.next_page_token
+        if not token:
+            break
+    json = "application/json"
+    assert found == [*((f"f{number}", b'{"n": %d}' % number, json) for number in range(6)), ("f6", b"", ""), ("text", b"not JSON", "text/plain")]
+    even = flows.ListFlows(filter={"labels": {"even": "True"}}, include_states=True)
+    assert {content.state for content in even.contents} == {b'{"n": 0}', b'{"n": 2}', b'{"n": 4}'}
+    assert not flows.ListFlows().contents
+
+
+def test_a_page_with_states_ends_by_bytes(flows):
+    """A stock client takes 4 MiB at a time."""
+    state = b'"%s"' % (b"x" * 1_500_000)
+    for number in range(7):
+        flows.save(f"f{number}", state)
+    flows.save("large", b'"%s"' % (b"y" * 6_000_000))
+    seen, token, sizes = [], "", []
+    while True:
+        page = flows.ListFlows(order=state_pb2.FLOW_ORDER_FLOW_ID_ASC, include_states=True, page_token=token)
+        seen += [flow.flow_id for flow in page.flows]
+        sizes.append(sum(len(content.state) for content in page.contents))
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [*(f"f{number}" for number in range(7)), "large"]
+    assert all(size < 3 << 20 for size in sizes[:-1]) and len(sizes) == 5

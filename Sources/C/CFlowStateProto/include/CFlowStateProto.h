@@ -383,6 +383,9 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__list_flows_reques
 static inline const ProtobufCMessageDescriptor *flowstate__v1__list_flows_response__get_descriptor(void) {
     return &flowstate__v1__list_flows_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__flow_content__get_descriptor(void) {
+    return &flowstate__v1__flow_content__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__list_versions_request__get_descriptor(void) {
     return &flowstate__v1__list_versions_request__descriptor;
 }

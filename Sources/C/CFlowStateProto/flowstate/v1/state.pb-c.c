@@ -907,6 +907,51 @@ void   flowstate__v1__list_flows_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__list_flows_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__flow_content__init
+                     (Flowstate__V1__FlowContent         *message)
+{
+  static const Flowstate__V1__FlowContent init_value = FLOWSTATE__V1__FLOW_CONTENT__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__flow_content__get_packed_size
+                     (const Flowstate__V1__FlowContent *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_content__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__flow_content__pack
+                     (const Flowstate__V1__FlowContent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_content__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__flow_content__pack_to_buffer
+                     (const Flowstate__V1__FlowContent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__flow_content__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__FlowContent *
+       flowstate__v1__flow_content__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__FlowContent *)
+     protobuf_c_message_unpack (&flowstate__v1__flow_content__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__flow_content__free_unpacked
+                     (Flowstate__V1__FlowContent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__flow_content__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__list_versions_request__init
                      (Flowstate__V1__ListVersionsRequest         *message)
 {
@@ -3877,7 +3922,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor =
   (ProtobufCMessageInit) flowstate__v1__flow_filter__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_flows_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flowstate__v1__list_flows_request__field_descriptors[5] =
 {
   {
     "filter",
@@ -3927,9 +3972,22 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_flows_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "include_states",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__ListFlowsRequest, include_states),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__list_flows_request__field_indices_by_name[] = {
   0,   /* field[0] = filter */
+  4,   /* field[4] = include_states */
   1,   /* field[1] = order */
   2,   /* field[2] = page_size */
   3,   /* field[3] = page_token */
@@ -3937,7 +3995,7 @@ static const unsigned flowstate__v1__list_flows_request__field_indices_by_name[]
 static const ProtobufCIntRange flowstate__v1__list_flows_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_flows_request__descriptor =
 {
@@ -3947,14 +4005,14 @@ const ProtobufCMessageDescriptor flowstate__v1__list_flows_request__descriptor =
   "Flowstate__V1__ListFlowsRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListFlowsRequest),
-  4,
+  5,
   flowstate__v1__list_flows_request__field_descriptors,
   flowstate__v1__list_flows_request__field_indices_by_name,
   1,  flowstate__v1__list_flows_request__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_flows_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__list_flows_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor flowstate__v1__list_flows_response__field_descriptors[3] =
 {
   {
     "flows",
@@ -3980,15 +4038,28 @@ static const ProtobufCFieldDescriptor flowstate__v1__list_flows_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "contents",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flowstate__V1__ListFlowsResponse, n_contents),
+    offsetof(Flowstate__V1__ListFlowsResponse, contents),
+    &flowstate__v1__flow_content__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__list_flows_response__field_indices_by_name[] = {
+  2,   /* field[2] = contents */
   0,   /* field[0] = flows */
   1,   /* field[1] = next_page_token */
 };
 static const ProtobufCIntRange flowstate__v1__list_flows_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__list_flows_response__descriptor =
 {
@@ -3998,11 +4069,62 @@ const ProtobufCMessageDescriptor flowstate__v1__list_flows_response__descriptor 
   "Flowstate__V1__ListFlowsResponse",
   "flowstate.v1",
   sizeof(Flowstate__V1__ListFlowsResponse),
-  2,
+  3,
   flowstate__v1__list_flows_response__field_descriptors,
   flowstate__v1__list_flows_response__field_indices_by_name,
   1,  flowstate__v1__list_flows_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__list_flows_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__flow_content__field_descriptors[2] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowContent, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content_type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowContent, content_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__flow_content__field_indices_by_name[] = {
+  1,   /* field[1] = content_type */
+  0,   /* field[0] = state */
+};
+static const ProtobufCIntRange flowstate__v1__flow_content__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__flow_content__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.FlowContent",
+  "FlowContent",
+  "Flowstate__V1__FlowContent",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__FlowContent),
+  2,
+  flowstate__v1__flow_content__field_descriptors,
+  flowstate__v1__flow_content__field_indices_by_name,
+  1,  flowstate__v1__flow_content__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__flow_content__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__list_versions_request__field_descriptors[13] =

@@ -40,6 +40,7 @@ typedef struct Flowstate__V1__DownloadStateResponse Flowstate__V1__DownloadState
 typedef struct Flowstate__V1__FlowFilter Flowstate__V1__FlowFilter;
 typedef struct Flowstate__V1__ListFlowsRequest Flowstate__V1__ListFlowsRequest;
 typedef struct Flowstate__V1__ListFlowsResponse Flowstate__V1__ListFlowsResponse;
+typedef struct Flowstate__V1__FlowContent Flowstate__V1__FlowContent;
 typedef struct Flowstate__V1__ListVersionsRequest Flowstate__V1__ListVersionsRequest;
 typedef struct Flowstate__V1__VersionContent Flowstate__V1__VersionContent;
 typedef struct Flowstate__V1__ListVersionsResponse Flowstate__V1__ListVersionsResponse;
@@ -808,17 +809,21 @@ struct  Flowstate__V1__ListFlowsRequest
    */
   Flowstate__V1__FlowOrder order;
   /*
-   * Default 50, maximum 1,000.
+   * Default 50, maximum 1,000. With states a page ends earlier when it is as large as a message should be.
    */
   int32_t page_size;
   /*
    * Empty: the first page.
    */
   ProtobufCBinaryData page_token;
+  /*
+   * Send the states of the flows' latest versions too.
+   */
+  protobuf_c_boolean include_states;
 };
 #define FLOWSTATE__V1__LIST_FLOWS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_flows_request__descriptor) \
-    , NULL, FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_UNSPECIFIED, 0, {0,NULL} }
+    , NULL, FLOWSTATE__V1__FLOW_ORDER__FLOW_ORDER_UNSPECIFIED, 0, {0,NULL}, 0 }
 
 
 struct  Flowstate__V1__ListFlowsResponse
@@ -834,10 +839,35 @@ struct  Flowstate__V1__ListFlowsResponse
    * Empty: this was the last page.
    */
   ProtobufCBinaryData next_page_token;
+  /*
+   * With `include_states`: one for each flow, in the same order, of the version that the flow is listed with.
+   */
+  size_t n_contents;
+  Flowstate__V1__FlowContent **contents;
 };
 #define FLOWSTATE__V1__LIST_FLOWS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__list_flows_response__descriptor) \
-    , 0,NULL, {0,NULL} }
+    , 0,NULL, {0,NULL}, 0,NULL }
+
+
+/*
+ * What belongs to a listed flow.
+ */
+struct  Flowstate__V1__FlowContent
+{
+  ProtobufCMessage base;
+  /*
+   * The state of its latest version, byte for byte; empty when it is deleted.
+   */
+  ProtobufCBinaryData state;
+  /*
+   * The state's media type.
+   */
+  ProtobufCBinaryData content_type;
+};
+#define FLOWSTATE__V1__FLOW_CONTENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow_content__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Flowstate__V1__ListVersionsRequest
@@ -2025,6 +2055,25 @@ Flowstate__V1__ListFlowsResponse *
 void   flowstate__v1__list_flows_response__free_unpacked
                      (Flowstate__V1__ListFlowsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__FlowContent methods */
+void   flowstate__v1__flow_content__init
+                     (Flowstate__V1__FlowContent         *message);
+size_t flowstate__v1__flow_content__get_packed_size
+                     (const Flowstate__V1__FlowContent   *message);
+size_t flowstate__v1__flow_content__pack
+                     (const Flowstate__V1__FlowContent   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__flow_content__pack_to_buffer
+                     (const Flowstate__V1__FlowContent   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__FlowContent *
+       flowstate__v1__flow_content__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__flow_content__free_unpacked
+                     (Flowstate__V1__FlowContent *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__ListVersionsRequest methods */
 void   flowstate__v1__list_versions_request__init
                      (Flowstate__V1__ListVersionsRequest         *message);
@@ -2657,6 +2706,9 @@ typedef void (*Flowstate__V1__ListFlowsRequest_Closure)
 typedef void (*Flowstate__V1__ListFlowsResponse_Closure)
                  (const Flowstate__V1__ListFlowsResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__FlowContent_Closure)
+                 (const Flowstate__V1__FlowContent *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__ListVersionsRequest_Closure)
                  (const Flowstate__V1__ListVersionsRequest *message,
                   void *closure_data);
@@ -2986,6 +3038,7 @@ extern const ProtobufCMessageDescriptor flowstate__v1__download_state_response__
 extern const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_flows_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_flows_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__flow_content__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_versions_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__version_content__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__list_versions_response__descriptor;
