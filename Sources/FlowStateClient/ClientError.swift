@@ -33,5 +33,18 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
         retryDelay = first(RetryInfo.self)?.retryDelay
     }
 
+    /// Of anything that a call threw.
+    init(wrapping error: any Error) {
+        switch error {
+        case let error as ClientError: self = error
+        case let status as Status: self.init(status)
+        case is CancellationError: self.init(Status(.cancelled, "the call was cancelled"))
+        case let error: self.init(Status(.unavailable, "the call failed: \(error)"))
+        }
+    }
+
+    /// Whether the same call may succeed a moment later, on this server or another one.
+    public var isTransient: Bool { code == .unavailable || code == .resourceExhausted && retryDelay != nil }
+
     public var description: String { "\(reason ?? code.name): \(message)" }
 }

@@ -50,6 +50,11 @@ public final class StateClient: Sendable {
         try method.decode(await send(method.path, FramedMessage(encoding: request)))
     }
 
+    /// Opens a streaming call, which has no deadline.
+    func stream(_ method: MethodDescriptor) async throws -> ClientStream {
+        try await client.stream("/" + method.fullName, metadata: metadata)
+    }
+
     private func send(_ path: String, _ message: FramedMessage) async throws -> ByteBuffer {
         do {
             return try await client.unary(path, message, metadata: metadata, timeout: timeout)

@@ -10,6 +10,6 @@ struct FlowCommand: AsyncParsableCommand {
             FlowVersionsCommand.self, FlowPatchCommand.self, FlowDiffCommand.self, FlowTransitionCommand.self,
             FlowCompleteCommand.self, FlowFailCommand.self, FlowStatusCommand.self, FlowSummaryCommand.self,
             FlowHistoryCommand.self, FlowValidateCommand.self, FlowForkCommand.self, FlowWritesCommand.self,
-            FlowDeleteCommand.self,
+            FlowWatchCommand.self, FlowDeleteCommand.self,
         ])
 }

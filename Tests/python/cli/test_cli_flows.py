@@ -1,6 +1,8 @@
 """The command line of forks, writes, leases and removal by labels."""
 
 import base64
+import json
+import subprocess
 
 from command_line import CONFLICT, INVALID, NOT_FOUND, USAGE
 
@@ -73,3 +75,45 @@ def test_flows_by_labels(cli):
     assert cli.json("flow", "delete", "--label", "a=b") == {"flow_ids": []}
     for wrong in (("f", "--label", "a=b"), (), ("--label", "a=b", "--expected-version", "1"), ("f", "--at-most", "2"), ("--label", "a")):
         assert cli.run("flow", "delete", *wrong).returncode == USAGE
+
+
+def test_watch(cli):
+    save(cli, "f", "--phase", "p", state='{"n": 1}')
+    save(cli, "g", state="2")
+    save(cli, "f", state='{"n": 3}')
+    lines = [json.loads(line) for line in cli.ok(
+        "flow", "watch", "f", "--after-version", "0", "--count", "2", "--state", "--output", "json").splitlines()]
+    assert [(line["flow_id"], line["version"], base64.b64decode(line["state"])) for line in lines] == [
+        ("f", 1, b'{"n": 1}'), ("f", 2, b'{"n": 3}')]
+    last = json.loads(cli.ok("flow", "watch", "f", "--after-version", "1", "--count", "1", "--output", "json"))
+    save(cli, "g", state="3")
+    save(cli, "f", state="4")
+    after = json.loads(cli.ok("flow", "watch", "f", "--cursor", last["cursor"], "--count", "1", "--output", "json"))
+    assert (after["flow_id"], after["version"]) == ("f", 3)
+    table = cli.ok("flow", "watch", "f", "--after-version", "1", "--count", "1", "--state", "--output", "table").decode().splitlines()
+    assert table[0].split()[:3] == ["CREATED_AT", "FLOW_ID", "VERSION"] and table[1].split()[2] == "f" and '"n": 3' in "".join(table[2:])
+    for wrong in (["--after-version", "1"], ["f", "g", "--after-version", "1"], ["--cursor", "%"], ["--count", "0"],
+                  ["f", "--after-version", "1", "--cursor", "AA=="], ["--label", "a=1", "--label", "a=2"]):
+        assert cli.run("flow", "watch", *wrong).returncode == USAGE
+    cli.fails(INVALID, "flow", "watch", "--cursor", "AAAA")
+
+
+def test_watch_goes_on_after_a_restart(start_server, flowstate_bin):
+    server = start_server()
+    port = server.host_port[1]
+    server.flows("t").save("f")
+    watch = subprocess.Popen(
+        [flowstate_bin, "flow", "watch", "f", "--after-version", "0", "--count", "3", "--output", "json", "--endpoint", server.endpoint,
+         "--tenant", "t"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert json.loads(watch.stdout.readline())["version"] == 1
+        server.stop()
+        server.start(port=port)
+        for number in (2, 3):
+            server.flows("t").save("f")
+            assert json.loads(watch.stdout.readline())["version"] == number
+        assert watch.wait(timeout=30) == 0
+    finally:
+        watch.kill()
+        watch.wait()
+        watch.stdout.close()

@@ -1,0 +1,60 @@
+import GRPC
+public import WireMessages
+
+/// The events of a watch (`StateClient.watchFlows`): each version that is committed, at least once, those of a flow in order, and bookmarks
+/// between them. Begins at the first `next`; ends when its task is cancelled or its iterator is released.
+///
+/// When the connection breaks, or the server stops, it goes on from the last cursor. It throws a `ClientError` that repeating would not help.
+public struct FlowChanges: AsyncSequence, Sendable {
+    let client: StateClient
+    let request: WatchFlowsRequest
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        private let client: StateClient
+        private var request: WatchFlowsRequest
+        private var stream: (handle: ClientStream, messages: MessageStream.AsyncIterator)?
+        private var backoff = RetryBackoff()
+
+        init(_ client: StateClient, _ request: WatchFlowsRequest) { (self.client, self.request) = (client, request) }
+
+        public mutating func next() async throws -> WatchFlowsResponse? {
+            while true {
+                do {
+                    if stream == nil { stream = try await open() }
+                    if let message = try await stream?.messages.next() {
+                        let event = try WatchFlowsResponse.decode(message, ceiling: .max)
+                        request.start = .cursor(event.cursor)
+                        backoff = RetryBackoff()
+                        return event
+                    }
+                } catch {
+                    stream = nil
+                    try Task.checkCancellation()
+                    let failure = ClientError(wrapping: error)
+                    guard failure.isTransient else { throw failure }
+                    try await Task.sleep(for: backoff.next(atLeast: failure.retryDelay))
+                    continue
+                }
+                // A server ends a watch with an error only; one in between may end it otherwise.
+                stream = nil
+                try await Task.sleep(for: backoff.next(atLeast: nil))
+            }
+        }
+
+        private func open() async throws -> (ClientStream, MessageStream.AsyncIterator) {
+            let stream = try await client.stream(.watchFlows)
+            try await stream.send(FramedMessage(encoding: request))
+            stream.finish()
+            return (stream, stream.messages.makeAsyncIterator())
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(client, request) }
+}
+
+extension StateClient {
+    /// Watches flows, from where `request.start` says. See `FlowChanges`.
+    public func watchFlows(_ request: WatchFlowsRequest = WatchFlowsRequest()) -> FlowChanges {
+        FlowChanges(client: self, request: request)
+    }
+}
