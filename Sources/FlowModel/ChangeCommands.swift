@@ -69,6 +69,8 @@ package struct SaveCommand: Sendable {
     package var revives = false
     /// The fencing token of the caller's lease, which must be the current one; nil: the caller has none.
     package var leaseToken: Int64?
+    /// How long after its last save the flow is deleted; 0: it stays; nil: as before.
+    package var ttlMilliseconds: Int64?
     /// JSON, or empty.
     package var metadata: [UInt8] = []
     package var checkpoint: CheckpointRequest?

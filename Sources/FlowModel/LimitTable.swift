@@ -26,6 +26,8 @@ package enum LimitTable {
         ("lease-ms", .int64(\.leaseMilliseconds)),
         ("minimum-lease-ms", .int64(\.minimumLeaseMilliseconds)),
         ("maximum-lease-ms", .int64(\.maximumLeaseMilliseconds)),
+        ("minimum-ttl-ms", .int64(\.minimumTTLMilliseconds)),
+        ("maximum-ttl-ms", .int64(\.maximumTTLMilliseconds)),
         ("description-bytes", .int(\.descriptionBytes)),
         ("idempotency-key-bytes", .int(\.idempotencyKeyBytes)),
         ("idempotency-retention-ms", .int64(\.idempotencyRetentionMilliseconds)),

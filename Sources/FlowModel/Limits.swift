@@ -52,6 +52,9 @@ package struct Limits: Sendable, Equatable {
     package var leaseMilliseconds: Int64 = 30_000
     package var minimumLeaseMilliseconds: Int64 = 1_000
     package var maximumLeaseMilliseconds: Int64 = 3_600_000
+    /// How long after its last save a flow may be deleted by itself (`ttl`).
+    package var minimumTTLMilliseconds: Int64 = 1_000
+    package var maximumTTLMilliseconds: Int64 = 10 * 366 * 24 * 3_600 * 1_000
     /// The free text of a checkpoint.
     package var descriptionBytes = 4 << 10
     /// An idempotency key.

@@ -56,12 +56,14 @@ package struct FlowHead: Sendable, Equatable {
     package var deletedAt: Timestamp?
     /// The revision of its type's definition to which it is pinned; nil: it follows the latest.
     package var definitionRevision: Int64?
+    /// When it is deleted by itself; nil: it stays.
+    package var expiresAt: Timestamp?
 
     package var isDeleted: Bool { deletedAt != nil }
 
     package init(
         key: FlowKey, flowType: String, version: FlowVersion, phase: String, status: String, progress: Double?, labels: Labels,
-        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil
+        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil, expiresAt: Timestamp? = nil
     ) {
         self.key = key
         self.flowType = flowType
@@ -74,6 +76,7 @@ package struct FlowHead: Sendable, Equatable {
         self.updatedAt = updatedAt
         self.deletedAt = deletedAt
         self.definitionRevision = definitionRevision
+        self.expiresAt = expiresAt
     }
 }
 

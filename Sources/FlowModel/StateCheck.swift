@@ -57,6 +57,10 @@ package struct StateCheck: Sendable {
             throw .invalidArgument(field: "version_tags", message: message)
         }
         try command.tags.check(limits: limits, field: "version_tags")
+        if let ttl = command.ttlMilliseconds, ttl != 0, !(limits.minimumTTLMilliseconds...limits.maximumTTLMilliseconds).contains(ttl) {
+            let (low, high) = (limits.minimumTTLMilliseconds, limits.maximumTTLMilliseconds)
+            throw .invalidArgument(field: "ttl", message: "is \(ttl) ms; it must be between \(low) and \(high) ms, or 0: the flow stays")
+        }
         guard command.revives else { return }
         if command.leaseToken != nil || command.parentVersion != nil {
             throw .invalidArgument(field: "revive", message: "a flow that is made anew has neither a lease nor a parent_version")

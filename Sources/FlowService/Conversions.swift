@@ -73,7 +73,7 @@ extension FlowHead {
         Flow(
             flowID: key.flowID, flowType: flowType, version: version, phase: phase, status: status,
             progress: progress, labels: labels.message, createdAt: createdAt.message, updatedAt: updatedAt.message,
-            deleted: isDeleted, definitionRevision: definitionRevision ?? 0)
+            expiresAt: expiresAt?.message, deleted: isDeleted, definitionRevision: definitionRevision ?? 0)
     }
 }
 

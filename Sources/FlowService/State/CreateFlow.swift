@@ -19,6 +19,7 @@ enum CreateFlow: UnaryFlowMethod {
         if !request.labels.isEmpty { command.labels = Labels(request.labels) }
         command.metadata = request.metadata
         command.idempotencyKey = request.idempotencyKey.given
+        command.ttlMilliseconds = try Int64(milliseconds: request.ttl, field: "ttl")
         return command
     }
 

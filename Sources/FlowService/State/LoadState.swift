@@ -13,6 +13,7 @@ enum LoadState: UnaryFlowMethod {
             key: try context.key(request.flowID), selector: try selector(request.selector),
             ifVersionNot: request.ifVersionNot)
         command.includesWrites = request.includeWrites
+        command.renewsTTL = request.renewTtl
         command.waitMilliseconds = try Int64(milliseconds: request.wait, field: "wait")
         return command
     }

@@ -31,6 +31,7 @@ enum SaveState: UnaryFlowMethod {
         command.idempotencyKey = request.idempotencyKey.given
         command.writes = request.writes.map(FlowModel.PendingWrite.init)
         command.leaseToken = request.leaseToken.given
+        command.ttlMilliseconds = try Int64(milliseconds: request.ttl, field: "ttl")
         return command
     }
 

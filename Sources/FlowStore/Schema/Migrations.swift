@@ -48,5 +48,6 @@ package enum StoreSchema {
         Migration(number: 22, name: "lives", sql: livesMigration),
         Migration(number: 23, name: "removed versions", sql: removedVersionsMigration),
         Migration(number: 24, name: "transactions", sql: transactionsMigration),
+        Migration(number: 25, name: "expiry", sql: expiryMigration),
     ]
 }

@@ -157,7 +157,7 @@ struct ListFlowsQuery {
 
     /// What `FlowRow.headColumns` are computed from, and the keys of all orders.
     private static let columns = """
-        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels, f.created_at, f.updated_at, f.deleted_at, f.definition_revision, \
+        f.version, f.flow_type, f.phase, f.status, f.progress, f.labels, f.created_at, f.updated_at, f.deleted_at, f.definition_revision, f.expires_at, \
         f.flow_id, f.updated_slot
         """
 

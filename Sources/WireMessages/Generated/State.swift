@@ -202,6 +202,9 @@ public struct CreateFlowRequest: WireMessage, Equatable {
     public var metadata: [UInt8] = []
     /// Empty: a retry is a new call.
     public var idempotencyKey: String = ""
+    /// How long after its last save the flow is deleted by itself, 1 second to 10 years; not set or 0: it stays. Each later save
+    /// renews it, until one says otherwise. Servers look once a minute.
+    public var ttl: Duration?
 
     public init(
         flowID: String = "",
@@ -212,7 +215,8 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         status: String = "",
         labels: StringMap = [:],
         metadata: [UInt8] = [],
-        idempotencyKey: String = ""
+        idempotencyKey: String = "",
+        ttl: Duration? = nil
     ) {
         self.flowID = flowID
         self.flowType = flowType
@@ -223,6 +227,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         self.labels = labels
         self.metadata = metadata
         self.idempotencyKey = idempotencyKey
+        self.ttl = ttl
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -239,6 +244,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         labels = try MapEntry.map(c.labels, c.n_labels)
         metadata = c.metadata.bytes
         idempotencyKey = try c.idempotency_key.string("idempotency_key")
+        ttl = try ProtoDuration.optional(c.ttl)?.duration("ttl")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__CreateFlowRequest>, _ arena: inout Arena) {
@@ -252,6 +258,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         c.pointee.labels = arena.list(MapEntry.entries(labels))
         c.pointee.metadata = arena.copy(metadata)
         c.pointee.idempotency_key = arena.copy(idempotencyKey)
+        c.pointee.ttl = arena.make(optional: ttl.map { ProtoDuration($0) })
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -264,6 +271,7 @@ public struct CreateFlowRequest: WireMessage, Equatable {
         body(MessageField("labels", labels.fieldValue))
         body(MessageField("metadata", metadata.fieldValue))
         body(MessageField("idempotency_key", idempotencyKey.fieldValue))
+        body(MessageField("ttl", ttl.fieldValue))
     }
 }
 
@@ -402,6 +410,9 @@ public struct SaveStateRequest: WireMessage, Equatable {
     public var parentVersionLabel: String = ""
     /// By which versions can be found: 8 entries at most, 256 bytes each key and value at most.
     public var versionTags: StringMap = [:]
+    /// How long after this save the flow is deleted by itself, 1 second to 10 years; 0: it stays. Each later save renews it,
+    /// until one says otherwise. Not set: as before. Servers look once a minute.
+    public var ttl: Duration?
 
     public init(
         flowID: String = "",
@@ -422,7 +433,8 @@ public struct SaveStateRequest: WireMessage, Equatable {
         idempotencyKey: String = "",
         revive: Bool = false,
         parentVersionLabel: String = "",
-        versionTags: StringMap = [:]
+        versionTags: StringMap = [:],
+        ttl: Duration? = nil
     ) {
         self.flowID = flowID
         self.flowType = flowType
@@ -443,6 +455,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         self.revive = revive
         self.parentVersionLabel = parentVersionLabel
         self.versionTags = versionTags
+        self.ttl = ttl
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -479,6 +492,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         revive = c.revive != 0
         parentVersionLabel = try c.parent_version_label.string("parent_version_label")
         versionTags = try MapEntry.map(c.version_tags, c.n_version_tags)
+        ttl = try ProtoDuration.optional(c.ttl)?.duration("ttl")
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__SaveStateRequest>, _ arena: inout Arena) {
@@ -529,6 +543,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         c.pointee.parent_version_label = arena.copy(parentVersionLabel)
         c.pointee.n_version_tags = versionTags.count
         c.pointee.version_tags = arena.list(MapEntry.entries(versionTags))
+        c.pointee.ttl = arena.make(optional: ttl.map { ProtoDuration($0) })
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -561,6 +576,7 @@ public struct SaveStateRequest: WireMessage, Equatable {
         body(MessageField("revive", revive.fieldValue))
         body(MessageField("parent_version_label", parentVersionLabel.fieldValue))
         body(MessageField("version_tags", versionTags.fieldValue))
+        body(MessageField("ttl", ttl.fieldValue))
     }
 }
 
@@ -668,19 +684,23 @@ public struct LoadStateRequest: WireMessage, Equatable {
     /// While the latest version is the one in `if_version_not`: wait this long for another, within the call's deadline, then
     /// answer `unchanged`. For clients that cannot stream; else INVALID_ARGUMENT. Not set: the answer comes at once.
     public var wait: Duration?
+    /// Also renew the flow's `ttl`, as a save does; a renewal less than a sixteenth of it ago counts.
+    public var renewTtl: Bool = false
 
     public init(
         flowID: String = "",
         selector: Selector? = nil,
         ifVersionNot: Int64? = nil,
         includeWrites: Bool = false,
-        wait: Duration? = nil
+        wait: Duration? = nil,
+        renewTtl: Bool = false
     ) {
         self.flowID = flowID
         self.selector = selector
         self.ifVersionNot = ifVersionNot
         self.includeWrites = includeWrites
         self.wait = wait
+        self.renewTtl = renewTtl
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -701,6 +721,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         if c.if_version_not_value_case.rawValue == 7 { ifVersionNot = c.if_version_not }
         includeWrites = c.include_writes != 0
         wait = try ProtoDuration.optional(c.wait)?.duration("wait")
+        renewTtl = c.renew_ttl != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__LoadStateRequest>, _ arena: inout Arena) {
@@ -732,6 +753,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         }
         c.pointee.include_writes = includeWrites ? 1 : 0
         c.pointee.wait = arena.make(optional: wait.map { ProtoDuration($0) })
+        c.pointee.renew_ttl = renewTtl ? 1 : 0
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -748,6 +770,7 @@ public struct LoadStateRequest: WireMessage, Equatable {
         body(MessageField("if_version_not", ifVersionNot.fieldValue, hasPresence: true))
         body(MessageField("include_writes", includeWrites.fieldValue))
         body(MessageField("wait", wait.fieldValue))
+        body(MessageField("renew_ttl", renewTtl.fieldValue))
     }
 }
 

@@ -136,7 +136,7 @@ public struct Flow: WireMessage, Equatable {
     public var createdAt: Timestamp?
     /// When the latest version was committed.
     public var updatedAt: Timestamp?
-    /// When retention removes the flow; not set when it stays.
+    /// When the flow is deleted by itself, `ttl` after its last save; not set when it stays.
     public var expiresAt: Timestamp?
     /// Whether the flow is deleted: its latest version is a tombstone.
     public var deleted: Bool = false

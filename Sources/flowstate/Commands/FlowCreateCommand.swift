@@ -27,7 +27,7 @@ struct FlowCreateCommand: ClientCommand {
                 flowID: id, flowType: change.flowType, state: try input.read() ?? initialState,
                 contentType: input.contentType ?? "", phase: change.phase, status: change.status,
                 labels: LabelArgument.map(change.labels), metadata: Array(change.metadata.utf8),
-                idempotencyKey: change.idempotencyKey))
+                idempotencyKey: change.idempotencyKey, ttl: change.ttl?.duration))
         try console.show(Record(response))
     }
 

@@ -81,6 +81,7 @@ struct FlowSaveCommand: ClientCommand {
         request.parentVersionLabel = parentVersionLabel
         request.versionTags = LabelArgument.map(versionTag)
         request.leaseToken = leaseToken
+        request.ttl = change.ttl?.duration
         request.revive = revive
         request.metadata = Array(change.metadata.utf8)
         request.checkpoint = checkpoint.map { CheckpointSpec(name: $0, description: checkpointDescription ?? "") }

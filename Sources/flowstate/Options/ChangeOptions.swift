@@ -19,6 +19,11 @@ struct ChangeOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("JSON to keep with the version.", valueName: "json"))
     var metadata = ""
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How long after its last save the flow is deleted, such as 30m or 7d; 0s: it stays.", valueName: "time"))
+    var ttl: TimeSpan?
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Makes a retry safe: the same key never applies twice.", valueName: "key"))
     var idempotencyKey = ""
 

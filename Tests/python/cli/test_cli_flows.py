@@ -117,3 +117,14 @@ def test_watch_goes_on_after_a_restart(start_server, flowstate_bin):
         watch.kill()
         watch.wait()
         watch.stdout.close()
+
+
+def test_time_to_live(cli):
+    save(cli, "f", "--ttl", "2h")
+    flow = cli.json("flow", "load", "f", "--info")["flow"]
+    assert flow["expires_at"] > flow["updated_at"]
+    save(cli, "f", "--ttl", "0s")
+    assert cli.json("flow", "load", "f", "--info")["flow"]["expires_at"] is None
+    cli.json("flow", "create", "g", "--ttl", "7d")
+    assert cli.json("flow", "load", "g", "--info")["flow"]["expires_at"]
+    assert cli.run("flow", "save", "f", "--state-text", "1", "--ttl", "soon").returncode == USAGE

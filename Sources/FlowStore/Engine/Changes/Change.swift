@@ -246,6 +246,8 @@ final class SaveChange: Sendable {
     /// - Parameter old: what was known of the version before.
     /// - Returns: nil: not all of it is known here.
     func record(_ version: FlowVersion, at time: Timestamp, head: FlowHead, after old: CachedVersion?) -> VersionRecord? {
+        // Only the head itself knows how long the flow lives when this save does not say.
+        if command.ttlMilliseconds == nil, head.expiresAt != nil { return nil }
         var parent = command.parentVersion ?? (version == 1 ? nil : version - 1)
         if let label = command.parentLabel {
             // Usually it is that of the version before. The newest version with a label is the parent.
@@ -265,13 +267,19 @@ final class SaveChange: Sendable {
         FlowHead(
             key: key, flowType: command.flowType ?? "", version: 1, phase: command.phase ?? "", status: command.status ?? "",
             progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil,
-            definitionRevision: command.definitionRevision)
+            definitionRevision: command.definitionRevision, expiresAt: command.end(after: time))
     }
 }
 
 extension SaveCommand {
     /// See `SaveParameter.isRare`.
-    var hasRareValues: Bool { leaseToken != nil || parentLabel != nil || !tags.isEmpty }
+    var hasRareValues: Bool { leaseToken != nil || parentLabel != nil || !tags.isEmpty || ttlMilliseconds != nil }
+
+    /// When a flow ends that this save gives a time to live.
+    fileprivate func end(after time: Timestamp) -> Timestamp? {
+        guard let milliseconds = ttlMilliseconds, milliseconds > 0 else { return nil }
+        return Timestamp(microseconds: time.microseconds + milliseconds * 1_000)
+    }
 
     /// The head after this save.
     func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
@@ -282,6 +290,7 @@ extension SaveCommand {
         if let progress { head.progress = progress }
         if let labels { head.labels = labels }
         if let labelChanges { head.labels = head.labels.applying(labelChanges) }
+        if ttlMilliseconds != nil { head.expiresAt = end(after: time) }
         if kind == .definitionMoved { head.definitionRevision = definitionRevision }
     }
 
@@ -309,6 +318,7 @@ extension SaveCommand {
         content.append(parentLabel, named: "parent_version_label")
         content.append(tags.isEmpty ? nil : LabelsJSON.encode(tags), named: "version_tags")
         content.append(revives ? "" : nil, named: "revive")
+        content.append(ttlMilliseconds.map { "\($0)" }, named: "ttl")
         return content.digest
     }
 }

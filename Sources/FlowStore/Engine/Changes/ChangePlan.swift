@@ -216,6 +216,8 @@ struct SaveGroup {
     private(set) var definitionRevision: Int64?
     /// The fencing token that some save has; the others have none.
     private(set) var leaseToken: Int64?
+    /// In milliseconds, as the last save that has one says.
+    private(set) var ttl: Int64?
     private(set) var idempotencyKey: String?
 
     /// - Parameters:
@@ -304,6 +306,7 @@ struct SaveGroup {
             Self.extends(&progress, command.progress, isFirst: count == 0)
         else { return false }
         guard takeLabels(of: command) else { return false }
+        if let time = command.ttlMilliseconds { ttl = time }
         if count == 0 { definitionRevision = command.definitionRevision }
         count += 1
         members.append(Member(index: index, outcome: .saved(offset: count)))

@@ -51,6 +51,11 @@ enum SaveColumns {
                     "CASE WHEN \($0) = \(VersionKind.definitionMoved.rawValue) THEN \(head[.revision]) ELSE f.definition_revision END"
                 }
             }),
+        Head("ttl_ms", created: { $0.newTTL }, updated: { $0.rare ? $0.keptTTL : nil }),
+        // Every save renews it.
+        Head(
+            "expires_at", created: { ExpirySQL.end("statement_timestamp()", ttl: $0.newTTL) },
+            updated: { ExpirySQL.end("greatest(statement_timestamp(), f.updated_at)", ttl: $0.rare ? $0.keptTTL : "f.ttl_ms") }),
     ]
 
     /// A column of `flow_version`.
@@ -110,6 +115,10 @@ struct SaveHeadSQL {
     subscript(_ value: SaveValue) -> String { self.value(value) }
 
     var labels: LabelSQL { LabelSQL(labels: "f.labels", changes: self[.labelChanges], limit: labelLimit) }
+
+    /// The time to live of a flow that the save creates, and of one that exists (`f`).
+    fileprivate var newTTL: String { rare ? "nullif(\(self[.ttl]), 0)" : "NULL::bigint" }
+    fileprivate var keptTTL: String { ExpirySQL.ttl(self[.ttl], before: "f.ttl_ms") }
 
     /// Up to the rows.
     var insertion: String {

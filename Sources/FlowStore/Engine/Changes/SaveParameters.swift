@@ -3,7 +3,7 @@ import Postgres
 
 /// A value that a save passes to its statement.
 enum SaveValue: Sendable {
-    case tenant, flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision, leaseToken
+    case tenant, flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision, leaseToken, ttl
     case kind, actor, contentType, state, size, digest, codec, parentVersion, rowBase, versionLabel, metadata
     case parentLabel, tags, expectedLabel
     case rowPhase, rowStatus, rowProgress
@@ -27,6 +27,7 @@ final class SaveHead: Sendable {
     let base: FlowVersion?
     let revision: Int64?
     let leaseToken: Int64?
+    let ttl: Int64?
 
     /// Of a single save.
     init(_ command: SaveCommand, base: FlowVersion?) {
@@ -42,6 +43,7 @@ final class SaveHead: Sendable {
         self.base = base
         revision = command.definitionRevision
         leaseToken = command.leaseToken
+        ttl = command.ttlMilliseconds
     }
 
     init(_ group: SaveGroup, _ key: FlowKey, first: Int, base: FlowVersion?) {
@@ -58,6 +60,7 @@ final class SaveHead: Sendable {
         self.base = base
         revision = group.definitionRevision
         leaseToken = group.leaseToken
+        ttl = group.ttl
     }
 }
 
@@ -168,6 +171,7 @@ enum SaveParameters {
         .init(.base, .bigint { $0.base }),
         .init(.revision, .bigint { $0.revision }),
         .init(.leaseToken, .bigint { $0.leaseToken }, isRare: true),
+        .init(.ttl, .bigint { $0.ttl }, isRare: true),
     ]
     static let rows: [SaveParameter<SaveRow>] = [
         .init(.kind, .smallint { $0.save.command.kind.rawValue }),

@@ -49,7 +49,7 @@ struct SaveSQL {
     static let short = Statement(
         name: "save_short",
         sql: """
-            WITH head AS (UPDATE flowstate.flow f \(head(0).update + usualCondition + returning))
+            WITH head AS (UPDATE flowstate.flow f \(head(0, rare: false).update + usualCondition + returning))
             \(version(parent: usualParent, rare: false))
             RETURNING \(ChangeSQL.written)::smallint, version, created_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text,
                 NULL::bytea, digest, NULL::text, NULL::bigint
@@ -140,9 +140,10 @@ struct SaveSQL {
     }
 
     /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
-    private static func head(_ epoch: Int) -> SaveHeadSQL {
+    private static func head(_ epoch: Int, rare: Bool = true) -> SaveHeadSQL {
         SaveHeadSQL(
-            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind), labelLimit: SaveParameters.singleLabelLimit)
+            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind), rare: rare,
+            labelLimit: SaveParameters.singleLabelLimit)
     }
 
     private static let changeable = head(0).isChangeable + " AND " + head(0).labels.fits

@@ -2302,7 +2302,7 @@ void   flowstate__v1__watch_flows_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__watch_flows_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__create_flow_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor flowstate__v1__create_flow_request__field_descriptors[10] =
 {
   {
     "flow_id",
@@ -2412,6 +2412,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__create_flow_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ttl",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__CreateFlowRequest, ttl),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__create_flow_request__field_indices_by_name[] = {
   3,   /* field[3] = content_type */
@@ -2423,11 +2435,12 @@ static const unsigned flowstate__v1__create_flow_request__field_indices_by_name[
   4,   /* field[4] = phase */
   2,   /* field[2] = state */
   5,   /* field[5] = status */
+  9,   /* field[9] = ttl */
 };
 static const ProtobufCIntRange flowstate__v1__create_flow_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__create_flow_request__descriptor =
 {
@@ -2437,7 +2450,7 @@ const ProtobufCMessageDescriptor flowstate__v1__create_flow_request__descriptor 
   "Flowstate__V1__CreateFlowRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__CreateFlowRequest),
-  9,
+  10,
   flowstate__v1__create_flow_request__field_descriptors,
   flowstate__v1__create_flow_request__field_indices_by_name,
   1,  flowstate__v1__create_flow_request__number_ranges,
@@ -2547,7 +2560,7 @@ const ProtobufCMessageDescriptor flowstate__v1__create_flow_response__descriptor
   (ProtobufCMessageInit) flowstate__v1__create_flow_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_descriptors[23] =
+static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_descriptors[24] =
 {
   {
     "flow_id",
@@ -2825,6 +2838,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__save_state_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ttl",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__SaveStateRequest, ttl),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__save_state_request__field_indices_by_name[] = {
   7,   /* field[7] = any_version */
@@ -2847,6 +2872,7 @@ static const unsigned flowstate__v1__save_state_request__field_indices_by_name[]
   20,   /* field[20] = revive */
   2,   /* field[2] = state */
   9,   /* field[9] = status */
+  23,   /* field[23] = ttl */
   12,   /* field[12] = version_label */
   22,   /* field[22] = version_tags */
   16,   /* field[16] = writes */
@@ -2854,7 +2880,7 @@ static const unsigned flowstate__v1__save_state_request__field_indices_by_name[]
 static const ProtobufCIntRange flowstate__v1__save_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 23 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__save_state_request__descriptor =
 {
@@ -2864,7 +2890,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_request__descriptor =
   "Flowstate__V1__SaveStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__SaveStateRequest),
-  23,
+  24,
   flowstate__v1__save_state_request__field_descriptors,
   flowstate__v1__save_state_request__field_indices_by_name,
   1,  flowstate__v1__save_state_request__number_ranges,
@@ -2987,7 +3013,7 @@ const ProtobufCMessageDescriptor flowstate__v1__save_state_response__descriptor 
   (ProtobufCMessageInit) flowstate__v1__save_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_descriptors[11] =
 {
   {
     "flow_id",
@@ -3109,6 +3135,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__load_state_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "renew_ttl",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__LoadStateRequest, renew_ttl),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__load_state_request__field_indices_by_name[] = {
   3,   /* field[3] = checkpoint */
@@ -3117,6 +3155,7 @@ static const unsigned flowstate__v1__load_state_request__field_indices_by_name[]
   6,   /* field[6] = if_version_not */
   7,   /* field[7] = include_writes */
   1,   /* field[1] = latest */
+  10,   /* field[10] = renew_ttl */
   5,   /* field[5] = time */
   2,   /* field[2] = version */
   4,   /* field[4] = version_label */
@@ -3125,7 +3164,7 @@ static const unsigned flowstate__v1__load_state_request__field_indices_by_name[]
 static const ProtobufCIntRange flowstate__v1__load_state_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
 {
@@ -3135,7 +3174,7 @@ const ProtobufCMessageDescriptor flowstate__v1__load_state_request__descriptor =
   "Flowstate__V1__LoadStateRequest",
   "flowstate.v1",
   sizeof(Flowstate__V1__LoadStateRequest),
-  10,
+  11,
   flowstate__v1__load_state_request__field_descriptors,
   flowstate__v1__load_state_request__field_indices_by_name,
   1,  flowstate__v1__load_state_request__number_ranges,

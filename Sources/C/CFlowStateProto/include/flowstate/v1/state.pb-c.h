@@ -190,10 +190,15 @@ struct  Flowstate__V1__CreateFlowRequest
    * Empty: a retry is a new call.
    */
   ProtobufCBinaryData idempotency_key;
+  /*
+   * How long after its last save the flow is deleted by itself, 1 second to 10 years; not set or 0: it stays. Each later save
+   * renews it, until one says otherwise. Servers look once a minute.
+   */
+  Google__Protobuf__Duration *ttl;
 };
 #define FLOWSTATE__V1__CREATE_FLOW_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__create_flow_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, NULL }
 
 
 struct  Flowstate__V1__CreateFlowResponse
@@ -328,6 +333,11 @@ struct  Flowstate__V1__SaveStateRequest
    */
   size_t n_version_tags;
   Google__Protobuf__MapEntry **version_tags;
+  /*
+   * How long after this save the flow is deleted by itself, 1 second to 10 years; 0: it stays. Each later save renews it,
+   * until one says otherwise. Not set: as before. Servers look once a minute.
+   */
+  Google__Protobuf__Duration *ttl;
   Flowstate__V1__SaveStateRequest__ChangeCase change_case;
   union {
     /*
@@ -372,7 +382,7 @@ struct  Flowstate__V1__SaveStateRequest
 };
 #define FLOWSTATE__V1__SAVE_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__save_state_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, FLOWSTATE__V1__SAVE_STATE_REQUEST__CHANGE__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PROGRESS_VALUE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, NULL, FLOWSTATE__V1__SAVE_STATE_REQUEST__CHANGE__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PRECONDITION__NOT_SET, {0}, FLOWSTATE__V1__SAVE_STATE_REQUEST__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__SaveStateResponse
@@ -447,6 +457,10 @@ struct  Flowstate__V1__LoadStateRequest
    * answer `unchanged`. For clients that cannot stream; else INVALID_ARGUMENT. Not set: the answer comes at once.
    */
   Google__Protobuf__Duration *wait;
+  /*
+   * Also renew the flow's `ttl`, as a save does; a renewal less than a sixteenth of it ago counts.
+   */
+  protobuf_c_boolean renew_ttl;
   Flowstate__V1__LoadStateRequest__SelectorCase selector_case;
   union {
     /*
@@ -486,7 +500,7 @@ struct  Flowstate__V1__LoadStateRequest
 };
 #define FLOWSTATE__V1__LOAD_STATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__load_state_request__descriptor) \
-    , {0,NULL}, 0, NULL, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
+    , {0,NULL}, 0, NULL, 0, FLOWSTATE__V1__LOAD_STATE_REQUEST__SELECTOR__NOT_SET, {0}, FLOWSTATE__V1__LOAD_STATE_REQUEST__IF_VERSION_NOT_VALUE__NOT_SET, {0} }
 
 
 struct  Flowstate__V1__LoadStateResponse

@@ -136,7 +136,7 @@ struct  Flowstate__V1__Flow
    */
   Google__Protobuf__Timestamp *updated_at;
   /*
-   * When retention removes the flow; not set when it stays.
+   * When the flow is deleted by itself, `ttl` after its last save; not set when it stays.
    */
   Google__Protobuf__Timestamp *expires_at;
   /*
