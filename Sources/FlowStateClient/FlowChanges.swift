@@ -4,7 +4,8 @@ public import WireMessages
 /// The events of a watch (`StateClient.watchFlows`): each version that is committed, at least once, those of a flow in order, and bookmarks
 /// between them. Begins at the first `next`; ends when its task is cancelled or its iterator is released.
 ///
-/// When the connection breaks, or the server stops, it goes on from the last cursor. It throws a `ClientError` that repeating would not help.
+/// Once it has begun, it goes on from the last cursor when the connection breaks or the server stops, for as long as that takes. It throws a
+/// `ClientError` when it cannot begin, and one that repeating would not help.
 public struct FlowChanges: AsyncSequence, Sendable {
     let client: StateClient
     let request: WatchFlowsRequest
@@ -14,6 +15,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
         private var request: WatchFlowsRequest
         private var stream: (handle: ClientStream, messages: MessageStream.AsyncIterator)?
         private var backoff = RetryBackoff()
+        private var hasBegun = false
 
         init(_ client: StateClient, _ request: WatchFlowsRequest) { (self.client, self.request) = (client, request) }
 
@@ -24,14 +26,14 @@ public struct FlowChanges: AsyncSequence, Sendable {
                     if let message = try await stream?.messages.next() {
                         let event = try WatchFlowsResponse.decode(message, ceiling: .max)
                         request.start = .cursor(event.cursor)
-                        backoff = RetryBackoff()
+                        (backoff, hasBegun) = (RetryBackoff(), true)
                         return event
                     }
                 } catch {
                     stream = nil
                     try Task.checkCancellation()
                     let failure = ClientError(wrapping: error)
-                    guard failure.isTransient else { throw failure }
+                    guard hasBegun, failure.isTransient else { throw failure }
                     try await Task.sleep(for: backoff.next(atLeast: failure.retryDelay))
                     continue
                 }

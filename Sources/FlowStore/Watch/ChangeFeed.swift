@@ -1,4 +1,5 @@
 import FlowModel
+import JSON
 import Resources
 import Synchronization
 
@@ -12,7 +13,7 @@ final class ChangeFeed: Sendable {
         var queues: [UInt64: WatchQueue] = [:]
         /// Those that want certain flows, by each of them; and those that want all of a tenant.
         var byFlow: [FlowKey: [WatchQueue]] = [:]
-        var byTenant: [String: [WatchQueue]] = [:]
+        var byTenant: [Name: [WatchQueue]] = [:]
         var numbers: UInt64 = 0
         /// Nil: nothing is being read.
         var position: FeedPosition?
@@ -45,7 +46,7 @@ final class ChangeFeed: Sendable {
             if let keys {
                 for key in keys { state.byFlow[key, default: []].append(queue) }
             } else {
-                state.byTenant[tenant, default: []].append(queue)
+                state.byTenant[Name(tenant), default: []].append(queue)
             }
             state.interest = nil
             return queue
@@ -77,8 +78,9 @@ final class ChangeFeed: Sendable {
                     if state.byFlow[key]?.isEmpty == true { state.byFlow[key] = nil }
                 }
             } else {
-                state.byTenant[queue.tenant]?.removeAll { $0 === queue }
-                if state.byTenant[queue.tenant]?.isEmpty == true { state.byTenant[queue.tenant] = nil }
+                let tenant = Name(queue.tenant)
+                state.byTenant[tenant]?.removeAll { $0 === queue }
+                if state.byTenant[tenant]?.isEmpty == true { state.byTenant[tenant] = nil }
             }
             state.interest = nil
         }
@@ -144,9 +146,9 @@ final class ChangeFeed: Sendable {
 
     private static func interest(_ state: State) -> FeedInterest {
         if state.byFlow.count <= FeedInterest.mostFlowIDs {
-            return FeedInterest(tenants: Array(state.byTenant.keys), flowIDs: state.byFlow.keys.map(\.flowID))
+            return FeedInterest(tenants: state.byTenant.keys.map(\.text), flowIDs: state.byFlow.keys.map(\.flowID))
         }
-        return FeedInterest(tenants: Array(Set(state.byTenant.keys).union(state.byFlow.keys.map(\.tenant))))
+        return FeedInterest(tenants: Set(state.byTenant.keys).union(state.byFlow.keys.map { Name($0.tenant) }).map(\.text))
     }
 
     private func deliver(_ window: FeedWindow, from start: FeedPosition, now: Instant) {
@@ -155,7 +157,7 @@ final class ChangeFeed: Sendable {
             var wanted: [UInt64: (WatchQueue, [FlowChange])] = [:]
             for change in window.changes {
                 let key = change.head.key
-                for queue in [state.byFlow[key], state.byTenant[key.tenant]].lazy.compactMap(\.self).joined() where queue.wants(change) {
+                for queue in [state.byFlow[key], state.byTenant[Name(key.tenant)]].lazy.compactMap(\.self).joined() where queue.wants(change) {
                     wanted[queue.number, default: (queue, [])].1.append(change)
                 }
             }

@@ -14,7 +14,7 @@ TESTABLE = re.compile(
     r"\b[A-Z]+_[A-Z_]+\b|ABORTED|\bKiB|\bMiB|at most|[Nn]ewest first|\b[Dd]efault|Not set:|[Ee]mpty:|\b0:|never\b|[Rr]equired")
 # Of these the server has nothing yet but the names.
 TO_COME = {
-    "UploadState", "DownloadState", "WatchFlows", "CreateTenant",
+    "UploadState", "DownloadState", "CreateTenant",
     "ListTenants", "UpdateTenant", "CreateApiKey", "ListApiKeys", "RevokeApiKey"}
 TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "UploadHeader"}
 
@@ -43,6 +43,14 @@ HELD = {
         "RESOURCE_EXHAUSTED, reason STATE_TOO_LARGE:": "contract/test_errors_proto.py::test_a_message_too_large"},
     "lease": {},
     "state": {
+        "For clients that cannot stream; else INVALID_ARGUMENT.": "state/test_watch.py::test_a_load_waits_for_the_next_version",
+        "Not set: the answer comes at once.": "state/test_watch.py::test_a_load_waits_for_the_next_version",
+        "How long after its last save the flow is deleted by itself": "state/test_ttl.py::test_what_it_may_be",
+        "How long after this save the flow is deleted by itself": "state/test_ttl.py::test_what_it_may_be",
+        "Not set: as before.": "state/test_ttl.py::test_each_save_renews_it_until_one_says_otherwise",
+        "Only these flows, 1,000 at most, whether they exist yet or not; empty: every flow that the filter matches.":
+            "state/test_watch.py::test_of_named_flows_also_those_that_do_not_exist_yet",
+        "Time fields answer INVALID_ARGUMENT here.": "state/test_watch.py::test_what_cannot_be_watched",
         "Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.":
             "state/test_writes.py::test_what_cannot_be_a_write",
         "NOT_FOUND (VERSION_NOT_FOUND) when no version has a label.": "state/test_version_lists.py::test_a_new_life_has_its_own_labels",

@@ -1,7 +1,6 @@
 """A primary that goes, stands still, or is replaced without being stopped; a standby in its place."""
 
 import signal
-import socket
 import time
 
 import grpc
@@ -10,30 +9,15 @@ from grpc_health.v1 import health_pb2
 
 from postgresql import Session
 from processes import eventually
+from replication import caught_up, free_port, make_pair
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def pair(postgresql):
-    """A primary and its standby, on TCP; `pair.url` names both, the primary first."""
     def make(**settings):
-        ports = [free_port(), free_port()]
-        common = {"listen_addresses": "127.0.0.1", "wal_level": "replica", "fsync": "off", **settings}
-        primary = postgresql(settings={**common, "port": ports[0]}, start=False)
-        primary.url = f"host={primary.directory} port={ports[0]} user=postgres dbname=postgres"
-        primary.start()
-        standby = postgresql(settings={**common, "port": ports[1], "synchronous_standby_names": ""}, primary=primary, start=False)
-        standby.url = f"host={standby.directory} port={ports[1]} user=postgres dbname=postgres"
-        standby.start()
-        url = f"postgresql://postgres@127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}/postgres"
-        return primary, standby, url, ports
+        return make_pair(postgresql, **settings)
     return make
 
 
@@ -45,11 +29,6 @@ def saves(flows, flow_id="f", state=b"1"):
     except grpc.RpcError as error:
         assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED), error
         return False
-
-
-def caught_up(primary, standby):
-    position = primary.execute("SELECT pg_current_wal_insert_lsn()")[0]
-    eventually(lambda: standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == ["t"], what="the standby's replay")
 
 
 def test_a_first_host_that_stands_still_holds_nobody_up(pair, start_server):

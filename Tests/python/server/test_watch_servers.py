@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from postgresql import Session
 from processes import eventually
-from test_failover import caught_up, pair  # noqa: F401
+from replication import caught_up, make_pair
 from watching import Watch
 
 TENANT = "watched"
@@ -144,8 +144,8 @@ def test_a_crash_of_the_database_loses_nothing(start_server, postgresql):
         watch.stop()
 
 
-def test_after_a_failover_the_last_cursor_leads_on(pair, start_server):  # noqa: F811
-    primary, standby, url, _ = pair()
+def test_after_a_failover_the_last_cursor_leads_on(postgresql, start_server):
+    primary, standby, url, _ = make_pair(postgresql)
     server = start_server(database_url=url)
     flows = server.flows(tenant=TENANT)
     watch = Watch(flows).wait_until_begun()
