@@ -14,7 +14,6 @@ import debian_java
 from documents import CLIENTS, INSTALLS, PORT, fences
 from repository import PROTO
 
-INSTALL = "bash docker/packages.sh clients"
 #: By folder, what an example needs that may be missing: programs, and folders of packages.
 TOOLCHAINS = {
     "cpp": ["cmake", "g++", "protoc", "grpc_cpp_plugin"],
@@ -57,7 +56,7 @@ def run(tmp_path, server):
 def needs(name):
     missing = [need for need in TOOLCHAINS[name] if not (shutil.which(need) or pathlib.Path(need).is_dir())]
     if missing:
-        pytest.skip(f"{', '.join(missing)} is missing; {INSTALL}")
+        pytest.skip(f"missing: {', '.join(missing)} (`bash docker/packages.sh clients` installs it)")
 
 
 def test_every_example_is_run():
