@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that building ("build"), running ("runtime") or comparing with
-# other servers ("bench") takes, if any is missing. Used by the Makefile and by the Dockerfile.
+# Installs the Debian or Ubuntu packages that building ("build"), running ("runtime"), comparing with other
+# servers ("bench") or testing the examples in other languages ("clients") takes, if any is missing. Used by
+# the Makefile and by the Dockerfile.
 set -euo pipefail
 
 runtime=(libpq5 libnghttp2-14 libzstd1 libjemalloc2 zlib1g ca-certificates postgresql)
@@ -18,7 +19,17 @@ case "${1:-}" in
       "${runtime[@]}" nghttp2-client nghttp2-server etcd-server python3 gnuplot-nox
       g++ pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc
     ) ;;
-  *) echo "usage: packages.sh build|runtime|bench" >&2; exit 64 ;;
+  clients)
+    packages=(
+      protobuf-compiler
+      cmake g++ libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc
+      golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go protoc-gen-go-grpc
+      ruby ruby-grpc ruby-grpc-tools
+      default-jdk-headless maven protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java libnetty-java
+      libperfmark-java libgoogle-gson-java libanimal-sniffer-java libgeronimo-annotation-1.3-spec-java junit5
+      libmaven-resources-plugin-java libmaven-compiler-plugin-java libbuild-helper-maven-plugin-java libexec-maven-plugin-java
+    ) ;;
+  *) echo "usage: packages.sh build|runtime|bench|clients" >&2; exit 64 ;;
 esac
 
 missing=()

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from documents import INTERNALS, PAGES, WALK, Walk, blocks, fences, masked
+from documents import CLIENTS, INTERNALS, PAGES, WALK, Walk, blocks, fences, masked
 from repository import ROOT
 
 PROTO = ROOT / "proto" / "flowstate" / "v1"
@@ -37,7 +37,7 @@ def test_every_command_is_run(page):
     assert name in WALK or not blocks(name), f"{name} has commands that can run and is not in WALK"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *sorted(CLIENTS.rglob("README.md"))], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     text = page.read_text()
     targets = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]

@@ -10,6 +10,8 @@ from repository import ROOT
 
 #: What describes the inside: ARCHITECTURE.md leads there. README.md leads to all others.
 INTERNALS = sorted((ROOT / "docs" / "internals").glob("*.md"))
+#: An example in a folder for each language; `Tests/python/clients` runs their commands.
+CLIENTS = ROOT / "docs" / "clients"
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG")),
          *sorted((ROOT / "docs").glob("*.md")), *INTERNALS]
 #: Each goes on where the one before ended: flows, files and environment stay.
@@ -18,6 +20,8 @@ WALK = ["README", "docs/command-line", "docs/definitions", "docs/recovery", "doc
 #: What a test neither builds, installs nor starts.
 ELSEWHERE = re.compile(
     r"\b(make|docker|psql|openssl|pip|flowstate-bench|grpcurl|swift build|swift test|pytest)\b|export PATH|flowstate serve(?! --help)")
+#: What the tests of the clients do not run: it fetches what the machine has already.
+INSTALLS = re.compile(r"\b(apt-get|pip|gem|go install|go mod)\b")
 #: Where the server of the documents is.
 PORT = "localhost:7420"
 FENCE = re.compile(r"^```(\w*)$")
