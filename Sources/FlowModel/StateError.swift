@@ -52,6 +52,8 @@ package indirect enum StateError: Error, Sendable, Equatable {
     case databaseUnavailable(message: String, outcomeUnknown: Bool, retryAfterMilliseconds: Int64)
     /// The request takes more steps than allowed (`Limits.work`); nothing was applied.
     case workLimitExceeded(limit: Int)
+    /// A watch, or a load that waits, goes on elsewhere, or from its last cursor.
+    case watchEnded(String)
     /// Too many operations wait; nothing was applied.
     /// `unit`: what is counted: `operations`, `bytes` that are queued, `memoryUnit`.
     case overloaded(queued: Int, limit: Int, unit: String, retryAfterMilliseconds: Int64)
@@ -105,6 +107,7 @@ extension StateError {
         case .tooManyFlows: "TOO_MANY_FLOWS"
         case .idempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED"
         case .databaseUnavailable: "DATABASE_UNAVAILABLE"
+        case .watchEnded: "WATCH_ENDED"
         case .workLimitExceeded: "WORK_LIMIT_EXCEEDED"
         case .overloaded: "OVERLOADED"
         case .invalidArgument: "INVALID_REQUEST"
@@ -139,6 +142,7 @@ extension StateError {
     package var retryAfterMilliseconds: Int64? {
         switch self {
         case .databaseUnavailable(_, _, let delay), .overloaded(_, _, _, let delay): delay
+        case .watchEnded: 0
         default: nil
         }
     }

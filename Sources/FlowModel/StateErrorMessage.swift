@@ -48,6 +48,7 @@ extension StateError: CustomStringConvertible {
         case .idempotencyKeyReused(let key):
             "idempotency key \"\(key)\" was used by a request with other content; use a new key for a new request"
         case .databaseUnavailable(let message, let outcomeUnknown, _): Self.databaseUnavailable(message, outcomeUnknown)
+        case .watchEnded(let why): "\(why): watch again, from the last cursor"
         case .workLimitExceeded(let limit):
             "the request takes more than \(limit) steps of work (limit work); nothing was applied: send less at once, or use smaller states"
         case .overloaded(let taken, let limit, Self.memoryUnit, _):

@@ -84,7 +84,7 @@ package enum ErrorTable {
             .notificationNotFound:
             .notFound
         case .tooLarge, .tooMany, .workLimitExceeded, .overloaded: .resourceExhausted
-        case .databaseUnavailable: .unavailable
+        case .databaseUnavailable, .watchEnded: .unavailable
         case .deadlineExceeded: .deadlineExceeded
         case .cancelled: .cancelled
         case .dataLoss: .dataLoss
@@ -128,7 +128,7 @@ package enum ErrorTable {
         case .invalidArgument(let field, let message), .unsupported(let field, let message):
             badField(field, message)
         case .patchNotApplicable, .stateNotJSON, .definitionNotFound, .quarantinedNotFound, .notificationNotFound, .flowNotFound,
-            .versionNotFound, .checkpointNotFound, .checkpointAlreadyExists, .idempotencyKeyReused, .databaseUnavailable,
+            .versionNotFound, .checkpointNotFound, .checkpointAlreadyExists, .idempotencyKeyReused, .databaseUnavailable, .watchEnded,
             .tooManyFlows, .workLimitExceeded, .overloaded, .deadlineExceeded, .cancelled, .dataLoss, .unauthenticated, .permissionDenied,
             .internalFault:
             nil
@@ -172,9 +172,8 @@ package enum ErrorTable {
             ["flow_id": flowID, "version": String(version)]
         case .permissionDenied(let scope): ["scope": scope]
         case .stateInvalid, .definitionInvalid, .quarantinedNotFound, .notificationNotFound, .transitionNotAllowed, .statusNotAllowed,
-            .tooLarge, .tooMany, .tooManyFlows, .idempotencyKeyReused, .databaseUnavailable, .workLimitExceeded, .overloaded,
-            .invalidArgument,
-            .deadlineExceeded, .cancelled, .unauthenticated, .unsupported, .internalFault:
+            .tooLarge, .tooMany, .tooManyFlows, .idempotencyKeyReused, .databaseUnavailable, .watchEnded, .workLimitExceeded, .overloaded,
+            .invalidArgument, .deadlineExceeded, .cancelled, .unauthenticated, .unsupported, .internalFault:
             [:]
         }
     }

@@ -127,7 +127,7 @@ struct FeedPositionTests {
 
     @Test func cursorsAreReadAsTheyWereWritten() throws {
         let cursors: [WatchCursor] = [
-            .version(0), .version(7), .position(start),
+            .version(0, flow: 0), .version(7, flow: .max), .position(start),
             .position(
                 FeedPosition(
                     history: FeedPosition.History(system: .max, timeline: 7), time: Timestamp(microseconds: 1_764_064_800_000_001),
@@ -161,6 +161,6 @@ struct FeedPositionTests {
         ] {
             #expect(throws: StateError.self) { try WatchCursor(WatchCursor.position(impossible).bytes) }
         }
-        #expect(throws: StateError.self) { try WatchCursor(WatchCursor.version(-1).bytes) }
+        #expect(throws: StateError.self) { try WatchCursor(WatchCursor.version(-1, flow: 1).bytes) }
     }
 }

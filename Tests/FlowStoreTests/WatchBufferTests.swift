@@ -72,9 +72,9 @@ struct WatchBufferTests {
         var buffer = WatchBuffer(limits: limits())
         _ = buffer.offer(try item(1))
         buffer.end(.stopping)
-        #expect(taken(&buffer) == "DATABASE_UNAVAILABLE")
+        #expect(taken(&buffer) == "WATCH_ENDED")
         #expect(!buffer.offer(try item(2)))
         buffer.rejoin()
-        #expect(taken(&buffer) == "DATABASE_UNAVAILABLE")
+        #expect(taken(&buffer) == "WATCH_ENDED")
     }
 }

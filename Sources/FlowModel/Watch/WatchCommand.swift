@@ -3,7 +3,9 @@ package struct WatchFlowsCommand: Sendable {
     package enum Start: Sendable, Equatable {
         /// With what is committed from now on.
         case now
-        case after(WatchCursor)
+        case cursor(WatchCursor)
+        /// With the versions of the one flow after this one.
+        case version(FlowVersion)
     }
 
     package var tenant: String
@@ -74,6 +76,13 @@ extension FlowFilter {
     }
 }
 
+extension WatchFlowsCommand {
+    /// The cursor behind a version of the one flow.
+    package func cursor(after version: FlowVersion) -> WatchCursor {
+        .version(version, flow: WatchCursor.fingerprint(of: flowIDs.first ?? ""))
+    }
+}
+
 extension StateCheck {
     package func check(_ command: WatchFlowsCommand) throws(StateError) {
         try NameRule.check(command.tenant, field: "tenant", maximumBytes: limits.idBytes)
@@ -88,13 +97,17 @@ extension StateCheck {
         guard filter.created.isUnbounded, filter.updated.isUnbounded else {
             throw .invalidArgument(field: "filter", message: "has a time; a watch begins with a cursor, or with what is committed from now on")
         }
-        if case .after(.version) = command.start, command.flowIDs.count != 1 {
+        switch command.start {
+        case .version where command.flowIDs.count != 1:
             throw .invalidArgument(field: "after_version", message: "needs exactly one flow id, since every flow has its own numbers")
+        case .cursor(.version(_, let flow)) where command.flowIDs.count != 1 || WatchCursor.fingerprint(of: command.flowIDs[0]) != flow:
+            throw .invalidArgument(field: "cursor", message: "is of the versions of one flow, and that is not what this watch is of")
+        case .now, .cursor, .version: break
         }
         if let interval = command.bookmarkMilliseconds, interval < limits.minimumBookmarkMilliseconds {
             throw .invalidArgument(
                 field: "bookmark_interval",
-                message: "is \(interval) ms; it must be at least \(limits.minimumBookmarkMilliseconds) ms")
+                message: "is too short; it must be at least \(limits.minimumBookmarkMilliseconds) ms")
         }
     }
 }

@@ -9,8 +9,8 @@
 package enum WatchCursor: Sendable, Equatable {
     /// Everything up to here has been sent.
     case position(FeedPosition)
-    /// The versions of the one flow up to this one have been sent.
-    case version(FlowVersion)
+    /// The versions of the one flow up to this one have been sent. The flow is a fingerprint of its id.
+    case version(FlowVersion, flow: UInt64)
 
     private static let format: UInt8 = 1
     private static let headerBytes = 30
@@ -29,9 +29,10 @@ package enum WatchCursor: Sendable, Equatable {
             bytes.append(bigEndian: UInt64(bitPattern: position.time.microseconds))
             bytes.append(bigEndian: UInt64(bitPattern: position.next))
             for id in position.running { bytes.append(bigEndian: UInt64(bitPattern: id)) }
-        case .version(let version):
+        case .version(let version, let flow):
             bytes.append(2)
             bytes.append(bigEndian: UInt64(bitPattern: version))
+            bytes.append(bigEndian: flow)
         }
         bytes.append(bigEndian: Self.checksum(bytes[...]))
         return bytes
@@ -58,12 +59,18 @@ package enum WatchCursor: Sendable, Equatable {
             else { throw Self.damaged }
             self = .position(position)
         case 2:
-            guard body.count == 10, case let version = Self.number(body[2...]), (0...WireNumber.maximum).contains(version) else {
+            guard body.count == 18, case let version = Self.number(body[2...]), (0...WireNumber.maximum).contains(version) else {
                 throw Self.damaged
             }
-            self = .version(version)
+            self = .version(version, flow: UInt64(bigEndian: body[10...]))
         default: throw Self.damaged
         }
+    }
+
+    static func fingerprint(of flowID: String) -> UInt64 {
+        var fingerprint = Fingerprint()
+        fingerprint.combine(flowID)
+        return fingerprint.value
     }
 
     private static var damaged: StateError {

@@ -28,10 +28,10 @@ enum WatchFlows: StreamingFlowMethod {
     private static func start(_ given: WatchFlowsRequest.Start?) throws(StateError) -> WatchFlowsCommand.Start {
         switch given {
         case nil: return .now
-        case .cursor(let bytes): return .after(try WatchCursor(bytes))
+        case .cursor(let bytes): return .cursor(try WatchCursor(bytes))
         case .afterVersion(let version):
             try WireNumber.check(version, field: "after_version")
-            return .after(.version(version))
+            return .version(version)
         }
     }
 

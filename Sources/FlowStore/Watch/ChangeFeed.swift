@@ -122,7 +122,7 @@ final class ChangeFeed: Sendable {
                 }
                 if window.isCut { pause = .zero }
             } catch {
-                if case .databaseUnavailable = error, position.history != reader.history {
+                if case .watchEnded = error {
                     end(.historyChanged) { $0.position = nil }
                 }
                 pause = Self.pauseAfterFailure
@@ -170,9 +170,5 @@ final class ChangeFeed: Sendable {
 
 extension StateError {
     /// Watches end with it.
-    static var stopping: StateError {
-        .databaseUnavailable(
-            message: "the server is stopping; watch again on another one, from the last cursor", outcomeUnknown: false,
-            retryAfterMilliseconds: 0)
-    }
+    static var stopping: StateError { .watchEnded("the server is stopping") }
 }

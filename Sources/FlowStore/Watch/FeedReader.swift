@@ -184,8 +184,6 @@ struct FeedReader: Sendable {
 extension StateError {
     /// Another server has taken over, or a backup was restored: what was read may be unknown there.
     static var historyChanged: StateError {
-        .databaseUnavailable(
-            message: "the database's history has changed (another server took over, or a backup was restored); watch again, from the last cursor",
-            outcomeUnknown: false, retryAfterMilliseconds: 0)
+        .watchEnded("the history of the database has changed (another server took over, or a backup was restored)")
     }
 }

@@ -38,21 +38,26 @@ package struct FlowWatch: Sendable {
         let now = try await reader.now(for: context)
         var position = try await start(now)
         var sent = command.start.version
-        // The client learns that the watch has begun, and from where it can go on.
-        try await send(WatchEvent(.bookmark(position.time), cursor: sent.map { .version($0) } ?? .position(position)))
+        // The client learns that the watch has begun, and from where it can go on. Nothing is known to have been sent of a flow's versions.
+        let sentUntil = sent == nil ? position.time : Timestamp(microseconds: 0)
+        try await send(WatchEvent(.bookmark(sentUntil), cursor: sent.map(command.cursor) ?? .position(position)))
+        var isFirst = true
         while true {
             let joined = feed.join(queue, now: now, in: store)
-            if let version = sent, position == now {
+            if isFirst, let version = sent {
                 sent = try await sendVersions(after: version, send)
                 position = joined
             }
             try await catchUp(&position, to: joined, queue, &sent, send)
+            // And when it has what was there already.
+            if isFirst, command.start != .now { try await send(WatchEvent(.bookmark(position.time), cursor: .position(position))) }
+            isFirst = false
             if let dropped = try await follow(queue, from: &position, &sent, send) { position = dropped }
         }
     }
 
     private func start(_ now: FeedPosition) async throws(StateError) -> FeedPosition {
-        guard case .after(.position(let cursor)) = command.start else { return now }
+        guard case .cursor(.position(let cursor)) = command.start else { return now }
         if cursor.history == now.history, cursor.next <= now.next { return cursor }
         return try await reader.position(replacing: cursor, of: command.tenant, for: context)
     }
@@ -68,7 +73,7 @@ package struct FlowWatch: Sendable {
             let changes = try await reader.versions(of: key, after: last, for: context)
             guard let end = changes.last?.version.version else { return last }
             for change in changes where command.filter.matches(change) {
-                try await self.send(change, cursor: .version(change.version.version), send)
+                try await self.send(change, cursor: command.cursor(after: change.version.version), send)
             }
             last = end
         }
@@ -151,6 +156,9 @@ package struct FlowWatch: Sendable {
 
 extension WatchFlowsCommand.Start {
     fileprivate var version: FlowVersion? {
-        if case .after(.version(let version)) = self { version } else { nil }
+        switch self {
+        case .version(let version), .cursor(.version(let version, _)): version
+        case .now, .cursor(.position): nil
+        }
     }
 }

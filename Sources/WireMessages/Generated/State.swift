@@ -2897,7 +2897,8 @@ public struct DeleteWritesResponse: WireMessage, Equatable {
 public struct WatchFlowsRequest: WireMessage, Equatable {
     /// Where to begin; not set: with what is committed from now on.
     public enum Start: Equatable, Sendable {
-        /// After this cursor, from an earlier WatchFlowsResponse. Versions that were removed since are not sent, and leave a gap
+        /// After this cursor, from an earlier WatchFlowsResponse for the same flows: of others, versions from before the
+        /// cursor are not sent. Versions that were removed since are not sent, and leave a gap
         /// in the numbers. After a failover, or in a database that was restored, those of the ten minutes before come again.
         case cursor([UInt8])
         /// With the version after this one; needs exactly one flow id. 0: with the first that is left.
@@ -2907,7 +2908,8 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
     /// Only these flows, 1,000 at most, whether they exist yet or not; empty: every flow that the filter matches.
     public var flowIDs: [String] = []
     /// Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
-    /// version is read. Versions that delete a flow are sent too. Time fields answer INVALID_ARGUMENT here.
+    /// version is read, a moment later: where labels change, filter here by what stays. Versions that delete a flow are sent
+    /// too. Time fields answer INVALID_ARGUMENT here.
     public var filter: FlowFilter?
     /// Where to begin; not set: with what is committed from now on.
     public var start: Start?
@@ -2983,7 +2985,7 @@ public struct WatchFlowsResponse: WireMessage, Equatable {
         /// A version was committed. Without `include_state`, of a deletion, and of a version that was removed meanwhile, its
         /// state is empty. The flow is as it was when the version was read, which may be at a later version already.
         case change(Snapshot)
-        /// Nothing; everything that was committed before this time has been sent.
+        /// Nothing; everything that was committed before this time has been sent. The first with `after_version` has the time 0.
         case bookmark(Timestamp)
     }
 

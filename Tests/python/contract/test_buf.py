@@ -58,3 +58,7 @@ def test_what_breaks_clients_is_found(changed, name, old, new):
 def test_a_field_goes_with_its_number_and_name_reserved(changed):
     proto = changed("errors.proto", "  int64 actual = 2;", '  reserved 2;\n  reserved "actual";')
     assert buf("breaking", "--against", RELEASED, proto=proto) == []
+
+
+def test_files_are_formatted():
+    assert buf("format", "-d") == []

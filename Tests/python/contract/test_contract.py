@@ -30,7 +30,9 @@ def call(channel, method):
     try:
         reply = function(iter([request]) if method.client_streaming else request, timeout=20)
         if method.server_streaming:
-            list(reply)
+            # A watch never ends by itself.
+            next(reply, None)
+            reply.cancel()
     except grpc.RpcError as error:
         return error.code(), error.details()
     return grpc.StatusCode.OK, ""

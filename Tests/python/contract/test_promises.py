@@ -50,6 +50,8 @@ HELD = {
         "Not set: as before.": "state/test_ttl.py::test_each_save_renews_it_until_one_says_otherwise",
         "Only these flows, 1,000 at most, whether they exist yet or not; empty: every flow that the filter matches.":
             "state/test_watch.py::test_of_named_flows_also_those_that_do_not_exist_yet",
+        "0: with the first that is left.": "state/test_watch.py::test_removed_versions_are_not_sent_later",
+        "Not set: every flow.": "state/test_watch.py::test_every_version_of_every_flow",
         "Time fields answer INVALID_ARGUMENT here.": "state/test_watch.py::test_what_cannot_be_watched",
         "Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.":
             "state/test_writes.py::test_what_cannot_be_a_write",

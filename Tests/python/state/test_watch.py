@@ -158,6 +158,26 @@ def test_from_a_version_that_is_yet_to_come(flows, watch):
     assert seen.wait_for(2).changes == [("a", 4), ("a", 5)]
 
 
+def test_a_bookmark_follows_what_was_there(flows):
+    for _ in range(3):
+        flows.save("a")
+    call = flows.WatchFlows(flow_ids=["a"], after_version=1, timeout=30)
+    messages = [next(call) for _ in range(4)]
+    call.cancel()
+    assert [message.WhichOneof("event") for message in messages] == ["bookmark", "change", "change", "bookmark"]
+    assert messages[0].bookmark.ToNanoseconds() == 0
+    assert messages[3].bookmark.ToNanoseconds() >= flows.load("a").version.created_at.ToNanoseconds()
+
+
+def test_a_cursor_of_one_flows_versions_is_for_that_flow(flows):
+    flows.save("a")
+    cursor = next(flows.WatchFlows(flow_ids=["a"], after_version=0, timeout=30)).cursor
+    for flow_ids in (["b"], ["a", "b"], []):
+        with invalid() as refusal:
+            next(flows.WatchFlows(flow_ids=flow_ids, cursor=cursor))
+        assert refusal.fields() == ["cursor"]
+
+
 def test_bookmarks_come_while_nothing_changes(flows, watch):
     seen = watch(bookmark_interval=Duration(seconds=1))
     flows.save("a")

@@ -1628,7 +1628,8 @@ struct  Flowstate__V1__WatchFlowsRequest
   ProtobufCBinaryData *flow_ids;
   /*
    * Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
-   * version is read. Versions that delete a flow are sent too. Time fields answer INVALID_ARGUMENT here.
+   * version is read, a moment later: where labels change, filter here by what stays. Versions that delete a flow are sent
+   * too. Time fields answer INVALID_ARGUMENT here.
    */
   Flowstate__V1__FlowFilter *filter;
   /*
@@ -1642,7 +1643,8 @@ struct  Flowstate__V1__WatchFlowsRequest
   Flowstate__V1__WatchFlowsRequest__StartCase start_case;
   union {
     /*
-     * After this cursor, from an earlier WatchFlowsResponse. Versions that were removed since are not sent, and leave a gap
+     * After this cursor, from an earlier WatchFlowsResponse for the same flows: of others, versions from before the
+     * cursor are not sent. Versions that were removed since are not sent, and leave a gap
      * in the numbers. After a failover, or in a database that was restored, those of the ten minutes before come again.
      */
     ProtobufCBinaryData cursor;
@@ -1679,7 +1681,7 @@ struct  Flowstate__V1__WatchFlowsResponse
      */
     Flowstate__V1__Snapshot *change;
     /*
-     * Nothing; everything that was committed before this time has been sent.
+     * Nothing; everything that was committed before this time has been sent. The first with `after_version` has the time 0.
      */
     Google__Protobuf__Timestamp *bookmark;
   };
