@@ -81,6 +81,7 @@ class Method:
     output: str
     client_streaming: bool
     server_streaming: bool
+    is_read_only: bool
     doc: str
 
 
@@ -161,7 +162,7 @@ class Reader:
         for number, value in fields(data):
             if number == 2:
                 service.methods.append(Method(text(value, 1), text(value, 2), text(value, 3), one(value, 5) == 1,
-                                              one(value, 6) == 1, self.doc(*path, 2, len(service.methods))))
+                                              one(value, 6) == 1, one(one(value, 4, b""), 34) == 1, self.doc(*path, 2, len(service.methods))))
         return service
 
 

@@ -306,7 +306,8 @@ def contract(files: list, names: Names) -> str:
     for service in services:
         for method in service.methods:
             kind = (", clientStreaming: true" if method.client_streaming else "") + (
-                ", serverStreaming: true" if method.server_streaming else "")
+                ", serverStreaming: true" if method.server_streaming else "") + (
+                ", isReadOnly: true" if method.is_read_only else "")
             lines += [f"    public static let {method_constant(method)} = MethodDescriptor(",
                       f'        "{method.name}", of: "{service.full_name[1:]}"{kind})']
     lines += ["}", "", "extension FlowStateProto {", "    /// Every service of the package, in the order of its files.",
@@ -321,6 +322,11 @@ def contract(files: list, names: Names) -> str:
     return "\n".join(lines + ["    ]", "}", ""])
 
 
+def field_names(files: list, full_name: str) -> list:
+    """The names of a message's fields."""
+    return [field.name for file in files for message in file.messages if message.full_name == full_name for field in message.fields]
+
+
 def client(files: list, names: Names) -> str:
     """The methods of StateClient: every unary one of the contract."""
     methods = [(service, method) for file in files for service in file.services for method in service.methods
@@ -330,6 +336,9 @@ def client(files: list, names: Names) -> str:
         name, request, response = method_constant(method), names.swift(method.input), names.swift(method.output)
         lines += [f"extension StateClient.Method where Request == {request}, Response == {response} {{",
                   f"    public static var {name}: Self {{ Self(.{name}) }}", "}"]
+    keyed = dict.fromkeys(method.input for _, method in methods if "idempotency_key" in field_names(files, method.input))
+    for request in keyed:
+        lines += [f"extension {names.swift(request)}: IdempotentRequest {{}}"]
     lines += ["", "extension StateClient {"]
     for _, method in methods:
         name, request, response = method_constant(method), names.swift(method.input), names.swift(method.output)

@@ -17,7 +17,7 @@ struct Benchmark {
     }
 
     private func checkServer() async throws {
-        let client = StateClient(endpoint: server.endpoint, timeout: .seconds(10))
+        let client = StateClient(endpoint: server.endpoint, timeout: .seconds(10), retries: .never)
         let answer: Result<Bool, any Error>
         do { answer = .success(try await client.isServing()) } catch { answer = .failure(error) }
         await client.close()

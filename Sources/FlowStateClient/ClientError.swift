@@ -43,6 +43,8 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    init(missing field: String) { self.init(Status(.internal, "the server's answer has no \(field)")) }
+
     /// Whether the same call may succeed a moment later, on this server or another one.
     public var isTransient: Bool { code == .unavailable || code == .resourceExhausted && retryDelay != nil }
 

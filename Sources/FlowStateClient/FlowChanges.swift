@@ -33,6 +33,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
                     stream = nil
                     try Task.checkCancellation()
                     let failure = ClientError(wrapping: error)
+                    if failure.code == .unavailable { client.advance() }
                     guard hasBegun, failure.isTransient else { throw failure }
                     try await Task.sleep(for: backoff.next(atLeast: failure.retryDelay))
                     continue

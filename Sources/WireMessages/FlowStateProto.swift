@@ -32,12 +32,17 @@ public struct MethodDescriptor: Hashable, Sendable {
     public let clientStreaming: Bool
     /// Whether the server answers a stream of messages.
     public let serverStreaming: Bool
+    /// Whether it changes nothing (`idempotency_level`).
+    public let isReadOnly: Bool
 
-    init(_ name: String, of service: String, clientStreaming: Bool = false, serverStreaming: Bool = false) {
+    init(
+        _ name: String, of service: String, clientStreaming: Bool = false, serverStreaming: Bool = false, isReadOnly: Bool = false
+    ) {
         self.name = name
         self.service = service
         self.clientStreaming = clientStreaming
         self.serverStreaming = serverStreaming
+        self.isReadOnly = isReadOnly
     }
 
     /// Such as `flowstate.v1.FlowStateService/SaveState`.

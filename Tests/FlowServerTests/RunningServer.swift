@@ -52,7 +52,7 @@ func withClient(
 ) async throws {
     var configuration = ClientConfiguration()
     configuration.connections = connections
-    let client = StateClient(endpoint: endpoint, tenant: "tests", configuration: configuration)
+    let client = StateClient(endpoint: endpoint, tenant: "tests", retries: .never, configuration: configuration)
     do {
         try await body(client)
     } catch {

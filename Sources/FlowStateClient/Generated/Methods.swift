@@ -155,6 +155,19 @@ extension StateClient.Method where Request == ListWritesRequest, Response == Lis
 extension StateClient.Method where Request == DeleteWritesRequest, Response == DeleteWritesResponse {
     public static var deleteWrites: Self { Self(.deleteWrites) }
 }
+extension TransitionPhaseRequest: IdempotentRequest {}
+extension CompletePhaseRequest: IdempotentRequest {}
+extension ReportErrorRequest: IdempotentRequest {}
+extension SetStatusRequest: IdempotentRequest {}
+extension MoveFlowRequest: IdempotentRequest {}
+extension RecoverFlowRequest: IdempotentRequest {}
+extension RestoreQuarantinedRequest: IdempotentRequest {}
+extension CreateFlowRequest: IdempotentRequest {}
+extension SaveStateRequest: IdempotentRequest {}
+extension BatchSaveStateRequest: IdempotentRequest {}
+extension ForkFlowRequest: IdempotentRequest {}
+extension DeleteFlowRequest: IdempotentRequest {}
+extension RestoreCheckpointRequest: IdempotentRequest {}
 
 extension StateClient {
     /// Removes what retention no longer keeps of the caller's flows.

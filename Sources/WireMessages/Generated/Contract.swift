@@ -6,21 +6,21 @@ extension MethodDescriptor {
     public static let cleanup = MethodDescriptor(
         "Cleanup", of: "flowstate.v1.FlowAdminService")
     public static let getCleanupRun = MethodDescriptor(
-        "GetCleanupRun", of: "flowstate.v1.FlowAdminService")
+        "GetCleanupRun", of: "flowstate.v1.FlowAdminService", isReadOnly: true)
     public static let getStatistics = MethodDescriptor(
-        "GetStatistics", of: "flowstate.v1.FlowAdminService")
+        "GetStatistics", of: "flowstate.v1.FlowAdminService", isReadOnly: true)
     public static let getServerInfo = MethodDescriptor(
-        "GetServerInfo", of: "flowstate.v1.FlowAdminService")
+        "GetServerInfo", of: "flowstate.v1.FlowAdminService", isReadOnly: true)
     public static let createTenant = MethodDescriptor(
         "CreateTenant", of: "flowstate.v1.FlowAdminService")
     public static let listTenants = MethodDescriptor(
-        "ListTenants", of: "flowstate.v1.FlowAdminService")
+        "ListTenants", of: "flowstate.v1.FlowAdminService", isReadOnly: true)
     public static let updateTenant = MethodDescriptor(
         "UpdateTenant", of: "flowstate.v1.FlowAdminService")
     public static let createApiKey = MethodDescriptor(
         "CreateApiKey", of: "flowstate.v1.FlowAdminService")
     public static let listApiKeys = MethodDescriptor(
-        "ListApiKeys", of: "flowstate.v1.FlowAdminService")
+        "ListApiKeys", of: "flowstate.v1.FlowAdminService", isReadOnly: true)
     public static let revokeApiKey = MethodDescriptor(
         "RevokeApiKey", of: "flowstate.v1.FlowAdminService")
     public static let transitionPhase = MethodDescriptor(
@@ -32,17 +32,17 @@ extension MethodDescriptor {
     public static let setStatus = MethodDescriptor(
         "SetStatus", of: "flowstate.v1.FlowLifecycleService")
     public static let validateState = MethodDescriptor(
-        "ValidateState", of: "flowstate.v1.FlowLifecycleService")
+        "ValidateState", of: "flowstate.v1.FlowLifecycleService", isReadOnly: true)
     public static let getHistory = MethodDescriptor(
-        "GetHistory", of: "flowstate.v1.FlowLifecycleService")
+        "GetHistory", of: "flowstate.v1.FlowLifecycleService", isReadOnly: true)
     public static let getSummary = MethodDescriptor(
-        "GetSummary", of: "flowstate.v1.FlowLifecycleService")
+        "GetSummary", of: "flowstate.v1.FlowLifecycleService", isReadOnly: true)
     public static let putDefinition = MethodDescriptor(
         "PutDefinition", of: "flowstate.v1.FlowDefinitionService")
     public static let getDefinition = MethodDescriptor(
-        "GetDefinition", of: "flowstate.v1.FlowDefinitionService")
+        "GetDefinition", of: "flowstate.v1.FlowDefinitionService", isReadOnly: true)
     public static let listDefinitions = MethodDescriptor(
-        "ListDefinitions", of: "flowstate.v1.FlowDefinitionService")
+        "ListDefinitions", of: "flowstate.v1.FlowDefinitionService", isReadOnly: true)
     public static let moveFlow = MethodDescriptor(
         "MoveFlow", of: "flowstate.v1.FlowDefinitionService")
     public static let acquireLease = MethodDescriptor(
@@ -52,19 +52,19 @@ extension MethodDescriptor {
     public static let releaseLease = MethodDescriptor(
         "ReleaseLease", of: "flowstate.v1.FlowLeaseService")
     public static let getLease = MethodDescriptor(
-        "GetLease", of: "flowstate.v1.FlowLeaseService")
+        "GetLease", of: "flowstate.v1.FlowLeaseService", isReadOnly: true)
     public static let recoverFlow = MethodDescriptor(
         "RecoverFlow", of: "flowstate.v1.FlowRecoveryService")
     public static let getRecoveryStatus = MethodDescriptor(
-        "GetRecoveryStatus", of: "flowstate.v1.FlowRecoveryService")
+        "GetRecoveryStatus", of: "flowstate.v1.FlowRecoveryService", isReadOnly: true)
     public static let listQuarantine = MethodDescriptor(
-        "ListQuarantine", of: "flowstate.v1.FlowRecoveryService")
+        "ListQuarantine", of: "flowstate.v1.FlowRecoveryService", isReadOnly: true)
     public static let getQuarantined = MethodDescriptor(
-        "GetQuarantined", of: "flowstate.v1.FlowRecoveryService")
+        "GetQuarantined", of: "flowstate.v1.FlowRecoveryService", isReadOnly: true)
     public static let restoreQuarantined = MethodDescriptor(
         "RestoreQuarantined", of: "flowstate.v1.FlowRecoveryService")
     public static let listNotifications = MethodDescriptor(
-        "ListNotifications", of: "flowstate.v1.FlowRecoveryService")
+        "ListNotifications", of: "flowstate.v1.FlowRecoveryService", isReadOnly: true)
     public static let acknowledgeNotification = MethodDescriptor(
         "AcknowledgeNotification", of: "flowstate.v1.FlowRecoveryService")
     public static let createFlow = MethodDescriptor(
@@ -72,21 +72,21 @@ extension MethodDescriptor {
     public static let saveState = MethodDescriptor(
         "SaveState", of: "flowstate.v1.FlowStateService")
     public static let loadState = MethodDescriptor(
-        "LoadState", of: "flowstate.v1.FlowStateService")
+        "LoadState", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let batchSaveState = MethodDescriptor(
         "BatchSaveState", of: "flowstate.v1.FlowStateService")
     public static let batchLoadState = MethodDescriptor(
-        "BatchLoadState", of: "flowstate.v1.FlowStateService")
+        "BatchLoadState", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let uploadState = MethodDescriptor(
         "UploadState", of: "flowstate.v1.FlowStateService", clientStreaming: true)
     public static let downloadState = MethodDescriptor(
-        "DownloadState", of: "flowstate.v1.FlowStateService", serverStreaming: true)
+        "DownloadState", of: "flowstate.v1.FlowStateService", serverStreaming: true, isReadOnly: true)
     public static let listFlows = MethodDescriptor(
-        "ListFlows", of: "flowstate.v1.FlowStateService")
+        "ListFlows", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let listVersions = MethodDescriptor(
-        "ListVersions", of: "flowstate.v1.FlowStateService")
+        "ListVersions", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let diffVersions = MethodDescriptor(
-        "DiffVersions", of: "flowstate.v1.FlowStateService")
+        "DiffVersions", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let forkFlow = MethodDescriptor(
         "ForkFlow", of: "flowstate.v1.FlowStateService")
     public static let deleteFlow = MethodDescriptor(
@@ -98,7 +98,7 @@ extension MethodDescriptor {
     public static let createCheckpoint = MethodDescriptor(
         "CreateCheckpoint", of: "flowstate.v1.FlowStateService")
     public static let listCheckpoints = MethodDescriptor(
-        "ListCheckpoints", of: "flowstate.v1.FlowStateService")
+        "ListCheckpoints", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let restoreCheckpoint = MethodDescriptor(
         "RestoreCheckpoint", of: "flowstate.v1.FlowStateService")
     public static let deleteCheckpoint = MethodDescriptor(
@@ -106,11 +106,11 @@ extension MethodDescriptor {
     public static let appendWrites = MethodDescriptor(
         "AppendWrites", of: "flowstate.v1.FlowStateService")
     public static let listWrites = MethodDescriptor(
-        "ListWrites", of: "flowstate.v1.FlowStateService")
+        "ListWrites", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let deleteWrites = MethodDescriptor(
         "DeleteWrites", of: "flowstate.v1.FlowStateService")
     public static let watchFlows = MethodDescriptor(
-        "WatchFlows", of: "flowstate.v1.FlowStateService", serverStreaming: true)
+        "WatchFlows", of: "flowstate.v1.FlowStateService", serverStreaming: true, isReadOnly: true)
 }
 
 extension FlowStateProto {

@@ -44,7 +44,7 @@ struct ConnectionOptions: ParsableArguments {
         configuration.connectTimeout = .nanoseconds(min(nanoseconds, 5_000_000_000))
         return StateClient(
             endpoint: try resolvedEndpoint(), tenant: resolvedTenant, actor: resolvedActor,
-            timeout: .nanoseconds(nanoseconds), configuration: configuration)
+            timeout: .nanoseconds(nanoseconds), retries: .never, configuration: configuration)
     }
 
     /// This machine, on the port that servers listen on by default.
