@@ -1,5 +1,5 @@
-import Testing
 import TestSupport
+import Testing
 
 @testable import FlowModel
 
@@ -153,7 +153,8 @@ struct FeedPositionTests {
         }
         // Well made, and impossible.
         for impossible in [
-            FeedPosition(history: .unknown, time: position.time, next: -1), FeedPosition(history: .unknown, time: position.time, next: .max),
+            FeedPosition(history: .unknown, time: position.time, next: -1),
+            FeedPosition(history: .unknown, time: position.time, next: .max),
             FeedPosition(history: .unknown, time: position.time, next: 5, running: [5]),
             FeedPosition(history: .unknown, time: position.time, next: 5, running: [3, 3]),
             FeedPosition(history: .unknown, time: position.time, next: 5, running: [-1]),

@@ -20,7 +20,8 @@ struct ClientTests {
             left = Atomic(refusals)
             let handler = Mutex<(@Sendable (ByteBuffer, ServerCall) -> Void)?>(nil)
             let route = Route(
-                service: "flowstate.v1.FlowStateService", method: "SaveState", .unary { request, call in handler.withLock(\.self)?(request, call) })
+                service: "flowstate.v1.FlowStateService", method: "SaveState",
+                .unary { request, call in handler.withLock(\.self)?(request, call) })
             server = Server(
                 router: Router([route]), configuration: ServerConfiguration(), group: group, logger: Logger(label: "tests"))
             let address = try await server.listen(host: "127.0.0.1", port: 0)

@@ -12,8 +12,8 @@ struct WatchBufferTests {
     private func item(_ number: Int64, events: Int = 1, metadata: Int = 0) throws -> WatchBuffer.Item {
         let time = Timestamp(microseconds: number)
         let head = FlowHead(
-            key: try FlowKey(tenant: "t", flowID: "f", limits: Limits()), flowType: "", version: number, phase: "", status: "", progress: nil,
-            labels: .none, createdAt: time, updatedAt: time, deletedAt: nil)
+            key: try FlowKey(tenant: "t", flowID: "f", limits: Limits()), flowType: "", version: number, phase: "", status: "",
+            progress: nil, labels: .none, createdAt: time, updatedAt: time, deletedAt: nil)
         let version = VersionRecord(
             version: number, parentVersion: nil, kind: .saved, actor: "a", contentType: "", size: 0, digest: [], phase: "", status: "",
             progress: nil, versionLabel: nil, metadata: [UInt8](repeating: 1, count: metadata), createdAt: time, checkpoints: [])

@@ -95,7 +95,8 @@ extension StateCheck {
         let filter = command.filter
         try check(filter)
         guard filter.created.isUnbounded, filter.updated.isUnbounded else {
-            throw .invalidArgument(field: "filter", message: "has a time; a watch begins with a cursor, or with what is committed from now on")
+            throw .invalidArgument(
+                field: "filter", message: "has a time; a watch begins with a cursor, or with what is committed from now on")
         }
         switch command.start {
         case .version where command.flowIDs.count != 1:

@@ -41,7 +41,8 @@ enum ListFlows: UnaryFlowMethod {
         return ListFlowsResponse(
             flows: page.elements.map(\.head.message), nextPageToken: page.next?.text ?? "",
             contents: hasContents
-                ? page.elements.map { FlowContent(state: $0.snapshot?.state ?? [], contentType: $0.snapshot?.version.contentType ?? "") } : [])
+                ? page.elements.map { FlowContent(state: $0.snapshot?.state ?? [], contentType: $0.snapshot?.version.contentType ?? "") }
+                : [])
     }
 
     static func flowID(_ request: ListFlowsRequest) -> String { "" }

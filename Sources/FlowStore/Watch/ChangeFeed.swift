@@ -157,9 +157,8 @@ final class ChangeFeed: Sendable {
             var wanted: [UInt64: (WatchQueue, [FlowChange])] = [:]
             for change in window.changes {
                 let key = change.head.key
-                for queue in [state.byFlow[key], state.byTenant[Name(key.tenant)]].lazy.compactMap(\.self).joined() where queue.wants(change) {
-                    wanted[queue.number, default: (queue, [])].1.append(change)
-                }
+                let queues = (state.byFlow[key] ?? []) + (state.byTenant[Name(key.tenant)] ?? [])
+                for queue in queues where queue.wants(change) { wanted[queue.number, default: (queue, [])].1.append(change) }
             }
             for (queue, changes) in wanted.values {
                 queue.offer(WatchBuffer.Item(changes: changes, start: start, end: window.end), now: now)

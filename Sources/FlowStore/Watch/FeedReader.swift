@@ -98,7 +98,8 @@ struct FeedReader: Sendable {
     }
 
     /// A position of this history that comes before one of another.
-    func position(replacing other: FeedPosition, of tenant: String, for context: OperationContext) async throws(StateError) -> FeedPosition {
+    func position(replacing other: FeedPosition, of tenant: String, for context: OperationContext) async throws(StateError) -> FeedPosition
+    {
         let now = try await now(for: context)
         var parameters = Parameters()
         parameters.append(tenant)

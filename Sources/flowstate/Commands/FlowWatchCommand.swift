@@ -55,7 +55,9 @@ struct FlowWatchCommand: ClientCommand {
     mutating func validate() throws {
         try LabelArgument.check(labels)
         if let count, count < 1 { throw ValidationError("--count must be at least 1.") }
-        if afterVersion != nil, ids.count != 1 { throw ValidationError("--after-version needs one flow, since every flow has its own numbers.") }
+        if afterVersion != nil, ids.count != 1 {
+            throw ValidationError("--after-version needs one flow, since every flow has its own numbers.")
+        }
         if afterVersion != nil, cursor != nil { throw ValidationError("Give --after-version or --cursor, not both.") }
         if let cursor, Data(base64Encoded: cursor) == nil { throw ValidationError("--cursor is not base64.") }
     }
