@@ -35,16 +35,18 @@ struct MethodRunner: Sendable {
             }
         return Route(
             service: descriptor.service, method: descriptor.name,
-            .streaming(kind) { messages, call in
-                do {
-                    let context = try await self.context(call, Method.scope)
-                    try await Method.run(
-                        RequestStream(messages: messages, call: call, ceiling: self.store.limits.arenaBytes), context, self.store,
-                        ResponseStream(call: call))
-                } catch let error as StateError {
-                    throw ErrorTable.status(error)
-                }
-            })
+            .streaming(kind) { messages, call in try await self.run(method, messages, call) })
+    }
+
+    private func run<Method: StreamingFlowMethod>(
+        _ method: Method.Type, _ messages: MessageStream, _ call: ServerCall
+    ) async throws {
+        do {
+            let requests = RequestStream<Method.Request>(messages: messages, call: call, ceiling: store.limits.arenaBytes)
+            try await Method.run(requests, try await context(call, Method.scope), store, ResponseStream(call: call))
+        } catch let error as StateError {
+            throw ErrorTable.status(error)
+        }
     }
 
     // MARK: Who calls
@@ -84,6 +86,8 @@ struct MethodRunner: Sendable {
         run(method, message, call, context(identity, call))
     }
 
+    /// Not inlined: what a stream waits with takes little memory.
+    @inline(never)
     private func context(_ call: ServerCall, _ scope: Scope) async throws -> CallContext {
         let identity: Identity
         switch authenticate(call) {

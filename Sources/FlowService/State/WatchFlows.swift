@@ -11,10 +11,25 @@ enum WatchFlows: StreamingFlowMethod {
         _ requests: RequestStream<WatchFlowsRequest>, _ context: CallContext, _ store: StateStore,
         _ responses: ResponseStream<WatchFlowsResponse>
     ) async throws {
+        guard let watch = try await watch(requests, context, store, responses) else { return }
+        try await watch.run { event in try await send(event, responses) }
+    }
+
+    // Not inlined: see `FlowWatch`.
+
+    @inline(never)
+    private static func watch(
+        _ requests: RequestStream<WatchFlowsRequest>, _ context: CallContext, _ store: StateStore,
+        _ responses: ResponseStream<WatchFlowsResponse>
+    ) async throws -> FlowWatch? {
         var iterator = requests.makeAsyncIterator()
-        guard let request = try await iterator.next() else { return }
-        let watch = try FlowWatch(try command(request, context), on: store, for: responses.operationContext)
-        try await watch.run { event in try await responses.send(response(event)) }
+        guard let request = try await iterator.next() else { return nil }
+        return try FlowWatch(try command(request, context), on: store, for: responses.operationContext)
+    }
+
+    @inline(never)
+    private static func send(_ event: WatchEvent, _ responses: ResponseStream<WatchFlowsResponse>) async throws {
+        try await responses.send(response(event))
     }
 
     private static func command(_ request: WatchFlowsRequest, _ context: CallContext) throws(StateError) -> WatchFlowsCommand {

@@ -1,13 +1,17 @@
 import FlowModel
 
 /// One watch: catches up from where it starts to where the feed stands, then sends what the feed has for it; again when it falls behind.
-package struct FlowWatch: Sendable {
+///
+/// Ten thousand may wait at a time, so what is on the way to `WatchQueue.next` takes little memory: values are here rather than in the frames
+/// of functions, and what does more than wait is not inlined into them.
+package final class FlowWatch: Sendable {
     private let command: WatchFlowsCommand
     private let store: StateStore
     private let context: OperationContext
     private let keys: [FlowKey]?
     private let reader: FeedReader
     private let interest: FeedInterest
+    private let bookmarkInterval: Duration
 
     /// States are loaded so many at a time.
     private static let statesAtOnce = 16
@@ -23,6 +27,7 @@ package struct FlowWatch: Sendable {
         keys = command.flowIDs.isEmpty ? nil : Array(Set(command.flowIDs.map { FlowKey(stored: command.tenant, flowID: $0) }))
         reader = FeedReader(store: store, rows: 500, bytes: Self.windowBytes)
         let isNamed = keys.map { $0.count <= FeedInterest.mostFlowIDs } ?? false
+        bookmarkInterval = .milliseconds(command.bookmarkMilliseconds ?? store.limits.bookmarkMilliseconds)
         interest = FeedInterest(tenants: isNamed ? [] : [command.tenant], flowIDs: isNamed ? keys?.map(\.flowID) ?? [] : [])
     }
 
@@ -30,30 +35,50 @@ package struct FlowWatch: Sendable {
     ///
     /// - Parameter send: returns when the client has room for another event.
     /// - Throws: why it ended, or what `send` throws.
-    package func run(_ send: (WatchEvent) async throws -> Void) async throws {
-        let bookmarkInterval = Duration.milliseconds(command.bookmarkMilliseconds ?? store.limits.bookmarkMilliseconds)
+    package func run(_ send: @Sendable (WatchEvent) async throws -> Void) async throws {
         let feed = store.resources.feed
         let queue = try feed.queue(tenant: command.tenant, keys: keys, filter: command.filter, bookmarkInterval: bookmarkInterval)
         defer { feed.leave(queue) }
-        let now = try await reader.now(for: context)
-        var position = try await start(now)
-        var sent = command.start.version
-        // The client learns that the watch has begun, and from where it can go on. Nothing is known to have been sent of a flow's versions.
-        let sentUntil = sent == nil ? position.time : Timestamp(microseconds: 0)
-        try await send(WatchEvent(.bookmark(sentUntil), cursor: sent.map(command.cursor) ?? .position(position)))
-        var isFirst = true
+        let place = try await begin(queue, send)
         while true {
-            let joined = feed.join(queue, now: now, in: store)
-            if isFirst, let version = sent {
-                sent = try await sendVersions(after: version, send)
-                position = joined
-            }
-            try await catchUp(&position, to: joined, queue, &sent, send)
-            // And when it has what was there already.
-            if isFirst, command.start != .now { try await send(WatchEvent(.bookmark(position.time), cursor: .position(position))) }
-            isFirst = false
-            if let dropped = try await follow(queue, from: &position, &sent, send) { position = dropped }
+            if let dropped = try await follow(queue, place, send) { try await rejoin(queue, place, after: dropped, send) }
         }
+    }
+
+    /// Where the watch stands.
+    private final class Place {
+        var position: FeedPosition
+        /// The last version that was sent, if the watch began with those of one flow.
+        var sent: FlowVersion?
+
+        init(position: FeedPosition, sent: FlowVersion?) { (self.position, self.sent) = (position, sent) }
+    }
+
+    /// Sends what is there already.
+    @inline(never)
+    private func begin(_ queue: WatchQueue, _ send: (WatchEvent) async throws -> Void) async throws -> Place {
+        let now = try await reader.now(for: context)
+        let place = Place(position: try await start(now), sent: command.start.version)
+        // The client learns that the watch has begun, and from where it can go on. Nothing is known to have been sent of a flow's versions.
+        let sentUntil = place.sent == nil ? place.position.time : Timestamp(microseconds: 0)
+        try await send(WatchEvent(.bookmark(sentUntil), cursor: place.sent.map(command.cursor) ?? .position(place.position)))
+        let joined = store.resources.feed.join(queue, now: now, in: store)
+        if let version = place.sent {
+            place.sent = try await sendVersions(after: version, send)
+            place.position = joined
+        }
+        try await catchUp(place, to: joined, queue, send)
+        // And when it has what was there already.
+        if command.start != .now { try await send(WatchEvent(.bookmark(place.position.time), cursor: .position(place.position))) }
+        return place
+    }
+
+    @inline(never)
+    private func rejoin(
+        _ queue: WatchQueue, _ place: Place, after dropped: FeedPosition, _ send: (WatchEvent) async throws -> Void
+    ) async throws {
+        place.position = dropped
+        try await catchUp(place, to: store.resources.feed.join(queue, now: dropped, in: store), queue, send)
     }
 
     private func start(_ now: FeedPosition) async throws(StateError) -> FeedPosition {
@@ -80,54 +105,62 @@ package struct FlowWatch: Sendable {
     }
 
     private func catchUp(
-        _ position: inout FeedPosition, to end: FeedPosition, _ queue: WatchQueue, _ sent: inout FlowVersion?,
-        _ send: (WatchEvent) async throws -> Void
+        _ place: Place, to end: FeedPosition, _ queue: WatchQueue, _ send: (WatchEvent) async throws -> Void
     ) async throws {
-        guard position != end else { return }
+        guard place.position != end else { return }
         let before = context.reservedBytes
         try context.reserve(2 * Self.windowBytes)
         defer { context.release(to: before) }
         var isCut = true
         while isCut {
-            let window = try await reader.window(from: position, upTo: end, interest, isLive: false, for: context)
-            try await self.send(window.changes.filter(queue.wants), from: position, to: window.end, &sent, send)
-            (position, isCut) = (window.end, window.isCut)
+            let window = try await reader.window(from: place.position, upTo: end, interest, isLive: false, for: context)
+            try await self.send(window.changes.filter(queue.wants), from: place.position, to: window.end, place, send)
+            isCut = window.isCut
             // The client learns how far it has come.
-            if isCut { try await send(WatchEvent(.bookmark(position.time), cursor: .position(position))) }
+            if isCut { try await send(WatchEvent(.bookmark(place.position.time), cursor: .position(place.position))) }
         }
     }
 
     /// - Returns: the position after which changes were dropped.
     private func follow(
-        _ queue: WatchQueue, from position: inout FeedPosition, _ sent: inout FlowVersion?, _ send: (WatchEvent) async throws -> Void
+        _ queue: WatchQueue, _ place: Place, _ send: (WatchEvent) async throws -> Void
     ) async throws -> FeedPosition? {
         while true {
-            switch try await queue.next() {
-            case .behind(let dropped): return dropped
-            case .ended(let error): throw error
-            case .item(let item):
-                if item.changes.isEmpty {
-                    try await send(WatchEvent(.bookmark(item.end.time), cursor: .position(item.end)))
-                } else {
-                    // A cursor may be ahead of the feed of this server.
-                    let changes = item.changes.filter { !position.hasPassed($0.transaction) }
-                    try await self.send(changes, from: item.start, to: item.end, &sent, send)
-                }
-                position = item.end
+            if let dropped = try await take(try await queue.next(), place, send) { return dropped }
+        }
+    }
+
+    @inline(never)
+    private func take(
+        _ next: WatchBuffer.Next, _ place: Place, _ send: (WatchEvent) async throws -> Void
+    ) async throws -> FeedPosition? {
+        switch next {
+        case .behind(let dropped): return dropped
+        case .ended(let error): throw error
+        case .item(let item):
+            if item.changes.isEmpty {
+                place.position = item.end
+                try await send(WatchEvent(.bookmark(item.end.time), cursor: .position(item.end)))
+            } else {
+                // A cursor may be ahead of the feed of this server.
+                let changes = item.changes.filter { !place.position.hasPassed($0.transaction) }
+                try await self.send(changes, from: item.start, to: item.end, place, send)
             }
+            return nil
         }
     }
 
     /// Sends the changes of a window: all but the last with the cursor before it, so that it is sent again if the client goes on from there.
     private func send(
-        _ changes: [FlowChange], from start: FeedPosition, to end: FeedPosition, _ sent: inout FlowVersion?,
+        _ changes: [FlowChange], from start: FeedPosition, to end: FeedPosition, _ place: Place,
         _ send: (WatchEvent) async throws -> Void
     ) async throws {
-        let changes = changes.filter { change in sent.map { change.version.version > $0 } ?? true }
-        for (place, change) in changes.enumerated() {
-            try await self.send(change, cursor: .position(place == changes.count - 1 ? end : start), send)
+        let changes = changes.filter { change in place.sent.map { change.version.version > $0 } ?? true }
+        for (number, change) in changes.enumerated() {
+            try await self.send(change, cursor: .position(number == changes.count - 1 ? end : start), send)
         }
-        if sent != nil, let last = changes.last { sent = last.version.version }
+        if place.sent != nil, let last = changes.last { place.sent = last.version.version }
+        place.position = end
     }
 
     private func send(
