@@ -62,7 +62,7 @@ package final class FlowWatch: Sendable {
         // The client learns that the watch has begun, and from where it can go on. Nothing is known to have been sent of a flow's versions.
         let sentUntil = place.sent == nil ? place.position.time : Timestamp(microseconds: 0)
         try await send(WatchEvent(.bookmark(sentUntil), cursor: place.sent.map(command.cursor) ?? .position(place.position)))
-        let joined = store.resources.feed.join(queue, now: now, in: store)
+        let joined = store.resources.feed.join(queue, now: now, in: store).union(now)
         if let version = place.sent {
             place.sent = try await sendVersions(after: version, send)
             place.position = joined
