@@ -179,7 +179,10 @@ import Testing
         #expect(throws: MessageDeframer.Failure.tooLarge(announced: 11, limit: 10)) { try deframer.next() }
         var compressed = MessageDeframer(limit: 10)
         compressed.append(ByteBuffer(bytes: [1]))
-        #expect(throws: MessageDeframer.Failure.compressed(encoding: nil)) { try compressed.next() }
+        #expect(throws: MessageDeframer.Failure.compressed(.none)) { try compressed.next() }
+        var unknown = MessageDeframer(limit: 10, encoding: .unknown("snappy"))
+        unknown.append(ByteBuffer(bytes: [1]))
+        #expect(throws: MessageDeframer.Failure.compressed(.unknown("snappy"))) { try unknown.next() }
         var odd = MessageDeframer(limit: 10)
         odd.append(ByteBuffer(bytes: [2]))
         #expect(throws: MessageDeframer.Failure.badFlag(2)) { try odd.next() }
