@@ -64,6 +64,15 @@ import Testing
     @Test func statusTravelsInTrailers() {
         let status = Status(.aborted, "Version 3, nicht 2 — lade neu", details: [8, 10])
         #expect(Status(trailers: Metadata(received: status.trailers)) == status)
+        for pushback in [0, 100, -1, .max] as [Int64] {
+            let status = Status(.unavailable, "later", retryPushback: pushback)
+            #expect(Metadata(received: status.trailers)["grpc-retry-pushback-ms"] == "\(pushback)")
+            #expect(Status(trailers: Metadata(received: status.trailers)) == status)
+        }
+        var odd = Metadata()
+        odd.append("grpc-status", "14")
+        odd.append("grpc-retry-pushback-ms", "soon")
+        #expect(Status(trailers: odd)?.retryPushback == -1)
     }
 
     @Test func longStatusesAreCutToWhatClientsTake() {
