@@ -128,6 +128,10 @@ let package = Package(
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Compression", "Resources", nioCore, nioPosix, nioExtras, logging]),
+        // Serves gRPC's interoperability tests; not a product.
+        .executableTarget(
+            name: "interop-server", dependencies: ["GRPC", nioCore, nioPosix, logging], path: "Tests/interop-server",
+            swiftSettings: strict),
         tests("WireMessagesTests", ["WireMessages", "Protobuf", "MessageJSON", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "PostgresCluster", "Resources", "TestSupport"]),
         tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),

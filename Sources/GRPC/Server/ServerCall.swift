@@ -59,6 +59,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// For a request that did not arrive as one whole message at once.
     var deframer: MessageDeframer?
     var unaryRequest: ByteBuffer?
+    /// Whether the request of a unary call was compressed. For its method, on the event loop.
+    package internal(set) var wasRequestCompressed = false
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
     private var cancellable: (any Cancellable)?
@@ -171,7 +173,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         cancellable = work
     }
 
-    private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
+    func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
         if eventLoop.inEventLoop { body(self) } else { head.work.execute { body(self) } }
     }
 
@@ -277,7 +279,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         guard let connection, !state.isOver else { return }
         if let account = usedMemory { connection.handOver(account, to: message) }
         if let refusal = connection.refusal(ofAnswer: message) { return end(refusal, .refused) }
-        if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
+        if streaming?.hasFields != true, state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
             connection.answer(id, message, compression)
             observation?.responseBytes += message.messageBytes
             observation?.ended(.answered, .ok)
@@ -293,7 +295,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, answerCompression.map(ResponseFields.head) ?? ResponseFields.head, endStream: false)
+            sendHead()
             connection?.send(id, message.content)
         case .message: connection?.send(id, message.content)
         }
@@ -307,8 +309,11 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     func end(_ status: Status, _ kind: CallEnding.Kind) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.sendStatus(id, status)
-        case .trailers: connection.map { $0.finish(id, $0.trailers(status)) }
+        case .trailersOnly where streaming?.hasFields != true: connection?.sendStatus(id, status)
+        case .trailersOnly:
+            sendHead()
+            sendTrailers(status)
+        case .trailers: sendTrailers(status)
         }
         observation?.ended(kind, status.code)
         if kind == .deadlineExceeded { cancel() }

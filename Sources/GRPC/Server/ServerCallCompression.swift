@@ -56,6 +56,7 @@ extension ServerCall {
     }
 
     private func decompressed(_ message: ByteBuffer, wireBytes: Int) {
+        if head.kind == .unary { wasRequestCompressed = true }
         // From now on the message counts as what it has become.
         hold(message.readableBytes - wireBytes)
         deliver(message, wireBytes: wireBytes, isCompressed: true)
