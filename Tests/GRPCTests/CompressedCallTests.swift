@@ -1,3 +1,4 @@
+import Compression
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -130,6 +131,25 @@ import Testing
                 ($0 as? Status)?.code == .internal && ($0 as? Status)?.message.contains("cannot be decompressed") == true
             }
         }
+    }
+
+    /// And so is a compressed one without a name.
+    @Test(arguments: ["snappy", "identity", nil])
+    func anAnswerWithAnUnknownEncodingIsAnInternalError(_ encoding: String?) {
+        var ending: Status?
+        let call = ClientCall(
+            path: "/test/Echo", metadata: Metadata(), timeout: nil,
+            settings: ClientCall.Settings(messageBytes: 100, compression: nil, codecs: CodecPool()), consumesAtOnce: true,
+            onMessage: { _, _ in Issue.record("a message was made of it") },
+            onEnd: { if case .failure(let status) = $0 { ending = status } })
+        var head = Metadata()
+        head.append(":status", "200")
+        head.append("content-type", "application/grpc")
+        if let encoding { head.append("grpc-encoding", encoding) }
+        call.received(head.fields, endStream: false)
+        #expect(ending == nil)
+        call.received(ByteBuffer(bytes: [1, 0, 0, 0, 1, 7]))
+        #expect(ending?.code == .internal)
     }
 
     @Test func aCallThatEndsLeavesNothingBehind() async throws {

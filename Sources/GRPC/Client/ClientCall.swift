@@ -110,6 +110,10 @@ final class ClientCall {
             guard let whole = try deframer.next() else { return nil }
             message = whole
         } catch {
+            // The server's fault, not the caller's (doc/compression.md).
+            if case .compressed(.unknown(let name)) = error {
+                throw Status(.internal, "the answer has the encoding \(name.shortened(toBytes: 64)), which this client does not have")
+            }
             throw error.status
         }
         guard let compression else { return (message, message.readableBytes) }

@@ -45,7 +45,7 @@ final class Decompression: @unchecked Sendable {
     private var room: Int
     private let limit: Int
     private let codecs: CodecPool
-    private var decoder: ByteDecoder?
+    private let decoder: ByteDecoder
     private let isCancelled = Atomic(false)
     /// What the memory is reserved in. Without one, the output is small.
     private var account: MemoryAccount?
@@ -68,7 +68,7 @@ final class Decompression: @unchecked Sendable {
         }
     }
 
-    deinit { if let decoder { codecs.putBack(decoder) } }
+    deinit { codecs.putBack(decoder) }
 
     /// Ends the work of another thread at its next piece.
     func cancel() { isCancelled.store(true, ordering: .relaxed) }
@@ -100,15 +100,15 @@ final class Decompression: @unchecked Sendable {
         return try finish()
     }
 
-    /// The whole message.
+    /// The whole message. Large buffers are freed here, on the thread that did the work, rather than on an event loop that hears of its end.
     func finish() throws(Failure) -> ByteBuffer {
+        defer { (input, output) = (ByteBuffer(), ByteBuffer()) }
         while true {
             if let message = try advance(Self.piece) { return message }
         }
     }
 
     private func step(_ bytes: Int) throws(Failure) -> DecodingStep {
-        guard let decoder else { throw .noMemory }
         var result: Result<DecodingStep, CodingError> = .failure(.noMemory)
         input.withUnsafeReadableBytes { source in
             let piece = UnsafeRawBufferPointer(rebasing: source[..<min(source.count, Self.piece)])
@@ -122,12 +122,12 @@ final class Decompression: @unchecked Sendable {
         case .failure(let error): throw error.failure
         case .success(let step):
             input.moveReaderIndex(forwardBy: step.taken)
-            try reserve(decoder)
+            try reserveDecoder()
             return step
         }
     }
 
-    private func reserve(_ decoder: ByteDecoder) throws(Failure) {
+    private func reserveDecoder() throws(Failure) {
         guard let account, decoder.memoryBytes > decoderBytes else { return }
         guard account.reserve(decoder.memoryBytes - decoderBytes) else { throw .noMemory }
         decoderBytes = decoder.memoryBytes
