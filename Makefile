@@ -49,9 +49,14 @@ test-unit: toolchain ## Build, and run the tests of what does no I/O
 
 .PHONY: test-end-to-end
 test-end-to-end: ## The tests with stock gRPC clients, against the debug build, three files at a time
-	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench \
+	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench FLOWSTATE_INTEROP_BIN=$(DEBUG)/interop-server \
 	  $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile -m "not toolchain" \
 	  Tests/python --ignore=Tests/python/hostile --ignore=Tests/python/long
+
+.PHONY: test-interop
+test-interop: deps ## gRPC's interoperability cases, with the stock Python client (a part of test-end-to-end)
+	swift build --product interop-server $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	FLOWSTATE_INTEROP_BIN=$(DEBUG)/interop-server $(VENV)/bin/python -m pytest -q Tests/python/interop
 
 # Figures of a debug build say nothing here: these run against the release.
 .PHONY: test-hostile

@@ -23,7 +23,8 @@ flow_files=$(cd "$proto" && ls flowstate/v1/*.proto)
 
 # protobuf-c turns `string` into char*, which ends at the first NUL and is never checked for UTF-8; and
 # a map into entries with the same trouble. On the wire string and bytes, map and repeated entry are the
-# same, so the C is generated from a copy that says bytes and MapEntry. The public protos stay plain.
+# same, so the C is generated from a copy that says bytes and MapEntry, or for a map of messages the entry that
+# the map stands for. The public protos stay plain.
 c=$work/c
 mkdir -p "$c/google/protobuf"
 cp -R "$proto/flowstate" "$proto/google" "$proto/grpc" "$c/"
@@ -32,7 +33,8 @@ for file in $known_files; do
 done
 find "$c" -name '*.proto' -exec sed -i -E \
     -e 's/^( *)(repeated )?string ([a-z_]+ = [0-9]+)/\1\2bytes \3/' \
-    -e 's/^( *)map<string, string> ([a-z_]+ = [0-9]+)/\1repeated .google.protobuf.MapEntry \2/' {} +
+    -e 's/^( *)map<string, string> ([a-z_]+ = [0-9]+)/\1repeated .google.protobuf.MapEntry \2/' \
+    -e 's/^( *)map<string, ([A-Za-z]+)> ([a-z]+) = ([0-9]+);/\1message \u\3Entry { bytes key = 1; \2 value = 2; } repeated \u\3Entry \3 = \4;/' {} +
 printf 'syntax = "proto3";\npackage google.protobuf;\nmessage MapEntry {\n  bytes key = 1;\n  bytes value = 2;\n}\n' \
     >"$c/google/protobuf/map_entry.proto"
 for file in $(cd "$c" && grep -rl 'google.protobuf.MapEntry' flowstate google/rpc); do

@@ -210,7 +210,8 @@ class FileWriter:
                     enums.append(enum)
         swift, c = self.names.swift(message.full_name), self.names.c_type(message.full_name)
         a = self.access
-        self.lines += doc(message.doc or request_doc) + [f"{a}struct {swift}: WireMessage, Equatable {{"]
+        text = "An entry of a map." if message.is_map else message.doc or request_doc
+        self.lines += doc(text) + [f"{a}struct {swift}: WireMessage, Equatable {{"]
         for enum in enums:
             self.lines += enum + [""]
         for p in properties:
@@ -274,7 +275,7 @@ class FileWriter:
                           *(f"{self.access}import {module}" for module in imports), "", *self.lines])
 
     def nested(self, message, requests: dict) -> None:
-        if message.is_map:
+        if self.names.is_map(message.full_name):
             return
         for enum in message.enums:
             self.enum(enum)

@@ -2,6 +2,7 @@
 
 import re
 
+TYPE_STRING = 9
 KEYWORDS = {"as", "case", "default", "in", "is", "repeat", "self", "where", "operator", "internal", "protocol", "func"}
 ACRONYMS = {"id": "ID", "ids": "IDs", "url": "URL"}
 
@@ -47,7 +48,8 @@ class Names:
 
     def add(self, message, package: str) -> None:
         self.packages[message.full_name] = package
-        if message.is_map:
+        # An entry of any other map is a message like all others.
+        if message.is_map and all(field.type == TYPE_STRING for field in message.fields):
             self.maps.add(message.full_name)
         for inner in message.messages:
             self.add(inner, package)

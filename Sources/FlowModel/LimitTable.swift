@@ -84,6 +84,7 @@ package enum LimitTable {
         ("connection-age-ms", .int64(\.connectionAgeMilliseconds)),
         ("connection-age-grace-ms", .int64(\.connectionAgeGraceMilliseconds)),
         ("control-frames-per-second", .int(\.controlFramesPerSecond)),
+        ("pings-per-minute", .int(\.pingsPerMinute)),
         ("stream-resets-per-second", .int(\.streamResetsPerSecond)),
         ("handshake-timeout-ms", .int64(\.handshakeTimeoutMilliseconds)),
         ("idle-timeout-ms", .int64(\.idleTimeoutMilliseconds)),

@@ -207,6 +207,9 @@ package struct Limits: Sendable, Equatable {
     /// Frames a second without content (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA) from one connection, beyond those
     /// that belong to calls and their answers; a burst may have ten times as many. A connection that sends more is closed.
     package var controlFramesPerSecond = 1_000
+    /// PING frames a minute from one connection while nothing else is sent to it (gRFC A8); ten times as many at once. A connection that sends
+    /// more gets GOAWAY with `too_many_pings`, and is closed.
+    package var pingsPerMinute = 60
     /// Streams a second that the client of one connection resets (CVE-2023-44487); a burst may have ten times as many. A connection with
     /// more gets GOAWAY, and is closed when its calls have ended.
     package var streamResetsPerSecond = 200

@@ -101,6 +101,7 @@ package struct ServerOptions: Sendable {
         configuration.answerOverloaded = TransportErrors.answerOverloaded(memoryLimit: memory.limit)
         configuration.http2.controlFramesPerSecond = limits.controlFramesPerSecond
         configuration.http2.controlFrameBurst = Self.burst(limits.controlFramesPerSecond)
+        configuration.http2.pingsPerMinute = limits.pingsPerMinute
         configuration.http2.resetsPerSecond = limits.streamResetsPerSecond
         configuration.http2.resetBurst = Self.burst(limits.streamResetsPerSecond)
         configuration.http2.maxConcurrentStreams = limits.concurrentStreams

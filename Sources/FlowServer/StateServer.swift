@@ -73,7 +73,7 @@ package final class StateServer: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.eventLoops, metricsDelegate: watch)
         let health = HealthService()
         let server = Server(
-            router: router(store, health), configuration: transport(memory, watch), group: group, logger: logger)
+            router: router(store, health), configuration: transport(memory, watch, scheduler), group: group, logger: logger)
         let result: Result<Void, any Error>
         do {
             let address = try await listen(server)
@@ -132,10 +132,13 @@ package final class StateServer: Service {
         return Router(table.routes + health.routes + reflection.routes)
     }
 
-    private func transport(_ memory: MemoryBudget, _ watch: EventLoopWatch) -> ServerConfiguration {
+    private func transport(
+        _ memory: MemoryBudget, _ watch: EventLoopWatch, _ scheduler: ComputeScheduler
+    ) -> ServerConfiguration {
         let descriptors = ProcessSettings.raiseDescriptorLimit()
         var configuration = options.grpc(memory: memory, descriptors: descriptors)
         configuration.eventLoopWatch = watch
+        configuration.compute = scheduler
         if logger.logLevel <= .trace { configuration.observer = CallLog(logger: logger) }
         if configuration.maxConnections < options.limits.connections {
             logger.warning(

@@ -62,7 +62,7 @@ package enum ErrorTable {
         }
         var room = DetailRoom(beside: status)
         if let detail = detail(&room) { status.details.insert(detail, at: 1) }
-        return Status(code, message, details: status.encoded())
+        return Status(code, message, details: status.encoded(), retryPushback: retryAfter)
     }
 
     /// The error of a part of a request of which other parts may succeed.

@@ -21,7 +21,9 @@ package enum TransportErrors {
             AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(retryAfterMilliseconds))),
         ]
         let code = StatusCode.resourceExhausted
-        return Status(code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded())
+        // A client that retries by its policy would make the change twice: whoever called decides.
+        return Status(
+            code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded(), retryPushback: -1)
     }
 
     private static func overload(_ limit: Int) -> StateError {

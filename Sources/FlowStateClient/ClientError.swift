@@ -30,7 +30,7 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
         reason = first(ErrorInfo.self).flatMap { $0.domain == "flowstate" ? $0.reason : nil }
         conflict = first(VersionConflict.self)
         fields = first(BadRequest.self)?.fieldViolations.map(\.field) ?? []
-        retryDelay = first(RetryInfo.self)?.retryDelay
+        retryDelay = first(RetryInfo.self)?.retryDelay ?? status.retryPushback.flatMap { $0 < 0 ? nil : .milliseconds($0) }
     }
 
     /// Of anything that a call threw.

@@ -198,7 +198,10 @@ extension HTTP2Session {
     func sentFrame(_ frame: UnsafePointer<nghttp2_frame>) {
         let hd = frame.pointee.hd
         switch nghttp2_frame_type(UInt32(hd.type)) {
-        case NGHTTP2_DATA where hd.length >= FrameAllowance.leastContent: allowance.earn(FrameAllowance.content)
+        case NGHTTP2_HEADERS: pings.refill()
+        case NGHTTP2_DATA where hd.length >= FrameAllowance.leastContent:
+            allowance.earn(FrameAllowance.content)
+            pings.refill()
         case NGHTTP2_RST_STREAM where Self.offences.contains(HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code)):
             allowance.spend(FrameAllowance.offence)
         default: break
@@ -232,8 +235,12 @@ extension HTTP2Session {
             events.append(.endStream(hd.stream_id))
         case NGHTTP2_SETTINGS where hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
             events.append(.settings)
-        case NGHTTP2_PING where hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
-            events.append(.pingAcknowledged)
+        case NGHTTP2_PING:
+            if hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 {
+                events.append(.pingAcknowledged)
+            } else {
+                pings.spend(FrameAllowance.ping)
+            }
         case NGHTTP2_GOAWAY:
             let goAway = frame.pointee.goaway
             events.append(.goAway(lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)))
@@ -304,6 +311,8 @@ struct FrameAllowance {
     static let request = 8
     /// Earned by a DATA frame to the peer: two WINDOW_UPDATE frames, and a PING by which it measures the bandwidth.
     static let content = 3
+    /// Cost of a PING in an allowance that is given by the minute, and refilled by the second.
+    static let ping = 60
     /// Smaller DATA frames earn nothing: a peer that opens windows of one byte does not read.
     static let leastContent = 64
 
@@ -317,6 +326,12 @@ struct FrameAllowance {
         left = burst
     }
 
+    /// For PING frames: as many as ten minutes allow at once.
+    init(pingsPerMinute: Int) {
+        let (burst, overflow) = pingsPerMinute.multipliedReportingOverflow(by: 10 * Self.ping)
+        self.init(burst: overflow ? .max : burst, perSecond: pingsPerMinute)
+    }
+
     var isExceeded: Bool { left < 0 }
 
     mutating func spend(_ cost: Int = 1) { left -= cost }
@@ -325,4 +340,5 @@ struct FrameAllowance {
         left = overflow ? burst : min(sum, burst)
     }
     mutating func secondPassed() { earn(perSecond) }
+    mutating func refill() { left = burst }
 }

@@ -27,6 +27,8 @@ package final class HTTP2Session {
     /// The kind of the section being read.
     var isReadingTrailers = false
     var allowance: FrameAllowance
+    /// PING frames from a client to which nothing else is sent meanwhile (gRFC A8).
+    var pings: FrameAllowance
     /// The same for bytes of ignored frames. A client that is answered before its request has ended may still send a window of them.
     var ignoredBytes = FrameAllowance(burst: 16 << 20, perSecond: 1 << 20)
     let streamWindow: Int
@@ -62,6 +64,7 @@ package final class HTTP2Session {
         self.letGo = letGo
         streamWindow = settings.streamWindow
         allowance = FrameAllowance(burst: settings.controlFrameBurst, perSecond: settings.controlFramesPerSecond)
+        pings = FrameAllowance(pingsPerMinute: settings.pingsPerMinute)
         handle = try SessionHandle.open(role: role, settings: settings)
         openingReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
         trailerReader = HeaderReader(limit: settings.headerListBytes, memory: handle.memory)
@@ -89,6 +92,11 @@ package final class HTTP2Session {
         if result < 0 { throw HTTP2Error(nghttp2: Int32(result)) }
         guard role == .server else { return }
         countIgnored(received: bytes.readableBytes)
+        if pings.isExceeded {
+            // Stock clients that hear this ping half as often from then on.
+            goAway(.enhanceYourCalm, reason: "too_many_pings")
+            throw .flooded
+        }
         if allowance.isExceeded || ignoredBytes.isExceeded {
             terminate(.enhanceYourCalm)
             throw .flooded
@@ -99,6 +107,7 @@ package final class HTTP2Session {
     package func secondPassed() {
         allowance.secondPassed()
         ignoredBytes.secondPassed()
+        pings.secondPassed()
     }
 
     /// Neither function that reads or makes frames may be called from a callback, directly or not (nghttp2, programmers' guide, remarks). The
@@ -303,9 +312,10 @@ package final class HTTP2Session {
     package func announceShutdown() { _ = nghttp2_submit_shutdown_notice(pointer) }
 
     /// Sends GOAWAY: streams opened so far finish, no new ones are taken.
-    package func goAway(_ code: HTTP2ErrorCode = .noError) {
+    /// - Parameter reason: for whoever looks into it (RFC 9113 §6.8, Additional Debug Data).
+    package func goAway(_ code: HTTP2ErrorCode = .noError, reason: StaticString = "") {
         let last = nghttp2_session_get_last_proc_stream_id(pointer)
-        _ = nghttp2_submit_goaway(pointer, flagNone, last, code.rawValue, nil, 0)
+        _ = nghttp2_submit_goaway(pointer, flagNone, last, code.rawValue, reason.utf8Start, reason.utf8CodeUnitCount)
     }
 
     /// Ends the session at once: GOAWAY, then `isAlive` is false.
@@ -388,6 +398,8 @@ package struct HTTP2Settings: Sendable {
     /// Frames without content that a peer may send beyond those that answer ours: a burst, then so many a second. See `FrameAllowance`.
     package var controlFrameBurst = 10_000
     package var controlFramesPerSecond = 1_000
+    /// PING frames that a client may send while nothing else is sent to it, ten times as many at once.
+    package var pingsPerMinute = 60
 
     package init() {}
 }

@@ -64,6 +64,15 @@ import Testing
     @Test func statusTravelsInTrailers() {
         let status = Status(.aborted, "Version 3, nicht 2 — lade neu", details: [8, 10])
         #expect(Status(trailers: Metadata(received: status.trailers)) == status)
+        for pushback in [0, 100, -1, .max] as [Int64] {
+            let status = Status(.unavailable, "later", retryPushback: pushback)
+            #expect(Metadata(received: status.trailers)["grpc-retry-pushback-ms"] == "\(pushback)")
+            #expect(Status(trailers: Metadata(received: status.trailers)) == status)
+        }
+        var odd = Metadata()
+        odd.append("grpc-status", "14")
+        odd.append("grpc-retry-pushback-ms", "soon")
+        #expect(Status(trailers: odd)?.retryPushback == -1)
     }
 
     @Test func longStatusesAreCutToWhatClientsTake() {
@@ -179,7 +188,10 @@ import Testing
         #expect(throws: MessageDeframer.Failure.tooLarge(announced: 11, limit: 10)) { try deframer.next() }
         var compressed = MessageDeframer(limit: 10)
         compressed.append(ByteBuffer(bytes: [1]))
-        #expect(throws: MessageDeframer.Failure.compressed(encoding: nil)) { try compressed.next() }
+        #expect(throws: MessageDeframer.Failure.compressed(.none)) { try compressed.next() }
+        var unknown = MessageDeframer(limit: 10, encoding: .unknown("snappy"))
+        unknown.append(ByteBuffer(bytes: [1]))
+        #expect(throws: MessageDeframer.Failure.compressed(.unknown("snappy"))) { try unknown.next() }
         var odd = MessageDeframer(limit: 10)
         odd.append(ByteBuffer(bytes: [2]))
         #expect(throws: MessageDeframer.Failure.badFlag(2)) { try odd.next() }

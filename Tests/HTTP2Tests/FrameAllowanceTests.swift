@@ -47,6 +47,31 @@ import Testing
         #expect(!pair.server.isAlive)
     }
 
+    /// Ten minutes' worth at once, and each answer starts the count anew.
+    @Test func pingsWithoutAnswersEndTheSession() throws {
+        var settings = HTTP2Settings()
+        settings.pingsPerMinute = 6
+        let pair = try SessionPair(server: settings)
+        func ping(_ count: Int) throws {
+            for _ in 0..<count { pair.client.ping() }
+            try pair.run()
+        }
+        for _ in 0..<3 {
+            try ping(60)
+            let id = try pair.client.request(requestFields, endStream: true)
+            try pair.run()
+            try pair.server.respond(id, [HeaderField(":status", "200")], endStream: true)
+            try pair.run()
+        }
+        try ping(60)
+        for _ in 0..<10 { pair.server.secondPassed() }
+        try ping(1)
+        #expect(throws: HTTP2Error.flooded) { try ping(1) }
+        var output = ByteBuffer()
+        while try pair.server.takeOutput(into: &output, limit: 1 << 20) {}
+        #expect(output.withUnsafeReadableBytes { Array($0) }.suffix(14) == Array("too_many_pings".utf8)[...])
+    }
+
     @Test func unknownFramesEndTheSession() throws {
         let pair = try SessionPair()
         let frame = ByteBuffer(bytes: [0, 0x40, 0, 99, 0, 0, 0, 0, 0] + Array(repeating: 1, count: 0x4000) as [UInt8])

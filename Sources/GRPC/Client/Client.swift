@@ -1,3 +1,4 @@
+import Compression
 import HTTP2
 import NIOCore
 import NIOPosix
@@ -9,6 +10,8 @@ public struct ClientConfiguration: Sendable {
     /// The largest response message, in bytes.
     public var messageBytes = 64 << 20
     public var connectTimeout = TimeAmount.seconds(5)
+    /// How requests of a kilobyte and more are compressed; servers usually compress their responses the same way then. Nil: they are not.
+    public var compression: MessageCompression?
     package var http2 = HTTP2Settings()
 
     public init() { http2.connectionWindow = 64 << 20 }
@@ -20,6 +23,7 @@ public final class Client: Sendable {
     public let endpoint: Endpoint
     private let slots: [ConnectionSlot]
     private let configuration: ClientConfiguration
+    private let codecs = CodecPool()
 
     public init(
         endpoint: Endpoint, configuration: ClientConfiguration = .init(),
@@ -49,14 +53,14 @@ public final class Client: Sendable {
     ) -> CallHandle {
         let slot = slots[(connection ?? Int.random(in: 0..<slots.count)) % slots.count]
         let handle = CallHandle(eventLoop: slot.eventLoop)
+        let message = configuration.compression.map { message.sent($0, codecs) } ?? message
         slot.withConnection { result in
             switch result {
             case .failure(let status): completion(.failure(status))
             case .success(let handler):
                 var reply: ByteBuffer?
                 let call = ClientCall(
-                    path: path, metadata: metadata, timeout: timeout,
-                    messageBytes: self.configuration.messageBytes, consumesAtOnce: true,
+                    path: path, metadata: metadata, timeout: timeout, settings: self.settings, consumesAtOnce: true,
                     onMessage: { message, _ in reply = message },
                     onEnd: { result in
                         completion(
@@ -97,10 +101,14 @@ public final class Client: Sendable {
                 continuation.resume(
                     with: result.map { handler in
                         ClientStream.open(
-                            path, metadata, timeout, self.configuration.messageBytes, handler, slot.eventLoop)
+                            path, metadata, timeout, self.settings, handler, slot.eventLoop)
                     })
             }
         }
+    }
+
+    private var settings: ClientCall.Settings {
+        ClientCall.Settings(messageBytes: configuration.messageBytes, compression: configuration.compression, codecs: codecs)
     }
 
     /// Closes all connections; calls under way fail.

@@ -1,11 +1,22 @@
+import Compression
 import HTTP2
 import NIOCore
 
 /// One call of a client, on its connection's event loop only. Calls `onMessage` for each message, and `onEnd` exactly once.
 final class ClientCall {
+    /// What the calls of a client share.
+    struct Settings: Sendable {
+        /// The largest response message.
+        let messageBytes: Int
+        /// Of the requests. Only then are compressed responses asked for: a server then compresses them, if it does, for a reason.
+        let compression: MessageCompression?
+        let codecs: CodecPool
+    }
+
     let path: String
     let metadata: Metadata
     let timeout: TimeAmount?
+    let settings: Settings
     private(set) var id: StreamID = 0
 
     private var deframer: MessageDeframer
@@ -19,7 +30,7 @@ final class ClientCall {
 
     /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it calls `taken` itself.
     init(
-        path: String, metadata: Metadata, timeout: TimeAmount?, messageBytes: Int, consumesAtOnce: Bool,
+        path: String, metadata: Metadata, timeout: TimeAmount?, settings: Settings, consumesAtOnce: Bool,
         onMessage: @escaping (ByteBuffer, _ credit: Int) -> Void,
         onEnd: @escaping (Result<Metadata, Status>) -> Void
     ) {
@@ -29,7 +40,8 @@ final class ClientCall {
         self.consumesAtOnce = consumesAtOnce
         self.onMessage = onMessage
         self.onEnd = onEnd
-        deframer = MessageDeframer(limit: messageBytes)
+        self.settings = settings
+        deframer = MessageDeframer(limit: settings.messageBytes)
     }
 
     var isOver: Bool { onEnd == nil }
@@ -67,7 +79,11 @@ final class ClientCall {
         httpStatus = metadata[":status"] ?? ""
         if endStream { return receivedTrailers(metadata) }
         let isGRPC = metadata["content-type"]?.hasPrefix("application/grpc") ?? false
-        if httpStatus != "200" || !isGRPC { abandon(Status(httpStatus: httpStatus)) }
+        if httpStatus != "200" || !isGRPC { return abandon(Status(httpStatus: httpStatus)) }
+        // Nothing precedes the header section.
+        if let encoding = metadata["grpc-encoding"] {
+            deframer = MessageDeframer(limit: settings.messageBytes, encoding: MessageEncoding(encoding))
+        }
     }
 
     func received(_ bytes: ByteBuffer) {
@@ -75,15 +91,38 @@ final class ClientCall {
         guard !isOver else { return consume(credit.unreturned) }
         deframer.append(bytes)
         do {
-            while let message = try deframer.next() {
-                let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
+            while let (message, wireBytes) = try next() {
+                let bytes = credit.completed(wireBytes: wireBytes + MessageDeframer.prefixBytes)
                 if consumesAtOnce { taken(bytes) }
                 onMessage(message, bytes)
             }
         } catch {
-            return abandon(error.status)
+            return abandon(error)
         }
         consume(credit.partial(buffered: deframer.bufferedBytes))
+    }
+
+    /// The next message, and how many bytes it had on the wire. It is decompressed here: the client's event loop serves only its own calls.
+    private func next() throws(Status) -> (message: ByteBuffer, wireBytes: Int)? {
+        let compression = deframer.isNextCompressed ? deframer.encoding.compression : nil
+        let message: ByteBuffer
+        do throws(MessageDeframer.Failure) {
+            guard let whole = try deframer.next() else { return nil }
+            message = whole
+        } catch {
+            // The server's fault, not the caller's (doc/compression.md).
+            if case .compressed(.unknown(let name)) = error {
+                throw Status(.internal, "the answer has the encoding \(name.shortened(toBytes: 64)), which this client does not have")
+            }
+            throw error.status
+        }
+        guard let compression else { return (message, message.readableBytes) }
+        do throws(Decompression.Failure) {
+            let work = try Decompression(message, compression, limit: settings.messageBytes, codecs: settings.codecs)
+            return (try work.finish(), message.readableBytes)
+        } catch {
+            throw error.status(overloaded: Status(.resourceExhausted, "there is no memory to decompress the answer"))
+        }
     }
 
     func receivedTrailers(_ trailers: Metadata) {

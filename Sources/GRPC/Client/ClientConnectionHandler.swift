@@ -95,6 +95,10 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             HeaderField("content-type", "application/grpc"), HeaderField("user-agent", "flowstate-swift"),
         ]
         if let timeout = call.timeout { fields.append(HeaderField("grpc-timeout", Timeout.format(timeout))) }
+        if let compression = call.settings.compression {
+            fields.append(HeaderField("grpc-encoding", compression.rawValue))
+            fields.append(HeaderField("grpc-accept-encoding", MessageCompression.accepted))
+        }
         return fields + call.metadata.fields
     }
 

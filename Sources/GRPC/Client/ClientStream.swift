@@ -4,14 +4,17 @@ import NIOCore
 public final class ClientStream: Sendable {
     /// The server's messages; ends after the last one, or throws the call's `Status`.
     public let messages: MessageStream
+    private let settings: ClientCall.Settings
     private let eventLoop: any EventLoop
     private let call: NIOLoopBound<ClientCall>
     private let connection: NIOLoopBound<ClientConnectionHandler>
 
     private init(
-        _ messages: MessageStream, _ call: ClientCall, _ connection: ClientConnectionHandler, _ loop: any EventLoop
+        _ messages: MessageStream, _ settings: ClientCall.Settings, _ call: ClientCall, _ connection: ClientConnectionHandler,
+        _ loop: any EventLoop
     ) {
         self.messages = messages
+        self.settings = settings
         self.call = NIOLoopBound(call, eventLoop: loop)
         self.connection = NIOLoopBound(connection, eventLoop: loop)
         eventLoop = loop
@@ -19,14 +22,14 @@ public final class ClientStream: Sendable {
 
     /// On the connection's event loop.
     static func open(
-        _ path: String, _ metadata: Metadata, _ timeout: TimeAmount?, _ messageBytes: Int,
+        _ path: String, _ metadata: Metadata, _ timeout: TimeAmount?, _ settings: ClientCall.Settings,
         _ connection: ClientConnectionHandler, _ loop: any EventLoop
     ) -> ClientStream {
         let handle = CallHandle(eventLoop: loop)
         let (stream, source) = MessageStream.make { _, credit in handle.taken(credit) }
         source.onAbandon { handle.cancel() }
         let call = ClientCall(
-            path: path, metadata: metadata, timeout: timeout, messageBytes: messageBytes, consumesAtOnce: false,
+            path: path, metadata: metadata, timeout: timeout, settings: settings, consumesAtOnce: false,
             onMessage: { source.yield($0, credit: $1) },
             onEnd: { result in
                 switch result {
@@ -36,12 +39,13 @@ public final class ClientStream: Sendable {
             })
         handle.attach(call)
         connection.start(call, message: nil, endStream: false)
-        return ClientStream(stream, call, connection, loop)
+        return ClientStream(stream, settings, call, connection, loop)
     }
 
     /// Sends a message, and returns when there is room for the next one.
     /// - Throws: `CancellationError` when the call is over; `messages` says why.
     public func send(_ message: FramedMessage) async throws {
+        let message = settings.compression.map { message.sent($0, settings.codecs) } ?? message
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             eventLoop.execute { self.connection.value.send(self.call.value.id, message, continuation) }
         }

@@ -114,3 +114,83 @@ package struct HealthCheckResponse: WireMessage, Equatable {
         body(MessageField("status", status.fieldValue))
     }
 }
+
+/// The request of `Health.List`.
+package struct HealthListRequest: WireMessage, Equatable {
+    package init() {}
+
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__health__v1__health_list_request__get_descriptor()
+    }
+
+    package init(_ c: Grpc__Health__V1__HealthListRequest) throws(WireError) {
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<Grpc__Health__V1__HealthListRequest>, _ arena: inout Arena) {
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+    }
+}
+
+/// An entry of a map.
+package struct HealthListResponseStatusesEntry: WireMessage, Equatable {
+    package var key: String = ""
+    package var value: HealthCheckResponse?
+
+    package init(
+        key: String = "",
+        value: HealthCheckResponse? = nil
+    ) {
+        self.key = key
+        self.value = value
+    }
+
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__health__v1__health_list_response__statuses_entry__get_descriptor()
+    }
+
+    package init(_ c: Grpc__Health__V1__HealthListResponse__StatusesEntry) throws(WireError) {
+        key = try c.key.string("key")
+        value = try HealthCheckResponse.optional(c.value)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<Grpc__Health__V1__HealthListResponse__StatusesEntry>, _ arena: inout Arena) {
+        c.pointee.key = arena.copy(key)
+        c.pointee.value = arena.make(optional: value)
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("key", key.fieldValue))
+        body(MessageField("value", value.fieldValue))
+    }
+}
+
+/// The response of `Health.List`.
+package struct HealthListResponse: WireMessage, Equatable {
+    /// By the service's full name; under the empty name the server as a whole.
+    package var statuses: [HealthListResponseStatusesEntry] = []
+
+    package init(
+        statuses: [HealthListResponseStatusesEntry] = []
+    ) {
+        self.statuses = statuses
+    }
+
+    package static var descriptor: UnsafePointer<MessageDescriptor> {
+        grpc__health__v1__health_list_response__get_descriptor()
+    }
+
+    package init(_ c: Grpc__Health__V1__HealthListResponse) throws(WireError) {
+        statuses = try HealthListResponseStatusesEntry.array(c.statuses, c.n_statuses)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<Grpc__Health__V1__HealthListResponse>, _ arena: inout Arena) {
+        c.pointee.n_statuses = statuses.count
+        c.pointee.statuses = arena.list(statuses)
+    }
+
+    package func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("statuses", statuses.fieldValue))
+    }
+}

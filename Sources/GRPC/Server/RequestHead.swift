@@ -1,23 +1,27 @@
+import Compression
 import HTTP2
 import NIOCore
+import Resources
 
 /// A request's header section, checked (PROTOCOL-HTTP2.md, Requests).
 enum RequestHead {
-    case call(path: String, timeout: TimeAmount?, Metadata)
+    case call(path: String, timeout: TimeAmount?, MessageEncoding, Metadata)
     /// Not gRPC: answered with an HTTP response.
     case notGRPC(HTTPErrorResponse)
     /// gRPC, but refused with a status.
     case refused(Status, path: String)
 
     init(_ fields: [HeaderField]) {
-        var method = "", path: String?, type: String?, timeoutText: String?
+        var method = "", path: String?, type: String?, timeoutText: String?, encoding: String?
         for field in fields {
-            switch field.name {
-            case ":method": method = field.value
-            case ":path": path = field.value
+            // Lengths tell nearly all names apart, and take less time to compare.
+            switch field.name.utf8.count {
+            case 5 where field.name == ":path": path = field.value
+            case 7 where field.name == ":method": method = field.value
             // The first field of a name counts, as everywhere in metadata.
-            case "content-type": type = type ?? field.value
-            case "grpc-timeout": timeoutText = timeoutText ?? field.value
+            case 12 where field.name == "content-type": type = type ?? field.value
+            case 12 where field.name == "grpc-timeout": timeoutText = timeoutText ?? field.value
+            case 13 where field.name == "grpc-encoding": encoding = encoding ?? field.value
             default: break
             }
         }
@@ -39,7 +43,7 @@ enum RequestHead {
             }
             timeout = parsed
         }
-        self = .call(path: path ?? "", timeout: timeout, Metadata(received: fields))
+        self = .call(path: path ?? "", timeout: timeout, MessageEncoding(encoding), Metadata(received: fields))
     }
 
     /// For a header section that is too large, of which these fields were read.
@@ -98,6 +102,10 @@ final class CallHead: Sendable {
     let metadata: Metadata
     let handler: MethodHandler
     let kind: MethodKind
+    /// Of the messages that the client sends.
+    let encoding: MessageEncoding
+    /// Of the messages that it gets: the same compression, if it accepts that ("the same as the request's", doc/compression.md).
+    let answerCompression: MessageCompression?
     /// How long the caller waits. Nil: a stream without a deadline.
     let timeout: TimeAmount?
     /// Whether the client sent this timeout. A default one is coarse: the tick checks it, without a timer.
@@ -108,16 +116,23 @@ final class CallHead: Sendable {
     let overloaded: Status
     /// The sliced work of the connection's event loop.
     let work: SlicedWork
+    /// For compressed messages.
+    let compute: ComputeScheduler
+    let codecs: CodecPool
 
     init(
-        path: String, timeout: TimeAmount?, metadata: Metadata, handler: MethodHandler, configuration: ServerConfiguration,
-        work: SlicedWork
+        path: String, timeout: TimeAmount?, encoding: MessageEncoding = .none, metadata: Metadata, handler: MethodHandler,
+        configuration: ServerConfiguration, work: SlicedWork
     ) {
         self.path = path
         self.metadata = metadata
+        self.encoding = encoding
+        // Only a client that compresses itself makes the server read its `grpc-accept-encoding`, which stock clients send with each call.
+        answerCompression = encoding.compression.flatMap { $0.isAccepted(by: metadata["grpc-accept-encoding"]) ? $0 : nil }
         self.handler = handler
         self.work = work
         overloaded = configuration.answerOverloaded
+        (compute, codecs) = (configuration.compute, configuration.codecs)
         kind = handler.kind
         self.timeout =
             kind == .unary ? min(timeout ?? configuration.defaultTimeout, configuration.maximumTimeout) : timeout

@@ -36,12 +36,22 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// What it adds to the connection's memory while it is open.
     let openBytes: Int
     let head: CallHead
-    private let memoryBudget: MemoryBudget
+    let memoryBudget: MemoryBudget
     /// Created when first used: most calls need none.
     private let account = AtomicLazyReference<MemoryAccount>()
     /// Asked first: looking into `account` looks up its generic type at run time, which took 1 % of a small call.
     private let isMemoryUsed = Atomic(false)
     private var usedMemory: MemoryAccount? { isMemoryUsed.load(ordering: .acquiring) ? account.load() : nil }
+    /// `MessageCompression.code`; 0: none.
+    private let answerCode: Atomic<UInt8>
+    /// Of the messages that it sends. Safe on any thread.
+    var answerCompression: MessageCompression? {
+        get {
+            let code = answerCode.load(ordering: .relaxed)
+            return code == 0 ? nil : MessageCompression(code: code)
+        }
+        set { answerCode.store(newValue?.code ?? 0, ordering: .relaxed) }
+    }
     /// Nil once the stream is closed, at which the connection calls `closed`.
     var connection: ServerConnectionHandler?
     var state: CallState
@@ -49,6 +59,8 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     /// For a request that did not arrive as one whole message at once.
     var deframer: MessageDeframer?
     var unaryRequest: ByteBuffer?
+    /// Whether the request of a unary call was compressed. For its method, on the event loop.
+    package internal(set) var wasRequestCompressed = false
     var streaming: StreamingState?
     private var cancelHandler: (@Sendable () -> Void)?
     private var cancellable: (any Cancellable)?
@@ -67,6 +79,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     ) {
         self.id = id
         self.head = head
+        answerCode = Atomic(head.answerCompression?.code ?? 0)
         self.openBytes = openBytes
         memoryBudget = connection.configuration.memory
         self.connection = connection
@@ -105,8 +118,16 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     /// Sends one message of a streamed response, and returns when there is room for the next one.
+    /// - Parameter compresses: whether it may be compressed, if the call's answers are.
     /// - Throws: `CancellationError` once the call is over; a `Status` when there is no memory for the message.
-    package func send(_ message: FramedMessage) async throws {
+    package func send(_ message: FramedMessage, compresses: Bool = true) async throws {
+        if compresses, let compression = answerCompression {
+            return try await sendNow(compressedForStream(message, compression))
+        }
+        try await sendNow(message)
+    }
+
+    private func sendNow(_ message: FramedMessage) async throws {
         // Held until the event loop has time for the message.
         let reserved = message.messageBytes > ServerConnectionHandler.smallAnswerBytes ? message.messageBytes : 0
         if reserved > 0, !memory.reserve(reserved) { throw head.overloaded }
@@ -152,7 +173,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         cancellable = work
     }
 
-    private func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
+    func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
         if eventLoop.inEventLoop { body(self) } else { head.work.execute { body(self) } }
     }
 
@@ -178,7 +199,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         }
     }
 
-    private func withStreaming(_ body: (StreamingState) -> Void) {
+    func withStreaming(_ body: (StreamingState) -> Void) {
         let streaming = streaming ?? StreamingState()
         self.streaming = streaming
         body(streaming)
@@ -248,11 +269,18 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     }
 
     private func answer(_ message: FramedMessage) {
+        guard !state.isOver else { return }
+        guard let compression = answerCompression else { return answerNow(message, nil) }
+        if let message = compressed(message, compression) { answerNow(message, compression) }
+    }
+
+    /// - Parameter compression: what the message may have; it has none unless it is flagged.
+    func answerNow(_ message: FramedMessage, _ compression: MessageCompression?) {
         guard let connection, !state.isOver else { return }
         if let account = usedMemory { connection.handOver(account, to: message) }
         if let refusal = connection.refusal(ofAnswer: message) { return end(refusal, .refused) }
-        if state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
-            connection.answer(id, message)
+        if streaming?.hasFields != true, state.outbound == .idle, state.send() == .headersThenMessage, state.finish() == .trailers {
+            connection.answer(id, message, compression)
             observation?.responseBytes += message.messageBytes
             observation?.ended(.answered, .ok)
             release()
@@ -267,7 +295,7 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
         switch state.send() {
         case .drop: break
         case .headersThenMessage:
-            connection?.respond(id, ResponseFields.head, endStream: false)
+            sendHead()
             connection?.send(id, message.content)
         case .message: connection?.send(id, message.content)
         }
@@ -281,8 +309,11 @@ package final class ServerCall: MemoryHolder, @unchecked Sendable {
     func end(_ status: Status, _ kind: CallEnding.Kind) {
         switch state.finish() {
         case .drop: return
-        case .trailersOnly: connection?.sendStatus(id, status)
-        case .trailers: connection.map { $0.finish(id, $0.trailers(status)) }
+        case .trailersOnly where streaming?.hasFields != true: connection?.sendStatus(id, status)
+        case .trailersOnly:
+            sendHead()
+            sendTrailers(status)
+        case .trailers: sendTrailers(status)
         }
         observation?.ended(kind, status.code)
         if kind == .deadlineExceeded { cancel() }

@@ -11,7 +11,7 @@ extension ServerCall {
         do {
             try cut(bytes)
         } catch {
-            return end(error.status, .refused)
+            return end(error, .refused)
         }
         guard !state.isOver, let connection else { return }
         consume(partialCredit)
@@ -32,12 +32,14 @@ extension ServerCall {
     private static let waitingMessages = 1_024
 
     /// Cuts the kept bytes, and these behind them, into messages.
-    private func cut(_ bytes: ByteBuffer) throws(MessageDeframer.Failure) {
+    private func cut(_ bytes: ByteBuffer) throws(Status) {
         if let streaming, streaming.isCutting || credit.waiting >= Self.waitingMessages {
             if !streaming.isCutting { (streaming.isCutting, streaming.isPaused) = (true, true) }
             return streaming.uncut.append(bytes.settled)
         }
-        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) { return deliver(message) }
+        if deframer == nil, let message = MessageDeframer.only(in: bytes, limit: messageLimit) {
+            return deliver(message, wireBytes: message.readableBytes)
+        }
         guard try deliver(from: joined(bytes), atMost: Self.messagesAtOnce), let streaming else { return }
         streaming.isCutting = true
         work.add { self.cutStep() }
@@ -45,7 +47,7 @@ extension ServerCall {
 
     /// The kept bytes, and these behind them.
     private func joined(_ bytes: ByteBuffer) -> MessageDeframer {
-        var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: metadata["grpc-encoding"])
+        var deframer = deframer ?? MessageDeframer(limit: messageLimit, encoding: head.encoding)
         // A single owner, so that `append` does not copy the kept bytes.
         self.deframer = nil
         deframer.append(bytes)
@@ -53,7 +55,7 @@ extension ServerCall {
     }
 
     /// - Returns: whether there are more steps.
-    private func cutStep() -> Bool {
+    func cutStep() -> Bool {
         guard let streaming, !state.isOver else { return false }
         streaming.isPaused = credit.waiting >= Self.waitingMessages
         if streaming.isPaused {
@@ -65,14 +67,14 @@ extension ServerCall {
                 self.deframer = nil
                 if try deliver(from: deframer, atMost: Self.messagesAStep) { return true }
             }
-            if !state.isOver, let bytes = streaming.uncut.popFirst() {
+            if !state.isOver, streaming.decompression == nil, let bytes = streaming.uncut.popFirst() {
                 deframer = joined(bytes)
                 return true
             }
         } catch {
-            end(error.status, .refused)
+            end(error, .refused)
         }
-        guard !state.isOver else { return false }
+        guard !state.isOver, streaming.decompression == nil else { return false }
         streaming.isCutting = false
         settle()
         consume(partialCredit)
@@ -81,16 +83,31 @@ extension ServerCall {
     }
 
     /// Delivers whole messages, and keeps the rest.
-    /// - Returns: whether it stopped at `limit`.
-    private func deliver(from deframer: consuming MessageDeframer, atMost limit: Int) throws(MessageDeframer.Failure) -> Bool {
-        var count = 0
-        while count < limit, let message = try deframer.next() {
-            deliver(message)
-            count += 1
+    /// - Returns: whether it stopped at `limit`. If it stopped at a message that takes long to decompress, that goes on by itself.
+    private func deliver(from deframer: consuming MessageDeframer, atMost limit: Int) throws(Status) -> Bool {
+        var (count, isWhole) = (0, true)
+        while count < limit, isWhole {
+            let isCompressed = deframer.isNextCompressed
+            guard let message = try next(&deframer) else { break }
+            if isCompressed {
+                isWhole = try decompress(message)
+                count += Self.messagesAStep
+            } else {
+                deliver(message, wireBytes: message.readableBytes)
+                count += 1
+            }
         }
         guard !state.isOver, deframer.bufferedBytes > 0 else { return false }
         self.deframer = deframer
-        return count == limit
+        return isWhole && count >= limit
+    }
+
+    private func next(_ deframer: inout MessageDeframer) throws(Status) -> ByteBuffer? {
+        do throws(MessageDeframer.Failure) {
+            return try deframer.next()
+        } catch {
+            throw error.status
+        }
     }
 
     /// Bytes kept of a message that is not complete yet.
@@ -99,15 +116,18 @@ extension ServerCall {
     /// The bytes of an incomplete message to return to the window; 0 as long as there may be whole messages among the kept bytes.
     private var partialCredit: Int { streaming?.isCutting == true ? 0 : credit.partial(buffered: partialBytes) }
 
-    private func deliver(_ message: ByteBuffer) {
-        let bytes = credit.completed(wireBytes: message.readableBytes + MessageDeframer.prefixBytes)
+    /// - Parameters:
+    ///   - wireBytes: the size of the message as it came.
+    ///   - isCompressed: whether it came compressed.
+    func deliver(_ message: ByteBuffer, wireBytes: Int, isCompressed: Bool = false) {
+        let bytes = credit.completed(wireBytes: wireBytes + MessageDeframer.prefixBytes)
         switch state.receivedMessage() {
         case .drop: taken(message, bytes)
         case .fail(let status): end(status, .refused)
         case .deliver:
-            if let streaming, head.kind != .unary {
+            if head.kind != .unary, let streaming {
                 hold(Self.queuedMessageBytes)
-                streaming.yield(message.settled, credit: bytes)
+                streaming.yield(message.settled, credit: bytes, isCompressed: isCompressed)
             } else {
                 // It stays in memory, and so held, until the call is answered.
                 unaryRequest = message

@@ -1,3 +1,4 @@
+import Compression
 import HTTP2
 import NIOCore
 import Resources
@@ -9,6 +10,10 @@ package struct ServerConfiguration: Sendable {
     package var memory = MemoryBudget(limit: 256 << 20)
     /// Frees large buffers, on a thread of its own.
     package var disposal = Disposal()
+    /// The threads that decompress and compress what takes too long for an event loop.
+    package var compute = ComputeScheduler(queueLimit: 1_024)
+    /// The encoders and decoders of compressed messages.
+    package var codecs = CodecPool()
     /// The status of a call for which there is no memory: nothing was done for it.
     package var overloaded = Status(.resourceExhausted, "the server is overloaded: try again later")
     /// The status of a call for whose response there is no memory: it was carried out.

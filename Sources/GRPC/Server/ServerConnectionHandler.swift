@@ -241,13 +241,14 @@ final class ServerConnectionHandler: ChannelDuplexHandler {
         switch RequestHead(fields) {
         case .notGRPC(let refusal): refuse(id, refusal)
         case .refused(let status, let path): refuse(id, status, path: path, isRouted: router.handler(path) != nil)
-        case .call(let path, let timeout, let metadata):
+        case .call(let path, let timeout, let encoding, let metadata):
             guard let handler = router.handler(path) else {
                 refuse(id, router.unimplemented(path), path: path, isRouted: false, metadata)
                 return nil
             }
             let head = CallHead(
-                path: path, timeout: timeout, metadata: metadata, handler: handler, configuration: configuration, work: work)
+                path: path, timeout: timeout, encoding: encoding, metadata: metadata, handler: handler, configuration: configuration,
+                work: work)
             lastHead = head
             return head
         }

@@ -110,9 +110,10 @@ extension ServerConnectionHandler {
     }
 
     /// Sends a unary call's response: its message, and OK.
-    func answer(_ id: StreamID, _ message: FramedMessage) {
+    func answer(_ id: StreamID, _ message: FramedMessage, _ compression: MessageCompression?) {
         do {
-            try session.answer(id, ResponseFields.preparedHead, message.content, trailers: ResponseFields.okTrailers)
+            let head = compression.map(ResponseFields.preparedHead) ?? ResponseFields.preparedHead
+            try session.answer(id, head, message.content, trailers: ResponseFields.okTrailers)
         } catch {
             session.reset(id, .internalError)
         }
@@ -145,8 +146,23 @@ extension ServerConnectionHandler {
 enum ResponseFields {
     static let head = [
         HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
-        HeaderField("grpc-accept-encoding", "identity"),
+        HeaderField("grpc-accept-encoding", MessageCompression.accepted),
     ]
     static let preparedHead = StaticHeaders(head)
+
+    /// Of responses that may have compressed messages.
+    static func head(_ compression: MessageCompression) -> [HeaderField] { head + [HeaderField("grpc-encoding", compression.rawValue)] }
+
+    static func preparedHead(_ compression: MessageCompression) -> StaticHeaders {
+        switch compression {
+        case .gzip: gzipHead
+        case .deflate: deflateHead
+        case .zstd: zstdHead
+        }
+    }
+
+    private static let gzipHead = StaticHeaders(head(.gzip))
+    private static let deflateHead = StaticHeaders(head(.deflate))
+    private static let zstdHead = StaticHeaders(head(.zstd))
     static let okTrailers = StaticHeaders(Status.ok.trailers)
 }

@@ -63,6 +63,12 @@ extension ServerConnectionHandler {
         account.releaseAll()
     }
 
+    /// What an account has reserved becomes the connection's, as far as that needs it; the rest is released.
+    func takeOver(_ account: MemoryAccount) {
+        memory.take(memoryInUse, from: account)
+        account.releaseAll()
+    }
+
     /// So many bytes of a request count in its call's own account from now on.
     func handedOver(_ bytes: Int) {
         handedOverBytes += bytes

@@ -1,3 +1,4 @@
+import HTTP2
 import NIOCore
 
 /// The state that only few calls need. It is kept apart also to keep the others fast: Swift looks up the layout of what holds a type of the
@@ -16,13 +17,22 @@ final class StreamingState {
     var isPaused = false
     var uncut = CircularBuffer<ByteBuffer>()
     var endWaits = false
+    /// The message that another thread decompresses; the bytes behind it wait (`isCutting`).
+    var decompression: Decompression?
+    /// The method's own fields in the response's header section, and in its trailers.
+    var headFields: [HeaderField] = []
+    var trailerFields: [HeaderField] = []
     /// The method only waits for requests: a shutdown ends them.
     var stopsAtShutdown = false
     /// The handlers after the first one, which the call has.
     var cancelHandlers: [@Sendable () -> Void] = []
 
+    var hasFields: Bool { !headFields.isEmpty || !trailerFields.isEmpty }
+
     @inline(never)
-    func yield(_ message: ByteBuffer, credit: Int) { requests?.yield(message, credit: credit) }
+    func yield(_ message: ByteBuffer, credit: Int, isCompressed: Bool) {
+        requests?.yield(message, credit: credit, isCompressed: isCompressed)
+    }
 
     @inline(never)
     func finishRequests() { requests?.finish() }
@@ -38,6 +48,7 @@ final class StreamingState {
     @inline(never)
     func end() {
         task?.cancel()
+        decompression?.cancel()
         // An error, so that a method that still reads does not take it for the request's end.
         requests?.finish(throwing: CancellationError())
         for writer in writers { writer.resume(throwing: CancellationError()) }

@@ -35,6 +35,7 @@ package final class HealthService: Sendable {
     package var routes: [Route] {
         [
             Route(service: Self.name, method: "Check", .unary { request, call in self.check(request, call) }),
+            Route(service: Self.name, method: "List", .unary { request, call in self.list(request, call) }),
             Route(
                 service: Self.name, method: "Watch",
                 .streaming(.serverStreaming) { requests, call in try await self.watch(requests, call) }),
@@ -51,6 +52,26 @@ package final class HealthService: Sendable {
         } catch {
             call.finish(Status(error, type: HealthCheckRequest.fullName))
         }
+    }
+
+    /// Services that `List` answers with: "Servers should respond with RESOURCE_EXHAUSTED if they have more" (health.proto).
+    private static let mostListed = 100
+
+    private func list(_ request: ByteBuffer, _ call: ServerCall) {
+        do {
+            _ = try HealthListRequest.decode(request, ceiling: Self.ceiling)
+        } catch {
+            return call.finish(Status(error, type: HealthListRequest.fullName))
+        }
+        let statuses = state.withLockedValue { state in state.statuses.keys.sorted().map { ($0, state.status(of: $0)) } }
+        guard statuses.count <= Self.mostListed else {
+            return call.finish(
+                Status(
+                    .resourceExhausted,
+                    "the server has \(statuses.count) services, more than the \(Self.mostListed) that List may answer with; call Check"))
+        }
+        let entries = statuses.map { HealthListResponseStatusesEntry(key: $0, value: HealthCheckResponse(status: $1)) }
+        call.respond(FramedMessage(encoding: HealthListResponse(statuses: entries)))
     }
 
     /// The current status at once, then each change, for as long as the client listens.
@@ -88,5 +109,4 @@ package final class HealthService: Sendable {
             for watcher in state.watchers.values { watcher.continuation.finish() }
         }
     }
-
 }

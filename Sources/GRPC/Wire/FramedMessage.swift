@@ -1,3 +1,4 @@
+import Compression
 import HTTP2
 import NIOCore
 import Protobuf
@@ -46,6 +47,42 @@ public struct FramedMessage: Sendable, Equatable {
         }
     }
 
+    /// The same message, compressed; nil when it would not be smaller.
+    func compressed(_ compression: MessageCompression, _ codecs: CodecPool) -> FramedMessage? {
+        let prefix = MessageDeframer.prefixBytes
+        // One byte less than the message has, so that what is not smaller does not fit.
+        let most = messageBytes - 1
+        guard most > 0, !isCompressed else { return nil }
+        var buffer = ByteBufferAllocator().buffer(capacity: prefix + most)
+        var size: Int?
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: prefix + most) { room in
+            let target = UnsafeMutableRawBufferPointer(rebasing: room[prefix..<prefix + most])
+            size = content.withParts(from: prefix) { parts in
+                codecs.withEncoder(compression.coding) { $0.encode(parts, into: target) } ?? nil
+            }
+            guard let size else { return 0 }
+            room.storeBytes(of: 1, as: UInt8.self)
+            room.storeBytes(of: UInt32(clamping: size).bigEndian, toByteOffset: 1, as: UInt32.self)
+            return prefix + size
+        }
+        return size == nil ? nil : FramedMessage(content: .buffer(buffer.settled))
+    }
+
+    /// The message as it is sent with a compression: compressed if that pays.
+    func sent(_ compression: MessageCompression, _ codecs: CodecPool) -> FramedMessage {
+        messageBytes >= MessageCompression.leastBytes ? compressed(compression, codecs) ?? self : self
+    }
+
+    private init(content: OutboundContent) { self.content = content }
+
+    /// Whether its flag says so.
+    var isCompressed: Bool {
+        switch content {
+        case .buffer(let buffer): buffer.getInteger(at: buffer.readerIndex, as: UInt8.self) == 1
+        case .arrays(let beginning, _): beginning.first == 1
+        }
+    }
+
     private static func fill(_ room: UnsafeMutableRawBufferPointer, rest: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
         let message = UnsafeMutableRawBufferPointer(rebasing: room[MessageDeframer.prefixBytes...])
         room.storeBytes(of: 0, as: UInt8.self)
@@ -55,6 +92,19 @@ public struct FramedMessage: Sendable, Equatable {
 
     /// Bytes of the message without its prefix.
     public var messageBytes: Int { content.count - MessageDeframer.prefixBytes }
+}
+
+extension OutboundContent {
+    /// Lends the bytes from `offset` on, which is within the first part.
+    fileprivate func withParts<R>(from offset: Int, _ body: ([UnsafeRawBufferPointer]) -> R) -> R {
+        switch self {
+        case .buffer(let buffer): buffer.withUnsafeReadableBytes { body([UnsafeRawBufferPointer(rebasing: $0[offset...])]) }
+        case .arrays(let first, let second):
+            first.withUnsafeBytes { first in
+                second.withUnsafeBytes { body([UnsafeRawBufferPointer(rebasing: first[offset...]), $0]) }
+            }
+        }
+    }
 }
 
 // Inlinable, like what they call (`WireMessage`), so that they are specialised for each message in the module of the methods.
@@ -106,15 +156,15 @@ extension Status {
 ///     │ flag: u8 │ length: u32, big-e │ length bytes│
 ///     └──────────┴────────────────────┴─────────────┘
 ///
-/// The flag must be 0. Compressed messages (1) are refused, whatever their `grpc-encoding`; uncompressed ones are accepted under any.
+/// The flag is 1 for a compressed message, which needs a `grpc-encoding` that is known; an uncompressed one (0) is accepted under any.
 struct MessageDeframer {
     static let prefixBytes = 5
 
     enum Failure: Error, Equatable {
         /// The prefix announces more than `limit` bytes. Nothing of the message was kept.
         case tooLarge(announced: Int, limit: Int)
-        /// A compressed message, in a call with this `grpc-encoding`.
-        case compressed(encoding: String?)
+        /// A compressed message, in a call without `grpc-encoding`, or with one that is not known.
+        case compressed(MessageEncoding)
         case badFlag(UInt8)
 
         var status: Status {
@@ -124,10 +174,12 @@ struct MessageDeframer {
                     .resourceExhausted,
                     "the message has \(announced) bytes, more than the limit of \(limit); send less, or raise the limit",
                     refusal: .tooLarge(size: announced, limit: limit))
-            case .compressed(nil), .compressed("identity"):
-                Status(.internal, "a compressed message without grpc-encoding; send it as identity")
-            case .compressed(let encoding?):
-                Status(.unimplemented, "the message encoding \(Status.short(encoding)) is not supported; send identity")
+            case .compressed(.unknown(let name)):
+                Status(
+                    .unimplemented,
+                    "the message encoding \(name.shortened(toBytes: 64)) is not supported; send one of \(MessageCompression.accepted)")
+            case .compressed:
+                Status(.internal, "a compressed message without grpc-encoding; name its encoding, or send it uncompressed")
             case .badFlag(let flag):
                 Status(.internal, "a message's compressed flag is \(flag); it must be 0 or 1")
             }
@@ -146,10 +198,10 @@ struct MessageDeframer {
 
     let limit: Int
     /// The call's `grpc-encoding`.
-    let encoding: String?
+    let encoding: MessageEncoding
     private(set) var pending = ByteBuffer()
 
-    init(limit: Int, encoding: String? = nil) {
+    init(limit: Int, encoding: MessageEncoding = .none) {
         self.limit = limit
         self.encoding = encoding
     }
@@ -190,11 +242,14 @@ struct MessageDeframer {
         if pending.readableBytes < Self.mappedBytes { pending = pending.settled }
     }
 
+    /// Whether the message that `next` returns next is compressed.
+    var isNextCompressed: Bool { pending.getInteger(at: pending.readerIndex, as: UInt8.self) == 1 }
+
     /// The next whole message, or nil until more bytes come.
     mutating func next() throws(Failure) -> ByteBuffer? {
         let start = pending.readerIndex
         guard let flag = pending.getInteger(at: start, as: UInt8.self) else { return nil }
-        if flag == 1 { throw .compressed(encoding: encoding) }
+        if flag == 1, encoding.compression == nil { throw .compressed(encoding) }
         if flag > 1 { throw .badFlag(flag) }
         guard let length = pending.getInteger(at: start + 1, as: UInt32.self) else { return nil }
         guard Int(length) <= limit else { throw .tooLarge(announced: Int(length), limit: limit) }

@@ -5,7 +5,7 @@ import NIOCore
 public struct MessageStream: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
     /// `credit`: bytes to return to the sender's window when the message is taken (`ReceiveCredit`).
-    typealias Item = (message: ByteBuffer, credit: Int)
+    typealias Item = (message: ByteBuffer, credit: Int, isCompressed: Bool)
     /// Runs when a message was taken.
     typealias Taken = @Sendable (_ message: ByteBuffer, _ credit: Int) -> Void
 
@@ -26,13 +26,22 @@ public struct MessageStream: AsyncSequence, Sendable {
             continuation.onTermination = { if case .cancelled = $0 { handler() } }
         }
 
-        func yield(_ message: ByteBuffer, credit: Int) { continuation.yield((message, credit)) }
+        func yield(_ message: ByteBuffer, credit: Int, isCompressed: Bool = false) {
+            continuation.yield((message, credit, isCompressed))
+        }
         func finish(throwing error: (any Error)? = nil) { continuation.finish(throwing: error) }
     }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var items: AsyncThrowingStream<Item, any Error>.AsyncIterator
         fileprivate let consumed: Taken
+        /// Whether the message that was returned last was compressed on the wire.
+        package private(set) var wasCompressed = false
+
+        fileprivate init(_ items: AsyncThrowingStream<Item, any Error>.AsyncIterator, _ consumed: @escaping Taken) {
+            self.items = items
+            self.consumed = consumed
+        }
 
         public mutating func next() async throws -> ByteBuffer? {
             guard let item = try await items.next() else {
@@ -41,11 +50,12 @@ public struct MessageStream: AsyncSequence, Sendable {
                 return nil
             }
             consumed(item.message, item.credit)
+            wasCompressed = item.isCompressed
             return item.message
         }
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(items: items.makeAsyncIterator(), consumed: consumed)
+        AsyncIterator(items.makeAsyncIterator(), consumed)
     }
 }

@@ -71,6 +71,7 @@ extension Status {
         if !details.isEmpty, details.count <= Self.maxDetailsBytes {
             fields.append(HeaderField("grpc-status-details-bin", Metadata.base64(details)))
         }
+        if let retryPushback { fields.append(HeaderField("grpc-retry-pushback-ms", String(retryPushback))) }
         return fields
     }
 
@@ -80,7 +81,9 @@ extension Status {
         let code = Int(text).flatMap(StatusCode.init(rawValue:)) ?? .unknown
         self.init(
             code, PercentEncoding.decode(trailers["grpc-message"] ?? ""),
-            details: trailers.bytes("grpc-status-details-bin") ?? [])
+            details: trailers.bytes("grpc-status-details-bin") ?? [],
+            // "If this value is unparseable, it will be treated the same as a negative value": no retry.
+            retryPushback: trailers["grpc-retry-pushback-ms"].map { Int64($0) ?? -1 })
     }
 
     /// The status of a response without `grpc-status`, by its HTTP status (doc/http-grpc-status-mapping.md).

@@ -45,13 +45,20 @@ public struct Status: Error, Sendable, Equatable {
     /// A serialised `google.rpc.Status`, sent as `grpc-status-details-bin`; empty: none.
     public var details: [UInt8]
 
+    /// When the client may retry, in milliseconds; negative: it must not. Sent as `grpc-retry-pushback-ms`, which clients with a retry policy
+    /// obey (gRFC A6, Pushback). Nil: the client decides.
+    public var retryPushback: Int64?
+
     /// Why the transport refused the call, where the code alone does not say; it is not sent.
     public var refusal: TransportRefusal?
 
-    public init(_ code: StatusCode, _ message: String = "", details: [UInt8] = [], refusal: TransportRefusal? = nil) {
+    public init(
+        _ code: StatusCode, _ message: String = "", details: [UInt8] = [], retryPushback: Int64? = nil, refusal: TransportRefusal? = nil
+    ) {
         self.code = code
         self.message = message
         self.details = details
+        self.retryPushback = retryPushback
         self.refusal = refusal
     }
 

@@ -12,6 +12,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from collections import namedtuple  # noqa: E402
 
+import compressed  # noqa: E402, F401
 import computing  # noqa: E402, F401
 import frames  # noqa: E402, F401
 import messages  # noqa: E402, F401

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+import compressed  # noqa: F401
 import computing  # noqa: F401
 import frames  # noqa: F401
 import messages  # noqa: F401

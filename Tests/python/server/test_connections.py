@@ -92,16 +92,6 @@ def test_a_message_that_is_not_compressed_is_taken_whatever_the_encoding(server,
         assert client.call("LoadState", LOAD, grpc_encoding=encoding).grpc_status == NOT_FOUND
 
 
-def test_an_encoding_that_is_not_supported_names_those_that_are(server):
-    with Wire(server) as client:
-        reply = client.call("LoadState", message(b"x", flag=1), grpc_encoding="snappy")
-        assert reply.grpc_status == UNIMPLEMENTED and reply.headers["grpc-accept-encoding"] == "identity"
-    with grpc.insecure_channel(server.endpoint, compression=grpc.Compression.Gzip) as channel:
-        with pytest.raises(grpc.RpcError) as error:
-            server.flows(channel=channel).save("f", b'"%s"' % (b"x" * 10_000))
-        assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
-
-
 @pytest.mark.parametrize("name", ["flowstate-tenant", "flowstate-actor"])
 @pytest.mark.parametrize("value", [b"x" * 256, b"\xff", b"a\x7f", b"\xc2\x85"])
 def test_callers_with_bad_names(server, name, value):

@@ -13,6 +13,7 @@ from errors import refused
 from flowstate_server import Server
 from postgresql import Session
 from processes import eventually
+from wire import Wire, message
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -133,6 +134,9 @@ def test_the_server_starts_before_its_database(start_server, postgresql):
         delay = refusal.detail(error_details_pb2.RetryInfo).retry_delay
         assert 0 < delay.ToMilliseconds() <= 60_000
         assert "nothing was applied" in refusal.message
+    with Wire(server) as client:
+        reply = client.call("LoadState", message(b"\x0a\x01f"))
+        assert reply.grpc_status == UNAVAILABLE.value[0] and 0 < int(reply.headers["grpc-retry-pushback-ms"]) <= 60_000
     database.start()
     server.wait_until_serving()
     assert flows.save("f", b"1").version == 1

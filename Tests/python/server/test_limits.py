@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -257,6 +258,31 @@ def test_queued_operations_per_flow(limited_server):
     assert [call.result().version for call in calls] == [2, 3, 4, 5]
     assert json.loads(flows.state("f")) == {"0": 1, "1": 1, "2": 1, "3": 1}
     assert patch(4).result().version == 6
+
+
+def test_a_stock_client_retries_after_the_delay_that_it_hears(limited_server):
+    """`grpc-retry-pushback-ms` takes the place of its own backoff of a minute (gRFC A6)."""
+    server = limited_server({"queued-operations-per-flow": 1})
+    policy = {"maxAttempts": 5, "initialBackoff": "60s", "maxBackoff": "60s", "backoffMultiplier": 1,
+              "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}]})
+    server.flows("t").save("f", b"{}")
+    with grpc.insecure_channel(server.endpoint, options=[("grpc.service_config", config)]) as channel:
+        flows = server.flows("t", channel=channel)
+
+        def patch(number):
+            request = flows.message("SaveState", flow_id="f", merge_patch=b'{"%d": 1}' % number)
+            return flows.stub.SaveState.future(request, metadata=flows.metadata, timeout=30)
+
+        with Session(f"host={server.data}/socket port=5432 user=flowstate dbname=flowstate") as session:
+            session.execute("BEGIN; SELECT FROM flowstate.flow WHERE tenant = 't' AND flow_id = 'f' FOR UPDATE")
+            calls = [patch(number) for number in range(3)]
+            time.sleep(0.2)
+            assert not any(call.done() for call in calls), "those that are refused wait"
+            session.execute("ROLLBACK")
+        begun = time.monotonic()
+        assert sorted(call.result().version for call in calls) == [2, 3, 4]
+        assert time.monotonic() - begun < 20
 
 
 def test_notification_hours(start_server, postgresql):

@@ -35,6 +35,7 @@ def strict(limited_server):
         "handshake-timeout-ms": 300, "request-timeout-ms": 1_500, "idle-timeout-ms": 6_000, "keepalive-time-ms": 1_000,
         "keepalive-timeout-ms": 500, "default-deadline-ms": 2_500, "maximum-deadline-ms": 3_500, "connections": 8,
         "buffered-bytes-per-connection": 100_000, "reader-timeout-ms": 1_000, "control-frames-per-second": 100,
+        "pings-per-minute": 20,
         # What holds a lock here is not to be noticed before the calls' own deadlines.
         "lock-timeout-ms": 60_000, "lock-wait-ms": 60_000})
 
@@ -194,12 +195,27 @@ def test_a_connection_that_takes_nothing(strict):
 def test_control_frames_per_second(strict):
     with Wire(strict) as client:
         for _ in range(900):
-            client.frame(wire.PING, 0, 0, b"12345678")
-        client.read_until(lambda: client.pongs == 900)
+            client.frame(wire.SETTINGS, 0, 0)
+        client.ping()
         with contextlib.suppress(Closed):
             for _ in range(900):
-                client.frame(wire.PING, 0, 0, b"12345678")
+                client.frame(wire.SETTINGS, 0, 0)
         assert client.read_to_end().goaway in (None, 11)
+
+
+def test_pings_per_minute(strict):
+    """Ten times as many at once; every answer starts the count anew."""
+    load = message(strict.flows().message("LoadState", flow_id="f").SerializeToString())
+    with Wire(strict) as client:
+        for _ in range(2):
+            for _ in range(190):
+                client.frame(wire.PING, 0, 0, b"12345678")
+            client.ping()
+            assert client.call("LoadState", load).grpc_status is not None
+        for _ in range(220):
+            client.frame(wire.PING, 0, 0, b"12345678")
+        client.read_to_end()
+        assert client.goaway == 11 and client.goaway_reason == b"too_many_pings"
 
 
 @pytest.mark.parametrize("talk", [lambda client: None, lambda client: client.ping()], ids=["silent", "pings"])

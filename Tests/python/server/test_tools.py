@@ -35,6 +35,13 @@ def test_health_of_what_is_not_there(server):
     watch.cancel()
 
 
+def test_health_of_everything(server):
+    stub = health_pb2_grpc.HealthStub(server.channel())
+    statuses = stub.List(health_pb2.HealthListRequest(), timeout=20).statuses
+    assert {name: status.status for name, status in statuses.items()} == {
+        name: STATUS.SERVING for name in ["", *(name for name in SERVICES if name.startswith("flowstate"))]}
+
+
 def test_a_watch_follows_the_database(start_server, postgresql):
     database = postgresql()
     server = start_server(database_url=database.url)

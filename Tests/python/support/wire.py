@@ -63,6 +63,7 @@ class Wire:
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
         self.replies, self.goaway, self.settings, self.pings, self.pongs = {}, None, None, 0, 0
+        self.goaway_reason = b""
         self.next_stream = 1
         #: By stream (0: the connection), how many bytes more the server's windows had let through than at the start.
         self.credit = {}
@@ -189,7 +190,7 @@ class Wire:
         elif kind == WINDOW_UPDATE:
             self.credit[stream] = self.credit.get(stream, 0) + int.from_bytes(payload, "big")
         elif kind == GOAWAY:
-            self.goaway = int.from_bytes(payload[4:8], "big")
+            self.goaway, self.goaway_reason = int.from_bytes(payload[4:8], "big"), payload[8:]
         if kind in (HEADERS, DATA) and flags & END_STREAM:
             reply.ended = True
         return kind

@@ -45,6 +45,15 @@ static inline const ProtobufCMessageDescriptor *grpc__health__v1__health_check_r
 static inline const ProtobufCMessageDescriptor *grpc__health__v1__health_check_response__get_descriptor(void) {
     return &grpc__health__v1__health_check_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *grpc__health__v1__health_list_request__get_descriptor(void) {
+    return &grpc__health__v1__health_list_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *grpc__health__v1__health_list_response__get_descriptor(void) {
+    return &grpc__health__v1__health_list_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *grpc__health__v1__health_list_response__statuses_entry__get_descriptor(void) {
+    return &grpc__health__v1__health_list_response__statuses_entry__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *grpc__reflection__v1__server_reflection_request__get_descriptor(void) {
     return &grpc__reflection__v1__server_reflection_request__descriptor;
 }
