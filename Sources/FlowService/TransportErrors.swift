@@ -21,7 +21,7 @@ package enum TransportErrors {
             AnyMessage(packing: RetryInfo(retryDelay: .milliseconds(retryAfterMilliseconds))),
         ]
         let code = StatusCode.resourceExhausted
-        // A client that retries by its policy would make the change twice: whoever called decides.
+        // A client that retries by its policy would make the change twice: the caller decides.
         return Status(
             code, message, details: RPCStatus(code: Int32(code.rawValue), message: message, details: details).encoded(), retryPushback: -1)
     }
