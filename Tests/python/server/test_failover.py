@@ -1,6 +1,7 @@
 """A primary that goes, stands still, or is replaced without being stopped; a standby in its place."""
 
 import signal
+import socket
 import time
 
 import grpc
