@@ -191,6 +191,8 @@ package struct DeleteFlowCommand: Sendable {
     package var actor: String
     package var precondition: Precondition
     package var idempotencyKey: String?
+    /// Only if its time is over, and no one has a lease on it; otherwise its conflict is `versionConflict`.
+    package var onlyExpired = false
 
     package init(key: FlowKey, actor: String, precondition: Precondition = .none) {
         self.key = key

@@ -1,4 +1,5 @@
 import GRPC
+import NIOCore
 public import WireMessages
 
 /// The events of a watch (`StateClient.watchFlows`): each version that is committed, at least once, those of a flow in order, and bookmarks
@@ -16,6 +17,8 @@ public struct FlowChanges: AsyncSequence, Sendable {
         private var stream: (handle: ClientStream, messages: MessageStream.AsyncIterator)?
         private var backoff = RetryBackoff()
         private var hasBegun = false
+        /// The server that it watches on.
+        private var place = 0
 
         init(_ client: StateClient, _ request: WatchFlowsRequest) { (self.client, self.request) = (client, request) }
 
@@ -24,7 +27,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
                 do {
                     if stream == nil { stream = try await open() }
                     if let message = try await stream?.messages.next() {
-                        let event = try WatchFlowsResponse.decode(message, ceiling: .max)
+                        let event = try decode(message)
                         request.start = .cursor(event.cursor)
                         (backoff, hasBegun) = (RetryBackoff(), true)
                         return event
@@ -33,7 +36,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
                     stream = nil
                     try Task.checkCancellation()
                     let failure = ClientError(wrapping: error)
-                    if failure.code == .unavailable { client.advance() }
+                    if failure.code == .unavailable { client.advance(from: place) }
                     guard hasBegun, failure.isTransient else { throw failure }
                     try await Task.sleep(for: backoff.next(atLeast: failure.retryDelay))
                     continue
@@ -44,9 +47,19 @@ public struct FlowChanges: AsyncSequence, Sendable {
             }
         }
 
-        private func open() async throws -> (ClientStream, MessageStream.AsyncIterator) {
-            let stream = try await client.stream(.watchFlows)
-            try await stream.send(FramedMessage(encoding: request))
+        private func decode(_ message: ByteBuffer) throws -> WatchFlowsResponse {
+            do {
+                return try WatchFlowsResponse.decode(message, ceiling: .max)
+            } catch {
+                throw ClientError(Status(.internal, "the server's message is not a WatchFlowsResponse: \(error)"))
+            }
+        }
+
+        private mutating func open() async throws -> (ClientStream, MessageStream.AsyncIterator) {
+            place = client.place
+            let stream = try await client.stream(.watchFlows, to: place)
+            // When the call is over already, its messages say why.
+            do { try await stream.send(FramedMessage(encoding: request)) } catch is CancellationError {}
             stream.finish()
             return (stream, stream.messages.makeAsyncIterator())
         }

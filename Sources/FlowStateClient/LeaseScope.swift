@@ -1,3 +1,4 @@
+import GRPC
 import Synchronization
 public import WireMessages
 
@@ -5,24 +6,27 @@ public import WireMessages
 public final class LeaseScope: Sendable {
     /// Sent with each change as `lease_token`.
     public let token: Int64
-    private let current: Mutex<Lease>
+    private let current: Mutex<(lease: Lease, end: ContinuousClock.Instant)>
 
-    init(_ lease: Lease) {
+    init(_ lease: Lease, end: ContinuousClock.Instant) {
         token = lease.token
-        current = Mutex(lease)
+        current = Mutex((lease, end))
     }
 
     /// As it was when it was acquired, or renewed last.
-    public var lease: Lease { current.withLock(\.self) }
+    public var lease: Lease { current.withLock(\.lease) }
 
-    func renewed(_ lease: Lease) { current.withLock { $0 = lease } }
+    /// When it ends by this machine's clock, unless it is renewed: at the latest when it ends on the server.
+    var end: ContinuousClock.Instant { current.withLock(\.end) }
+
+    func renewed(_ lease: Lease, end: ContinuousClock.Instant) { current.withLock { $0 = (lease, end) } }
 }
 
 extension StateClient {
     /// Runs `body` while this holder has the lease of a flow: acquires it, renews it every third of its time, and gives it back at the end.
     ///
-    /// When it is lost, since it could not be renewed in time and another holder took it, the task of `body` is cancelled and `LEASE_LOST` is
-    /// thrown. Changes that `body` still makes with its token are refused by the server.
+    /// When it is lost, or cannot be renewed in time, the task of `body` is cancelled, and a `ClientError` is thrown. Changes that `body` still
+    /// makes with its token are refused once another holder has taken the lease.
     ///
     /// - Parameters:
     ///   - holder: who has it, for others to see.
@@ -35,7 +39,7 @@ extension StateClient {
     ) async throws -> Value {
         let request = AcquireLeaseRequest(flowID: flowID, holder: holder, ttl: timeToLive, wait: wait)
         guard let lease = try await acquireLease(request).lease else { throw ClientError(missing: "lease") }
-        let scope = LeaseScope(lease)
+        let scope = LeaseScope(lease, end: .now + timeToLive)
         let result: Result<Value, any Error>
         do {
             result = .success(
@@ -44,6 +48,10 @@ extension StateClient {
                     group.addTask {
                         try await self.renew(scope, of: flowID, timeToLive)
                         return nil
+                    }
+                    group.addTask {
+                        while ContinuousClock.now < scope.end { try await Task.sleep(until: scope.end) }
+                        throw ClientError(Status(.deadlineExceeded, "the lease of \(flowID) could not be renewed in time"))
                     }
                     defer { group.cancelAll() }
                     while let value = try await group.next() {
@@ -67,12 +75,13 @@ extension StateClient {
             } catch {
                 return
             }
+            let end = ContinuousClock.now + timeToLive
             do {
                 if let lease = try await renewLease(RenewLeaseRequest(flowID: flowID, token: scope.token, ttl: timeToLive)).lease {
-                    scope.renewed(lease)
+                    scope.renewed(lease, end: end)
                 }
             } catch let error as ClientError where error.isTransient || error.code == .deadlineExceeded {
-                // The server decides whether the lease is lost.
+                // Again, until its time is over.
                 continue
             } catch is CancellationError {
                 return

@@ -97,6 +97,10 @@ public final class StateClient: Sendable {
         _ method: Method<Request, Response>, _ request: Request
     ) -> (request: Request, isRepeatable: Bool) {
         guard retries.attempts > 1, var keyed = request as? any IdempotentRequest else { return (request, method.isReadOnly) }
+        // A save of a batch that has a key of its own cannot be in a batch that has one.
+        if let batch = request as? BatchSaveStateRequest, batch.saves.contains(where: { !$0.idempotencyKey.isEmpty }) {
+            return (request, !batch.idempotencyKey.isEmpty)
+        }
         if keyed.idempotencyKey.isEmpty { keyed.idempotencyKey = Self.newKey() }
         return (keyed as? Request ?? request, true)
     }
@@ -108,15 +112,16 @@ public final class StateClient: Sendable {
     }
 
     /// Opens a streaming call, which has no deadline.
-    func stream(_ method: MethodDescriptor) async throws -> ClientStream {
+    ///
+    /// - Parameter place: of the server.
+    func stream(_ method: MethodDescriptor, to place: Int) async throws -> ClientStream {
         try await clients[place].stream("/" + method.fullName, metadata: metadata)
     }
 
-    private var place: Int { current.load(ordering: .relaxed) }
+    var place: Int { current.load(ordering: .relaxed) }
 
     /// Goes on to the next server, unless another call has done so already.
-    func advance(from place: Int? = nil) {
-        let place = place ?? self.place
+    func advance(from place: Int) {
         _ = current.compareExchange(expected: place, desired: (place + 1) % clients.count, ordering: .relaxed)
     }
 

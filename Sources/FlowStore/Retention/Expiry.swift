@@ -29,12 +29,15 @@ enum ExpirySQL {
             AND f.expires_at < statement_timestamp() + f.ttl_ms * interval '0.9375 milliseconds'
         """
 
-    /// Flows that have ended, the first first, `$1` at most. No one has a lease on them.
+    /// Whether the time of the flow `f` is over, and no one has a lease on it.
+    static let isOver = "f.expires_at <= statement_timestamp() AND NOT \(LeaseSQL.isLive("f"))"
+
+    /// Flows that have ended, the first first, `$1` at most.
     static let ended = Statement(
         name: "expired_flows",
         sql: """
             SELECT f.tenant, f.flow_id, f.version FROM flowstate.flow f
-            WHERE f.expires_at <= statement_timestamp() AND f.deleted_at IS NULL AND NOT \(LeaseSQL.isLive("f"))
+            WHERE f.deleted_at IS NULL AND \(isOver)
             ORDER BY f.expires_at LIMIT $1
             """, parameterTypes: [.int8])
 }
@@ -53,13 +56,14 @@ extension StateStore {
                 (key: FlowKey(stored: try rows.text(row, 0), flowID: try rows.text(row, 1)), version: try rows.int64(row, 2))
             }
             let results = await concurrently(flows, width: 16) { (flow: (key: FlowKey, version: FlowVersion)) async throws(StateError) in
+                var deletion = DeleteFlowCommand(key: flow.key, actor: Self.cleanupActor, precondition: .expected(flow.version))
+                deletion.onlyExpired = true
                 do throws(StateError) {
-                    _ = try await self.run(
-                        DeleteFlowCommand(key: flow.key, actor: Self.cleanupActor, precondition: .expected(flow.version)))
+                    _ = try await self.run(deletion)
                     return true
                 } catch {
                     switch error {
-                    // It was saved, or deleted, meanwhile.
+                    // It was saved, renewed, leased or deleted meanwhile.
                     case .versionConflict, .flowNotFound: return false
                     default: throw error
                     }

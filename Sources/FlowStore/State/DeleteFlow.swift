@@ -23,26 +23,35 @@ extension DeleteFlowCommand: TaskCommand {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)
         }
-        let (flowID, expected) = (key.flowID, precondition.expectedVersion)
+        let (flowID, expected, onlyExpired) = (key.flowID, precondition.expectedVersion, onlyExpired)
         let interpreter = ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: idempotencyKey, requestDigest: requestDigest, needsFlow: true
-        ) { flow in ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) }
-        let place = idempotencyKey == nil ? 0 : 1
+        ) { flow in
+            if let refusal = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) { return refusal }
+            // It was renewed, or someone took its lease.
+            return onlyExpired ? .versionConflict(flowID: flowID, expected: expected ?? 0, actual: flow.version) : nil
+        }
+        let place = onlyExpired ? 2 : idempotencyKey == nil ? 0 : 1
         let single = Change.SingleStatement(
             statement: Self.held[place], first: Self.first[place], parameters: parameters
         ) { rows throws(PostgresError) in try interpreter.answer(rows) }
         return try await store.make(Change(key, store.resources, .statement(single)), for: context)
     }
 
-    private static let first = [false, true].map { statement(held: false, idempotent: $0) }
-    private static let held = [false, true].map { statement(held: true, idempotent: $0) }
+    private static let first = statements(held: false)
+    private static let held = statements(held: true)
 
-    private static func statement(held: Bool, idempotent: Bool) -> Statement {
+    private static func statements(held: Bool) -> [Statement] {
+        [statement(held: held), statement(held: held, idempotent: true), statement(held: held, expired: true)]
+    }
+
+    private static func statement(held: Bool, idempotent: Bool = false, expired: Bool = false) -> Statement {
         var types: [OID] = [.text, .text, .int8, .int2, .text, .bytea, .int2]
         var change = ChangeSQL(
             head: """
                 UPDATE flowstate.flow f SET \(TombstoneSQL.head)
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
+                    \(expired ? "AND " + ExpirySQL.isOver : "")
                     \(held ? "AND " + HeadLock.isHeld : "") \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING \(TombstoneSQL.returning)
                 """,
@@ -52,7 +61,7 @@ extension DeleteFlowCommand: TaskCommand {
             change.keyParameter = types.count + 1
             types += [.text, .bytea]
         }
-        let name = (held ? "delete_held_flow" : "delete_flow") + (idempotent ? "_idempotent" : "")
+        let name = (held ? "delete_held_flow" : "delete_flow") + (idempotent ? "_idempotent" : "") + (expired ? "_expired" : "")
         return Statement(name: name, sql: change.text, parameterTypes: types)
     }
 }

@@ -7,10 +7,10 @@ extension LoadCommand: StoreCommand {
         on store: StateStore, context: OperationContext, completion: @escaping @Sendable (Result<LoadOutcome, StateError>) -> Void
     ) throws(StateError) {
         try check(limits: store.limits)
-        if renewsTTL { return try RenewingLoad(self).run(on: store, context: context, completion: completion) }
         if let wait = waitMilliseconds, wait > 0 {
             return try WaitingLoad(load: self, milliseconds: wait).run(on: store, context: context, completion: completion)
         }
+        if renewsTTL { return try RenewingLoad(self).run(on: store, context: context, completion: completion) }
         guard includesWrites else { return LoadOperation(self, store, context, .outcome(completion)).begin() }
         let load = LoadOperation(
             self, store, context,

@@ -101,7 +101,8 @@ extension RestoreCheckpointCommand: TaskCommand {
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
                     labels = coalesce(\(labels.merged), f.labels),
-                    updated_at = greatest(statement_timestamp(), f.updated_at)
+                    updated_at = greatest(statement_timestamp(), f.updated_at),
+                    expires_at = \(ExpirySQL.end("greatest(statement_timestamp(), f.updated_at)", ttl: "f.ttl_ms"))
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
                     AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(labels.fits) AND \(HeadLock.isHeld)

@@ -21,6 +21,8 @@ final class ChangeFeed: Sendable {
         var isClosed = false
         /// What the next window is to have; nil: to be found out.
         var interest: FeedInterest?
+        /// Queues that were made since the window that is being read was asked for: it need not have what they want.
+        var late: [WatchQueue] = []
     }
 
     private let limits: Limits
@@ -43,6 +45,7 @@ final class ChangeFeed: Sendable {
             let queue = WatchQueue(
                 number: state.numbers, tenant: tenant, keys: keys, filter: filter, bookmarkInterval: bookmarkInterval, limits: limits)
             state.queues[queue.number] = queue
+            state.late.append(queue)
             if let keys {
                 for key in keys { state.byFlow[key, default: []].append(queue) }
             } else {
@@ -136,10 +139,12 @@ final class ChangeFeed: Sendable {
         state.withLock { state in
             guard !state.queues.isEmpty, !state.isClosed, let position = state.position else {
                 (state.isRunning, state.position) = (false, nil)
+                state.late = []
                 return nil
             }
             let interest = state.interest ?? Self.interest(state)
             state.interest = interest
+            state.late = []
             return (position, interest)
         }
     }
@@ -154,6 +159,9 @@ final class ChangeFeed: Sendable {
     private func deliver(_ window: FeedWindow, from start: FeedPosition, now: Instant) {
         state.withLock { state in
             state.position = window.end
+            // They read the window themselves; those that join only now stand behind it.
+            for queue in state.late { queue.fallBehind(from: start) }
+            state.late = []
             var wanted: [UInt64: (WatchQueue, [FlowChange])] = [:]
             for change in window.changes {
                 let key = change.head.key

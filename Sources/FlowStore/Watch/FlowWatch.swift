@@ -109,15 +109,30 @@ package final class FlowWatch: Sendable {
     ) async throws {
         guard place.position != end else { return }
         let before = context.reservedBytes
-        try context.reserve(2 * Self.windowBytes)
         defer { context.release(to: before) }
         var isCut = true
         while isCut {
-            let window = try await reader.window(from: place.position, upTo: end, interest, isLive: false, for: context)
+            let window = try await nextWindow(from: place.position, to: end)
+            // A transaction may have written much.
+            context.release(to: before)
+            try context.reserve(window.changes.reduce(0) { $0 + $1.byteCount })
             try await self.send(window.changes.filter(queue.wants), from: place.position, to: window.end, place, send)
             isCut = window.isCut
             // The client learns how far it has come.
             if isCut { try await send(WatchEvent(.bookmark(place.position.time), cursor: .position(place.position))) }
+        }
+    }
+
+    /// Thousands of watches may come back at the same time, after a restart: they take turns with lists, and wait until it is theirs.
+    @inline(never)
+    private func nextWindow(from start: FeedPosition, to end: FeedPosition) async throws -> FeedWindow {
+        while true {
+            do {
+                return try await reader.window(from: start, upTo: end, interest, isLive: false, for: context)
+            } catch {
+                guard case .overloaded = error else { throw error }
+                try await Task.sleep(for: .milliseconds(Int64.random(in: 100...1_000)))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ struct WaitingLoad: TaskCommand {
     }
 
     /// How often it looks whether its caller is still there.
-    private static let glance = Duration.seconds(5)
+    private static let glance = Duration.seconds(1)
 
     func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> LoadOutcome {
         let end = Instant.now + .milliseconds(min(milliseconds, store.limits.maximumDeadlineMilliseconds))

@@ -56,6 +56,13 @@ struct WatchBuffer {
         return true
     }
 
+    /// Changes after this position, or after an earlier one, are read again.
+    mutating func fallBehind(from position: FeedPosition) {
+        guard case .live = state else { return }
+        state = .behind(items.first?.start ?? position)
+        items = []
+    }
+
     /// Nothing more is taken but this error.
     mutating func end(_ error: StateError) {
         items = []

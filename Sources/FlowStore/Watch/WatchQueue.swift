@@ -64,6 +64,15 @@ final class WatchQueue: Sendable {
         if let (continuation, next) = ready { continuation.resume(returning: next) }
     }
 
+    /// Drops what waits: changes after this position are read again.
+    func fallBehind(from position: FeedPosition) {
+        let ready = state.withLock { state in
+            state.buffer.fallBehind(from: position)
+            return state.handOver()
+        }
+        if let (continuation, next) = ready { continuation.resume(returning: next) }
+    }
+
     func rejoin() { state.withLock { $0.buffer.rejoin() } }
 
     /// What comes next, when there is something.
