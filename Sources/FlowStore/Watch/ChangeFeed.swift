@@ -21,7 +21,9 @@ final class ChangeFeed: Sendable {
         var isClosed = false
         /// What the next window is to have; nil: to be found out.
         var interest: FeedInterest?
-        /// Queues that were made since the window that is being read was asked for: it need not have what they want.
+        /// A window was asked for, and not all of it has been delivered.
+        var isReading = false
+        /// Queues that were made, or joined, meanwhile: the window need not have what they want, or may have been delivered before.
         var late: [WatchQueue] = []
     }
 
@@ -34,7 +36,7 @@ final class ChangeFeed: Sendable {
     ///
     /// - Throws: `overloaded` when too many watch; `stopping`.
     func queue(
-        tenant: String, keys: [FlowKey]?, filter: FlowFilter = FlowFilter(), bookmarkInterval: Duration
+        tenant: String, keys: Set<FlowKey>?, filter: FlowFilter = FlowFilter(), bookmarkInterval: Duration
     ) throws(StateError) -> WatchQueue {
         try state.withLock { state throws(StateError) in
             if state.isClosed { throw .stopping }
@@ -45,7 +47,7 @@ final class ChangeFeed: Sendable {
             let queue = WatchQueue(
                 number: state.numbers, tenant: tenant, keys: keys, filter: filter, bookmarkInterval: bookmarkInterval, limits: limits)
             state.queues[queue.number] = queue
-            state.late.append(queue)
+            if state.isReading { state.late.append(queue) }
             if let keys {
                 for key in keys { state.byFlow[key, default: []].append(queue) }
             } else {
@@ -62,6 +64,7 @@ final class ChangeFeed: Sendable {
     func join(_ queue: WatchQueue, now: FeedPosition, in store: StateStore) -> FeedPosition {
         let (position, mustStart) = state.withLock { state in
             queue.rejoin()
+            if state.isReading { state.late.append(queue) }
             let position = state.position ?? now
             state.position = position
             let mustStart = !state.isRunning && !state.isClosed
@@ -138,12 +141,13 @@ final class ChangeFeed: Sendable {
     private func next() -> (FeedPosition, FeedInterest)? {
         state.withLock { state in
             guard !state.queues.isEmpty, !state.isClosed, let position = state.position else {
-                (state.isRunning, state.position) = (false, nil)
+                (state.isRunning, state.position, state.isReading) = (false, nil, false)
                 state.late = []
                 return nil
             }
             let interest = state.interest ?? Self.interest(state)
             state.interest = interest
+            state.isReading = true
             state.late = []
             return (position, interest)
         }
@@ -156,21 +160,28 @@ final class ChangeFeed: Sendable {
         return FeedInterest(tenants: Set(state.byTenant.keys).union(state.byFlow.keys.map { Name($0.tenant) }).map(\.text))
     }
 
+    /// Who wants a change is found out, and told, without the lock: event loops take it too.
     private func deliver(_ window: FeedWindow, from start: FeedPosition, now: Instant) {
-        state.withLock { state in
-            state.position = window.end
-            // They read the window themselves; those that join only now stand behind it.
-            for queue in state.late { queue.fallBehind(from: start) }
-            state.late = []
-            var wanted: [UInt64: (WatchQueue, [FlowChange])] = [:]
-            for change in window.changes {
+        let asked = state.withLock { state in
+            window.changes.map { change in
                 let key = change.head.key
-                let queues = (state.byFlow[key] ?? []) + (state.byTenant[Name(key.tenant)] ?? [])
+                return (change, ofFlow: state.byFlow[key] ?? [], ofTenant: state.byTenant[Name(key.tenant)] ?? [])
+            }
+        }
+        var wanted: [UInt64: (WatchQueue, [FlowChange])] = [:]
+        for (change, ofFlow, ofTenant) in asked {
+            for queues in [ofFlow, ofTenant] {
                 for queue in queues where queue.wants(change) { wanted[queue.number, default: (queue, [])].1.append(change) }
             }
-            for (queue, changes) in wanted.values {
-                queue.offer(WatchBuffer.Item(changes: changes, start: start, end: window.end), now: now)
-            }
+        }
+        for (queue, changes) in wanted.values {
+            queue.offer(WatchBuffer.Item(changes: changes, start: start, end: window.end), now: now)
+        }
+        state.withLock { state in
+            // They read the window themselves; those that join from now on stand behind it.
+            for queue in state.late { queue.fallBehind(from: start) }
+            (state.position, state.isReading) = (window.end, false)
+            state.late = []
         }
     }
 }

@@ -8,13 +8,11 @@ package final class FlowWatch: Sendable {
     private let command: WatchFlowsCommand
     private let store: StateStore
     private let context: OperationContext
-    private let keys: [FlowKey]?
+    private let keys: Set<FlowKey>?
     private let reader: FeedReader
     private let interest: FeedInterest
     private let bookmarkInterval: Duration
 
-    /// States are loaded so many at a time.
-    private static let statesAtOnce = 16
     /// While it catches up, a watch holds one window of its own.
     private static let windowBytes = 64 << 10
 
@@ -24,7 +22,7 @@ package final class FlowWatch: Sendable {
         self.command = command
         self.store = store
         self.context = context
-        keys = command.flowIDs.isEmpty ? nil : Array(Set(command.flowIDs.map { FlowKey(stored: command.tenant, flowID: $0) }))
+        keys = command.flowIDs.isEmpty ? nil : Set(command.flowIDs.map { FlowKey(stored: command.tenant, flowID: $0) })
         reader = FeedReader(store: store, rows: 500, bytes: Self.windowBytes)
         let isNamed = keys.map { $0.count <= FeedInterest.mostFlowIDs } ?? false
         bookmarkInterval = .milliseconds(command.bookmarkMilliseconds ?? store.limits.bookmarkMilliseconds)
@@ -94,8 +92,12 @@ package final class FlowWatch: Sendable {
     ) async throws -> FlowVersion {
         guard let key = keys?.first else { return version }
         var last = version
+        let before = context.reservedBytes
+        defer { context.release(to: before) }
         while true {
             let changes = try await reader.versions(of: key, after: last, for: context)
+            context.release(to: before)
+            try context.reserve(changes.reduce(0) { $0 + $1.byteCount })
             guard let end = changes.last?.version.version else { return last }
             for change in changes where command.filter.matches(change) {
                 try await self.send(change, cursor: command.cursor(after: change.version.version), send)

@@ -7,7 +7,7 @@ final class WatchQueue: Sendable {
     let number: UInt64
     let tenant: String
     /// The flows that it wants; nil: all of the tenant.
-    let keys: [FlowKey]?
+    let keys: Set<FlowKey>?
     let filter: FlowFilter
     let bookmarkInterval: Duration
 
@@ -17,7 +17,7 @@ final class WatchQueue: Sendable {
         /// When the last item was offered.
         var lastOffer = Instant.now
 
-        /// Hands over what there is to who waits for it.
+        /// Hands over what there is to the watch that waits for it.
         mutating func handOver() -> (CheckedContinuation<WatchBuffer.Next?, Never>, WatchBuffer.Next)? {
             guard waiting != nil, let next = buffer.take(), let continuation = waiting.take() else { return nil }
             return (continuation, next)
@@ -27,7 +27,7 @@ final class WatchQueue: Sendable {
     private let state: Mutex<State>
 
     init(
-        number: UInt64, tenant: String, keys: [FlowKey]?, filter: FlowFilter = FlowFilter(), bookmarkInterval: Duration, limits: Limits
+        number: UInt64, tenant: String, keys: Set<FlowKey>?, filter: FlowFilter = FlowFilter(), bookmarkInterval: Duration, limits: Limits
     ) {
         self.number = number
         self.tenant = tenant
