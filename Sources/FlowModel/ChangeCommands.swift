@@ -36,8 +36,10 @@ package struct SaveCommand: Sendable {
     package var key: FlowKey
     /// The caller, from its credential; recorded in the audit trail.
     package var actor: String
-    /// Empty with a patch.
+    /// Empty with a patch, and with `parts`.
     package var state: [UInt8]
+    /// The state, if it is stored in parts already.
+    package var parts: StateParts?
     /// Makes the state from the latest one; nil: `state` is given.
     package var patch: StatePatch?
     package var contentType: ContentType
@@ -95,6 +97,9 @@ package struct SaveCommand: Sendable {
         self.precondition = precondition
         self.kind = kind
     }
+
+    /// Of the state, in bytes.
+    package var stateSize: Int64 { parts?.size ?? Int64(state.count) }
 
     /// Creates a flow that must not exist, nor have existed. Its conflict is `flowAlreadyExists`.
     package static func create(

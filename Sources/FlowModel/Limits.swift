@@ -18,6 +18,13 @@ package struct Limits: Sendable, Equatable {
     package var stateBytes = 15 << 20
     /// One state sent or received as a stream of chunks.
     package var streamedStateBytes = 256 << 20
+    /// The parts in which a streamed state larger than a message is stored; what is kept of an upload that breaks off is a multiple of it.
+    package var partBytes = 1 << 20
+    /// One chunk of a download when the request does not say, and the most that it may say.
+    package var chunkBytes = 64 << 10
+    package var maximumChunkBytes = 4 << 20
+    /// How long an upload can be resumed after its last byte, in hours; then what was received is removed.
+    package var uploadHours: Int64 = 24
     /// Arrays and objects nested in a JSON state or in metadata.
     package var jsonDepth = 256
     /// The JSON document that travels with a version.

@@ -47,6 +47,8 @@ package struct LoadCommand: Sendable {
     package var includesWrites = false
     /// Also finds a version that was removed on request.
     package var findsRemoved = false
+    /// Also finds a version whose state is stored in parts: its snapshot has those instead of the state. Otherwise that is `tooLarge`.
+    package var findsParts = false
     /// Also renews the flow's time to live, if it has one.
     package var renewsTTL = false
     /// How long to wait for another latest version while it is `ifVersionNot`.

@@ -138,20 +138,24 @@ package struct VersionRecord: Sendable, Equatable {
 package final class Snapshot: Sendable, Equatable {
     package let head: FlowHead
     package let version: VersionRecord
+    /// Empty with `parts`.
     package let state: [UInt8]
+    /// The state, if it is stored in parts and the load finds such states (`LoadCommand.findsParts`).
+    package let parts: StateParts?
     /// Whether it may be answered more than once.
     private let isKept: Bool
     private let encoded = Mutex<[UInt8]?>(nil)
 
-    package init(head: FlowHead, version: VersionRecord, state: [UInt8], isKept: Bool = false) {
+    package init(head: FlowHead, version: VersionRecord, state: [UInt8], parts: StateParts? = nil, isKept: Bool = false) {
         self.head = head
         self.version = version
         self.state = state
+        self.parts = parts
         self.isKept = isKept
     }
 
     package static func == (left: Snapshot, right: Snapshot) -> Bool {
-        left.head == right.head && left.version == right.version && left.state == right.state
+        left.head == right.head && left.version == right.version && left.state == right.state && left.parts == right.parts
     }
 
     /// A part of its answer, encoded when it is first needed; nil when the snapshot is not kept. Safe on any thread.

@@ -12,7 +12,8 @@ package struct StateCheck: Sendable {
 
     package func check(_ command: SaveCommand) throws(StateError) {
         try checkFields(of: command)
-        try checkState(command.state, command.contentType)
+        // A state in parts was checked while it came.
+        if command.parts == nil { try checkState(command.state, command.contentType) }
     }
 
     /// All fields but the state: the definition of the flow type may have to provide that.
@@ -174,8 +175,13 @@ extension StateCheck {
             throw .tooLarge(what: "state", size: state.count, limit: limits.stateBytes)
         }
         guard contentType.isJSON, let fault = JSONText.fault(in: state, maximumDepth: limits.jsonDepth) else { return }
+        throw notJSON(fault, contentType)
+    }
+
+    /// The error of a state that has to be JSON.
+    package func notJSON(_ fault: JSONText.Fault, _ contentType: ContentType) -> StateError {
         let hint = fault.isTooDeep ? " (the limit is \(limits.jsonDepth))" : ""
-        throw .stateInvalid([
+        return .stateInvalid([
             Violation(
                 path: "", rule: "syntax",
                 message: "the state is not JSON although content_type is \(contentType.text): \(fault)\(hint)")

@@ -38,6 +38,10 @@ package indirect enum StateError: Error, Sendable, Equatable {
     case flowNotFound(flowID: String, deleted: Bool)
     /// `selector`: what was asked for, e.g. `version 7` or `label "draft"`.
     case versionNotFound(flowID: String, selector: String)
+    /// There is no such upload, or it was given up.
+    case uploadNotFound(flowID: String, uploadID: String)
+    /// Another call continues the upload.
+    case uploadContinued(flowID: String)
     case checkpointNotFound(flowID: String, checkpoint: String)
     case checkpointAlreadyExists(flowID: String, checkpoint: String)
     /// `what`: the field that is too large, e.g. `state`; sizes in bytes.
@@ -100,6 +104,8 @@ extension StateError {
         case .leaseLost: "LEASE_LOST"
         case .flowNotFound: "FLOW_NOT_FOUND"
         case .versionNotFound: "VERSION_NOT_FOUND"
+        case .uploadNotFound: "UPLOAD_NOT_FOUND"
+        case .uploadContinued: "UPLOAD_CONTINUED"
         case .checkpointNotFound: "CHECKPOINT_NOT_FOUND"
         case .checkpointAlreadyExists: "CHECKPOINT_ALREADY_EXISTS"
         case .tooLarge: "STATE_TOO_LARGE"

@@ -40,6 +40,10 @@ extension StateError: CustomStringConvertible {
             "flow \"\(flowID)\" has no checkpoint \"\(checkpoint)\"; list its checkpoints to see what is there"
         case .checkpointAlreadyExists(let flowID, let checkpoint):
             "flow \"\(flowID)\" has a checkpoint \"\(checkpoint)\" already; choose another name or delete that one first"
+        case .uploadNotFound(let flowID, let uploadID):
+            "flow \"\(flowID)\" has no upload \"\(uploadID)\" to resume; begin at offset 0"
+        case .uploadContinued(let flowID):
+            "another call continues this upload to flow \"\(flowID)\", or it was given up; GetUpload says how far it has come"
         case .tooLarge(let what, let size, let limit): "\(what) is \(size) bytes, the limit is \(limit)"
         case .tooMany(let what, let count, let limit):
             "this tenant has \(count) \(what), the limit is \(limit) (limit \(what)); nothing was applied"

@@ -31,6 +31,8 @@ struct Maintenance: Sendable {
                     if removed > 0 { logger.debug("notifications removed", metadata: ["count": "\(removed)"]) }
                     let orphans = try await store.purgeWrites()
                     if orphans > 0 { logger.debug("writes without a version removed", metadata: ["count": "\(orphans)"]) }
+                    let uploads = try await store.removeUploads()
+                    if uploads > 0 { logger.debug("abandoned uploads removed", metadata: ["count": "\(uploads)"]) }
                     purgesDue = .now + interval
                 }
                 if let result = try await store.cleanUpIfDue(holder: address) { log(result) }

@@ -74,14 +74,14 @@ package enum ErrorTable {
 
     private static func code(_ error: StateError) -> StatusCode {
         switch error {
-        case .versionConflict, .labelConflict, .definitionConflict: .aborted
+        case .versionConflict, .labelConflict, .definitionConflict, .uploadContinued: .aborted
         case .flowAlreadyExists, .checkpointAlreadyExists: .alreadyExists
         case .stateInvalid, .definitionInvalid, .idempotencyKeyReused, .invalidArgument: .invalidArgument
         case .patchNotApplicable, .stateNotJSON, .transitionNotAllowed, .statusNotAllowed, .recoveryFailed, .leaseLost,
             .tooManyFlows:
             .failedPrecondition
         case .flowNotFound, .versionNotFound, .checkpointNotFound, .definitionNotFound, .quarantinedNotFound,
-            .notificationNotFound:
+            .notificationNotFound, .uploadNotFound:
             .notFound
         case .tooLarge, .tooMany, .workLimitExceeded, .overloaded: .resourceExhausted
         case .databaseUnavailable, .watchEnded: .unavailable
@@ -130,7 +130,7 @@ package enum ErrorTable {
         case .patchNotApplicable, .stateNotJSON, .definitionNotFound, .quarantinedNotFound, .notificationNotFound, .flowNotFound,
             .versionNotFound, .checkpointNotFound, .checkpointAlreadyExists, .idempotencyKeyReused, .databaseUnavailable, .watchEnded,
             .tooManyFlows, .workLimitExceeded, .overloaded, .deadlineExceeded, .cancelled, .dataLoss, .unauthenticated, .permissionDenied,
-            .internalFault:
+            .uploadNotFound, .uploadContinued, .internalFault:
             nil
         }
     }
@@ -164,7 +164,8 @@ package enum ErrorTable {
         switch error {
         case .versionConflict(let flowID, _, _), .labelConflict(let flowID, _, _, _), .flowAlreadyExists(let flowID, _, _),
             .flowNotFound(let flowID, _), .versionNotFound(let flowID, _), .checkpointNotFound(let flowID, _),
-            .checkpointAlreadyExists(let flowID, _), .leaseLost(let flowID, _, _), .recoveryFailed(let flowID, _):
+            .checkpointAlreadyExists(let flowID, _), .leaseLost(let flowID, _, _), .recoveryFailed(let flowID, _),
+            .uploadNotFound(let flowID, _), .uploadContinued(let flowID):
             ["flow_id": flowID]
         case .definitionConflict(let flowType, _, _), .definitionNotFound(let flowType, _): ["flow_type": flowType]
         case .dataLoss(let flowID, let version, _), .patchNotApplicable(let flowID, let version, _),

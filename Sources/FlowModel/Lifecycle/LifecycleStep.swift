@@ -50,6 +50,7 @@ struct LifecycleStep {
     ) throws(StateError) {
         var document: JSONDocument?
         if definition != nil {
+            if let parts = snapshot.parts { throw parts.isTooLargeToValidate(limit: limits.stateBytes) }
             switch try Self.parse(snapshot, limits, budget) {
             case .success(let parsed): document = parsed
             case .failure(let fault):
@@ -96,6 +97,7 @@ struct LifecycleStep {
         var command = SaveCommand(
             key: key, actor: actor, state: state, contentType: try ContentType(parsing: snapshot.version.contentType, limits: limits),
             kind: kind)
+        if edit == nil { command.parts = snapshot.parts }
         command.metadata = metadata
         if let definition, !definition.labels.isEmpty {
             command.labelChanges = try StateError.counting { () throws(WorkStopped) in

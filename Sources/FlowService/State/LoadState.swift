@@ -49,6 +49,15 @@ enum LoadState: UnaryFlowMethod {
         }
     }
 
+    /// The same without the state.
+    static func snapshot(_ outcome: LoadOutcome) -> WireMessages.Snapshot {
+        switch outcome {
+        case .snapshot(let snapshot): WireMessages.Snapshot(flow: snapshot.head.message, version: snapshot.version.message)
+        case .unchanged(let head, let version): WireMessages.Snapshot(flow: head.message, version: version.message)
+        case .withWrites(let outcome, _): snapshot(outcome)
+        }
+    }
+
     private static let snapshotField = FieldStart("snapshot", of: LoadStateResponse.self)
     private static let stateField = FieldStart("state", of: WireMessages.Snapshot.self)
 

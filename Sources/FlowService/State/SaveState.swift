@@ -9,11 +9,18 @@ enum SaveState: UnaryFlowMethod {
 
     static func command(_ request: SaveStateRequest, _ context: CallContext) throws(StateError) -> SaveCommand {
         let (state, patch) = try change(request)
+        var command = try withoutState(request, context)
+        command.state = state
+        command.patch = patch
+        return command
+    }
+
+    /// All of a save but its state.
+    static func withoutState(_ request: SaveStateRequest, _ context: CallContext) throws(StateError) -> SaveCommand {
         var command = SaveCommand(
-            key: try context.key(request.flowID), actor: context.identity.actor, state: state,
+            key: try context.key(request.flowID), actor: context.identity.actor, state: [],
             contentType: try ContentType(parsing: request.contentType, limits: context.limits),
             precondition: try precondition(request.precondition))
-        command.patch = patch
         command.flowType = request.flowType.given
         command.phase = request.phase.given
         command.status = request.status.given

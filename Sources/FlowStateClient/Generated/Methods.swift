@@ -113,6 +113,9 @@ extension StateClient.Method where Request == BatchSaveStateRequest, Response ==
 extension StateClient.Method where Request == BatchLoadStateRequest, Response == BatchLoadStateResponse {
     public static var batchLoadState: Self { Self(.batchLoadState) }
 }
+extension StateClient.Method where Request == GetUploadRequest, Response == GetUploadResponse {
+    public static var getUpload: Self { Self(.getUpload) }
+}
 extension StateClient.Method where Request == ListFlowsRequest, Response == ListFlowsResponse {
     public static var listFlows: Self { Self(.listFlows) }
 }
@@ -409,6 +412,12 @@ extension StateClient {
     /// - Throws: `ClientError`.
     public func batchLoadState(_ request: BatchLoadStateRequest) async throws -> BatchLoadStateResponse {
         try await call(.batchLoadState, request)
+    }
+
+    /// How far an upload has come. NOT_FOUND (UPLOAD_NOT_FOUND) when there is none with this id: it begins at offset 0.
+    /// - Throws: `ClientError`.
+    public func getUpload(_ request: GetUploadRequest) async throws -> GetUploadResponse {
+        try await call(.getUpload, request)
     }
 
     /// Lists heads of flows.

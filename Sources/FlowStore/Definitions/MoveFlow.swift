@@ -11,7 +11,7 @@ extension MoveFlowCommand: TaskCommand {
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> MovedFlow {
         let (limits, key) = (store.limits, request.key)
         // A flow keeps its type, so the definition found for it stays right.
-        let flowType = try await store.snapshot(of: key, for: context).head.flowType
+        let flowType = try await store.head(of: key, for: context).flowType
         guard let found = try await store.definition(of: flowType, revision: revision, tenant: key.tenant, context) else {
             throw .definitionNotFound(flowType: flowType, revision: revision ?? 0)
         }
@@ -28,7 +28,7 @@ extension MoveFlowCommand: TaskCommand {
             return MovedFlow(head: head, from: before.head.definitionRevision, replayed: false)
         case .replayed:
             // A retry gets the current head.
-            return MovedFlow(head: try await store.snapshot(of: key, for: context).head, from: nil, replayed: true)
+            return MovedFlow(head: try await store.head(of: key, for: context), from: nil, replayed: true)
         }
     }
 

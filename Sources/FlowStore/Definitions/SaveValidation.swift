@@ -74,7 +74,7 @@ struct SaveValidation: Sendable {
         if let head = known?.head, isCurrent || !entry.mustKnowFlow(ofType: head.flowType) { return try follow(entry, head, completion) }
         if !entry.mustKnowFlow(ofType: command.flowType ?? known?.flowType) { return try follow(entry, nil, completion) }
         let placed = placed
-        try LoadCommand(key: command.key).run(on: store, context: placed.context) { result in
+        try currentHead.run(on: store, context: placed.context) { result in
             completing(completion) { () throws(StateError) in
                 var head: FlowHead?
                 // The save will report what is wrong with the flow.
@@ -85,6 +85,12 @@ struct SaveValidation: Sendable {
             }
         }
         return nil
+    }
+
+    private var currentHead: LoadCommand {
+        var load = LoadCommand(key: command.key)
+        load.findsParts = true
+        return load
     }
 
     /// - Parameter head: nil: the save creates the flow, or the flow's revision does not matter.
@@ -125,12 +131,15 @@ struct SaveValidation: Sendable {
     }
 
     private func validate(by definition: FlowDefinition, _ completion: @escaping Completion) {
+        if let parts = command.parts {
+            return completion(.failure(parts.isTooLargeToValidate(limit: store.limits.stateBytes)))
+        }
         if command.precondition == .expected(0) { return validate(by: definition, from: .absent, completion) }
         guard command.needsCurrentPhase(definition) else { return validate(by: definition, from: .unknown, completion) }
         if command.phase == nil, let head = store.resources.cache.lookup(command.key)?.head {
             return validate(by: definition, from: .at(phase: head.phase, status: head.status), completion)
         }
-        store.run(LoadCommand(key: command.key), context: context) { result in
+        store.run(currentHead, context: context) { result in
             let place: CurrentPlace =
                 switch result {
                 case .success(.snapshot(let snapshot)): .at(phase: snapshot.head.phase, status: snapshot.head.status)

@@ -183,9 +183,9 @@ package final class StateStore: Sendable {
         turns.begin(request)
     }
 
-    /// Reads for the feed of changes, on a connection of its own.
-    func askFeed<Value>(_ query: Query<Value>, for context: OperationContext) async throws(StateError) -> Value {
-        try await wait(context) { (context, completion) in enqueue(query, .feed, context) { [self] in completion(answer($0)) } }
+    /// Runs a query on the connections of a route, of a command that needs those of other routes at no time.
+    func ask<Value>(_ query: Query<Value>, on route: Route, for context: OperationContext) async throws(StateError) -> Value {
+        try await wait(context) { (context, completion) in enqueue(query, route, context) { [self] in completion(answer($0)) } }
     }
 
     /// For long operations: on a connection of their own, so that loads and saves do not wait behind them.

@@ -82,6 +82,13 @@ extension StateStore {
         try await snapshot(LoadCommand(key: key, selector: selector), for: context)
     }
 
+    /// The head of a flow, which is not deleted.
+    func head(of key: FlowKey, for context: OperationContext) async throws(StateError) -> FlowHead {
+        var load = LoadCommand(key: key)
+        load.findsParts = true
+        return try await snapshot(load, for: context).head
+    }
+
     /// The result of a load that reads the state.
     func snapshot(_ command: LoadCommand, for context: OperationContext) async throws(StateError) -> Snapshot {
         guard case .snapshot(let snapshot) = try await load(command, for: context) else {

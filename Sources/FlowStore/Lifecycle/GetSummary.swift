@@ -4,7 +4,10 @@ import Postgres
 
 extension GetSummaryCommand: TaskCommand {
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> FlowSummary {
-        let snapshot = try await store.snapshot(of: key, for: context)
+        var load = LoadCommand(key: key)
+        // What a definition would read of such a state counts as absent.
+        load.findsParts = true
+        let snapshot = try await store.snapshot(load, for: context)
         let definition = try await store.definition(for: snapshot.head, context)?.definition
         var parameters = Parameters()
         parameters.append(key.tenant)

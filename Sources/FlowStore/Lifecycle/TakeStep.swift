@@ -21,7 +21,7 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
             key: decision.request.key, precondition: decision.request.precondition,
             leaseToken: decision.request.leaseToken, idempotencyKey: decision.request.idempotencyKey,
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
-            input: Array(decision.content.joined())
+            findsParts: true, input: Array(decision.content.joined())
         ) { snapshot, definition, budget throws(StateError) in
             let command = try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
             let outcome = try LifecycleOutcome(
@@ -38,7 +38,7 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
             return outcome
         case .replayed:
             // A retry gets the current head.
-            let head = try await store.snapshot(of: decision.request.key, for: context).head
+            let head = try await store.head(of: decision.request.key, for: context)
             return LifecycleOutcome(head: head, from: "", completed: [], replayed: true)
         }
     }

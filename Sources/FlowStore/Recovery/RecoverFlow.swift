@@ -94,8 +94,9 @@ struct FlowRecovery: Sendable {
         _ selector: LoadSelector, ifVersionNot: FlowVersion? = nil, for context: OperationContext? = nil
     ) async throws(StateError) -> LoadOutcome {
         try checkIsWanted()
-        return try await store.load(
-            LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot), for: context ?? self.context)
+        var load = LoadCommand(key: command.key, selector: selector, ifVersionNot: ifVersionNot)
+        load.findsParts = true
+        return try await store.load(load, for: context ?? self.context)
     }
 
     // MARK: Examination
@@ -105,14 +106,16 @@ struct FlowRecovery: Sendable {
             guard case .snapshot(let snapshot) = try await load(.latest) else { throw .internalFault("a load without a state") }
             let definition = try await definition(for: snapshot.head)
             var violations: [Violation] = []
-            if let definition, isWanted(by: definition, snapshot.head) {
+            // What is stored in parts is too large for rules.
+            if let definition, snapshot.parts == nil, isWanted(by: definition, snapshot.head) {
                 let (limits, depth) = (store.limits, depth(definition))
                 violations = try await store.compute([snapshot.state], context) { budget throws(StateError) in
                     try StateValidator(definition, limits: limits).validate(snapshot.state, depth: depth, budget: budget).violations
                 }
             }
             return BrokenFlow(
-                head: snapshot.head, version: snapshot.version, state: snapshot.state, definition: definition, violations: violations)
+                head: snapshot.head, version: snapshot.version, state: snapshot.parts == nil ? snapshot.state : nil, definition: definition,
+                violations: violations)
         } catch .dataLoss(_, let version, let message) {
             // Given the version's number, the head can be read without the state.
             guard case .unchanged(let head, let record) = try await load(.latest, ifVersionNot: version) else {
@@ -212,8 +215,8 @@ struct FlowRecovery: Sendable {
                 guard case .snapshot(let snapshot) = try await load(selector, for: attempt) else { continue }
                 // Neither the broken version itself nor a tombstone helps.
                 if snapshot.version.version == broken.version.version || snapshot.version.kind == .deleted { continue }
-                var state: [UInt8]? = snapshot.state
-                if let definition = broken.definition {
+                var state: [UInt8]? = snapshot.parts == nil ? snapshot.state : nil
+                if state != nil, let definition = broken.definition {
                     let (limits, depth) = (store.limits, depth(definition))
                     state = try await store.compute([snapshot.state], attempt) { budget throws(StateError) in
                         try definition.goingBack(to: snapshot.state, at: SystemClock.now, limits: limits, depth: depth, budget: budget)

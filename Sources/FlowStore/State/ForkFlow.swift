@@ -12,7 +12,9 @@ extension ForkFlowCommand: TaskCommand {
         {
             return saved
         }
-        let snapshot = try await store.snapshot(of: source, selector, for: context)
+        var load = LoadCommand(key: source, selector: selector)
+        load.findsParts = true
+        let snapshot = try await store.snapshot(load, for: context)
         if snapshot.version.kind == .deleted {
             throw .versionNotFound(flowID: source.flowID, selector: "state in version \(snapshot.version.version), which deleted the flow")
         }
@@ -33,7 +35,7 @@ extension ForkFlowCommand: TaskCommand {
         }
         single.createsFlow = true
         // A history may be long: other changes do not wait for it.
-        single.isLarge = withHistory
+        single.isLarge = withHistory || snapshot.parts != nil
         return try await store.make(Change(key, store.resources, .statement(single)), for: context)
     }
 
@@ -53,6 +55,12 @@ extension ForkFlowCommand: TaskCommand {
     private func append(
         _ snapshot: Snapshot, to parameters: inout Parameters, in store: StateStore, for context: OperationContext
     ) async throws(StateError) {
+        if let parts = snapshot.parts {
+            parameters.append(bytes: parts.reference)
+            parameters.append(StateCodec.parts.rawValue)
+            parameters.append(VersionKind.forked.rawValue)
+            return
+        }
         try context.reserve(2 * snapshot.state.count)
         let zstd = store.resources.zstd
         let stored = try await store.compute([snapshot.state], context) { _ throws(StateError) in
@@ -121,6 +129,7 @@ enum ForkSQL {
         change.restoredVersion = "s.version"
         change.source = "head h, source s"
         if withHistory { change.additions = [checkpoints, writes] }
+        change.additions += parts(withHistory: withHistory)
         change.additions.append(events)
         if idempotent {
             change.keyParameter = types.count + 1
@@ -172,6 +181,30 @@ enum ForkSQL {
                 SELECT FROM flowstate.flow_version v
                 WHERE v.tenant = $1 AND v.flow_id = $3 AND v.version_label = w.version_label AND v.version <= $4))
         """
+
+    /// The parts in which states are stored belong to their flow.
+    private static func parts(withHistory: Bool) -> [String] {
+        let references =
+            withHistory
+            ? """
+            (SELECT w.state FROM flowstate.flow_version w
+                WHERE w.tenant = $1 AND w.flow_id = $3 AND w.version <= $4 AND w.codec = \(StateCodec.parts.rawValue))
+            """ : "(SELECT $8 WHERE $9 = \(StateCodec.parts.rawValue))"
+        return [
+            """
+            uploads AS (
+                INSERT INTO flowstate.state_upload (tenant, flow_id, reference, owner, received, stored, saved_version)
+                SELECT $1, $2, u.reference, 0, u.received, u.stored, \(withHistory ? "u.saved_version" : "h.version")
+                FROM head h JOIN flowstate.state_upload u ON u.tenant = $1 AND u.flow_id = $3 AND u.reference IN \(references))
+            """,
+            """
+            parts AS (
+                INSERT INTO flowstate.state_part (tenant, flow_id, reference, part, codec, size, digest, bytes)
+                SELECT $1, $2, p.reference, p.part, p.codec, p.size, p.digest, p.bytes
+                FROM head h JOIN flowstate.state_part p ON p.tenant = $1 AND p.flow_id = $3 AND p.reference IN \(references))
+            """,
+        ]
+    }
 
     /// In the history of both flows.
     private static let events = """

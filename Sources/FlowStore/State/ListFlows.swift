@@ -46,7 +46,9 @@ extension ListFlowsCommand: TaskCommand {
     ) async throws(StateError) -> LoadOutcome? {
         if head.isDeleted { return nil }
         do throws(StateError) {
-            let load = LoadCommand(key: head.key, selector: .version(head.version), ifVersionNot: inFull ? nil : head.version)
+            var load = LoadCommand(key: head.key, selector: .version(head.version), ifVersionNot: inFull ? nil : head.version)
+            // Such a state is left out.
+            load.findsParts = true
             return try await store.load(load, for: context)
         } catch .versionNotFound {
             return nil

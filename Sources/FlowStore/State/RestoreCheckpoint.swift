@@ -20,8 +20,14 @@ extension RestoreCheckpointCommand: TaskCommand {
     private func labelChanges(in store: StateStore, for context: OperationContext) async throws(StateError) -> LabelChanges? {
         if store.resources.cache.lookup(key)?.flowType?.isEmpty ?? false { return nil }
         // The statement reports what is wrong with the checkpoint.
-        guard let snapshot = try? await store.snapshot(of: key, .checkpoint(checkpoint), for: context) else { return nil }
+        var load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
+        load.findsParts = true
+        guard let snapshot = try? await store.snapshot(load, for: context) else { return nil }
         guard let definition = try await store.definition(for: snapshot.head, context)?.definition else { return nil }
+        if let parts = snapshot.parts {
+            if definition.concernsSaves { throw parts.isTooLargeToValidate(limit: store.limits.stateBytes) }
+            return nil
+        }
         let (isHeld, limits) = (store.validatesSaves && definition.onSave == .enforce, store.limits)
         return try await store.compute([snapshot.state], context) { budget throws(StateError) in
             if isHeld {

@@ -17,7 +17,7 @@ extension SaveCommand: StoreCommand {
         try check(limits: store.limits)
         var command = self
         // The digest of what the client asked for, before the server adds anything that another try would not repeat.
-        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: XXH3.digest(state)) }
+        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: parts?.digest ?? XXH3.digest(state)) }
         if revives {
             try command.saveOrRevive(in: store, context, attempts: ChangeRounds.maximumAttempts, completion)
         } else {
@@ -76,7 +76,7 @@ extension SaveCommand: StoreCommand {
     }
 
     /// An empty text is not JSON, so it can ask for the initial state.
-    private var wantsInitialState: Bool { kind == .created && flowType != nil && state.isEmpty && contentType.isJSON }
+    private var wantsInitialState: Bool { kind == .created && flowType != nil && stateSize == 0 && contentType.isJSON }
 
     /// Validates the state by the definition of the flow's type, if saves of this kind have to follow it, and writes the version.
     func validateAndWrite(

@@ -4,7 +4,7 @@ extension ListVersionsCommand {
     /// The states and writes of the versions of a page.
     func contents(in store: StateStore, for context: OperationContext) -> PageContents<ListedVersion> {
         PageContents(
-            store: store, token: { token(after: $0) }, expectedBytes: { includesStates ? Int(clamping: $0.record.size) : 0 },
+            store: store, token: { token(after: $0) }, expectedBytes: { includesStates ? min(Int(clamping: $0.record.size), store.limits.stateBytes) : 0 },
             loadedBytes: { $0.loaded?.contentBytes ?? 0 },
             load: { (version: ListedVersion) async throws(StateError) in
                 do throws(StateError) {
@@ -22,6 +22,8 @@ extension ListVersionsCommand {
         let key = try FlowKey(tenant: tenant, flowID: version.flowID, limits: store.limits)
         var load = LoadCommand(key: key, selector: .version(version.version), ifVersionNot: includesStates ? nil : version.version)
         load.includesWrites = includesWrites
+        // Such a state is left out.
+        load.findsParts = true
         let loaded = try await store.load(load, for: context)
         guard !writeChannels.isEmpty, case .withWrites(let outcome, var page) = loaded else { return loaded }
         page.elements.removeAll { !writeChannels.containsBytes(of: $0.write.channel) }

@@ -39,7 +39,7 @@ struct FeedReader: Sendable {
             }
             query.sharesAnswer()
             let history = self.history
-            let moment = try await store.askFeed(query, for: context)
+            let moment = try await store.ask(query, on: .feed, for: context)
             guard history == self.history else { continue }
             if let newest = moment.newest, newest >= moment.snapshot.end {
                 try await renew()
@@ -71,7 +71,7 @@ struct FeedReader: Sendable {
             return .success((try Self.moment(rows), try rows.bool(0, FeedSQL.momentColumnCount), changes))
         }
         let (moment, isCut, found) =
-            isLive ? try await store.askFeed(query, for: context) : try await store.ask(query, for: context)
+            isLive ? try await store.ask(query, on: .feed, for: context) : try await store.ask(query, for: context)
         // A restored backup, where PostgreSQL does not say which cluster it is.
         guard start.history == history, start.next <= moment.snapshot.end else { throw .historyChanged }
         var changes = found
@@ -156,7 +156,7 @@ struct FeedReader: Sendable {
         parameters.append(bigints: flows.count) { flows[$0].version }
         parameters.append(last)
         let query = Self.changes(FeedSQL.predecessors, parameters)
-        return isLive ? try await store.askFeed(query, for: context) : try await store.ask(query, for: context)
+        return isLive ? try await store.ask(query, on: .feed, for: context) : try await store.ask(query, for: context)
     }
 
     private static func changes(_ statement: Statement, _ parameters: Parameters) -> Query<[FlowChange]> {

@@ -189,11 +189,12 @@ package final class FlowWatch: Sendable {
         context.release(to: before)
     }
 
-    /// Empty when the version was removed meanwhile.
+    /// Empty when the version was removed meanwhile, or is larger than a message.
     private func state(of change: FlowChange) async throws(StateError) -> [UInt8] {
         if change.version.kind == .deleted { return [] }
         do throws(StateError) {
-            let load = LoadCommand(key: change.head.key, selector: .version(change.version.version))
+            var load = LoadCommand(key: change.head.key, selector: .version(change.version.version))
+            load.findsParts = true
             return try await store.snapshot(load, for: context).state
         } catch {
             switch error {

@@ -234,6 +234,10 @@ package enum JSONText {
         /// The text is JSON so far, only nested deeper than allowed.
         package var isTooDeep: Bool
 
+        init(message: String, offset: Int, line: Int, column: Int, isTooDeep: Bool) {
+            (self.message, self.offset, self.line, self.column, self.isTooDeep) = (message, offset, line, column, isTooDeep)
+        }
+
         /// - Parameter bytes: the text. The message names a byte order mark: RFC 8259 §8.1 forbids it, and editors do not show it.
         init(_ error: cjson_error, in bytes: UnsafeRawBufferPointer) {
             let hasMark = error.offset == 0 && bytes.starts(with: [0xEF, 0xBB, 0xBF])

@@ -79,6 +79,8 @@ extension MethodDescriptor {
         "BatchLoadState", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let uploadState = MethodDescriptor(
         "UploadState", of: "flowstate.v1.FlowStateService", clientStreaming: true)
+    public static let getUpload = MethodDescriptor(
+        "GetUpload", of: "flowstate.v1.FlowStateService", isReadOnly: true)
     public static let downloadState = MethodDescriptor(
         "DownloadState", of: "flowstate.v1.FlowStateService", serverStreaming: true, isReadOnly: true)
     public static let listFlows = MethodDescriptor(
@@ -177,6 +179,7 @@ extension FlowStateProto {
                 .batchSaveState,
                 .batchLoadState,
                 .uploadState,
+                .getUpload,
                 .downloadState,
                 .listFlows,
                 .listVersions,
@@ -318,6 +321,8 @@ extension FlowStateProto {
         UploadStateRequest.self,
         UploadHeader.self,
         UploadStateResponse.self,
+        GetUploadRequest.self,
+        GetUploadResponse.self,
         DownloadStateRequest.self,
         DownloadStateResponse.self,
         FlowFilter.self,

@@ -1117,15 +1117,26 @@ public struct UploadHeader: WireMessage, Equatable {
     /// XXH3-128 of the whole state (16 bytes), or empty. Another digest answers INVALID_ARGUMENT and
     /// saves nothing.
     public var digest: [UInt8] = []
+    /// Names the upload within its flow, so that it can be resumed; empty: it cannot. Use a new id for another state.
+    public var uploadID: String = ""
+    /// Where in the state the first chunk begins. 0: the upload begins, and what an earlier one with this id has left is
+    /// given up. Above 0: it is resumed, at most at `received_bytes` of GetUpload; bytes that are there already are passed
+    /// over. UPLOAD_NOT_FOUND when there is no such upload. A call that resumes an upload ends one that is still at it
+    /// (ABORTED, UPLOAD_CONTINUED).
+    public var offset: Int64 = 0
 
     public init(
         save: SaveStateRequest? = nil,
         sizeBytes: Int64 = 0,
-        digest: [UInt8] = []
+        digest: [UInt8] = [],
+        uploadID: String = "",
+        offset: Int64 = 0
     ) {
         self.save = save
         self.sizeBytes = sizeBytes
         self.digest = digest
+        self.uploadID = uploadID
+        self.offset = offset
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1136,18 +1147,24 @@ public struct UploadHeader: WireMessage, Equatable {
         save = try SaveStateRequest.optional(c.save)
         sizeBytes = c.size_bytes
         digest = c.digest.bytes
+        uploadID = try c.upload_id.string("upload_id")
+        offset = c.offset
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__UploadHeader>, _ arena: inout Arena) {
         c.pointee.save = arena.make(optional: save)
         c.pointee.size_bytes = sizeBytes
         c.pointee.digest = arena.copy(digest)
+        c.pointee.upload_id = arena.copy(uploadID)
+        c.pointee.offset = offset
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("save", save.fieldValue))
         body(MessageField("size_bytes", sizeBytes.fieldValue))
         body(MessageField("digest", digest.fieldValue))
+        body(MessageField("upload_id", uploadID.fieldValue))
+        body(MessageField("offset", offset.fieldValue))
     }
 }
 
@@ -1176,6 +1193,76 @@ public struct UploadStateResponse: WireMessage, Equatable {
 
     public func visitFields(_ body: (MessageField) -> Void) {
         body(MessageField("saved", saved.fieldValue))
+    }
+}
+
+/// The request of `FlowStateService.GetUpload`.
+public struct GetUploadRequest: WireMessage, Equatable {
+    /// The flow of the upload, which need not exist yet.
+    public var flowID: String = ""
+    /// `UploadHeader.upload_id`.
+    public var uploadID: String = ""
+
+    public init(
+        flowID: String = "",
+        uploadID: String = ""
+    ) {
+        self.flowID = flowID
+        self.uploadID = uploadID
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_upload_request__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetUploadRequest) throws(WireError) {
+        flowID = try c.flow_id.string("flow_id")
+        uploadID = try c.upload_id.string("upload_id")
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetUploadRequest>, _ arena: inout Arena) {
+        c.pointee.flow_id = arena.copy(flowID)
+        c.pointee.upload_id = arena.copy(uploadID)
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("flow_id", flowID.fieldValue))
+        body(MessageField("upload_id", uploadID.fieldValue))
+    }
+}
+
+/// The response of `FlowStateService.GetUpload`.
+public struct GetUploadResponse: WireMessage, Equatable {
+    /// Bytes of the state that are stored, from its beginning.
+    public var receivedBytes: Int64 = 0
+    /// The version as which the state was saved; 0: it was not yet, or nothing is known of it.
+    public var savedVersion: Int64 = 0
+
+    public init(
+        receivedBytes: Int64 = 0,
+        savedVersion: Int64 = 0
+    ) {
+        self.receivedBytes = receivedBytes
+        self.savedVersion = savedVersion
+    }
+
+    public static var descriptor: UnsafePointer<MessageDescriptor> {
+        flowstate__v1__get_upload_response__get_descriptor()
+    }
+
+    public init(_ c: Flowstate__V1__GetUploadResponse) throws(WireError) {
+        receivedBytes = c.received_bytes
+        savedVersion = c.saved_version
+    }
+
+    public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__GetUploadResponse>, _ arena: inout Arena) {
+        c.pointee.received_bytes = receivedBytes
+        c.pointee.saved_version = savedVersion
+    }
+
+    public func visitFields(_ body: (MessageField) -> Void) {
+        body(MessageField("received_bytes", receivedBytes.fieldValue))
+        body(MessageField("saved_version", savedVersion.fieldValue))
     }
 }
 

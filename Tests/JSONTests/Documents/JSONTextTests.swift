@@ -116,7 +116,7 @@ struct JSONOracleTests {
         }
     }
 
-    private static func text(_ random: inout SeededGenerator) -> [UInt8] {
+    static func text(_ random: inout SeededGenerator) -> [UInt8] {
         var bytes = Array(value(&random, depth: 0).utf8)
         guard Bool.random(using: &random), !bytes.isEmpty else { return bytes }
         for _ in 0..<Int.random(in: 1...2, using: &random) where !bytes.isEmpty {

@@ -368,6 +368,12 @@ static inline const ProtobufCMessageDescriptor *flowstate__v1__upload_header__ge
 static inline const ProtobufCMessageDescriptor *flowstate__v1__upload_state_response__get_descriptor(void) {
     return &flowstate__v1__upload_state_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_upload_request__get_descriptor(void) {
+    return &flowstate__v1__get_upload_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *flowstate__v1__get_upload_response__get_descriptor(void) {
+    return &flowstate__v1__get_upload_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *flowstate__v1__download_state_request__get_descriptor(void) {
     return &flowstate__v1__download_state_request__descriptor;
 }

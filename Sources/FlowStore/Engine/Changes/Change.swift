@@ -217,6 +217,12 @@ final class SaveChange: Sendable {
             command.checkpoint == nil && command.writes.isEmpty && command.parentVersion == nil && command.quarantine == nil
             && command.notification == nil
             && command.kind != .definitionMoved && command.precondition.expectedLabel == nil && !command.revives
+        if let parts = command.parts {
+            packed = StoredState(codec: .parts, bytes: parts.reference)
+            digest = parts.digest
+            requestDigest = Self.requestDigest(command, digest)
+            return
+        }
         let size = command.state.count
         let isPacked = storedWhole || size < min(resources.limits.baseFetchBytes, Self.packedAtOnce) || size > Self.packedApart
         packed =
@@ -226,7 +232,11 @@ final class SaveChange: Sendable {
                 after: storedWhole || command.precondition == .expected(0) ? nil : chain ?? resources.cache.lookup(command.key)?.chain,
                 resources.zstd) : nil
         digest = XXH3.digest(command.state)
-        requestDigest = command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
+        requestDigest = Self.requestDigest(command, digest)
+    }
+
+    private static func requestDigest(_ command: SaveCommand, _ digest: [UInt8]) -> [UInt8] {
+        command.idempotencyKey == nil ? [] : command.requestDigest ?? command.requestDigest("save", content: digest)
     }
 
     /// The packed state, unless a connection was lost since: the database behind the next one may not have the base.
@@ -257,7 +267,7 @@ final class SaveChange: Sendable {
         return VersionRecord(
             version: version, parentVersion: parent,
             kind: version == 1 ? .created : command.kind,
-            actor: command.actor, contentType: command.contentType.text, size: Int64(command.state.count), digest: digest,
+            actor: command.actor, contentType: command.contentType.text, size: command.stateSize, digest: digest,
             phase: head.phase, status: head.status, progress: head.progress, versionLabel: command.versionLabel,
             metadata: command.metadata, createdAt: time, checkpoints: [], parentLabel: command.parentLabel, tags: command.tags)
     }

@@ -340,7 +340,9 @@ final class ChangeBatch: TransactionUnit {
             if creates, version == 1 { head = save.newHead(change.key, at: time) }
             head.modify { save.command.apply(to: &$0, version: version, at: time) }
             guard let stored = stored[index] else { continue }
-            if chain == nil {
+            if stored.codec == .parts {
+                chain = nil
+            } else if chain == nil {
                 chain =
                     stored.base == nil
                     ? VersionChain(
@@ -349,8 +351,8 @@ final class ChangeBatch: TransactionUnit {
                 chain?.append(version, state: save.command.state, stored: stored)
             }
         }
-        // Loads show the names of checkpoints, which this does not know.
-        let isShown = last.command.checkpoint == nil
+        // Loads show the names of checkpoints, which this does not know, and look for parts.
+        let isShown = last.command.checkpoint == nil && last.command.parts == nil
         let loaded =
             isShown
             ? head.flatMap { head in

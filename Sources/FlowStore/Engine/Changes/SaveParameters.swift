@@ -178,7 +178,7 @@ enum SaveParameters {
         .init(.actor, .text { $0.save.command.actor }),
         .init(.contentType, .text { $0.save.command.contentType.text }),
         .init(.state, .bytes { $0.stored.bytes }),
-        .init(.size, .bigint { Int64($0.save.command.state.count) }),
+        .init(.size, .bigint { $0.save.command.stateSize }),
         .init(.digest, .bytes { $0.save.digest }),
         .init(.codec, .smallint { $0.stored.codec.rawValue }),
         .init(.parentVersion, .bigint { $0.save.command.parentVersion }, .single),

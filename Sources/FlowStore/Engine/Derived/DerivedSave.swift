@@ -26,6 +26,8 @@ struct DerivedSave<Extra: Sendable>: Sendable {
     let trigger: RecoveryTrigger
     /// Whether `derive` needs the definition of the flow's type.
     let needsDefinition: Bool
+    /// Whether `derive` can leave a state as it is that is stored in parts.
+    var findsParts = false
     /// What `derive` reads beside the state.
     let input: [UInt8]
     /// Derives the next version; the caller sets its precondition, key and digest. May run on any thread, and twice.
@@ -100,7 +102,9 @@ private struct DerivedSaveRun<Extra: Sendable> {
     private mutating func attempt() async throws(StateError) -> Outcome? {
         let snapshot: Snapshot
         do throws(StateError) {
-            snapshot = try await store.snapshot(of: save.key, for: context)
+            var load = LoadCommand(key: save.key)
+            load.findsParts = save.findsParts
+            snapshot = try await store.snapshot(load, for: context)
         } catch {
             return try await recover(from: error, nil, nil)
         }
@@ -122,7 +126,7 @@ private struct DerivedSaveRun<Extra: Sendable> {
 
     /// An error report accepts any state, so nothing else would find that this one is broken.
     private func examine(_ snapshot: Snapshot, _ definition: FlowDefinition?, _ budget: WorkBudget) throws(StateError) {
-        guard save.trigger == .errorReport, mayRecover(snapshot, definition), let definition else { return }
+        guard save.trigger == .errorReport, snapshot.parts == nil, mayRecover(snapshot, definition), let definition else { return }
         let report = try StateValidator(definition, limits: store.limits).validate(
             snapshot.state, depth: definition.recovery.automaticDepth, budget: budget)
         if !report.isValid { throw .stateInvalid(report.violations) }

@@ -168,6 +168,10 @@ final class LoadOperation: @unchecked Sendable {
         }
         guard let version = loaded.version, !version.isRemoved || command.findsRemoved else { return missing(loaded.head) }
         if version.version == command.ifVersionNot { return finish(.success(LoadedState(.unchanged(loaded.head, version)))) }
+        if let parts = loaded.parts {
+            guard command.findsParts else { return finish(.failure(version.isTooLarge(limit: resources.limits.stateBytes))) }
+            return finish(.success(LoadedState(.snapshot(Snapshot(head: loaded.head, version: version, state: [], parts: parts)))))
+        }
         if version.size > largest { return foundLarge(Int(clamping: version.size)) }
         if isLarge { return outcome = .unread(loaded) }
         switch loaded.read(resources) {
@@ -364,5 +368,12 @@ extension LoadOperation {
             parameters.append(timestamp: time.microseconds)
             pipeline.execute(LoadSQL.time, parameters)
         }
+    }
+}
+
+extension VersionRecord {
+    /// The error of a load that does not find states in parts.
+    func isTooLarge(limit: Int) -> StateError {
+        .tooLarge(what: "the state of version \(version), which only DownloadState reads,", size: Int(clamping: size), limit: limit)
     }
 }

@@ -109,7 +109,8 @@ enum LoadSQL {
     private static let rows = ["v"] + (1...VersionChain.maximumDepth).map { "b\($0)" }
 
     private static func columns(have: String, largest: String, known: String? = nil) -> String {
-        let isSent = "v.version IS DISTINCT FROM \(have) AND v.size <= \(largest)"
+        // In its row, a state in parts has only their reference.
+        let isSent = "v.version IS DISTINCT FROM \(have) AND (v.size <= \(largest) OR v.codec = \(StateCodec.parts.rawValue))"
         let states = rows.indices.map { place in
             let row = rows[place]
             // Nothing is needed of what lies below a known base.
@@ -152,6 +153,12 @@ struct LoadRow {
         self.bytes = bytes
     }
 
+    /// The state, if it is stored in parts.
+    var parts: StateParts? {
+        guard let version, let row = bytes.first, row.codec == StateCodec.parts.rawValue else { return nil }
+        return StateParts(reference: row.bytes, size: version.size, digest: version.digest)
+    }
+
     /// Whether a base came from the cache.
     var reliesOnCache: Bool { bytes.last?.state != nil }
 
@@ -159,6 +166,7 @@ struct LoadRow {
     /// cache.
     func read(_ resources: StoreResources) -> Result<LoadedState, StateError> {
         guard let version else { return .failure(.internalFault("a version that is not there has no state")) }
+        if parts != nil { return .failure(version.isTooLarge(limit: resources.limits.stateBytes)) }
         let loss = { (message: String) in
             Result<LoadedState, StateError>.failure(
                 .dataLoss(flowID: head.key.flowID, version: version.version, message: message))

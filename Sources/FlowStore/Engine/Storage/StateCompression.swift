@@ -79,6 +79,8 @@ enum StateCompression {
             throw .damaged("version \(row.version) has codec \(row.codec), which this release does not know")
         }
         if codec == .raw { return row.bytes }
+        // `LoadRow` finds those.
+        if codec == .parts { throw .damaged("version \(row.version) is stored in parts, which are not read here") }
         guard codec == .frame || base != nil else { throw .damaged("the base of version \(row.version) is missing") }
         let state = row.bytes.withUnsafeBytes { frame -> [UInt8]? in
             guard let content = ZstdContext.contentSize(of: frame), content == size ?? content, content <= largest else { return nil }
@@ -97,6 +99,8 @@ enum StateCodec: Int16 {
     case frame = 1
     /// A zstd patch: a frame that refers to the bytes of the version `base_version`.
     case patch = 2
+    /// In parts, which have rows of their own (`StateParts`). Nothing is stored against it.
+    case parts = 3
 }
 
 /// A state as stored in its row.

@@ -682,6 +682,96 @@ void   flowstate__v1__upload_state_response__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__upload_state_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flowstate__v1__get_upload_request__init
+                     (Flowstate__V1__GetUploadRequest         *message)
+{
+  static const Flowstate__V1__GetUploadRequest init_value = FLOWSTATE__V1__GET_UPLOAD_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_upload_request__get_packed_size
+                     (const Flowstate__V1__GetUploadRequest *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_upload_request__pack
+                     (const Flowstate__V1__GetUploadRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_upload_request__pack_to_buffer
+                     (const Flowstate__V1__GetUploadRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetUploadRequest *
+       flowstate__v1__get_upload_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetUploadRequest *)
+     protobuf_c_message_unpack (&flowstate__v1__get_upload_request__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_upload_request__free_unpacked
+                     (Flowstate__V1__GetUploadRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_upload_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flowstate__v1__get_upload_response__init
+                     (Flowstate__V1__GetUploadResponse         *message)
+{
+  static const Flowstate__V1__GetUploadResponse init_value = FLOWSTATE__V1__GET_UPLOAD_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t flowstate__v1__get_upload_response__get_packed_size
+                     (const Flowstate__V1__GetUploadResponse *message)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flowstate__v1__get_upload_response__pack
+                     (const Flowstate__V1__GetUploadResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flowstate__v1__get_upload_response__pack_to_buffer
+                     (const Flowstate__V1__GetUploadResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flowstate__v1__get_upload_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flowstate__V1__GetUploadResponse *
+       flowstate__v1__get_upload_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flowstate__V1__GetUploadResponse *)
+     protobuf_c_message_unpack (&flowstate__v1__get_upload_response__descriptor,
+                                allocator, len, data);
+}
+void   flowstate__v1__get_upload_response__free_unpacked
+                     (Flowstate__V1__GetUploadResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flowstate__v1__get_upload_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flowstate__v1__download_state_request__init
                      (Flowstate__V1__DownloadStateRequest         *message)
 {
@@ -3589,7 +3679,7 @@ const ProtobufCMessageDescriptor flowstate__v1__upload_state_request__descriptor
   (ProtobufCMessageInit) flowstate__v1__upload_state_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__upload_header__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flowstate__v1__upload_header__field_descriptors[5] =
 {
   {
     "save",
@@ -3627,16 +3717,42 @@ static const ProtobufCFieldDescriptor flowstate__v1__upload_header__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "upload_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__UploadHeader, upload_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__UploadHeader, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__upload_header__field_indices_by_name[] = {
   2,   /* field[2] = digest */
+  4,   /* field[4] = offset */
   0,   /* field[0] = save */
   1,   /* field[1] = size_bytes */
+  3,   /* field[3] = upload_id */
 };
 static const ProtobufCIntRange flowstate__v1__upload_header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__upload_header__descriptor =
 {
@@ -3646,7 +3762,7 @@ const ProtobufCMessageDescriptor flowstate__v1__upload_header__descriptor =
   "Flowstate__V1__UploadHeader",
   "flowstate.v1",
   sizeof(Flowstate__V1__UploadHeader),
-  3,
+  5,
   flowstate__v1__upload_header__field_descriptors,
   flowstate__v1__upload_header__field_indices_by_name,
   1,  flowstate__v1__upload_header__number_ranges,
@@ -3689,6 +3805,108 @@ const ProtobufCMessageDescriptor flowstate__v1__upload_state_response__descripto
   flowstate__v1__upload_state_response__field_indices_by_name,
   1,  flowstate__v1__upload_state_response__number_ranges,
   (ProtobufCMessageInit) flowstate__v1__upload_state_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__get_upload_request__field_descriptors[2] =
+{
+  {
+    "flow_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetUploadRequest, flow_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upload_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetUploadRequest, upload_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__get_upload_request__field_indices_by_name[] = {
+  0,   /* field[0] = flow_id */
+  1,   /* field[1] = upload_id */
+};
+static const ProtobufCIntRange flowstate__v1__get_upload_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__get_upload_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetUploadRequest",
+  "GetUploadRequest",
+  "Flowstate__V1__GetUploadRequest",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetUploadRequest),
+  2,
+  flowstate__v1__get_upload_request__field_descriptors,
+  flowstate__v1__get_upload_request__field_indices_by_name,
+  1,  flowstate__v1__get_upload_request__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_upload_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flowstate__v1__get_upload_response__field_descriptors[2] =
+{
+  {
+    "received_bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetUploadResponse, received_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saved_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__GetUploadResponse, saved_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flowstate__v1__get_upload_response__field_indices_by_name[] = {
+  0,   /* field[0] = received_bytes */
+  1,   /* field[1] = saved_version */
+};
+static const ProtobufCIntRange flowstate__v1__get_upload_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flowstate__v1__get_upload_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flowstate.v1.GetUploadResponse",
+  "GetUploadResponse",
+  "Flowstate__V1__GetUploadResponse",
+  "flowstate.v1",
+  sizeof(Flowstate__V1__GetUploadResponse),
+  2,
+  flowstate__v1__get_upload_response__field_descriptors,
+  flowstate__v1__get_upload_response__field_indices_by_name,
+  1,  flowstate__v1__get_upload_response__number_ranges,
+  (ProtobufCMessageInit) flowstate__v1__get_upload_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flowstate__v1__download_state_request__field_descriptors[3] =
@@ -6496,7 +6714,7 @@ const ProtobufCEnumDescriptor flowstate__v1__version_order__descriptor =
   flowstate__v1__version_order__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[22] =
+static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method_descriptors[23] =
 {
   { "CreateFlow", &flowstate__v1__create_flow_request__descriptor, &flowstate__v1__create_flow_response__descriptor },
   { "SaveState", &flowstate__v1__save_state_request__descriptor, &flowstate__v1__save_state_response__descriptor },
@@ -6504,6 +6722,7 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method
   { "BatchSaveState", &flowstate__v1__batch_save_state_request__descriptor, &flowstate__v1__batch_save_state_response__descriptor },
   { "BatchLoadState", &flowstate__v1__batch_load_state_request__descriptor, &flowstate__v1__batch_load_state_response__descriptor },
   { "UploadState", &flowstate__v1__upload_state_request__descriptor, &flowstate__v1__upload_state_response__descriptor },
+  { "GetUpload", &flowstate__v1__get_upload_request__descriptor, &flowstate__v1__get_upload_response__descriptor },
   { "DownloadState", &flowstate__v1__download_state_request__descriptor, &flowstate__v1__download_state_response__descriptor },
   { "ListFlows", &flowstate__v1__list_flows_request__descriptor, &flowstate__v1__list_flows_response__descriptor },
   { "ListVersions", &flowstate__v1__list_versions_request__descriptor, &flowstate__v1__list_versions_response__descriptor },
@@ -6522,28 +6741,29 @@ static const ProtobufCMethodDescriptor flowstate__v1__flow_state_service__method
   { "WatchFlows", &flowstate__v1__watch_flows_request__descriptor, &flowstate__v1__watch_flows_response__descriptor },
 };
 const unsigned flowstate__v1__flow_state_service__method_indices_by_name[] = {
-  18,        /* AppendWrites */
+  19,        /* AppendWrites */
   4,        /* BatchLoadState */
   3,        /* BatchSaveState */
-  14,        /* CreateCheckpoint */
+  15,        /* CreateCheckpoint */
   0,        /* CreateFlow */
-  17,        /* DeleteCheckpoint */
-  11,        /* DeleteFlow */
-  12,        /* DeleteFlows */
-  13,        /* DeleteVersions */
-  20,        /* DeleteWrites */
-  9,        /* DiffVersions */
-  6,        /* DownloadState */
-  10,        /* ForkFlow */
-  15,        /* ListCheckpoints */
-  7,        /* ListFlows */
-  8,        /* ListVersions */
-  19,        /* ListWrites */
+  18,        /* DeleteCheckpoint */
+  12,        /* DeleteFlow */
+  13,        /* DeleteFlows */
+  14,        /* DeleteVersions */
+  21,        /* DeleteWrites */
+  10,        /* DiffVersions */
+  7,        /* DownloadState */
+  11,        /* ForkFlow */
+  6,        /* GetUpload */
+  16,        /* ListCheckpoints */
+  8,        /* ListFlows */
+  9,        /* ListVersions */
+  20,        /* ListWrites */
   2,        /* LoadState */
-  16,        /* RestoreCheckpoint */
+  17,        /* RestoreCheckpoint */
   1,        /* SaveState */
   5,        /* UploadState */
-  21         /* WatchFlows */
+  22         /* WatchFlows */
 };
 const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
 {
@@ -6552,7 +6772,7 @@ const ProtobufCServiceDescriptor flowstate__v1__flow_state_service__descriptor =
   "FlowStateService",
   "Flowstate__V1__FlowStateService",
   "flowstate.v1",
-  22,
+  23,
   flowstate__v1__flow_state_service__method_descriptors,
   flowstate__v1__flow_state_service__method_indices_by_name
 };
@@ -6604,13 +6824,21 @@ void flowstate__v1__flow_state_service__upload_state(ProtobufCService *service,
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
   service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void flowstate__v1__flow_state_service__get_upload(ProtobufCService *service,
+                                                   const Flowstate__V1__GetUploadRequest *input,
+                                                   Flowstate__V1__GetUploadResponse_Closure closure,
+                                                   void *closure_data)
+{
+  assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void flowstate__v1__flow_state_service__download_state(ProtobufCService *service,
                                                        const Flowstate__V1__DownloadStateRequest *input,
                                                        Flowstate__V1__DownloadStateResponse_Closure closure,
                                                        void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_flows(ProtobufCService *service,
                                                    const Flowstate__V1__ListFlowsRequest *input,
@@ -6618,7 +6846,7 @@ void flowstate__v1__flow_state_service__list_flows(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_versions(ProtobufCService *service,
                                                       const Flowstate__V1__ListVersionsRequest *input,
@@ -6626,7 +6854,7 @@ void flowstate__v1__flow_state_service__list_versions(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__diff_versions(ProtobufCService *service,
                                                       const Flowstate__V1__DiffVersionsRequest *input,
@@ -6634,7 +6862,7 @@ void flowstate__v1__flow_state_service__diff_versions(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__fork_flow(ProtobufCService *service,
                                                   const Flowstate__V1__ForkFlowRequest *input,
@@ -6642,7 +6870,7 @@ void flowstate__v1__flow_state_service__fork_flow(ProtobufCService *service,
                                                   void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_flow(ProtobufCService *service,
                                                     const Flowstate__V1__DeleteFlowRequest *input,
@@ -6650,7 +6878,7 @@ void flowstate__v1__flow_state_service__delete_flow(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_flows(ProtobufCService *service,
                                                      const Flowstate__V1__DeleteFlowsRequest *input,
@@ -6658,7 +6886,7 @@ void flowstate__v1__flow_state_service__delete_flows(ProtobufCService *service,
                                                      void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_versions(ProtobufCService *service,
                                                         const Flowstate__V1__DeleteVersionsRequest *input,
@@ -6666,7 +6894,7 @@ void flowstate__v1__flow_state_service__delete_versions(ProtobufCService *servic
                                                         void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__create_checkpoint(ProtobufCService *service,
                                                           const Flowstate__V1__CreateCheckpointRequest *input,
@@ -6674,7 +6902,7 @@ void flowstate__v1__flow_state_service__create_checkpoint(ProtobufCService *serv
                                                           void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_checkpoints(ProtobufCService *service,
                                                          const Flowstate__V1__ListCheckpointsRequest *input,
@@ -6682,7 +6910,7 @@ void flowstate__v1__flow_state_service__list_checkpoints(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__restore_checkpoint(ProtobufCService *service,
                                                            const Flowstate__V1__RestoreCheckpointRequest *input,
@@ -6690,7 +6918,7 @@ void flowstate__v1__flow_state_service__restore_checkpoint(ProtobufCService *ser
                                                            void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_checkpoint(ProtobufCService *service,
                                                           const Flowstate__V1__DeleteCheckpointRequest *input,
@@ -6698,7 +6926,7 @@ void flowstate__v1__flow_state_service__delete_checkpoint(ProtobufCService *serv
                                                           void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__append_writes(ProtobufCService *service,
                                                       const Flowstate__V1__AppendWritesRequest *input,
@@ -6706,7 +6934,7 @@ void flowstate__v1__flow_state_service__append_writes(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
                                                     const Flowstate__V1__ListWritesRequest *input,
@@ -6714,7 +6942,7 @@ void flowstate__v1__flow_state_service__list_writes(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
                                                       const Flowstate__V1__DeleteWritesRequest *input,
@@ -6722,7 +6950,7 @@ void flowstate__v1__flow_state_service__delete_writes(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     const Flowstate__V1__WatchFlowsRequest *input,
@@ -6730,7 +6958,7 @@ void flowstate__v1__flow_state_service__watch_flows(ProtobufCService *service,
                                                     void *closure_data)
 {
   assert(service->descriptor == &flowstate__v1__flow_state_service__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Service *service,
                                               Flowstate__V1__FlowStateService_ServiceDestroy destroy)

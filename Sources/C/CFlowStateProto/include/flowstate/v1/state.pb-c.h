@@ -35,6 +35,8 @@ typedef struct Flowstate__V1__BatchLoadResult Flowstate__V1__BatchLoadResult;
 typedef struct Flowstate__V1__UploadStateRequest Flowstate__V1__UploadStateRequest;
 typedef struct Flowstate__V1__UploadHeader Flowstate__V1__UploadHeader;
 typedef struct Flowstate__V1__UploadStateResponse Flowstate__V1__UploadStateResponse;
+typedef struct Flowstate__V1__GetUploadRequest Flowstate__V1__GetUploadRequest;
+typedef struct Flowstate__V1__GetUploadResponse Flowstate__V1__GetUploadResponse;
 typedef struct Flowstate__V1__DownloadStateRequest Flowstate__V1__DownloadStateRequest;
 typedef struct Flowstate__V1__DownloadStateResponse Flowstate__V1__DownloadStateResponse;
 typedef struct Flowstate__V1__FlowFilter Flowstate__V1__FlowFilter;
@@ -691,10 +693,21 @@ struct  Flowstate__V1__UploadHeader
    * saves nothing.
    */
   ProtobufCBinaryData digest;
+  /*
+   * Names the upload within its flow, so that it can be resumed; empty: it cannot. Use a new id for another state.
+   */
+  ProtobufCBinaryData upload_id;
+  /*
+   * Where in the state the first chunk begins. 0: the upload begins, and what an earlier one with this id has left is
+   * given up. Above 0: it is resumed, at most at `received_bytes` of GetUpload; bytes that are there already are passed
+   * over. UPLOAD_NOT_FOUND when there is no such upload. A call that resumes an upload ends one that is still at it
+   * (ABORTED, UPLOAD_CONTINUED).
+   */
+  int64_t offset;
 };
 #define FLOWSTATE__V1__UPLOAD_HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__upload_header__descriptor) \
-    , NULL, 0, {0,NULL} }
+    , NULL, 0, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Flowstate__V1__UploadStateResponse
@@ -708,6 +721,40 @@ struct  Flowstate__V1__UploadStateResponse
 #define FLOWSTATE__V1__UPLOAD_STATE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__upload_state_response__descriptor) \
     , NULL }
+
+
+struct  Flowstate__V1__GetUploadRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The flow of the upload, which need not exist yet.
+   */
+  ProtobufCBinaryData flow_id;
+  /*
+   * `UploadHeader.upload_id`.
+   */
+  ProtobufCBinaryData upload_id;
+};
+#define FLOWSTATE__V1__GET_UPLOAD_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_upload_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Flowstate__V1__GetUploadResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Bytes of the state that are stored, from its beginning.
+   */
+  int64_t received_bytes;
+  /*
+   * The version as which the state was saved; 0: it was not yet, or nothing is known of it.
+   */
+  int64_t saved_version;
+};
+#define FLOWSTATE__V1__GET_UPLOAD_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__get_upload_response__descriptor) \
+    , 0, 0 }
 
 
 struct  Flowstate__V1__DownloadStateRequest
@@ -1976,6 +2023,44 @@ Flowstate__V1__UploadStateResponse *
 void   flowstate__v1__upload_state_response__free_unpacked
                      (Flowstate__V1__UploadStateResponse *message,
                       ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetUploadRequest methods */
+void   flowstate__v1__get_upload_request__init
+                     (Flowstate__V1__GetUploadRequest         *message);
+size_t flowstate__v1__get_upload_request__get_packed_size
+                     (const Flowstate__V1__GetUploadRequest   *message);
+size_t flowstate__v1__get_upload_request__pack
+                     (const Flowstate__V1__GetUploadRequest   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_upload_request__pack_to_buffer
+                     (const Flowstate__V1__GetUploadRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetUploadRequest *
+       flowstate__v1__get_upload_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_upload_request__free_unpacked
+                     (Flowstate__V1__GetUploadRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flowstate__V1__GetUploadResponse methods */
+void   flowstate__v1__get_upload_response__init
+                     (Flowstate__V1__GetUploadResponse         *message);
+size_t flowstate__v1__get_upload_response__get_packed_size
+                     (const Flowstate__V1__GetUploadResponse   *message);
+size_t flowstate__v1__get_upload_response__pack
+                     (const Flowstate__V1__GetUploadResponse   *message,
+                      uint8_t             *out);
+size_t flowstate__v1__get_upload_response__pack_to_buffer
+                     (const Flowstate__V1__GetUploadResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Flowstate__V1__GetUploadResponse *
+       flowstate__v1__get_upload_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flowstate__v1__get_upload_response__free_unpacked
+                     (Flowstate__V1__GetUploadResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Flowstate__V1__DownloadStateRequest methods */
 void   flowstate__v1__download_state_request__init
                      (Flowstate__V1__DownloadStateRequest         *message);
@@ -2707,6 +2792,12 @@ typedef void (*Flowstate__V1__UploadHeader_Closure)
 typedef void (*Flowstate__V1__UploadStateResponse_Closure)
                  (const Flowstate__V1__UploadStateResponse *message,
                   void *closure_data);
+typedef void (*Flowstate__V1__GetUploadRequest_Closure)
+                 (const Flowstate__V1__GetUploadRequest *message,
+                  void *closure_data);
+typedef void (*Flowstate__V1__GetUploadResponse_Closure)
+                 (const Flowstate__V1__GetUploadResponse *message,
+                  void *closure_data);
 typedef void (*Flowstate__V1__DownloadStateRequest_Closure)
                  (const Flowstate__V1__DownloadStateRequest *message,
                   void *closure_data);
@@ -2846,6 +2937,10 @@ struct Flowstate__V1__FlowStateService_Service
                        const Flowstate__V1__UploadStateRequest *input,
                        Flowstate__V1__UploadStateResponse_Closure closure,
                        void *closure_data);
+  void (*get_upload)(Flowstate__V1__FlowStateService_Service *service,
+                     const Flowstate__V1__GetUploadRequest *input,
+                     Flowstate__V1__GetUploadResponse_Closure closure,
+                     void *closure_data);
   void (*download_state)(Flowstate__V1__FlowStateService_Service *service,
                          const Flowstate__V1__DownloadStateRequest *input,
                          Flowstate__V1__DownloadStateResponse_Closure closure,
@@ -2924,6 +3019,7 @@ void flowstate__v1__flow_state_service__init (Flowstate__V1__FlowStateService_Se
       function_prefix__ ## batch_save_state,\
       function_prefix__ ## batch_load_state,\
       function_prefix__ ## upload_state,\
+      function_prefix__ ## get_upload,\
       function_prefix__ ## download_state,\
       function_prefix__ ## list_flows,\
       function_prefix__ ## list_versions,\
@@ -2964,6 +3060,10 @@ void flowstate__v1__flow_state_service__upload_state(ProtobufCService *service,
                                                      const Flowstate__V1__UploadStateRequest *input,
                                                      Flowstate__V1__UploadStateResponse_Closure closure,
                                                      void *closure_data);
+void flowstate__v1__flow_state_service__get_upload(ProtobufCService *service,
+                                                   const Flowstate__V1__GetUploadRequest *input,
+                                                   Flowstate__V1__GetUploadResponse_Closure closure,
+                                                   void *closure_data);
 void flowstate__v1__flow_state_service__download_state(ProtobufCService *service,
                                                        const Flowstate__V1__DownloadStateRequest *input,
                                                        Flowstate__V1__DownloadStateResponse_Closure closure,
@@ -3049,6 +3149,8 @@ extern const ProtobufCMessageDescriptor flowstate__v1__batch_load_result__descri
 extern const ProtobufCMessageDescriptor flowstate__v1__upload_state_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__upload_header__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__upload_state_response__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_upload_request__descriptor;
+extern const ProtobufCMessageDescriptor flowstate__v1__get_upload_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__download_state_request__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__download_state_response__descriptor;
 extern const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor;
