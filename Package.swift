@@ -92,7 +92,7 @@ let package = Package(
         room("FlowArchive", ["WireMessages", "Protobuf", "Compression"]),
         room("FlowAccess", ["FlowModel"]),
         room("FlowService", ["GRPC", "WireMessages", "Protobuf", "FlowStore", "FlowAccess", "FlowModel", "Resources", "JSON", nioCore]),
-        room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", nioCore, nioPosix]),
+        room("FlowStateClient", ["GRPC", "WireMessages", "Protobuf", "Compression", nioCore, nioPosix]),
         room("FlowTransfer", ["FlowStateClient", "FlowArchive", "WireMessages", "FlowModel", "JSON"]),
         room(
             "FlowServer",

@@ -106,7 +106,7 @@ public final class StateClient: Sendable {
     }
 
     /// 128 random bits in hexadecimal.
-    private static func newKey() -> String {
+    static func newKey() -> String {
         var generator = SystemRandomNumberGenerator()
         return String(generator.next(), radix: 16) + "-" + String(generator.next(), radix: 16)
     }

@@ -5,6 +5,8 @@ import FlowStateClient
 /// that the root command's help promises.
 protocol ClientCommand: AsyncParsableCommand {
     var connection: ConnectionOptions { get }
+    /// How often a call is repeated that fails for a reason that may pass.
+    var retries: RetryPolicy { get }
     /// What the command does, once it has a client and knows how to print.
     func call(_ client: StateClient, _ console: Console) async throws
     /// The exit code of a failure.
@@ -16,7 +18,7 @@ extension ClientCommand {
         let console = Console(requested: connection.output)
         let failure: Failure
         do {
-            let client = try connection.client()
+            let client = try connection.client(retries: retries)
             do {
                 try await call(client, console)
                 await client.close()
@@ -37,6 +39,8 @@ extension ClientCommand {
         console.report(failure, status)
         throw status.code
     }
+
+    var retries: RetryPolicy { .never }
 
     func exitStatus(of failure: Failure) -> ExitStatus { failure.status }
 }

@@ -19,19 +19,7 @@ struct FlowLoadCommand: ClientCommand {
     @Argument(help: "The flow's id.")
     var id: String
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("This version.", valueName: "n"))
-    var version: Int64?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The version that this checkpoint points at, by its name or id.", valueName: "checkpoint"))
-    var checkpoint: String?
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("The newest version saved with this --version-label.", valueName: "label"))
-    var label: String?
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("The version that was the latest at this time (RFC 3339).", valueName: "time"))
-    var time: PointInTime?
+    @OptionGroup var version: VersionOptions
 
     @Flag(help: "Print the flow's head and the version, not the state.")
     var info = false
@@ -42,12 +30,11 @@ struct FlowLoadCommand: ClientCommand {
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     mutating func validate() throws {
-        if selectors.count > 1 { throw ValidationError("Give one of --version, --checkpoint, --label and --time.") }
         if info, raw { throw ValidationError("Give --info or --raw, not both.") }
     }
 
     func call(_ client: StateClient, _ console: Console) async throws {
-        let response = try await client.loadState(LoadStateRequest(flowID: id, selector: selectors.first))
+        let response = try await client.loadState(LoadStateRequest(flowID: id, selector: version.selector))
         guard let snapshot = response.snapshot else {
             throw LocalFailure("the server's answer has no snapshot", status: .failure)
         }
@@ -62,12 +49,5 @@ struct FlowLoadCommand: ClientCommand {
         } else {
             try console.write(StateView.text(snapshot.state, contentType: snapshot.version?.contentType ?? ""))
         }
-    }
-
-    private var selectors: [LoadStateRequest.Selector] {
-        [
-            version.map { .version($0) }, checkpoint.map { .checkpoint($0) }, label.map { .versionLabel($0) },
-            time.map { .time($0.timestamp) },
-        ].compactMap { $0 }
     }
 }

@@ -37,14 +37,14 @@ struct ConnectionOptions: ParsableArguments {
 
     /// A client of the server that the options name; it connects at the first call.
     /// - Throws: `ValidationError` when the endpoint is not valid.
-    func client() throws -> StateClient {
+    func client(retries: RetryPolicy) throws -> StateClient {
         let nanoseconds = Int64(timeout * 1e9)
         var configuration = ClientConfiguration()
         configuration.messageBytes = StateInput.largestBytes + (1 << 20)
         configuration.connectTimeout = .nanoseconds(min(nanoseconds, 5_000_000_000))
         return StateClient(
             endpoint: try resolvedEndpoint(), tenant: resolvedTenant, actor: resolvedActor,
-            timeout: .nanoseconds(nanoseconds), retries: .never, configuration: configuration)
+            timeout: .nanoseconds(nanoseconds), retries: retries, configuration: configuration)
     }
 
     /// This machine, on the port that servers listen on by default.

@@ -40,6 +40,12 @@ struct Console {
     /// A remark for people, on standard error.
     func note(_ text: String) { writeError("flowstate: " + text + "\n") }
 
+    /// Whether standard error is a terminal, on which a line can be drawn anew.
+    var hasErrorTerminal: Bool { FileDescriptor.standardError.isTerminal }
+
+    /// Draws the last line of the terminal anew: ESC [ K erases what is right of the cursor (ECMA-48 §8.3.41).
+    func draw(_ line: String) { writeError("\r" + line + "\u{1B}[K") }
+
     /// Prints a failure on standard error.
     func report(_ failure: Failure, _ status: ExitStatus) {
         var failure = failure

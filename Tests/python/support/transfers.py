@@ -78,10 +78,12 @@ class BreakingLink:
         self.target = target
         self.passed = 0
         self.limit = None
+        self.times = 0
         self.cuts = 0
 
-    def cut_after(self, count):
-        """Cuts all connections once so many more bytes were passed on, in both directions together."""
+    def cut_again(self, count, times):
+        """Cuts all connections each time that so many more bytes were passed on, in both directions together."""
+        self.step, self.times = count, times
         self.limit = self.passed + count
 
     @contextlib.contextmanager
@@ -93,8 +95,8 @@ class BreakingLink:
                 while data := await reader.read(65_536):
                     self.passed += len(data)
                     if self.limit is not None and self.passed >= self.limit:
-                        self.limit = None
                         self.cuts += 1
+                        self.limit = self.passed + self.step if self.cuts < self.times else None
                         for other in list(self.writers):
                             other.transport.abort()
                         return
