@@ -1,7 +1,7 @@
 import Protobuf
 import WireMessages
 
-/// Reads an archive (`archive.proto`), record by record, with one record in memory, and checks everything that it says. Belongs to one
+/// Reads an archive (`archive.proto`), record by record, with one version in memory, and checks everything that it says. Belongs to one
 /// thread at a time.
 ///
 /// When `next` returns `nil`, all of the archive was read and is as it was written: every state has its digest, no record is missing, none
@@ -56,8 +56,21 @@ package final class ArchiveReader {
     /// - Throws: `ArchiveError`, and what `read` throws. Nothing more can be read after that.
     package func next() throws -> Item? {
         guard !isDone else { return nil }
-        let digest = source.digest
-        switch try source.next().record {
+        var state: [UInt8] = []
+        var digest = source.digest
+        var record = try source.next().record
+        while case .statePart(let part)? = record {
+            state += part
+            if part.isEmpty || state.count > ArchiveFormat.stateBytes { throw ArchiveError.damaged("a state has an empty part, or too many") }
+            digest = source.digest
+            record = try source.next().record
+            guard case .statePart? = record else {
+                guard case .version(var version)? = record else { throw ArchiveError.damaged("parts of a state stand in the wrong place") }
+                version.state = state + version.state
+                return .version(try accept(version))
+            }
+        }
+        switch record {
         case .flow(let flow)?: return .flow(try accept(flow))
         case .version(let version)?: return .version(try accept(version))
         case .event(let event)?:
@@ -76,7 +89,7 @@ package final class ArchiveReader {
             try accept(trailer, digest: digest)
             isDone = true
             return nil
-        case .header?: throw ArchiveError.damaged("it has two headers")
+        case .statePart?, .header?: throw ArchiveError.damaged("it has a record that does not belong there")
         case nil: throw ArchiveError.damaged("a record is of an unknown kind")
         }
     }

@@ -1,7 +1,7 @@
 import Compression
 import WireMessages
 
-/// Writes an archive (`archive.proto`), record by record, with one record in memory. Belongs to one thread at a time.
+/// Writes an archive (`archive.proto`), record by record, with one version in memory. Belongs to one thread at a time.
 ///
 /// Without `finish` the file is not an archive: readers report that it is truncated.
 package final class ArchiveWriter {
@@ -40,7 +40,14 @@ package final class ArchiveWriter {
     ///   `ArchiveError.recordTooLarge`.
     package func append(_ version: ArchivedVersion) throws {
         if let fault = version.fault { throw ArchiveError.damaged(fault) }
-        try append(.version(version))
+        var rest = version
+        if version.state.count > ArchiveFormat.wholeStateBytes {
+            for start in stride(from: 0, to: version.state.count, by: ArchiveFormat.partBytes) {
+                try append(.statePart(Array(version.state[start...].prefix(ArchiveFormat.partBytes))))
+            }
+            rest.state = []
+        }
+        try append(.version(rest))
         totals.count(version)
     }
 

@@ -77,7 +77,7 @@ package struct FlowExporter {
 
     private mutating func exportVersion(_ number: Int64, of flowID: String, _ checkpoints: [Checkpoint]) async throws {
         do {
-            let loaded = try await client.loadState(LoadStateRequest(flowID: flowID, selector: .version(number))).snapshot
+            let loaded = try await load(number, of: flowID)
             guard let loaded, let info = loaded.version else {
                 throw TransferError.malformedAnswer("the server's answer has no snapshot")
             }
@@ -89,6 +89,18 @@ package struct FlowExporter {
             observer.leftOut(number, flowID, error)
         }
         observer.wrote(writer.totals)
+    }
+
+    private func load(_ number: Int64, of flowID: String) async throws -> Snapshot? {
+        let request = LoadStateRequest(flowID: flowID, selector: .version(number))
+        do {
+            return try await client.loadState(request).snapshot
+        } catch let error as ClientError where error.reason == "STATE_TOO_LARGE" {
+            var state: [UInt8] = []
+            var snapshot = try await client.downloadState(request) { state += $0 }
+            snapshot.state = state
+            return snapshot
+        }
     }
 
     /// Checkpoints by version, oldest first.

@@ -209,6 +209,9 @@ package struct FlowImporter {
         var room = flow.labels
         while true {
             do {
+                if case .state(let state)? = request.change, state.count > limits.stateBytes {
+                    return try await client.uploadState(request, from: UploadSource(state))
+                }
                 return try await client.saveState(request)
             } catch let error as ClientError where error.fields == ["labels"] && !room.isEmpty {
                 if !request.labels.isEmpty { room = StringMap(room.dropLast()) }

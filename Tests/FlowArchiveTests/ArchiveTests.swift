@@ -53,6 +53,19 @@ import WireMessages
         #expect(read.state == successor)
     }
 
+    @Test(arguments: [0, 1, ArchiveFormat.partBytes, ArchiveFormat.partBytes + 1])
+    func aLargeStateComesInParts(_ more: Int) throws {
+        var state = [UInt8](repeating: 7, count: ArchiveFormat.wholeStateBytes + more)
+        state[state.count - 1] = 8
+        let versions = [MemoryArchive.version(1, state), MemoryArchive.version(2, [1])]
+        let bytes = try MemoryArchive.write { writer in
+            try writer.append(Flow(flowID: "a", version: 2))
+            for version in versions { try writer.append(version) }
+        }
+        let read = try MemoryArchive.readAll(bytes).compactMap { if case .version(let version) = $0 { version } else { nil } }
+        #expect(read == versions)
+    }
+
     @Test func aStateWithAnotherDigestIsNotWritten() throws {
         var version = MemoryArchive.version(1, [1])
         version.state = [2]
@@ -66,7 +79,10 @@ import WireMessages
 
     @Test func aRecordThatNoReaderTakesIsNotWritten() throws {
         #expect(throws: ArchiveError.self) {
-            try MemoryArchive.write { try $0.append(MemoryArchive.version(1, [UInt8](repeating: 0, count: ArchiveFormat.recordBytes))) }
+            try MemoryArchive.write {
+                let value = [UInt8](repeating: 0, count: ArchiveFormat.recordBytes)
+                try $0.append(StoredWrite(write: PendingWrite(taskID: "t", value: value), versionLabel: "v"))
+            }
         }
     }
 }

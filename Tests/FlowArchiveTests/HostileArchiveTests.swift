@@ -115,6 +115,9 @@ import WireMessages
             [.flow(Flow(flowID: "a", version: 2)), .event(MemoryArchive.event), .write(MemoryArchive.write)],
             [.write(MemoryArchive.write)], [.flow(Flow(flowID: "a", version: 2)), .write(StoredWrite())],
             [.flow(Flow(flowID: "a", version: 2))],
+            [.statePart([1])], [.flow(Flow(flowID: "a", version: 1)), .statePart([1]), .flow(Flow(flowID: "b", version: 1))],
+            [.flow(Flow(flowID: "a", version: 1)), .statePart([]), .version(MemoryArchive.version(1, []))],
+            [.flow(Flow(flowID: "a", version: 1)), .statePart([1]), .version(MemoryArchive.version(1, [2]))],
         ] as [[ArchiveRecord.Record?]])
     func whatCannotBeIsRefused(_ records: [ArchiveRecord.Record?]) {
         let bytes = MemoryArchive.sealed([MemoryArchive.header()] + records)

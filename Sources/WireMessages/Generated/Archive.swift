@@ -5,7 +5,7 @@ public import Protobuf
 
 /// An archive is one zstd frame with a checksum and a window of 32 MiB at most. In it are ArchiveRecords,
 /// each behind its length as a varint (what other languages call length-prefixed or delimited
-/// messages): a header; then for each flow its head, its versions with the lowest number first, its
+/// messages): a header; then for each flow its head, its versions with the lowest number first, each behind the parts of its state, its
 /// pending writes, and its events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
 public struct ArchiveRecord: WireMessage, Equatable {
     /// What the record is. A reader refuses an archive with one that it does not know.
@@ -23,6 +23,9 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case trailer(ArchiveTrailer)
         /// A pending write of the flow, by version label, path, task and index.
         case write(StoredWrite)
+        /// A part of a state that is larger than 16 MiB, 1 MiB or less: the beginning, in order, of the state of the version behind
+        /// it. The state in that version's own record is the rest.
+        case statePart([UInt8])
     }
 
     /// What the record is. A reader refuses an archive with one that it does not know.
@@ -46,6 +49,7 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case 4: record = try HistoryEntry.optional(c.event).map { .event($0) }
         case 5: record = try ArchiveTrailer.optional(c.trailer).map { .trailer($0) }
         case 6: record = try StoredWrite.optional(c.write).map { .write($0) }
+        case 7: record = .statePart(c.state_part.bytes)
         default: break
         }
     }
@@ -70,6 +74,9 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case .write(let value):
             c.pointee.record_case = .init(rawValue: 6)
             c.pointee.write = arena.make(value)
+        case .statePart(let value):
+            c.pointee.record_case = .init(rawValue: 7)
+            c.pointee.state_part = arena.copy(value)
         case nil: break
         }
     }
@@ -82,6 +89,7 @@ public struct ArchiveRecord: WireMessage, Equatable {
         case .event(let value): body(MessageField("event", value.fieldValue, hasPresence: true))
         case .trailer(let value): body(MessageField("trailer", value.fieldValue, hasPresence: true))
         case .write(let value): body(MessageField("write", value.fieldValue, hasPresence: true))
+        case .statePart(let value): body(MessageField("state_part", value.fieldValue, hasPresence: true))
         case nil: break
         }
     }
@@ -154,7 +162,7 @@ public struct ArchiveHeader: WireMessage, Equatable {
 public struct ArchivedVersion: WireMessage, Equatable {
     /// The version; `digest` and `size_bytes` are those of `state`.
     public var info: VersionInfo?
-    /// Its state, byte for byte.
+    /// Its state, byte for byte, or what is left of it behind its parts.
     public var state: [UInt8] = []
     /// The checkpoints that point at it, oldest first.
     public var checkpoints: [Checkpoint] = []

@@ -17,6 +17,7 @@ from archive_files import ORIGIN, head, history, made_by_hand, make_many_kinds, 
 from command_line import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE, USAGE, Cli
 from postgresql import session
 from processes import eventually
+from transfers import download, upload
 
 STRICT = {
     "flow_type": "strict", "on_save": "off", "phases": [{"name": "cart"}, {"name": "paid"}],
@@ -447,3 +448,17 @@ def test_a_bomb_takes_little_memory(cli, tmp_path):
     done = subprocess.run(
         ["bash", "-c", 'ulimit -v 2000000; exec "$@"', "-", cli.binary, "archive", "show", str(bomb)], capture_output=True, timeout=60)
     assert done.returncode == INVALID and b"damaged" in done.stderr, done.stderr
+
+
+def test_states_larger_than_a_message(cli, flows, other, archive):
+    states = [random.Random(n).randbytes(size) for n, size in enumerate([15 << 20, (15 << 20) + 1, (16 << 20) + 1])]
+    for number, state in enumerate(states):
+        upload(flows, "large", state, version_label=f"v{number}")
+    flows.save("large", b"{}", content_type="application/json")
+    assert cli.json("archive", "export", "--out", archive)["versions"] == 4
+    there, their_flows = other
+    assert there.json("archive", "import", archive)["versions_saved"] == 4
+    for number, state in enumerate(states):
+        snapshot, came = download(their_flows, "large", version=number + 1)
+        assert came == state and snapshot.version.version_label == f"v{number}"
+    assert there.json("archive", "import", archive)["versions_saved"] == 0

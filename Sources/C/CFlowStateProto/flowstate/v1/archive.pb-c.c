@@ -187,7 +187,7 @@ void   flowstate__v1__archive_trailer__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__archive_trailer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descriptors[7] =
 {
   {
     "header",
@@ -261,11 +261,24 @@ static const ProtobufCFieldDescriptor flowstate__v1__archive_record__field_descr
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "state_part",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flowstate__V1__ArchiveRecord, record_case),
+    offsetof(Flowstate__V1__ArchiveRecord, state_part),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__archive_record__field_indices_by_name[] = {
   3,   /* field[3] = event */
   1,   /* field[1] = flow */
   0,   /* field[0] = header */
+  6,   /* field[6] = state_part */
   4,   /* field[4] = trailer */
   2,   /* field[2] = version */
   5,   /* field[5] = write */
@@ -273,7 +286,7 @@ static const unsigned flowstate__v1__archive_record__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__archive_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__archive_record__descriptor =
 {
@@ -283,7 +296,7 @@ const ProtobufCMessageDescriptor flowstate__v1__archive_record__descriptor =
   "Flowstate__V1__ArchiveRecord",
   "flowstate.v1",
   sizeof(Flowstate__V1__ArchiveRecord),
-  6,
+  7,
   flowstate__v1__archive_record__field_descriptors,
   flowstate__v1__archive_record__field_indices_by_name,
   1,  flowstate__v1__archive_record__number_ranges,

@@ -36,14 +36,15 @@ typedef enum {
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_VERSION = 3,
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_EVENT = 4,
   FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_TRAILER = 5,
-  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_WRITE = 6
+  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_WRITE = 6,
+  FLOWSTATE__V1__ARCHIVE_RECORD__RECORD_STATE_PART = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLOWSTATE__V1__ARCHIVE_RECORD__RECORD__CASE)
 } Flowstate__V1__ArchiveRecord__RecordCase;
 
 /*
  * An archive is one zstd frame with a checksum and a window of 32 MiB at most. In it are ArchiveRecords,
  * each behind its length as a varint (what other languages call length-prefixed or delimited
- * messages): a header; then for each flow its head, its versions with the lowest number first, its
+ * messages): a header; then for each flow its head, its versions with the lowest number first, each behind the parts of its state, its
  * pending writes, and its events with the newest first; then a trailer, which is the last one. A record has at most 64 MiB.
  */
 struct  Flowstate__V1__ArchiveRecord
@@ -76,6 +77,11 @@ struct  Flowstate__V1__ArchiveRecord
      * A pending write of the flow, by version label, path, task and index.
      */
     Flowstate__V1__StoredWrite *write;
+    /*
+     * A part of a state that is larger than 16 MiB, 1 MiB or less: the beginning, in order, of the state of the version behind
+     * it. The state in that version's own record is the rest.
+     */
+    ProtobufCBinaryData state_part;
   };
 };
 #define FLOWSTATE__V1__ARCHIVE_RECORD__INIT \
@@ -130,7 +136,7 @@ struct  Flowstate__V1__ArchivedVersion
    */
   Flowstate__V1__VersionInfo *info;
   /*
-   * Its state, byte for byte.
+   * Its state, byte for byte, or what is left of it behind its parts.
    */
   ProtobufCBinaryData state;
   /*
