@@ -134,7 +134,7 @@ def test_what_cannot_be_decoded(server, payload, field):
     assert refusal.fields() == [field]
 
 
-@pytest.mark.parametrize("path", ["/flowstate.v1.FlowStateService/Nothing", "/flowstate.v1.Nothing/SaveState", SERVICE + "UploadState"])
+@pytest.mark.parametrize("path", ["/flowstate.v1.FlowStateService/Nothing", "/flowstate.v1.Nothing/SaveState", "/flowstate.v1.FlowAdminService/CreateTenant"])
 def test_what_is_not_there(server, path):
     with refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED") as refusal:
         server.channel().unary_unary(path)(b"", timeout=10)

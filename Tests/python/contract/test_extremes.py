@@ -61,6 +61,10 @@ def set_number(request, path, value):
 
 def base(flows, method):
     request = flows.message(method.name)
+    if method.name == "UploadState":
+        request.header.save.flow_id = "f"
+    if method.name == "DownloadState":
+        request.load.flow_id = "f"
     fields = {**({"flow_id": "f"} if "flow_id" in method.input_type.fields_by_name else {}), **NEEDED.get(method.name, {})}
     for name, value in fields.items():
         setattr(request, name, flows.tenant if value is None else value)
@@ -92,9 +96,12 @@ def test_each_number(server, flows, method):
             request = base(flows, method)
             set_number(request, path, value)
             try:
-                stub(flows, method)(request, metadata=flows.metadata, timeout=30)
+                answer = stub(flows, method)(iter([request]) if method.client_streaming else request, metadata=flows.metadata, timeout=30)
+                if method.name == "DownloadState":
+                    list(answer)
             except grpc.RpcError as error:
-                if error.code() not in ANSWERS:
+                # An announced size may be more than is allowed.
+                if error.code() not in ANSWERS and (error.code(), path[-1].name) != (grpc.StatusCode.RESOURCE_EXHAUSTED, "size_bytes"):
                     wrong.append((".".join(field.name for field in path), value, error.code(), error.details()))
     assert not wrong
     # Its first version stays, whatever was done to it.

@@ -14,9 +14,8 @@ TESTABLE = re.compile(
     r"\b[A-Z]+_[A-Z_]+\b|ABORTED|\bKiB|\bMiB|at most|[Nn]ewest first|\b[Dd]efault|Not set:|[Ee]mpty:|\b0:|never\b|[Rr]equired")
 # Of these the server has nothing yet but the names.
 TO_COME = {
-    "UploadState", "DownloadState", "CreateTenant",
-    "ListTenants", "UpdateTenant", "CreateApiKey", "ListApiKeys", "RevokeApiKey"}
-TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole", "UploadHeader"}
+    "CreateTenant", "ListTenants", "UpdateTenant", "CreateApiKey", "ListApiKeys", "RevokeApiKey"}
+TO_COME_MESSAGES = {"Tenant", "ApiKey", "ApiKeyRole"}
 
 # Sentences that tests outside of this folder hold.
 HELD = {
@@ -43,6 +42,22 @@ HELD = {
         "RESOURCE_EXHAUSTED, reason STATE_TOO_LARGE:": "contract/test_errors_proto.py::test_a_message_too_large"},
     "lease": {},
     "state": {
+        "The first message is the header, every other one a chunk; anything else answers INVALID_ARGUMENT.": "state/test_uploads.py::test_what_is_no_upload",
+        "The next bytes of the state, in order; 1 byte to 16 MiB.": "state/test_uploads.py::test_what_is_no_upload",
+        "The state's length in bytes; 0: not known in advance.": "state/test_uploads.py::test_what_goes_up_comes_down",
+        "A stream that ends with another length answers INVALID_ARGUMENT and saves nothing.": "state/test_uploads.py::test_what_is_not_as_announced_is_not_saved",
+        "Another digest answers INVALID_ARGUMENT and saves nothing.": "state/test_uploads.py::test_what_is_not_as_announced_is_not_saved",
+        "Names the upload within its flow, so that it can be resumed; empty: it cannot.": "state/test_uploads.py::test_an_upload_that_breaks_off_is_resumed",
+        "0: the upload begins, and what an earlier one with this id has left is given up.": "state/test_uploads.py::test_one_that_begins_at_0_is_another_one",
+        "Above 0: it is resumed, at most at": "state/test_uploads.py::test_what_is_no_upload",
+        "UPLOAD_NOT_FOUND when there is no such upload.": "state/test_uploads.py::test_what_is_no_upload",
+        "A call that resumes an upload ends one that is still at it (ABORTED, UPLOAD_CONTINUED).": "state/test_uploads.py::test_of_two_calls_the_later_one_has_the_upload",
+        "Bytes of the state to leave out at the beginning, to resume a download; 0: none.": "state/test_uploads.py::test_what_goes_up_comes_down",
+        "Bytes a chunk at most; 0: the server's choice (64 KiB).": "state/test_uploads.py::test_chunks",
+        "At most 4 MiB.": "state/test_uploads.py::test_chunks",
+        "NOT_FOUND (UPLOAD_NOT_FOUND) when there is none with this id: it begins at offset 0.": "state/test_uploads.py::test_what_is_no_upload",
+        "The version as which the state was saved; 0: it was not yet, or nothing is known of it.": "state/test_uploads.py::test_an_upload_that_breaks_off_is_resumed",
+        "SaveState for a state larger than one message (up to 256 MiB)": "state/test_uploads.py::test_the_limit",
         "For clients that cannot stream; else INVALID_ARGUMENT.": "state/test_watch.py::test_a_load_waits_for_the_next_version",
         "Not set: the answer comes at once.": "state/test_watch.py::test_a_load_waits_for_the_next_version",
         "How long after its last save the flow is deleted by itself": "state/test_ttl.py::test_what_it_may_be",

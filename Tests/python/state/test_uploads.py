@@ -64,6 +64,23 @@ def test_the_limit(flows):
         flows.load("a")
 
 
+def test_chunks(server):
+    """With every default."""
+    flows = server.flows()
+    state = some(9 << 20)
+    flows.save("a", state, content_type="application/octet-stream")
+
+    def sizes(chunk_bytes):
+        request = state_pb2.DownloadStateRequest(load={"flow_id": "a"}, chunk_bytes=chunk_bytes)
+        return {len(answer.chunk) for answer in flows.stub.DownloadState(request, metadata=flows.metadata, timeout=60)} - {0}
+
+    assert sizes(0) == {64 << 10}
+    assert sizes(4 << 20) == {4 << 20, 1 << 20}
+    with invalid() as refusal:
+        sizes((4 << 20) + 1)
+    assert refusal.fields() == ["chunk_bytes"]
+
+
 def test_an_upload_that_breaks_off_is_resumed(flows):
     stored = broken_upload(flows, "a", LARGE, 150_000, "u", at_least=36 * PART)
     assert stored == 36 * PART

@@ -16,7 +16,7 @@ PAGES = [*(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUT
          *sorted((ROOT / "docs").glob("*.md")), *INTERNALS]
 #: Each goes on where the one before ended: flows, files and environment stay.
 WALK = ["README", "docs/command-line", "docs/definitions", "docs/recovery", "docs/notifications", "docs/archives", "docs/retention",
-        "docs/statistics", "docs/configuration", "docs/operations", "docs/writes-and-leases", "docs/watch"]
+        "docs/statistics", "docs/configuration", "docs/operations", "docs/writes-and-leases", "docs/watch", "docs/large-states"]
 #: What a test neither builds, installs nor starts.
 ELSEWHERE = re.compile(
     r"\b(make|docker|psql|openssl|pip|flowstate-bench|grpcurl|swift build|swift test|pytest)\b|export PATH|flowstate serve(?! --help)")
