@@ -67,6 +67,16 @@ enum VersionRow {
         WHERE p.tenant = v.tenant AND p.flow_id = v.flow_id AND p.version = v.version ORDER BY 1)
         """
 
+    /// Bytes that the state of the version `v` takes, in its row or in parts: those that versions share count for each.
+    static func storedBytes(_ v: String) -> String {
+        """
+        CASE WHEN \(v).codec = \(StateCodec.parts.rawValue) THEN (
+            SELECT u.stored FROM flowstate.state_upload u
+            WHERE u.tenant = \(v).tenant AND u.flow_id = \(v).flow_id AND u.reference = \(v).state)
+        ELSE octet_length(\(v).state) END
+        """
+    }
+
     /// One version of the flow (`$1`, `$2`) as `v`, for a join; it cannot be pruned until the commit. (The planner does not pull up a query
     /// that locks. In one that it pulls up it may use two columns of the key instead of three while tables were never analysed.)
     static func locked(_ number: String) -> String {

@@ -63,7 +63,7 @@ extension GetSummaryCommand: TaskCommand {
                 max(v.created_at) FILTER (WHERE v.kind = \(VersionKind.phaseCompleted.rawValue)), count(*),
                 count(*) FILTER (WHERE v.kind = \(VersionKind.errorReported.rawValue)),
                 count(*) FILTER (WHERE v.kind = \(VersionKind.recovered.rawValue)),
-                coalesce(sum(pg_column_size(v.state)), 0)::bigint,
+                coalesce(sum(\(VersionRow.storedBytes("v"))), 0)::bigint,
                 (SELECT count(*) FROM flowstate.checkpoint c WHERE c.tenant = $1 AND c.flow_id = $2),
                 (SELECT l.metadata FROM flowstate.flow_version l WHERE l.tenant = $1 AND l.flow_id = $2
                     AND l.kind = \(VersionKind.errorReported.rawValue) ORDER BY l.version DESC LIMIT 1)

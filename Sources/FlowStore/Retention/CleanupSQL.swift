@@ -66,9 +66,9 @@ enum CleanupSQL {
                     SELECT q.version, row_number() OVER (ORDER BY \(InsertionOrder.newestFirst("q", id: "quarantine_id"))) AS place
                     FROM flowstate.quarantine q WHERE q.tenant = $1 AND q.flow_id = i.flow_id),
                 v AS (
-                    SELECT v.version, v.created_at, octet_length(v.state) AS bytes,
+                    SELECT v.version, v.created_at, \(VersionRow.storedBytes("v")) AS bytes,
                         count(*) FILTER (WHERE v.removed_at IS NULL) OVER newest AS place,
-                        sum(octet_length(v.state)) OVER newest AS total
+                        sum(\(VersionRow.storedBytes("v"))) OVER newest AS total
                     FROM flowstate.flow_version v WHERE $9 AND v.tenant = $1 AND v.flow_id = i.flow_id
                     WINDOW newest AS (ORDER BY v.version DESC)),
                 floor AS (
@@ -101,7 +101,7 @@ enum CleanupSQL {
                 SELECT r.*, $8 + row_number() OVER newest AS place, $9 + sum(r.bytes) OVER newest AS total,
                     r.version IN (SELECT p.version FROM pinned p) AS is_pinned
                 FROM (
-                    SELECT w.version, w.created_at, octet_length(w.state) AS bytes FROM flowstate.flow_version w
+                    SELECT w.version, w.created_at, \(VersionRow.storedBytes("w")) AS bytes FROM flowstate.flow_version w
                     WHERE w.tenant = $1 AND w.flow_id = $2 AND w.version < $6 ORDER BY w.version DESC LIMIT $7) r
                 WINDOW newest AS (ORDER BY r.version DESC))
             SELECT count(*), coalesce(min(v.version), 0), coalesce(sum(v.bytes), 0)::bigint,

@@ -104,7 +104,7 @@ enum PruneSQL {
             WITH \(needed),
             gone AS (DELETE FROM flowstate.flow_version v
                 WHERE v.tenant = $1 AND v.flow_id = $2 AND v.version = ANY ($6) AND v.version NOT IN (SELECT n.version FROM needed n)
-                RETURNING v.version, v.version_label, octet_length(v.state) AS bytes),
+                RETURNING v.version, v.version_label, \(VersionRow.storedBytes("v")) AS bytes),
             writes AS (\(writes)),
             audit AS (INSERT INTO flowstate.flow_event (tenant, flow_id, kind, version, actor, detail, created_at)
                 SELECT $1, $2, 'versions_pruned', max(g.version), $7,

@@ -22,7 +22,7 @@ extension StatisticsSQL {
                     SELECT p.flow_type, p.flow_id, v.*, lag(v.phase) OVER w AS phase_before,
                         max(v.version) FILTER (WHERE v.kind IN (\(goingOn))) OVER (PARTITION BY p.flow_id) AS went_on_at
                     FROM picked p CROSS JOIN LATERAL (
-                        SELECT n.version, n.kind, n.phase, n.created_at, n.size, octet_length(n.state) AS stored
+                        SELECT n.version, n.kind, n.phase, n.created_at, n.size, \(VersionRow.storedBytes("n")) AS stored
                         FROM flowstate.flow_version n WHERE n.tenant = $1 AND n.flow_id = p.flow_id ORDER BY n.version DESC LIMIT $5) v
                     WINDOW w AS (PARTITION BY p.flow_id ORDER BY v.version)),
                 \(flows),

@@ -63,7 +63,7 @@ enum StatisticsSQL {
         return Statement(
             name: "statistics_storage" + suffix(isSampled, isTyped),
             sql: """
-                SELECT count(*), \(sum("v.size")), \(sum("octet_length(v.state)"))
+                SELECT count(*), \(sum("v.size")), \(sum(VersionRow.storedBytes("v")))
                 FROM flowstate.flow_version v\(sample(isSampled, "$3")) \(isTyped ? join : "") WHERE v.tenant = $1
                 """,
             parameterTypes: [.text, .text] + (isSampled ? [.float8] : []))

@@ -263,6 +263,12 @@ def test_lists_and_watches_leave_it_out(flows):
     assert (change.version.size_bytes, change.state) == (len(LARGE), b"")
 
 
+def test_what_it_takes_is_counted(flows):
+    upload(flows, "a", LARGE, flow_type="t")
+    assert len(LARGE) <= flows.GetSummary(flow_id="a").stored_bytes < len(LARGE) + 1_000
+    assert len(LARGE) <= flows.GetStatistics().stored_bytes < len(LARGE) + 1_000
+
+
 def test_steps_carry_it_along(flows):
     upload(flows, "a", LARGE, flow_type="t")
     flows.SetStatus(flow_id="a", status="busy")
