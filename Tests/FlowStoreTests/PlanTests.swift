@@ -126,6 +126,20 @@ import Testing
         #expect(purge.contains("Index Scan using flow_write_early"), "\(purge)")
     }
 
+    @Test func uploadsGoByTheirKeys() async throws {
+        try await populate()
+        let statements = [
+            UploadSQL.begin, UploadSQL.resume, UploadSQL.append, UploadSQL.keep, UploadSQL.saved, UploadSQL.giveUp, UploadSQL.progress,
+            UploadSQL.part, UploadSQL.remove,
+        ]
+        for statement in statements {
+            let plan = try await plan(of: statement)
+            #expect(!plan.contains("Seq Scan"), "\(statement.name):\n\(plan)")
+        }
+        let abandon = try await plan(of: UploadSQL.abandon)
+        #expect(!abandon.contains("Seq Scan on flow_version"), "\(abandon)")
+    }
+
     /// A plan is kept until somebody analyses the table, and a new server's first plans are made when there is nothing in it: whatever
     /// the statistics say, heads and idempotency records are read by their whole key.
     @Test(arguments: [[], ["ANALYZE"], ["INSERT"], ["INSERT", "VACUUM"], ["INSERT", "ANALYZE"], ["GROW"], ["GROW", "VACUUM"]])
