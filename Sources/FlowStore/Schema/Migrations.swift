@@ -49,5 +49,6 @@ package enum StoreSchema {
         Migration(number: 23, name: "removed versions", sql: removedVersionsMigration),
         Migration(number: 24, name: "transactions", sql: transactionsMigration),
         Migration(number: 25, name: "expiry", sql: expiryMigration),
+        Migration(number: 26, name: "overdue", sql: overdueMigration),
     ]
 }

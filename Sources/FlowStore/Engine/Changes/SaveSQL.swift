@@ -142,7 +142,8 @@ struct SaveSQL {
     /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
     private static func head(_ epoch: Int, rare: Bool = true) -> SaveHeadSQL {
         SaveHeadSQL(
-            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind), rare: rare,
+            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind),
+            reported: rare ? DueSQL.time(SaveParameters.single(.overdueFound)) : nil, rare: rare,
             labelLimit: SaveParameters.singleLabelLimit)
     }
 
@@ -163,7 +164,9 @@ struct SaveSQL {
             AND \(head(0).isUsuallyChangeable) AND \(head(0).labels.fits)
         """ + " "
 
-    private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) "
+    private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) AND \(isDue) "
+
+    private static let isDue = DueSQL.isDue(DueSQL.time(SaveParameters.single(.overdueSince)))
 
     private static let isExpectedLabel = """
         (\(SaveParameters.single(.expectedLabel)) IS NULL
