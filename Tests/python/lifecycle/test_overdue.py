@@ -1,5 +1,6 @@
 """Flows that stay in a phase or a status for longer than their definition allows are reported, once."""
 
+import contextlib
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from errors import invalid
 from postgresql import Session, session
 from processes import eventually
 from recoveries import ERROR, WARNING, notifications
+from webhook_receiver import Receiver
 
 PATHS = {"phase": "/phase", "status": "/status", "errors": "/errors"}
 DEFINITION = {
@@ -191,6 +193,30 @@ def test_what_moves_on_while_it_is_reported_is_not_reported(sweeping, database):
     save(flows, "c", phase="cart"), database.age(flows, 3600, "c")
     eventually(lambda: notifications(flows, flow_id="c"), what="another round")
     assert notifications(flows, flow_id="a") == []
+
+
+def test_a_webhook_hears_of_it(start_server, database):
+    with contextlib.closing(Receiver()) as receiver:
+        server = start_server(database_url=database.url, arguments=["--cleanup-interval", "1"], environment=receiver.environment)
+        flows = put(server.flows())
+        save(flows, "a", phase="cart")
+        database.age(flows, 3600)
+        [request] = receiver.wait_for(1)
+        told = request.notification
+        assert (told["flow_id"], told["level"], told["title"], told["version"]) == ("a", "warning", 'flow "a" is overdue', 1)
+
+
+def test_saves_that_are_not_validated_have_no_limit(start_server):
+    server = start_server(arguments=["--validation", "false"])
+    flows = put(server.flows())
+    flows.save("a", b"{}", flow_type="order", phase="cart")
+    assert due(flows, "a") is None
+    flows.TransitionPhase(flow_id="a", phase="paid", force=True)
+    assert due(flows, "a") == 60, "steps know the definition"
+    flows.save("a", b"{}", status="open")
+    assert 0 < due(flows, "a") <= 60
+    flows.save("a", b"{}", phase="cart")
+    assert due(flows, "a") is None
 
 
 def test_watches_do_not_filter_by_it(flows):

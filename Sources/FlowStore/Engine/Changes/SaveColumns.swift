@@ -27,7 +27,8 @@ enum SaveColumns {
         }
     }
 
-    static let heads = usualHeads + DueSQL.columns.map { due in Head(due, created: { $0.newDue.created(due) }, updated: { $0.due.updated(due) }) }
+    static let heads =
+        usualHeads + DueSQL.columns.map { due in Head(due, created: { $0.newDue.created(due) }, updated: { $0.due.updated(due) }) }
 
     private static let usualHeads = [
         Head("tenant", created: { $0[.tenant] }),
