@@ -107,11 +107,11 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64]) func whateverChangesAFlow(seed: UInt64) async throws {
         let stores = try await OverdueStores("due_oracle_\(seed)")
         var generator = SeededGenerator(seed: seed)
-        for number in 0..<12 {
+        for number in 0..<6 {
             let flowID = "f\(number)"
             _ = try await stores.store.run(try save(stores, flowID, &generator))
             try await check(stores, flowID, "its creation")
-            for _ in 0..<25 {
+            for _ in 0..<20 {
                 let step = try await change(stores, flowID, &generator)
                 try await check(stores, flowID, step)
             }
@@ -133,7 +133,7 @@ import Testing
         var generator = SeededGenerator(seed: 7)
         // A flow that a save without a phase creates begins in the first one, which that save names then.
         for number in 0..<16 { _ = try await stores.store.run(try stores.save("f\(number)", phase: "wait", status: "open")) }
-        for round in 0..<12 {
+        for round in 0..<6 {
             let saves = try (0..<200).map { try save(stores, "f\($0 % 16)", &generator) }
             try await withThrowingTaskGroup { group in
                 for save in saves { group.addTask { _ = try await stores.store.run(save) } }
