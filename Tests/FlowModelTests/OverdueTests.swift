@@ -63,8 +63,9 @@ import Testing
         let none = (phase: "", status: "")
         #expect(definition.limits(entering: "work", "stuck", from: none) == EnteredLimits(phase: 60, status: 7))
         #expect(definition.limits(entering: "check", nil, from: none) == EnteredLimits(phase: 5))
-        for (phase, status) in [(nil, nil), ("wait", "open"), ("unheard of", "of")] as [(String?, String?)] {
-            #expect(definition.limits(entering: phase, status, from: none) == nil)
+        #expect(definition.limits(entering: nil, nil, from: none) == nil)
+        for (phase, status) in [("wait", nil), ("wait", "open"), ("unheard of", "of")] as [(String?, String?)] {
+            #expect(definition.limits(entering: phase, status, from: none) == EnteredLimits(), "a limit may end with it")
         }
         #expect(definition.limits(entering: "done", "stuck", from: none)?.endsFlow == true)
         #expect(definition.limits(entering: "work", "closed", from: none)?.endsFlow == true)

@@ -60,13 +60,12 @@ extension FlowDefinition {
     /// - Parameters:
     ///   - phase, status: nil: the save leaves them as they are.
     ///   - current: the flow's own, as far as they are known.
-    /// - Returns: nil: nothing begins or ends for the flow.
+    /// - Returns: nil: no limit begins or ends.
     func limits(entering phase: String?, _ status: String?, from current: (phase: String, status: String)) -> EnteredLimits? {
-        guard hasTimeLimits else { return nil }
-        let entered = EnteredLimits(
+        guard hasTimeLimits, phase != nil || status != nil else { return nil }
+        return EnteredLimits(
             phase: phase.flatMap { self.phase($0)?.limit?.seconds }, status: status.flatMap { self.status($0)?.limit?.seconds },
             endsFlow: isEnded(phase: phase ?? current.phase, status: status ?? current.status))
-        return entered == EnteredLimits() ? nil : entered
     }
 
     /// The limits of all phases and statuses, for statements that find out themselves which ones the flow enters: JSON,

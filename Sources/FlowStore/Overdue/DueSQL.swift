@@ -44,6 +44,14 @@ struct DueSQL {
         }
     }
 
+    /// Whether the change leaves the limits of the flow `f` alone: it has none, or stays where it is.
+    var isLeftAlone: String {
+        """
+        (coalesce(f.phase_due_at, f.status_due_at) IS NULL
+            OR (\(phase) <> f.phase) IS NOT TRUE AND (\(status) <> f.status) IS NOT TRUE)
+        """
+    }
+
     /// For a SET.
     var changes: String { Self.columns.map { "\($0) = \(updated($0))" }.joined(separator: ", ") }
 

@@ -320,6 +320,7 @@ struct SaveGroup {
     /// The statement compares the final phase and status with those from before the group: a flow that leaves a phase on the way enters it
     /// anew.
     private mutating func takeTimeLimits(of command: SaveCommand, after before: (phase: String?, status: String?)) -> Bool {
+        if command.phase == nil, command.status == nil { return true }
         if timeLimits == nil, command.timeLimits == nil { return true }
         let isSame = { (one: String?, other: String?) in one.map(Name.init) == other.map(Name.init) }
         guard count == 0 || timeLimits == command.timeLimits && isSame(before.phase, phase) && isSame(before.status, status) else {

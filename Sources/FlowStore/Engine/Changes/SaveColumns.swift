@@ -28,7 +28,8 @@ enum SaveColumns {
     }
 
     static let heads =
-        usualHeads + DueSQL.columns.map { due in Head(due, created: { $0.newDue.created(due) }, updated: { $0.due.updated(due) }) }
+        usualHeads
+        + DueSQL.columns.map { due in Head(due, created: { $0.newDue.created(due) }, updated: { $0.rare ? $0.due.updated(due) : nil }) }
 
     private static let usualHeads = [
         Head("tenant", created: { $0[.tenant] }),
@@ -125,7 +126,7 @@ struct SaveHeadSQL {
     fileprivate var newTTL: String { rare ? "nullif(\(self[.ttl]), 0)" : "NULL::bigint" }
     fileprivate var keptTTL: String { ExpirySQL.ttl(self[.ttl], before: "f.ttl_ms") }
 
-    /// The time limits of the flow. Most saves have none, and change those of no flow.
+    /// The time limits of the flow. Usual statements do not set them: PostgreSQL makes a statement's expressions ready each time it runs.
     fileprivate var due: DueSQL {
         DueSQL(
             phase: self[.phase], status: self[.status], limits: rare ? (self[.phaseLimit], self[.statusLimit]) : nil,
@@ -165,7 +166,7 @@ struct SaveHeadSQL {
 
     /// Whether the flow `f` may be changed. A base must exist: it may have been pruned, or never have been in this database. From the floor
     /// on, every version exists.
-    var isChangeable: String { isUsuallyChangeable + (rare ? " AND " + allowsLease : "") }
+    var isChangeable: String { isUsuallyChangeable + " AND " + (rare ? allowsLease : leavesLimits) }
 
     var isUsuallyChangeable: String {
         """
@@ -173,6 +174,9 @@ struct SaveHeadSQL {
             AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version)
         """
     }
+
+    /// Whether a usual statement, which does not set time limits, may change the flow `f`.
+    var leavesLimits: String { due.isLeftAlone }
 
     /// Whether the lease of the flow `f` is the one that the save has, if it has one.
     var allowsLease: String { LeaseSQL.allows(self[.leaseToken]) }

@@ -49,7 +49,7 @@ struct SaveSQL {
     static let short = Statement(
         name: "save_short",
         sql: """
-            WITH head AS (UPDATE flowstate.flow f \(head(0, rare: false).update + usualCondition + returning))
+            WITH head AS (UPDATE flowstate.flow f \(head(0, rare: false).update + shortCondition + returning))
             \(version(parent: usualParent, rare: false))
             RETURNING \(ChangeSQL.written)::smallint, version, created_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text,
                 NULL::bytea, digest, NULL::text, NULL::bigint
@@ -163,6 +163,8 @@ struct SaveSQL {
             AND (\(SaveParameters.single(.parentVersion)) IS NULL OR f.version >= \(SaveParameters.single(.parentVersion)))
             AND \(head(0).isUsuallyChangeable) AND \(head(0).labels.fits)
         """ + " "
+
+    private static let shortCondition = usualCondition + "AND \(head(0, rare: false).leavesLimits) "
 
     private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) AND \(isDue) "
 
