@@ -73,6 +73,10 @@ package struct SaveCommand: Sendable {
     package var leaseToken: Int64?
     /// How long after its last save the flow is deleted; 0: it stays; nil: as before.
     package var ttlMilliseconds: Int64?
+    /// Those of `phase` and `status`; nil: both are nil, or the flow's definition has no limits.
+    package var timeLimits: EnteredLimits?
+    /// The save reports that time limits of the flow have passed, and is made only if that was not reported yet.
+    package var overdue: OverdueMark?
     /// JSON, or empty.
     package var metadata: [UInt8] = []
     package var checkpoint: CheckpointRequest?

@@ -54,6 +54,10 @@ package struct MoveFlowCommand: Sendable {
         command.definitionRevision = revision
         command.metadata = Array("{\"from_revision\":\(snapshot.head.definitionRevision ?? 0),\"revision\":\(revision)}".utf8)
         var moved = try command.following(definition, from: .unknown, limits: limits, budget: budget).command
+        // The limits of the new revision count from the move.
+        let head = snapshot.head
+        moved.timeLimits = definition.limits(
+            entering: moved.phase ?? head.phase, moved.status ?? head.status, from: (head.phase, head.status))
         // Labels that only the old definition takes from states are removed.
         let gone = LabelChanges((old?.labels ?? []).map { LabelChanges.Entry(name: $0.name, value: nil) })
         if !gone.entries.isEmpty { moved.labelChanges = moved.labelChanges.map { gone.followed(by: $0) } ?? gone }

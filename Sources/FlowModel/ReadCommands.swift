@@ -96,6 +96,8 @@ package struct FlowFilter: Sendable, Equatable {
     /// By bytes; empty matches every id.
     package var flowIDPrefix = ""
     package var includeDeleted = false
+    /// Only those whose time limit has passed.
+    package var isOverdue = false
 
     package init() {}
 }

@@ -58,12 +58,19 @@ package struct FlowHead: Sendable, Equatable {
     package var definitionRevision: Int64?
     /// When it is deleted by itself; nil: it stays.
     package var expiresAt: Timestamp?
+    /// When the time limits of its phase and of its status end; nil: it has none.
+    package var phaseDueAt: Timestamp?
+    package var statusDueAt: Timestamp?
+
+    /// The first of both.
+    package var dueAt: Timestamp? { [phaseDueAt, statusDueAt].compactMap(\.self).min() }
 
     package var isDeleted: Bool { deletedAt != nil }
 
     package init(
         key: FlowKey, flowType: String, version: FlowVersion, phase: String, status: String, progress: Double?, labels: Labels,
-        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil, expiresAt: Timestamp? = nil
+        createdAt: Timestamp, updatedAt: Timestamp, deletedAt: Timestamp?, definitionRevision: Int64? = nil, expiresAt: Timestamp? = nil,
+        phaseDueAt: Timestamp? = nil, statusDueAt: Timestamp? = nil
     ) {
         self.key = key
         self.flowType = flowType
@@ -77,6 +84,8 @@ package struct FlowHead: Sendable, Equatable {
         self.deletedAt = deletedAt
         self.definitionRevision = definitionRevision
         self.expiresAt = expiresAt
+        self.phaseDueAt = phaseDueAt
+        self.statusDueAt = statusDueAt
     }
 }
 

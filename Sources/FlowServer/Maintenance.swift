@@ -3,7 +3,7 @@ import FlowStore
 import Logging
 import Resources
 
-/// Work that the server does by itself, in small batches so that saves do not wait for it: it deletes flows whose time is over, removes expired idempotency keys, old
+/// Work that the server does by itself, in small batches so that saves do not wait for it: it deletes flows whose time is over, reports those that are overdue, removes expired idempotency keys, old
 /// notifications, and what retention no longer keeps; and it looks how deep chains of patches may be. Every server runs it; only one of them
 /// cleans up at a time.
 struct Maintenance: Sendable {
@@ -25,6 +25,8 @@ struct Maintenance: Sendable {
                 if forgotten > 0 { logger.debug("idempotency keys forgotten", metadata: ["count": "\(forgotten)"]) }
                 let expired = try await store.deleteExpired()
                 if expired > 0 { logger.debug("expired flows deleted", metadata: ["count": "\(expired)"]) }
+                let overdue = try await store.reportOverdue()
+                if overdue > 0 { logger.debug("overdue flows reported", metadata: ["count": "\(overdue)"]) }
                 // Less often, since it asks for each tenant.
                 if purgesDue <= .now {
                     let removed = try await store.purgeNotifications()

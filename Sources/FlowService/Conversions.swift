@@ -73,7 +73,8 @@ extension FlowHead {
         Flow(
             flowID: key.flowID, flowType: flowType, version: version, phase: phase, status: status,
             progress: progress, labels: labels.message, createdAt: createdAt.message, updatedAt: updatedAt.message,
-            expiresAt: expiresAt?.message, deleted: isDeleted, definitionRevision: definitionRevision ?? 0)
+            expiresAt: expiresAt?.message, deleted: isDeleted, definitionRevision: definitionRevision ?? 0,
+            dueAt: dueAt?.message)
     }
 }
 

@@ -255,6 +255,26 @@ import Testing
         }
     }
 
+    /// What is due is found without looking at what is not.
+    @Test func overdueFlowsAreFoundByTheirTimes() async throws {
+        try await populate()
+        let found = try await plan(of: OverdueSQL.found)
+        #expect(found.contains("Index Scan using flow_due on flow") && !found.contains("Seq Scan"), "\(found)")
+        for statement in [OverdueSQL.one, OverdueSQL.notify, OverdueSQL.forget] {
+            let plan = try await plan(of: statement)
+            #expect(plan.contains("flow_pkey") && !plan.contains("Seq Scan on flow "), "\(statement.name):\n\(plan)")
+        }
+        for order in FlowOrder.allCases {
+            var query = ListFlowsQuery(tenant: "plans", order: order)
+            var filter = FlowFilter()
+            filter.isOverdue = true
+            query.add(filter)
+            let search = ListSearches.Search(versions: 0, measures: true)
+            let plan = try await plan(of: query.finish(limit: 51, bytes: 1 << 20, search: search).0)
+            #expect(plan.contains("flow_overdue"), "\(order):\n\(plan)")
+        }
+    }
+
     /// One that knows what was put before does not go through it.
     @Test func directoriesReadWhatIsNew() async throws {
         let plan = try await plan(of: DirectorySQL.statement)

@@ -54,6 +54,21 @@ struct SaveGroupTests {
         #expect(try grouped([save(.expected(-1))], known: 7) == nil)
     }
 
+    /// A flow that leaves a phase on the way enters it anew, which one statement for all cannot tell.
+    @Test func savesWithTimeLimitsStayWhereTheyAre() throws {
+        let save = { (phase: String?, limit: Int64?) in
+            try self.save(.none) {
+                $0.phase = phase
+                $0.timeLimits = phase == nil ? nil : EnteredLimits(phase: limit)
+            }
+        }
+        let group = try #require(grouped([save("a", 60), save(nil, nil), save("a", 60)]))
+        #expect(group.count == 3 && group.timeLimits == EnteredLimits(phase: 60))
+        #expect(try grouped([save("a", 60), save("b", 60)]) == nil)
+        #expect(try grouped([save("a", 60), save("a", 70)]) == nil)
+        #expect(try grouped([save("b", nil), save("a", 60)]) == nil)
+    }
+
     /// In pairs, since the second is compared with what the first says.
     @Test(arguments: [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max]) func anyNumberMayBeExpected(one: Int64) throws {
         for other in [Int64.min, -1, 0, 1, 1 << 62, .max - 1, .max] {

@@ -20,6 +20,8 @@ package struct FlowDefinition: Sendable {
     package var onSave: OnSave
     /// Instructions of all patterns together.
     var patternInstructions = 0
+    /// Whether some phase or status has a time limit.
+    package let hasTimeLimits: Bool
     /// Memory in bytes, approximately.
     package internal(set) var memory = 0
     /// Indexes into `phases` and `statuses` by name.
@@ -46,6 +48,7 @@ package struct FlowDefinition: Sendable {
         self.schema = schema
         self.onSave = onSave
         phaseNumbers = Dictionary(phases.enumerated().map { (Name($1.name), $0) }, uniquingKeysWith: { first, _ in first })
+        hasTimeLimits = phases.contains { $0.limit != nil } || statuses.contains { $0.limit != nil }
         statusNumbers = Dictionary(statuses.enumerated().map { (Name($1.name), $0) }, uniquingKeysWith: { first, _ in first })
     }
 
@@ -83,7 +86,7 @@ package struct FlowDefinition: Sendable {
     }
 
     /// Whether saves need the definition, if only for the phase in which a new flow begins.
-    package var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty || !phases.isEmpty }
+    package var concernsSaves: Bool { onSave != .off || !paths.isEmpty || !labels.isEmpty || !phases.isEmpty || hasTimeLimits }
 
     /// The cost of validating a state, as a number of bytes of JSON to check: more than the state's when there are large patterns, and more
     /// than is ever computed on an event loop when there is a schema.
@@ -116,6 +119,8 @@ package struct FlowDefinition: Sendable {
         package var isTerminal: Bool
         /// Leaving it completes it: for a phase without results to report, such as the first one.
         package var completesOnLeave: Bool
+        /// How long a flow may stay; nil: for ever.
+        package var limit: TimeLimit?
     }
 
     package struct Status: Sendable, Equatable {
@@ -124,6 +129,8 @@ package struct FlowDefinition: Sendable {
         package var next: [String]?
         /// The status that a flow gets when an error is reported.
         package var isOfErrors: Bool
+        /// How long a flow may have it; nil: for ever.
+        package var limit: TimeLimit?
     }
 
     package func status(_ name: String) -> Status? { statusNumbers[Name(name)].map { statuses[$0] } }

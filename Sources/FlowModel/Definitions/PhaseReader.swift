@@ -11,10 +11,12 @@ enum PhaseReader {
             if numbers.updateValue(number, forKey: Name(name)) != nil { inner.fault("name", "\"\(name)\" is a phase already") }
             let progress = inner.number("progress")?.double
             if let progress, !(0...100).contains(progress) { inner.fault("progress", "must lie between 0 and 100") }
+            let isTerminal = inner.boolean("terminal") ?? false
             phases.append(
                 FlowDefinition.Phase(
-                    name: name, requires: inner.strings("requires") ?? [], progress: progress,
-                    isTerminal: inner.boolean("terminal") ?? false, completesOnLeave: inner.boolean("complete_on_leave") ?? false))
+                    name: name, requires: inner.strings("requires") ?? [], progress: progress, isTerminal: isTerminal,
+                    completesOnLeave: inner.boolean("complete_on_leave") ?? false,
+                    limit: TimeLimit.read(&inner, ends: isTerminal ? "a flow ends in a terminal phase" : nil)))
             inner.finish()
             reader.take(inner.faults)
         }
@@ -64,7 +66,9 @@ enum PhaseReader {
             let isOfErrors = inner.boolean("error") ?? false
             if isOfErrors, hasErrors { inner.fault("error", "another status has \"error\" already") }
             hasErrors = hasErrors || isOfErrors
-            statuses.append(FlowDefinition.Status(name: name, next: inner.strings("next"), isOfErrors: isOfErrors))
+            let next = inner.strings("next")
+            let limit = TimeLimit.read(&inner, ends: next?.isEmpty == true ? "a flow ends with a status that none may follow" : nil)
+            statuses.append(FlowDefinition.Status(name: name, next: next, isOfErrors: isOfErrors, limit: limit))
             inner.finish()
             reader.take(inner.faults)
         }

@@ -38,6 +38,8 @@ extension SaveCommand {
             try definition.checkPhase(phase, after: current, document, limits, budget)
         }
         if command.phase == nil, current == .absent { command.phase = definition.phases.first?.name }
+        // Where the flow is now, only its head knows at the save: what is known here may be past.
+        command.takeLimits(of: definition)
         if definition.onSave == .off { return (command, []) }
         let validator = StateValidator(definition, limits: limits)
         let report =
@@ -50,10 +52,12 @@ extension SaveCommand {
         return (command, report.violations + report.warnings)
     }
 
-    /// Takes labels from the state, and phase, status and progress where the command gives none.
+    /// Takes labels from the state, and phase, status and progress where the command gives none; and the time limits of both.
     package func lifted(by definition: FlowDefinition, limits: Limits, budget: WorkBudget) throws(StateError) -> SaveCommand {
-        guard let document = try parse(limits, budget).value else { return self }
-        return try lifted(by: definition, document.root, limits, budget)
+        var command = self
+        if let document = try parse(limits, budget).value { command = try lifted(by: definition, document.root, limits, budget) }
+        command.takeLimits(of: definition)
+        return command
     }
 
     /// Whether a client asks for the phase. Restoring or recovering a state brings its phase back, whatever the definition allows.

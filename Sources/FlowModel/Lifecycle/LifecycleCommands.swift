@@ -66,7 +66,7 @@ package struct CompletePhaseCommand: Sendable {
 }
 
 /// Records an error of a flow.
-package struct ReportErrorCommand: Sendable {
+package struct ReportErrorCommand: Sendable, Equatable {
     package var request: LifecycleRequest
     /// nil: the flow's current phase.
     package var phase: String?

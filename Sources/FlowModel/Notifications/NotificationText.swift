@@ -41,6 +41,13 @@ extension NotificationRequest {
             message: (error.isEmpty ? "Nothing more was reported." : error) + "\n" + next)
     }
 
+    /// A time limit has passed.
+    static func overdue(id: String, flowID: String, _ what: String, since time: Timestamp) -> NotificationRequest {
+        NotificationRequest(
+            id: id, level: .warning, title: "flow \"\(flowID)\" is overdue",
+            message: "It is \(what): overdue since \(time.text). Look at what it waits for.")
+    }
+
     private static func summary(_ violations: [Violation]) -> String {
         guard let first = violations.first else { return "" }
         let more = violations.count == 1 ? "" : ", and \(violations.count - 1) more"

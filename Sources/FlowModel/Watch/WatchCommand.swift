@@ -98,6 +98,10 @@ extension StateCheck {
             throw .invalidArgument(
                 field: "filter", message: "has a time; a watch begins with a cursor, or with what is committed from now on")
         }
+        if filter.isOverdue {
+            throw .invalidArgument(
+                field: "filter", message: "has overdue; that a flow becomes overdue is no change: list flows, or watch notifications")
+        }
         switch command.start {
         case .version where command.flowIDs.count != 1:
             throw .invalidArgument(field: "after_version", message: "needs exactly one flow id, since every flow has its own numbers")

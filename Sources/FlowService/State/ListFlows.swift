@@ -25,6 +25,7 @@ enum ListFlows: UnaryFlowMethod {
         filter.updated = try TimeRange(after: given.updatedAfter, before: given.updatedBefore, field: "filter.updated")
         filter.flowIDPrefix = given.flowIDPrefix
         filter.includeDeleted = given.includeDeleted
+        filter.isOverdue = given.overdue
         return filter
     }
 

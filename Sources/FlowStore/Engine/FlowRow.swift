@@ -5,9 +5,9 @@ import Postgres
 enum FlowRow {
     static let headColumns = """
         f.version, f.flow_type, f.phase, f.status, f.progress, f.labels::text, f.created_at, f.updated_at, f.deleted_at, \
-        f.definition_revision, f.expires_at
+        f.definition_revision, f.expires_at, f.phase_due_at, f.status_due_at
         """
-    static let headColumnCount = 11
+    static let headColumnCount = 13
     /// Bytes of a head in a list.
     static let listedBytes = PageSQL.octets("f.flow_id", "f.flow_type", "f.phase", "f.status", "f.labels::text")
 
@@ -32,7 +32,9 @@ enum FlowRow {
             updatedAt: Timestamp(microseconds: try rows.timestamp(row, first + 7)),
             deletedAt: try rows.timestampIfPresent(row, first + 8).map { Timestamp(microseconds: $0) },
             definitionRevision: try rows.int64IfPresent(row, first + 9),
-            expiresAt: try rows.timestampIfPresent(row, first + 10).map { Timestamp(microseconds: $0) })
+            expiresAt: try rows.timestampIfPresent(row, first + 10).map { Timestamp(microseconds: $0) },
+            phaseDueAt: try rows.timestampIfPresent(row, first + 11).map { Timestamp(microseconds: $0) },
+            statusDueAt: try rows.timestampIfPresent(row, first + 12).map { Timestamp(microseconds: $0) })
     }
 
     /// Invalidates the flow's checkpoints in the caches of all servers. `cause`: has a row if they have changed.

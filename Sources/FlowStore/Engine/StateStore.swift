@@ -320,6 +320,12 @@ package final class StateStore: Sendable {
             "clean-up skips a flow", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "reason": "\(error)"])
     }
 
+    /// Logs an overdue flow that cannot be reported.
+    func logUnreported(_ key: FlowKey, _ error: StateError) {
+        logger.warning(
+            "an overdue flow cannot be reported", metadata: ["tenant": "\(key.tenant)", "flow": "\(key.flowID)", "error": "\(error)"])
+    }
+
     func logSkipped(more flows: Int64) {
         logger.warning("clean-up skipped more flows", metadata: ["flows": "\(flows)"])
     }

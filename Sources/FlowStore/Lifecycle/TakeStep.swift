@@ -23,7 +23,8 @@ package struct TakeStepCommand<Decision: LifecycleDecision>: TaskCommand {
             requestDigest: decision.request.idempotencyKey == nil ? [] : requestDigest, trigger: Decision.trigger, needsDefinition: true,
             findsParts: true, input: Array(decision.content.joined())
         ) { snapshot, definition, budget throws(StateError) in
-            let command = try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
+            var command = try decision.next(snapshot, definition, now: SystemClock.now, limits: limits, budget: budget)
+            command.takeLimits(of: definition, from: .at(phase: snapshot.head.phase, status: snapshot.head.status))
             let outcome = try LifecycleOutcome(
                 snapshot.head, state: command.state, before: snapshot, definition, limits: limits, budget: budget, replayed: false)
             // For the answer, as the head.

@@ -16,17 +16,20 @@ struct DamagedVersionCopy {
         parameters.append(command.kind.rawValue)
         parameters.append(command.actor)
         parameters.append(bytes: command.metadata)
+        parameters.append(timestamp: command.overdue?.dueAt.microseconds)
+        parameters.append(timestamp: command.overdue?.foundAt.microseconds)
         if let notification = command.notification { parameters.append(notification) }
         if let idempotencyKey = command.idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: command.requestDigest ?? [])
         }
-        let (flowID, expected) = (command.key.flowID, command.precondition.expectedVersion)
+        let (flowID, expected, isOverdue) = (command.key.flowID, command.precondition.expectedVersion, command.overdue != nil)
         let interpreter = ResultInterpreter(
             flowID: flowID, expected: expected, idempotencyKey: command.idempotencyKey, requestDigest: command.requestDigest ?? [],
             needsFlow: true
         ) { flow in
             if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected) { return error }
+            if isOverdue, !flow.isBlocked { return .versionConflict(flowID: flowID, expected: expected ?? 0, actual: flow.version) }
             return flow.isBlocked ? .dataLoss(flowID: flowID, version: flow.version, message: "its row is missing") : nil
         }
         let statement = Self.statements[(command.notification == nil ? 0 : 2) + (command.idempotencyKey == nil ? 0 : 1)]
@@ -42,7 +45,7 @@ struct DamagedVersionCopy {
     }
 
     private static func statement(notifies: Bool, idempotent: Bool) -> Statement {
-        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .bytea]
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .bytea, .timestamptz, .timestamptz]
         var change = ChangeSQL(
             lookups: [
                 """
@@ -52,8 +55,10 @@ struct DamagedVersionCopy {
             ],
             head: """
                 UPDATE flowstate.flow f SET version = f.version + 1, status = coalesce($4, f.status),
-                    updated_at = greatest(statement_timestamp(), f.updated_at)
+                    updated_at = greatest(statement_timestamp(), f.updated_at),
+                    \(DueSQL(phase: "NULL::text", status: "$4", reported: "$9").changes)
                 FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 AND f.version = $3 AND f.deleted_at IS NULL
+                    AND \(DueSQL.isDue("$8"))
                     AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(HeadLock.isHeld)
                     \(ChangeSQL.guardCondition(idempotent: idempotent))
                 RETURNING f.version, f.phase, f.status, f.progress, f.updated_at

@@ -79,7 +79,8 @@ enum TombstoneSQL {
     static let head = """
         version = f.version + 1, updated_at = greatest(statement_timestamp(), f.updated_at),
             deleted_at = greatest(statement_timestamp(), f.updated_at), lease_token = f.lease_token + 1,
-            lease_holder = NULL, lease_acquired_at = NULL, lease_expires_at = NULL, ttl_ms = NULL, expires_at = NULL
+            lease_holder = NULL, lease_acquired_at = NULL, lease_expires_at = NULL, ttl_ms = NULL, expires_at = NULL,
+            \(DueSQL.cleared)
         """
 
     static let returning = "f.version, f.phase, f.status, f.progress, f.updated_at"

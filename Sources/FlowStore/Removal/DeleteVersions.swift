@@ -38,6 +38,7 @@ extension DeleteVersionsCommand: TaskCommand {
         parameters.append(VersionKind.deleted.rawValue)
         parameters.append(bytes: XXH3.digest([]))
         parameters.append(StateCodec.raw.rawValue)
+        parameters.append(isDryRun ? nil : try await store.limitTable(of: key, for: context))
         let statement: Statement
         switch selection {
         case .tagged(let name, let values):
@@ -64,23 +65,23 @@ extension DeleteVersionsCommand: TaskCommand {
 }
 
 /// Removes versions of a flow (`$1`, `$2`), behind `HeadLock`. `$3` actor, `$4` dry run, `$5` and `$6` the kinds of a restored version and of a
-/// tombstone, `$7` and `$8` the digest and the codec of an empty state.
+/// tombstone, `$7` and `$8` the digest and the codec of an empty state, `$9` `FlowDefinition.limitTable` or NULL.
 enum DeleteVersionsSQL {
-    private static let types: [OID] = [.text, .text, .text, .bool, .int2, .int2, .bytea, .int2]
+    private static let types: [OID] = [.text, .text, .text, .bool, .int2, .int2, .bytea, .int2, .text]
 
-    /// `$9` the tag, `$10` its values.
+    /// `$10` the tag, `$11` its values.
     static let tagged = statement(
-        "delete_tagged_versions", where: "v.tags ->> $9 = ANY ($10)", types: [.text, .textArray])
+        "delete_tagged_versions", where: "v.tags ->> $10 = ANY ($11)", types: [.text, .textArray])
 
-    /// `$9` how many labels are kept, `$10` which besides.
+    /// `$10` how many labels are kept, `$11` which besides.
     static let allBut = statement(
         "delete_all_but_versions",
         where: """
-            v.version_label IS NOT NULL AND v.version_label <> ALL ($10) AND v.version_label NOT IN (
+            v.version_label IS NOT NULL AND v.version_label <> ALL ($11) AND v.version_label NOT IN (
                 SELECT DISTINCT n.version_label FROM flowstate.flow_version n
                 WHERE n.tenant = $1 AND n.flow_id = $2 AND n.version >= h.first_version AND n.version_label IS NOT NULL
                     AND n.removed_at IS NULL
-                ORDER BY n.version_label DESC LIMIT $9)
+                ORDER BY n.version_label DESC LIMIT $10)
             """, types: [.int8, .textArray])
 
     private static func statement(_ name: String, where condition: String, types more: [OID]) -> Statement {
@@ -149,7 +150,8 @@ enum DeleteVersionsSQL {
     private static let again = """
         again AS (
             UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
-                updated_at = greatest(statement_timestamp(), f.updated_at)
+                updated_at = greatest(statement_timestamp(), f.updated_at),
+                \(DueSQL.looking(up: "$9", phase: "s.phase", status: "s.status").changes)
             FROM source s WHERE f.tenant = $1 AND f.flow_id = $2 AND NOT EXISTS (SELECT FROM pruned)
             RETURNING f.version, f.updated_at),
         copy AS (

@@ -50,5 +50,6 @@ package enum StoreSchema {
         Migration(number: 24, name: "transactions", sql: transactionsMigration),
         Migration(number: 25, name: "expiry", sql: expiryMigration),
         Migration(number: 26, name: "uploads", sql: uploadsMigration),
+        Migration(number: 27, name: "overdue", sql: overdueMigration),
     ]
 }

@@ -18,7 +18,8 @@ extension ForkFlowCommand: TaskCommand {
         if snapshot.version.kind == .deleted {
             throw .versionNotFound(flowID: source.flowID, selector: "state in version \(snapshot.version.version), which deleted the flow")
         }
-        var parameters = parameters(snapshot.version.version)
+        let definition = try await store.definition(for: snapshot.head, context)?.definition
+        var parameters = parameters(snapshot.version.version, definition?.limitTable)
         if !withHistory { try await append(snapshot, to: &parameters, in: store, for: context) }
         if let idempotencyKey {
             parameters.append(idempotencyKey)
@@ -39,7 +40,7 @@ extension ForkFlowCommand: TaskCommand {
         return try await store.make(Change(key, store.resources, .statement(single)), for: context)
     }
 
-    private func parameters(_ version: FlowVersion) -> Parameters {
+    private func parameters(_ version: FlowVersion, _ limitTable: String?) -> Parameters {
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -48,6 +49,7 @@ extension ForkFlowCommand: TaskCommand {
         parameters.append(actor)
         parameters.append(labels.map(LabelsJSON.encode))
         parameters.append(bytes: metadata.isEmpty ? nil : metadata)
+        parameters.append(limitTable)
         return parameters
     }
 
@@ -89,7 +91,8 @@ extension ForkFlowCommand: TaskCommand {
     }
 }
 
-/// Makes a flow (`$1` tenant, `$2` id) from the version `$4` of the flow `$3`. `$5` actor, `$6` labels or NULL, `$7` metadata or NULL.
+/// Makes a flow (`$1` tenant, `$2` id) from the version `$4` of the flow `$3`. `$5` actor, `$6` labels or NULL, `$7` metadata or NULL, `$8`
+/// `FlowDefinition.limitTable` or NULL.
 enum ForkSQL {
     static func statement(withHistory: Bool, idempotent: Bool) -> Statement {
         statements[(withHistory ? 2 : 0) + (idempotent ? 1 : 0)]
@@ -108,19 +111,21 @@ enum ForkSQL {
         """
 
     private static func make(withHistory: Bool, idempotent: Bool) -> Statement {
-        var types: [OID] = [.text, .text, .text, .int8, .text, .text, .bytea]
-        // `$8` the state, `$9` its codec, `$10` the version's kind.
+        var types: [OID] = [.text, .text, .text, .int8, .text, .text, .bytea, .text]
+        // `$9` the state, `$10` its codec, `$11` the version's kind.
         if !withHistory { types += [.bytea, .int2, .int2] }
         let time = withHistory ? "s.created_at" : "statement_timestamp()"
+        var due = DueSQL.looking(up: "$8", phase: "s.phase", status: "s.status")
+        due.time = "statement_timestamp()"
         var change = ChangeSQL(
             lookups: [source],
             head: """
                 INSERT INTO flowstate.flow AS f (tenant, flow_id, version, flow_type, phase, status, progress, labels, created_at, updated_at,
-                    definition_revision, base_floor, checkpoint_epoch, first_version)
+                    definition_revision, base_floor, checkpoint_epoch, first_version, \(DueSQL.columns.joined(separator: ", ")))
                 SELECT $1, $2, \(withHistory ? "s.version" : "1"), s.flow_type, s.phase, s.status, s.progress,
                     coalesce($6::jsonb, s.labels), \(withHistory ? "s.flow_created_at" : time), \(time), s.definition_revision,
                     \(withHistory ? "least(s.base_floor, s.version)" : "0"), \(withHistory ? "1" : "0"),
-                    \(withHistory ? Self.firstVersion : "1")
+                    \(withHistory ? Self.firstVersion : "1"), \(DueSQL.columns.map(due.created).joined(separator: ", "))
                 FROM source s WHERE true \(ChangeSQL.guardCondition(idempotent: idempotent))
                 ON CONFLICT (tenant, flow_id) DO NOTHING
                 RETURNING f.version, statement_timestamp() AS updated_at
@@ -149,7 +154,7 @@ enum ForkSQL {
     private static let first = """
         INSERT INTO flowstate.flow_version (tenant, flow_id, version, size, created_at, progress, kind, codec, digest, actor, content_type,
             phase, status, metadata, state)
-        SELECT $1, $2, 1, s.size, h.updated_at, s.progress, $10, $9, s.digest, $5, s.content_type, s.phase, s.status, $7, $8
+        SELECT $1, $2, 1, s.size, h.updated_at, s.progress, $11, $10, s.digest, $5, s.content_type, s.phase, s.status, $7, $9
         FROM head h, source s
         """
 

@@ -99,7 +99,7 @@ extension ListFlowsCommand: TaskCommand {
     func searchKey(_ fingerprint: Fingerprint, size: Int) -> ListSearches.Key {
         ListSearches.Key(
             fingerprint: fingerprint.value, size: size, isFirst: pageToken == nil,
-            isNarrow: !filter.labels.isEmpty || !filter.flowIDPrefix.isEmpty)
+            isNarrow: !filter.labels.isEmpty || !filter.flowIDPrefix.isEmpty || filter.isOverdue)
     }
 
     var fingerprint: Fingerprint {
@@ -115,6 +115,7 @@ extension ListFlowsCommand: TaskCommand {
         }
         fingerprint.combine(filter.flowIDPrefix)
         fingerprint.combine(filter.includeDeleted ? 1 : 0)
+        if filter.isOverdue { fingerprint.combine("overdue") }
         return fingerprint
     }
 }

@@ -52,6 +52,10 @@ struct ListFlowsQuery {
             versionRange.append("v.created_at < $\(types.count)")
         }
         if !filter.flowIDPrefix.isEmpty { add(prefix: filter.flowIDPrefix) }
+        if filter.isOverdue {
+            conditions.append(DueSQL.isOverdue)
+            shape += "o"
+        }
         if !filter.includeDeleted {
             conditions.append("f.deleted_at IS NULL")
         } else {
@@ -158,7 +162,7 @@ struct ListFlowsQuery {
     /// What `FlowRow.headColumns` are computed from, and the keys of all orders.
     private static let columns = """
         f.version, f.flow_type, f.phase, f.status, f.progress, f.labels, f.created_at, f.updated_at, f.deleted_at, f.definition_revision, f.expires_at, \
-        f.flow_id, f.updated_slot
+        f.phase_due_at, f.status_due_at, f.flow_id, f.updated_slot
         """
 
     private func sorted(limit: String, if condition: String? = nil) -> String {

@@ -5,31 +5,38 @@ extension RestoreCheckpointCommand: TaskCommand {
     package func check(limits: Limits) throws(StateError) { try StateCheck(limits: limits).check(self) }
 
     package func run(on store: StateStore, for context: OperationContext) async throws(StateError) -> SavedVersion {
-        let labels: LabelChanges?
+        let followed: Followed
         do throws(StateError) {
-            labels = try await labelChanges(in: store, for: context)
+            followed = try await follow(in: store, for: context)
         } catch {
             return try await RecordedSave.find(
                 after: error, idempotencyKey, of: key.tenant, digest: requestDigest, in: store, for: context)
         }
-        return try await restore(labels, in: store, for: context)
+        return try await restore(followed, in: store, for: context)
     }
 
-    /// The labels that the flow's definition takes from the checkpoint's state, which is validated by the flow's current rules: they may be
-    /// newer than the state. nil: no definition concerns it.
-    private func labelChanges(in store: StateStore, for context: OperationContext) async throws(StateError) -> LabelChanges? {
-        if store.resources.cache.lookup(key)?.flowType?.isEmpty ?? false { return nil }
+    /// What the flow's definition makes of the checkpoint.
+    private struct Followed {
+        /// The labels that it takes from the state; nil: it takes none.
+        var labels: LabelChanges?
+        /// See `FlowDefinition`.
+        var limitTable: String?
+    }
+
+    /// The checkpoint's state is validated by the flow's current rules: they may be newer than the state.
+    private func follow(in store: StateStore, for context: OperationContext) async throws(StateError) -> Followed {
+        if store.resources.cache.lookup(key)?.flowType?.isEmpty ?? false { return Followed() }
         // The statement reports what is wrong with the checkpoint.
         var load = LoadCommand(key: key, selector: .checkpoint(checkpoint))
         load.findsParts = true
-        guard let snapshot = try? await store.snapshot(load, for: context) else { return nil }
-        guard let definition = try await store.definition(for: snapshot.head, context)?.definition else { return nil }
+        guard let snapshot = try? await store.snapshot(load, for: context) else { return Followed() }
+        guard let definition = try await store.definition(for: snapshot.head, context)?.definition else { return Followed() }
         if let parts = snapshot.parts {
             if definition.concernsSaves { throw parts.isTooLargeToValidate(limit: store.limits.stateBytes) }
-            return nil
+            return Followed(limitTable: definition.limitTable)
         }
         let (isHeld, limits) = (store.validatesSaves && definition.onSave == .enforce, store.limits)
-        return try await store.compute([snapshot.state], context) { budget throws(StateError) in
+        let labels = try await store.compute([snapshot.state], context) { budget throws(StateError) in
             if isHeld {
                 let type = try ContentType(parsing: snapshot.version.contentType, limits: limits)
                 let save = SaveCommand(key: key, actor: actor, state: snapshot.state, contentType: type, kind: .restored)
@@ -37,6 +44,7 @@ extension RestoreCheckpointCommand: TaskCommand {
             }
             return try definition.labelChanges(ofState: snapshot.state, limits: limits, budget: budget)
         }
+        return Followed(labels: labels, limitTable: definition.limitTable)
     }
 
     private var requestDigest: [UInt8] {
@@ -48,9 +56,9 @@ extension RestoreCheckpointCommand: TaskCommand {
     }
 
     private func restore(
-        _ labels: LabelChanges?, in store: StateStore, for context: OperationContext
+        _ followed: Followed, in store: StateStore, for context: OperationContext
     ) async throws(StateError) -> SavedVersion {
-        let requestDigest = requestDigest
+        let (requestDigest, labels) = (requestDigest, followed.labels)
         var parameters = Parameters()
         parameters.append(key.tenant)
         parameters.append(key.flowID)
@@ -60,6 +68,7 @@ extension RestoreCheckpointCommand: TaskCommand {
         parameters.append(actor)
         parameters.append(labels.map(LabelsJSON.encode))
         parameters.append(labels == nil ? nil : Int32(clamping: store.limits.labels))
+        parameters.append(followed.limitTable)
         if let idempotencyKey {
             parameters.append(idempotencyKey)
             parameters.append(bytes: requestDigest)
@@ -95,7 +104,7 @@ extension RestoreCheckpointCommand: TaskCommand {
     /// its base, which the lock keeps from being pruned until the copy is committed. If the base was pruned just before, nothing is
     /// written, and the next attempt finds the state stored anew.
     private static func statement(idempotent: Bool) -> Statement {
-        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text, .int4]
+        var types: [OID] = [.text, .text, .int8, .text, .int2, .text, .text, .int4, .text]
         let labels = LabelSQL(labels: "f.labels", changes: "$7", limit: "$8")
         var change = ChangeSQL(
             lookups: [
@@ -108,7 +117,8 @@ extension RestoreCheckpointCommand: TaskCommand {
                 UPDATE flowstate.flow f SET version = f.version + 1, phase = s.phase, status = s.status, progress = s.progress,
                     labels = coalesce(\(labels.merged), f.labels),
                     updated_at = greatest(statement_timestamp(), f.updated_at),
-                    expires_at = \(ExpirySQL.end("greatest(statement_timestamp(), f.updated_at)", ttl: "f.ttl_ms"))
+                    expires_at = \(ExpirySQL.end("greatest(statement_timestamp(), f.updated_at)", ttl: "f.ttl_ms")),
+                    \(DueSQL.looking(up: "$9", phase: "s.phase", status: "s.status").changes)
                 FROM source s
                 WHERE f.tenant = $1 AND f.flow_id = $2 AND ($3 IS NULL OR f.version = $3) AND f.deleted_at IS NULL
                     AND (s.base_version IS NULL OR EXISTS (SELECT FROM base)) AND \(labels.fits) AND \(HeadLock.isHeld)

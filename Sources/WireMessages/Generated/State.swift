@@ -1382,6 +1382,9 @@ public struct FlowFilter: WireMessage, Equatable {
     public var flowIDPrefix: String = ""
     /// Deleted flows too.
     public var includeDeleted: Bool = false
+    /// Only flows whose `due_at` has passed: they are in their phase or status for longer than its time limit, whether that was
+    /// reported yet or not.
+    public var overdue: Bool = false
 
     public init(
         flowType: String = "",
@@ -1393,7 +1396,8 @@ public struct FlowFilter: WireMessage, Equatable {
         updatedAfter: Timestamp? = nil,
         updatedBefore: Timestamp? = nil,
         flowIDPrefix: String = "",
-        includeDeleted: Bool = false
+        includeDeleted: Bool = false,
+        overdue: Bool = false
     ) {
         self.flowType = flowType
         self.phase = phase
@@ -1405,6 +1409,7 @@ public struct FlowFilter: WireMessage, Equatable {
         self.updatedBefore = updatedBefore
         self.flowIDPrefix = flowIDPrefix
         self.includeDeleted = includeDeleted
+        self.overdue = overdue
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -1422,6 +1427,7 @@ public struct FlowFilter: WireMessage, Equatable {
         updatedBefore = try Timestamp.optional(c.updated_before)
         flowIDPrefix = try c.flow_id_prefix.string("flow_id_prefix")
         includeDeleted = c.include_deleted != 0
+        overdue = c.overdue != 0
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__FlowFilter>, _ arena: inout Arena) {
@@ -1436,6 +1442,7 @@ public struct FlowFilter: WireMessage, Equatable {
         c.pointee.updated_before = arena.make(optional: updatedBefore)
         c.pointee.flow_id_prefix = arena.copy(flowIDPrefix)
         c.pointee.include_deleted = includeDeleted ? 1 : 0
+        c.pointee.overdue = overdue ? 1 : 0
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -1449,6 +1456,7 @@ public struct FlowFilter: WireMessage, Equatable {
         body(MessageField("updated_before", updatedBefore.fieldValue))
         body(MessageField("flow_id_prefix", flowIDPrefix.fieldValue))
         body(MessageField("include_deleted", includeDeleted.fieldValue))
+        body(MessageField("overdue", overdue.fieldValue))
     }
 }
 
@@ -2996,7 +3004,7 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
     public var flowIDs: [String] = []
     /// Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
     /// version is read, a moment later: where labels change, filter here by what stays. Versions that delete a flow are sent
-    /// too. Time fields answer INVALID_ARGUMENT here.
+    /// too. Time fields and `overdue` answer INVALID_ARGUMENT here.
     public var filter: FlowFilter?
     /// Where to begin; not set: with what is committed from now on.
     public var start: Start?

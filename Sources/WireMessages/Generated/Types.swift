@@ -143,6 +143,9 @@ public struct Flow: WireMessage, Equatable {
     /// The revision of its type's definition that the flow follows: the latest one when it was made, until
     /// `MoveFlow`. 0: always the latest, since the type had no definition when the flow was made.
     public var definitionRevision: Int64 = 0
+    /// When the flow is to have left its phase or its status, whichever is due first: their time limits of its definition,
+    /// counted from when it entered them. Not set when neither has one.
+    public var dueAt: Timestamp?
 
     public init(
         flowID: String = "",
@@ -156,7 +159,8 @@ public struct Flow: WireMessage, Equatable {
         updatedAt: Timestamp? = nil,
         expiresAt: Timestamp? = nil,
         deleted: Bool = false,
-        definitionRevision: Int64 = 0
+        definitionRevision: Int64 = 0,
+        dueAt: Timestamp? = nil
     ) {
         self.flowID = flowID
         self.flowType = flowType
@@ -170,6 +174,7 @@ public struct Flow: WireMessage, Equatable {
         self.expiresAt = expiresAt
         self.deleted = deleted
         self.definitionRevision = definitionRevision
+        self.dueAt = dueAt
     }
 
     public static var descriptor: UnsafePointer<MessageDescriptor> {
@@ -189,6 +194,7 @@ public struct Flow: WireMessage, Equatable {
         expiresAt = try Timestamp.optional(c.expires_at)
         deleted = c.deleted != 0
         definitionRevision = c.definition_revision
+        dueAt = try Timestamp.optional(c.due_at)
     }
 
     public func fill(_ c: UnsafeMutablePointer<Flowstate__V1__Flow>, _ arena: inout Arena) {
@@ -208,6 +214,7 @@ public struct Flow: WireMessage, Equatable {
         c.pointee.expires_at = arena.make(optional: expiresAt)
         c.pointee.deleted = deleted ? 1 : 0
         c.pointee.definition_revision = definitionRevision
+        c.pointee.due_at = arena.make(optional: dueAt)
     }
 
     public func visitFields(_ body: (MessageField) -> Void) {
@@ -223,6 +230,7 @@ public struct Flow: WireMessage, Equatable {
         body(MessageField("expires_at", expiresAt.fieldValue))
         body(MessageField("deleted", deleted.fieldValue))
         body(MessageField("definition_revision", definitionRevision.fieldValue))
+        body(MessageField("due_at", dueAt.fieldValue))
     }
 }
 

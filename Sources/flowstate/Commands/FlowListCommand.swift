@@ -11,6 +11,7 @@ struct FlowListCommand: ClientCommand {
             the token is empty when the list is complete.
 
               flowstate flow list --type order --status failed --label customer=acme
+              flowstate flow list --overdue --output table
               flowstate flow list --updated-after 2026-03-01T00:00:00Z --all --output json
             """)
 
@@ -36,6 +37,9 @@ struct FlowListCommand: ClientCommand {
     @Flag(help: "Deleted flows too.")
     var includeDeleted = false
 
+    @Flag(help: "Only flows that are in their phase or status for longer than its time limit.")
+    var overdue = false
+
     @Option(parsing: .unconditional, help: "The order of the list.")
     var order: Order = .updated
 
@@ -46,12 +50,13 @@ struct FlowListCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         var filter = filters.filter
         filter.includeDeleted = includeDeleted
+        filter.overdue = overdue
         var writer = ListWriter(
             console, name: "flows",
             columns: [
                 .left("flow_id"), .left("flow_type"), .right("version"), .left("phase"), .left("status"),
                 .right("progress"), .left("updated_at"), .left("labels"),
-            ] + (includeDeleted ? [.left("deleted")] : []))
+            ] + (overdue ? [.left("due_at")] : []) + (includeDeleted ? [.left("deleted")] : []))
         let next = try await paging.pages { size, token in
             let page = try await client.listFlows(
                 ListFlowsRequest(filter: filter, order: order.wire, pageSize: size, pageToken: token))

@@ -26,6 +26,8 @@ HELD = {
         "The tenant and the actor come from the caller's credential, never from a message.": "state/test_lists.py::test_tenant_and_actor_have_defaults",
         "An `idempotency_key` makes a retry safe:": "state/test_idempotency.py::test_a_retry_answers_the_same_and_changes_nothing",
         "0: always the latest, since the type had no definition when the flow was made.": "definitions/test_pinned.py",
+        "When the flow is to have left its phase or its status, whichever is due first:": "lifecycle/test_overdue.py::test_when_a_flow_is_due",
+        "Not set when neither has one.": "lifecycle/test_overdue.py::test_a_flow_that_ends_is_not_due",
         "A version with a checkpoint is never pruned.": "admin/test_retention.py::test_versions_beyond_the_policy_go_and_the_rest_stays",
         "Unique within the flow; empty: the checkpoint is known by its generated id only.": "state/test_history.py::test_checkpoints_name_versions"},
     "errors": {
@@ -67,7 +69,8 @@ HELD = {
             "state/test_watch.py::test_of_named_flows_also_those_that_do_not_exist_yet",
         "0: with the first that is left.": "state/test_watch.py::test_removed_versions_are_not_sent_later",
         "Not set: every flow.": "state/test_watch.py::test_every_version_of_every_flow",
-        "Time fields answer INVALID_ARGUMENT here.": "state/test_watch.py::test_what_cannot_be_watched",
+        "Time fields and `overdue` answer INVALID_ARGUMENT here.": "lifecycle/test_overdue.py::test_watches_do_not_filter_by_it",
+        "Only flows whose `due_at` has passed:": "lifecycle/test_overdue.py::test_it_is_notified_of_once",
         "Pending writes to store with the new version, which needs a `version_label` then; 1,000 at most.":
             "state/test_writes.py::test_what_cannot_be_a_write",
         "NOT_FOUND (VERSION_NOT_FOUND) when no version has a label.": "state/test_version_lists.py::test_a_new_life_has_its_own_labels",

@@ -215,7 +215,7 @@ final class SaveChange: Sendable {
         history = resources.history
         canShareStatement =
             command.checkpoint == nil && command.writes.isEmpty && command.parentVersion == nil && command.quarantine == nil
-            && command.notification == nil
+            && command.notification == nil && command.overdue == nil
             && command.kind != .definitionMoved && command.precondition.expectedLabel == nil && !command.revives
         if let parts = command.parts {
             packed = StoredState(codec: .parts, bytes: parts.reference)
@@ -277,13 +277,26 @@ final class SaveChange: Sendable {
         FlowHead(
             key: key, flowType: command.flowType ?? "", version: 1, phase: command.phase ?? "", status: command.status ?? "",
             progress: command.progress, labels: command.labels ?? .none, createdAt: time, updatedAt: time, deletedAt: nil,
-            definitionRevision: command.definitionRevision, expiresAt: command.end(after: time))
+            definitionRevision: command.definitionRevision, expiresAt: command.end(after: time),
+            phaseDueAt: command.timeLimits?.phaseDue(after: time), statusDueAt: command.timeLimits?.statusDue(after: time))
     }
+}
+
+extension EnteredLimits {
+    fileprivate func phaseDue(after time: Timestamp) -> Timestamp? { endsFlow ? nil : phase.map(time.adding) }
+    fileprivate func statusDue(after time: Timestamp) -> Timestamp? { endsFlow ? nil : status.map(time.adding) }
+}
+
+extension Timestamp {
+    fileprivate func adding(seconds: Int64) -> Timestamp { Timestamp(microseconds: microseconds + seconds * 1_000_000) }
 }
 
 extension SaveCommand {
     /// See `SaveParameter.isRare`.
-    var hasRareValues: Bool { leaseToken != nil || parentLabel != nil || !tags.isEmpty || ttlMilliseconds != nil }
+    var hasRareValues: Bool {
+        leaseToken != nil || parentLabel != nil || !tags.isEmpty || ttlMilliseconds != nil || timeLimits != nil || overdue != nil
+            || kind == .definitionMoved
+    }
 
     /// When a flow ends that this save gives a time to live.
     fileprivate func end(after time: Timestamp) -> Timestamp? {
@@ -295,6 +308,7 @@ extension SaveCommand {
     func apply(to head: inout FlowHead, version: FlowVersion, at time: Timestamp) {
         head.version = version
         head.updatedAt = time
+        applyLimits(to: &head, at: time)
         if let phase { head.phase = phase }
         if let status { head.status = status }
         if let progress { head.progress = progress }
@@ -302,6 +316,14 @@ extension SaveCommand {
         if let labelChanges { head.labels = head.labels.applying(labelChanges) }
         if ttlMilliseconds != nil { head.expiresAt = end(after: time) }
         if kind == .definitionMoved { head.definitionRevision = definitionRevision }
+    }
+
+    /// As `DueSQL` does. Before phase and status are applied.
+    private func applyLimits(to head: inout FlowHead, at time: Timestamp) {
+        let isMoved = kind == .definitionMoved
+        if isMoved || phase.map({ !$0.hasSameBytes(as: head.phase) }) ?? false { head.phaseDueAt = timeLimits?.phaseDue(after: time) }
+        if isMoved || status.map({ !$0.hasSameBytes(as: head.status) }) ?? false { head.statusDueAt = timeLimits?.statusDue(after: time) }
+        if timeLimits?.endsFlow ?? false { (head.phaseDueAt, head.statusDueAt) = (nil, nil) }
     }
 
     /// The digest of what the client asked for, without the caller and the ids that the server generated for this try.

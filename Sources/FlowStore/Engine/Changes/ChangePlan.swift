@@ -218,6 +218,8 @@ struct SaveGroup {
     private(set) var leaseToken: Int64?
     /// In milliseconds, as the last save that has one says.
     private(set) var ttl: Int64?
+    /// Of the one phase and status that the saves have, if they have limits.
+    private(set) var timeLimits: EnteredLimits?
     private(set) var idempotencyKey: String?
 
     /// - Parameters:
@@ -302,14 +304,29 @@ struct SaveGroup {
             flowType = type
         }
         // A row takes what its save leaves open from the head after the update, so no later save of the group may change that.
+        let before = (phase: phase, status: status)
         guard Self.extends(&phase, command.phase, isFirst: count == 0), Self.extends(&status, command.status, isFirst: count == 0),
             Self.extends(&progress, command.progress, isFirst: count == 0)
         else { return false }
         guard takeLabels(of: command) else { return false }
+        guard takeTimeLimits(of: command, after: before) else { return false }
         if let time = command.ttlMilliseconds { ttl = time }
         if count == 0 { definitionRevision = command.definitionRevision }
         count += 1
         members.append(Member(index: index, outcome: .saved(offset: count)))
+        return true
+    }
+
+    /// The statement compares the final phase and status with those from before the group: a flow that leaves a phase on the way enters it
+    /// anew.
+    private mutating func takeTimeLimits(of command: SaveCommand, after before: (phase: String?, status: String?)) -> Bool {
+        if command.phase == nil, command.status == nil { return true }
+        if timeLimits == nil, command.timeLimits == nil { return true }
+        let isSame = { (one: String?, other: String?) in one.map(Name.init) == other.map(Name.init) }
+        guard count == 0 || timeLimits == command.timeLimits && isSame(before.phase, phase) && isSame(before.status, status) else {
+            return false
+        }
+        timeLimits = command.timeLimits
         return true
     }
 

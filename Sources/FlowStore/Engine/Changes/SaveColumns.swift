@@ -27,7 +27,11 @@ enum SaveColumns {
         }
     }
 
-    static let heads = [
+    static let heads =
+        usualHeads
+        + DueSQL.columns.map { due in Head(due, created: { $0.newDue.created(due) }, updated: { $0.rare ? $0.due.updated(due) : nil }) }
+
+    private static let usualHeads = [
         Head("tenant", created: { $0[.tenant] }),
         Head("flow_id", created: { $0[.flowID] }),
         Head("version", created: { $0.count }, updated: { "f.version + \($0.count)" }),
@@ -107,6 +111,8 @@ struct SaveHeadSQL {
     var epoch = 0
     /// The expression of the version's kind, if it may be that of a flow that moves to another definition.
     var kind: String?
+    /// See `DueSQL`.
+    var reported: String?
     /// Whether some save may have a value that few have (`SaveParameter.isRare`).
     var rare = true
     /// The parameter with the limit of a flow's labels; NULL: none are merged.
@@ -119,6 +125,18 @@ struct SaveHeadSQL {
     /// The time to live of a flow that the save creates, and of one that exists (`f`).
     fileprivate var newTTL: String { rare ? "nullif(\(self[.ttl]), 0)" : "NULL::bigint" }
     fileprivate var keptTTL: String { ExpirySQL.ttl(self[.ttl], before: "f.ttl_ms") }
+
+    /// The time limits of the flow. Usual statements do not set them: PostgreSQL makes a statement's expressions ready each time it runs.
+    fileprivate var due: DueSQL {
+        DueSQL(
+            phase: self[.phase], status: self[.status], limits: rare ? (self[.phaseLimit], self[.statusLimit]) : nil,
+            restart: rare ? kind.map { "\($0) = \(VersionKind.definitionMoved.rawValue)" } : nil, reported: reported)
+    }
+    fileprivate var newDue: DueSQL {
+        var due = due
+        due.time = "statement_timestamp()"
+        return due
+    }
 
     /// Up to the rows.
     var insertion: String {
@@ -148,7 +166,7 @@ struct SaveHeadSQL {
 
     /// Whether the flow `f` may be changed. A base must exist: it may have been pruned, or never have been in this database. From the floor
     /// on, every version exists.
-    var isChangeable: String { isUsuallyChangeable + (rare ? " AND " + allowsLease : "") }
+    var isChangeable: String { isUsuallyChangeable + " AND " + (rare ? allowsLease : leavesLimits) }
 
     var isUsuallyChangeable: String {
         """
@@ -156,6 +174,9 @@ struct SaveHeadSQL {
             AND (\(self[.base]) IS NULL OR \(self[.base]) BETWEEN f.base_floor AND f.version)
         """
     }
+
+    /// Whether a usual statement, which does not set time limits, may change the flow `f`.
+    var leavesLimits: String { due.isLeftAlone }
 
     /// Whether the lease of the flow `f` is the one that the save has, if it has one.
     var allowsLease: String { LeaseSQL.allows(self[.leaseToken]) }

@@ -4,6 +4,7 @@ import Postgres
 /// A value that a save passes to its statement.
 enum SaveValue: Sendable {
     case tenant, flowID, count, first, expected, flowType, phase, status, progress, labels, labelChanges, base, revision, leaseToken, ttl
+    case phaseLimit, statusLimit, overdueSince, overdueFound
     case kind, actor, contentType, state, size, digest, codec, parentVersion, rowBase, versionLabel, metadata
     case parentLabel, tags, expectedLabel
     case rowPhase, rowStatus, rowProgress
@@ -28,6 +29,7 @@ final class SaveHead: Sendable {
     let revision: Int64?
     let leaseToken: Int64?
     let ttl: Int64?
+    let timeLimits: EnteredLimits?
 
     /// Of a single save.
     init(_ command: SaveCommand, base: FlowVersion?) {
@@ -44,6 +46,7 @@ final class SaveHead: Sendable {
         revision = command.definitionRevision
         leaseToken = command.leaseToken
         ttl = command.ttlMilliseconds
+        timeLimits = command.timeLimits
     }
 
     init(_ group: SaveGroup, _ key: FlowKey, first: Int, base: FlowVersion?) {
@@ -61,6 +64,7 @@ final class SaveHead: Sendable {
         revision = group.definitionRevision
         leaseToken = group.leaseToken
         ttl = group.ttl
+        timeLimits = group.timeLimits
     }
 }
 
@@ -172,6 +176,8 @@ enum SaveParameters {
         .init(.revision, .bigint { $0.revision }),
         .init(.leaseToken, .bigint { $0.leaseToken }, isRare: true),
         .init(.ttl, .bigint { $0.ttl }, isRare: true),
+        .init(.phaseLimit, .bigint { $0.timeLimits.flatMap { $0.endsFlow ? -1 : $0.phase } }, isRare: true),
+        .init(.statusLimit, .bigint { $0.timeLimits.flatMap { $0.endsFlow ? -1 : $0.status } }, isRare: true),
     ]
     static let rows: [SaveParameter<SaveRow>] = [
         .init(.kind, .smallint { $0.save.command.kind.rawValue }),
@@ -187,6 +193,8 @@ enum SaveParameters {
         .init(.parentLabel, .text { $0.save.command.parentLabel }, isRare: true),
         .init(.tags, .text { $0.save.command.tags.isEmpty ? nil : LabelsJSON.encode($0.save.command.tags) }, isRare: true),
         .init(.expectedLabel, .text { $0.save.command.precondition.expectedLabel }, .single),
+        .init(.overdueSince, .bigint { $0.save.command.overdue?.dueAt.microseconds }, .single),
+        .init(.overdueFound, .bigint { $0.save.command.overdue?.foundAt.microseconds }, .single),
         .init(.metadata, .bytes { $0.save.command.metadata.isEmpty ? nil : $0.save.command.metadata }),
         .init(.rowPhase, .text { $0.phase }, .groups),
         .init(.rowStatus, .text { $0.status }, .groups),

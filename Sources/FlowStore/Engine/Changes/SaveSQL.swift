@@ -49,7 +49,7 @@ struct SaveSQL {
     static let short = Statement(
         name: "save_short",
         sql: """
-            WITH head AS (UPDATE flowstate.flow f \(head(0, rare: false).update + usualCondition + returning))
+            WITH head AS (UPDATE flowstate.flow f \(head(0, rare: false).update + shortCondition + returning))
             \(version(parent: usualParent, rare: false))
             RETURNING \(ChangeSQL.written)::smallint, version, created_at, NULL::boolean, NULL::text, NULL::boolean, NULL::text,
                 NULL::bytea, digest, NULL::text, NULL::bigint
@@ -142,7 +142,8 @@ struct SaveSQL {
     /// - Parameter epoch: what the save adds to `checkpoint_epoch`.
     private static func head(_ epoch: Int, rare: Bool = true) -> SaveHeadSQL {
         SaveHeadSQL(
-            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind), rare: rare,
+            value: SaveParameters.single, epoch: epoch, kind: SaveParameters.single(.kind),
+            reported: rare ? DueSQL.time(SaveParameters.single(.overdueFound)) : nil, rare: rare,
             labelLimit: SaveParameters.singleLabelLimit)
     }
 
@@ -163,7 +164,11 @@ struct SaveSQL {
             AND \(head(0).isUsuallyChangeable) AND \(head(0).labels.fits)
         """ + " "
 
-    private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) "
+    private static let shortCondition = usualCondition + "AND \(head(0, rare: false).leavesLimits) "
+
+    private static let updateCondition = usualCondition + "AND \(head(0).allowsLease) AND \(isExpectedLabel) AND \(isDue) "
+
+    private static let isDue = DueSQL.isDue(DueSQL.time(SaveParameters.single(.overdueSince)))
 
     private static let isExpectedLabel = """
         (\(SaveParameters.single(.expectedLabel)) IS NULL

@@ -89,8 +89,8 @@ extension SaveCommand {
         let expected = precondition.expectedVersion
         let isCreate = kind == .created
         let expectedLabel = precondition.expectedLabel
-        let (flowType, parentVersion, checkpointName, leaseToken, revives) = (
-            flowType, parentVersion, checkpoint?.name, leaseToken, revives
+        let (flowType, parentVersion, checkpointName, leaseToken, revives, isOverdue) = (
+            flowType, parentVersion, checkpoint?.name, leaseToken, revives, overdue != nil
         )
         return ResultInterpreter(
             flowID: flowID, expected: expected, expectedLabel: expectedLabel, idempotencyKey: idempotencyKey,
@@ -102,6 +102,8 @@ extension SaveCommand {
             if let error = ResultInterpreter.commonRefusal(flow, flowID: flowID, expected: expected, leaseToken: leaseToken) {
                 return error
             }
+            // It was reported, or the flow has moved on.
+            if isOverdue { return .versionConflict(flowID: flowID, expected: expected ?? 0, actual: flow.version) }
             if let expectedLabel, !(flow.label ?? "").hasSameBytes(as: expectedLabel) {
                 return .labelConflict(flowID: flowID, expected: expectedLabel, actual: flow.label ?? "", version: flow.version)
             }

@@ -4024,7 +4024,7 @@ const ProtobufCMessageDescriptor flowstate__v1__download_state_response__descrip
   (ProtobufCMessageInit) flowstate__v1__download_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flowstate__v1__flow_filter__field_descriptors[10] =
+static const ProtobufCFieldDescriptor flowstate__v1__flow_filter__field_descriptors[11] =
 {
   {
     "flow_type",
@@ -4146,6 +4146,18 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow_filter__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "overdue",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__FlowFilter, overdue),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__flow_filter__field_indices_by_name[] = {
   4,   /* field[4] = created_after */
@@ -4154,6 +4166,7 @@ static const unsigned flowstate__v1__flow_filter__field_indices_by_name[] = {
   0,   /* field[0] = flow_type */
   9,   /* field[9] = include_deleted */
   3,   /* field[3] = labels */
+  10,   /* field[10] = overdue */
   1,   /* field[1] = phase */
   2,   /* field[2] = status */
   6,   /* field[6] = updated_after */
@@ -4162,7 +4175,7 @@ static const unsigned flowstate__v1__flow_filter__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__flow_filter__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor =
 {
@@ -4172,7 +4185,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow_filter__descriptor =
   "Flowstate__V1__FlowFilter",
   "flowstate.v1",
   sizeof(Flowstate__V1__FlowFilter),
-  10,
+  11,
   flowstate__v1__flow_filter__field_descriptors,
   flowstate__v1__flow_filter__field_indices_by_name,
   1,  flowstate__v1__flow_filter__number_ranges,

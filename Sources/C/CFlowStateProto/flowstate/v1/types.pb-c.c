@@ -322,7 +322,7 @@ void   flowstate__v1__stored_write__free_unpacked
   assert(message->base.descriptor == &flowstate__v1__stored_write__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12] =
+static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[13] =
 {
   {
     "flow_id",
@@ -468,11 +468,24 @@ static const ProtobufCFieldDescriptor flowstate__v1__flow__field_descriptors[12]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "due_at",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flowstate__V1__Flow, due_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flowstate__v1__flow__field_indices_by_name[] = {
   7,   /* field[7] = created_at */
   11,   /* field[11] = definition_revision */
   10,   /* field[10] = deleted */
+  12,   /* field[12] = due_at */
   9,   /* field[9] = expires_at */
   0,   /* field[0] = flow_id */
   1,   /* field[1] = flow_type */
@@ -486,7 +499,7 @@ static const unsigned flowstate__v1__flow__field_indices_by_name[] = {
 static const ProtobufCIntRange flowstate__v1__flow__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
 {
@@ -496,7 +509,7 @@ const ProtobufCMessageDescriptor flowstate__v1__flow__descriptor =
   "Flowstate__V1__Flow",
   "flowstate.v1",
   sizeof(Flowstate__V1__Flow),
-  12,
+  13,
   flowstate__v1__flow__field_descriptors,
   flowstate__v1__flow__field_indices_by_name,
   1,  flowstate__v1__flow__number_ranges,

@@ -852,10 +852,15 @@ struct  Flowstate__V1__FlowFilter
    * Deleted flows too.
    */
   protobuf_c_boolean include_deleted;
+  /*
+   * Only flows whose `due_at` has passed: they are in their phase or status for longer than its time limit, whether that was
+   * reported yet or not.
+   */
+  protobuf_c_boolean overdue;
 };
 #define FLOWSTATE__V1__FLOW_FILTER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow_filter__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, NULL, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, NULL, {0,NULL}, 0, 0 }
 
 
 struct  Flowstate__V1__ListFlowsRequest
@@ -1676,7 +1681,7 @@ struct  Flowstate__V1__WatchFlowsRequest
   /*
    * Not set: every flow. Phase and status are those of the version; type and labels those that the flow has when the
    * version is read, a moment later: where labels change, filter here by what stays. Versions that delete a flow are sent
-   * too. Time fields answer INVALID_ARGUMENT here.
+   * too. Time fields and `overdue` answer INVALID_ARGUMENT here.
    */
   Flowstate__V1__FlowFilter *filter;
   /*

@@ -148,6 +148,11 @@ struct  Flowstate__V1__Flow
    * `MoveFlow`. 0: always the latest, since the type had no definition when the flow was made.
    */
   int64_t definition_revision;
+  /*
+   * When the flow is to have left its phase or its status, whichever is due first: their time limits of its definition,
+   * counted from when it entered them. Not set when neither has one.
+   */
+  Google__Protobuf__Timestamp *due_at;
   Flowstate__V1__Flow__ProgressValueCase progress_value_case;
   union {
     /*
@@ -158,7 +163,7 @@ struct  Flowstate__V1__Flow
 };
 #define FLOWSTATE__V1__FLOW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flowstate__v1__flow__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, 0, 0, FLOWSTATE__V1__FLOW__PROGRESS_VALUE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, NULL, NULL, NULL, 0, 0, NULL, FLOWSTATE__V1__FLOW__PROGRESS_VALUE__NOT_SET, {0} }
 
 
 typedef enum {
