@@ -16,7 +16,7 @@ import WireMessages
         let state = try #require(FlowStateProto.services.first { $0.name == "flowstate.v1.FlowStateService" })
         let streaming = state.methods.filter { $0.clientStreaming || $0.serverStreaming }.map(\.name)
         #expect(streaming == ["UploadState", "DownloadState", "WatchFlows"])
-        #expect(state.methods.count == 22)
+        #expect(state.methods.count == 23)
     }
 
     @Test(.enabled(if: Tools.canGenerate, "needs protoc, python3 and protoc-c 1.4.1, which the committed C was made with"))

@@ -194,7 +194,7 @@ enum ForkSQL {
             ? """
             (SELECT w.state FROM flowstate.flow_version w
                 WHERE w.tenant = $1 AND w.flow_id = $3 AND w.version <= $4 AND w.codec = \(StateCodec.parts.rawValue))
-            """ : "(SELECT $8 WHERE $9 = \(StateCodec.parts.rawValue))"
+            """ : "(SELECT $9 WHERE $10 = \(StateCodec.parts.rawValue))"
         return [
             """
             uploads AS (
