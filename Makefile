@@ -49,14 +49,17 @@ test-unit: toolchain ## Build, and run the tests of what does no I/O
 
 .PHONY: test-end-to-end
 test-end-to-end: ## The tests with stock gRPC clients, against the debug build, three files at a time
-	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench FLOWSTATE_INTEROP_BIN=$(DEBUG)/interop-server \
+	FLOWSTATE_BIN=$(DEBUG)/flowstate FLOWSTATE_BENCH_BIN=$(DEBUG)/flowstate-bench $(INTEROP) \
 	  $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile -m "not toolchain" \
 	  Tests/python --ignore=Tests/python/hostile --ignore=Tests/python/long
 
+INTEROP := FLOWSTATE_INTEROP_BIN=$(DEBUG)/interop-server FLOWSTATE_INTEROP_CLIENT_BIN=$(DEBUG)/interop-client
+
 .PHONY: test-interop
-test-interop: deps ## gRPC's interoperability cases, with the stock Python client (a part of test-end-to-end)
+test-interop: deps ## gRPC's interoperability cases, both ways (all but other toolchains are a part of test-end-to-end)
 	swift build --product interop-server $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
-	FLOWSTATE_INTEROP_BIN=$(DEBUG)/interop-server $(VENV)/bin/python -m pytest -q Tests/python/interop
+	swift build --product interop-client $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	$(INTEROP) $(VENV)/bin/python -m pytest -q Tests/python/interop
 
 # Figures of a debug build say nothing here: these run against the release.
 .PHONY: test-hostile
@@ -66,8 +69,10 @@ test-hostile: deps build ## Attacks beside a client that does no harm, random ru
 
 # A language whose toolchain is missing is skipped; `bash docker/packages.sh clients` installs all of them.
 .PHONY: test-clients
-test-clients: deps build ## The examples of docs/clients, each built and run with its language's own tools
-	FLOWSTATE_BIN=$(RELEASE)/flowstate $(VENV)/bin/python -m pytest -q Tests/python/clients
+test-clients: deps build ## The examples of docs/clients and gRPC's cases, each built and run with its language's own tools
+	swift build --product interop-server $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	FLOWSTATE_BIN=$(RELEASE)/flowstate $(INTEROP) \
+	  $(VENV)/bin/python -m pytest -q Tests/python/clients Tests/python/interop/test_stock_clients.py
 
 .PHONY: fuzz
 fuzz: deps build ## The random runs, each for FLOWSTATE_LONG_SECONDS (600); FLOWSTATE_SEED=… repeats one
@@ -114,6 +119,11 @@ paths: packages build ## How many source files a save and a load run through (do
 .PHONY: sanitize
 sanitize: deps ## AddressSanitizer over a run of 10,000 mixed calls
 	bash Tests/sanitize.sh
+
+.PHONY: docs
+docs: toolchain ## The reference of the Swift client, with DocC, in .build/docs
+	swift build --target FlowStateClient $(SWIFT_FLAGS) --scratch-path $(BUILD_DIR)
+	bash docs/reference.sh $(DEBUG) $(BUILD_DIR)/docs
 
 .PHONY: proto
 proto: deps ## Generate the C and Swift messages from proto/

@@ -128,10 +128,13 @@ let package = Package(
         tests("ResourcesTests", ["Resources"]),
         tests("HTTP2Tests", ["HTTP2", nioCore]),
         tests("GRPCTests", ["GRPC", "Compression", "Resources", nioCore, nioPosix, nioExtras, logging]),
-        // Serves gRPC's interoperability tests; not a product.
+        // The two sides of gRPC's interoperability tests; not products.
+        .target(name: "InteropMessages", path: "Tests/InteropMessages", swiftSettings: strict),
         .executableTarget(
-            name: "interop-server", dependencies: ["GRPC", nioCore, nioPosix, logging], path: "Tests/interop-server",
+            name: "interop-server", dependencies: ["GRPC", "InteropMessages", nioCore, nioPosix, logging], path: "Tests/interop-server",
             swiftSettings: strict),
+        .executableTarget(
+            name: "interop-client", dependencies: ["GRPC", "InteropMessages", nioCore], path: "Tests/interop-client", swiftSettings: strict),
         tests("WireMessagesTests", ["WireMessages", "Protobuf", "MessageJSON", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "PostgresCluster", "Resources", "TestSupport"]),
         tests("PostgresClusterTests", ["PostgresCluster", "Postgres", "TestSupport"]),

@@ -336,7 +336,7 @@ def client(files: list, names: Names) -> str:
     for _, method in methods:
         name, request, response = method_constant(method), names.swift(method.input), names.swift(method.output)
         lines += [f"extension StateClient.Method where Request == {request}, Response == {response} {{",
-                  f"    public static var {name}: Self {{ Self(.{name}) }}", "}"]
+                  f"    /// `{method.name}`.", f"    public static var {name}: Self {{ Self(.{name}) }}", "}"]
     keyed = dict.fromkeys(method.input for _, method in methods if "idempotency_key" in field_names(files, method.input))
     for request in keyed:
         lines += [f"extension {names.swift(request)}: IdempotentRequest {{}}"]

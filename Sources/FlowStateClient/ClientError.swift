@@ -4,6 +4,7 @@ public import WireMessages
 
 /// Why a call failed: gRPC's code, Flowstate's reason, and what the server says to do.
 public struct ClientError: Error, Sendable, CustomStringConvertible {
+    /// gRPC's code of the error.
     public let code: StatusCode
     /// Flowstate's stable name of the error, such as `VERSION_CONFLICT`; nil when the failure came from
     /// gRPC or the network.
@@ -48,5 +49,6 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
     /// Whether the same call may succeed a moment later, on this server or another one.
     public var isTransient: Bool { code == .unavailable || code == .resourceExhausted && retryDelay != nil }
 
+    /// The reason, or else the code, and the message.
     public var description: String { "\(reason ?? code.name): \(message)" }
 }

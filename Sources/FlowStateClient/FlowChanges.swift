@@ -5,12 +5,14 @@ public import WireMessages
 /// The events of a watch (`StateClient.watchFlows`): each version that is committed, at least once, those of a flow in order, and bookmarks
 /// between them. Begins at the first `next`; ends when its task is cancelled or its iterator is released.
 ///
-/// Once it has begun, it goes on from the last cursor when the connection breaks or the server stops, for as long as that takes. It throws a
-/// `ClientError` when it cannot begin, and one that repeating would not help.
+/// Once it has begun, it goes on from the last cursor when the connection breaks or the server stops, for as long as that takes; also when
+/// neither an event nor a bookmark came for three times the interval of bookmarks (`request.bookmarkInterval`, 30 seconds if it has none).
+/// It throws a `ClientError` when it cannot begin, and one that repeating would not help.
 public struct FlowChanges: AsyncSequence, Sendable {
     let client: StateClient
     let request: WatchFlowsRequest
 
+    /// One run of a watch.
     public struct AsyncIterator: AsyncIteratorProtocol {
         private let client: StateClient
         private var request: WatchFlowsRequest
@@ -20,8 +22,19 @@ public struct FlowChanges: AsyncSequence, Sendable {
         /// The server that it watches on.
         private var place = 0
 
-        init(_ client: StateClient, _ request: WatchFlowsRequest) { (self.client, self.request) = (client, request) }
+        /// How long the watch may be silent.
+        private let silence: Duration
 
+        init(_ client: StateClient, _ request: WatchFlowsRequest) {
+            (self.client, self.request) = (client, request)
+            // Asked for even where it is the server's default, which may be another one there.
+            let interval = request.bookmarkInterval ?? .seconds(30)
+            self.request.bookmarkInterval = interval
+            silence = Swift.min(Swift.max(interval, .seconds(1)), .seconds(86_400)) * 3
+        }
+
+        /// The next event; waits for it.
+        /// - Throws: `ClientError`, or `CancellationError` when the task was cancelled.
         public mutating func next() async throws -> WatchFlowsResponse? {
             while true {
                 do {
@@ -57,7 +70,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
 
         private mutating func open() async throws -> (ClientStream, MessageStream.AsyncIterator) {
             place = client.place
-            let stream = try await client.stream(.watchFlows, to: place)
+            let stream = try await client.stream(.watchFlows, to: place, silence: silence)
             // When the call is over already, its messages say why.
             do { try await stream.send(FramedMessage(encoding: request)) } catch is CancellationError {}
             stream.finish()
@@ -65,6 +78,7 @@ public struct FlowChanges: AsyncSequence, Sendable {
         }
     }
 
+    /// Begins a watch, where `request.start` says, at its first `next`.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(client, request) }
 }
 

@@ -29,9 +29,11 @@ extension StateClient {
     /// makes with its token are refused once another holder has taken the lease.
     ///
     /// - Parameters:
+    ///   - flowID: the flow, whether it exists yet or not.
     ///   - holder: who has it, for others to see.
     ///   - timeToLive: how long it lasts without a renewal; 1 second to 1 hour.
     ///   - wait: how long to wait for another holder to give it back.
+    ///   - body: what needs it.
     /// - Throws: `ClientError`, or what `body` throws.
     public func withLease<Value: Sendable>(
         of flowID: String, holder: String, timeToLive: Duration = .seconds(30), wait: Duration = .zero,

@@ -6,6 +6,7 @@ public struct RetryPolicy: Sendable, Equatable {
     /// The first one included.
     public var attempts: Int
 
+    /// A policy of so many attempts, the first one included; one or less: no repetition.
     public init(attempts: Int) { self.attempts = attempts }
 
     /// Within a second or so, or the time that servers ask for.

@@ -20,12 +20,19 @@ public final class StateClient: Sendable {
     private let metadata: Metadata
     /// The deadline of each call, its repetitions included; nil: the server's own.
     public let timeout: TimeAmount?
+    /// How often calls are repeated.
     public let retries: RetryPolicy
 
+    /// A client of one server, which it connects to at its first call.
+    ///
     /// - Parameters:
+    ///   - endpoint: where the server is.
     ///   - tenant: whose flows; nil leaves it to the server (`default`).
     ///   - actor: who acts, for the audit trail; nil leaves it to the server (`anonymous`).
-    ///   - configuration: connections, the largest reply, timeouts of connecting.
+    ///   - timeout: the deadline of each call, its repetitions included; nil: the server's own.
+    ///   - retries: how often calls are repeated.
+    ///   - configuration: connections, the largest reply, timeouts of connecting, keepalive.
+    ///   - group: of the event loops that its connections live on.
     public convenience init(
         endpoint: Endpoint, tenant: String? = nil, actor: String? = nil, timeout: TimeAmount? = .seconds(30),
         retries: RetryPolicy = .standard, configuration: ClientConfiguration = ClientConfiguration(),
@@ -36,6 +43,16 @@ public final class StateClient: Sendable {
     }
 
     /// A client of several servers on one database: it uses one, and goes on to the next when that one cannot be reached.
+    ///
+    /// - Parameters:
+    ///   - endpoint: the first server.
+    ///   - others: the servers after it.
+    ///   - tenant: whose flows; nil leaves it to the server (`default`).
+    ///   - actor: who acts, for the audit trail; nil leaves it to the server (`anonymous`).
+    ///   - timeout: the deadline of each call, its repetitions included; nil: the server's own.
+    ///   - retries: how often calls are repeated.
+    ///   - configuration: connections, the largest reply, timeouts of connecting, keepalive.
+    ///   - group: of the event loops that its connections live on.
     public init(
         _ endpoint: Endpoint, or others: [Endpoint], tenant: String? = nil, actor: String? = nil, timeout: TimeAmount? = .seconds(30),
         retries: RetryPolicy = .standard, configuration: ClientConfiguration = ClientConfiguration(),
@@ -113,9 +130,11 @@ public final class StateClient: Sendable {
 
     /// Opens a streaming call, which has no deadline.
     ///
-    /// - Parameter place: of the server.
-    func stream(_ method: MethodDescriptor, to place: Int) async throws -> ClientStream {
-        try await clients[place].stream("/" + method.fullName, metadata: metadata)
+    /// - Parameters:
+    ///   - place: of the server.
+    ///   - silence: how long the server may send nothing; nil: as long as it answers PINGs.
+    func stream(_ method: MethodDescriptor, to place: Int, silence: Duration? = nil) async throws -> ClientStream {
+        try await clients[place].stream("/" + method.fullName, metadata: metadata, silence: silence.map { TimeAmount($0) })
     }
 
     var place: Int { current.load(ordering: .relaxed) }

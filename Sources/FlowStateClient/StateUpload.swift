@@ -8,12 +8,15 @@ public struct UploadSource: Sendable {
     public let size: Int64
     private let readBytes: @Sendable (_ offset: Int64, _ count: Int) throws -> [UInt8]
 
+    /// A state that is read as it is sent.
+    ///
     /// - Parameter read: at least one byte from `offset` on, `count` at most.
     public init(size: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) throws -> [UInt8]) {
         self.size = size
         readBytes = read
     }
 
+    /// A state in memory.
     public init(_ bytes: [UInt8]) {
         self.init(size: Int64(bytes.count)) { offset, count in
             let start = Int(offset)

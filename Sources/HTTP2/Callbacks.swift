@@ -208,6 +208,9 @@ extension HTTP2Session {
         }
     }
 
+    /// As much of a GOAWAY's debug data is passed on.
+    private static let reasonBytes = 128
+
     /// Codes that reset a stream because of the peer's fault (CVE-2025-8671, "MadeYouReset").
     private static let offences: [HTTP2ErrorCode] = [
         .protocolError, .flowControlError, .streamClosed, .frameSizeError, .enhanceYourCalm,
@@ -243,7 +246,11 @@ extension HTTP2Session {
             }
         case NGHTTP2_GOAWAY:
             let goAway = frame.pointee.goaway
-            events.append(.goAway(lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)))
+            let reason = UnsafeBufferPointer(start: goAway.opaque_data, count: min(goAway.opaque_data_len, Self.reasonBytes))
+            events.append(
+                .goAway(
+                    lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code),
+                    reason: String(decoding: reason, as: UTF8.self)))
         default:
             break
         }

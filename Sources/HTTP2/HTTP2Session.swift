@@ -372,8 +372,8 @@ package enum HTTP2Event: Sendable, Equatable {
     case closed(StreamID, HTTP2ErrorCode)
     /// The bytes waiting on this stream fell under the low-water mark after `isBlocked` was true.
     case writable(StreamID)
-    /// The peer accepts no more streams, and processes none above `lastStreamID` (RFC 9113 §6.8).
-    case goAway(lastStreamID: StreamID, HTTP2ErrorCode)
+    /// The peer accepts no more streams, and processes none above `lastStreamID` (RFC 9113 §6.8). `reason`: the beginning of its debug data.
+    case goAway(lastStreamID: StreamID, HTTP2ErrorCode, reason: String)
     /// The peer's SETTINGS arrived: its half of the connection preface is complete (RFC 9113 §3.4).
     case settings
     /// The answer to a `ping`.

@@ -77,4 +77,71 @@ struct WatchBufferTests {
         buffer.rejoin()
         #expect(taken(&buffer) == "WATCH_ENDED")
     }
+
+    /// Both limits count what waits, the item that is offered included; the number of the last item that still fits is given.
+    @Test(arguments: [(events: 4, items: 4), (events: 5, items: 5), (events: 1, items: 1)])
+    func theLimitOfEventsIsExact(_ limit: (events: Int, items: Int)) throws {
+        var buffer = WatchBuffer(limits: limits(events: limit.events))
+        for number in 1...limit.items { #expect(buffer.offer(try item(Int64(number)))) }
+        var above = buffer
+        for number in 1...limit.items { #expect(taken(&buffer) == "\(number) × 1") }
+        #expect(taken(&buffer) == nil)
+        #expect(above.offer(try item(9)))
+        #expect(taken(&above) == "behind 1" && above.isEmpty)
+    }
+
+    @Test(arguments: [(spare: 0, isBehind: false), (spare: 1, isBehind: false), (spare: -1, isBehind: true)])
+    func theLimitOfBytesIsExact(_ limit: (spare: Int, isBehind: Bool)) throws {
+        let (first, second) = (try item(1, metadata: 300), try item(2, metadata: 500))
+        let size = (first.changes + second.changes).reduce(0) { $0 + $1.byteCount }
+        var buffer = WatchBuffer(limits: limits(bytes: size + limit.spare))
+        _ = buffer.offer(first)
+        _ = buffer.offer(second)
+        #expect(taken(&buffer) == (limit.isBehind ? "behind 1" : "1 × 1"))
+    }
+
+    /// What was taken counts no more, and bookmarks do not count.
+    @Test func roomComesBack() throws {
+        var buffer = WatchBuffer(limits: limits(events: 2))
+        for number in 1...20 {
+            _ = buffer.offer(try item(Int64(number), events: 2))
+            _ = buffer.offer(try item(Int64(number), events: 0))
+            #expect(taken(&buffer) == "\(number) × 2")
+            #expect(taken(&buffer) == "\(number) × 0")
+        }
+        for number in 1...5 { _ = buffer.offer(try item(Int64(number), events: 0)) }
+        #expect(taken(&buffer) == "1 × 0")
+    }
+
+    @Test func fallingBehindDropsWhatWaits() throws {
+        // Nothing waits: from where the feed says.
+        var buffer = WatchBuffer(limits: limits())
+        buffer.fallBehind(from: position(7))
+        #expect(taken(&buffer) == "behind 7")
+        // From the first item that waits, which is not after the feed's position.
+        buffer.rejoin()
+        for number in 3...4 { _ = buffer.offer(try item(Int64(number))) }
+        buffer.fallBehind(from: position(7))
+        #expect(taken(&buffer) == "behind 3")
+        // A watch that is behind already stays where it is: what it misses begins there.
+        buffer.fallBehind(from: position(5))
+        #expect(taken(&buffer) == "behind 3")
+        #expect(!buffer.offer(try item(8)))
+        // After that it has all of its room again.
+        buffer.rejoin()
+        for number in 1...4 { _ = buffer.offer(try item(Int64(number))) }
+        #expect(taken(&buffer) == "1 × 1")
+    }
+
+    @Test func aWatchThatEndedDoesNotFallBehind() throws {
+        var buffer = WatchBuffer(limits: limits())
+        buffer.end(.stopping)
+        buffer.fallBehind(from: position(7))
+        #expect(taken(&buffer) == "WATCH_ENDED")
+        // One that is behind ends as well.
+        buffer = WatchBuffer(limits: limits())
+        buffer.fallBehind(from: position(7))
+        buffer.end(.stopping)
+        #expect(taken(&buffer) == "WATCH_ENDED")
+    }
 }

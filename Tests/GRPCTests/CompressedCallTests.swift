@@ -140,7 +140,7 @@ import Testing
         let call = ClientCall(
             path: "/test/Echo", metadata: Metadata(), timeout: nil,
             settings: ClientCall.Settings(messageBytes: 100, compression: nil, codecs: CodecPool()), consumesAtOnce: true,
-            onMessage: { _, _ in Issue.record("a message was made of it") },
+            onMessage: { _, _, _ in Issue.record("a message was made of it") },
             onEnd: { if case .failure(let status) = $0 { ending = status } })
         var head = Metadata()
         head.append(":status", "200")

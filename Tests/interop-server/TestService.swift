@@ -1,4 +1,5 @@
 import GRPC
+import InteropMessages
 import NIOCore
 
 /// `grpc.testing.TestService` (interop-test-descriptions.md): the methods that the cases call.

@@ -3,159 +3,211 @@
 public import WireMessages
 
 extension StateClient.Method where Request == CleanupRequest, Response == CleanupResponse {
+    /// `Cleanup`.
     public static var cleanup: Self { Self(.cleanup) }
 }
 extension StateClient.Method where Request == GetCleanupRunRequest, Response == GetCleanupRunResponse {
+    /// `GetCleanupRun`.
     public static var getCleanupRun: Self { Self(.getCleanupRun) }
 }
 extension StateClient.Method where Request == GetStatisticsRequest, Response == GetStatisticsResponse {
+    /// `GetStatistics`.
     public static var getStatistics: Self { Self(.getStatistics) }
 }
 extension StateClient.Method where Request == GetServerInfoRequest, Response == GetServerInfoResponse {
+    /// `GetServerInfo`.
     public static var getServerInfo: Self { Self(.getServerInfo) }
 }
 extension StateClient.Method where Request == CreateTenantRequest, Response == CreateTenantResponse {
+    /// `CreateTenant`.
     public static var createTenant: Self { Self(.createTenant) }
 }
 extension StateClient.Method where Request == ListTenantsRequest, Response == ListTenantsResponse {
+    /// `ListTenants`.
     public static var listTenants: Self { Self(.listTenants) }
 }
 extension StateClient.Method where Request == UpdateTenantRequest, Response == UpdateTenantResponse {
+    /// `UpdateTenant`.
     public static var updateTenant: Self { Self(.updateTenant) }
 }
 extension StateClient.Method where Request == CreateApiKeyRequest, Response == CreateApiKeyResponse {
+    /// `CreateApiKey`.
     public static var createApiKey: Self { Self(.createApiKey) }
 }
 extension StateClient.Method where Request == ListApiKeysRequest, Response == ListApiKeysResponse {
+    /// `ListApiKeys`.
     public static var listApiKeys: Self { Self(.listApiKeys) }
 }
 extension StateClient.Method where Request == RevokeApiKeyRequest, Response == RevokeApiKeyResponse {
+    /// `RevokeApiKey`.
     public static var revokeApiKey: Self { Self(.revokeApiKey) }
 }
 extension StateClient.Method where Request == TransitionPhaseRequest, Response == TransitionPhaseResponse {
+    /// `TransitionPhase`.
     public static var transitionPhase: Self { Self(.transitionPhase) }
 }
 extension StateClient.Method where Request == CompletePhaseRequest, Response == CompletePhaseResponse {
+    /// `CompletePhase`.
     public static var completePhase: Self { Self(.completePhase) }
 }
 extension StateClient.Method where Request == ReportErrorRequest, Response == ReportErrorResponse {
+    /// `ReportError`.
     public static var reportError: Self { Self(.reportError) }
 }
 extension StateClient.Method where Request == SetStatusRequest, Response == SetStatusResponse {
+    /// `SetStatus`.
     public static var setStatus: Self { Self(.setStatus) }
 }
 extension StateClient.Method where Request == ValidateStateRequest, Response == ValidateStateResponse {
+    /// `ValidateState`.
     public static var validateState: Self { Self(.validateState) }
 }
 extension StateClient.Method where Request == GetHistoryRequest, Response == GetHistoryResponse {
+    /// `GetHistory`.
     public static var getHistory: Self { Self(.getHistory) }
 }
 extension StateClient.Method where Request == GetSummaryRequest, Response == GetSummaryResponse {
+    /// `GetSummary`.
     public static var getSummary: Self { Self(.getSummary) }
 }
 extension StateClient.Method where Request == PutDefinitionRequest, Response == PutDefinitionResponse {
+    /// `PutDefinition`.
     public static var putDefinition: Self { Self(.putDefinition) }
 }
 extension StateClient.Method where Request == GetDefinitionRequest, Response == GetDefinitionResponse {
+    /// `GetDefinition`.
     public static var getDefinition: Self { Self(.getDefinition) }
 }
 extension StateClient.Method where Request == ListDefinitionsRequest, Response == ListDefinitionsResponse {
+    /// `ListDefinitions`.
     public static var listDefinitions: Self { Self(.listDefinitions) }
 }
 extension StateClient.Method where Request == MoveFlowRequest, Response == MoveFlowResponse {
+    /// `MoveFlow`.
     public static var moveFlow: Self { Self(.moveFlow) }
 }
 extension StateClient.Method where Request == AcquireLeaseRequest, Response == AcquireLeaseResponse {
+    /// `AcquireLease`.
     public static var acquireLease: Self { Self(.acquireLease) }
 }
 extension StateClient.Method where Request == RenewLeaseRequest, Response == RenewLeaseResponse {
+    /// `RenewLease`.
     public static var renewLease: Self { Self(.renewLease) }
 }
 extension StateClient.Method where Request == ReleaseLeaseRequest, Response == ReleaseLeaseResponse {
+    /// `ReleaseLease`.
     public static var releaseLease: Self { Self(.releaseLease) }
 }
 extension StateClient.Method where Request == GetLeaseRequest, Response == GetLeaseResponse {
+    /// `GetLease`.
     public static var getLease: Self { Self(.getLease) }
 }
 extension StateClient.Method where Request == RecoverFlowRequest, Response == RecoverFlowResponse {
+    /// `RecoverFlow`.
     public static var recoverFlow: Self { Self(.recoverFlow) }
 }
 extension StateClient.Method where Request == GetRecoveryStatusRequest, Response == GetRecoveryStatusResponse {
+    /// `GetRecoveryStatus`.
     public static var getRecoveryStatus: Self { Self(.getRecoveryStatus) }
 }
 extension StateClient.Method where Request == ListQuarantineRequest, Response == ListQuarantineResponse {
+    /// `ListQuarantine`.
     public static var listQuarantine: Self { Self(.listQuarantine) }
 }
 extension StateClient.Method where Request == GetQuarantinedRequest, Response == GetQuarantinedResponse {
+    /// `GetQuarantined`.
     public static var getQuarantined: Self { Self(.getQuarantined) }
 }
 extension StateClient.Method where Request == RestoreQuarantinedRequest, Response == RestoreQuarantinedResponse {
+    /// `RestoreQuarantined`.
     public static var restoreQuarantined: Self { Self(.restoreQuarantined) }
 }
 extension StateClient.Method where Request == ListNotificationsRequest, Response == ListNotificationsResponse {
+    /// `ListNotifications`.
     public static var listNotifications: Self { Self(.listNotifications) }
 }
 extension StateClient.Method where Request == AcknowledgeNotificationRequest, Response == AcknowledgeNotificationResponse {
+    /// `AcknowledgeNotification`.
     public static var acknowledgeNotification: Self { Self(.acknowledgeNotification) }
 }
 extension StateClient.Method where Request == CreateFlowRequest, Response == CreateFlowResponse {
+    /// `CreateFlow`.
     public static var createFlow: Self { Self(.createFlow) }
 }
 extension StateClient.Method where Request == SaveStateRequest, Response == SaveStateResponse {
+    /// `SaveState`.
     public static var saveState: Self { Self(.saveState) }
 }
 extension StateClient.Method where Request == LoadStateRequest, Response == LoadStateResponse {
+    /// `LoadState`.
     public static var loadState: Self { Self(.loadState) }
 }
 extension StateClient.Method where Request == BatchSaveStateRequest, Response == BatchSaveStateResponse {
+    /// `BatchSaveState`.
     public static var batchSaveState: Self { Self(.batchSaveState) }
 }
 extension StateClient.Method where Request == BatchLoadStateRequest, Response == BatchLoadStateResponse {
+    /// `BatchLoadState`.
     public static var batchLoadState: Self { Self(.batchLoadState) }
 }
 extension StateClient.Method where Request == GetUploadRequest, Response == GetUploadResponse {
+    /// `GetUpload`.
     public static var getUpload: Self { Self(.getUpload) }
 }
 extension StateClient.Method where Request == ListFlowsRequest, Response == ListFlowsResponse {
+    /// `ListFlows`.
     public static var listFlows: Self { Self(.listFlows) }
 }
 extension StateClient.Method where Request == ListVersionsRequest, Response == ListVersionsResponse {
+    /// `ListVersions`.
     public static var listVersions: Self { Self(.listVersions) }
 }
 extension StateClient.Method where Request == DiffVersionsRequest, Response == DiffVersionsResponse {
+    /// `DiffVersions`.
     public static var diffVersions: Self { Self(.diffVersions) }
 }
 extension StateClient.Method where Request == ForkFlowRequest, Response == ForkFlowResponse {
+    /// `ForkFlow`.
     public static var forkFlow: Self { Self(.forkFlow) }
 }
 extension StateClient.Method where Request == DeleteFlowRequest, Response == DeleteFlowResponse {
+    /// `DeleteFlow`.
     public static var deleteFlow: Self { Self(.deleteFlow) }
 }
 extension StateClient.Method where Request == DeleteFlowsRequest, Response == DeleteFlowsResponse {
+    /// `DeleteFlows`.
     public static var deleteFlows: Self { Self(.deleteFlows) }
 }
 extension StateClient.Method where Request == DeleteVersionsRequest, Response == DeleteVersionsResponse {
+    /// `DeleteVersions`.
     public static var deleteVersions: Self { Self(.deleteVersions) }
 }
 extension StateClient.Method where Request == CreateCheckpointRequest, Response == CreateCheckpointResponse {
+    /// `CreateCheckpoint`.
     public static var createCheckpoint: Self { Self(.createCheckpoint) }
 }
 extension StateClient.Method where Request == ListCheckpointsRequest, Response == ListCheckpointsResponse {
+    /// `ListCheckpoints`.
     public static var listCheckpoints: Self { Self(.listCheckpoints) }
 }
 extension StateClient.Method where Request == RestoreCheckpointRequest, Response == RestoreCheckpointResponse {
+    /// `RestoreCheckpoint`.
     public static var restoreCheckpoint: Self { Self(.restoreCheckpoint) }
 }
 extension StateClient.Method where Request == DeleteCheckpointRequest, Response == DeleteCheckpointResponse {
+    /// `DeleteCheckpoint`.
     public static var deleteCheckpoint: Self { Self(.deleteCheckpoint) }
 }
 extension StateClient.Method where Request == AppendWritesRequest, Response == AppendWritesResponse {
+    /// `AppendWrites`.
     public static var appendWrites: Self { Self(.appendWrites) }
 }
 extension StateClient.Method where Request == ListWritesRequest, Response == ListWritesResponse {
+    /// `ListWrites`.
     public static var listWrites: Self { Self(.listWrites) }
 }
 extension StateClient.Method where Request == DeleteWritesRequest, Response == DeleteWritesResponse {
+    /// `DeleteWrites`.
     public static var deleteWrites: Self { Self(.deleteWrites) }
 }
 extension TransitionPhaseRequest: IdempotentRequest {}

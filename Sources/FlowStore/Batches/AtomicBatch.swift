@@ -13,6 +13,9 @@ struct AtomicBatch: Sendable {
     let store: StateStore
     let context: OperationContext
 
+    /// Saves that are prepared at a time: their loads share batches.
+    private static let concurrency = 64
+
     /// A save of an attempt.
     private struct Prepared: Sendable {
         var change: SaveChange
@@ -50,10 +53,15 @@ struct AtomicBatch: Sendable {
     /// - Returns: nil: another change came in between.
     private func once(isFirst: Bool) async throws(StateError) -> [SavedVersion]? {
         let heads = try await heads()
+        // Side by side: the longer it takes until they are sent, the more often another change has come in between.
+        let results = await concurrently(Array(zip(saves, heads)), width: Self.concurrency) { save, head throws(StateError) in
+            try await prepare(save, head, isFirst: isFirst)
+        }
         var prepared: [Prepared] = []
-        for (place, save) in saves.enumerated() {
+        for (place, result) in results.enumerated() {
+            let save = saves[place]
             do throws(StateError) {
-                prepared.append(try await prepare(save, heads[place], isFirst: isFirst))
+                prepared.append(try result.get())
             } catch .versionConflict where save.patch != nil && save.precondition.expectedVersion == nil {
                 return nil
             } catch {

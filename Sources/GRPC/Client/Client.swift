@@ -9,30 +9,42 @@ public struct ClientConfiguration: Sendable {
     public var connections = 1
     /// The largest response message, in bytes.
     public var messageBytes = 64 << 20
+    /// How long a server may take to accept a connection, and then to begin to speak HTTP/2.
     public var connectTimeout = TimeAmount.seconds(5)
+    /// How a server that is gone without a word is noticed. Nil: it is not, beyond what TCP notices by itself. The default is one that stock
+    /// servers allow.
+    public var keepalive: Keepalive? = Keepalive()
     /// How requests of a kilobyte and more are compressed; servers usually compress their responses the same way then. Nil: they are not.
     public var compression: MessageCompression?
     package var http2 = HTTP2Settings()
 
+    /// The defaults.
     public init() { http2.connectionWindow = 64 << 20 }
 }
 
 /// Calls methods of one server. Connects at the first call, and again after a connection was lost;
 /// thread-safe.
 public final class Client: Sendable {
+    /// Where the server is.
     public let endpoint: Endpoint
     private let slots: [ConnectionSlot]
     private let configuration: ClientConfiguration
     private let codecs = CodecPool()
+    let pace: KeepalivePace
 
+    /// A client that is not connected yet.
+    ///
+    /// - Parameter group: of the event loops that its connections live on.
     public init(
         endpoint: Endpoint, configuration: ClientConfiguration = .init(),
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) {
         self.endpoint = endpoint
         self.configuration = configuration
+        let pace = KeepalivePace(configuration.keepalive)
+        self.pace = pace
         slots = (0..<max(configuration.connections, 1)).map { _ in
-            ConnectionSlot(endpoint: endpoint, configuration: configuration, eventLoop: group.next())
+            ConnectionSlot(endpoint: endpoint, configuration: configuration, pace: pace, eventLoop: group.next())
         }
     }
 
@@ -61,7 +73,7 @@ public final class Client: Sendable {
                 var reply: ByteBuffer?
                 let call = ClientCall(
                     path: path, metadata: metadata, timeout: timeout, settings: self.settings, consumesAtOnce: true,
-                    onMessage: { message, _ in reply = message },
+                    onMessage: { message, _, _ in reply = message },
                     onEnd: { result in
                         completion(
                             result.flatMap { _ in
@@ -92,8 +104,12 @@ public final class Client: Sendable {
     }
 
     /// Opens a streaming call of any kind.
+    ///
+    /// - Parameters:
+    ///   - timeout: sent as `grpc-timeout`, and enforced here too.
+    ///   - silence: the call fails with UNAVAILABLE when nothing of it arrives for so long, while the caller has taken all that came.
     public func stream(
-        _ path: String, metadata: Metadata = Metadata(), timeout: TimeAmount? = nil
+        _ path: String, metadata: Metadata = Metadata(), timeout: TimeAmount? = nil, silence: TimeAmount? = nil
     ) async throws -> ClientStream {
         let slot = slots[Int.random(in: 0..<slots.count)]
         return try await withCheckedThrowingContinuation { continuation in
@@ -101,7 +117,7 @@ public final class Client: Sendable {
                 continuation.resume(
                     with: result.map { handler in
                         ClientStream.open(
-                            path, metadata, timeout, self.settings, handler, slot.eventLoop)
+                            path, metadata, timeout, silence, self.settings, handler, slot.eventLoop)
                     })
             }
         }

@@ -16,27 +16,34 @@ final class ClientCall {
     let path: String
     let metadata: Metadata
     let timeout: TimeAmount?
+    private var silence: SilenceWatch?
     let settings: Settings
     private(set) var id: StreamID = 0
 
     private var deframer: MessageDeframer
     private let consumesAtOnce: Bool
-    private var onMessage: (ByteBuffer, _ credit: Int) -> Void
+    private var onMessage: (ByteBuffer, _ credit: Int, _ isCompressed: Bool) -> Void
+    /// Gets the server's initial metadata, before the first message.
+    var onMetadata: (Metadata) -> Void = { _ in }
     private var onEnd: ((Result<Metadata, Status>) -> Void)?
     private var timer: Scheduled<Void>?
+    private var silenceTimer: Scheduled<Void>?
     private var httpStatus = ""
     private var credit = ReceiveCredit()
     private weak var connection: ClientConnectionHandler?
 
-    /// - Parameter consumesAtOnce: the receiver takes each message as it comes; otherwise it calls `taken` itself.
+    /// - Parameters:
+    ///   - silence: the call fails when nothing of it arrives for so long.
+    ///   - consumesAtOnce: the receiver takes each message as it comes; otherwise it calls `taken` itself.
     init(
-        path: String, metadata: Metadata, timeout: TimeAmount?, settings: Settings, consumesAtOnce: Bool,
-        onMessage: @escaping (ByteBuffer, _ credit: Int) -> Void,
+        path: String, metadata: Metadata, timeout: TimeAmount?, silence: TimeAmount? = nil, settings: Settings, consumesAtOnce: Bool,
+        onMessage: @escaping (ByteBuffer, _ credit: Int, _ isCompressed: Bool) -> Void,
         onEnd: @escaping (Result<Metadata, Status>) -> Void
     ) {
         self.path = path
         self.metadata = metadata
         self.timeout = timeout
+        self.silence = silence.map { SilenceWatch($0, now: .now()) }
         self.consumesAtOnce = consumesAtOnce
         self.onMessage = onMessage
         self.onEnd = onEnd
@@ -49,9 +56,25 @@ final class ClientCall {
     func started(_ id: StreamID, on connection: ClientConnectionHandler, eventLoop: any EventLoop) {
         self.id = id
         self.connection = connection
+        let eventLoop = eventLoop.assumeIsolated()
+        if silence != nil { watchSilence(on: eventLoop) }
         guard let timeout else { return }
-        timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) { [weak self] in
-            self?.abandon(Status(.deadlineExceeded, "no answer within the deadline"))
+        timer = eventLoop.scheduleTask(in: timeout) { [weak self] in
+            guard let self, !isOver else { return }
+            let connection = self.connection
+            self.abandon(Status(.deadlineExceeded, "no answer within the deadline"))
+            connection?.callTimedOut()
+        }
+    }
+
+    private func watchSilence(on eventLoop: NIOIsolatedEventLoop) {
+        guard let due = silence?.due else { return }
+        silenceTimer = eventLoop.scheduleTask(deadline: due) { [weak self] in
+            guard let self, !isOver else { return }
+            if self.silence?.isOver(now: .now(), isUnread: self.credit.unreturned > 0) ?? false {
+                return self.abandon(Status(.unavailable, "nothing has arrived for too long; try again"))
+            }
+            self.watchSilence(on: eventLoop)
         }
     }
 
@@ -80,6 +103,7 @@ final class ClientCall {
         if endStream { return receivedTrailers(metadata) }
         let isGRPC = metadata["content-type"]?.hasPrefix("application/grpc") ?? false
         if httpStatus != "200" || !isGRPC { return abandon(Status(httpStatus: httpStatus)) }
+        onMetadata(metadata)
         // Nothing precedes the header section.
         if let encoding = metadata["grpc-encoding"] {
             deframer = MessageDeframer(limit: settings.messageBytes, encoding: MessageEncoding(encoding))
@@ -87,14 +111,15 @@ final class ClientCall {
     }
 
     func received(_ bytes: ByteBuffer) {
+        silence?.heard(now: .now())
         credit.received(bytes.readableBytes)
         guard !isOver else { return consume(credit.unreturned) }
         deframer.append(bytes)
         do {
-            while let (message, wireBytes) = try next() {
+            while let (message, wireBytes, isCompressed) = try next() {
                 let bytes = credit.completed(wireBytes: wireBytes + MessageDeframer.prefixBytes)
                 if consumesAtOnce { taken(bytes) }
-                onMessage(message, bytes)
+                onMessage(message, bytes, isCompressed)
             }
         } catch {
             return abandon(error)
@@ -103,7 +128,7 @@ final class ClientCall {
     }
 
     /// The next message, and how many bytes it had on the wire. It is decompressed here: the client's event loop serves only its own calls.
-    private func next() throws(Status) -> (message: ByteBuffer, wireBytes: Int)? {
+    private func next() throws(Status) -> (message: ByteBuffer, wireBytes: Int, isCompressed: Bool)? {
         let compression = deframer.isNextCompressed ? deframer.encoding.compression : nil
         let message: ByteBuffer
         do throws(MessageDeframer.Failure) {
@@ -116,10 +141,10 @@ final class ClientCall {
             }
             throw error.status
         }
-        guard let compression else { return (message, message.readableBytes) }
+        guard let compression else { return (message, message.readableBytes, false) }
         do throws(Decompression.Failure) {
             let work = try Decompression(message, compression, limit: settings.messageBytes, codecs: settings.codecs)
-            return (try work.finish(), message.readableBytes)
+            return (try work.finish(), message.readableBytes, true)
         } catch {
             throw error.status(overloaded: Status(.resourceExhausted, "there is no memory to decompress the answer"))
         }
@@ -148,10 +173,11 @@ final class ClientCall {
 
     func end(_ result: Result<Metadata, Status>) {
         timer?.cancel()
-        timer = nil
+        silenceTimer?.cancel()
+        (timer, silenceTimer) = (nil, nil)
         let handler = onEnd
         onEnd = nil
-        onMessage = { _, _ in }
+        (onMessage, onMetadata) = ({ _, _, _ in }, { _ in })
         consume(credit.unreturned)
         handler?(result)
     }

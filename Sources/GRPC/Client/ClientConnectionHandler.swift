@@ -16,26 +16,45 @@ final class ClientConnectionHandler: ChannelInboundHandler {
     private var isReading = false
     /// The server accepts no new calls on this connection (GOAWAY), or the connection has ended.
     private(set) var isDraining = false
+    private let pace: KeepalivePace
+    private let handshakeTimeout: TimeAmount
+    private var keepalive: ClientKeepaliveStateMachine
+    /// The next tick of `keepalive`.
+    private var timer: Scheduled<Void>?
+    /// Why the connection was given up here.
+    private var closeReason: String?
 
-    init(authority: String, settings: HTTP2Settings) throws(HTTP2Error) {
+    /// - Parameter handshakeTimeout: how long the server may take for its SETTINGS.
+    init(authority: String, settings: HTTP2Settings, pace: KeepalivePace, handshakeTimeout: TimeAmount) throws(HTTP2Error) {
         self.authority = authority
+        self.pace = pace
+        self.handshakeTimeout = handshakeTimeout
+        keepalive = ClientKeepaliveStateMachine(pace.current, handshakeTimeout: handshakeTimeout, now: .now())
         session = try HTTP2Session(role: .client, settings: settings)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if context.channel.isActive { flush() }
+        if context.channel.isActive { begin() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func channelActive(context: ChannelHandlerContext) {
+    /// The connection is there.
+    private func begin() {
+        keepalive = ClientKeepaliveStateMachine(pace.current, handshakeTimeout: handshakeTimeout, now: .now())
         flush()
+        watch()
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin()
         context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
+        keepalive.heard(now: .now())
         do {
             try session.receive(unwrapInboundIn(data))
             handleEvents()
@@ -56,9 +75,13 @@ final class ClientConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         isDraining = true
+        timer?.cancel()
+        timer = nil
         let open = calls.values
         calls.removeAll()
-        for call in open { call.closed(.noError) }
+        for call in open {
+            if let closeReason { call.end(.failure(Status(.unavailable, closeReason))) } else { call.closed(.noError) }
+        }
         for waiting in blocked.values.joined() { waiting.resume(throwing: CancellationError()) }
         blocked = [:]
         context.fireChannelInactive()
@@ -81,6 +104,7 @@ final class ClientConnectionHandler: ChannelInboundHandler {
             if let message { session.send(id, message.content) }
             if endStream { session.finish(id) }
             scheduleFlush()
+            watch()
         } catch {
             isDraining = true
             scheduleFlush()
@@ -126,6 +150,39 @@ final class ClientConnectionHandler: ChannelInboundHandler {
 
     func close() { context?.close(promise: nil) }
 
+    // MARK: Keepalive
+
+    /// Makes the next tick come. The timer is not moved with each byte that arrives: it looks again when it is due.
+    private func watch() {
+        guard timer == nil, let context, let due = keepalive.nextTick(calls: calls.count) else { return }
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) { [weak self] in
+            guard let self else { return }
+            self.timer = nil
+            self.perform(self.keepalive.tick(now: .now(), calls: self.calls.count))
+            self.watch()
+        }
+    }
+
+    /// A call ended because its deadline passed.
+    func callTimedOut() { perform(keepalive.callTimedOut(now: .now())) }
+
+    private func perform(_ action: ClientKeepaliveStateMachine.Action) {
+        switch action {
+        case .none: return
+        case .ping:
+            session.ping()
+            scheduleFlush()
+            // The timer may be due later than the answer.
+            timer?.cancel()
+            timer = nil
+            watch()
+        case .close(let reason):
+            isDraining = true
+            closeReason = reason
+            context?.close(promise: nil)
+        }
+    }
+
     // MARK: Bytes
 
     private func handleEvents() {
@@ -141,10 +198,13 @@ final class ClientConnectionHandler: ChannelInboundHandler {
                 calls.remove(id)?.closed(code)
                 blocked.removeValue(forKey: id)?.forEach { $0.resume(throwing: CancellationError()) }
             case .writable(let id): blocked.removeValue(forKey: id)?.forEach { $0.resume() }
-            case .goAway: isDraining = true
+            case .goAway(_, let code, let reason):
+                isDraining = true
+                if code == .enhanceYourCalm, reason == "too_many_pings", let time = keepalive.keepalive?.time { pace.slowDown(from: time) }
             // A gRPC response does not end without trailers.
             case .endStream(let id): calls[id]?.receivedTrailers(Metadata())
-            case .pingAcknowledged, .settings: break
+            case .settings: keepalive.handshakeDone()
+            case .pingAcknowledged: break
             }
         }
     }

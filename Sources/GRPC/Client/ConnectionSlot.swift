@@ -16,10 +16,12 @@ final class ConnectionSlot: @unchecked Sendable {
     let eventLoop: any EventLoop
     private let endpoint: Endpoint
     private let configuration: ClientConfiguration
+    private let pace: KeepalivePace
     private var state = State.idle
 
-    init(endpoint: Endpoint, configuration: ClientConfiguration, eventLoop: any EventLoop) {
+    init(endpoint: Endpoint, configuration: ClientConfiguration, pace: KeepalivePace, eventLoop: any EventLoop) {
         self.endpoint = endpoint
+        self.pace = pace
         self.configuration = configuration
         self.eventLoop = eventLoop
     }
@@ -41,14 +43,14 @@ final class ConnectionSlot: @unchecked Sendable {
     }
 
     private func connect() {
-        let settings = configuration.http2
+        let (settings, pace, timeout) = (configuration.http2, pace, configuration.connectTimeout)
         let authority = "\(endpoint)".hasPrefix("unix:") ? "localhost" : "\(endpoint)"
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(configuration.connectTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        ClientConnectionHandler(authority: authority, settings: settings))
+                        ClientConnectionHandler(authority: authority, settings: settings, pace: pace, handshakeTimeout: timeout))
                 }
             }
         let connected =

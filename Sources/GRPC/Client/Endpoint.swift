@@ -1,6 +1,8 @@
 /// Where a server listens: `host:port`, `[::1]:port`, `http://host:port`, or `unix:/path`.
 public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
+    /// A name or an address, and a port.
     case tcp(host: String, port: Int)
+    /// An absolute path.
     case unixSocket(path: String)
 
     /// Nil when the text is not an endpoint. A missing port is `defaultPort`.
@@ -28,6 +30,7 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
         self = .tcp(host: String(bare), port: port)
     }
 
+    /// A text of which the same endpoint is made.
     public var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

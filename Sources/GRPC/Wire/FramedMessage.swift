@@ -25,6 +25,7 @@ public struct FramedMessage: Sendable, Equatable {
         content = .buffer(buffer)
     }
 
+    /// A copy of an encoded message.
     public init(_ message: ByteBuffer) {
         self.init(size: message.readableBytes) { room in
             message.withUnsafeReadableBytes { room.copyMemory(from: $0) }

@@ -2,7 +2,12 @@ import Compression
 
 /// The compressions that messages may have, by the names of `grpc-encoding` (doc/compression.md, PROTOCOL-HTTP2.md, Message-Encoding).
 public enum MessageCompression: String, Sendable, CaseIterable {
-    case gzip, deflate, zstd
+    /// RFC 1952; every gRPC server and client has it.
+    case gzip
+    /// RFC 1950.
+    case deflate
+    /// RFC 8878; few others have it.
+    case zstd
 
     /// What `grpc-accept-encoding` says of this library, in either direction.
     static let accepted = (["identity"] + allCases.map(\.rawValue)).joined(separator: ",")

@@ -3,6 +3,7 @@ import NIOCore
 /// Received messages in order. Taking one returns its bytes to the sender's flow-control window, so that a reader that does not read makes
 /// the sender wait (RFC 9113 §5.2). For one reader.
 public struct MessageStream: AsyncSequence, Sendable {
+    /// An encoded message.
     public typealias Element = ByteBuffer
     /// `credit`: bytes to return to the sender's window when the message is taken (`ReceiveCredit`).
     typealias Item = (message: ByteBuffer, credit: Int, isCompressed: Bool)
@@ -32,6 +33,7 @@ public struct MessageStream: AsyncSequence, Sendable {
         func finish(throwing error: (any Error)? = nil) { continuation.finish(throwing: error) }
     }
 
+    /// Takes the messages; one at a time may exist.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var items: AsyncThrowingStream<Item, any Error>.AsyncIterator
         fileprivate let consumed: Taken
@@ -43,6 +45,8 @@ public struct MessageStream: AsyncSequence, Sendable {
             self.consumed = consumed
         }
 
+        /// The next message; nil after the last one.
+        /// - Throws: the call's `Status`, or `CancellationError`.
         public mutating func next() async throws -> ByteBuffer? {
             guard let item = try await items.next() else {
                 // A cancelled task gets an end too, which must not be taken for the sender's.
@@ -55,6 +59,7 @@ public struct MessageStream: AsyncSequence, Sendable {
         }
     }
 
+    /// For the one reader.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(items.makeAsyncIterator(), consumed)
     }

@@ -7,6 +7,7 @@ import NIOCore
 public struct Metadata: Sendable, Equatable {
     private(set) var fields: [HeaderField]
 
+    /// No fields.
     public init() { fields = [] }
 
     /// Takes over received fields, pseudo-header fields and reserved names included.
@@ -42,6 +43,7 @@ public struct Metadata: Sendable, Equatable {
     /// Adds a text value, or under a `-bin` key its base64 text.
     public mutating func append(_ key: String, _ value: String) { fields.append(HeaderField(key, value)) }
 
+    /// Adds bytes under a `-bin` key.
     public mutating func append(_ key: String, bytes: [UInt8]) {
         fields.append(HeaderField(key, Self.base64(bytes)))
     }

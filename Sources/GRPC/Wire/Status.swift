@@ -1,9 +1,39 @@
 /// The status codes of gRPC (doc/statuscodes.md of the gRPC project).
 public enum StatusCode: Int, Sendable, CaseIterable {
+    /// The call succeeded.
     case ok = 0
-    case cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
-    case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, `internal`, unavailable
-    case dataLoss, unauthenticated
+    /// Its caller gave it up.
+    case cancelled
+    /// An error that says no more of itself.
+    case unknown
+    /// The request is wrong, whatever state the server is in.
+    case invalidArgument
+    /// Its time ran out; whether it was carried out is open.
+    case deadlineExceeded
+    /// What it names is not there.
+    case notFound
+    /// What it would create is there.
+    case alreadyExists
+    /// The caller may not do this.
+    case permissionDenied
+    /// A limit or a quota was reached.
+    case resourceExhausted
+    /// What it works on is not in a state for it.
+    case failedPrecondition
+    /// Another call came between; begin again from what there is now.
+    case aborted
+    /// It goes beyond the end.
+    case outOfRange
+    /// The server has no such method.
+    case unimplemented
+    /// A fault of the server or of the protocol.
+    case `internal`
+    /// The server cannot be reached, or cannot work now; try again.
+    case unavailable
+    /// Stored data is damaged.
+    case dataLoss
+    /// The server does not know who calls.
+    case unauthenticated
 
     /// The code's name as gRPC's documentation writes it, such as `NOT_FOUND`.
     public var name: String {
@@ -39,6 +69,7 @@ public enum TransportRefusal: Sendable, Equatable {
 
 /// How a call ended. Thrown by clients when the code is not `ok`.
 public struct Status: Error, Sendable, Equatable {
+    /// What kind of end it was.
     public var code: StatusCode
     /// For people: what went wrong and what to do.
     public var message: String
@@ -52,6 +83,7 @@ public struct Status: Error, Sendable, Equatable {
     /// Why the transport refused the call, where the code alone does not say; it is not sent.
     public var refusal: TransportRefusal?
 
+    /// A status with what was said about it.
     public init(
         _ code: StatusCode, _ message: String = "", details: [UInt8] = [], retryPushback: Int64? = nil, refusal: TransportRefusal? = nil
     ) {
@@ -62,5 +94,6 @@ public struct Status: Error, Sendable, Equatable {
         self.refusal = refusal
     }
 
+    /// Success.
     public static let ok = Status(.ok)
 }

@@ -1,18 +1,16 @@
-import NIOCore
-
-/// The fields of an encoded message, by their numbers: the interop messages are few, and kept apart from the generated ones of the product.
-struct WireFields {
-    enum Value {
+/// The fields of an encoded message, by their numbers: the interop messages are few, and kept apart from the generated ones of the product. For the interop server and the interop client.
+package struct WireFields {
+    private enum Value {
         case number(UInt64)
         case bytes([UInt8])
     }
 
     /// The bytes are not a message.
-    struct Malformed: Error {}
+    package struct Malformed: Error {}
 
     private var fields: [(number: UInt64, value: Value)] = []
 
-    init(_ bytes: some Collection<UInt8>) throws(Malformed) {
+    package init(_ bytes: some Collection<UInt8>) throws(Malformed) {
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
             let tag = try Self.varint(&rest)
@@ -39,41 +37,43 @@ struct WireFields {
     }
 
     /// An `int32`; 0 where there is none.
-    func int32(_ number: UInt64) -> Int {
+    package func int32(_ number: UInt64) -> Int {
         for case (number, .number(let value)) in fields.reversed() { return Int(Int32(truncatingIfNeeded: value)) }
         return 0
     }
 
-    func bytes(_ number: UInt64) -> [UInt8]? {
+    package func bytes(_ number: UInt64) -> [UInt8]? {
         for case (number, .bytes(let value)) in fields.reversed() { return value }
         return nil
     }
 
-    func message(_ number: UInt64) throws(Malformed) -> WireFields? {
+    package func message(_ number: UInt64) throws(Malformed) -> WireFields? {
         guard let bytes = bytes(number) else { return nil }
         return try WireFields(bytes)
     }
 
-    func messages(_ number: UInt64) throws(Malformed) -> [WireFields] {
+    package func messages(_ number: UInt64) throws(Malformed) -> [WireFields] {
         var found: [WireFields] = []
         for case (number, .bytes(let value)) in fields { found.append(try WireFields(value)) }
         return found
     }
 
     /// `BoolValue`, of which it matters whether it is there.
-    func bool(_ number: UInt64) throws(Malformed) -> Bool? { try message(number).map { $0.int32(1) != 0 } }
+    package func bool(_ number: UInt64) throws(Malformed) -> Bool? { try message(number).map { $0.int32(1) != 0 } }
 }
 
 /// Encodes a message.
-struct WireBytes {
-    private(set) var bytes: [UInt8] = []
+package struct WireBytes {
+    package private(set) var bytes: [UInt8] = []
 
-    mutating func add(_ number: UInt64, _ value: Int) {
+    package init() {}
+
+    package mutating func add(_ number: UInt64, _ value: Int) {
         varint(number << 3)
         varint(UInt64(truncatingIfNeeded: value))
     }
 
-    mutating func add(_ number: UInt64, _ value: [UInt8]) {
+    package mutating func add(_ number: UInt64, _ value: [UInt8]) {
         varint(number << 3 | 2)
         varint(UInt64(value.count))
         bytes += value

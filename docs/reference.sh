@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes the reference of the Swift client from what was built: docs/reference.sh DEBUG OUTPUT. It needs no network, which SwiftPM's plugin
+# for DocC does. Warnings are errors.
+set -euo pipefail
+
+debug="$1" output="$2"
+root="$(cd "$(dirname "$0")/.." && pwd)"
+tools="$(dirname "$(readlink -f "$(command -v swift)")")"
+for tool in docc swift-symbolgraph-extract; do
+  [ -x "$tools/$tool" ] || { echo "reference.sh: the toolchain has no $tool" >&2; exit 69; }
+done
+
+graphs="$output/symbols"
+rm -rf "$output"
+mkdir -p "$graphs"
+# The modules that C libraries belong to, as the build sees them.
+maps=()
+while IFS= read -r map; do maps+=(-Xcc "-fmodule-map-file=$map"); done < <(
+  find "$root/Sources/C" -name module.modulemap; find "$debug/" -maxdepth 2 -name module.modulemap
+  find "$(dirname "$debug")/checkouts" -path '*/include/module.modulemap')
+for headers in "$root"/Sources/C/*/include; do maps+=(-Xcc "-I$headers"); done
+"$tools/swift-symbolgraph-extract" -module-name FlowStateClient -minimum-access-level public -skip-inherited-docs \
+  -target "$("$tools/swift" -print-target-info | sed -n 's/^ *"unversionedTriple": "\(.*\)",*/\1/p' | head -1)" \
+  -I "$debug/Modules" "${maps[@]}" -output-dir "$graphs"
+"$tools/docc" convert "$root/Sources/FlowStateClient/FlowStateClient.docc" --additional-symbol-graph-dir "$graphs" \
+  --fallback-display-name FlowStateClient --fallback-bundle-identifier FlowStateClient --warnings-as-errors \
+  --output-path "$output/FlowStateClient.doccarchive"
+echo "$output/FlowStateClient.doccarchive"
