@@ -100,8 +100,8 @@ struct ClientTests {
         try await withServer { endpoint in
             let client = StateClient(endpoint: endpoint)
             _ = try await client.saveState(save)
-            let saved = try await client.withLease(of: "f", holder: "one", timeToLive: .seconds(1)) { scope in
-                // Longer than it lasts without renewals.
+            let saved = try await client.withLease(of: "f", holder: "one", timeToLive: .seconds(3)) { scope in
+                // Until it has been renewed.
                 let first = scope.lease
                 while scope.lease.expiresAt == first.expiresAt { try await Task.sleep(for: .milliseconds(20)) }
                 await #expect(throws: ClientError.self) {
