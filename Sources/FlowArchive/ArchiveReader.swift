@@ -61,7 +61,9 @@ package final class ArchiveReader {
         var record = try source.next().record
         while case .statePart(let part)? = record {
             state += part
-            if part.isEmpty || state.count > ArchiveFormat.stateBytes { throw ArchiveError.damaged("a state has an empty part, or too many") }
+            guard !part.isEmpty, state.count <= ArchiveFormat.stateBytes else {
+                throw ArchiveError.damaged("a state has an empty part, or too many")
+            }
             digest = source.digest
             record = try source.next().record
             guard case .statePart? = record else {

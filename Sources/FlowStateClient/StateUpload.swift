@@ -124,7 +124,9 @@ extension StateClient {
         do {
             var messages = stream.messages.makeAsyncIterator()
             guard let message = try await messages.next() else { throw ClientError(missing: "message") }
-            guard let saved = try UploadStateResponse.decode(message, ceiling: .max).saved else { throw ClientError(missing: "saved version") }
+            guard let saved = try UploadStateResponse.decode(message, ceiling: .max).saved else {
+                throw ClientError(missing: "saved version")
+            }
             return saved
         } catch {
             throw ClientError(wrapping: error)

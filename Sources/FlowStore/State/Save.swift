@@ -17,7 +17,9 @@ extension SaveCommand: StoreCommand {
         try check(limits: store.limits)
         var command = self
         // The digest of what the client asked for, before the server adds anything that another try would not repeat.
-        if idempotencyKey != nil, requestDigest == nil { command.requestDigest = requestDigest("save", content: parts?.digest ?? XXH3.digest(state)) }
+        if idempotencyKey != nil, requestDigest == nil {
+            command.requestDigest = requestDigest("save", content: parts?.digest ?? XXH3.digest(state))
+        }
         if revives {
             try command.saveOrRevive(in: store, context, attempts: ChangeRounds.maximumAttempts, completion)
         } else {

@@ -4,7 +4,8 @@ extension ListVersionsCommand {
     /// The states and writes of the versions of a page.
     func contents(in store: StateStore, for context: OperationContext) -> PageContents<ListedVersion> {
         PageContents(
-            store: store, token: { token(after: $0) }, expectedBytes: { includesStates ? min(Int(clamping: $0.record.size), store.limits.stateBytes) : 0 },
+            store: store, token: { token(after: $0) },
+            expectedBytes: { includesStates ? min(Int(clamping: $0.record.size), store.limits.stateBytes) : 0 },
             loadedBytes: { $0.loaded?.contentBytes ?? 0 },
             load: { (version: ListedVersion) async throws(StateError) in
                 do throws(StateError) {

@@ -49,7 +49,9 @@ package struct StateDownload: Sendable {
         while place < parts.size {
             let content = try await part(number, of: parts, snapshot)
             let expected = min(Int64(partBytes), parts.size - Int64(number) * Int64(partBytes))
-            guard content.count == expected else { throw loss(snapshot, "part \(number) has \(content.count) bytes, \(expected) are expected") }
+            guard content.count == expected else {
+                throw loss(snapshot, "part \(number) has \(content.count) bytes, \(expected) are expected")
+            }
             if command.offset == 0 { digest.update(content) }
             try await self.send(content[Int(place - Int64(number) * Int64(partBytes))...], send)
             number += 1

@@ -56,7 +56,8 @@ package final class StateUpload {
         if storedBytes % Int64(content.partBytes) != 0 {
             throw .invalidArgument(field: "chunk", message: "is behind the end of the state, which was received before")
         }
-        if let size = command.size, content.size + Int64(bytes.count) > size { try command.check(size: content.size + Int64(bytes.count), digest: []) }
+        let size = content.size + Int64(bytes.count)
+        if let announced = command.size, size > announced { try command.check(size: size, digest: []) }
         if !hasReserved, content.pendingBytes + bytes.count > Self.smallBytes {
             hasReserved = true
             // A part as it came, as it is taken out, as it is packed, and as a parameter.

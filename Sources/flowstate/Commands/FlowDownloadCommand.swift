@@ -36,7 +36,8 @@ struct FlowDownloadCommand: ClientCommand {
     func call(_ client: StateClient, _ console: Console) async throws {
         let snapshot =
             try await file == "-"
-            ? download(to: .standardOutput, client, console) : NewFile.writing(file, replacing: force) { try await download(to: $0, client, console) }
+            ? download(to: .standardOutput, client, console)
+            : NewFile.writing(file, replacing: force) { try await download(to: $0, client, console) }
         let record = Record(snapshot.version ?? VersionInfo())
         // Standard output has the state, so the result goes to standard error.
         if file == "-" { console.showBeside(record) } else { try console.show(record) }
