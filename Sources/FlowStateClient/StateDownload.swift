@@ -7,6 +7,7 @@ extension StateClient {
     /// come, on another server if there is one, for as long as each `retries.attempts` attempts bring it on.
     ///
     /// - Parameters:
+    ///   - load: which version of which flow.
     ///   - begin: gets the version, once; its state is empty.
     ///   - take: gets the state in pieces, in order. They are the whole state only when this function returns: a digest that differs is found at
     ///     the end.

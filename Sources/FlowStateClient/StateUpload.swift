@@ -10,7 +10,9 @@ public struct UploadSource: Sendable {
 
     /// A state that is read as it is sent.
     ///
-    /// - Parameter read: at least one byte from `offset` on, `count` at most.
+    /// - Parameters:
+    ///   - size: its bytes.
+    ///   - read: at least one byte from `offset` on, `count` at most.
     public init(size: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) throws -> [UInt8]) {
         self.size = size
         readBytes = read
@@ -44,6 +46,7 @@ extension StateClient {
     ///
     /// - Parameters:
     ///   - save: all of the save but its change, which is ignored. Without an idempotency key it gets one.
+    ///   - source: the state.
     ///   - uploadID: names the upload, so that another run of the program can go on with it; nil: a name of this call's own.
     ///   - progress: gets the bytes that were sent, from the beginning of the state on; after a break fewer than before.
     /// - Throws: `ClientError`, and what the source throws.
