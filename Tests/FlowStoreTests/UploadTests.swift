@@ -140,6 +140,22 @@ struct UploadTests {
         #expect(try await parts(key) == 0)
     }
 
+    @Test func uploadsThatBeginAtTheSameMoment() async throws {
+        let (store, key) = (try await store(), try key(freshTenant(), "f"))
+        let states = (0..<20).map { _ in some(205) }
+        let errors: [StateError] = await withTaskGroup(of: StateError?.self) { group in
+            for state in states {
+                group.addTask { await refusal { try await self.upload(state, store, key, id: "u") } }
+            }
+            return await group.reduce(into: []) { errors, error in if let error { errors.append(error) } }
+        }
+        #expect(errors.allSatisfy { $0 == .uploadContinued(flowID: "f") }, "\(errors)")
+        #expect(errors.count < 20)
+        for version in 1...FlowVersion(20 - errors.count) {
+            #expect(states.contains(try await download(store, key, version: version)))
+        }
+    }
+
     /// Between its last part and its save an upload may be as old as it likes.
     @Test func anUploadThatIsBeingSavedStays() async throws {
         let (store, key, state) = (try await store(), try key(freshTenant(), "f"), some(205))

@@ -139,9 +139,11 @@ package final class StateUpload {
         let new = StateParts.reference(random: random, partBytes: content.partBytes)
         var parameters = parameters(new, owner)
         parameters.append(command.uploadID)
-        _ = try await ask(UploadSQL.begin, parameters)
-        reference = new
-        return new
+        for _ in 0..<ChangeRounds.maximumAttempts where try await ask(UploadSQL.begin, parameters) {
+            reference = new
+            return new
+        }
+        throw .contention
     }
 
     /// Reads the parts that are stored: the digest is of the whole, and what was kept must be what came.

@@ -4,7 +4,7 @@ import Postgres
 /// The statements of uploads. `$1` tenant, `$2` flow id.
 enum UploadSQL {
     /// Begins the upload `$3` (a reference) as the call `$4`, with the id `$5` or NULL; an earlier upload with the id loses it, and is given
-    /// up unless it was saved.
+    /// up unless it was saved. No row: another one with the id began at the same moment.
     static let begin = Statement(
         name: "begin_upload",
         sql: """
@@ -13,6 +13,7 @@ enum UploadSQL {
                 WHERE u.tenant = $1 AND u.flow_id = $2 AND u.upload_id = $5 RETURNING 1)
             INSERT INTO flowstate.state_upload (tenant, flow_id, reference, owner, upload_id)
             SELECT $1, $2, $3, $4, $5 FROM (SELECT count(*) FROM earlier) e
+            ON CONFLICT (tenant, flow_id, upload_id) WHERE upload_id IS NOT NULL DO NOTHING RETURNING 1
             """, parameterTypes: [.text, .text, .bytea, .int8, .text])
 
     /// Continues the upload with the id `$3` as the call `$4`.
@@ -89,8 +90,8 @@ enum UploadSQL {
         """
     private static let refers = "v.codec = \(StateCodec.parts.rawValue) AND v.state = u.reference"
 
-    /// Up to `$5` uploads behind (`$1`, `$2`, `$3`) that were last touched more than `$4` hours ago, and that no version has; they are given
-    /// up. The lock of a version that is copied keeps it from being removed until the copy is committed (`VersionRow.locked`), so one of the
+    /// Up to `$5` uploads behind (`$1`, `$2`, `$3`) that were last touched more than `$4` hours ago (one, of those that are given up), and that
+    /// no version has; they are given up. A save that was under way when its upload was given up has long ended then. The lock of a version that is copied keeps it from being removed until the copy is committed (`VersionRow.locked`), so one of the
     /// two is seen here.
     static let abandon = Statement(
         name: "abandon_uploads",
@@ -98,7 +99,8 @@ enum UploadSQL {
             WITH old AS (
                 SELECT u.tenant, u.flow_id, u.reference FROM flowstate.state_upload u
                 WHERE (u.tenant, u.flow_id, u.reference) > ($1, $2, $3)
-                    AND (u.is_given_up OR u.touched_at < statement_timestamp() - $4 * interval '1 hour') AND NOT \(isInUse)
+                    AND u.touched_at < statement_timestamp() - CASE WHEN u.is_given_up THEN least($4, 1) ELSE $4 END * interval '1 hour'
+                    AND NOT \(isInUse)
                 ORDER BY u.tenant, u.flow_id, u.reference LIMIT $5 FOR UPDATE SKIP LOCKED)
             UPDATE flowstate.state_upload u SET is_given_up = true, upload_id = NULL, owner = 0
             FROM old WHERE u.tenant = old.tenant AND u.flow_id = old.flow_id AND u.reference = old.reference
