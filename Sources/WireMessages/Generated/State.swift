@@ -1470,7 +1470,7 @@ public struct ListFlowsRequest: WireMessage, Equatable {
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
-    /// Send the states of the flows' latest versions too.
+    /// Send the states of the flows' latest versions too, but those that are larger than a message.
     public var includeStates: Bool = false
 
     public init(
@@ -1606,7 +1606,7 @@ public struct ListVersionsRequest: WireMessage, Equatable {
     public var pageSize: Int32 = 0
     /// Empty: the first page.
     public var pageToken: String = ""
-    /// Send the states too. A page ends earlier when it is as large as a message should be.
+    /// Send the states too, but those that are larger than a message. A page ends earlier when it is as large as a message should be.
     public var includeStates: Bool = false
     /// Send the pending writes too.
     public var includeWrites: Bool = false
@@ -3008,7 +3008,7 @@ public struct WatchFlowsRequest: WireMessage, Equatable {
     public var filter: FlowFilter?
     /// Where to begin; not set: with what is committed from now on.
     public var start: Start?
-    /// Send the state with every change.
+    /// Send the state with every change, unless it is larger than a message.
     public var includeState: Bool = false
     /// A bookmark is sent after this time without a change; not set: 30 seconds. At least 1 second.
     public var bookmarkInterval: Duration?

@@ -57,6 +57,7 @@ HELD = {
         "Bytes of the state to leave out at the beginning, to resume a download; 0: none.": "state/test_uploads.py::test_what_goes_up_comes_down",
         "Bytes a chunk at most; 0: the server's choice (64 KiB).": "state/test_uploads.py::test_chunks",
         "At most 4 MiB.": "state/test_uploads.py::test_chunks",
+        "itself answers RESOURCE_EXHAUSTED (STATE_TOO_LARGE).": "state/test_uploads.py::test_what_goes_up_comes_down",
         "NOT_FOUND (UPLOAD_NOT_FOUND) when there is none with this id: it begins at offset 0.": "state/test_uploads.py::test_what_is_no_upload",
         "The version as which the state was saved; 0: it was not yet, or nothing is known of it.": "state/test_uploads.py::test_an_upload_that_breaks_off_is_resumed",
         "SaveState for a state larger than one message (up to 256 MiB)": "state/test_uploads.py::test_the_limit",

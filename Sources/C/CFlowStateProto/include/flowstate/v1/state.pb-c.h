@@ -883,7 +883,7 @@ struct  Flowstate__V1__ListFlowsRequest
    */
   ProtobufCBinaryData page_token;
   /*
-   * Send the states of the flows' latest versions too.
+   * Send the states of the flows' latest versions too, but those that are larger than a message.
    */
   protobuf_c_boolean include_states;
 };
@@ -956,7 +956,7 @@ struct  Flowstate__V1__ListVersionsRequest
    */
   ProtobufCBinaryData page_token;
   /*
-   * Send the states too. A page ends earlier when it is as large as a message should be.
+   * Send the states too, but those that are larger than a message. A page ends earlier when it is as large as a message should be.
    */
   protobuf_c_boolean include_states;
   /*
@@ -1685,7 +1685,7 @@ struct  Flowstate__V1__WatchFlowsRequest
    */
   Flowstate__V1__FlowFilter *filter;
   /*
-   * Send the state with every change.
+   * Send the state with every change, unless it is larger than a message.
    */
   protobuf_c_boolean include_state;
   /*
