@@ -11,6 +11,7 @@ package enum LimitTable {
         ("state-bytes", .int(\.stateBytes)),
         ("streamed-state-bytes", .int(\.streamedStateBytes)),
         ("part-bytes", .int(\.partBytes)),
+        ("part-ms", .int64(\.partMilliseconds)),
         ("chunk-bytes", .int(\.chunkBytes)),
         ("maximum-chunk-bytes", .int(\.maximumChunkBytes)),
         ("upload-hours", .int64(\.uploadHours)),

@@ -18,8 +18,10 @@ package struct Limits: Sendable, Equatable {
     package var stateBytes = 15 << 20
     /// One state sent or received as a stream of chunks.
     package var streamedStateBytes = 256 << 20
-    /// The parts in which a streamed state larger than a message is stored; what is kept of an upload that breaks off is a multiple of it.
+    /// The parts in which a streamed state larger than a message is stored, 16 MiB at most; what is kept of an upload that breaks off is a multiple of it.
     package var partBytes = 1 << 20
+    /// How long a part of an upload may take to arrive once there is much of it: it is in memory until then.
+    package var partMilliseconds: Int64 = 300_000
     /// One chunk of a download when the request does not say, and the most that it may say.
     package var chunkBytes = 64 << 10
     package var maximumChunkBytes = 4 << 20

@@ -58,7 +58,11 @@ extension StateClient {
         save.change = nil
         if save.idempotencyKey.isEmpty { save.idempotencyKey = Self.newKey() }
         var header = UploadHeader(save: save, sizeBytes: source.size, digest: try digest(of: source), uploadID: uploadID ?? Self.newKey())
-        if uploadID != nil { header.offset = try await offset(of: header) }
+        if uploadID != nil {
+            // One that was saved is another one, and so is one that is longer.
+            let found = try await self.progress(of: header)
+            header.offset = found.savedVersion == 0 && found.receivedBytes <= source.size ? found.receivedBytes : 0
+        }
         var (backoff, attempt) = (RetryBackoff(), 1)
         while true {
             let place = place
@@ -70,7 +74,7 @@ extension StateClient {
                 guard error.isTransient, attempt < retries.attempts else { throw error }
                 try await Task.sleep(for: backoff.next(atLeast: error.retryDelay))
                 attempt += 1
-                guard let offset = try? await offset(of: header) else { continue }
+                guard let offset = try? await self.progress(of: header).receivedBytes else { continue }
                 if offset > header.offset { (backoff, attempt) = (RetryBackoff(), 1) }
                 header.offset = offset
             }
@@ -88,12 +92,12 @@ extension StateClient {
         return digest.value
     }
 
-    /// How much of an upload the server has; 0: nothing, or it was saved, and this is another one.
-    private func offset(of header: UploadHeader) async throws -> Int64 {
+    /// How much of an upload the server has.
+    private func progress(of header: UploadHeader) async throws -> GetUploadResponse {
         do {
-            return try await getUpload(GetUploadRequest(flowID: header.save?.flowID ?? "", uploadID: header.uploadID)).receivedBytes
+            return try await getUpload(GetUploadRequest(flowID: header.save?.flowID ?? "", uploadID: header.uploadID))
         } catch let error as ClientError where error.reason == "UPLOAD_NOT_FOUND" {
-            return 0
+            return GetUploadResponse()
         }
     }
 

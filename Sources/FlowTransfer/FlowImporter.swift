@@ -209,16 +209,23 @@ package struct FlowImporter {
         var room = flow.labels
         while true {
             do {
-                if case .state(let state)? = request.change, state.count > limits.stateBytes {
-                    return try await client.uploadState(request, from: UploadSource(state))
-                }
-                return try await client.saveState(request)
+                return try await saveOrUpload(request)
             } catch let error as ClientError where error.fields == ["labels"] && !room.isEmpty {
                 if !request.labels.isEmpty { room = StringMap(room.dropLast()) }
                 if room.isEmpty { throw error }
                 request.labels = room
             }
         }
+    }
+
+    private func saveOrUpload(_ request: SaveStateRequest) async throws -> SaveStateResponse {
+        guard case .state(let state)? = request.change else { return try await client.saveState(request) }
+        do {
+            if state.count <= limits.stateBytes { return try await client.saveState(request) }
+        } catch let error as ClientError where error.reason == "STATE_TOO_LARGE" {
+            // The server takes smaller messages.
+        }
+        return try await client.uploadState(request, from: UploadSource(state))
     }
 
     private mutating func create(_ checkpoints: some Sequence<Checkpoint>, _ number: Int64) async throws {

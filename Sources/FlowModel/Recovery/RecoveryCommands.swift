@@ -205,6 +205,7 @@ package struct RestoreQuarantinedCommand: Sendable {
         var save = SaveCommand(
             key: quarantined.head.key, actor: actor, state: quarantined.state,
             contentType: try ContentType(parsing: version.contentType, limits: limits), precondition: precondition, kind: .restored)
+        save.parts = quarantined.parts
         save.parentVersion = version.version
         save.phase = version.phase.isEmpty ? nil : version.phase
         save.status = version.status.isEmpty ? nil : version.status

@@ -16,14 +16,26 @@ enum UploadState: StreamingFlowMethod {
             throw StateError.invalidArgument(field: "header", message: "must come first")
         }
         let upload = try await StateUpload(try command(header, context), on: store, for: responses.operationContext)
-        while let request = try await iterator.next() {
+        let saved: SavedVersion
+        do {
+            saved = try await take(&iterator, upload)
+        } catch {
+            await upload.end(with: error)
+            throw error
+        }
+        try await responses.send(UploadStateResponse(saved: SaveState.response(saved, flowID: saved.flowID)))
+    }
+
+    private static func take(
+        _ requests: inout RequestStream<UploadStateRequest>.AsyncIterator, _ upload: StateUpload
+    ) async throws -> SavedVersion {
+        while let request = try await requests.next() {
             guard case .chunk(let bytes)? = request.part else {
                 throw StateError.invalidArgument(field: "chunk", message: "must come behind the header, which comes once")
             }
             try await upload.take(bytes)
         }
-        let saved = try await upload.finish()
-        try await responses.send(UploadStateResponse(saved: SaveState.response(saved, flowID: saved.flowID)))
+        return try await upload.finish()
     }
 
     private static func command(_ header: UploadHeader, _ context: CallContext) throws(StateError) -> UploadCommand {

@@ -55,6 +55,8 @@ extension GetQuarantinedCommand: TaskCommand {
         do throws(StateError) {
             var load = LoadCommand(key: record.key, selector: .version(record.version))
             load.findsRemoved = true
+            // Such a state is left out.
+            load.findsParts = true
             return Outcome(record: record, snapshot: try await store.snapshot(load, for: context))
         } catch .versionNotFound(_, _) {
             // It was cleaned up between the two statements.

@@ -31,9 +31,13 @@ extension RestoreQuarantinedCommand: TaskCommand {
         let limits = store.limits
         var command = try save(quarantined, limits: limits)
         command.requestDigest = requestDigest
-        guard let definition = try await store.definition(for: quarantined.head, context)?.definition else {
-            return try await store.save(command, for: context)
+        let definition = try await store.definition(for: quarantined.head, context)?.definition
+        if let parts = quarantined.parts {
+            if definition?.concernsSaves ?? false { throw parts.isTooLargeToValidate(limit: limits.stateBytes) }
+            // The quarantine may end meanwhile, and the version be removed.
+            guard try await store.keep(parts, of: command.key, for: context) else { throw .quarantinedNotFound(id: id) }
         }
+        guard let definition else { return try await store.save(command, for: context) }
         let isHeld = store.validatesSaves && !allowsInvalid
         let (followed, warnings) = try await store.compute([command.state], context) {
             [command] budget throws(StateError) -> (command: SaveCommand, warnings: [Violation]) in

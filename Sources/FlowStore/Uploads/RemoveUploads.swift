@@ -12,7 +12,7 @@ extension StateStore {
         var place = (tenant: "", flowID: "", reference: [UInt8]())
         while !Task.isCancelled {
             var parameters = parameters(place)
-            parameters.append(limits.uploadHours)
+            parameters.append(PurgeAge.seconds(hours: limits.uploadHours))
             parameters.append(Int64(batch))
             var found = try await rowsInBackground(UploadSQL.abandon, parameters) { rows, row throws(PostgresError) in
                 (tenant: try rows.text(row, 0), flowID: try rows.text(row, 1), reference: try rows.bytes(row, 2))

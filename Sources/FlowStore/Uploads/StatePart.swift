@@ -67,6 +67,18 @@ extension StateStore {
         return try await computed(.short, context) { () throws(StateError) in part.content(largest: largest, zstd) }
     }
 
+    /// From now on the parts stay for as long as it takes to save a version that has them.
+    ///
+    /// - Returns: false: they were removed already.
+    func keep(_ parts: StateParts, of key: FlowKey, for context: OperationContext) async throws(StateError) -> Bool {
+        var parameters = Parameters()
+        parameters.append(key.tenant)
+        parameters.append(key.flowID)
+        parameters.append(bytes: parts.reference)
+        let query = Query<Bool>(statement: UploadSQL.touch, parameters: parameters) { .success($0.count > 0) }
+        return try await ask(query, on: .largeWrite(shard: Shard.of(key)), for: context)
+    }
+
     /// The result of `work`, which runs on a thread of the scheduler.
     func computed<Value: Sendable>(
         _ length: ComputeScheduler.Length, _ context: OperationContext, _ work: @escaping @Sendable () throws(StateError) -> Value

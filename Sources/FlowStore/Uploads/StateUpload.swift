@@ -1,5 +1,6 @@
 import FlowModel
 import Postgres
+import Resources
 
 /// An upload: takes a state in pieces, stores it in parts, and saves it. Parts are there for good as soon as they are stored, so a call that
 /// breaks off is resumed behind the last of them (`UploadCommand.uploadID`).
@@ -20,14 +21,18 @@ package final class StateUpload {
     private var storedBytes: Int64 = 0
     /// Bytes at the beginning of the next pieces that are stored already.
     private var bytesToPass: Int64 = 0
-    private var hasReserved = false
+    /// Bytes that are reserved for those of the state that are in memory.
+    private var reservedBytes = 0
+    /// When the part that is being filled began.
+    private var partBegan = Instant.now
 
     /// Begins the upload, or resumes it.
     package init(_ command: UploadCommand, on store: StateStore, for context: OperationContext) async throws(StateError) {
         try command.check(limits: store.limits)
         (self.command, self.store, self.context) = (command, store, context)
         guard command.offset > 0, let uploadID = command.uploadID else {
-            content = try UploadedContent(command.save.contentType, partBytes: store.limits.partBytes, limits: store.limits)
+            let partBytes = min(max(store.limits.partBytes, 1), Self.largestPart)
+            content = try UploadedContent(command.save.contentType, partBytes: partBytes, limits: store.limits)
             return
         }
         let (reference, received) = try await Self.resume(uploadID, command.save.key, owner, in: store, context)
@@ -58,18 +63,34 @@ package final class StateUpload {
         }
         let size = content.size + Int64(bytes.count)
         if let announced = command.size, size > announced { try command.check(size: size, digest: []) }
-        if !hasReserved, content.pendingBytes + bytes.count > Self.smallBytes {
-            hasReserved = true
-            // A part as it came, as it is taken out, as it is packed, and as a parameter.
-            try context.reserve(4 * content.partBytes)
+        if content.pendingBytes > Self.smallBytes, .now - partBegan > .milliseconds(store.limits.partMilliseconds) {
+            throw .deadlineExceeded(outcomeUnknown: false)
         }
+        try reserve(content.pendingBytes + bytes.count)
         let content = content
         try await store.computed(.short, context) { [bytes] () throws(StateError) in try content.take(bytes) }
         while content.hasFullPart { try await storePart() }
+        try reserve(content.pendingBytes)
     }
 
-    /// Uploads with less reserve nothing.
+    /// Uploads that hold less reserve nothing, and may take as long as they like.
     private static let smallBytes = 64 << 10
+    private static let largestPart = 16 << 20
+
+    /// Reserves memory for so many bytes, instead of for those before.
+    private func reserve(_ bytes: Int) throws(StateError) {
+        let bytes = bytes > Self.smallBytes ? bytes : 0
+        try context.reserve(bytes - reservedBytes)
+        context.memory?.memory.release(max(reservedBytes - bytes, 0))
+        reservedBytes = bytes
+    }
+
+    /// What a call leaves that fails: an upload that cannot be resumed, or whose content is refused, is given up.
+    package func end(with error: any Error) async {
+        let isRefused = (error as? StateError)?.isOfContent ?? false
+        guard let reference, command.uploadID == nil || isRefused else { return }
+        _ = try? await ask(UploadSQL.giveUp, reference)
+    }
 
     /// The state is complete.
     package func finish() async throws(StateError) -> SavedVersion {
@@ -77,15 +98,8 @@ package final class StateUpload {
             throw .invalidArgument(field: "chunk", message: "ends \(bytesToPass) bytes before what was received already")
         }
         let content = content
-        let digest: [UInt8]
-        do throws(StateError) {
-            digest = try content.end()
-            try command.check(size: content.size, digest: digest)
-        } catch {
-            // What is stored is not what was meant; the next upload begins anew.
-            if let reference { _ = try await ask(UploadSQL.giveUp, reference) }
-            throw error
-        }
+        let digest = try content.end()
+        try command.check(size: content.size, digest: digest)
         var save = command.save
         if content.size <= Int64(store.limits.stateBytes) {
             save.state = try await whole()
@@ -119,6 +133,10 @@ package final class StateUpload {
 
     private func storePart() async throws(StateError) {
         let reference = try await begun()
+        // As it is taken out, as it is packed, and as a parameter.
+        let (before, bytes) = (context.reservedBytes, 3 * min(content.partBytes, content.pendingBytes))
+        try context.reserve(bytes)
+        defer { context.release(to: before) }
         let (content, zstd) = (content, store.resources.zstd)
         let part = try await store.computed(.short, context) { () throws(StateError) in StatePart(packing: content.removePart(), zstd) }
         var parameters = parameters(reference, owner)
@@ -130,11 +148,13 @@ package final class StateUpload {
         parameters.append(bytes: part.bytes)
         guard try await ask(UploadSQL.append, parameters) else { throw .uploadContinued(flowID: command.save.key.flowID) }
         storedBytes += Int64(part.size)
+        partBegan = .now
     }
 
     /// The reference of the upload, which begins with its first part.
     private func begun() async throws(StateError) -> [UInt8] {
         if let reference { return reference }
+        try await checkVersion()
         let random = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
         let new = StateParts.reference(random: random, partBytes: content.partBytes)
         var parameters = parameters(new, owner)
@@ -146,11 +166,33 @@ package final class StateUpload {
         throw .contention
     }
 
+    /// Refuses a large upload that comes too late before it is stored. With an idempotency key it may have been saved already.
+    private func checkVersion() async throws(StateError) {
+        let save = command.save
+        guard case .expected(let expected) = save.precondition, save.idempotencyKey == nil, !save.revives else { return }
+        let flowID = save.key.flowID
+        var load = LoadCommand(key: save.key, ifVersionNot: expected)
+        load.findsParts = true
+        do throws(StateError) {
+            let actual: FlowVersion
+            switch try await store.load(load, for: context) {
+            case .unchanged, .withWrites: return
+            case .snapshot(let snapshot): actual = snapshot.version.version
+            }
+            if actual != expected { throw .versionConflict(flowID: flowID, expected: expected, actual: actual) }
+        } catch {
+            // A flow that is not there is the save's to judge.
+            if case .flowNotFound = error { return }
+            throw error
+        }
+    }
+
     /// Reads the parts that are stored: the digest is of the whole, and what was kept must be what came.
     private func readAgain() async throws(StateError) {
         guard let reference else { return }
-        try context.reserve(4 * content.partBytes)
-        hasReserved = true
+        let before = context.reservedBytes
+        try context.reserve(3 * content.partBytes)
+        defer { context.release(to: before) }
         while content.size < storedBytes {
             let part = try await part(Int(content.size / Int64(content.partBytes)), of: reference)
             let content = content

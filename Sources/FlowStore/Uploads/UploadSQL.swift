@@ -45,6 +45,14 @@ enum UploadSQL {
             UPDATE flowstate.state_upload u SET touched_at = statement_timestamp() WHERE \(isOwn) AND u.received = $5 RETURNING 1
             """, parameterTypes: [.text, .text, .bytea, .int8, .int8])
 
+    /// The same of an upload `$3` that versions have.
+    static let touch = Statement(
+        name: "touch_upload",
+        sql: """
+            UPDATE flowstate.state_upload u SET touched_at = statement_timestamp()
+            WHERE u.tenant = $1 AND u.flow_id = $2 AND u.reference = $3 AND (NOT u.is_given_up OR u.saved_version IS NOT NULL) RETURNING 1
+            """, parameterTypes: [.text, .text, .bytea])
+
     /// The upload `$3` was saved as version `$4`.
     static let saved = Statement(
         name: "upload_was_saved",
@@ -90,8 +98,8 @@ enum UploadSQL {
         """
     private static let refers = "v.codec = \(StateCodec.parts.rawValue) AND v.state = u.reference"
 
-    /// Up to `$5` uploads behind (`$1`, `$2`, `$3`) that were last touched more than `$4` hours ago (one, of those that are given up), and that
-    /// no version has; they are given up. A save that was under way when its upload was given up has long ended then. The lock of a version that is copied keeps it from being removed until the copy is committed (`VersionRow.locked`), so one of the
+    /// Up to `$5` uploads behind (`$1`, `$2`, `$3`) that were last touched more than `$4` seconds ago (an hour, of those that are given up), and
+    /// that no version has; they are given up. A save that was under way when its upload was given up has long ended then. The lock of a version that is copied keeps it from being removed until the copy is committed (`VersionRow.locked`), so one of the
     /// two is seen here.
     static let abandon = Statement(
         name: "abandon_uploads",
@@ -99,13 +107,13 @@ enum UploadSQL {
             WITH old AS (
                 SELECT u.tenant, u.flow_id, u.reference FROM flowstate.state_upload u
                 WHERE (u.tenant, u.flow_id, u.reference) > ($1, $2, $3)
-                    AND u.touched_at < statement_timestamp() - CASE WHEN u.is_given_up THEN least($4, 1) ELSE $4 END * interval '1 hour'
+                    AND u.touched_at < statement_timestamp() - CASE WHEN u.is_given_up THEN least($4, 3600) ELSE $4 END * interval '1 second'
                     AND NOT \(isInUse)
                 ORDER BY u.tenant, u.flow_id, u.reference LIMIT $5 FOR UPDATE SKIP LOCKED)
             UPDATE flowstate.state_upload u SET is_given_up = true, upload_id = NULL, owner = 0
             FROM old WHERE u.tenant = old.tenant AND u.flow_id = old.flow_id AND u.reference = old.reference
             RETURNING u.tenant, u.flow_id, u.reference
-            """, parameterTypes: [.text, .text, .bytea, .int8, .int8])
+            """, parameterTypes: [.text, .text, .bytea, .float8, .int8])
 
     /// Removes up to `$4` parts of the upload `$3`, and with the last one the upload.
     static let remove = Statement(

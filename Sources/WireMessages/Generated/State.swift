@@ -1121,8 +1121,8 @@ public struct UploadHeader: WireMessage, Equatable {
     public var uploadID: String = ""
     /// Where in the state the first chunk begins. 0: the upload begins, and what an earlier one with this id has left is
     /// given up. Above 0: it is resumed, at most at `received_bytes` of GetUpload; bytes that are there already are passed
-    /// over. UPLOAD_NOT_FOUND when there is no such upload. A call that resumes an upload ends one that is still at it
-    /// (ABORTED, UPLOAD_CONTINUED).
+    /// over. UPLOAD_NOT_FOUND when there is no such upload. A call that resumes an upload ends one that still sends
+    /// (ABORTED, UPLOAD_CONTINUED); one that is being saved already is saved.
     public var offset: Int64 = 0
 
     public init(

@@ -67,6 +67,16 @@ def test_a_connection_that_breaks_ten_times(server, flowstate_bin, file, tmp_pat
     assert download(flows, "a")[1] == LARGE and len(flows.versions("a")) == 1
 
 
+def test_an_id_that_is_used_again(cli, file, tmp_path):
+    cli.json("flow", "upload", "a", file, "--content-type", BYTES, "--upload-id", "nightly")
+    for number, size in enumerate([16 << 20, 20 << 20]):
+        other = tmp_path / f"{number}"
+        other.write_bytes(random.Random(number).randbytes(size))
+        assert cli.json("flow", "upload", "a", other, "--content-type", BYTES, "--upload-id", "nightly")["version"] == number + 2
+        cli.json("flow", "download", "a", tmp_path / "came", "--force")
+        assert (tmp_path / "came").read_bytes() == other.read_bytes()
+
+
 def test_another_run_goes_on_with_an_upload(server, flowstate_bin, file):
     flows = server.flows()
     stored = broken_upload(flows, "a", LARGE, 12 << 20, "mine", at_least=12 << 20)

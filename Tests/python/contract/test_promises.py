@@ -53,7 +53,7 @@ HELD = {
         "0: the upload begins, and what an earlier one with this id has left is given up.": "state/test_uploads.py::test_one_that_begins_at_0_is_another_one",
         "Above 0: it is resumed, at most at": "state/test_uploads.py::test_what_is_no_upload",
         "UPLOAD_NOT_FOUND when there is no such upload.": "state/test_uploads.py::test_what_is_no_upload",
-        "A call that resumes an upload ends one that is still at it (ABORTED, UPLOAD_CONTINUED).": "state/test_uploads.py::test_of_two_calls_the_later_one_has_the_upload",
+        "A call that resumes an upload ends one that still sends (ABORTED, UPLOAD_CONTINUED); one that is being saved already is saved.": "state/test_uploads.py::test_of_two_calls_the_later_one_has_the_upload",
         "Bytes of the state to leave out at the beginning, to resume a download; 0: none.": "state/test_uploads.py::test_what_goes_up_comes_down",
         "Bytes a chunk at most; 0: the server's choice (64 KiB).": "state/test_uploads.py::test_chunks",
         "At most 4 MiB.": "state/test_uploads.py::test_chunks",

@@ -131,7 +131,8 @@ def test_the_answer_of_a_save_that_was_lost_is_given_again(flows):
 def test_a_conflict_costs_no_second_upload(flows):
     flows.save("a")
     with refused(grpc.StatusCode.ABORTED, "VERSION_CONFLICT"):
-        upload(flows, "a", LARGE, upload_id="u", expected_version=5)
+        # With a key it may have been saved already, so it is not refused before.
+        upload(flows, "a", LARGE, upload_id="u", expected_version=5, idempotency_key="key")
     assert upload(flows, "a", LARGE, upload_id="u", offset=len(LARGE), expected_version=1).version == 2
     assert download(flows, "a")[1] == LARGE
 
@@ -320,6 +321,18 @@ def test_recovery_passes_it_over(flows):
     assert flows.state("a") == b"{}" and download(flows, "a", version=3)[1] == LARGE
 
 
+def test_quarantine(flows):
+    other = some(200_000, 1)
+    upload(flows, "a", LARGE, version_tags={"r": "1"})
+    upload(flows, "a", other, version_tags={"r": "2"})
+    flows.DeleteVersions(flow_id="a", tag="r", tag_values=["2"])
+    entry = flows.ListQuarantine(flow_id="a").entries[0]
+    found = flows.GetQuarantined(id=entry.id)
+    assert (found.entry.size_bytes, found.state) == (len(other), b"")
+    flows.RestoreQuarantined(id=entry.id, any_version=True)
+    assert download(flows, "a")[1] == other
+
+
 # Removal
 
 def test_what_no_version_has_is_removed(flowstate_bin, scratch, start_server):
@@ -344,6 +357,54 @@ def test_what_no_version_has_is_removed(flowstate_bin, scratch, start_server):
     assert download(flows, "kept")[1] == LARGE
     upload(flows, "young", LARGE, upload_id="u", offset=36 * PART)
     assert download(flows, "young")[1] == LARGE
+
+
+def test_what_cannot_be_resumed_is_given_up(small, flows):
+    def left():
+        with session(small) as database:
+            query = "SELECT count(*) FILTER (WHERE is_given_up), count(*) FROM flowstate.state_upload WHERE tenant = '{}'"
+            return database.execute(query.format(flows.tenant))
+
+    with invalid():
+        upload(flows, "a", LARGE, digest=digest(b"another"))
+    eventually(lambda: left() == ["1|1"], what="the end of the upload")
+    call = flows.stub.UploadState.future(slowly(LARGE[:150_000]), metadata=flows.metadata, timeout=60)
+    eventually(lambda: left() == ["1|2"], what="an upload under way")
+    call.cancel()
+    eventually(lambda: left() == ["2|2"], what="the end of the cancelled one")
+    bad = b"[" + b"1," * 50_000 + b"x"
+    with invalid("STATE_INVALID"):
+        upload(flows, "a", bad, upload_id="u", content_type="application/json")
+    eventually(lambda: left() == ["3|3"], what="the end of the one that is not JSON")
+    # What would be refused in the end is not stored.
+    flows.save("a")
+    with refused(grpc.StatusCode.ABORTED, "VERSION_CONFLICT"):
+        upload(flows, "a", LARGE, expected_version=7)
+    assert left() == ["3|3"]
+
+
+def slowly(state):
+    yield from requests("a", state)
+    threading.Event().wait(5)
+
+
+def test_uploads_that_stall_take_what_they_hold(start_server):
+    server = start_server(limits={"part-ms": 1})
+    flows = server.flows()
+    told = threading.Event()
+
+    def stalling(number):
+        yield from requests(f"s{number}", b"x" * 70_000)
+        told.wait(60)
+        yield state_pb2.UploadStateRequest(chunk=b"x")
+
+    calls = [flows.stub.UploadState.future(stalling(number), metadata=flows.metadata, timeout=120) for number in range(60)]
+    flows.save("a", some(2_000_000), content_type="application/octet-stream")
+    assert len(flows.ListFlows().flows) == 1 and not any(call.done() for call in calls)
+    told.set()
+    for call in calls:
+        with refused(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"):
+            call.result()
 
 
 def test_damage_is_found(small, flows):
