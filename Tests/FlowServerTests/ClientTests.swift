@@ -122,7 +122,7 @@ struct ClientTests {
             let client = StateClient(endpoint: endpoint)
             _ = try await client.saveState(save)
             let error = await #expect(throws: ClientError.self) {
-                try await client.withLease(of: "f", holder: "one", timeToLive: .seconds(1)) { scope in
+                try await client.withLease(of: "f", holder: "one", timeToLive: .seconds(3)) { scope in
                     // Someone else gives it back and takes it.
                     _ = try await client.releaseLease(ReleaseLeaseRequest(flowID: "f", token: scope.token))
                     _ = try await client.acquireLease(AcquireLeaseRequest(flowID: "f", holder: "two"))
