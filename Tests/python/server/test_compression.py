@@ -22,11 +22,15 @@ ACCEPTED = "identity,gzip,deflate,zstd"
 TEXT = b'{"text": "%s"}' % (b"a state that compresses well, " * 400)
 
 
-def save(flow_id="f", state=TEXT):
+#: Of the default tenant, which other files use too.
+FLOW = "compressed"
+
+
+def save(flow_id=FLOW, state=TEXT):
     return state_pb2.SaveStateRequest(flow_id=flow_id, state=state).SerializeToString()
 
 
-def load(flow_id="f"):
+def load(flow_id=FLOW):
     return state_pb2.LoadStateRequest(flow_id=flow_id).SerializeToString()
 
 
