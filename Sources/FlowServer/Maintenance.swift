@@ -3,9 +3,9 @@ import FlowStore
 import Logging
 import Resources
 
-/// Work that the server does by itself, in small batches so that saves do not wait for it: it deletes flows whose time is over, reports those that are overdue, removes expired idempotency keys, old
-/// notifications, and what retention no longer keeps; and it looks how deep chains of patches may be. Every server runs it; only one of them
-/// cleans up at a time.
+/// Work that the server does by itself, in small batches so that saves do not wait for it: it deletes flows whose time is over, reports those
+/// that are overdue, removes expired idempotency keys, old notifications, abandoned uploads, and what retention no longer keeps; and it looks
+/// how deep chains of patches may be. Every server runs it; only one of them cleans up at a time.
 struct Maintenance: Sendable {
     let store: StateStore
     /// This server's address, as others see it.

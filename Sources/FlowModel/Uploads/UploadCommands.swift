@@ -37,13 +37,20 @@ package struct UploadCommand: Sendable {
     }
 
     /// What the whole state must be, once it is there.
-    package func check(size received: Int64, digest received128: [UInt8]) throws(StateError) {
-        if let size, size != received {
-            throw .invalidArgument(field: "size_bytes", message: "is \(size), but \(received) bytes came; nothing was saved")
-        }
-        if let digest, digest != received128 {
+    package func check(size received: Int64, digest found: [UInt8]) throws(StateError) {
+        if let size, size != received { throw isNotSize(size, received) }
+        if let digest, digest != found {
             throw .invalidArgument(field: "digest", message: "is not that of the bytes that came; nothing was saved")
         }
+    }
+
+    /// Refuses more bytes than were announced, as soon as they come.
+    package func check(sizeSoFar received: Int64) throws(StateError) {
+        if let size, size < received { throw isNotSize(size, received) }
+    }
+
+    private func isNotSize(_ size: Int64, _ received: Int64) -> StateError {
+        .invalidArgument(field: "size_bytes", message: "is \(size), but \(received) bytes came; nothing was saved")
     }
 }
 

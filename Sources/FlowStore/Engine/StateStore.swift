@@ -183,7 +183,7 @@ package final class StateStore: Sendable {
         turns.begin(request)
     }
 
-    /// Runs a query on the connections of a route, of a command that needs those of other routes at no time.
+    /// Runs a query on the connections of a route.
     func ask<Value>(_ query: Query<Value>, on route: Route, for context: OperationContext) async throws(StateError) -> Value {
         try await wait(context) { (context, completion) in enqueue(query, route, context) { [self] in completion(answer($0)) } }
     }

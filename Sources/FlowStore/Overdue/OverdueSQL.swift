@@ -57,7 +57,8 @@ enum OverdueSQL {
 
     // MARK: Changes
 
-    /// No condition for the index of `due_at`: it would seem as good as the primary key where a table was never analysed. Of the flow as it was found: neither has it moved on, nor has another server reported it.
+    /// The flow is as it was found: it has not moved on, and no other server has reported it. (With a condition for the index of `due_at`
+    /// that would seem as good as the primary key where a table was never analysed.)
     private static let isAsFound = """
         f.tenant = $1 AND f.flow_id = $2 AND f.due_at IS NOT DISTINCT FROM $3 AND f.phase = $5 AND f.status = $6
         """

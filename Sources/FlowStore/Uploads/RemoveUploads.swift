@@ -2,8 +2,8 @@ import FlowModel
 import Postgres
 
 extension StateStore {
-    /// Removes uploads that no version has, a day (`Limits.uploadHours`) after they were last touched: those that broke off and were not resumed, and those
-    /// whose versions retention has removed. Call it from time to time; several servers may do so at once.
+    /// Removes uploads that no version has, a day (`Limits.uploadHours`) after they were last touched: those that broke off and were not
+    /// resumed, and those whose versions retention has removed. Call it from time to time; several servers may do so at once.
     ///
     /// - Returns: how many were removed.
     @discardableResult

@@ -43,11 +43,15 @@ package struct StateDownload: Sendable {
 
     private func send(_ parts: StateParts, of snapshot: Snapshot, _ send: ([UInt8]) async throws -> Void) async throws {
         guard let partBytes = parts.partBytes, let digest = RunningDigest() else { throw loss(snapshot, "its reference is damaged") }
-        // A part as it came, unpacked, and cut.
-        try context.reserve(3 * partBytes)
         var (place, number) = (command.offset, Int(command.offset / Int64(partBytes)))
         while place < parts.size {
+            // As it came, unpacked, and cut: while a reader takes its time, only what it has not taken.
+            try context.reserve(3 * partBytes)
+            var reserved = 3 * partBytes
+            defer { context.memory?.memory.release(reserved) }
             let content = try await part(number, of: parts, snapshot)
+            context.memory?.memory.release(reserved - content.count)
+            reserved = content.count
             let expected = min(Int64(partBytes), parts.size - Int64(number) * Int64(partBytes))
             guard content.count == expected else {
                 throw loss(snapshot, "part \(number) has \(content.count) bytes, \(expected) are expected")

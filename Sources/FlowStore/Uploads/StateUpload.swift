@@ -61,8 +61,7 @@ package final class StateUpload {
         if storedBytes % Int64(content.partBytes) != 0 {
             throw .invalidArgument(field: "chunk", message: "is behind the end of the state, which was received before")
         }
-        let size = content.size + Int64(bytes.count)
-        if let announced = command.size, size > announced { try command.check(size: size, digest: []) }
+        try command.check(sizeSoFar: content.size + Int64(bytes.count))
         if content.pendingBytes > Self.smallBytes, .now - partBegan > .milliseconds(store.limits.partMilliseconds) {
             throw .deadlineExceeded(outcomeUnknown: false)
         }
@@ -133,10 +132,10 @@ package final class StateUpload {
 
     private func storePart() async throws(StateError) {
         let reference = try await begun()
-        // As it is taken out, as it is packed, and as a parameter.
-        let (before, bytes) = (context.reservedBytes, 3 * min(content.partBytes, content.pendingBytes))
+        // As it is taken out, as it is packed, and as a parameter. The next message of the call may be reserving at the same time.
+        let bytes = 3 * min(content.partBytes, content.pendingBytes)
         try context.reserve(bytes)
-        defer { context.release(to: before) }
+        defer { context.memory?.memory.release(bytes) }
         let (content, zstd) = (content, store.resources.zstd)
         let part = try await store.computed(.short, context) { () throws(StateError) in StatePart(packing: content.removePart(), zstd) }
         var parameters = parameters(reference, owner)
@@ -190,9 +189,9 @@ package final class StateUpload {
     /// Reads the parts that are stored: the digest is of the whole, and what was kept must be what came.
     private func readAgain() async throws(StateError) {
         guard let reference else { return }
-        let before = context.reservedBytes
-        try context.reserve(3 * content.partBytes)
-        defer { context.release(to: before) }
+        let bytes = 3 * content.partBytes
+        try context.reserve(bytes)
+        defer { context.memory?.memory.release(bytes) }
         while content.size < storedBytes {
             let part = try await part(Int(content.size / Int64(content.partBytes)), of: reference)
             let content = content

@@ -368,9 +368,16 @@ def test_what_cannot_be_resumed_is_given_up(small, flows):
     with invalid():
         upload(flows, "a", LARGE, digest=digest(b"another"))
     eventually(lambda: left() == ["1|1"], what="the end of the upload")
-    call = flows.stub.UploadState.future(slowly(LARGE[:150_000]), metadata=flows.metadata, timeout=60)
+    told = threading.Event()
+
+    def waiting():
+        yield from requests("a", LARGE[:150_000])
+        told.wait(30)
+
+    call = flows.stub.UploadState.future(waiting(), metadata=flows.metadata, timeout=60)
     eventually(lambda: left() == ["1|2"], what="an upload under way")
     call.cancel()
+    told.set()
     eventually(lambda: left() == ["2|2"], what="the end of the cancelled one")
     bad = b"[" + b"1," * 50_000 + b"x"
     with invalid("STATE_INVALID"):
@@ -381,11 +388,6 @@ def test_what_cannot_be_resumed_is_given_up(small, flows):
     with refused(grpc.StatusCode.ABORTED, "VERSION_CONFLICT"):
         upload(flows, "a", LARGE, expected_version=7)
     assert left() == ["3|3"]
-
-
-def slowly(state):
-    yield from requests("a", state)
-    threading.Event().wait(5)
 
 
 def test_uploads_that_stall_take_what_they_hold(start_server):
